@@ -1,0 +1,424 @@
+"""Programme files: an organisation's reported spend, its final runs, and what was assumed.
+
+The schema below is the whole format; ``programmes/*.toml`` are worked examples of it.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import Field, field_validator, model_validator
+
+from .errors import RequestError, shown
+from .periods import Months, check_sum, parse_period, parse_window
+from .quantity import NotNegative, Number, Positive, Share, parse_number
+from .specfile import Spec, parse_toml, read_text, validate
+from .variants import apply_change
+
+SHIPPED = resources.files("computebill.programmes")
+BASE_VARIANT = "as-published"
+
+SIZE_KEYS = (
+    "flop",
+    "params_active",
+    "params",
+    "tokens",
+    "count",
+    "days",
+    "accelerator_hours",
+    "cost_usd",
+    "base",
+    "fraction",
+    "regression",
+)
+"""Every key that can say how large a run is."""
+
+SIZE_FORMS: tuple[frozenset[str], ...] = (
+    frozenset({"flop"}),
+    frozenset({"params", "tokens"}),
+    frozenset({"params_active", "tokens"}),
+    frozenset({"params", "params_active", "tokens"}),
+    frozenset({"count", "days"}),
+    frozenset({"accelerator_hours"}),
+    frozenset({"cost_usd"}),
+    frozenset({"base", "fraction"}),
+    frozenset({"regression"}),
+)
+SIZE_TEXT = (
+    "flop; params or params_active with tokens; count with days; accelerator_hours; cost_usd; "
+    "base with fraction; or regression"
+)
+
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+RegressionDraw = Literal["uniform", "line", "predictive"]
+
+
+class SourceNote(Spec):
+    """Where figures come from."""
+
+    title: Name
+    address: str | None = None
+    licence: str | None = None
+    note: str | None = None
+
+
+class Window(Spec):
+    """A range of months, first and last included."""
+
+    first: str | int
+    last: str | int
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Window:
+        parse_window(self.first, self.last)
+        return self
+
+    @property
+    def months(self) -> Months:
+        """The months themselves."""
+        return parse_window(self.first, self.last)
+
+
+class Currency(Spec):
+    """An exchange rate."""
+
+    per_usd: Number
+    source: str
+
+    @field_validator("per_usd")
+    @classmethod
+    def _positive(cls, value: float) -> float:
+        if value <= 0:
+            raise ValueError(f"got {value:g}; allowed: above 0")
+        return value
+
+
+class Term(Spec):
+    """One reported period of an item, added or subtracted."""
+
+    period: str | int
+    amount: NotNegative
+    sign: Literal[1, -1] = 1
+
+    @field_validator("period")
+    @classmethod
+    def _readable(cls, value: str | int) -> str | int:
+        parse_period(value)
+        return value
+
+
+class ReportedItem(Spec):
+    """A line of a company's accounts, put together from the periods it was reported for."""
+
+    item: Name
+    counts_as: Annotated[str, Field(pattern="^[a-z][a-z_]*$", max_length=40)]
+    currency: str = "USD"
+    estimated: bool = False
+    source: str
+    note: str | None = None
+    periods: Annotated[tuple[Term, ...], Field(min_length=1)]
+
+
+class Assumed(Spec):
+    """A number that all runs share, drawn once."""
+
+    value: Positive
+    source: str
+    note: str | None = None
+
+
+class AssumedShare(Assumed):
+    """A share that all runs share."""
+
+    value: Share
+
+
+class Assumptions(Spec):
+    """What holds for every run that does not say otherwise."""
+
+    accelerator: str | None = None
+    precision: str | None = None
+    peak_flop_per_s: Positive | None = None
+    mfu: AssumedShare | None = None
+    price: Assumed | None = None
+    regression_draw: RegressionDraw = "predictive"
+
+
+class Regression(Spec):
+    """A model whose FLOP is read off a line through published models."""
+
+    on: Name
+    params: Positive
+    size: Positive
+
+
+class Run(Spec):
+    """One training run; exactly one way of saying how large it was.
+
+    Prices are USD per accelerator-hour.
+    """
+
+    name: Name
+    released: str
+    counted: bool = True
+    flop: Positive | None = None
+    params: Positive | None = None
+    params_active: Positive | None = None
+    tokens: Positive | None = None
+    count: Positive | None = None
+    days: Positive | None = None
+    accelerator_hours: Positive | None = None
+    cost_usd: Positive | None = None
+    base: str | None = None
+    fraction: Positive | None = None
+    regression: Regression | None = None
+    multiplier: Positive | None = None
+    mfu: Share | None = None
+    price: Positive | None = None
+    accelerator: str | None = None
+    precision: str | None = None
+    peak_flop_per_s: Positive | None = None
+    source: str
+    note: str | None = None
+
+    @field_validator("released")
+    @classmethod
+    def _readable(cls, value: str) -> str:
+        parse_period(value)
+        return value
+
+    @model_validator(mode="after")
+    def _one_size(self) -> Run:
+        given = frozenset(key for key in SIZE_KEYS if getattr(self, key) is not None)
+        if given not in SIZE_FORMS:
+            named = ", ".join(sorted(given)) or "nothing"
+            raise ValueError(f"the run's size: got {named}; allowed: {SIZE_TEXT}")
+        return self
+
+
+class Change(Spec):
+    """One difference of a variant from what stands before it."""
+
+    name: Name
+    why: str
+    source: str
+    regression_draw: RegressionDraw | None = None
+    assumptions: dict[str, Any] = Field(default_factory=dict)
+    reported: tuple[dict[str, Any], ...] = ()
+    runs: tuple[dict[str, Any], ...] = ()
+
+
+class Variant(Spec):
+    """The programme under other assumptions: changes, applied in their order."""
+
+    name: Name
+    description: str
+    changes: Annotated[tuple[Change, ...], Field(min_length=1)]
+
+
+class Programme(Spec):
+    """A whole programme file."""
+
+    organisation: Name
+    title: Name
+    description: str = ""
+    window: Window
+    releases: Window | None = None
+    sources: dict[str, SourceNote]
+    currencies: dict[str, Currency] = Field(default_factory=dict)
+    regression_models: str | None = None
+    assumptions: Assumptions = Assumptions()
+    reported: Annotated[tuple[ReportedItem, ...], Field(min_length=1)]
+    runs: Annotated[tuple[Run, ...], Field(min_length=1)]
+    variants: tuple[Variant, ...] = ()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Programme:
+        self._check_names()
+        self._check_reported()
+        self._check_bases()
+        self._check_sources()
+        return self
+
+    def _check_names(self) -> None:
+        for kind, names in (
+            ("runs", [run.name for run in self.runs]),
+            ("reported", [item.item for item in self.reported]),
+            ("variants", [BASE_VARIANT, *(variant.name for variant in self.variants)]),
+        ):
+            for i, name in enumerate(names):
+                if name in names[:i]:
+                    raise ValueError(f"{kind}: the name {shown(name)} is given twice")
+
+    def _check_reported(self) -> None:
+        if not any(item.counts_as == "rnd_compute" for item in self.reported):
+            raise ValueError("reported: no item with counts_as = 'rnd_compute', the share's base")
+        for i, item in enumerate(self.reported):
+            if item.currency != "USD" and item.currency not in self.currencies:
+                raise ValueError(
+                    f"reported[{i}].currency: got {shown(item.currency)}; allowed: USD or one "
+                    f"with an exchange rate in [currencies] "
+                    f"({', '.join(self.currencies) or 'none given'})"
+                )
+            terms = [(term.sign, parse_period(term.period)) for term in item.periods]
+            try:
+                check_sum(terms, self.window.months)
+            except ValueError as error:
+                raise ValueError(f"reported[{i}].periods: {error}") from None
+
+    def _check_bases(self) -> None:
+        names = [run.name for run in self.runs]
+        base_of = {run.name: run.base for run in self.runs}
+        for i, run in enumerate(self.runs):
+            if run.base is not None and run.base not in names:
+                raise ValueError(
+                    f"runs[{i}].base: got {shown(run.base)}; allowed: the name of another run"
+                )
+            seen = [run.name]
+            while (base := base_of[seen[-1]]) is not None and base in names:
+                if base in seen:
+                    chain = " → ".join([*seen, base])
+                    raise ValueError(f"runs[{i}].base: the references run in a circle: {chain}")
+                seen.append(base)
+        if not any(self.counts(run) for run in self.runs):
+            raise ValueError("runs: none is counted; allowed: at least one released in the window")
+
+    def _check_sources(self) -> None:
+        cited: list[tuple[str, str]] = [
+            *((f"reported[{i}]", item.source) for i, item in enumerate(self.reported)),
+            *((f"runs[{i}]", run.source) for i, run in enumerate(self.runs)),
+            *((f"currencies.{key}", rate.source) for key, rate in self.currencies.items()),
+        ]
+        for key in ("mfu", "price"):
+            assumed = getattr(self.assumptions, key)
+            if assumed is not None:
+                cited.append((f"assumptions.{key}", assumed.source))
+        for i, variant in enumerate(self.variants):
+            for j, change in enumerate(variant.changes):
+                cited.append((f"variants[{i}].changes[{j}]", change.source))
+        for place, key in cited:
+            if key not in self.sources:
+                raise ValueError(
+                    f"{place}.source: got {shown(key)}; allowed: a key of [sources] "
+                    f"({', '.join(self.sources)})"
+                )
+
+    def counts(self, run: Run) -> bool:
+        """Whether a run belongs to the final runs: released in the window, and not excluded."""
+        released = parse_period(run.released)
+        window = (self.releases or self.window).months
+        return run.counted and window.holds(released)
+
+
+class RegressionModel(NamedTuple):
+    """One published model of a regression."""
+
+    params: float
+    size: float
+    flop: float
+
+
+class LoadedProgramme(NamedTuple):
+    """A programme file as read: its validated form, its variants, and where it came from."""
+
+    name: str
+    data: dict[str, Any]
+    folder: Path | None
+    programme: Programme
+
+    def stages(self, variant: str) -> list[tuple[Change | None, Programme]]:
+        """Return the programme as published and after each change of ``variant``.
+
+        Raises:
+            RequestError: where there is no such variant, or a change does not fit.
+        """
+        stages: list[tuple[Change | None, Programme]] = [(None, self.programme)]
+        if variant == BASE_VARIANT:
+            return stages
+        names = [known.name for known in self.programme.variants]
+        if variant not in names:
+            allowed = ", ".join([BASE_VARIANT, *names])
+            raise RequestError("variant", f"got {shown(variant)}; allowed: {allowed}")
+        place = names.index(variant)
+        data = self.data
+        for i, change in enumerate(self.programme.variants[place].changes):
+            field = f"{self.name}: variants[{place}].changes[{i}]"
+            data = apply_change(data, change.model_dump(), SIZE_KEYS, field)
+            stages.append((change, validate(Programme, data, field)))
+        return stages
+
+    def regression_models(self) -> dict[str, list[RegressionModel]]:
+        """Read the published models that the programme's regressions go through."""
+        name = self.programme.regression_models
+        if name is None:
+            text = SHIPPED.joinpath("regression_models.csv").read_text(encoding="utf-8")
+            return parse_regression_models(text, "regression_models.csv")
+        path = (self.folder or Path()) / name
+        return parse_regression_models(read_text(path), str(path))
+
+
+def shipped_programmes() -> list[str]:
+    """Return the names of the programmes that ship, in the order they are told about."""
+    found = {Path(str(file)).stem for file in SHIPPED.iterdir() if str(file).endswith(".toml")}
+    order = ["openai-2024", "minimax-2025", "zai-2025"]
+    return sorted(found, key=lambda name: (order.index(name) if name in order else 99, name))
+
+
+def load_programme(name: str | Path) -> LoadedProgramme:
+    """Load a programme by its shipped name or from a file, variants checked.
+
+    Raises:
+        RequestError: naming the file and the field.
+    """
+    text_name = str(name)
+    path = Path(name)
+    if not isinstance(name, Path) and text_name in shipped_programmes():
+        text = SHIPPED.joinpath(f"{text_name}.toml").read_text(encoding="utf-8")
+        folder = None
+    elif path.exists() or path.suffix == ".toml" or len(path.parts) > 1:
+        text, folder = read_text(path), path.parent
+        text_name = path.stem
+    else:
+        known = ", ".join(shipped_programmes())
+        raise RequestError(
+            "programme", f"got {shown(text_name)}; allowed: {known}, or a TOML file"
+        )
+    data = parse_toml(text, str(name))
+    loaded = LoadedProgramme(text_name, data, folder, validate(Programme, data, str(name)))
+    for variant in loaded.programme.variants:
+        loaded.stages(variant.name)
+    return loaded
+
+
+def parse_regression_models(text: str, name: str) -> dict[str, list[RegressionModel]]:
+    """Read a table of published models: regression, parameters, size, training_flop.
+
+    Raises:
+        RequestError: naming the row and the column.
+    """
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    rows = csv.DictReader(io.StringIO("\n".join(lines)))
+    needed = ("regression", "parameters", "size", "training_flop")
+    missing = [key for key in needed if key not in (rows.fieldnames or ())]
+    if missing:
+        raise RequestError(name, f"has no column {', '.join(missing)}; needed: {', '.join(needed)}")
+    models: dict[str, list[RegressionModel]] = {}
+    for number, row in enumerate(rows, start=1):
+        values = [_positive(row, key, f"{name}: row {number}") for key in needed[1:]]
+        models.setdefault(row["regression"], []).append(RegressionModel(*values))
+    return models
+
+
+def _positive(row: Mapping[str, str | None], key: str, place: str) -> float:
+    try:
+        number = parse_number(row[key])
+    except ValueError as error:
+        raise RequestError(f"{place}: {key}", str(error)) from None
+    if number <= 0:
+        raise RequestError(f"{place}: {key}", f"got {number:g}; allowed: above 0")
+    return number

@@ -1,0 +1,1 @@
+"""Programmes that ship: an organisation's final runs and reported spend, as TOML."""

@@ -1,0 +1,258 @@
+"""Numbers with uncertainty: what a spec or a flag may give wherever it takes a number."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from statistics import NormalDist
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, PlainSerializer
+
+from .errors import RequestError, shown
+
+Family = Literal["constant", "lognormal", "uniform", "normal", "table"]
+
+SUFFIXES = {"K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12, "%": 1e-2}
+LARGEST = 1e60
+"""Far above any FLOP count; below it, products of a few quantities stay finite."""
+
+MOST_CUT_OFF = 0.05
+"""A distribution with more of its mass outside what the field allows is refused, not bent."""
+
+FORMS = (
+    "a number, {p10, p90}, {p5, p95}, {p5, p50, p95}, {p10, p50, p90}, {low, high} or {mean, sd}"
+)
+_NUMBER = re.compile(r"([+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([KMBTkmbt%]?)")
+_STANDARD = NormalDist()
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A number that may be uncertain.
+
+    Attributes:
+        family: the distribution's name.
+        parameters: constant (value); lognormal (median, sigma below it, sigma above it);
+            uniform (low, high); normal (mean, sd); table (ascending values, equally likely).
+        text: as a person reads it.
+        lower: what the field allows; a distribution is cut off there.
+        upper: the same above.
+        shared: quantities of one such name are drawn together: same rank in every draw.
+    """
+
+    family: Family
+    parameters: tuple[float, ...]
+    text: str
+    lower: float = 0.0
+    upper: float = math.inf
+    shared: str | None = None
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether every draw is the same number."""
+        return self.family == "constant"
+
+    @property
+    def value(self) -> float:
+        """The number of a constant."""
+        if not self.is_constant:
+            raise TypeError(f"{self.text} is not one number")
+        return self.parameters[0]
+
+    @property
+    def median(self) -> float:
+        """The middle of the distribution, before any cutting off."""
+        if self.family == "uniform":
+            return sum(self.parameters) / 2
+        if self.family == "table":
+            return self.parameters[len(self.parameters) // 2]
+        return self.parameters[0]
+
+    def cut_off(self) -> tuple[float, float]:
+        """Return the probability mass below ``lower`` and above ``upper``."""
+        if self.family == "normal":
+            mean, sd = self.parameters
+            place: Callable[[float], float] = lambda x: (x - mean) / sd  # noqa: E731
+        elif self.family == "lognormal":
+            median, below, above = self.parameters
+            place = partial(_log_place, median=median, below=below, above=above)
+        else:
+            return 0.0, 0.0
+        under = _STANDARD.cdf(place(self.lower)) if self.lower > -math.inf else 0.0
+        over = 1 - _STANDARD.cdf(place(self.upper)) if self.upper < math.inf else 0.0
+        return under, over
+
+
+def _log_place(x: float, median: float, below: float, above: float) -> float:
+    if x <= 0:
+        return -40.0
+    ratio = math.log(x / median)
+    sigma = below if ratio < 0 else above
+    return ratio / sigma if sigma > 0 else math.copysign(40.0, ratio)
+
+
+def constant(value: float) -> Quantity:
+    """Return a quantity that is one number."""
+    return Quantity("constant", (float(value),), f"{value:.4g}")
+
+
+def from_table(values: Sequence[float], text: str) -> Quantity:
+    """Return the empirical distribution of ``values``."""
+    return Quantity("table", tuple(sorted(values)), text)
+
+
+def between(low: float, high: float, text: str) -> Quantity:
+    """Return a uniform quantity."""
+    return Quantity("uniform", (low, high), text)
+
+
+def parse_number(value: object) -> float:
+    """Read ``3``, ``"15.6e12"``, ``"15.6T"``, ``"405B"`` or ``"40%"``.
+
+    Raises:
+        ValueError: for anything else, NaN and infinities included.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError(f"got {shown(value)}; allowed: a number such as 3.0, 15.6e12 or '405B'")
+    if isinstance(value, str):
+        match = _NUMBER.fullmatch(value.strip())
+        if match is None:
+            raise ValueError(f"got {shown(value)}; allowed: a number such as 3.0, 15.6e12 or 405B")
+        number = float(match[1].replace("_", "")) * SUFFIXES.get(match[2].upper(), 1.0)
+    else:
+        try:
+            number = float(value)
+        except OverflowError:
+            number = math.inf
+    if not math.isfinite(number) or abs(number) > LARGEST:
+        raise ValueError(f"got {shown(value)}; allowed: a finite number up to {LARGEST:g}")
+    return number
+
+
+def parse_quantity(
+    value: object, *, lower: float = 0.0, upper: float = math.inf, zero: bool = False
+) -> Quantity:
+    """Read a number, a range ``"0.3..0.45"`` (p10..p90) or a table of a distribution.
+
+    Args:
+        value: what the spec or the flag gave.
+        lower: the field's bound, excluded unless ``zero``.
+        upper: the field's bound, included.
+        zero: whether ``lower`` itself is allowed.
+
+    Raises:
+        ValueError: with what was given and what is allowed.
+    """
+    if isinstance(value, Quantity):
+        return value
+    if isinstance(value, str) and ".." in value:
+        low, _, high = value.partition("..")
+        value = {"p10": low, "p90": high}
+    check = partial(_bounded, lower=lower, upper=upper, zero=zero)
+    if not isinstance(value, Mapping):
+        number = check("", parse_number(value))
+        return Quantity("constant", (number,), f"{number:.6g}", lower, upper)
+    given = dict(value)
+    shared = given.pop("shared", None)
+    if shared is not None and (not isinstance(shared, str) or not shared):
+        raise ValueError(f"shared: got {shown(shared)}; allowed: a name")
+    # A standard deviation is a width: the field's bounds are not its own.
+    numbers = {
+        key: parse_number(item) if key == "sd" else check(f"{key}: ", parse_number(item))
+        for key, item in given.items()
+        if isinstance(key, str)
+    }
+    family, parameters = _shape(numbers)
+    quantity = Quantity(family, parameters, _text(numbers), lower, upper, shared)
+    if sum(quantity.cut_off()) > MOST_CUT_OFF:
+        raise ValueError(
+            f"got {quantity.text}; {sum(quantity.cut_off()):.0%} of it lies outside "
+            f"{_range(lower, upper, zero)}, at most {MOST_CUT_OFF:.0%} may"
+        )
+    return quantity
+
+
+def _bounded(key: str, number: float, lower: float, upper: float, zero: bool) -> float:
+    if number < lower or number > upper or (number == lower and not zero):
+        raise ValueError(f"{key}got {number:g}; allowed: {_range(lower, upper, zero)}")
+    return number
+
+
+def _range(lower: float, upper: float, zero: bool) -> str:
+    if upper == math.inf:
+        return f"{lower:g} or more" if zero else f"above {lower:g}"
+    return f"{lower:g} to {upper:g}" if zero else f"above {lower:g}, up to {upper:g}"
+
+
+def _shape(numbers: Mapping[str, float]) -> tuple[Family, tuple[float, ...]]:
+    keys = frozenset(numbers)
+    for outer in ("10", "5"):
+        low_key, high_key = f"p{outer}", "p90" if outer == "10" else "p95"
+        z = _STANDARD.inv_cdf(1 - int(outer) / 100)
+        if keys == {low_key, high_key}:
+            low, high = _ascending(numbers, low_key, high_key)
+            sigma = math.log(high / low) / (2 * z)
+            return "lognormal", (math.sqrt(low) * math.sqrt(high), sigma, sigma)
+        if keys == {low_key, "p50", high_key}:
+            low, middle, high = _ascending(numbers, low_key, "p50", high_key)
+            return "lognormal", (middle, math.log(middle / low) / z, math.log(high / middle) / z)
+    if keys == {"low", "high"}:
+        low, high = _ascending(numbers, "low", "high")
+        return "uniform", (low, high)
+    if keys == {"mean", "sd"}:
+        if numbers["sd"] <= 0:
+            raise ValueError(f"sd: got {numbers['sd']:g}; allowed: above 0")
+        return "normal", (numbers["mean"], numbers["sd"])
+    raise ValueError(f"got the keys {', '.join(sorted(keys)) or 'none'}; allowed: {FORMS}")
+
+
+def _ascending(numbers: Mapping[str, float], *keys: str) -> list[float]:
+    values = [numbers[key] for key in keys]
+    if keys[0] != "low" and values[0] <= 0:
+        raise ValueError(f"{keys[0]}: got {values[0]:g}; allowed: above 0 (a log-normal)")
+    for i in range(len(keys) - 1):
+        if values[i] > values[i + 1]:
+            raise ValueError(
+                f"{keys[i]}: got {values[i]:g}; allowed: at most {keys[i + 1]}, {values[i + 1]:g}"
+            )
+    return values
+
+
+def _text(numbers: Mapping[str, float]) -> str:
+    if set(numbers) == {"mean", "sd"}:
+        return f"{numbers['mean']:.4g} ± {numbers['sd']:.4g} (sd)"
+    ordered = sorted(numbers.items(), key=lambda item: item[1])
+    values = "–".join(f"{value:.4g}" for _, value in ordered)
+    return f"{values} ({'–'.join(key for key, _ in ordered)})"
+
+
+def _annotated(**bounds: Any) -> BeforeValidator:
+    return BeforeValidator(partial(parse_quantity, **bounds))
+
+
+_AS_TEXT = PlainSerializer(lambda quantity: quantity.text, return_type=str)
+Positive = Annotated[Quantity, _annotated(), _AS_TEXT]
+"""Above zero."""
+NotNegative = Annotated[Quantity, _annotated(zero=True), _AS_TEXT]
+"""Zero or more."""
+Share = Annotated[Quantity, _annotated(upper=1.0), _AS_TEXT]
+"""Above zero, up to one: a utilisation, a fraction."""
+Number = Annotated[float, BeforeValidator(parse_number)]
+"""One finite number, with the suffixes that flags take."""
+
+
+def quantity_flag(flag: str, text: str, **bounds: Any) -> Quantity:
+    """Read a flag's value; a mistake names the flag.
+
+    Raises:
+        RequestError: with the flag, what was given and what is allowed.
+    """
+    try:
+        return parse_quantity(text, **bounds)
+    except ValueError as error:
+        raise RequestError(flag, str(error)) from None
+

@@ -1,0 +1,66 @@
+"""Which assumption drives a result: first-order and total shares of its variance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor
+
+from computebill.kernels import variance
+
+from .draws import MOST_REPLICATES, Columns, Settings
+
+MOST_DRAWS = 2**15
+
+
+@dataclass(frozen=True)
+class Driver:
+    """One assumption's part in a result.
+
+    Attributes:
+        assumption: its name.
+        first_order: share of the variance it explains alone.
+        total: share of the variance in which it has a part.
+    """
+
+    assumption: str
+    first_order: float
+    total: float
+
+    def to_dict(self) -> dict[str, str | float]:
+        """Return the JSON form."""
+        return asdict(self)
+
+
+def drivers(
+    columns: Columns, output: Callable[[Tensor], Tensor], settings: Settings
+) -> list[Driver]:
+    """Rank the assumptions by their total share of the output's variance.
+
+    The two samples of the estimators are two replicates of the draws that the result itself is
+    made of, the second in random order: scrambles of one sequence resemble each other point by
+    point.
+
+    Args:
+        columns: the uncertain quantities.
+        output: from points ``(dimensions, draws)`` to the result ``(draws,)``.
+        settings: those of the estimate.
+    """
+    count = max(1024, min(MOST_DRAWS, settings.samples))
+    first = columns.points(settings, 0, 0, count)
+    second = columns.points(settings, MOST_REPLICATES - 1, 0, count)
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(settings.seed))
+    second = second[:, order.to(second.device)]
+    base, other = output(first), output(second)
+    swapped = torch.empty(columns.dimensions, count, dtype=torch.float64, device=base.device)
+    for dimension in range(columns.dimensions):
+        kept = first[dimension].clone()
+        first[dimension] = second[dimension]
+        swapped[dimension] = output(first)
+        first[dimension] = kept
+    alone = variance.first_order_share(base, other, swapped).tolist()
+    total = variance.total_share(base, other, swapped).tolist()
+    found = [Driver(*row) for row in zip(columns.dimension_names, alone, total, strict=True)]
+    return sorted(found, key=lambda driver: -driver.total)

@@ -1,0 +1,137 @@
+"""Spec files: TOML in, a validated object out, every mistake told with its field's path."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from .errors import RequestError, shown
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+LARGEST_FILE = 4 * 2**20
+"""Bytes. Specs are written by people; a larger file is a mistake, and costs minutes to parse."""
+
+MESSAGES = {
+    "extra_forbidden": "is not a known key; allowed: {allowed}",
+    "missing": "is missing",
+}
+
+
+class Spec(BaseModel):
+    """Base of everything read from a file: frozen, and no key is ever ignored."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, arbitrary_types_allowed=True
+    )
+
+
+S = TypeVar("S", bound=Spec)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Raises:
+        RequestError: naming the file: missing, a directory, too large, empty, not UTF-8 text,
+            or not TOML (with line and column).
+    """
+    return parse_toml(read_text(path), str(path))
+
+
+def read_text(path: Path) -> str:
+    """Read a small UTF-8 text file, refusing what cannot be one."""
+    name = str(path)
+    if path.is_dir():
+        raise RequestError(name, "is a directory; a file is needed")
+    try:
+        with path.open("rb") as file:
+            raw = file.read(LARGEST_FILE + 1)
+    except OSError as error:
+        raise RequestError(name, f"cannot be read: {error.strerror or error}") from None
+    if len(raw) > LARGEST_FILE:
+        raise RequestError(name, f"is larger than {LARGEST_FILE // 2**20} MiB, the most a spec may be")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise RequestError(name, f"is not UTF-8 text (byte {error.start})") from None
+
+
+def parse_toml(text: str, name: str) -> dict[str, Any]:
+    """Parse TOML, with ``name`` standing for the file in messages."""
+    if not text.strip():
+        raise RequestError(name, "is empty")
+    try:
+        # Windows line ends are legal TOML; a lone carriage return is not.
+        return tomllib.loads(text.replace("\r\n", "\n"))
+    except tomllib.TOMLDecodeError as error:
+        raise RequestError(name, f"is not valid TOML: {error}") from None
+    except (RecursionError, ValueError) as error:
+        # tomllib lets deep nesting and over-long integers through as these.
+        raise RequestError(name, f"is not valid TOML: {shown(str(error))}") from None
+
+
+def validate(model: type[S], data: Mapping[str, Any], name: str) -> S:
+    """Validate ``data`` against ``model``; ``name`` stands for the file in messages.
+
+    Raises:
+        RequestError: for the first mistake, with the field's path, what was given and what is
+            allowed.
+    """
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+        raise RequestError(name, _explain(details[0], model, len(details))) from None
+
+
+def _explain(detail: ErrorDetails, model: type[BaseModel], count: int) -> str:
+    path = field_path(detail["loc"])
+    if detail["type"] == "extra_forbidden":
+        allowed = ", ".join(sorted(_keys_at(model, detail["loc"][:-1])))
+        text = f"{path} is not a known key; allowed: {allowed}" if allowed else f"{path} is not a known key"
+    elif detail["type"] == "missing":
+        text = f"{path} is missing"
+    else:
+        problem = detail["msg"].removeprefix("Value error, ")
+        given = detail["input"]
+        quoted = "" if isinstance(given, Mapping | BaseModel) or "got" in problem else f"got {shown(given)}; "
+        text = f"{path}: {quoted}{problem}" if path else problem
+    return text + (f" (and {count - 1} more)" if count > 1 else "")
+
+
+def field_path(location: Sequence[str | int]) -> str:
+    """Write a pydantic location as a person would: ``runs[2].mfu``."""
+    path = ""
+    for part in location:
+        if isinstance(part, int):
+            path += f"[{part}]"
+        else:
+            path += f".{part}" if path else part
+    return path
+
+
+def _keys_at(model: type[BaseModel], location: Sequence[str | int]) -> list[str]:
+    """Return the keys the model takes at ``location``, as far as its annotations tell."""
+    current: type[BaseModel] | None = model
+    for part in location:
+        if isinstance(part, int) or current is None:
+            continue
+        field = current.model_fields.get(part)
+        current = _model_in(field.annotation) if field is not None else None
+    return list(current.model_fields) if current is not None else []
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for inner in getattr(annotation, "__args__", ()):
+        found = _model_in(inner)
+        if found is not None:
+            return found
+    return None

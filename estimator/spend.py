@@ -1,0 +1,398 @@
+"""Final runs against reported R&D spend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from computebill.kernels import quantiles
+
+from .billing import Outcome, ProgrammeBill
+from .draws import Method, Settings, settings
+from .programme import (
+    BASE_VARIANT,
+    Change,
+    LoadedProgramme,
+    Programme,
+    Run,
+    load_programme,
+)
+from .regressions import Prediction, Regressions
+from .sensitivity import Driver, drivers
+from .summary import Collector, Distribution
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SKIPPED = tuple(step / 20 for step in range(21))
+"""Parts of the exploration that a follower skips, for the follower's bill."""
+
+JOINT_CELLS = 20
+
+Progress = Callable[[int], None]
+Sink = Callable[[dict[str, Tensor]], None]
+
+
+@dataclass(frozen=True)
+class RunBill:
+    """One run of a programme; FLOP, hours and dollars as distributions."""
+
+    run: Run
+    counted: bool
+    flop: Distribution
+    gpu_hours: Distribution
+    cost_usd: Distribution
+    prediction: Prediction | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        found: dict[str, Any] = {
+            "name": self.run.name,
+            "released": self.run.released,
+            "counted": self.counted,
+            "flop": self.flop.to_dict(),
+            "gpu_hours": self.gpu_hours.to_dict(),
+            "cost_usd": self.cost_usd.to_dict(),
+            "source": self.run.source,
+            "note": self.run.note,
+        }
+        if self.prediction is not None:
+            found["regression"] = {
+                "flop_on_line": self.prediction.line.to_dict(),
+                "models": self.prediction.models,
+                "residual_sd_log10": self.prediction.residual_sd,
+            }
+        return found
+
+
+@dataclass(frozen=True)
+class Totals:
+    """A programme's totals under one set of assumptions, in USD."""
+
+    final_runs_usd: Distribution
+    rnd_compute_usd: Distribution
+    final_share: Distribution
+    exploration_usd: Distribution
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {
+            "final_runs_usd": self.final_runs_usd.to_dict(),
+            "rnd_compute_usd": self.rnd_compute_usd.to_dict(),
+            "final_share": self.final_share.to_dict(),
+            "exploration_usd": self.exploration_usd.to_dict(),
+        }
+
+
+@dataclass(frozen=True)
+class Step:
+    """A variant's change and the totals once it is made."""
+
+    change: Change
+    totals: Totals
+    before: Totals
+
+    @property
+    def effect(self) -> float:
+        """Change of the median share, as a fraction (0.01 is one percentage point)."""
+        return self.totals.final_share.p50 - self.before.final_share.p50
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {
+            "name": self.change.name,
+            "why": self.change.why,
+            "source": self.change.source,
+            "effect_on_share_p50": self.effect,
+            **self.totals.to_dict(),
+        }
+
+
+@dataclass(frozen=True)
+class VariantTotals:
+    """A variant, change by change."""
+
+    name: str
+    description: str
+    totals: Totals
+    steps: tuple[Step, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {
+            "name": self.name,
+            "description": self.description,
+            **self.totals.to_dict(),
+            "changes": [step.to_dict() for step in self.steps],
+        }
+
+
+@dataclass(frozen=True)
+class Joint:
+    """Final runs and share together: a grid of cells equally likely along each axis."""
+
+    rank_correlation: float
+    final_runs_usd_edges: list[float]
+    final_share_edges: list[float]
+    probability: list[list[float]]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form; ``probability[i][j]`` is cost cell i, share cell j."""
+        return dict(self.__dict__)
+
+
+@dataclass(frozen=True)
+class SpendEstimate:
+    """What ``compare_spend`` finds.
+
+    Attributes:
+        name: of the programme, as asked for.
+        variant: which set of assumptions the figures are under.
+        programme: the spec they come from, the variant's changes made.
+        totals: final runs, R&D compute, share, exploration.
+        reported: what the company reported for the window, USD by kind.
+        runs: each run.
+        follower: the bill of one who skips each part of ``SKIPPED``.
+        variants: the other variants of the file.
+        sensitivity: assumptions by their part in the share's variance.
+        joint: numerator and share together; None where the draws were too many to keep.
+        excess: probability that the final runs exceed the R&D compute.
+        settings: draws, seed, device.
+    """
+
+    name: str
+    variant: str
+    programme: Programme
+    totals: Totals
+    reported: dict[str, float]
+    runs: tuple[RunBill, ...]
+    follower: tuple[Distribution, ...]
+    variants: tuple[VariantTotals, ...]
+    sensitivity: tuple[Driver, ...]
+    joint: Joint | None
+    excess: float
+    settings: Settings
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form; its keys are a contract."""
+        window = self.programme.window.months
+        return {
+            "programme": self.name,
+            "organisation": self.programme.organisation,
+            "title": self.programme.title,
+            "variant": self.variant,
+            "window": {"start": str(window.first_day), "end": str(window.last_day)},
+            "reported": self.reported,
+            **self.totals.to_dict(),
+            "probability_final_exceeds_rnd": self.excess,
+            "runs": [run.to_dict() for run in self.runs],
+            "sensitivity": [driver.to_dict() for driver in self.sensitivity],
+            "follower": [
+                {"skipped": skipped, "bill_usd": bill.to_dict()}
+                for skipped, bill in zip(SKIPPED, self.follower, strict=True)
+            ],
+            "variants": [variant.to_dict() for variant in self.variants],
+            "joint": self.joint.to_dict() if self.joint else None,
+            "sources": {
+                key: source.model_dump() for key, source in self.programme.sources.items()
+            },
+            "samples": self.settings.samples,
+            "seed": self.settings.seed,
+            "device": self.settings.device,
+            "method": self.settings.method,
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row a run: p5, p50, p95 and mean of FLOP, hours and dollars."""
+        import pandas as pd
+
+        rows = []
+        for run in self.runs:
+            row: dict[str, Any] = {
+                "programme": self.name,
+                "variant": self.variant,
+                "run": run.run.name,
+                "released": run.run.released,
+                "counted": run.counted,
+            }
+            for key in ("flop", "gpu_hours", "cost_usd"):
+                values = getattr(run, key).to_dict() or {}
+                for part in ("p5", "p50", "p95", "mean"):
+                    row[f"{key}_{part}"] = values.get(part)
+            row["source"] = run.run.source
+            rows.append(row)
+        return pd.DataFrame(rows)
+
+
+def compare_spend(
+    programme: str | Path,
+    *,
+    variant: str = BASE_VARIANT,
+    samples: int | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    method: Method = "sobol",
+    profiles: Sequence[Path] = (),
+    progress: Progress | None = None,
+    sink: Sink | None = None,
+) -> SpendEstimate:
+    """Set an organisation's final runs against the R&D compute it reported.
+
+    Args:
+        programme: a shipped name (``minimax-2025``) or a TOML file.
+        variant: ``as-published`` or a variant of the file.
+        samples: Monte Carlo draws.
+        seed: same seed, same draws.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``.
+        method: ``sobol`` (scrambled) or ``random``.
+        profiles: folders of accelerator profiles of one's own.
+        progress: called with the number of draws just done.
+        sink: called with each chunk of draws, a tensor of ``(draws,)`` by column name.
+
+    Raises:
+        RequestError: naming the field that is wrong.
+    """
+    chosen = settings(samples, seed, device, method)
+    loaded = load_programme(programme)
+    regressions = Regressions(loaded.regression_models(), seed, chosen.device)
+
+    def compiled(spec: Programme) -> ProgrammeBill:
+        return ProgrammeBill(spec, regressions, chosen.device, profiles)
+
+    bill = compiled(loaded.stages(variant)[-1][1])
+    collector, sampled = _simulate(bill, chosen, progress, sink)
+    # Effects are differences between stages on the same points: fewer draws serve.
+    brief = chosen._replace(samples=min(chosen.samples, Settings().samples))
+    return SpendEstimate(
+        name=loaded.name,
+        variant=variant,
+        programme=bill.programme,
+        totals=sampled.totals,
+        reported=_reported(bill.programme),
+        runs=sampled.runs,
+        follower=sampled.follower,
+        variants=_variants(loaded, compiled, brief),
+        sensitivity=tuple(
+            drivers(bill.columns, lambda points: bill.evaluate(points).share, chosen)
+        ),
+        joint=_joint(collector) if collector.kept else None,
+        excess=sampled.excess,
+        settings=chosen,
+    )
+
+
+@dataclass(frozen=True)
+class _Sampled:
+    totals: Totals
+    runs: tuple[RunBill, ...]
+    follower: tuple[Distribution, ...]
+    excess: float
+
+
+def _simulate(
+    bill: ProgrammeBill, chosen: Settings, progress: Progress | None, sink: Sink | None
+) -> tuple[Collector, _Sampled]:
+    runs = bill.programme.runs
+    collector = Collector(4 + len(SKIPPED) + 3 * len(runs), chosen)
+    followed = 1 - torch.tensor(SKIPPED, dtype=torch.float64, device=chosen.device)[:, None]
+    excess = 0
+    for replicate, points in bill.columns.chunks(chosen):
+        outcome = bill.evaluate(points)
+        totals = _total_rows(outcome)
+        exploration = totals[3]
+        prices = outcome.bill
+        collector.add(
+            replicate,
+            torch.cat(
+                [
+                    totals,
+                    outcome.final_usd + followed * exploration,
+                    prices.flop,
+                    prices.seconds / 3600,
+                    prices.usd,
+                ]
+            ),
+        )
+        excess += int((exploration < 0).sum())
+        if sink is not None:
+            sink(_named(totals, prices.usd, runs))
+        if progress is not None:
+            progress(points.shape[1])
+    found = collector.finish()
+    rows = iter(found[4 + len(SKIPPED) :])
+    flop, hours, usd = ([next(rows) for _ in runs] for _ in range(3))
+    bills = tuple(
+        RunBill(run, counted, *figures, bill.predictions.get(run.name))
+        for run, counted, figures in zip(
+            runs, bill.counted, zip(flop, hours, usd, strict=True), strict=True
+        )
+    )
+    follower = tuple(found[4 : 4 + len(SKIPPED)])
+    return collector, _Sampled(Totals(*found[:4]), bills, follower, excess / chosen.samples)
+
+
+def _total_rows(outcome: Outcome) -> Tensor:
+    exploration = outcome.rnd_usd - outcome.final_usd
+    return torch.stack([outcome.final_usd, outcome.rnd_usd, outcome.share, exploration])
+
+
+def _named(totals: Tensor, usd: Tensor, runs: Sequence[Run]) -> dict[str, Tensor]:
+    names = ("final_runs_usd", "rnd_compute_usd", "final_share", "exploration_usd")
+    columns = dict(zip(names, totals, strict=True))
+    columns.update({f"cost_usd {run.name}": row for run, row in zip(runs, usd, strict=True)})
+    return columns
+
+
+def _totals(bill: ProgrammeBill, chosen: Settings) -> Totals:
+    collector = Collector(4, chosen)
+    for replicate, points in bill.columns.chunks(chosen):
+        collector.add(replicate, _total_rows(bill.evaluate(points)))
+    return Totals(*collector.finish())
+
+
+def _variants(
+    loaded: LoadedProgramme, compiled: Callable[[Programme], ProgrammeBill], chosen: Settings
+) -> tuple[VariantTotals, ...]:
+    base = _totals(compiled(loaded.programme), chosen)
+    found = [VariantTotals(BASE_VARIANT, loaded.programme.description, base, ())]
+    for variant in loaded.programme.variants:
+        before, steps = base, []
+        for change, spec in loaded.stages(variant.name)[1:]:
+            assert change is not None
+            totals = _totals(compiled(spec), chosen)
+            steps.append(Step(change, totals, before))
+            before = totals
+        found.append(VariantTotals(variant.name, variant.description, before, tuple(steps)))
+    return tuple(found)
+
+
+def _reported(programme: Programme) -> dict[str, float]:
+    """Add up what was reported, USD by kind; estimated items are left to the denominator."""
+    sums: dict[str, float] = {}
+    for item in programme.reported:
+        if item.estimated:
+            continue
+        rate = 1.0 if item.currency == "USD" else programme.currencies[item.currency].per_usd
+        total = sum(term.sign * term.amount.median for term in item.periods) / rate
+        key = f"{item.counts_as}_usd"
+        sums[key] = sums.get(key, 0.0) + total
+    return sums
+
+
+def _joint(collector: Collector) -> Joint:
+    draws = collector.draws()
+    final, share = draws[0], draws[2]
+    steps = torch.linspace(0, 1, JOINT_CELLS + 1, dtype=torch.float64)
+    edges = quantiles.sorted_quantiles(torch.stack([final, share]), steps)
+    counts = quantiles.joint_counts(final, share, edges[0], edges[1])
+    return Joint(
+        float(quantiles.rank_correlation(final, share)),
+        edges[0].tolist(),
+        edges[1].tolist(),
+        (counts / counts.sum()).tolist(),
+    )
