@@ -152,9 +152,8 @@ def nearest_names(text: str, known: Sequence[KnownName], count: int = 4) -> list
 
     def likeness(item: KnownName) -> float:
         family = any(part.family == said.family for part in item.parts)
-        spelling = max(
-            difflib.SequenceMatcher(None, wanted, spelled).ratio() for spelled in item.spellings
-        )
+        names = item.spellings | {part.family for part in item.parts}
+        spelling = max(difflib.SequenceMatcher(None, wanted, name).ratio() for name in names)
         return family + spelling
 
     return [item.name for item in sorted(known, key=likeness, reverse=True)[:count]]

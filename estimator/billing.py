@@ -187,11 +187,14 @@ class ProgrammeBill:
             if self.counted[i] and usd != usd:
                 needs = "a price, and for its FLOP a utilisation and a peak or an accelerator"
                 raise RequestError(
-                    f"runs[{i}]", f"{run.name} cannot be priced; it needs {needs}, its own or shared"
+                    f"runs[{i}]",
+                    f"{run.name} cannot be priced; it needs {needs}, its own or shared",
                 )
         rnd = float(outcome.rnd_usd)
         if not rnd > 0:
-            raise RequestError("reported", f"R&D compute adds up to {rnd:,.0f} USD; allowed: above 0")
+            raise RequestError(
+                "reported", f"R&D compute adds up to {rnd:,.0f} USD; allowed: above 0"
+            )
 
     def _index(self, values: object) -> Tensor:
         return torch.tensor(values, dtype=torch.int64, device=self._device)

@@ -136,10 +136,20 @@ class Carbon(Sourced):
         return self.lb_per_mwh * KG_PER_LB / JOULES_PER_MWH
 
 
+class ObservedMfu(Sourced):
+    """Utilisation that runs were seen to reach."""
+
+    runs: PositiveInt
+    p10: Share
+    p50: Share
+    p90: Share
+
+
 class Mfu(Sourced):
-    """Utilisation where none is known."""
+    """Utilisation where none is known: the method's one figure, and what was observed."""
 
     assumed: Share
+    observed: ObservedMfu
 
 
 class Dates(Sourced):

@@ -117,4 +117,6 @@ def check_sum(terms: Iterable[tuple[int, Months]], window: Months) -> None:
 
 def _month_list(months: list[int]) -> str:
     names = [month_name(month) for month in months]
-    return ", ".join(names) if len(names) <= 3 else f"{names[0]} … {names[-1]} ({len(names)} months)"
+    return (
+        ", ".join(names) if len(names) <= 3 else f"{names[0]} … {names[-1]} ({len(names)} months)"
+    )

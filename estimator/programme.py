@@ -385,9 +385,7 @@ def load_programme(name: str | Path) -> LoadedProgramme:
         text_name = path.stem
     else:
         known = ", ".join(shipped_programmes())
-        raise RequestError(
-            "programme", f"got {shown(text_name)}; allowed: {known}, or a TOML file"
-        )
+        raise RequestError("programme", f"got {shown(text_name)}; allowed: {known}, or a TOML file")
     data = parse_toml(text, str(name))
     loaded = LoadedProgramme(text_name, data, folder, validate(Programme, data, str(name)))
     for variant in loaded.programme.variants:

@@ -168,7 +168,7 @@ def parse_quantity(
     }
     family, parameters = _shape(numbers)
     quantity = Quantity(family, parameters, _text(numbers), lower, upper, shared)
-    if sum(quantity.cut_off()) > MOST_CUT_OFF:
+    if sum(quantity.cut_off()) > MOST_CUT_OFF + 1e-9:
         raise ValueError(
             f"got {quantity.text}; {sum(quantity.cut_off()):.0%} of it lies outside "
             f"{_range(lower, upper, zero)}, at most {MOST_CUT_OFF:.0%} may"
@@ -255,4 +255,3 @@ def quantity_flag(flag: str, text: str, **bounds: Any) -> Quantity:
         return parse_quantity(text, **bounds)
     except ValueError as error:
         raise RequestError(flag, str(error)) from None
-

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,11 +16,6 @@ if TYPE_CHECKING:
 
 LARGEST_FILE = 4 * 2**20
 """Bytes. Specs are written by people; a larger file is a mistake, and costs minutes to parse."""
-
-MESSAGES = {
-    "extra_forbidden": "is not a known key; allowed: {allowed}",
-    "missing": "is missing",
-}
 
 
 class Spec(BaseModel):
@@ -55,7 +50,9 @@ def read_text(path: Path) -> str:
     except OSError as error:
         raise RequestError(name, f"cannot be read: {error.strerror or error}") from None
     if len(raw) > LARGEST_FILE:
-        raise RequestError(name, f"is larger than {LARGEST_FILE // 2**20} MiB, the most a spec may be")
+        raise RequestError(
+            name, f"is larger than {LARGEST_FILE // 2**20} MiB, the most a spec may be"
+        )
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -76,8 +73,10 @@ def parse_toml(text: str, name: str) -> dict[str, Any]:
         raise RequestError(name, f"is not valid TOML: {shown(str(error))}") from None
 
 
-def validate(model: type[S], data: Mapping[str, Any], name: str) -> S:
+def validate(model: type[S], data: Mapping[str, Any], name: str, flags: Collection[str] = ()) -> S:
     """Validate ``data`` against ``model``; ``name`` stands for the file in messages.
+
+    Fields in ``flags`` were given on the command line, and are named as they are there.
 
     Raises:
         RequestError: for the first mistake, with the field's path, what was given and what is
@@ -87,20 +86,34 @@ def validate(model: type[S], data: Mapping[str, Any], name: str) -> S:
         return model.model_validate(data)
     except ValidationError as error:
         details = error.errors(include_url=False)
-        raise RequestError(name, _explain(details[0], model, len(details))) from None
+        first = details[0]
+        text = _explain(first, model, len(details))
+        key = str(first["loc"][0]) if first["loc"] else ""
+        if key not in flags:
+            raise RequestError(name, text) from None
+        flag = f"--{key.replace('_', '-')}"
+        raise RequestError(flag, text.removeprefix(key).removeprefix(":").strip()) from None
 
 
 def _explain(detail: ErrorDetails, model: type[BaseModel], count: int) -> str:
     path = field_path(detail["loc"])
     if detail["type"] == "extra_forbidden":
         allowed = ", ".join(sorted(_keys_at(model, detail["loc"][:-1])))
-        text = f"{path} is not a known key; allowed: {allowed}" if allowed else f"{path} is not a known key"
+        text = (
+            f"{path} is not a known key; allowed: {allowed}"
+            if allowed
+            else f"{path} is not a known key"
+        )
     elif detail["type"] == "missing":
         text = f"{path} is missing"
     else:
         problem = detail["msg"].removeprefix("Value error, ")
         given = detail["input"]
-        quoted = "" if isinstance(given, Mapping | BaseModel) or "got" in problem else f"got {shown(given)}; "
+        quoted = (
+            ""
+            if isinstance(given, Mapping | BaseModel) or "got" in problem
+            else f"got {shown(given)}; "
+        )
         text = f"{path}: {quoted}{problem}" if path else problem
     return text + (f" (and {count - 1} more)" if count > 1 else "")
 

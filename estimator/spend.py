@@ -198,9 +198,7 @@ class SpendEstimate:
             ],
             "variants": [variant.to_dict() for variant in self.variants],
             "joint": self.joint.to_dict() if self.joint else None,
-            "sources": {
-                key: source.model_dump() for key, source in self.programme.sources.items()
-            },
+            "sources": {key: source.model_dump() for key, source in self.programme.sources.items()},
             "samples": self.settings.samples,
             "seed": self.settings.seed,
             "device": self.settings.device,

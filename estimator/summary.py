@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,7 +37,7 @@ class Distribution:
     p50: float
     p95: float
     mean: float
-    errors: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+    errors: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0)
 
     @property
     def is_known(self) -> bool:
@@ -58,7 +57,7 @@ class Distribution:
             self.p50 * factor,
             self.p95 * factor,
             self.mean * factor,
-            tuple(error * abs(factor) for error in self.errors),  # type: ignore[arg-type]
+            tuple(error * abs(factor) for error in self.errors),
         )
 
     def to_dict(self) -> dict[str, Any] | None:
@@ -77,7 +76,6 @@ class Collector:
     def __init__(self, rows: int, settings: Settings) -> None:
         """Prepare for ``settings.samples`` draws of ``rows`` outputs."""
         self._sizes = settings.sizes()
-        self._rows = rows
         self._exact = rows * settings.samples <= MOST_KEPT
         self._kept: list[list[Tensor]] = [[] for _ in self._sizes]
         self._counts: Tensor | None = None
@@ -119,9 +117,10 @@ class Collector:
             errors = spread.std(0) / math.sqrt(len(self._sizes))
         else:
             errors = torch.full_like(spread[0], math.nan)
+        figures = torch.cat([pooled, mean[:, None]], dim=1).tolist()
         return [
-            Distribution(*pooled[row].tolist(), mean[row].item(), tuple(errors[row].tolist()))
-            for row in range(self._rows)
+            Distribution(*row, errors=tuple(error))
+            for row, error in zip(figures, errors.tolist(), strict=True)
         ]
 
     def draws(self) -> Tensor:
@@ -152,5 +151,3 @@ class Collector:
         found = quantiles.counted_quantiles(counts, probabilities.to(counts.device)).cpu()
         # NaN rows were counted as zeros; their bounds are NaN, and clamping brings it back.
         return torch.minimum(torch.maximum(found, self._low[:, None]), self._high[:, None])
-
-

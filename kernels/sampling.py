@@ -13,7 +13,7 @@ References:
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -38,7 +38,7 @@ class SobolMatrix(NamedTuple):
 
 def sobol_matrix(dimensions: int, seed: int, device: torch.device | str = "cpu") -> SobolMatrix:
     """Direction numbers of ``dimensions`` rows, scrambled by ``seed``, the same on every device."""
-    engine = SobolEngine(dimensions, scramble=True, seed=seed)
+    engine: Any = SobolEngine(dimensions, scramble=True, seed=seed)  # type: ignore[no-untyped-call]
     return SobolMatrix(engine.sobolstate.to(device), engine.shift.to(device))
 
 
@@ -107,7 +107,7 @@ def standard_normal(u: Tensor) -> Tensor:
 
 def normal_cdf(z: Tensor) -> Tensor:
     """Standard normal distribution function."""
-    return torch.special.ndtr(z)
+    return 0.5 * torch.erfc(z * -math.sqrt(0.5))
 
 
 def lognormal(u: Tensor, median: Tensor, sigma_below: Tensor, sigma_above: Tensor) -> Tensor:

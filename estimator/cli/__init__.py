@@ -1,0 +1,65 @@
+"""The command line: one module a command, each a thin door on the Python API.
+
+Nothing here imports torch, pandas or pydantic before the command that needs it runs, so that
+``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import click
+
+COMMANDS = {
+    "run": "Price a hypothetical training run: FLOP, days, GPU-hours, dollars, energy.",
+    "spend": "Set an organisation's final runs against the R&D compute it reported.",
+    "hardware": "List the accelerators that are known, and where each figure comes from.",
+}
+"""Name and one-line help of each command; its code is the module of that name."""
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when the command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the commands in the order a newcomer meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command's module and return its ``command``."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f".{cmd_name}", __name__).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands from the table above, importing none."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; a request that cannot be met ends with its message and status 2."""
+        try:
+            return super().invoke(ctx)
+        except ValueError as error:
+            from ..errors import RequestError
+
+            if not isinstance(error, RequestError):
+                raise
+            raise BadRequest(str(error)) from None
+
+
+class BadRequest(click.ClickException):
+    """A request that cannot be met as given: one message, exit status 2."""
+
+    exit_code = 2
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(package_name="computebill")
+def main() -> None:
+    """What training an AI model costs in compute, and the research bill behind it."""

@@ -1,0 +1,145 @@
+"""Flags that mean the same everywhere, and how a result leaves the program."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+PLAIN_WIDTH = 120
+
+FILE = click.Path(dir_okay=False, path_type=Path)
+FOLDER = click.Path(path_type=Path)
+
+
+def sampling_options(command: F) -> F:
+    """Add --samples, --seed, --method and --device."""
+    for option in reversed(
+        (
+            click.option("--samples", type=int, help="Monte Carlo draws (default 131,072)."),
+            click.option("--seed", type=int, default=0, show_default=True, help="Of the draws."),
+            click.option(
+                "--method",
+                default="sobol",
+                show_default=True,
+                help="sobol (scrambled) or random (plain Monte Carlo).",
+            ),
+            click.option(
+                "--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:1."
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def profiles_option(command: F) -> F:
+    """Add --profiles."""
+    option = click.option(
+        "--profiles",
+        multiple=True,
+        type=FOLDER,
+        metavar="DIR",
+        help="Folder of accelerator profiles of your own; may be repeated.",
+    )
+    return option(command)
+
+
+def output_options(command: F) -> F:
+    """Add --json, --csv, -o and --plot."""
+    for option in reversed(
+        (
+            click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
+            click.option("--csv", "as_csv", is_flag=True, help="Print the rows as CSV."),
+            click.option(
+                "-o",
+                "--output",
+                type=FILE,
+                metavar="FILE",
+                help="Write the result to a file: .json, .csv or .parquet.",
+            ),
+            click.option("--plot", type=FILE, metavar="FILE", help="Draw it: .png, .svg or .html."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def check_outputs(as_json: bool, as_csv: bool, output: Path | None, plot: Path | None) -> None:
+    """Refuse what cannot be written before anything is computed."""
+    from ..errors import RequestError, shown
+
+    if as_json and as_csv:
+        raise RequestError("--json", "got --csv as well; allowed: one of them")
+    if output is not None and output.suffix.lower() not in (".json", ".csv", ".parquet"):
+        raise RequestError("-o", f"got {shown(str(output))}; allowed: .json, .csv or .parquet")
+    for flag, path in (("-o", output), ("--plot", plot)):
+        if path is not None and not path.parent.is_dir():
+            raise RequestError(flag, f"got {shown(str(path))}; its folder does not exist")
+    if plot is not None:
+        from ..views.charts import check_ending
+
+        check_ending(plot)
+
+
+def emit(
+    result: dict[str, Any],
+    frame: Callable[[], pd.DataFrame],
+    tables: Callable[[], Iterable[Any]],
+    *,
+    as_json: bool,
+    as_csv: bool,
+    output: Path | None,
+) -> None:
+    """Print a result as asked, and write it where asked."""
+    if output is not None:
+        write_result(result, frame, output)
+    if as_json:
+        click.echo(to_json(result))
+    elif as_csv:
+        click.echo(frame().to_csv(index=False), nl=False)
+    else:
+        print_tables(tables())
+
+
+def write_result(result: dict[str, Any], frame: Callable[[], pd.DataFrame], output: Path) -> None:
+    """Write a result under its final name in one step, in the form its ending says."""
+    from ..writing import replacing
+
+    with replacing(output) as temporary:
+        if output.suffix.lower() == ".json":
+            temporary.write_text(to_json(result) + "\n", encoding="utf-8")
+        elif output.suffix.lower() == ".csv":
+            frame().to_csv(temporary, index=False)
+        else:
+            frame().to_parquet(temporary, index=False)
+
+
+def to_json(result: dict[str, Any]) -> str:
+    """Write JSON that every parser reads: no NaN, no infinities."""
+    return json.dumps(result, indent=2, ensure_ascii=False, allow_nan=False, default=str)
+
+
+def print_tables(tables: Iterable[Any]) -> None:
+    """Print rich tables; where the output is no terminal, plain text of a fixed width."""
+    from rich.console import Console
+
+    if sys.stdout.isatty():
+        console = Console(highlight=False, markup=False, emoji=False)
+        for table in tables:
+            console.print(table)
+        return
+    for table in tables:
+        plain = Console(width=PLAIN_WIDTH, color_system=None, markup=False, emoji=False)
+        with plain.capture() as captured:
+            plain.print(table)
+        click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))

@@ -1,0 +1,98 @@
+"""``computebill run``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .options import check_outputs, emit, output_options, profiles_option, sampling_options
+
+FIELDS = (
+    ("name", "A name for the run."),
+    ("params", "Parameters, 405B."),
+    ("params-active", "Parameters that one token meets, where fewer than all."),
+    ("tokens", "Tokens trained on, 15.6T."),
+    ("flop", "Training FLOP, in place of parameters and tokens."),
+    ("accelerator", "Name of an accelerator, or a profile's file."),
+    ("count", "Accelerators."),
+    ("precision", "Of the peak that utilisation is a share of: bf16, fp8, …"),
+    ("mfu", "Model FLOP utilisation, 0.4 or 0.35..0.45; without it, as observed on 37 runs."),
+    ("price", "USD per accelerator-hour, 2.1 or 1.5..3."),
+    ("provider", "Take the price from this provider's list: aws, gcp, lambda, …"),
+    ("commitment", "Of that price: on-demand, 1y, 3y, spot."),
+    ("date", "Of the prices and the run, 2025-06-30."),
+    ("operator", "Who runs the data centre, for its power usage effectiveness."),
+    ("pue", "Power usage effectiveness."),
+    ("usd-per-kwh", "Price of electricity."),
+    ("carbon-g-per-kwh", "Grams of CO2 equivalent per kWh."),
+    ("global-batch", "Sequences a step."),
+    ("sequence-length", "Tokens a sequence."),
+)
+
+
+def _field_options(command: Any) -> Any:
+    for name, text in reversed(FIELDS):
+        command = click.option(f"--{name}", metavar="VALUE", help=text)(command)
+    return command
+
+
+@click.command()
+@click.argument("spec", required=False, metavar="[SPEC]")
+@_field_options
+@sampling_options
+@profiles_option
+@output_options
+def command(
+    spec: str | None,
+    samples: int | None,
+    seed: int,
+    method: Any,
+    device: str,
+    profiles: tuple[Path, ...],
+    as_json: bool,
+    as_csv: bool,
+    output: Path | None,
+    plot: Path | None,
+    **fields: str | None,
+) -> None:
+    r"""Price a hypothetical training run from its totals.
+
+    SPEC is a TOML file of the same fields as the flags; a flag goes before the file. Any number
+    may be a range, 0.3..0.45, read as its 10th to 90th percentile.
+
+    \b
+    computebill run --params 405B --tokens 15.6T --accelerator h100 --count 16384 --mfu 0.36..0.43
+    computebill run --params 70B --tokens 2T --accelerator a100-80gb --provider aws --count 2048
+    """
+    check_outputs(as_json, as_csv, output, plot)
+    from ..run import estimate_run, run_spec
+
+    given = {name.replace("-", "_"): value for name, value in fields.items() if value is not None}
+    estimate = estimate_run(
+        run_spec(spec, given),
+        samples=samples,
+        seed=seed,
+        device=device,
+        method=method,
+        profiles=profiles,
+    )
+    if plot is not None:
+        from ..views import charts
+
+        charts.save(charts.run_chart(estimate), plot)
+
+    def tables() -> Any:
+        from ..views import run as view
+
+        return view.full(estimate)
+
+    emit(
+        estimate.to_dict(),
+        estimate.to_frame,
+        tables,
+        as_json=as_json,
+        as_csv=as_csv,
+        output=output,
+    )

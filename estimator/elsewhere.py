@@ -1,0 +1,32 @@
+"""The share of final runs as measured elsewhere, for context."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import NamedTuple
+
+from .programme import SHIPPED
+
+
+class ShareElsewhere(NamedTuple):
+    """One programme's share, on its own basis."""
+
+    programme: str
+    basis: str
+    final_share: float
+    note: str
+    source: str
+
+
+def shares_elsewhere() -> list[ShareElsewhere]:
+    """Return the shares that ship, each with its basis and source."""
+    text = SHIPPED.joinpath("final_shares_elsewhere.csv").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    rows = csv.DictReader(io.StringIO("\n".join(lines)))
+    return [
+        ShareElsewhere(
+            row["programme"], row["basis"], float(row["final_share"]), row["note"], row["source"]
+        )
+        for row in rows
+    ]

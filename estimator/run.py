@@ -1,0 +1,315 @@
+"""A hypothetical run, priced from its totals: FLOP, days, GPU-hours, dollars, energy, carbon."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from computebill.kernels import cost, quantiles
+from computebill.kernels.flop import training_flop
+
+from .accelerators import Accelerator, find_accelerator
+from .draws import Columns, Method, Settings, settings
+from .quantity import Number, Positive, Share
+from .run_inputs import Assumption, gather_inputs
+from .specfile import Spec, read_toml, validate
+from .summary import Collector, Distribution
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COST_WAYS = ("cloud", "amortised", "upfront")
+DENSITY_BINS = 40
+
+
+class RunSpec(Spec):
+    """A run as its user describes it; every number may be a distribution.
+
+    Attributes:
+        params: parameters of the model.
+        params_active: parameters that one token meets, where fewer than all.
+        tokens: tokens trained on.
+        flop: training FLOP, in place of parameters and tokens.
+        accelerator: any name in use, or a profile's file.
+        count: accelerators; without it there are no days and no up-front cost.
+        precision: of the peak that utilisation is a share of.
+        mfu: model FLOP utilisation; without it, what runs were seen to reach.
+        price: USD per accelerator-hour; or take it from a provider's list.
+        provider: whose list price.
+        commitment: on-demand, 1y, 3y or spot.
+        date: of the prices, and of the run's start.
+        operator: who runs the data centre, for its power usage effectiveness.
+        pue: power usage effectiveness.
+        usd_per_kwh: price of electricity.
+        carbon_g_per_kwh: grams of CO2 equivalent.
+        global_batch: sequences a step.
+        sequence_length: tokens a sequence.
+    """
+
+    name: Annotated[str, Field(min_length=1, max_length=200)] = "run"
+    params: Positive | None = None
+    params_active: Positive | None = None
+    tokens: Positive | None = None
+    flop: Positive | None = None
+    accelerator: str
+    count: Positive | None = None
+    precision: str | None = None
+    mfu: Share | None = None
+    price: Positive | None = None
+    provider: str | None = None
+    commitment: str = "on-demand"
+    date: dt.date | None = None
+    operator: str | None = None
+    pue: Positive | None = None
+    usd_per_kwh: Positive | None = None
+    carbon_g_per_kwh: Positive | None = None
+    global_batch: Number | None = None
+    sequence_length: Number | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> RunSpec:
+        has_params = self.params is not None or self.params_active is not None
+        if self.flop is None and not (has_params and self.tokens is not None):
+            raise ValueError("give params (or params_active) and tokens, or flop")
+        if self.flop is not None and has_params and self.tokens is not None:
+            raise ValueError("give flop, or params and tokens, not both")
+        if self.price is not None and self.provider is not None:
+            raise ValueError("give price or provider, not both")
+        if self.count is not None and self.count.is_constant and self.count.value % 1:
+            raise ValueError(f"count: got {self.count.value:g}; allowed: a whole number")
+        if (self.global_batch is None) != (self.sequence_length is None):
+            raise ValueError("give global_batch and sequence_length together")
+        for key in ("global_batch", "sequence_length"):
+            value = getattr(self, key)
+            if value is not None and value < 1:
+                raise ValueError(f"{key}: got {value:g}; allowed: 1 or more")
+        return self
+
+
+@dataclass(frozen=True)
+class Density:
+    """How probable each cost is: bins of equal width in the logarithm."""
+
+    edges: list[float]
+    probability: list[float]
+
+
+@dataclass(frozen=True)
+class RunEstimate:
+    """What ``estimate_run`` finds; figures that need what was not given are not known.
+
+    Attributes:
+        spec: the run as described.
+        accelerator: the part it runs on.
+        rows: distributions by name: flop, mfu, days, gpu_hours, cloud, amortised, upfront, …
+        assumptions: every number that went in, with its source.
+        densities: the costs' distributions, for charts.
+        settings: draws, seed, device.
+    """
+
+    spec: RunSpec
+    accelerator: Accelerator
+    rows: Mapping[str, Distribution]
+    assumptions: tuple[Assumption, ...]
+    densities: Mapping[str, Density]
+    settings: Settings
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form; its keys are a contract. Architecture and layout are null."""
+        figure = {name: row.to_dict() for name, row in self.rows.items()}
+        return {
+            "name": self.spec.name,
+            "accelerator": self.accelerator.name,
+            "model": {"params": figure["params"], "params_active": figure["params_active"]},
+            "tokens": figure["tokens"],
+            "flop": {"model": figure["flop"], "hardware": None},
+            "mfu": figure["mfu"],
+            "step_seconds": figure["step_seconds"],
+            "tokens_per_second_per_gpu": figure["tokens_per_second_per_gpu"],
+            "days": figure["days"],
+            "gpu_hours": figure["gpu_hours"],
+            "cost_usd": figure["cloud"],
+            "cost_ways_usd": {way: figure[way] for way in COST_WAYS},
+            "amortised_parts_usd": {
+                part: figure[part] for part in ("chip", "other_server", "interconnect", "energy")
+            },
+            "energy_mwh": figure["energy_mwh"],
+            "carbon_t": figure["carbon_t"],
+            "memory_gb": None,
+            "layout": None,
+            "breakdown_seconds": None,
+            "assumptions": [assumption.to_dict() for assumption in self.assumptions],
+            "samples": self.settings.samples,
+            "seed": self.settings.seed,
+            "device": self.settings.device,
+            "method": self.settings.method,
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row a figure: p5, p50, p95, mean."""
+        import pandas as pd
+
+        keys = ("p5", "p50", "p95", "mean")
+        rows = [
+            {"quantity": name, **{key: getattr(row, key) for key in keys}}
+            for name, row in self.rows.items()
+            if row.is_known
+        ]
+        return pd.DataFrame(rows, columns=["quantity", *keys])
+
+
+def estimate_run(
+    spec: RunSpec | str | Path | Mapping[str, Any],
+    *,
+    samples: int | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    method: Method = "sobol",
+    profiles: Sequence[Path] = (),
+) -> RunEstimate:
+    """Price a run from its totals.
+
+    Args:
+        spec: a RunSpec, a mapping of its fields, or a TOML file.
+        samples: Monte Carlo draws.
+        seed: same seed, same draws.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``.
+        method: ``sobol`` (scrambled) or ``random``.
+        profiles: folders of accelerator profiles of one's own.
+
+    Raises:
+        RequestError: naming the field that is wrong.
+    """
+    chosen = settings(samples, seed, device, method)
+    run = _read(spec)
+    accelerator = find_accelerator(run.accelerator, profiles)
+    inputs = gather_inputs(run, accelerator)
+    columns = Columns(list(inputs.quantities.values()), list(inputs.quantities), chosen.device)
+    order = {name: i for i, name in enumerate(inputs.quantities)}
+    collector = Collector(len(ROWS), chosen)
+    for replicate, points in columns.chunks(chosen):
+        values = columns.draw(points)
+        found = evaluate({name: values[i] for name, i in order.items()})
+        collector.add(replicate, torch.stack([found[name] for name in ROWS]))
+    rows = dict(zip(ROWS, collector.finish(), strict=True))
+    return RunEstimate(
+        spec=run,
+        accelerator=accelerator,
+        rows=rows,
+        assumptions=inputs.assumptions,
+        densities=_densities(collector, rows) if collector.kept else {},
+        settings=chosen,
+    )
+
+
+ROWS = (
+    "params",
+    "params_active",
+    "tokens",
+    "flop",
+    "mfu",
+    "gpu_hours",
+    "days",
+    "tokens_per_second_per_gpu",
+    "step_seconds",
+    "cloud",
+    "amortised",
+    "upfront",
+    "chip",
+    "other_server",
+    "interconnect",
+    "energy",
+    "energy_mwh",
+    "carbon_t",
+)
+"""What is reported of a run, in the unit of its key; costs in USD."""
+
+
+def evaluate(given: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Price a run in every draw; what is not known is NaN, and stays it.
+
+    Args:
+        given: ``(draws,)`` by the names of ``run_inputs.INPUTS``, SI units and USD.
+
+    Returns:
+        ``(draws,)`` by the names of ``ROWS``.
+    """
+    params = given["params_active"]
+    flop = torch.where(given["flop"].isnan(), training_flop(params, given["tokens"]), given["flop"])
+    seconds = cost.accelerator_seconds(flop, given["peak_flop_per_s"], given["mfu"])
+    wall = seconds / given["count"]
+    parts = cost.amortised_hardware(
+        cost.depreciated_value(given["chip_usd"], given["years_owned"], given["orders_per_year"]),
+        seconds,
+        given["server_overhead"],
+        given["orders_per_year"],
+        given["interconnect_share"],
+    )
+    joules = cost.energy_joules(
+        seconds, given["chip_watt"], given["chip_to_server"], given["power_fraction"], given["pue"]
+    )
+    energy = cost.energy_usd(joules, given["usd_per_joule"])
+    return {
+        "params": given["params"],
+        "params_active": params,
+        "tokens": given["tokens"],
+        "flop": flop,
+        "mfu": given["mfu"],
+        "gpu_hours": seconds / cost.SECONDS_PER_HOUR,
+        "days": wall / 86400,
+        "tokens_per_second_per_gpu": given["tokens"] / seconds,
+        "step_seconds": wall * given["tokens_per_step"] / given["tokens"],
+        "cloud": cost.cloud(seconds, given["usd_per_second"]),
+        "amortised": parts.total + energy,
+        "upfront": cost.upfront(given["count"], given["chip_usd"], given["interconnect_share"]),
+        "chip": parts.chip,
+        "other_server": parts.other_server,
+        "interconnect": parts.interconnect,
+        "energy": energy,
+        "energy_mwh": joules / 3.6e9,
+        "carbon_t": cost.carbon_kg(joules, given["kg_per_joule"]) / 1e3,
+    }
+
+
+def run_spec(path: str | Path | None, flags: Mapping[str, str]) -> RunSpec:
+    """Return the run that a file describes, flags going before it.
+
+    Raises:
+        RequestError: naming the flag, or the file and its field.
+    """
+    data = {} if path is None else read_toml(Path(path))
+    named = frozenset(flags) if path is not None else frozenset(RunSpec.model_fields)
+    return validate(RunSpec, {**data, **flags}, "run" if path is None else str(path), named)
+
+
+def _read(spec: RunSpec | str | Path | Mapping[str, Any]) -> RunSpec:
+    if isinstance(spec, RunSpec):
+        return spec
+    if isinstance(spec, str | Path):
+        return validate(RunSpec, read_toml(Path(spec)), str(spec))
+    return validate(RunSpec, spec, "run")
+
+
+def _densities(collector: Collector, rows: Mapping[str, Distribution]) -> dict[str, Density]:
+    draws = collector.draws()
+    found = {}
+    for way in COST_WAYS:
+        values = draws[ROWS.index(way)]
+        if not rows[way].is_known:
+            continue
+        logs = values.log10()
+        low, high = quantiles.sorted_quantiles(logs, torch.tensor([0.001, 0.999])).tolist()
+        if high - low < 1e-9:
+            found[way] = Density([rows[way].p50, rows[way].p50], [1.0])
+            continue
+        edges = torch.linspace(low, high, DENSITY_BINS + 1, dtype=torch.float64)
+        counts = torch.histogram(logs, edges).hist
+        found[way] = Density((10**edges).tolist(), (counts / len(values)).tolist())
+    return found

@@ -1,0 +1,269 @@
+"""What goes into a run's price: given by its user, looked up in the profile, or assumed.
+
+Each input is told with its source, so that the answer can be traced.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from computebill.kernels.cost import JOULES_PER_KWH, SECONDS_PER_HOUR
+
+from . import cost_method as method
+from .accelerators import Accelerator
+from .cost_method import Interval
+from .errors import RequestError
+from .prices import Commitment, cloud_price, purchase_price, typical_cloud_price
+from .quantity import Quantity, constant, parse_quantity
+
+if TYPE_CHECKING:
+    from .run import RunSpec
+
+UNKNOWN = constant(math.nan)
+GIVEN = "given"
+METHOD = "Cottier et al. 2024, arXiv:2405.21015"
+
+
+@dataclass(frozen=True)
+class Assumption:
+    """An input, as a person reads it."""
+
+    name: str
+    value: str
+    source: str
+
+    def to_dict(self) -> dict[str, str]:
+        """Return the JSON form."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """A run's inputs by name, SI units and USD, and the same for people."""
+
+    quantities: Mapping[str, Quantity]
+    assumptions: tuple[Assumption, ...]
+
+
+class _Gathering:
+    """Collects inputs; a later unit conversion scales the numbers, not the text."""
+
+    def __init__(self) -> None:
+        self.quantities: dict[str, Quantity] = {}
+        self.assumptions: list[Assumption] = []
+
+    def take(
+        self, key: str, quantity: Quantity, label: str = "", source: str = "", scale: float = 1.0
+    ) -> None:
+        self.quantities[key] = scaled(quantity, scale)
+        if label:
+            self.assumptions.append(Assumption(label, quantity.text, source))
+
+
+def gather_inputs(run: RunSpec, accelerator: Accelerator) -> Inputs:
+    """Complete a run with its accelerator's figures and the cost method's constants.
+
+    Raises:
+        RequestError: where the accelerator has no such precision, or the provider no price.
+    """
+    found = _Gathering()
+    _take_model(found, run)
+    _take_accelerator(found, run, accelerator)
+    _take_price(found, run, accelerator)
+    _take_ownership(found, run, accelerator)
+    _take_energy(found, run, accelerator)
+    return Inputs(found.quantities, tuple(found.assumptions))
+
+
+def scaled(quantity: Quantity, factor: float) -> Quantity:
+    """Return the quantity in another unit; the factor is positive."""
+    if factor == 1.0 or quantity is UNKNOWN:
+        return quantity
+    # The sigmas of a log-normal have no unit; every other parameter has the quantity's own.
+    in_unit = 1 if quantity.family == "lognormal" else len(quantity.parameters)
+    numbers = [p * factor if i < in_unit else p for i, p in enumerate(quantity.parameters)]
+    return Quantity(
+        quantity.family,
+        tuple(numbers),
+        quantity.text,
+        quantity.lower * factor,
+        quantity.upper * factor,
+        quantity.shared,
+    )
+
+
+def _take_model(found: _Gathering, run: RunSpec) -> None:
+    params = run.params or run.params_active or UNKNOWN
+    found.take("params", params)
+    found.take("params_active", run.params_active or params)
+    found.take("tokens", run.tokens or UNKNOWN)
+    found.take("flop", run.flop or UNKNOWN)
+    per_step = (run.global_batch or math.nan) * (run.sequence_length or math.nan)
+    found.take("tokens_per_step", constant(per_step))
+    for key, label in (
+        ("params", "parameters"),
+        ("params_active", "active parameters"),
+        ("tokens", "tokens"),
+        ("flop", "training FLOP"),
+        ("count", "accelerators"),
+    ):
+        quantity: Quantity | None = getattr(run, key)
+        if quantity is not None:
+            found.assumptions.append(Assumption(label, quantity.text, GIVEN))
+    found.take("count", run.count or UNKNOWN)
+
+
+def _take_accelerator(found: _Gathering, run: RunSpec, accelerator: Accelerator) -> None:
+    precision = run.precision or accelerator.default_precision
+    peak = accelerator.peak_flop_per_s(precision)
+    figure = getattr(accelerator.peak_tflops, precision)
+    found.quantities["peak_flop_per_s"] = constant(peak)
+    found.assumptions.append(
+        Assumption(
+            f"peak, dense {precision}",
+            f"{peak / 1e12:.5g} TFLOP/s",
+            f"{accelerator.name}: {_source(accelerator, figure.source)}",
+        )
+    )
+    observed = method.cost_method().mfu.observed
+    if run.mfu is not None:
+        found.take("mfu", run.mfu, "utilisation (MFU)", GIVEN)
+    else:
+        ranges = {"p10": observed.p10, "p50": observed.p50, "p90": observed.p90}
+        source = f"observed on {observed.runs} runs: {observed.source}"
+        found.take("mfu", parse_quantity(ranges, upper=1.0), "utilisation (MFU)", source)
+
+
+def _take_price(found: _Gathering, run: RunSpec, accelerator: Accelerator) -> None:
+    label, scale = "USD per accelerator-hour", 1 / SECONDS_PER_HOUR
+    if run.price is not None:
+        found.take("usd_per_second", run.price, label, GIVEN, scale)
+        return
+    if run.provider is not None or run.commitment != "on-demand":
+        quote = cloud_price(
+            accelerator,
+            provider=run.provider,
+            date=run.date,
+            commitment=cast(Commitment, run.commitment),
+        )
+        how = "on-demand price less the usual discount" if quote.derived else quote.kind
+        source = f"{quote.provider}, {quote.date}, {quote.commitment}, {how}"
+        source += f": {_source(accelerator, quote.source)}"
+        found.take("usd_per_second", constant(quote.usd_per_hour), label, source, scale)
+        return
+    try:
+        typical = typical_cloud_price(accelerator, run.date)
+    except RequestError:
+        found.take("usd_per_second", UNKNOWN)
+        none = "no rental price on record; give one with --price"
+        found.assumptions.append(Assumption(label, "not known", none))
+        return
+    span = {"p10": typical.p10, "p50": typical.p50, "p90": typical.p90}
+    source = (
+        f"on-demand prices of {typical.count} providers, "
+        f"{typical.first_date} to {typical.last_date}; see `computebill hardware show "
+        f"{accelerator.name}`"
+    )
+    found.take("usd_per_second", parse_quantity(span), label, source, scale)
+
+
+def _take_ownership(found: _Gathering, run: RunSpec, accelerator: Accelerator) -> None:
+    constants = method.cost_method()
+    ranges = constants.uncertainty
+    overhead = method.server_overhead(accelerator.title, accelerator.vendor)
+    found.take(
+        "orders_per_year",
+        _between(ranges.values.orders_per_year),
+        "depreciation, orders of magnitude a year",
+        METHOD,
+    )
+    found.take("interconnect_share", constant(constants.interconnect.share))
+    found.take("server_overhead", constant(overhead))
+    try:
+        quote = purchase_price(accelerator, date=run.date)
+    except RequestError:
+        found.take("chip_usd", UNKNOWN)
+        found.take("years_owned", UNKNOWN)
+        found.assumptions.append(
+            Assumption("purchase price, USD", "not known", "no purchase price on record")
+        )
+        return
+    usd = quote.usd * (1.0 if quote.includes_server else overhead)
+    is_tpu = accelerator.vendor == "Google"
+    spread = ranges.multiples.price_tpu if is_tpu else ranges.multiples.price_gpu
+    source = f"{quote.kind}, {quote.date or 'undated'}: {_source(accelerator, quote.source)}"
+    if not quote.includes_server:
+        source += f"; times {overhead:g} for the server"
+    source += f"; range {METHOD}"
+    price = parse_quantity({"p5": usd * spread.p5, "p95": usd * spread.p95})
+    found.take("chip_usd", price, "purchase price with its share of the server, USD", source)
+    found.take("years_owned", constant(_years_owned(run, accelerator, quote.date)))
+
+
+def _years_owned(run: RunSpec, accelerator: Accelerator, price_date: object) -> float:
+    """Years from acquisition to the start; bought for the run where no date is given."""
+    if run.date is None or accelerator.release_date is None:
+        return 0.0
+    released = accelerator.release_date.value
+    bought = method.acquisition_date(
+        cast(Any, price_date) or released, released, accelerator.vendor
+    )
+    return max(0.0, method.years_between(bought, run.date))
+
+
+def _take_energy(found: _Gathering, run: RunSpec, accelerator: Accelerator) -> None:
+    constants = method.cost_method()
+    values = constants.uncertainty.values
+    is_tpu = accelerator.vendor == "Google"
+    chip = accelerator.power.chip_watt
+    found.take("chip_watt", constant(chip.value) if chip else UNKNOWN)
+    if chip:
+        source = f"{accelerator.name}: {_source(accelerator, chip.source)}"
+        found.assumptions.append(Assumption("chip power", f"{chip.value:g} W", source))
+    server = accelerator.power.server_watt_per_chip
+    ratio = method.chip_to_server_power(accelerator.title, accelerator.vendor)
+    if server and chip:
+        ratio = server.value / chip.value
+    found.take("chip_to_server", constant(ratio), "server power over chip power", METHOD)
+    fraction = values.power_fraction_tpu if is_tpu else values.power_fraction_gpu
+    found.take("power_fraction", _between(fraction), "average share of rated power", METHOD)
+    if run.pue is not None:
+        found.take("pue", run.pue, "PUE", GIVEN)
+    else:
+        hyperscale = method.pue(run.operator) == constants.pue.hyperscale
+        pue = values.pue_hyperscale if hyperscale else values.pue_other
+        found.take("pue", _between(pue), "PUE", METHOD)
+    _take_electricity(found, run)
+
+
+def _take_electricity(found: _Gathering, run: RunSpec) -> None:
+    constants = method.cost_method()
+    if run.usd_per_kwh is not None:
+        usd, source = run.usd_per_kwh, GIVEN
+    else:
+        years = constants.electricity.usd_per_kwh
+        year = min(max(years), run.date.year if run.date else max(years))
+        middle = years.get(year, years[min(years)])
+        spread = constants.uncertainty.multiples.electricity
+        usd = parse_quantity({"p5": middle * spread.p5, "p95": middle * spread.p95})
+        source = f"US industrial, {year}: {constants.electricity.source.removeprefix('Same; ')}"
+    found.take("usd_per_joule", usd, "USD per kWh", source, 1 / JOULES_PER_KWH)
+    carbon = constants.carbon
+    if run.carbon_g_per_kwh is not None:
+        grams, source = run.carbon_g_per_kwh, GIVEN
+    else:
+        grams = constant(carbon.kg_per_joule * JOULES_PER_KWH * 1e3)
+        source = f"{carbon.source}{'' if carbon.checked else ' (not re-checked)'}"
+    found.take("kg_per_joule", grams, "g CO2e per kWh", source, 1e-3 / JOULES_PER_KWH)
+
+
+def _between(interval: Interval) -> Quantity:
+    upper = 1.0 if interval.p95 <= 1.0 else math.inf
+    return parse_quantity({"p5": interval.p5, "p95": interval.p95}, upper=upper)
+
+
+def _source(accelerator: Accelerator, key: str) -> str:
+    return accelerator.sources[key].title

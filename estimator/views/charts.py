@@ -1,0 +1,205 @@
+"""Charts, saved as PNG, SVG or HTML; an HTML file holds its own scripts and needs no network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from ..errors import RequestError, shown
+from ..run import COST_WAYS, RunEstimate
+from ..spend import SKIPPED, SpendEstimate
+from ..writing import replacing
+from .text import money, percent
+
+ENDINGS = (".png", ".svg", ".html")
+FINAL, REST, LINE = "#d1495b", "#c9d2da", "#22313f"
+WAY_LABELS = {
+    "cloud": "rented",
+    "amortised": "hardware used up + energy",
+    "upfront": "buying the cluster",
+}
+WAY_COLOURS = ("#2e86ab", "#d1495b", "#8a9a5b")
+WIDTH = 620
+
+
+def check_ending(target: Path) -> None:
+    """Refuse a file name that is no picture's, before anything is computed.
+
+    Raises:
+        RequestError: naming the endings that are allowed.
+    """
+    if target.suffix.lower() not in ENDINGS:
+        raise RequestError("--plot", f"got {shown(str(target))}; allowed: {', '.join(ENDINGS)}")
+
+
+def save(chart: Any, target: Path) -> None:
+    """Write a chart under its final name in one step."""
+    check_ending(target)
+    form = target.suffix.lower().removeprefix(".")
+    with replacing(target) as temporary:
+        options: dict[str, Any] = {"inline": True} if form == "html" else {}
+        if form == "png":
+            options["scale_factor"] = 2
+        chart.save(str(temporary), format=form, **options)
+
+
+def spend_chart(estimates: Sequence[SpendEstimate]) -> Any:
+    """Stacked bars of final runs and all else, with the interval; below, the follower's bill."""
+    chart = alt.vconcat(_share_bars(estimates), _follower_lines(estimates), spacing=28)
+    return _styled(chart.resolve_scale(color="independent"))
+
+
+def _share_bars(estimates: Sequence[SpendEstimate]) -> Any:
+    parts, intervals = [], []
+    for place, estimate in enumerate(estimates):
+        share = estimate.totals.final_share
+        title = estimate.programme.title
+        final, rnd = estimate.totals.final_runs_usd.p50, estimate.totals.rnd_compute_usd.p50
+        shown_share = min(share.p50, 1.0)
+        for order, part, value in (
+            (0, "final runs", shown_share),
+            (1, "experiments and all else", 1 - shown_share),
+        ):
+            row = {"programme": title, "part": part, "share": value, "order": order}
+            parts.append({**row, "place": place})
+        intervals.append(
+            {
+                "programme": title,
+                "p5": share.p5,
+                "p50": share.p50,
+                "p95": min(share.p95, 1.0),
+                "text": f"{percent(share.p50)} ({percent(share.p5)} – {percent(share.p95)}), "
+                f"{money(final)} of {money(rnd)}",
+            }
+        )
+    names = [estimate.programme.title for estimate in estimates]
+    y = alt.Y("programme:N", sort=names, title=None, axis=alt.Axis(labelLimit=240))
+    x = alt.X(
+        "share:Q",
+        title="share of R&D compute; line: 5th to 95th percentile",
+        axis=alt.Axis(format="%"),
+        scale=alt.Scale(domain=[0, 1]),
+    )
+    colour = alt.Color(
+        "part:N",
+        scale=alt.Scale(domain=["final runs", "experiments and all else"], range=[FINAL, REST]),
+        legend=alt.Legend(title=None, orient="bottom"),
+    )
+    bars = (
+        alt.Chart(pd.DataFrame(parts))
+        .mark_bar(height=26)
+        .encode(y=y, x=x, color=colour, order="order:Q", tooltip=["programme", "part", "share"])
+    )
+    base = alt.Chart(pd.DataFrame(intervals)).encode(y=y)
+    rules = base.mark_rule(color=LINE, strokeWidth=2).encode(x="p5:Q", x2="p95:Q", tooltip="text")
+    dots = base.mark_point(color=LINE, filled=True, size=45).encode(x="p50:Q", tooltip="text")
+    labels = base.mark_text(align="right", dx=-6, dy=-22, color=LINE).encode(
+        x=alt.datum(1.0), text="text:N"
+    )
+    title = "Final training runs and the rest of R&D compute"
+    return alt.layer(bars, rules, dots, labels).properties(
+        width=WIDTH, height=alt.Step(64), title=title
+    )
+
+
+def _follower_lines(estimates: Sequence[SpendEstimate]) -> Any:
+    rows = []
+    for estimate in estimates:
+        whole = estimate.totals.rnd_compute_usd.p50
+        for skipped, bill in zip(SKIPPED, estimate.follower, strict=True):
+            rows.append(
+                {
+                    "programme": estimate.programme.title,
+                    "skipped": skipped,
+                    "bill": bill.p50 / whole,
+                    "low": bill.p5 / whole,
+                    "high": bill.p95 / whole,
+                    "text": money(bill.p50),
+                }
+            )
+    names = [estimate.programme.title for estimate in estimates]
+    base = alt.Chart(pd.DataFrame(rows)).encode(
+        x=alt.X("skipped:Q", title="part of the exploration skipped", axis=alt.Axis(format="%")),
+        color=alt.Color("programme:N", sort=names, legend=alt.Legend(title=None, orient="bottom")),
+    )
+    y = alt.Y("bill:Q", title="bill, share of the leader's", axis=alt.Axis(format="%"))
+    lines = base.mark_line(strokeWidth=2.5).encode(y=y, tooltip=["programme", "skipped", "text"])
+    bands = base.mark_area(opacity=0.15).encode(y=alt.Y("low:Q"), y2="high:Q")
+    title = "The follower's bill: final runs + (1 − k) × everything else"
+    return alt.layer(lines, bands).properties(width=WIDTH, height=220, title=title)
+
+
+def run_chart(estimate: RunEstimate) -> Any:
+    """How probable each cost is, and its median and interval, one colour a way of counting."""
+    ways = [way for way in COST_WAYS if way in estimate.densities]
+    if not ways:
+        raise RequestError("--plot", "no cost is known, or too many samples to keep; give a price")
+    labels = [WAY_LABELS[way] for way in ways]
+    colour = alt.Color(
+        "way:N", scale=alt.Scale(domain=labels, range=list(WAY_COLOURS[: len(labels)])), legend=None
+    )
+    parts = [_cost_intervals(estimate, ways, colour)]
+    if any(len(estimate.densities[way].probability) > 1 for way in ways):
+        parts.insert(0, _cost_curves(estimate, ways, colour))
+    name = "The run" if estimate.spec.name == "run" else estimate.spec.name
+    title = f"{name}: cost, median and 5th to 95th percentile"
+    return _styled(alt.vconcat(*parts, title=title, spacing=0).resolve_scale(x="shared"))
+
+
+def _cost_curves(estimate: RunEstimate, ways: Sequence[str], colour: Any) -> Any:
+    rows = []
+    for way in ways:
+        density = estimate.densities[way]
+        highest = max(density.probability)
+        cells = zip(density.edges, density.edges[1:], density.probability, strict=False)
+        for low, high, probability in cells:
+            middle = (low * high) ** 0.5
+            rows.append({"way": WAY_LABELS[way], "usd": middle, "density": probability / highest})
+    return (
+        alt.Chart(pd.DataFrame(rows))
+        .mark_area(opacity=0.35, interpolate="monotone")
+        .encode(
+            x=_dollars("usd:Q", axis=None),
+            y=alt.Y("density:Q", title=None, axis=None),
+            color=colour,
+        )
+        .properties(width=WIDTH, height=170)
+    )
+
+
+def _cost_intervals(estimate: RunEstimate, ways: Sequence[str], colour: Any) -> Any:
+    rows = []
+    for way in ways:
+        row = estimate.rows[way]
+        text = f"{money(row.p50)} ({money(row.p5)} – {money(row.p95)})"
+        rows.append(
+            {"way": WAY_LABELS[way], "p5": row.p5, "p50": row.p50, "p95": row.p95, "text": text}
+        )
+    labels = [row["way"] for row in rows]
+    y = alt.Y("way:N", sort=labels, title=None, axis=alt.Axis(labelLimit=220))  # type: ignore[arg-type]
+    base = alt.Chart(pd.DataFrame(rows)).encode(y=y, color=colour)
+    axis = alt.Axis(format="$.3~s", labelExpr="replace(datum.label, 'G', 'B')", title="USD")
+    rules = base.mark_rule(strokeWidth=3).encode(x=_dollars("p5:Q", axis=axis), x2="p95:Q")
+    dots = base.mark_point(filled=True, size=70, opacity=1).encode(x="p50:Q", tooltip="text")
+    texts = base.mark_text(dy=-13).encode(x="p50:Q", text="text:N")
+    return alt.layer(rules, dots, texts).properties(width=WIDTH, height=alt.Step(48))
+
+
+def _dollars(field: str, axis: Any) -> Any:
+    return alt.X(field, scale=alt.Scale(type="log", nice=False), axis=axis, title="USD")
+
+
+def _styled(chart: Any) -> Any:
+    return (
+        chart.configure_view(stroke=None)
+        .configure_axis(
+            grid=True, gridOpacity=0.3, domain=False, labelFontSize=12, titleFontSize=12
+        )
+        .configure_title(anchor="start", fontSize=15)
+        .configure_legend(labelFontSize=12, labelLimit=300)
+        .configure_text(fontSize=12)
+    )

@@ -1,0 +1,58 @@
+"""Tables of a priced run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from rich.console import RenderableType
+from rich.table import Table
+
+from ..run import RunEstimate
+from ..summary import Distribution
+from . import tables
+from .text import count_interval, flop_interval, money_interval, percent_interval
+
+ROWS: tuple[tuple[str, str, Callable[[Distribution], str], str], ...] = (
+    ("Training FLOP", "flop", flop_interval, ""),
+    ("Utilisation (MFU)", "mfu", percent_interval, ""),
+    ("GPU-hours", "gpu_hours", count_interval, ""),
+    ("Days", "days", count_interval, ""),
+    ("Tokens per second and GPU", "tokens_per_second_per_gpu", count_interval, ""),
+    ("Seconds a step", "step_seconds", count_interval, ""),
+    ("Cost, rented", "cloud", money_interval, ""),
+    ("Cost, hardware used up + energy", "amortised", money_interval, ""),
+    ("  of it energy", "energy", money_interval, ""),
+    ("Cost of buying the cluster", "upfront", money_interval, ""),
+    ("Energy", "energy_mwh", count_interval, " MWh"),
+    ("Carbon", "carbon_t", count_interval, " t CO2e"),
+)
+
+
+def full(estimate: RunEstimate) -> Iterator[RenderableType]:
+    """The answer, then every assumption with its source."""
+    yield _answer(estimate)
+    yield _assumptions(estimate)
+
+
+def _answer(estimate: RunEstimate) -> Table:
+    name = "" if estimate.spec.name == "run" else f"{estimate.spec.name}: "
+    count = estimate.spec.count
+    on = f"{count.text} x {estimate.accelerator.title}" if count else estimate.accelerator.title
+    table = tables.table(f"{name}{on}")
+    table.add_column("")
+    table.add_column("median (5th–95th percentile)", justify="right")
+    for label, key, write, unit in ROWS:
+        row = estimate.rows[key]
+        if row.is_known:
+            table.add_row(label, write(row) + unit)
+    return table
+
+
+def _assumptions(estimate: RunEstimate) -> Table:
+    table = tables.table("What went in")
+    table.add_column("input")
+    table.add_column("value", justify="right")
+    table.add_column("source", overflow="fold")
+    for assumption in estimate.assumptions:
+        table.add_row(assumption.name, assumption.value, assumption.source)
+    return table

@@ -1,0 +1,179 @@
+"""Tables of final runs against reported R&D spend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from ..elsewhere import ShareElsewhere
+from ..spend import SKIPPED, SpendEstimate, VariantTotals
+from . import tables
+from .text import (
+    count_interval,
+    flop_interval,
+    money,
+    money_interval,
+    monte_carlo,
+    percent,
+    percent_interval,
+)
+
+MOST_DRIVERS = 6
+FOLLOWER_STEPS = (0.0, 0.25, 0.5, 0.75, 1.0)
+LABELS = {
+    "rnd_compute_usd": "R&D compute, as reported",
+    "inference_compute_usd": "Inference compute",
+    "operating_expenses_usd": "Operating expenses",
+    "revenue_usd": "Revenue",
+}
+
+
+def comparison(estimates: Sequence[SpendEstimate]) -> Table:
+    """Several programmes side by side, one a row."""
+    table = tables.table("Final training runs against R&D compute; median (5th–95th percentile)")
+    for heading in ("programme", "R&D compute", "final runs", "final share", "everything else"):
+        table.add_column(heading, justify="left" if heading == "programme" else "right")
+    for estimate in estimates:
+        totals = estimate.totals
+        table.add_row(
+            estimate.programme.title,
+            money_interval(totals.rnd_compute_usd),
+            money_interval(totals.final_runs_usd),
+            Text(percent_interval(totals.final_share), style="bold"),
+            money_interval(totals.exploration_usd),
+        )
+    return table
+
+
+def full(estimate: SpendEstimate, elsewhere: Sequence[ShareElsewhere]) -> Iterator[RenderableType]:
+    """Everything about one programme, the answer first."""
+    yield _answer(estimate)
+    yield _runs(estimate)
+    yield from _warnings(estimate)
+    yield _variants(estimate.variants)
+    yield _drivers(estimate)
+    yield followers([estimate])
+    yield context(elsewhere)
+
+
+def _answer(estimate: SpendEstimate) -> Table:
+    window = estimate.programme.window.months
+    table = tables.table(f"{estimate.programme.title} ({window}), {estimate.variant}")
+    table.add_column("")
+    table.add_column("median (5th–95th percentile)", justify="right")
+    table.add_column("MC error", justify="right")
+    totals = estimate.totals
+    for key, usd in estimate.reported.items():
+        label = LABELS.get(key, key.removesuffix("_usd").replace("_", " ").capitalize())
+        table.add_row(label, money(usd), "")
+    added = totals.rnd_compute_usd
+    if abs(added.p50 / estimate.reported.get("rnd_compute_usd", added.p50) - 1) > 1e-9:
+        table.add_row("R&D compute, with what is added", money_interval(added), monte_carlo(added))
+    rows = (
+        ("Final runs", money_interval(totals.final_runs_usd), totals.final_runs_usd),
+        ("Final share of R&D compute", percent_interval(totals.final_share), totals.final_share),
+        (
+            "Experiments and all else",
+            money_interval(totals.exploration_usd),
+            totals.exploration_usd,
+        ),
+    )
+    for label, text, value in rows:
+        table.add_row(Text(label, style="bold"), Text(text, style="bold"), monte_carlo(value))
+    return table
+
+
+def _runs(estimate: SpendEstimate) -> Table:
+    table = tables.table("Runs, dearest first")
+    for heading in ("run", "released", "FLOP", "GPU-hours", "cost", "MC error"):
+        table.add_column(heading, justify="left" if heading in ("run", "released") else "right")
+    ordered = sorted(estimate.runs, key=lambda run: (not run.counted, -(run.cost_usd.p50 or 0.0)))
+    for run in ordered:
+        name = run.run.name if run.counted else f"{run.run.name} (not counted)"
+        table.add_row(
+            name,
+            run.run.released,
+            flop_interval(run.flop),
+            count_interval(run.gpu_hours),
+            money_interval(run.cost_usd),
+            monte_carlo(run.cost_usd),
+            style="" if run.counted else "dim",
+        )
+    return table
+
+
+def _warnings(estimate: SpendEstimate) -> Iterator[Text]:
+    if estimate.excess >= 0.001:
+        yield Text(
+            f"In {percent(estimate.excess)} of the draws the final runs cost more than all R&D "
+            "compute: there the assumptions cannot all hold.",
+            style="yellow",
+        )
+
+
+def _variants(variants: Sequence[VariantTotals]) -> Table:
+    table = tables.table("Under other assumptions, change by change")
+    for heading in ("variant", "final runs", "final share", "effect on the median"):
+        table.add_column(heading, justify="left" if heading == "variant" else "right")
+    for variant in variants:
+        totals = variant.totals
+        table.add_row(
+            Text(variant.name, style="bold"),
+            money_interval(totals.final_runs_usd),
+            percent_interval(totals.final_share),
+            "",
+        )
+        for step in variant.steps:
+            table.add_row(
+                f"  {step.change.name}",
+                money_interval(step.totals.final_runs_usd),
+                percent_interval(step.totals.final_share),
+                f"{step.effect * 100:+.2f} points",
+            )
+    return table
+
+
+def _drivers(estimate: SpendEstimate) -> Table:
+    table = tables.table("What drives the share: part of its variance")
+    table.add_column("assumption")
+    table.add_column("alone", justify="right")
+    table.add_column("with others", justify="right")
+    for driver in estimate.sensitivity[:MOST_DRIVERS]:
+        table.add_row(
+            driver.assumption,
+            percent(max(0.0, driver.first_order)),
+            percent(max(0.0, driver.total)),
+        )
+    return table
+
+
+def followers(estimates: Sequence[SpendEstimate]) -> Table:
+    """What is left to pay for one who can skip a part of the exploration, a programme a row."""
+    table = tables.table(
+        "The follower's bill: final runs + (1 - k) x everything else, the part k of it skipped"
+    )
+    table.add_column("")
+    for step in FOLLOWER_STEPS:
+        table.add_column(f"k = {step:.0%}", justify="right")
+    for estimate in estimates:
+        bills = dict(zip(SKIPPED, estimate.follower, strict=True))
+        table.add_row(
+            estimate.programme.organisation,
+            *(money_interval(bills[step]) for step in FOLLOWER_STEPS),
+        )
+    return table
+
+
+def context(elsewhere: Sequence[ShareElsewhere]) -> Table:
+    """Shares measured elsewhere."""
+    table = tables.table("The same share elsewhere, each on its own basis")
+    table.add_column("programme")
+    table.add_column("final share", justify="right")
+    table.add_column("of")
+    table.add_column("source", overflow="fold")
+    for row in elsewhere:
+        table.add_row(row.programme, percent(row.final_share), row.basis, row.source)
+    return table

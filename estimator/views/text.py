@@ -1,0 +1,104 @@
+"""Numbers as people write them: 3.8e25 FLOP, $51.0 M, 30.8 M GPU-hours, 22.7 %."""
+
+from __future__ import annotations
+
+import math
+
+from ..summary import Distribution
+
+UNKNOWN = "–"
+_SCALES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
+
+
+def digits(value: float, figures: int = 3) -> str:
+    """Write a number of ordinary size with ``figures`` significant digits, no exponent."""
+    if not math.isfinite(value):
+        return UNKNOWN
+    if value == 0:
+        return "0"
+    places = max(0, figures - 1 - math.floor(math.log10(abs(value))))
+    # Rounding may carry into one more digit: 9.996 is 10.0.
+    rounded = round(value, places)
+    places = max(0, figures - 1 - math.floor(math.log10(abs(rounded)))) if rounded else places
+    return f"{rounded:,.{min(places, 12)}f}"
+
+
+def scale_of(value: float) -> tuple[float, str]:
+    """Return the factor and the letter that bring a number below a thousand."""
+    for factor, letter in _SCALES:
+        if abs(value) >= factor * 0.9995:
+            return factor, letter
+    return 1.0, ""
+
+
+def count(value: float) -> str:
+    """Write a large number: ``30.8 M``."""
+    if not math.isfinite(value):
+        return UNKNOWN
+    factor, letter = scale_of(value)
+    return f"{digits(value / factor)} {letter}".rstrip()
+
+
+def money(value: float) -> str:
+    """Write dollars: ``$51.0 M``; cents where there are only cents."""
+    if not math.isfinite(value):
+        return UNKNOWN
+    return f"{'-' if value < 0 else ''}${count(abs(value))}"
+
+
+def flop(value: float) -> str:
+    """Write FLOP: ``3.80e25``."""
+    if not math.isfinite(value):
+        return UNKNOWN
+    mantissa, _, exponent = f"{value:.2e}".partition("e")
+    return f"{mantissa}e{int(exponent)}"
+
+
+def percent(value: float) -> str:
+    """Write a fraction: ``22.7 %``."""
+    return f"{digits(value * 100)} %" if math.isfinite(value) else UNKNOWN
+
+
+def money_interval(value: Distribution) -> str:
+    """Write ``$40.9 M (19.0–88.0)``."""
+    if not value.is_known:
+        return UNKNOWN
+    factor, _ = scale_of(value.p50)
+    return f"{money(value.p50)}{_bounds(value, factor)}"
+
+
+def count_interval(value: Distribution) -> str:
+    """Write ``30.8 M (24.1–36.0)``."""
+    if not value.is_known:
+        return UNKNOWN
+    factor, _ = scale_of(value.p50)
+    return f"{count(value.p50)}{_bounds(value, factor)}"
+
+
+def percent_interval(value: Distribution) -> str:
+    """Write ``22.7 % (10.6–48.9)``."""
+    if not value.is_known:
+        return UNKNOWN
+    return f"{percent(value.p50)}{_bounds(value, 0.01)}"
+
+
+def flop_interval(value: Distribution) -> str:
+    """Write ``3.80e25 (3.10–4.20)``, all three in the median's power of ten."""
+    if not value.is_known:
+        return UNKNOWN
+    middle = flop(value.p50)
+    return f"{middle}{_bounds(value, 10.0 ** int(middle.partition('e')[2]))}"
+
+
+def monte_carlo(value: Distribution) -> str:
+    """Write the largest Monte Carlo error of p5, p50 and p95: ``0.11 %``."""
+    error = value.relative_error
+    if not value.is_known or not math.isfinite(error):
+        return UNKNOWN
+    return "0" if error == 0 else f"{digits(error * 100, 2)} %" if error >= 1e-5 else "< 0.001 %"
+
+
+def _bounds(value: Distribution, factor: float) -> str:
+    if value.p5 == value.p95:
+        return ""
+    return f" ({digits(value.p5 / factor)}–{digits(value.p95 / factor)})"

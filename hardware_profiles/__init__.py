@@ -1,0 +1,1 @@
+"""Accelerator profiles: one TOML file each, every figure with its source."""
