@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 import torch
@@ -116,7 +118,7 @@ class Columns:
             dimension_of.append(known)
         self._groups = _groups(quantities, dimension_of, device)
         self._tables = [
-            (row, dimension_of[row], self._tensor([quantity.parameters]))
+            (row, dimension_of[row], _table(quantity.parameters, device))
             for row, quantity in enumerate(quantities)
             if quantity.family == "table"
         ]
@@ -136,7 +138,7 @@ class Columns:
             return torch.zeros(0, count, dtype=torch.float64, device=self.device)
         if settings.method == "random":
             return sampling.random_points(self.dimensions, seed, start, count, self.device)
-        matrix = sampling.sobol_matrix(self.dimensions, seed, self.device)
+        matrix = _sobol_matrix(self.dimensions, seed, self.device)
         return sampling.sobol_points(matrix, start, count)
 
     def draw(self, points: Tensor) -> Tensor:
@@ -158,6 +160,17 @@ class Columns:
 
     def _tensor(self, values: object) -> Tensor:
         return torch.as_tensor(values, dtype=torch.float64, device=self.device)
+
+
+@lru_cache(maxsize=2 * MOST_REPLICATES)
+def _sobol_matrix(dimensions: int, seed: int, device: str) -> sampling.SobolMatrix:
+    """Scrambling takes longer than drawing a chunk; all chunks of a replicate share it."""
+    return sampling.sobol_matrix(dimensions, seed, device)
+
+
+def _table(values: Sequence[float], device: str) -> Tensor:
+    """Return ``(1, points)``; through a buffer, as torch reads long sequences slowly."""
+    return torch.frombuffer(array("d", values), dtype=torch.float64)[None].to(device)
 
 
 class _Group(NamedTuple):

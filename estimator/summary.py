@@ -119,8 +119,8 @@ class Collector:
             errors = torch.full_like(spread[0], math.nan)
         figures = torch.cat([pooled, mean[:, None]], dim=1).tolist()
         return [
-            Distribution(*row, errors=tuple(error))
-            for row, error in zip(figures, errors.tolist(), strict=True)
+            Distribution(p5, p50, p95, average, tuple(error))
+            for (p5, p50, p95, average), error in zip(figures, errors.tolist(), strict=True)
         ]
 
     def draws(self) -> Tensor:

@@ -33,13 +33,22 @@ def sorted_quantiles(values: Tensor, probabilities: Tensor) -> Tensor:
     Returns:
         ``(..., quantiles)``.
     """
-    ordered = values.sort(dim=-1).values
+    ordered = _ascending(values)
     place = probabilities.to(ordered) * (values.shape[-1] - 1)
     below = place.floor()
     index = below.to(torch.int64)
     low = ordered[..., index]
     high = ordered[..., (index + 1).clamp(max=values.shape[-1] - 1)]
     return torch.lerp(low, high, (place - below).expand_as(low))
+
+
+def _ascending(values: Tensor) -> Tensor:
+    """Sort along the last axis, NaN last; on the CPU through NumPy, whose sort is vectorised."""
+    if values.device.type != "cpu" or values.requires_grad:
+        return values.sort(dim=-1).values
+    ordered = values.clone(memory_format=torch.contiguous_format)
+    ordered.numpy().sort(axis=-1)
+    return ordered
 
 
 def bin_index(values: Tensor) -> Tensor:

@@ -124,7 +124,11 @@ def _follower_lines(estimates: Sequence[SpendEstimate]) -> Any:
     names = [estimate.programme.title for estimate in estimates]
     base = alt.Chart(pd.DataFrame(rows)).encode(
         x=alt.X("skipped:Q", title="part of the exploration skipped", axis=alt.Axis(format="%")),
-        color=alt.Color("programme:N", sort=names, legend=alt.Legend(title=None, orient="bottom")),
+        color=alt.Color(
+            "programme:N",
+            sort=names,
+            legend=alt.Legend(title=None, orient="bottom", symbolOpacity=1),
+        ),
     )
     y = alt.Y("bill:Q", title="bill, share of the leader's", axis=alt.Axis(format="%"))
     lines = base.mark_line(strokeWidth=2.5).encode(y=y, tooltip=["programme", "skipped", "text"])

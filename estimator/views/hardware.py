@@ -70,8 +70,7 @@ def _typical_usd(accelerator: Accelerator) -> float | None:
 def summary_table(rows: Sequence[dict[str, Any]]) -> Table:
     """Return the table of all accelerators."""
     table = tables.table(
-        f"{len(rows)} accelerators. bf16, fp8: TFLOP/s dense; W a chip; USD/h: on demand, median of "
-        "providers, latest"
+        f"{len(rows)} accelerators. bf16, fp8: TFLOP/s dense; USD/h: on demand, the median provider"
     )
     for column in ("name", "title", "released"):
         table.add_column(column, no_wrap=column == "name")
