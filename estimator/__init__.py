@@ -12,14 +12,33 @@ if TYPE_CHECKING:
     from .accelerators import Accelerator as Accelerator
     from .accelerators import find_accelerator as find_accelerator
     from .accelerators import list_accelerators as list_accelerators
+    from .elsewhere import shares_elsewhere as shares_elsewhere
     from .errors import RequestError as RequestError
+    from .programme import Programme as Programme
+    from .programme import load_programme as load_programme
+    from .programme import shipped_programmes as shipped_programmes
+    from .run import RunEstimate as RunEstimate
+    from .run import RunSpec as RunSpec
+    from .run import estimate_run as estimate_run
+    from .spend import SpendEstimate as SpendEstimate
+    from .spend import compare_spend as compare_spend
 
 _HOMES = {
     "Accelerator": "accelerators",
+    "Programme": "programme",
     "RequestError": "errors",
+    "RunEstimate": "run",
+    "RunSpec": "run",
+    "SpendEstimate": "spend",
+    "compare_spend": "spend",
+    "estimate_run": "run",
     "find_accelerator": "accelerators",
     "list_accelerators": "accelerators",
+    "load_programme": "programme",
+    "shares_elsewhere": "elsewhere",
+    "shipped_programmes": "programme",
 }
+"""Public names, and the module each lives in."""
 
 __all__ = list(_HOMES)
 

@@ -83,6 +83,8 @@ def _device(name: str) -> str:
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
+        if device.type not in ("cpu", "cuda"):
+            raise RuntimeError("a device of another kind")
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
@@ -116,6 +118,11 @@ class Columns:
                 if quantity.shared:
                     by_share[quantity.shared] = known
             dimension_of.append(known)
+        if self.dimensions > sampling.MOST_DIMENSIONS:
+            raise RequestError(
+                "quantities",
+                f"got {self.dimensions} uncertain ones; allowed: {sampling.MOST_DIMENSIONS}",
+            )
         self._groups = _groups(quantities, dimension_of, device)
         self._tables = [
             (row, dimension_of[row], _table(quantity.parameters, device))

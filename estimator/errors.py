@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+LONGEST = 2000
+"""Characters of a message: names and keys in it may be as long as a file."""
+
 
 class RequestError(ValueError):
     """A request that cannot be met as given.
@@ -15,14 +18,23 @@ class RequestError(ValueError):
     def __init__(self, field: str, problem: str) -> None:
         self.field = field
         self.problem = problem
-        super().__init__(f"{field}: {problem}")
+        super().__init__(one_line(f"{field}: {problem}"))
 
     def within(self, parent: str) -> RequestError:
         """Return the same error with its field placed inside ``parent``."""
         return RequestError(f"{parent}: {self.field}", self.problem)
 
 
+def one_line(text: str) -> str:
+    """Return ``text`` fit for a terminal: control characters escaped, cut at ``LONGEST``."""
+    text = text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
 def shown(value: object, limit: int = 80) -> str:
     """Return ``value`` as a message quotes it: its repr on one line, cut at ``limit``."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except (RecursionError, ValueError):  # nested too deep; more digits than Python writes
+        text = f"a {type(value).__name__} too large to show"
     return text if len(text) <= limit else f"{text[: limit - 1]}…"

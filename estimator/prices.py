@@ -155,7 +155,7 @@ def typical_cloud_price(accelerator: Accelerator, date: dt.date | None = None) -
     if not offers:
         raise _no_price(accelerator)
     day = date or max(offer.date for offer in offers)
-    recent = [o for o in offers if day - dt.timedelta(days=365) < o.date <= day]
+    recent = [o for o in offers if dt.timedelta(0) <= day - o.date < dt.timedelta(days=365)]
     chosen = _one_a_provider(recent, day)
     if len(chosen) < 3:
         chosen = _one_a_provider(offers, day)

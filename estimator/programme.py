@@ -380,9 +380,9 @@ def load_programme(name: str | Path) -> LoadedProgramme:
     if not isinstance(name, Path) and text_name in shipped_programmes():
         text = SHIPPED.joinpath(f"{text_name}.toml").read_text(encoding="utf-8")
         folder = None
-    elif path.exists() or path.suffix == ".toml" or len(path.parts) > 1:
+    elif path.suffix == ".toml" or len(path.parts) > 1 or _exists(path):
         text, folder = read_text(path), path.parent
-        text_name = path.stem
+        text_name = path.stem.encode(errors="replace").decode()
     else:
         known = ", ".join(shipped_programmes())
         raise RequestError("programme", f"got {shown(text_name)}; allowed: {known}, or a TOML file")
@@ -391,6 +391,13 @@ def load_programme(name: str | Path) -> LoadedProgramme:
     for variant in loaded.programme.variants:
         loaded.stages(variant.name)
     return loaded
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # longer than a file's name may be
+        return False
 
 
 def parse_regression_models(text: str, name: str) -> dict[str, list[RegressionModel]]:
@@ -402,13 +409,17 @@ def parse_regression_models(text: str, name: str) -> dict[str, list[RegressionMo
     lines = [line for line in text.splitlines() if not line.startswith("#")]
     rows = csv.DictReader(io.StringIO("\n".join(lines)))
     needed = ("regression", "parameters", "size", "training_flop")
-    missing = [key for key in needed if key not in (rows.fieldnames or ())]
-    if missing:
-        raise RequestError(name, f"has no column {', '.join(missing)}; needed: {', '.join(needed)}")
     models: dict[str, list[RegressionModel]] = {}
-    for number, row in enumerate(rows, start=1):
-        values = [_positive(row, key, f"{name}: row {number}") for key in needed[1:]]
-        models.setdefault(row["regression"], []).append(RegressionModel(*values))
+    try:
+        missing = [key for key in needed if key not in (rows.fieldnames or ())]
+        if missing:
+            has_none = f"has no column {', '.join(missing)}; needed: {', '.join(needed)}"
+            raise RequestError(name, has_none)
+        for number, row in enumerate(rows, start=1):
+            values = [_positive(row, key, f"{name}: row {number}") for key in needed[1:]]
+            models.setdefault(row["regression"], []).append(RegressionModel(*values))
+    except csv.Error as error:
+        raise RequestError(name, f"is not a CSV table: {error}") from None
     return models
 
 

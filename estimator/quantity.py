@@ -18,7 +18,11 @@ Family = Literal["constant", "lognormal", "uniform", "normal", "table"]
 
 SUFFIXES = {"K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12, "%": 1e-2}
 LARGEST = 1e60
-"""Far above any FLOP count; below it, products of a few quantities stay finite."""
+SMALLEST = 1e-60
+"""Far beyond any FLOP count; between them, products of a few quantities stay finite."""
+
+WIDEST = 1e12
+"""Largest ratio of a log-normal's outer quantiles; a wider one is a slip of the exponent."""
 
 MOST_CUT_OFF = 0.05
 """A distribution with more of its mass outside what the field allows is refused, not bent."""
@@ -97,7 +101,7 @@ def _log_place(x: float, median: float, below: float, above: float) -> float:
 
 def constant(value: float) -> Quantity:
     """Return a quantity that is one number."""
-    return Quantity("constant", (float(value),), f"{value:.4g}")
+    return Quantity("constant", (float(value),), number_text(value, 4))
 
 
 def from_table(values: Sequence[float], text: str) -> Quantity:
@@ -108,6 +112,16 @@ def from_table(values: Sequence[float], text: str) -> Quantity:
 def between(low: float, high: float, text: str) -> Quantity:
     """Return a uniform quantity."""
     return Quantity("uniform", (low, high), text)
+
+
+def number_text(value: float, figures: int = 6) -> str:
+    """Write a number as people do: ``405B``, ``15.6T``, ``16,384``, ``3.8e+25``, ``0.35``."""
+    for letter in "TBM":
+        if SUFFIXES[letter] <= abs(value) < 1e15:
+            return f"{value / SUFFIXES[letter]:.{figures}g}{letter}"
+    if 1e4 <= abs(value) < 1e6:
+        return f"{float(f'{value:.{figures}g}'):,.0f}"
+    return f"{value:.{figures}g}"
 
 
 def parse_number(value: object) -> float:
@@ -128,8 +142,10 @@ def parse_number(value: object) -> float:
             number = float(value)
         except OverflowError:
             number = math.inf
-    if not math.isfinite(number) or abs(number) > LARGEST:
-        raise ValueError(f"got {shown(value)}; allowed: a finite number up to {LARGEST:g}")
+    if not math.isfinite(number) or abs(number) > LARGEST or 0 < abs(number) < SMALLEST:
+        raise ValueError(
+            f"got {shown(value)}; allowed: a finite number, of {SMALLEST:g} to {LARGEST:g} or zero"
+        )
     return number
 
 
@@ -155,7 +171,7 @@ def parse_quantity(
     check = partial(_bounded, lower=lower, upper=upper, zero=zero)
     if not isinstance(value, Mapping):
         number = check("", parse_number(value))
-        return Quantity("constant", (number,), f"{number:.6g}", lower, upper)
+        return Quantity("constant", (number,), number_text(number), lower, upper)
     given = dict(value)
     shared = given.pop("shared", None)
     if shared is not None and (not isinstance(shared, str) or not shared):
@@ -219,14 +235,18 @@ def _ascending(numbers: Mapping[str, float], *keys: str) -> list[float]:
             raise ValueError(
                 f"{keys[i]}: got {values[i]:g}; allowed: at most {keys[i + 1]}, {values[i + 1]:g}"
             )
+    if keys[0] != "low" and values[-1] / values[0] > WIDEST:
+        raise ValueError(
+            f"{keys[-1]}: got {values[-1]:g}; allowed: at most {WIDEST:g} times {keys[0]}"
+        )
     return values
 
 
 def _text(numbers: Mapping[str, float]) -> str:
     if set(numbers) == {"mean", "sd"}:
-        return f"{numbers['mean']:.4g} ± {numbers['sd']:.4g} (sd)"
+        return f"{number_text(numbers['mean'], 4)} ± {number_text(numbers['sd'], 4)} (sd)"
     ordered = sorted(numbers.items(), key=lambda item: item[1])
-    values = "–".join(f"{value:.4g}" for _, value in ordered)
+    values = "–".join(number_text(value, 4) for _, value in ordered)
     return f"{values} ({'–'.join(key for key, _ in ordered)})"
 
 
@@ -241,6 +261,8 @@ NotNegative = Annotated[Quantity, _annotated(zero=True), _AS_TEXT]
 """Zero or more."""
 Share = Annotated[Quantity, _annotated(upper=1.0), _AS_TEXT]
 """Above zero, up to one: a utilisation, a fraction."""
+AtLeastOne = Annotated[Quantity, _annotated(lower=1.0, zero=True), _AS_TEXT]
+"""One or more: a ratio of a whole to its part."""
 Number = Annotated[float, BeforeValidator(parse_number)]
 """One finite number, with the suffixes that flags take."""
 

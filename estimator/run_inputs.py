@@ -124,7 +124,7 @@ def _take_accelerator(found: _Gathering, run: RunSpec, accelerator: Accelerator)
     found.assumptions.append(
         Assumption(
             f"peak, dense {precision}",
-            f"{peak / 1e12:.5g} TFLOP/s",
+            f"{peak / 1e12:.6g} TFLOP/s",
             f"{accelerator.name}: {_source(accelerator, figure.source)}",
         )
     )
@@ -149,8 +149,8 @@ def _take_price(found: _Gathering, run: RunSpec, accelerator: Accelerator) -> No
             date=run.date,
             commitment=cast(Commitment, run.commitment),
         )
-        how = "on-demand price less the usual discount" if quote.derived else quote.kind
-        source = f"{quote.provider}, {quote.date}, {quote.commitment}, {how}"
+        how = ", from its on-demand price and usual discount" if quote.derived else ""
+        source = f"{quote.provider}, {quote.commitment}, {quote.date}{how}"
         source += f": {_source(accelerator, quote.source)}"
         found.take("usd_per_second", constant(quote.usd_per_hour), label, source, scale)
         return
@@ -224,10 +224,11 @@ def _take_energy(found: _Gathering, run: RunSpec, accelerator: Accelerator) -> N
         source = f"{accelerator.name}: {_source(accelerator, chip.source)}"
         found.assumptions.append(Assumption("chip power", f"{chip.value:g} W", source))
     server = accelerator.power.server_watt_per_chip
-    ratio = method.chip_to_server_power(accelerator.title, accelerator.vendor)
+    ratio, source = method.chip_to_server_power(accelerator.title, accelerator.vendor), METHOD
     if server and chip:
         ratio = server.value / chip.value
-    found.take("chip_to_server", constant(ratio), "server power over chip power", METHOD)
+        source = f"{accelerator.name}: {_source(accelerator, server.source)}"
+    found.take("chip_to_server", constant(ratio), "server power over chip power", source)
     fraction = values.power_fraction_tpu if is_tpu else values.power_fraction_gpu
     found.take("power_fraction", _between(fraction), "average share of rated power", METHOD)
     if run.pue is not None:

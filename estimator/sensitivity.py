@@ -37,7 +37,7 @@ class Driver:
 def drivers(
     columns: Columns, output: Callable[[Tensor], Tensor], settings: Settings
 ) -> list[Driver]:
-    """Rank the assumptions by their total share of the output's variance.
+    """Rank the assumptions by their total share of the output's variance; none of a constant's.
 
     The two samples of the estimators are two replicates of the draws that the result itself is
     made of, the second in random order: scrambles of one sequence resemble each other point by
@@ -54,6 +54,8 @@ def drivers(
     order = torch.randperm(count, generator=torch.Generator().manual_seed(settings.seed))
     second = second[:, order.to(second.device)]
     base, other = output(first), output(second)
+    if bool((base == base[0]).all()):
+        return []
     swapped = torch.empty(columns.dimensions, count, dtype=torch.float64, device=base.device)
     for dimension in range(columns.dimensions):
         kept = first[dimension].clone()

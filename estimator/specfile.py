@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 LARGEST_FILE = 4 * 2**20
 """Bytes. Specs are written by people; a larger file is a mistake, and costs minutes to parse."""
 
+DEEPEST = 20
+"""Levels of nesting; every spec has fewer, and tools that recurse fail on thousands."""
+
 
 class Spec(BaseModel):
     """Base of everything read from a file: frozen, and no key is ever ignored."""
@@ -42,13 +45,16 @@ def read_toml(path: Path) -> dict[str, Any]:
 def read_text(path: Path) -> str:
     """Read a small UTF-8 text file, refusing what cannot be one."""
     name = str(path)
-    if path.is_dir():
-        raise RequestError(name, "is a directory; a file is needed")
     try:
+        if path.is_dir():
+            raise IsADirectoryError
         with path.open("rb") as file:
             raw = file.read(LARGEST_FILE + 1)
-    except OSError as error:
-        raise RequestError(name, f"cannot be read: {error.strerror or error}") from None
+    except IsADirectoryError:
+        raise RequestError(name, "is a directory; a file is needed") from None
+    except (OSError, ValueError) as error:  # a null byte in the name is a ValueError
+        reason = getattr(error, "strerror", None) or error
+        raise RequestError(name, f"cannot be read: {reason}") from None
     if len(raw) > LARGEST_FILE:
         raise RequestError(
             name, f"is larger than {LARGEST_FILE // 2**20} MiB, the most a spec may be"
@@ -65,12 +71,28 @@ def parse_toml(text: str, name: str) -> dict[str, Any]:
         raise RequestError(name, "is empty")
     try:
         # Windows line ends are legal TOML; a lone carriage return is not.
-        return tomllib.loads(text.replace("\r\n", "\n"))
+        data = tomllib.loads(text.replace("\r\n", "\n"))
     except tomllib.TOMLDecodeError as error:
         raise RequestError(name, f"is not valid TOML: {error}") from None
     except (RecursionError, ValueError) as error:
         # tomllib lets deep nesting and over-long integers through as these.
         raise RequestError(name, f"is not valid TOML: {shown(str(error))}") from None
+    if _is_deeper(data, DEEPEST):
+        raise RequestError(name, f"is nested more than {DEEPEST} levels deep")
+    return data
+
+
+def _is_deeper(data: Any, limit: int) -> bool:
+    """Whether tables and lists are nested beyond ``limit``; level by level, as recursion fails."""
+    level = [data]
+    for _ in range(limit):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]
+    return bool(level)
 
 
 def validate(model: type[S], data: Mapping[str, Any], name: str, flags: Collection[str] = ()) -> S:

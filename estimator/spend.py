@@ -14,6 +14,7 @@ from computebill.kernels import quantiles
 
 from .billing import Outcome, ProgrammeBill
 from .draws import Method, Settings, settings
+from .errors import RequestError
 from .programme import (
     BASE_VARIANT,
     Change,
@@ -160,7 +161,8 @@ class SpendEstimate:
         follower: the bill of one who skips each part of ``SKIPPED``.
         variants: the other variants of the file.
         sensitivity: assumptions by their part in the share's variance.
-        joint: numerator and share together; None where the draws were too many to keep.
+        joint: numerator and share together; None where one of them does not vary, or the draws
+            were too many to keep.
         excess: probability that the final runs exceed the R&D compute.
         settings: draws, seed, device.
     """
@@ -228,7 +230,7 @@ class SpendEstimate:
 
 
 def compare_spend(
-    programme: str | Path,
+    programme: str | Path | LoadedProgramme,
     *,
     variant: str = BASE_VARIANT,
     samples: int | None = None,
@@ -242,7 +244,7 @@ def compare_spend(
     """Set an organisation's final runs against the R&D compute it reported.
 
     Args:
-        programme: a shipped name (``minimax-2025``) or a TOML file.
+        programme: a shipped name (``minimax-2025``), a TOML file, or one that is loaded.
         variant: ``as-published`` or a variant of the file.
         samples: Monte Carlo draws.
         seed: same seed, same draws.
@@ -256,7 +258,7 @@ def compare_spend(
         RequestError: naming the field that is wrong.
     """
     chosen = settings(samples, seed, device, method)
-    loaded = load_programme(programme)
+    loaded = programme if isinstance(programme, LoadedProgramme) else load_programme(programme)
     regressions = Regressions(loaded.regression_models(), seed, chosen.device)
 
     def compiled(spec: Programme) -> ProgrammeBill:
@@ -335,6 +337,13 @@ def _simulate(
 
 
 def _total_rows(outcome: Outcome) -> Tensor:
+    negative = float((outcome.rnd_usd <= 0).to(torch.float64).mean())
+    if negative:
+        raise RequestError(
+            "reported",
+            f"R&D compute is zero or negative in {negative:.2g} of the draws; allowed: above 0 "
+            "in all",
+        )
     exploration = outcome.rnd_usd - outcome.final_usd
     return torch.stack([outcome.final_usd, outcome.rnd_usd, outcome.share, exploration])
 
@@ -382,9 +391,11 @@ def _reported(programme: Programme) -> dict[str, float]:
     return sums
 
 
-def _joint(collector: Collector) -> Joint:
+def _joint(collector: Collector) -> Joint | None:
     draws = collector.draws()
     final, share = draws[0], draws[2]
+    if bool((final == final[0]).all()) or bool((share == share[0]).all()):
+        return None
     steps = torch.linspace(0, 1, JOINT_CELLS + 1, dtype=torch.float64)
     edges = quantiles.sorted_quantiles(torch.stack([final, share]), steps)
     counts = quantiles.joint_counts(final, share, edges[0], edges[1])

@@ -12,6 +12,7 @@ from torch import Tensor
 from computebill.kernels import quantiles
 
 from .draws import Settings
+from .errors import RequestError
 
 PROBABILITIES = (0.05, 0.5, 0.95)
 KEYS = ("p5", "p50", "p95", "mean")
@@ -101,7 +102,11 @@ class Collector:
         self._high = torch.maximum(self._high, values.amax(1).cpu())
 
     def finish(self) -> list[Distribution]:
-        """Return one distribution a row."""
+        """Return one distribution a row.
+
+        Raises:
+            RequestError: where a figure is too large for a float.
+        """
         self._close_replicate()
         probabilities = torch.tensor(PROBABILITIES, dtype=torch.float64)
         if self._exact:
@@ -117,7 +122,10 @@ class Collector:
             errors = spread.std(0) / math.sqrt(len(self._sizes))
         else:
             errors = torch.full_like(spread[0], math.nan)
-        figures = torch.cat([pooled, mean[:, None]], dim=1).tolist()
+        whole = torch.cat([pooled, mean[:, None]], dim=1)
+        if bool(whole.isinf().any()):
+            raise RequestError("figures", "taken together they lead to numbers beyond 1e308")
+        figures = whole.tolist()
         return [
             Distribution(p5, p50, p95, average, tuple(error))
             for (p5, p50, p95, average), error in zip(figures, errors.tolist(), strict=True)

@@ -37,11 +37,12 @@ def apply_change(
         _replace_or_add(changed["reported"], item, "item", f"{field}.reported[{i}]")
     runs = {run.get("name"): run for run in changed["runs"]}
     for i, patch in enumerate(change["runs"]):
-        run = runs.get(patch.get("name"))
+        name = patch.get("name")
+        run = runs.get(name) if isinstance(name, str) else None
         if run is None:
             raise RequestError(
                 f"{field}.runs[{i}].name",
-                f"got {shown(patch.get('name'))}; allowed: the name of a run",
+                f"got {shown(name)}; allowed: the name of a run",
             )
         for group in (size_keys, PEAK_KEYS):
             if any(key in patch for key in group):

@@ -21,9 +21,9 @@ def replacing(target: Path) -> Iterator[Path]:
     Raises:
         RequestError: where the target's folder does not exist or cannot be written.
     """
-    if target.is_dir():
-        raise RequestError(str(target), "is a directory; a file name is needed")
     try:
+        if target.is_dir():
+            raise RequestError(str(target), "is a directory; a file name is needed")
         handle, name = tempfile.mkstemp(prefix=".", suffix=f".{target.name}", dir=target.parent)
     except OSError as error:
         raise RequestError(str(target), f"cannot be written: {error.strerror or error}") from None

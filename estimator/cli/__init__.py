@@ -7,6 +7,8 @@ Nothing here imports torch, pandas or pydantic before the command that needs it 
 from __future__ import annotations
 
 import importlib
+import io
+import sys
 from typing import Any
 
 import click
@@ -40,6 +42,9 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; a request that cannot be met ends with its message and status 2."""
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            # A terminal that is not UTF-8 gets \\u2013 for a dash, which JSON reads as one.
+            sys.stdout.reconfigure(errors="backslashreplace")
         try:
             return super().invoke(ctx)
         except ValueError as error:

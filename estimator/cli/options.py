@@ -21,12 +21,36 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(path_type=Path)
 
 
+class WholeNumber(click.ParamType):
+    """A whole number, with the suffixes that numbers take everywhere: ``10M``."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read the number; a mistake names the flag."""
+        from ..errors import RequestError, shown
+        from ..quantity import parse_number
+
+        flag = param.opts[0] if param else self.name
+        try:
+            number = parse_number(value)
+        except ValueError as error:
+            raise RequestError(flag, str(error)) from None
+        if number % 1:
+            raise RequestError(flag, f"got {shown(value)}; allowed: a whole number")
+        return int(number)
+
+
 def sampling_options(command: F) -> F:
     """Add --samples, --seed, --method and --device."""
     for option in reversed(
         (
-            click.option("--samples", type=int, help="Monte Carlo draws (default 131,072)."),
-            click.option("--seed", type=int, default=0, show_default=True, help="Of the draws."),
+            click.option(
+                "--samples", type=WholeNumber(), help="Monte Carlo draws, 10M (default 131,072)."
+            ),
+            click.option(
+                "--seed", type=WholeNumber(), default=0, show_default=True, help="Of the draws."
+            ),
             click.option(
                 "--method",
                 default="sobol",
@@ -83,12 +107,19 @@ def check_outputs(as_json: bool, as_csv: bool, output: Path | None, plot: Path |
     if output is not None and output.suffix.lower() not in (".json", ".csv", ".parquet"):
         raise RequestError("-o", f"got {shown(str(output))}; allowed: .json, .csv or .parquet")
     for flag, path in (("-o", output), ("--plot", plot)):
-        if path is not None and not path.parent.is_dir():
+        if path is not None and not _has_folder(path):
             raise RequestError(flag, f"got {shown(str(path))}; its folder does not exist")
     if plot is not None:
         from ..views.charts import check_ending
 
         check_ending(plot)
+
+
+def _has_folder(path: Path) -> bool:
+    try:
+        return path.parent.is_dir()
+    except OSError:  # longer than a path may be
+        return False
 
 
 def emit(

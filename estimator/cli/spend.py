@@ -63,19 +63,21 @@ def command(
     from ..programme import load_programme, shipped_programmes
     from ..spend import compare_spend
 
-    names = list(programmes) or shipped_programmes()
+    names = list(dict.fromkeys(programmes)) or shipped_programmes()
     if draws is not None and (len(names) != 1 or draws.suffix.lower() != ".parquet"):
         raise RequestError("--draws", "allowed: one programme, and a .parquet file")
-    for name in names:
-        load_programme(name).stages(variant)
+    # Read once: a pipe is empty the second time.
+    loaded = [load_programme(name) for name in names]
+    for programme in loaded:
+        programme.stages(variant)
     with ExitStack() as stack:
         sink = stack.enter_context(_draws_file(draws)) if draws is not None else None
         estimates = []
-        for name in names:
-            progress = stack.enter_context(_progress(name, samples))
+        for programme in loaded:
+            progress = stack.enter_context(_progress(programme.name, samples))
             estimates.append(
                 compare_spend(
-                    name,
+                    programme,
                     variant=variant,
                     samples=samples,
                     seed=seed,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,14 @@ WAY_COLOURS = ("#2e86ab", "#d1495b", "#8a9a5b")
 WIDTH = 620
 
 
+class ScriptSafeEncoder(json.JSONEncoder):
+    """JSON that stays inside its HTML script, whatever the names in it: no ``</script>``."""
+
+    def encode(self, o: Any) -> str:
+        """Return JSON with every ``<`` escaped."""
+        return super().encode(o).replace("<", "\\u003c")
+
+
 def check_ending(target: Path) -> None:
     """Refuse a file name that is no picture's, before anything is computed.
 
@@ -41,7 +50,9 @@ def save(chart: Any, target: Path) -> None:
     check_ending(target)
     form = target.suffix.lower().removeprefix(".")
     with replacing(target) as temporary:
-        options: dict[str, Any] = {"inline": True} if form == "html" else {}
+        options: dict[str, Any] = {}
+        if form == "html":
+            options = {"inline": True, "json_kwds": {"cls": ScriptSafeEncoder}}
         if form == "png":
             options["scale_factor"] = 2
         chart.save(str(temporary), format=form, **options)

@@ -70,7 +70,8 @@ def _answer(estimate: SpendEstimate) -> Table:
         label = LABELS.get(key, key.removesuffix("_usd").replace("_", " ").capitalize())
         table.add_row(label, money(usd), "")
     added = totals.rnd_compute_usd
-    if abs(added.p50 / estimate.reported.get("rnd_compute_usd", added.p50) - 1) > 1e-9:
+    reported = estimate.reported.get("rnd_compute_usd", 0.0)
+    if abs(added.p50 - reported) > 1e-9 * added.p50:
         table.add_row("R&D compute, with what is added", money_interval(added), monte_carlo(added))
     rows = (
         ("Final runs", money_interval(totals.final_runs_usd), totals.final_runs_usd),
