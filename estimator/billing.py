@@ -41,6 +41,16 @@ class Outcome(NamedTuple):
         """Final runs over R&D compute, ``(draws,)``."""
         return self.final_usd / self.rnd_usd
 
+    @property
+    def exploration_usd(self) -> Tensor:
+        """What is left of R&D compute, ``(draws,)``; negative where the final runs cost more."""
+        return self.rnd_usd - self.final_usd
+
+    def select(self, draws: Tensor) -> Outcome:
+        """Keep the draws where ``draws`` is true."""
+        bill = kernel.Bill(*(part[:, draws] for part in self.bill))
+        return Outcome(bill, self.final_usd[draws], self.rnd_usd[draws])
+
 
 class ProgrammeBill:
     """Compiles a programme once; then any number of draws are priced."""

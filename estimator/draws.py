@@ -20,8 +20,10 @@ Method = Literal["sobol", "random"]
 MOST_SAMPLES = 2**30
 MOST_REPLICATES = 16
 LEAST_PER_REPLICATE = 256
-CHUNK = 2**16
-"""Draws at a time; a few dozen rows of them take tens of megabytes."""
+CHUNK = 2**13
+"""Draws at a time on a CPU: what a few dozen rows of them take fits its cache."""
+CHUNK_ELSEWHERE = 2**16
+"""Draws at a time on another device, which wants more work at once."""
 
 INVERSES: dict[Family, Callable[..., Tensor]] = {
     "lognormal": sampling.lognormal,
@@ -138,6 +140,11 @@ class Columns:
         """How many independent uncertain numbers there are."""
         return len(self.dimension_names)
 
+    @property
+    def chunk(self) -> int:
+        """How many draws at a time are fastest."""
+        return CHUNK if self.device == "cpu" else CHUNK_ELSEWHERE
+
     def points(self, settings: Settings, replicate: int, start: int, count: int) -> Tensor:
         """Uniform points ``(dimensions, count)`` of one replicate."""
         seed = settings.seed * MOST_REPLICATES + replicate
@@ -161,8 +168,8 @@ class Columns:
     def chunks(self, settings: Settings) -> Iterator[tuple[int, Tensor]]:
         """Yield ``(replicate, points)`` until all samples are drawn."""
         for replicate, size in enumerate(settings.sizes()):
-            for start in range(0, size, CHUNK):
-                count = min(CHUNK, size - start)
+            for start in range(0, size, self.chunk):
+                count = min(self.chunk, size - start)
                 yield replicate, self.points(settings, replicate, start, count)
 
     def _tensor(self, values: object) -> Tensor:

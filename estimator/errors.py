@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 LONGEST = 2000
-"""Characters of a message: names and keys in it may be as long as a file."""
+LONGEST_FIELD = 500
+"""Characters of a message and of its field: what they quote may be as long as a file."""
 
 
 class RequestError(ValueError):
@@ -18,16 +19,16 @@ class RequestError(ValueError):
     def __init__(self, field: str, problem: str) -> None:
         self.field = field
         self.problem = problem
-        super().__init__(one_line(f"{field}: {problem}"))
+        super().__init__(f"{one_line(field, LONGEST_FIELD)}: {one_line(problem, LONGEST)}")
 
     def within(self, parent: str) -> RequestError:
         """Return the same error with its field placed inside ``parent``."""
         return RequestError(f"{parent}: {self.field}", self.problem)
 
 
-def one_line(text: str) -> str:
-    """Return ``text`` fit for a terminal: control characters escaped, cut at ``LONGEST``."""
-    text = text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+def one_line(text: str, limit: int) -> str:
+    """Return ``text`` fit for a terminal: control characters escaped, cut at ``limit``."""
+    text = text if len(text) <= limit else f"{text[: limit - 1]}…"
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
@@ -36,5 +37,5 @@ def shown(value: object, limit: int = 80) -> str:
     try:
         text = repr(value)
     except (RecursionError, ValueError):  # nested too deep; more digits than Python writes
-        text = f"a {type(value).__name__} too large to show"
+        text = f"({type(value).__name__} too large to show)"
     return text if len(text) <= limit else f"{text[: limit - 1]}…"

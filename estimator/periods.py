@@ -56,7 +56,9 @@ def parse_period(text: object) -> Months:
     Raises:
         ValueError: with what was given and what is allowed.
     """
-    match = _PERIOD.fullmatch(str(text)) if isinstance(text, str | int) else None
+    if isinstance(text, int) and not isinstance(text, bool) and 0 < text < 10_000:
+        text = str(text)
+    match = _PERIOD.fullmatch(text) if isinstance(text, str) else None
     if match is None or int(match[1]) == 0:
         raise ValueError(f"got {shown(text)}; allowed: {FORMS}")
     year, half, quarter, count, month = match.groups()

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from .errors import RequestError, shown
 from .periods import Months, check_sum, parse_period, parse_window
 from .quantity import NotNegative, Number, Positive, Share, parse_number
-from .specfile import Spec, parse_toml, read_text, validate
+from .specfile import Name, Spec, as_data, parse_toml, read_text, validate
 from .variants import apply_change
 
 SHIPPED = resources.files("computebill.programmes")
@@ -54,7 +55,13 @@ SIZE_TEXT = (
     "base with fraction; or regression"
 )
 
-Name = Annotated[str, Field(min_length=1, max_length=200)]
+
+def _check_period(value: object) -> object:
+    parse_period(value)
+    return value
+
+
+Period = Annotated[str | int, BeforeValidator(_check_period)]
 RegressionDraw = Literal["uniform", "line", "predictive"]
 
 
@@ -70,8 +77,8 @@ class SourceNote(Spec):
 class Window(Spec):
     """A range of months, first and last included."""
 
-    first: str | int
-    last: str | int
+    first: Period
+    last: Period
 
     @model_validator(mode="after")
     def _in_order(self) -> Window:
@@ -101,15 +108,9 @@ class Currency(Spec):
 class Term(Spec):
     """One reported period of an item, added or subtracted."""
 
-    period: str | int
+    period: Period
     amount: NotNegative
     sign: Literal[1, -1] = 1
-
-    @field_validator("period")
-    @classmethod
-    def _readable(cls, value: str | int) -> str | int:
-        parse_period(value)
-        return value
 
 
 class ReportedItem(Spec):
@@ -139,7 +140,11 @@ class AssumedShare(Assumed):
 
 
 class Assumptions(Spec):
-    """What holds for every run that does not say otherwise."""
+    """What holds for every run that does not say otherwise.
+
+    With ``within_spend`` the draws in which the final runs cost more than all R&D compute are
+    left out: the assumptions cannot all hold there.
+    """
 
     accelerator: str | None = None
     precision: str | None = None
@@ -147,6 +152,7 @@ class Assumptions(Spec):
     mfu: AssumedShare | None = None
     price: Assumed | None = None
     regression_draw: RegressionDraw = "predictive"
+    within_spend: bool = False
 
 
 class Regression(Spec):
@@ -155,6 +161,13 @@ class Regression(Spec):
     on: Name
     params: Positive
     size: Positive
+
+    @model_validator(mode="after")
+    def _draws_its_own(self) -> Regression:
+        for key in ("params", "size"):
+            if getattr(self, key).shared is not None:
+                raise ValueError(f"{key}.shared: a regression is drawn by itself; allowed: none")
+        return self
 
 
 class Run(Spec):
@@ -208,6 +221,7 @@ class Change(Spec):
     why: str
     source: str
     regression_draw: RegressionDraw | None = None
+    within_spend: bool | None = None
     assumptions: dict[str, Any] = Field(default_factory=dict)
     reported: tuple[dict[str, Any], ...] = ()
     runs: tuple[dict[str, Any], ...] = ()
@@ -251,8 +265,8 @@ class Programme(Spec):
             ("reported", [item.item for item in self.reported]),
             ("variants", [BASE_VARIANT, *(variant.name for variant in self.variants)]),
         ):
-            for i, name in enumerate(names):
-                if name in names[:i]:
+            for name, times in Counter(names).items():
+                if times > 1:
                     raise ValueError(f"{kind}: the name {shown(name)} is given twice")
 
     def _check_reported(self) -> None:
@@ -272,19 +286,22 @@ class Programme(Spec):
                 raise ValueError(f"reported[{i}].periods: {error}") from None
 
     def _check_bases(self) -> None:
-        names = [run.name for run in self.runs]
         base_of = {run.name: run.base for run in self.runs}
+        ends: set[str] = set()
         for i, run in enumerate(self.runs):
-            if run.base is not None and run.base not in names:
+            if run.base is not None and run.base not in base_of:
                 raise ValueError(
                     f"runs[{i}].base: got {shown(run.base)}; allowed: the name of another run"
                 )
-            seen = [run.name]
-            while (base := base_of[seen[-1]]) is not None and base in names:
-                if base in seen:
-                    chain = " → ".join([*seen, base])
+            seen: dict[str, None] = {}
+            name: str | None = run.name
+            while name in base_of and name not in ends:
+                if name in seen:
+                    chain = " → ".join([*seen, name])
                     raise ValueError(f"runs[{i}].base: the references run in a circle: {chain}")
-                seen.append(base)
+                seen[name] = None
+                name = base_of[name]
+            ends.update(seen)
         if not any(self.counts(run) for run in self.runs):
             raise ValueError("runs: none is counted; allowed: at least one released in the window")
 
@@ -369,12 +386,33 @@ def shipped_programmes() -> list[str]:
     return sorted(found, key=lambda name: (order.index(name) if name in order else 99, name))
 
 
-def load_programme(name: str | Path) -> LoadedProgramme:
-    """Load a programme by its shipped name or from a file, variants checked.
+def load_programme(
+    source: str | Path | Mapping[str, Any] | Programme | LoadedProgramme,
+) -> LoadedProgramme:
+    """Load a programme, its variants checked.
+
+    Args:
+        source: a shipped name, a TOML file, the data of one, or a Programme.
 
     Raises:
         RequestError: naming the file and the field.
     """
+    if isinstance(source, LoadedProgramme):
+        return source
+    if isinstance(source, str | Path):
+        name, text, folder = _read(source)
+        shown_as, data = str(source), parse_toml(text, str(source))
+    else:
+        name, shown_as, folder = "programme", "programme", None
+        data = as_data(source)
+    loaded = LoadedProgramme(name, data, folder, validate(Programme, data, shown_as))
+    for variant in loaded.programme.variants:
+        loaded.stages(variant.name)
+    return loaded
+
+
+def _read(name: str | Path) -> tuple[str, str, Path | None]:
+    """Return a programme's name, text and folder; a shipped one has no folder."""
     text_name = str(name)
     path = Path(name)
     if not isinstance(name, Path) and text_name in shipped_programmes():
@@ -386,11 +424,7 @@ def load_programme(name: str | Path) -> LoadedProgramme:
     else:
         known = ", ".join(shipped_programmes())
         raise RequestError("programme", f"got {shown(text_name)}; allowed: {known}, or a TOML file")
-    data = parse_toml(text, str(name))
-    loaded = LoadedProgramme(text_name, data, folder, validate(Programme, data, str(name)))
-    for variant in loaded.programme.variants:
-        loaded.stages(variant.name)
-    return loaded
+    return text_name, text, folder
 
 
 def _exists(path: Path) -> bool:

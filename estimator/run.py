@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, model_validator
 from torch import Tensor
 
 from computebill.kernels import cost, quantiles
@@ -17,9 +17,11 @@ from computebill.kernels.flop import training_flop
 
 from .accelerators import Accelerator, find_accelerator
 from .draws import Columns, Method, Settings, settings
-from .quantity import Number, Positive, Share
+from .errors import shown
+from .prices import Commitment
+from .quantity import AtLeastOne, Number, Positive, Share
 from .run_inputs import Assumption, gather_inputs
-from .specfile import Spec, read_toml, validate
+from .specfile import Name, Spec, read_toml, validate
 from .summary import Collector, Distribution
 
 if TYPE_CHECKING:
@@ -27,6 +29,17 @@ if TYPE_CHECKING:
 
 COST_WAYS = ("cloud", "amortised", "upfront")
 DENSITY_BINS = 40
+MANY_DRAWS = 10_000
+
+
+def _check_day(value: object) -> object:
+    # Pydantic reads a number as seconds since 1970.
+    if isinstance(value, dt.date) or (isinstance(value, str) and not value.strip().isdigit()):
+        return value
+    raise ValueError(f"got {shown(value)}; allowed: a day, 2025-06-30")
+
+
+Day = Annotated[dt.date, BeforeValidator(_check_day)]
 
 
 class RunSpec(Spec):
@@ -53,7 +66,7 @@ class RunSpec(Spec):
         sequence_length: tokens a sequence.
     """
 
-    name: Annotated[str, Field(min_length=1, max_length=200)] = "run"
+    name: Name = "run"
     params: Positive | None = None
     params_active: Positive | None = None
     tokens: Positive | None = None
@@ -64,10 +77,10 @@ class RunSpec(Spec):
     mfu: Share | None = None
     price: Positive | None = None
     provider: str | None = None
-    commitment: str = "on-demand"
-    date: dt.date | None = None
+    commitment: Commitment = "on-demand"
+    date: Day | None = None
     operator: str | None = None
-    pue: Positive | None = None
+    pue: AtLeastOne | None = None
     usd_per_kwh: Positive | None = None
     carbon_g_per_kwh: Positive | None = None
     global_batch: Number | None = None
@@ -82,6 +95,17 @@ class RunSpec(Spec):
             raise ValueError("give flop, or params and tokens, not both")
         if self.price is not None and self.provider is not None:
             raise ValueError("give price or provider, not both")
+        if self.price is not None and self.commitment != "on-demand":
+            raise ValueError("give price or commitment, not both")
+        total, active = self.params, self.params_active
+        if (
+            total is not None
+            and active is not None
+            and total.is_constant
+            and active.is_constant
+            and active.value > total.value
+        ):
+            raise ValueError(f"params_active: got {active.text}; allowed: up to {total.text}")
         if self.count is not None and self.count.is_constant and self.count.value % 1:
             raise ValueError(f"count: got {self.count.value:g}; allowed: a whole number")
         if (self.global_batch is None) != (self.sequence_length is None):
@@ -305,7 +329,9 @@ def _densities(collector: Collector, rows: Mapping[str, Distribution]) -> dict[s
         if not rows[way].is_known:
             continue
         logs = values.log10()
-        low, high = quantiles.sorted_quantiles(logs, torch.tensor([0.001, 0.999])).tolist()
+        # The last thousandth on each side would stretch the axis; of few draws all are shown.
+        ends = torch.tensor([0.001, 0.999] if len(logs) >= MANY_DRAWS else [0.0, 1.0])
+        low, high = quantiles.sorted_quantiles(logs, ends).tolist()
         if high - low < 1e-9:
             found[way] = Density([rows[way].p50, rows[way].p50], [1.0])
             continue

@@ -16,7 +16,7 @@ from . import cost_method as method
 from .accelerators import Accelerator
 from .cost_method import Interval
 from .errors import RequestError
-from .prices import Commitment, cloud_price, purchase_price, typical_cloud_price
+from .prices import cloud_price, purchase_price, typical_cloud_price
 from .quantity import Quantity, constant, parse_quantity
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def _take_price(found: _Gathering, run: RunSpec, accelerator: Accelerator) -> No
             accelerator,
             provider=run.provider,
             date=run.date,
-            commitment=cast(Commitment, run.commitment),
+            commitment=run.commitment,
         )
         how = ", from its on-demand price and usual discount" if quote.derived else ""
         source = f"{quote.provider}, {quote.commitment}, {quote.date}{how}"

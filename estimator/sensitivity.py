@@ -53,14 +53,18 @@ def drivers(
     second = columns.points(settings, MOST_REPLICATES - 1, 0, count)
     order = torch.randperm(count, generator=torch.Generator().manual_seed(settings.seed))
     second = second[:, order.to(second.device)]
-    base, other = output(first), output(second)
+
+    def whole(points: Tensor) -> Tensor:
+        return torch.cat([output(part) for part in torch.split(points, columns.chunk, dim=1)])
+
+    base, other = whole(first), whole(second)
     if bool((base == base[0]).all()):
         return []
     swapped = torch.empty(columns.dimensions, count, dtype=torch.float64, device=base.device)
     for dimension in range(columns.dimensions):
         kept = first[dimension].clone()
         first[dimension] = second[dimension]
-        swapped[dimension] = output(first)
+        swapped[dimension] = whole(first)
         first[dimension] = kept
     alone = variance.first_order_share(base, other, swapped).tolist()
     total = variance.total_share(base, other, swapped).tolist()

@@ -5,9 +5,9 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from .errors import RequestError, shown
 
@@ -30,6 +30,16 @@ class Spec(BaseModel):
 
 
 S = TypeVar("S", bound=Spec)
+
+
+def _on_one_line(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("allowed: no line breaks, no control characters")
+    return text
+
+
+Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_on_one_line)]
+"""What tables and charts print."""
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -107,7 +117,7 @@ def validate(model: type[S], data: Mapping[str, Any], name: str, flags: Collecti
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        details = error.errors(include_url=False)
+        details = _root_causes(error.errors(include_url=False))
         first = details[0]
         text = _explain(first, model, len(details))
         key = str(first["loc"][0]) if first["loc"] else ""
@@ -115,6 +125,27 @@ def validate(model: type[S], data: Mapping[str, Any], name: str, flags: Collecti
             raise RequestError(name, text) from None
         flag = f"--{key.replace('_', '-')}"
         raise RequestError(flag, text.removeprefix(key).removeprefix(":").strip()) from None
+
+
+def as_data(value: object) -> Any:
+    """Return what a spec was made from: its given fields, as a file would hold them."""
+    if isinstance(value, Spec):
+        return {key: as_data(getattr(value, key)) for key in value.model_fields_set}
+    if isinstance(value, Mapping):
+        return {key: as_data(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [as_data(item) for item in value]
+    return value
+
+
+def _root_causes(details: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Leave out lists that are too short only because one of their items was refused."""
+
+    def has_inner(location: tuple[str | int, ...]) -> bool:
+        size = len(location)
+        return any(len(d["loc"]) > size and d["loc"][:size] == location for d in details)
+
+    return [d for d in details if d["type"] != "too_short" or not has_inner(d["loc"])]
 
 
 def _explain(detail: ErrorDetails, model: type[BaseModel], count: int) -> str:

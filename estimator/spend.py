@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from computebill.kernels import quantiles
 
-from .billing import Outcome, ProgrammeBill
+from .billing import SECONDS_PER_HOUR, Outcome, ProgrammeBill
 from .draws import Method, Settings, settings
 from .errors import RequestError
 from .programme import (
@@ -34,6 +34,9 @@ SKIPPED = tuple(step / 20 for step in range(21))
 """Parts of the exploration that a follower skips, for the follower's bill."""
 
 JOINT_CELLS = 20
+
+LEAST_KEPT = 0.01
+"""Where fewer draws than this fit the spend, what is left says nothing."""
 
 Progress = Callable[[int], None]
 Sink = Callable[[dict[str, Tensor]], None]
@@ -160,10 +163,10 @@ class SpendEstimate:
         runs: each run.
         follower: the bill of one who skips each part of ``SKIPPED``.
         variants: the other variants of the file.
-        sensitivity: assumptions by their part in the share's variance.
+        sensitivity: assumptions by their part in the share's variance, over all draws.
         joint: numerator and share together; None where one of them does not vary, or the draws
             were too many to keep.
-        excess: probability that the final runs exceed the R&D compute.
+        excess: probability that the final runs exceed the R&D compute, over all draws.
         settings: draws, seed, device.
     """
 
@@ -230,7 +233,7 @@ class SpendEstimate:
 
 
 def compare_spend(
-    programme: str | Path | LoadedProgramme,
+    programme: str | Path | Mapping[str, Any] | Programme | LoadedProgramme,
     *,
     variant: str = BASE_VARIANT,
     samples: int | None = None,
@@ -244,7 +247,7 @@ def compare_spend(
     """Set an organisation's final runs against the R&D compute it reported.
 
     Args:
-        programme: a shipped name (``minimax-2025``), a TOML file, or one that is loaded.
+        programme: a shipped name (``minimax-2025``), a TOML file, its data, or a Programme.
         variant: ``as-published`` or a variant of the file.
         samples: Monte Carlo draws.
         seed: same seed, same draws.
@@ -258,7 +261,7 @@ def compare_spend(
         RequestError: naming the field that is wrong.
     """
     chosen = settings(samples, seed, device, method)
-    loaded = programme if isinstance(programme, LoadedProgramme) else load_programme(programme)
+    loaded = load_programme(programme)
     regressions = Regressions(loaded.regression_models(), seed, chosen.device)
 
     def compiled(spec: Programme) -> ProgrammeBill:
@@ -277,9 +280,7 @@ def compare_spend(
         runs=sampled.runs,
         follower=sampled.follower,
         variants=_variants(loaded, compiled, brief),
-        sensitivity=tuple(
-            drivers(bill.columns, lambda points: bill.evaluate(points).share, chosen)
-        ),
+        sensitivity=tuple(drivers(bill.columns, _share_of(bill), chosen)),
         joint=_joint(collector) if collector.kept else None,
         excess=sampled.excess,
         settings=chosen,
@@ -301,51 +302,68 @@ def _simulate(
     collector = Collector(4 + len(SKIPPED) + 3 * len(runs), chosen)
     followed = 1 - torch.tensor(SKIPPED, dtype=torch.float64, device=chosen.device)[:, None]
     excess = 0
-    for replicate, points in bill.columns.chunks(chosen):
-        outcome = bill.evaluate(points)
+    for chunk in _outcomes(bill, chosen):
+        outcome, prices = chunk.outcome, chunk.outcome.bill
         totals = _total_rows(outcome)
-        exploration = totals[3]
-        prices = outcome.bill
-        collector.add(
-            replicate,
-            torch.cat(
-                [
-                    totals,
-                    outcome.final_usd + followed * exploration,
-                    prices.flop,
-                    prices.seconds / 3600,
-                    prices.usd,
-                ]
-            ),
-        )
-        excess += int((exploration < 0).sum())
+        follower = outcome.final_usd + followed * outcome.exploration_usd
+        by_run = (prices.flop, prices.seconds / SECONDS_PER_HOUR, prices.usd)
+        collector.add(chunk.replicate, torch.cat([totals, follower, *by_run]))
+        excess += chunk.excess
         if sink is not None:
             sink(_named(totals, prices.usd, runs))
         if progress is not None:
-            progress(points.shape[1])
+            progress(chunk.drawn)
     found = collector.finish()
-    rows = iter(found[4 + len(SKIPPED) :])
-    flop, hours, usd = ([next(rows) for _ in runs] for _ in range(3))
+    figures = found[4 + len(SKIPPED) :]
+    flop, hours, usd = (figures[i * len(runs) : (i + 1) * len(runs)] for i in range(3))
     bills = tuple(
-        RunBill(run, counted, *figures, bill.predictions.get(run.name))
-        for run, counted, figures in zip(
-            runs, bill.counted, zip(flop, hours, usd, strict=True), strict=True
-        )
+        RunBill(run, bill.counted[i], flop[i], hours[i], usd[i], bill.predictions.get(run.name))
+        for i, run in enumerate(runs)
     )
-    follower = tuple(found[4 : 4 + len(SKIPPED)])
-    return collector, _Sampled(Totals(*found[:4]), bills, follower, excess / chosen.samples)
+    bill_of_follower = tuple(found[4 : 4 + len(SKIPPED)])
+    sampled = _Sampled(Totals(*found[:4]), bills, bill_of_follower, excess / chosen.samples)
+    return collector, sampled
+
+
+def _share_of(bill: ProgrammeBill) -> Callable[[Tensor], Tensor]:
+    """Return the share as a function of points; where draws are left out, one counts as 1."""
+    largest = 1.0 if bill.programme.assumptions.within_spend else torch.inf
+    return lambda points: bill.evaluate(points).share.clamp(max=largest)
+
+
+class _Chunk(NamedTuple):
+    replicate: int
+    outcome: Outcome
+    drawn: int
+    excess: int
+
+
+def _outcomes(bill: ProgrammeBill, chosen: Settings) -> Iterator[_Chunk]:
+    """Price the programme chunk by chunk, leaving out draws where it asks for that."""
+    kept = 0
+    for replicate, points in bill.columns.chunks(chosen):
+        outcome = bill.evaluate(points)
+        if bool((outcome.rnd_usd <= 0).any()):
+            raise RequestError(
+                "reported", "R&D compute is zero or negative in some draws; allowed: above 0 in all"
+            )
+        fits = outcome.exploration_usd >= 0
+        excess = points.shape[1] - int(fits.sum())
+        if excess and bill.programme.assumptions.within_spend:
+            outcome = outcome.select(fits)
+        kept += outcome.final_usd.shape[0]
+        yield _Chunk(replicate, outcome, points.shape[1], excess)
+    if kept < LEAST_KEPT * chosen.samples:
+        raise RequestError(
+            "assumptions.within_spend",
+            f"the final runs stay within R&D compute in {kept} of {chosen.samples} draws; "
+            f"allowed: at least {LEAST_KEPT:.0%}",
+        )
 
 
 def _total_rows(outcome: Outcome) -> Tensor:
-    negative = float((outcome.rnd_usd <= 0).to(torch.float64).mean())
-    if negative:
-        raise RequestError(
-            "reported",
-            f"R&D compute is zero or negative in {negative:.2g} of the draws; allowed: above 0 "
-            "in all",
-        )
-    exploration = outcome.rnd_usd - outcome.final_usd
-    return torch.stack([outcome.final_usd, outcome.rnd_usd, outcome.share, exploration])
+    rows = (outcome.final_usd, outcome.rnd_usd, outcome.share, outcome.exploration_usd)
+    return torch.stack(rows)
 
 
 def _named(totals: Tensor, usd: Tensor, runs: Sequence[Run]) -> dict[str, Tensor]:
@@ -357,8 +375,8 @@ def _named(totals: Tensor, usd: Tensor, runs: Sequence[Run]) -> dict[str, Tensor
 
 def _totals(bill: ProgrammeBill, chosen: Settings) -> Totals:
     collector = Collector(4, chosen)
-    for replicate, points in bill.columns.chunks(chosen):
-        collector.add(replicate, _total_rows(bill.evaluate(points)))
+    for chunk in _outcomes(bill, chosen):
+        collector.add(chunk.replicate, _total_rows(chunk.outcome))
     return Totals(*collector.finish())
 
 

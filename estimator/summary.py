@@ -75,13 +75,15 @@ class Collector:
     """Gathers rows of draws, chunk by chunk, replicate by replicate, and summarises them."""
 
     def __init__(self, rows: int, settings: Settings) -> None:
-        """Prepare for ``settings.samples`` draws of ``rows`` outputs."""
-        self._sizes = settings.sizes()
-        self._exact = rows * settings.samples <= MOST_KEPT
-        self._kept: list[list[Tensor]] = [[] for _ in self._sizes]
+        """Prepare for at most ``settings.samples`` draws of ``rows`` outputs."""
+        replicates = settings.replicates
+        # Below BINS draws the counts would take more memory than the draws themselves.
+        self._exact = settings.samples <= max(MOST_KEPT // rows, MOST_KEPT // 2**8)
+        self._kept: list[list[Tensor]] = [[] for _ in range(replicates)]
         self._counts: Tensor | None = None
         self._counts_now: Tensor | None = None
-        self._sums = torch.zeros(len(self._sizes), rows, dtype=torch.float64)
+        self._drawn = torch.zeros(replicates, 1, dtype=torch.float64)
+        self._sums = torch.zeros(replicates, rows, dtype=torch.float64)
         self._low = torch.full((rows,), math.inf, dtype=torch.float64)
         self._high = -self._low
         self._replicate = 0
@@ -92,14 +94,16 @@ class Collector:
         if replicate != self._replicate:
             self._close_replicate()
             self._replicate = replicate
+        if not values.shape[1]:
+            return
+        self._drawn[replicate] += values.shape[1]
         self._sums[replicate] += values.sum(1).cpu()
+        self._low = torch.minimum(self._low, values.amin(1).cpu())
+        self._high = torch.maximum(self._high, values.amax(1).cpu())
         if self._exact:
             self._kept[replicate].append(values.cpu())
             return
-        counts = quantiles.count_bins(values)
-        self._counts_now = counts if self._counts_now is None else self._counts_now.add_(counts)
-        self._low = torch.minimum(self._low, values.amin(1).cpu())
-        self._high = torch.maximum(self._high, values.amax(1).cpu())
+        self._counts_now = quantiles.count_bins(values, self._counts_now)
 
     def finish(self) -> list[Distribution]:
         """Return one distribution a row.
@@ -113,13 +117,13 @@ class Collector:
             pooled = quantiles.sorted_quantiles(self.draws(), probabilities)
         else:
             pooled = self._counted(self._counts, probabilities)
-        means = self._sums / torch.tensor(self._sizes, dtype=torch.float64)[:, None]
-        mean = self._sums.sum(0) / sum(self._sizes)
+        means = self._sums / self._drawn
+        mean = self._sums.sum(0) / self._drawn.sum()
         # A constant row is its value to the last bit, not the rounded mean of many copies.
-        mean = torch.where(pooled[:, 0] == pooled[:, -1], pooled[:, 0], mean)
+        mean = torch.where(self._low == self._high, self._low, mean)
         spread = torch.cat([torch.stack(self._of_replicates), means[:, :, None]], dim=2)
-        if len(self._sizes) > 1:
-            errors = spread.std(0) / math.sqrt(len(self._sizes))
+        if len(self._drawn) > 1:
+            errors = spread.std(0) / math.sqrt(len(self._drawn))
         else:
             errors = torch.full_like(spread[0], math.nan)
         whole = torch.cat([pooled, mean[:, None]], dim=1)
@@ -142,6 +146,11 @@ class Collector:
 
     def _close_replicate(self) -> None:
         probabilities = torch.tensor(PROBABILITIES, dtype=torch.float64)
+        if not self._drawn[self._replicate]:
+            # Its error is not known then, nor that of the whole.
+            nothing = torch.full((self._sums.shape[1], len(PROBABILITIES)), math.nan)
+            self._of_replicates.append(nothing.to(torch.float64))
+            return
         if self._exact:
             values = torch.cat(self._kept[self._replicate], dim=1)
             self._of_replicates.append(quantiles.sorted_quantiles(values, probabilities))

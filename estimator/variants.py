@@ -21,7 +21,8 @@ def apply_change(
 
     Args:
         data: the programme, as parsed from TOML.
-        change: ``regression_draw``, ``assumptions``, ``reported`` and ``runs`` of the change.
+        change: ``regression_draw``, ``within_spend``, ``assumptions``, ``reported`` and ``runs``
+            of the change.
         size_keys: the keys that say how large a run is.
         field: path of the change, for messages.
 
@@ -31,8 +32,9 @@ def apply_change(
     changed = copy.deepcopy(dict(data))
     assumptions = changed.setdefault("assumptions", {})
     assumptions.update(change["assumptions"])
-    if change["regression_draw"] is not None:
-        assumptions["regression_draw"] = change["regression_draw"]
+    for key in ("regression_draw", "within_spend"):
+        if change[key] is not None:
+            assumptions[key] = change[key]
     for i, item in enumerate(change["reported"]):
         _replace_or_add(changed["reported"], item, "item", f"{field}.reported[{i}]")
     runs = {run.get("name"): run for run in changed["runs"]}

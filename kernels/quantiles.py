@@ -20,6 +20,7 @@ HIGHEST = 2.0**_HIGHEST_EXPONENT
 
 _FIRST = (1023 + _LOWEST_EXPONENT) << MANTISSA_BITS
 _POSITIVE = (_HIGHEST_EXPONENT - _LOWEST_EXPONENT) << MANTISSA_BITS
+_MAGNITUDE = (1 << (63 - _SHIFT)) - 1
 BINS = 2 * _POSITIVE
 
 
@@ -52,7 +53,7 @@ def _ascending(values: Tensor) -> Tensor:
 
 
 def bin_index(values: Tensor) -> Tensor:
-    """Bin of each value, ascending from the most negative; NaN falls where zero does.
+    """Bin of each value, ascending from the most negative; NaN falls into an outermost bin.
 
     Args:
         values: float64, any shape.
@@ -60,9 +61,10 @@ def bin_index(values: Tensor) -> Tensor:
     Returns:
         int64 of the same shape, in [0, BINS).
     """
-    magnitude = values.nan_to_num(0.0).abs().clamp(LOWEST, HIGHEST * (1 - 2.0**-53))
-    index = (magnitude.view(torch.int64) >> _SHIFT) - _FIRST
-    return torch.where(values < 0, _POSITIVE - 1 - index, _POSITIVE + index)
+    bits = values.view(torch.int64)
+    magnitude = (bits >> _SHIFT).bitwise_and_(_MAGNITUDE).sub_(_FIRST).clamp_(0, _POSITIVE - 1)
+    # Shifted down, the sign is 0 or -1; XOR with -1 turns n into -1 - n.
+    return magnitude.bitwise_xor_(bits >> 63).add_(_POSITIVE)
 
 
 def bin_edges(index: Tensor) -> tuple[Tensor, Tensor]:
@@ -74,17 +76,20 @@ def bin_edges(index: Tensor) -> tuple[Tensor, Tensor]:
     return torch.where(negative, -outer, inner), torch.where(negative, -inner, outer)
 
 
-def count_bins(values: Tensor) -> Tensor:
+def count_bins(values: Tensor, counts: Tensor | None = None) -> Tensor:
     """Histogram of each row.
 
     Args:
-        values: float64 ``(rows, draws)``, fewer than ``2**31`` draws.
+        values: float64 ``(rows, draws)``.
+        counts: an earlier histogram to add to, in place; fewer than ``2**31`` draws in all.
 
     Returns:
         int32 ``(rows, BINS)``.
     """
-    counts = torch.zeros(values.shape[0], BINS, dtype=torch.int32, device=values.device)
-    return counts.scatter_add_(1, bin_index(values), torch.ones_like(values, dtype=torch.int32))
+    if counts is None:
+        counts = torch.zeros(values.shape[0], BINS, dtype=torch.int32, device=values.device)
+    one = torch.ones((), dtype=torch.int32, device=values.device)
+    return counts.scatter_add_(1, bin_index(values), one.expand(values.shape))
 
 
 def counted_quantiles(counts: Tensor, probabilities: Tensor) -> Tensor:

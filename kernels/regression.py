@@ -60,7 +60,9 @@ def fit_lines(x: Tensor, y: Tensor) -> Lines:
     mean_x, mean_y = x.mean(0), y.mean(0)
     dx = x - mean_x
     spread = (dx * dx).sum(0)
-    slope = (dx * y).sum(0) / torch.where(spread > 0, spread, torch.nan)
+    # The mean of equal numbers may be off by a bit, so their spread need not be zero.
+    varies = (x != x[:1]).any(0)
+    slope = (dx * y).sum(0) / torch.where(varies, spread, torch.nan)
     return Lines(slope, mean_x, mean_y)
 
 

@@ -23,7 +23,7 @@ SOBOL_BITS = SobolEngine.MAXBIT
 """Bits of a point: a sequence has ``2**SOBOL_BITS`` points."""
 
 MOST_DIMENSIONS = SobolEngine.MAXDIM
-BLOCK_BITS = 14
+BLOCK_BITS = 13
 """Plain Monte Carlo is drawn in blocks of ``2**BLOCK_BITS`` columns, each from its own seed."""
 
 
@@ -45,8 +45,8 @@ def sobol_matrix(dimensions: int, seed: int, device: torch.device | str = "cpu")
 def sobol_points(matrix: SobolMatrix, start: int, count: int) -> Tensor:
     """Points ``start`` to ``start + count`` of the sequence, strictly between 0 and 1.
 
-    The index is read in natural, not in Gray-code order: each aligned block of ``2**k`` points
-    is the same set as SobolEngine's.
+    The index is read in natural, not in Gray-code order: the first ``2**k`` points are the same
+    set as SobolEngine's for every k, and aligned block ``b ^ (b >> 1)`` is its block b.
 
     Args:
         matrix: of ``sobol_matrix``.
@@ -70,7 +70,7 @@ def sobol_points(matrix: SobolMatrix, start: int, count: int) -> Tensor:
         table = torch.cat([table, table ^ matrix.directions[:, bit : bit + 1]], dim=1)
     blocks = torch.arange(first, last + 1, device=matrix.shift.device)
     heads = matrix.shift[:, None].expand(-1, len(blocks))
-    for bit in range(low, SOBOL_BITS):
+    for bit in range(low, low + last.bit_length()):
         on = (blocks >> (bit - low)) & 1
         heads = heads ^ (matrix.directions[:, bit : bit + 1] * on)
     bits = (heads[:, :, None] ^ table[:, None, :]).flatten(1)

@@ -43,7 +43,7 @@ class LazyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; a request that cannot be met ends with its message and status 2."""
         if isinstance(sys.stdout, io.TextIOWrapper):
-            # A terminal that is not UTF-8 gets \\u2013 for a dash, which JSON reads as one.
+            # A terminal that is not UTF-8 gets \u2013 for a dash, which JSON reads as one.
             sys.stdout.reconfigure(errors="backslashreplace")
         try:
             return super().invoke(ctx)

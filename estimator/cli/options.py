@@ -21,24 +21,20 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(path_type=Path)
 
 
-class WholeNumber(click.ParamType):
-    """A whole number, with the suffixes that numbers take everywhere: ``10M``."""
+def whole_number(ctx: click.Context, param: click.Parameter, value: str | int | None) -> int | None:
+    """Read a flag's whole number, with the suffixes that numbers take everywhere: ``10M``."""
+    if value is None:
+        return None
+    from ..errors import RequestError, shown
+    from ..quantity import parse_number
 
-    name = "number"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Read the number; a mistake names the flag."""
-        from ..errors import RequestError, shown
-        from ..quantity import parse_number
-
-        flag = param.opts[0] if param else self.name
-        try:
-            number = parse_number(value)
-        except ValueError as error:
-            raise RequestError(flag, str(error)) from None
-        if number % 1:
-            raise RequestError(flag, f"got {shown(value)}; allowed: a whole number")
-        return int(number)
+    try:
+        number = parse_number(value)
+    except ValueError as error:
+        raise RequestError(param.opts[0], str(error)) from None
+    if number % 1:
+        raise RequestError(param.opts[0], f"got {shown(value)}; allowed: a whole number")
+    return int(number)
 
 
 def sampling_options(command: F) -> F:
@@ -46,10 +42,18 @@ def sampling_options(command: F) -> F:
     for option in reversed(
         (
             click.option(
-                "--samples", type=WholeNumber(), help="Monte Carlo draws, 10M (default 131,072)."
+                "--samples",
+                metavar="N",
+                callback=whole_number,
+                help="Monte Carlo draws, 10M (default 131,072).",
             ),
             click.option(
-                "--seed", type=WholeNumber(), default=0, show_default=True, help="Of the draws."
+                "--seed",
+                metavar="N",
+                callback=whole_number,
+                default="0",
+                show_default=True,
+                help="Of the draws.",
             ),
             click.option(
                 "--method",

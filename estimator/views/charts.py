@@ -64,11 +64,20 @@ def spend_chart(estimates: Sequence[SpendEstimate]) -> Any:
     return _styled(chart.resolve_scale(color="independent"))
 
 
+def _names(estimates: Sequence[SpendEstimate]) -> list[str]:
+    """Titles, with the programme's own name where two have the same."""
+    titles = [estimate.programme.title for estimate in estimates]
+    return [
+        title if titles.count(title) == 1 else f"{title} ({estimate.name}, {place})"
+        for place, (title, estimate) in enumerate(zip(titles, estimates, strict=True), start=1)
+    ]
+
+
 def _share_bars(estimates: Sequence[SpendEstimate]) -> Any:
     parts, intervals = [], []
-    for place, estimate in enumerate(estimates):
+    names = _names(estimates)
+    for place, (title, estimate) in enumerate(zip(names, estimates, strict=True)):
         share = estimate.totals.final_share
-        title = estimate.programme.title
         final, rnd = estimate.totals.final_runs_usd.p50, estimate.totals.rnd_compute_usd.p50
         shown_share = min(share.p50, 1.0)
         for order, part, value in (
@@ -80,14 +89,13 @@ def _share_bars(estimates: Sequence[SpendEstimate]) -> Any:
         intervals.append(
             {
                 "programme": title,
-                "p5": share.p5,
-                "p50": share.p50,
+                "p5": min(share.p5, 1.0),
+                "p50": shown_share,
                 "p95": min(share.p95, 1.0),
                 "text": f"{percent(share.p50)} ({percent(share.p5)} – {percent(share.p95)}), "
                 f"{money(final)} of {money(rnd)}",
             }
         )
-    names = [estimate.programme.title for estimate in estimates]
     y = alt.Y("programme:N", sort=names, title=None, axis=alt.Axis(labelLimit=240))
     x = alt.X(
         "share:Q",
@@ -119,12 +127,13 @@ def _share_bars(estimates: Sequence[SpendEstimate]) -> Any:
 
 def _follower_lines(estimates: Sequence[SpendEstimate]) -> Any:
     rows = []
-    for estimate in estimates:
+    names = _names(estimates)
+    for name, estimate in zip(names, estimates, strict=True):
         whole = estimate.totals.rnd_compute_usd.p50
         for skipped, bill in zip(SKIPPED, estimate.follower, strict=True):
             rows.append(
                 {
-                    "programme": estimate.programme.title,
+                    "programme": name,
                     "skipped": skipped,
                     "bill": bill.p50 / whole,
                     "low": bill.p5 / whole,
@@ -132,7 +141,6 @@ def _follower_lines(estimates: Sequence[SpendEstimate]) -> Any:
                     "text": money(bill.p50),
                 }
             )
-    names = [estimate.programme.title for estimate in estimates]
     base = alt.Chart(pd.DataFrame(rows)).encode(
         x=alt.X("skipped:Q", title="part of the exploration skipped", axis=alt.Axis(format="%")),
         color=alt.Color(

@@ -22,6 +22,7 @@ from .text import (
 )
 
 MOST_DRIVERS = 6
+SMALLEST_EXCESS = 0.001
 FOLLOWER_STEPS = (0.0, 0.25, 0.5, 0.75, 1.0)
 LABELS = {
     "rnd_compute_usd": "R&D compute, as reported",
@@ -107,12 +108,15 @@ def _runs(estimate: SpendEstimate) -> Table:
 
 
 def _warnings(estimate: SpendEstimate) -> Iterator[Text]:
-    if estimate.excess >= 0.001:
-        yield Text(
-            f"In {percent(estimate.excess)} of the draws the final runs cost more than all R&D "
-            "compute: there the assumptions cannot all hold.",
-            style="yellow",
-        )
+    if estimate.excess < SMALLEST_EXCESS:
+        return
+    left_out = estimate.programme.assumptions.within_spend
+    yield Text(
+        f"In {percent(estimate.excess)} of the draws the final runs cost more than all R&D "
+        "compute, so the assumptions cannot all hold there"
+        + ("; these draws are left out." if left_out else "."),
+        style="yellow",
+    )
 
 
 def _variants(variants: Sequence[VariantTotals]) -> Table:
