@@ -321,7 +321,7 @@ def _profile_files(profiles: Sequence[Path]) -> dict[str, Path]:
     files = dict(_shipped_files())
     for folder in folders:
         if not folder.is_dir():
-            raise RequestError("profiles", f"{shown(str(folder))} is not a directory")
+            raise RequestError("profiles", f"{shown(str(folder), 300)} is not a directory")
         files |= {path.stem: path for path in sorted(folder.glob("*.toml"))}
     return files
 

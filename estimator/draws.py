@@ -20,7 +20,7 @@ Method = Literal["sobol", "random"]
 MOST_SAMPLES = 2**30
 MOST_REPLICATES = 16
 LEAST_PER_REPLICATE = 256
-CHUNK = 2**13
+CHUNK = 2**14
 """Draws at a time on a CPU: what a few dozen rows of them take fits its cache."""
 CHUNK_ELSEWHERE = 2**16
 """Draws at a time on another device, which wants more work at once."""

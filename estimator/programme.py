@@ -23,6 +23,8 @@ from .variants import apply_change
 
 SHIPPED = resources.files("computebill.programmes")
 BASE_VARIANT = "as-published"
+MOST_RUNS = 1000
+"""Runs of a programme: all of their draws are held at once, 10 MB a run."""
 
 SIZE_KEYS = (
     "flop",
@@ -248,7 +250,7 @@ class Programme(Spec):
     regression_models: str | None = None
     assumptions: Assumptions = Assumptions()
     reported: Annotated[tuple[ReportedItem, ...], Field(min_length=1)]
-    runs: Annotated[tuple[Run, ...], Field(min_length=1)]
+    runs: Annotated[tuple[Run, ...], Field(min_length=1, max_length=MOST_RUNS)]
     variants: tuple[Variant, ...] = ()
 
     @model_validator(mode="after")

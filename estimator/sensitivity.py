@@ -13,6 +13,9 @@ from computebill.kernels import variance
 from .draws import MOST_REPLICATES, Columns, Settings
 
 MOST_DRAWS = 2**15
+MOST_VALUES = 2**27
+"""Values to evaluate: each dimension takes a pass over all rows, so programmes of more than a
+few dozen runs get fewer draws."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,8 @@ def drivers(
         output: from points ``(dimensions, draws)`` to the result ``(draws,)``.
         settings: those of the estimate.
     """
-    count = max(1024, min(MOST_DRAWS, settings.samples))
+    affordable = MOST_VALUES // max(1, columns.dimensions * columns.rows)
+    count = max(1024, min(MOST_DRAWS, settings.samples, affordable))
     first = columns.points(settings, 0, 0, count)
     second = columns.points(settings, MOST_REPLICATES - 1, 0, count)
     order = torch.randperm(count, generator=torch.Generator().manual_seed(settings.seed))

@@ -23,7 +23,7 @@ SOBOL_BITS = SobolEngine.MAXBIT
 """Bits of a point: a sequence has ``2**SOBOL_BITS`` points."""
 
 MOST_DIMENSIONS = SobolEngine.MAXDIM
-BLOCK_BITS = 13
+BLOCK_BITS = 14
 """Plain Monte Carlo is drawn in blocks of ``2**BLOCK_BITS`` columns, each from its own seed."""
 
 

@@ -1,0 +1,277 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner, Result
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from computebill.cli import main
+from computebill.cli.run import FIELDS
+
+Data = dict[str, Any]
+
+GIVEN = ["--params", "7B", "--tokens", "2T", "--accelerator", "h100", "--count", "1024"]
+PLAIN = [*GIVEN, "--mfu", "0.4", "--price", "1.5..3", "--samples", "2048"]
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["run", *arguments])
+
+
+def parsed(*arguments: str) -> Any:
+    result = run(*arguments, "--json")
+    assert result.exit_code == 0, result.stderr
+    return json.loads(result.stdout, parse_constant=lambda name: pytest.fail(name))
+
+
+def refusal(*arguments: str) -> str:
+    result = run(*arguments)
+    assert result.exit_code == 2, (arguments, result.output, result.exception)
+    assert result.stdout == ""
+    assert "Traceback" not in result.stderr
+    assert result.stderr.count("Error: ") == 1
+    return result.stderr
+
+
+def test_the_table_tells_figures_and_where_they_come_from() -> None:
+    result = run(*PLAIN)
+    assert result.exit_code == 0
+    for text in ("1024 x NVIDIA H100 SXM5 80GB", "8.40e22", "Days", "40.0 %", "given", "Cottier"):
+        assert text in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= 120
+
+
+def test_json_is_one_object_with_the_agreed_keys() -> None:
+    found = parsed(*PLAIN)
+    assert found["gpu_hours"]["p50"] == pytest.approx(8.4e22 / (989.4e12 * 0.4) / 3600)
+    assert found["flop"]["model"]["p50"] == pytest.approx(8.4e22)
+    assert found["cost_usd"]["p50"] == pytest.approx(
+        found["gpu_hours"]["p50"] * math.sqrt(4.5), rel=0.02
+    )
+    assert (found["samples"], found["seed"]) == (2048, 0)
+    keys = ("model", "mfu", "step_seconds", "tokens_per_second_per_gpu", "days", "energy_mwh")
+    assert {*keys, "memory_gb", "layout", "breakdown_seconds"} <= set(found)
+
+
+def test_csv_has_a_row_a_figure() -> None:
+    result = run(*PLAIN, "--csv")
+    rows = {row["quantity"]: row for row in csv.DictReader(io.StringIO(result.stdout))}
+    found = parsed(*PLAIN)
+    assert float(rows["cloud"]["p95"]) == pytest.approx(found["cost_usd"]["p95"])
+    assert float(rows["days"]["mean"]) == pytest.approx(found["days"]["mean"])
+
+
+@pytest.mark.parametrize("ending", ["json", "csv", "parquet", "JSON"])
+def test_what_is_written_is_what_is_printed(tmp_path: Path, ending: str) -> None:
+    target = tmp_path / f"out.{ending}"
+    found = parsed(*PLAIN, "-o", str(target))
+    if ending.lower() == "json":
+        assert json.loads(target.read_text("utf-8")) == found
+        return
+    frame = pd.read_csv(target) if ending == "csv" else pd.read_parquet(target)
+    cloud = frame.set_index("quantity").loc["cloud"]
+    assert cloud["p5"] == pytest.approx(found["cost_usd"]["p5"])
+
+
+@pytest.mark.parametrize("ending", ["png", "svg", "html"])
+def test_a_plot_is_written_beside_the_table(tmp_path: Path, ending: str) -> None:
+    target = tmp_path / f"cost.{ending}"
+    result = run(*PLAIN, "--plot", str(target))
+    assert result.exit_code == 0
+    assert "Days" in result.stdout
+    assert target.stat().st_size > 5000
+
+
+def test_the_same_seed_prints_the_same() -> None:
+    assert run(*PLAIN, "--seed", "3").stdout == run(*PLAIN, "--seed", "3").stdout
+    assert parsed(*PLAIN, "--seed", "3")["cost_usd"] != parsed(*PLAIN)["cost_usd"]
+
+
+def test_a_file_gives_the_fields_and_flags_go_before_it(
+    tmp_path: Path, as_toml: Callable[[Data], str]
+) -> None:
+    path = tmp_path / "run.toml"
+    spec = {"params": "7B", "tokens": "2T", "accelerator": "h100", "mfu": 0.4, "price": 2}
+    path.write_text(as_toml(spec))
+    found = parsed(str(path), "--samples", "64")
+    assert found["cost_usd"]["p50"] == pytest.approx(8.4e22 / (989.4e12 * 0.4) / 1800)
+    found = parsed(str(path), "--samples", "64", "--mfu", "0.2")
+    assert found["mfu"]["p50"] == pytest.approx(0.2)
+
+
+def test_every_field_has_a_flag_and_every_flag_a_field() -> None:
+    from computebill.run import RunSpec
+
+    assert {name.replace("-", "_") for name, _ in FIELDS} == set(RunSpec.model_fields)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        ([], "--accelerator: is missing"),
+        (["--accelerator", "h100"], "run: give params (or params_active) and tokens, or flop"),
+        (["--flop", "1e24"], "--accelerator: is missing"),
+        ([*GIVEN, "--mfu", "2"], "--mfu: got 2; allowed: above 0, up to 1"),
+        ([*GIVEN, "--mfu", "0"], "--mfu: got 0"),
+        ([*GIVEN, "--mfu", "nan"], "--mfu: got 'nan'"),
+        ([*GIVEN, "--mfu", "inf"], "--mfu: got 'inf'"),
+        ([*GIVEN, "--mfu", "0.5..0.3"], "--mfu: p10: got 0.5; allowed: at most p90"),
+        ([*GIVEN, "--mfu", "0.9..1"], "--mfu: got"),
+        ([*GIVEN, "--price", "-1"], "--price: got -1"),
+        ([*GIVEN, "--price", ""], "--price: got ''"),
+        ([*GIVEN, "--count", "0"], "--count: got 0"),
+        ([*GIVEN, "--count", "-8"], "--count: got -8"),
+        ([*GIVEN, "--count", "1.5"], "count: got 1.5; allowed: a whole number"),
+        ([*GIVEN, "--params-active", "9B"], "params_active: got 9B; allowed: up to 7B"),
+        ([*GIVEN, "--accelerator", "h1000"], "'h1000' is not a known accelerator"),
+        ([*GIVEN, "--accelerator", "missing.toml"], "missing.toml: cannot be read"),
+        ([*GIVEN, "--precision", "fp3"], "precision: h100-sxm has no 'fp3' peak"),
+        ([*GIVEN, "--provider", "acme"], "provider: no price of h100-sxm from 'acme'"),
+        ([*GIVEN, "--commitment", "9y"], "--commitment: got '9y'"),
+        ([*GIVEN, "--price", "2", "--provider", "aws"], "give price or provider, not both"),
+        ([*GIVEN, "--date", "yesterday"], "--date: got 'yesterday'"),
+        ([*GIVEN, "--date", "0"], "--date: got '0'"),
+        ([*GIVEN, "--global-batch", "8"], "give global_batch and sequence_length together"),
+        ([*GIVEN, "--samples", "0"], "samples: got 0"),
+        ([*GIVEN, "--samples", "many"], "--samples"),
+        ([*GIVEN, "--samples", "1.5"], "--samples"),
+        ([*GIVEN, "--samples", "1e12"], "samples: got 1000000000000"),
+        ([*GIVEN, "--seed", "-1"], "seed: got -1"),
+        ([*GIVEN, "--seed", "x"], "--seed"),
+        ([*GIVEN, "--method", "halton"], "method: got 'halton'"),
+        ([*GIVEN, "--device", "gpu"], "device: got 'gpu'"),
+        ([*GIVEN, "--device", "meta"], "device: got 'meta'"),
+        ([*GIVEN, "--profiles", "missing"], "profiles: 'missing' is not a directory"),
+        ([*GIVEN, "--name", "a\nb"], "--name: got 'a\\nb'"),
+        ([*GIVEN, "--json", "--csv"], "--json: got --csv as well"),
+        ([*GIVEN, "--nothing"], "No such option"),
+        (["missing.toml"], "missing.toml: cannot be read: No such file"),
+        (["x" * 300], "cannot be read"),
+        (["."], ".: is a directory"),
+    ],
+)
+def test_bad_requests(arguments: list[str], problem: str) -> None:
+    assert problem in refusal(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("raw", "problem"),
+    [
+        (b"", "is empty"),
+        (b"\xff\xfe", "is not UTF-8 text"),
+        (bytes(range(256)), "is not"),
+        (b"flop = nan\naccelerator = 'h100'", "flop: got nan"),
+        (b"flop = inf\naccelerator = 'h100'", "flop: got inf"),
+        (b"flop = 'nan'\naccelerator = 'h100'", "flop: got 'nan'"),
+        (b"flop = 1\naccelerator = 'h100'\nmfuu = 1", "mfuu is not a known key"),
+        (b"flop = 1\naccelerator = ['h100']", "accelerator: got ['h100']"),
+        (b"flop = 1\naccelerator = 'h100'\ncount = -3", "count: got -3"),
+        (b"flop = {low = 2, high = 1}\naccelerator = 'h100'", "flop: low: got 2"),
+        (b"flop = 0x" + b"f" * 5000 + b"\naccelerator = 'h100'", "flop: got (int too large"),
+        (b"flop = " + b"[" * 1000 + b"]" * 1000, "is not valid TOML"),
+        (b'"\\u001b[2J" = 1\nflop = 1\naccelerator = "h100"', r"\x1b[2J is not a known key"),
+    ],
+)
+def test_bad_files(tmp_path: Path, raw: bytes, problem: str) -> None:
+    path = tmp_path / "run.toml"
+    path.write_bytes(raw)
+    message = refusal(str(path))
+    assert f"Error: {path}: {problem}" in message
+    assert message.strip().isprintable()
+
+
+def test_a_file_of_100_megabytes(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    with path.open("wb") as file:
+        file.truncate(100 * 2**20)
+    assert "is larger than 4 MiB" in refusal(str(path))
+
+
+@pytest.mark.parametrize(
+    ("flag", "name"),
+    [
+        ("-o", "out.txt"),
+        ("-o", "out"),
+        ("-o", "missing/out.json"),
+        ("-o", "folder.json"),
+        ("-o", "x" * 300 + ".json"),
+        ("-o", "x" * 300 + "/out.json"),
+        ("--plot", "out.gif"),
+        ("--plot", "out"),
+        ("--plot", "missing/out.png"),
+        ("--plot", "folder.png"),
+        ("--plot", "x" * 300 + ".png"),
+    ],
+)
+def test_outputs_that_cannot_be(tmp_path: Path, flag: str, name: str) -> None:
+    (tmp_path / "folder.json").mkdir()
+    (tmp_path / "folder.png").mkdir()
+    refusal(*PLAIN, flag, str(tmp_path / name))
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["folder.json", "folder.png"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [*GIVEN, "--mfu", "2"],
+        [*GIVEN, "--samples", "0"],
+        [*GIVEN, "--json", "--csv"],
+        ["--flop", "1e24", "--accelerator", "mi455x", "--precision", "fp2"],
+        ["missing.toml"],
+    ],
+)
+def test_outputs_are_untouched_by_a_failure(tmp_path: Path, arguments: list[str]) -> None:
+    targets = [tmp_path / name for name in ("out.json", "plot.png")]
+    for target in targets:
+        target.write_bytes(b"before")
+    refusal(*arguments, "-o", str(targets[0]), "--plot", str(targets[1]))
+    assert [target.read_bytes() for target in targets] == [b"before"] * 2
+    assert sorted(tmp_path.iterdir()) == targets
+
+
+def test_a_plot_without_a_cost_writes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "bare.toml").write_text(
+        'name = "bare"\ntitle = "Bare"\nvendor = "V"\n'
+        'memory_gb = { value = 1, source = "s" }\n'
+        'memory_bandwidth_gb_s = { value = 1, source = "s" }\n'
+        'peak_tflops = { bf16 = { value = 100, source = "s" } }\n'
+        'sources = { s = { title = "S", licence = "facts only" } }\n'
+    )
+    bare = ["--flop", "1e24", "--accelerator", str(tmp_path / "bare.toml")]
+    assert "Training FLOP" in run(*bare, "--samples", "64").stdout
+    target = tmp_path / "plot.svg"
+    target.write_bytes(b"before")
+    out = tmp_path / "out.json"
+    assert "--plot: no cost is known" in refusal(*bare, "--plot", str(target), "-o", str(out))
+    assert target.read_bytes() == b"before"
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("name", ["[bold]x[/]", "[/]", "[link=http://x]y", ":smile:", "–é大"])
+def test_names_are_printed_as_they_are(name: str) -> None:
+    assert f"{name}: 1024 x" in run(*PLAIN, "--name", name).stdout
+
+
+texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)
+values = texts | st.from_regex(r"\A[0-9.eKMBT%_+-]{0,10}\Z") | st.integers().map(str)
+
+
+@settings(max_examples=150)
+@given(st.dictionaries(st.sampled_from([name for name, _ in FIELDS]), values, max_size=3))
+def test_any_flags_end_well_or_with_status_2(flags: dict[str, str]) -> None:
+    base = {"params": "7B", "tokens": "1T", "accelerator": "h100", **flags}
+    arguments = [f"--{name}={value}" for name, value in base.items()]
+    result = run(*arguments, "--samples", "16", "--json")
+    assert result.exit_code in (0, 2), (arguments, result.exception)
+    assert bool(result.stdout) == (result.exit_code == 0)
+    if result.exit_code == 2:
+        assert result.stderr.count("Error: ") == 1

@@ -1,0 +1,422 @@
+from __future__ import annotations
+
+import copy
+import csv
+import io
+import json
+import math
+import os
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner, Result
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from computebill import regressions
+from computebill.cli import main
+from computebill.programme import SHIPPED
+
+Data = dict[str, Any]
+Small = Callable[[], Data]
+Write = Callable[[Data], Path]
+
+
+@pytest.fixture(autouse=True)
+def fewer_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(regressions, "RESAMPLES", 2**10)
+
+
+@pytest.fixture
+def lab(programme: Small, write_programme: Write) -> str:
+    return str(write_programme(programme()))
+
+
+def spend(*arguments: str, samples: str = "1024") -> Result:
+    return CliRunner().invoke(main, ["spend", "--samples", samples, *arguments])
+
+
+def parsed(*arguments: str, samples: str = "1024") -> Any:
+    result = spend(*arguments, "--json", samples=samples)
+    assert result.exit_code == 0, result.output
+    assert result.stderr == ""
+    return json.loads(result.stdout, parse_constant=lambda name: pytest.fail(name))
+
+
+def refusal(*arguments: str) -> str:
+    result = spend(*arguments)
+    assert result.exit_code == 2, (arguments, result.output, result.exception)
+    assert result.stdout == ""
+    assert "Traceback" not in result.stderr
+    assert result.stderr.count("Error: ") == 1
+    return result.stderr
+
+
+DISTRIBUTION = {"p5", "p50", "p95", "mean"}
+
+
+def test_json_is_one_object_with_the_agreed_keys(lab: str) -> None:
+    found = parsed(lab)
+    assert found["programme"] == "lab"
+    assert found["window"] == {"start": "2024-01-01", "end": "2024-12-31"}
+    assert found["reported"] == {"rnd_compute_usd": 1e9}
+    for key in ("final_runs_usd", "final_share", "exploration_usd"):
+        assert set(found[key]) >= DISTRIBUTION
+    for run in found["runs"]:
+        assert set(run) >= {"name", "flop", "gpu_hours", "cost_usd"}
+        assert set(run["cost_usd"]) >= DISTRIBUTION
+    assert (found["samples"], found["seed"]) == (1024, 0)
+
+
+def test_the_figures_by_hand(lab: str) -> None:
+    found = parsed(lab, samples="8192")
+    # 1.1e25 FLOP at sqrt(0.2 x 0.4) of 989.4e12 FLOP/s, at sqrt(1.5 x 3) USD an hour.
+    usd = 1.1e25 / (989.4e12 * math.sqrt(0.08)) / 3600 * math.sqrt(4.5)
+    assert found["final_runs_usd"]["p50"] == pytest.approx(usd, rel=0.01)
+    assert found["final_share"]["p50"] == pytest.approx(usd / 1e9, rel=0.01)
+    assert found["exploration_usd"]["p50"] == pytest.approx(1e9 - usd, rel=0.01)
+    follower = {row["skipped"]: row["bill_usd"]["p50"] for row in found["follower"]}
+    assert follower[0.5] == pytest.approx(usd + 0.5 * (1e9 - usd), rel=0.01)
+    half = next(row for row in found["variants"] if row["name"] == "cheap")
+    cheap = usd / math.sqrt(4.5)
+    assert half["final_runs_usd"]["p50"] == pytest.approx(cheap, rel=0.01)
+    effect = half["changes"][0]["effect_on_share_p50"]
+    assert effect == pytest.approx((cheap - usd) / 1e9, rel=0.02)
+
+
+def test_the_shipped_programmes_are_compared_by_default() -> None:
+    found = parsed()["programmes"]
+    assert [row["programme"] for row in found] == ["openai-2024", "minimax-2025", "zai-2025"]
+    shares = [row["final_share"]["p50"] for row in found]
+    assert shares == pytest.approx([0.10, 0.23, 0.12], abs=0.02)
+    table = spend().stdout
+    for text in ("OpenAI, 2024", "MiniMax, Q4 2024", "Z.ai, H2 2024", "$5.00 B", "k = 50%"):
+        assert text in table
+
+
+def test_one_programme_is_told_in_full() -> None:
+    result = spend("zai-2025")
+    assert result.exit_code == 0
+    for text in ("GLM-4.5", "MC error", "follower's bill", "What drives the share", "Olmo 3"):
+        assert text in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= 120
+
+
+def test_a_variant_is_shown_when_asked_for(lab: str) -> None:
+    assert parsed(lab, "--variant", "cheap")["variant"] == "cheap"
+    assert "variant: got 'dear'; allowed: as-published, cheap" in refusal(lab, "--variant", "dear")
+    assert "variant: got 'stated-rl'" in refusal("--variant", "stated-rl")
+
+
+def test_csv_has_a_row_a_run(lab: str) -> None:
+    result = spend(lab, "openai-2024", "--csv")
+    rows = list(csv.DictReader(io.StringIO(result.stdout)))
+    assert [row["programme"] for row in rows] == ["lab", "lab", "openai-2024", "openai-2024"]
+    expected = parsed(lab)["runs"][1]["cost_usd"]["p95"]
+    assert float(rows[1]["cost_usd_p95"]) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("ending", ["json", "csv", "parquet"])
+def test_what_is_written_is_what_is_printed(lab: str, tmp_path: Path, ending: str) -> None:
+    target = tmp_path / f"out.{ending}"
+    found = parsed(lab, "-o", str(target))
+    if ending == "json":
+        assert json.loads(target.read_text("utf-8")) == found
+        return
+    frame = pd.read_csv(target) if ending == "csv" else pd.read_parquet(target)
+    assert list(frame["run"]) == ["A", "B"]
+    assert frame["cost_usd_p50"][0] == pytest.approx(found["runs"][0]["cost_usd"]["p50"])
+
+
+@pytest.mark.parametrize("names", [[], ["LAB"], ["LAB", "LAB"]])
+@pytest.mark.parametrize("ending", ["png", "svg", "html"])
+def test_a_plot_is_written(lab: str, tmp_path: Path, names: list[str], ending: str) -> None:
+    target = tmp_path / f"share.{ending}"
+    chosen = [lab for _ in names] or ["openai-2024", lab]
+    assert spend(*chosen, "--plot", str(target)).exit_code == 0
+    assert target.stat().st_size > 5000
+
+
+def test_every_draw_can_be_written(lab: str, tmp_path: Path) -> None:
+    target = tmp_path / "draws.parquet"
+    found = parsed(lab, "--draws", str(target))
+    frame = pd.read_parquet(target)
+    assert len(frame) == 1024
+    assert frame["final_share"].median() == pytest.approx(found["final_share"]["p50"], rel=1e-3)
+    total = frame["cost_usd A"] + frame["cost_usd B"]
+    assert total.to_numpy() == pytest.approx(frame["final_runs_usd"].to_numpy())
+    rest = frame["rnd_compute_usd"] - frame["final_runs_usd"]
+    assert rest.to_numpy() == pytest.approx(frame["exploration_usd"].to_numpy())
+
+
+def test_the_same_programme_twice_is_shown_once(lab: str) -> None:
+    assert parsed(lab, lab)["programme"] == "lab"
+
+
+def test_seeds_methods_and_samples(lab: str) -> None:
+    first = parsed(lab, samples="4096")
+    assert parsed(lab, samples="4096") == first
+    for other in (["--seed", "1"], ["--method", "random"]):
+        found = parsed(lab, *other, samples="4096")
+        share, error = found["final_share"], found["final_share"]["monte_carlo_error"]
+        assert share != first["final_share"]
+        own = first["final_share"]["monte_carlo_error"]
+        for key in DISTRIBUTION:
+            gap = abs(share[key] - first["final_share"][key])
+            assert gap < 6 * math.hypot(error[key], own[key])
+
+
+@pytest.mark.parametrize("samples", ["1", "2", "100", "300", "1k"])
+def test_any_number_of_samples(lab: str, samples: str) -> None:
+    found = parsed(lab, samples=samples)
+    assert (found["final_share"]["monte_carlo_error"] is None) == (samples != "1k")
+    assert spend(lab, samples=samples).exit_code == 0
+
+
+def test_a_programme_may_come_through_a_pipe(lab: str) -> None:
+    if not Path("/dev/stdin").exists():
+        pytest.skip("no /dev/stdin")
+    command = [sys.executable, "-m", "computebill.cli", "spend", "/dev/stdin", "--samples", "64"]
+    result = subprocess.run(
+        command, input=Path(lab).read_bytes(), capture_output=True, check=False, env=os.environ
+    )
+    assert result.returncode == 0, result.stderr
+    assert b"Lab, 2024" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["minimax"], "programme: got 'minimax'; allowed: openai-2024, minimax-2025, zai-2025"),
+        (["missing.toml"], "missing.toml: cannot be read"),
+        ([""], "is a directory"),
+        (["/"], "is a directory"),
+        (["x" * 300], "programme: got 'xxx"),
+        (["openai-2024", "[bold]"], "programme: got '[bold]'"),
+        (["[/]"], "[/]: cannot be read: No such file"),
+        (["--samples", "0"], "samples: got 0"),
+        (["--samples", "-5"], "samples: got -5"),
+        (["--samples", "x"], "--samples"),
+        (["--seed", "-1"], "seed: got -1"),
+        (["--method", "x"], "method: got 'x'"),
+        (["--device", "meta"], "device: got 'meta'"),
+        (["openai-2024", "--profiles", "missing"], "profiles: 'missing' is not a directory"),
+        (["--json", "--csv"], "--json: got --csv as well"),
+        (["--draws", "x.parquet"], "--draws: allowed: one programme, and a .parquet file"),
+        (["openai-2024", "--draws", "x.csv"], "--draws: allowed: one programme, and a .parquet"),
+        (["openai-2024", "--draws", "missing/x.parquet"], "missing/x.parquet"),
+        (["--nothing"], "No such option"),
+    ],
+)
+def test_bad_requests(arguments: list[str], problem: str) -> None:
+    assert problem in refusal(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("raw", "problem"),
+    [
+        (b"", "is empty"),
+        (b"\xff\xfe\x00", "is not UTF-8 text"),
+        (b"\x00", "is not valid TOML"),
+        (b"organisation = ", "is not valid TOML"),
+        (b"organisation = 'x'", "is missing"),
+        (b"a" + b".a" * 3000 + b" = 1", "is nested more than 20 levels deep"),
+        (b"a = " + b"[" * 3000 + b"]" * 3000, "is not valid TOML"),
+    ],
+)
+def test_bad_files(tmp_path: Path, raw: bytes, problem: str) -> None:
+    path = tmp_path / "lab.toml"
+    path.write_bytes(raw)
+    message = refusal(str(path))
+    assert problem in message
+    assert f"Error: {path}: " in message
+
+
+def test_a_file_of_100_megabytes_and_one_that_cannot_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "lab.toml"
+    with path.open("wb") as file:
+        file.truncate(100 * 2**20)
+    assert "is larger than 4 MiB" in refusal(str(path))
+    assert "cannot be read" in refusal(str(path / "inner.toml"))
+
+
+@pytest.mark.parametrize("flag", ["-o", "--plot", "--draws"])
+@pytest.mark.parametrize("name", ["out.txt", "out", "missing/out{}", "folder", "x" * 300 + "{}"])
+def test_outputs_that_cannot_be(lab: str, tmp_path: Path, flag: str, name: str) -> None:
+    (tmp_path / "folder").mkdir()
+    ending = {"-o": ".json", "--plot": ".svg", "--draws": ".parquet"}[flag]
+    refusal(lab, flag, str(tmp_path / name.format(ending)))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "lab.toml"]
+
+
+def too_large(data: Data) -> None:
+    data["runs"][1]["fraction"] = 1e60
+    for i in range(5):
+        data["runs"].append({**data["runs"][1], "name": f"C{i}", "base": data["runs"][-1]["name"]})
+
+
+def nothing_left(data: Data) -> None:
+    item = data["reported"][0]
+    item["periods"].append({"period": "2023", "amount": {"low": 1, "high": 3e9}})
+    item["periods"].append({"period": "2023", "amount": 1.6e9, "sign": -1})
+
+
+def out_of_window(data: Data) -> None:
+    data["reported"][0]["periods"][0]["period"] = "2023"
+
+
+def no_such_part(data: Data) -> None:
+    data["assumptions"]["accelerator"] = "h1000"
+
+
+def no_such_regression(data: Data) -> None:
+    del data["runs"][0]["flop"]
+    data["runs"][0]["regression"] = {"on": "[/]", "params": 1e9, "size": 1e6}
+
+
+def bad_variant(data: Data) -> None:
+    data["variants"][0]["changes"][0]["runs"] = [{"name": ["A"], "mfu": 0.1}]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "problem"),
+    [
+        (too_large, "figures: taken together they lead to numbers beyond 1e308"),
+        (nothing_left, "reported: R&D compute is zero or negative in"),
+        (out_of_window, "reported[0].periods: the periods do not add up"),
+        (no_such_part, "runs[0]: accelerator: 'h1000' is not a known accelerator"),
+        (no_such_regression, "runs[0].regression.on: got '[/]' with 0 models"),
+        (bad_variant, "variants[0].changes[0].runs[0].name: got ['A']"),
+    ],
+)
+def test_outputs_are_untouched_by_a_failure(
+    programme: Small, write_programme: Write, tmp_path: Path, spoil: Any, problem: str
+) -> None:
+    data = programme()
+    spoil(data)
+    path = write_programme(data)
+    targets = {"-o": "out.json", "--plot": "plot.svg", "--draws": "draws.parquet"}
+    arguments = [str(path)]
+    for flag, name in targets.items():
+        (tmp_path / name).write_bytes(b"before")
+        arguments += [flag, str(tmp_path / name)]
+    assert problem in refusal(*arguments)
+    assert sorted(item.name for item in tmp_path.iterdir()) == sorted(
+        ["lab.toml", *targets.values()]
+    )
+    assert {(tmp_path / name).read_bytes() for name in targets.values()} == {b"before"}
+
+
+def test_nothing_uncertain_is_a_bill_without_intervals(
+    programme: Small, write_programme: Write
+) -> None:
+    data = programme()
+    data["assumptions"]["mfu"]["value"] = 0.4
+    data["assumptions"]["price"]["value"] = 2
+    path = str(write_programme(data))
+    found = parsed(path)
+    usd = 1.1e25 / (989.4e12 * 0.4) / 1800
+    assert found["final_runs_usd"]["p5"] == pytest.approx(usd)
+    assert found["final_runs_usd"]["p5"] == found["final_runs_usd"]["p95"]
+    assert found["sensitivity"] == []
+    assert found["joint"] is None
+    assert "Final runs" in spend(path).stdout
+
+
+def test_spend_that_is_all_estimated(programme: Small, write_programme: Write) -> None:
+    data = programme()
+    item = data["reported"][0]
+    data["reported"].append({**copy.deepcopy(item), "item": "more", "estimated": True})
+    item["periods"][0]["amount"] = 0
+    path = str(write_programme(data))
+    assert parsed(path)["reported"] == {"rnd_compute_usd": 0}
+    assert "R&D compute, with what is added" in spend(path).stdout
+
+
+def test_final_runs_above_the_spend_are_pointed_out(
+    programme: Small, write_programme: Write
+) -> None:
+    data = programme()
+    data["reported"][0]["periods"][0]["amount"] = 23e6
+    path = str(write_programme(data))
+    found = parsed(path)
+    assert 0 < found["probability_final_exceeds_rnd"] < 1
+    assert found["exploration_usd"]["p5"] < 0
+    assert "of the draws the final runs cost more than all R&D" in " ".join(
+        spend(path).stdout.split()
+    )
+
+
+@pytest.mark.parametrize("name", ["[bold]x[/]", "[/]", "[link=http://x]y", ":smile:", "大きさ–é"])
+def test_names_are_printed_as_they_are(programme: Small, write_programme: Write, name: str) -> None:
+    data = programme()
+    data["title"] = data["organisation"] = name
+    data["runs"][0]["name"] = data["runs"][1]["base"] = f"run {name}"
+    data["reported"][0]["item"] = data["variants"][0]["name"] = name
+    data["variants"][0]["changes"][0]["name"] = f"change {name}"
+    table = spend(str(write_programme(data))).stdout
+    for text in (f"{name} (2024-01", f"run {name}", f"change {name}"):
+        assert text in table
+
+
+@pytest.mark.parametrize("letter", ["\x1b[2J", "\n", "\r", "\x00", "\x7f", "\u202e", "\u2028"])
+def test_names_that_would_spoil_a_terminal(
+    programme: Small, write_programme: Write, letter: str
+) -> None:
+    data = programme()
+    data["runs"][0]["name"] = f"x{letter}y"
+    message = refusal(str(write_programme(data)))
+    assert "runs[0].name: got 'x" in message
+    assert message.strip().isprintable()
+
+
+texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(flag=st.sampled_from(["variant", "samples", "seed", "method", "device"]), value=texts)
+def test_any_flag_ends_well_or_with_status_2(lab: str, flag: str, value: str) -> None:
+    result = spend(lab, f"--{flag}={value}", samples="16")
+    assert result.exit_code in (0, 2), (flag, value, result.exception)
+    assert bool(result.stdout) == (result.exit_code == 0)
+
+
+numbers = st.sampled_from(
+    [0, 1, -1, 0.5, 1e60, 1e-60, 1e30, math.nan, math.inf, True, "x", "0.1..0.2", "1e20..1e25"]
+) | st.fixed_dictionaries({"p10": st.floats(1e-9, 1e9), "p90": st.floats(1e-9, 1e30)})
+
+
+def leaves(value: Any) -> list[tuple[Any, Any]]:
+    """Every container of a number, with the number's key."""
+    pairs = value.items() if isinstance(value, dict) else enumerate(value)
+    found: list[tuple[Any, Any]] = []
+    for key, item in pairs:
+        if isinstance(item, dict | list):
+            found += leaves(item)
+        elif isinstance(item, int | float):
+            found.append((value, key))
+    return found
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_programme_of_other_numbers_ends_well_or_with_status_2(
+    data: st.DataObject, write_programme: Write
+) -> None:
+    spec = tomllib.loads(SHIPPED.joinpath("openai-2024.toml").read_text("utf-8"))
+    for _ in range(data.draw(st.integers(1, 3))):
+        container, key = data.draw(st.sampled_from(leaves(spec)))
+        container[key] = data.draw(numbers)
+    result = spend(str(write_programme(spec)), "--json", samples="64")
+    assert result.exit_code in (0, 2), (spec, result.exception)
+    if result.exit_code == 0:
+        json.loads(result.stdout, parse_constant=lambda name: pytest.fail(name))
+    else:
+        assert result.stdout == ""
+        assert len(result.stderr.strip().splitlines()) == 1
