@@ -95,7 +95,8 @@ class Regressions:
             lines = lines._replace(slope=lines.slope.nan_to_num(float(whole.slope)))
             mean = lines.at(torch.log10(params * size))
             line.add(replicate, 10 ** mean[None])
-            predictive.add(replicate, 10 ** (mean + scatter * normal)[None])
+            if draw == "predictive":
+                predictive.add(replicate, 10 ** (mean + scatter * normal)[None])
         drawn = predictive if draw == "predictive" else line
         on_line = line.finish()[0]
         if draw == "uniform":

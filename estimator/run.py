@@ -27,6 +27,17 @@ from .summary import Collector, Distribution
 if TYPE_CHECKING:
     import pandas as pd
 
+REPLACES = {
+    "flop": ("tokens",),
+    "params": ("flop",),
+    "params_active": ("flop",),
+    "tokens": ("flop",),
+    "price": ("provider", "commitment"),
+    "provider": ("price",),
+    "commitment": ("price",),
+}
+"""What a file said of the same thing in another way, and a flag puts aside."""
+
 COST_WAYS = ("cloud", "amortised", "upfront")
 DENSITY_BINS = 40
 MANY_DRAWS = 10_000
@@ -309,6 +320,9 @@ def run_spec(path: str | Path | None, flags: Mapping[str, str]) -> RunSpec:
         RequestError: naming the flag, or the file and its field.
     """
     data = {} if path is None else read_toml(Path(path))
+    for flag in flags:
+        for key in REPLACES.get(flag, ()):
+            data.pop(key, None)
     named = frozenset(flags) if path is not None else frozenset(RunSpec.model_fields)
     return validate(RunSpec, {**data, **flags}, "run" if path is None else str(path), named)
 

@@ -127,14 +127,20 @@ def validate(model: type[S], data: Mapping[str, Any], name: str, flags: Collecti
         raise RequestError(flag, text.removeprefix(key).removeprefix(":").strip()) from None
 
 
-def as_data(value: object) -> Any:
-    """Return what a spec was made from: its given fields, as a file would hold them."""
+def as_data(value: object, depth: int = 0) -> Any:
+    """Return what a spec was made from: its given fields, as a file would hold them.
+
+    Raises:
+        RequestError: where it is nested too deep, as what holds itself is.
+    """
+    if depth > DEEPEST:
+        raise RequestError("data", f"is nested more than {DEEPEST} levels deep")
     if isinstance(value, Spec):
-        return {key: as_data(getattr(value, key)) for key in value.model_fields_set}
+        return {key: as_data(getattr(value, key), depth + 1) for key in value.model_fields_set}
     if isinstance(value, Mapping):
-        return {key: as_data(item) for key, item in value.items()}
+        return {key: as_data(item, depth + 1) for key, item in value.items()}
     if isinstance(value, tuple | list):
-        return [as_data(item) for item in value]
+        return [as_data(item, depth + 1) for item in value]
     return value
 
 

@@ -102,7 +102,13 @@ def output_options(command: F) -> F:
     return command
 
 
-def check_outputs(as_json: bool, as_csv: bool, output: Path | None, plot: Path | None) -> None:
+def check_outputs(
+    as_json: bool,
+    as_csv: bool,
+    output: Path | None,
+    plot: Path | None,
+    draws: Path | None = None,
+) -> None:
     """Refuse what cannot be written before anything is computed."""
     from ..errors import RequestError, shown
 
@@ -110,9 +116,18 @@ def check_outputs(as_json: bool, as_csv: bool, output: Path | None, plot: Path |
         raise RequestError("--json", "got --csv as well; allowed: one of them")
     if output is not None and output.suffix.lower() not in (".json", ".csv", ".parquet"):
         raise RequestError("-o", f"got {shown(str(output))}; allowed: .json, .csv or .parquet")
-    for flag, path in (("-o", output), ("--plot", plot)):
-        if path is not None and not _has_folder(path):
+    taken: dict[Path, str] = {}
+    for flag, path in (("-o", output), ("--plot", plot), ("--draws", draws)):
+        if path is None:
+            continue
+        if not _has_folder(path):
             raise RequestError(flag, f"got {shown(str(path))}; its folder does not exist")
+        if path.absolute() in taken:
+            other = taken[path.absolute()]
+            raise RequestError(
+                flag, f"got {shown(str(path))}, the file of {other}; allowed: another"
+            )
+        taken[path.absolute()] = flag
     if plot is not None:
         from ..views.charts import check_ending
 

@@ -58,7 +58,7 @@ def command(
     computebill spend minimax-2025 --variant computebill
     computebill spend my-lab.toml --json
     """
-    check_outputs(as_json, as_csv, output, plot)
+    check_outputs(as_json, as_csv, output, plot, draws)
     from ..errors import RequestError
     from ..programme import load_programme, shipped_programmes
     from ..spend import compare_spend

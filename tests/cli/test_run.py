@@ -275,3 +275,15 @@ def test_any_flags_end_well_or_with_status_2(flags: dict[str, str]) -> None:
     assert bool(result.stdout) == (result.exit_code == 0)
     if result.exit_code == 2:
         assert result.stderr.count("Error: ") == 1
+
+
+def test_a_flag_puts_the_files_other_way_aside(tmp_path: Path) -> None:
+    file = tmp_path / "run.toml"
+    file.write_text(
+        'params = 1e9\ntokens = 1e12\naccelerator = "h100"\nprovider = "lambda"\nmfu = 0.4\n'
+    )
+    flags = ["--flop", "1e22", "--price", "2", "--json", "--samples", "16"]
+    result = CliRunner().invoke(main, ["run", str(file), *flags])
+    found = json.loads(result.stdout)
+    assert found["flop"]["model"]["p50"] == 1e22
+    assert found["cost_usd"]["p50"] == pytest.approx(found["gpu_hours"]["p50"] * 2)

@@ -420,3 +420,12 @@ def test_a_programme_of_other_numbers_ends_well_or_with_status_2(
     else:
         assert result.stdout == ""
         assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_two_outputs_may_not_be_one_file(tmp_path: Path) -> None:
+    same = str(tmp_path / "x.parquet")
+    result = CliRunner().invoke(main, ["spend", "zai-2025", "-o", same, "--draws", same])
+    assert result.exit_code == 2
+    assert "--draws" in result.stderr
+    assert "the file of -o" in result.stderr
+    assert not list(tmp_path.iterdir())

@@ -177,6 +177,20 @@ def test_more_runs_than_fit_are_refused(programme: Small) -> None:
     assert "at most 1000 items" in refusal(data)
 
 
+@pytest.mark.parametrize("source", [None, 3, [], [1], {1: 2}, b"x", {"a": {1: 2}}])
+def test_what_is_no_programme(source: Any) -> None:
+    with pytest.raises(RequestError, match=r"^programme: "):
+        load_programme(source)
+
+
+def test_data_that_holds_itself_is_refused(programme: Small) -> None:
+    endless: list[Any] = []
+    endless.append(endless)
+    for path in ("extra", "runs.0.flop", "variants.0.changes.0.runs"):
+        with pytest.raises(RequestError, match="nested more than 20 levels deep"):
+            load_programme(put(programme(), path, endless))
+
+
 def test_no_run_in_the_window(programme: Small) -> None:
     data = programme()
     for run in data["runs"]:
