@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import math
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,8 @@ import pytest
 import torch
 from hypothesis import settings
 
-# Workers share the cores: more threads each would only stand in each other's way.
-if "PYTEST_XDIST_WORKER" in os.environ:
-    torch.set_num_threads(1)
+# Tests are small and run side by side: threads would only stand in each other's way.
+torch.set_num_threads(1)
 
 # A busy machine is no reason to fail; the number of examples stays each test's own.
 settings.register_profile("computebill", deadline=None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import os
 import sys
 from typing import Any
 
@@ -42,6 +43,9 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; a request that cannot be met ends with its message and status 2."""
+        # Before torch is imported: waiting threads that spin take the cores of a busy machine
+        # from those that work, and a command takes four times as long.
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         if isinstance(sys.stdout, io.TextIOWrapper):
             # A terminal that is not UTF-8 gets \u2013 for a dash, which JSON reads as one.
             sys.stdout.reconfigure(errors="backslashreplace")
