@@ -7,7 +7,7 @@ import plain
 import torch
 from torch import Tensor
 
-from computebill import regressions
+from computebill import draws, regressions
 from computebill.billing import ProgrammeBill
 from computebill.draws import Method, Settings
 from computebill.kernels import quantiles, regression
@@ -52,10 +52,11 @@ def monte_carlo(
     bill: ProgrammeBill, samples: int, seed: int = 0, method: Method = "sobol"
 ) -> list[Distribution]:
     """Distributions of each run's cost, of the final runs' cost and of their share."""
+    draws._sobol_matrix.cache_clear()  # each round scrambles anew, as a first one does
     settings = Settings(samples, seed, "cpu", method)
     collector = Collector(len(bill.programme.runs) + 2, settings)
     for replicate, points in bill.columns.chunks(settings):
-        outcome = bill.evaluate(points)
+        outcome = bill.evaluate(points, replicate)
         totals = torch.stack([outcome.final_usd, outcome.share])
         collector.add(replicate, torch.cat([outcome.bill.usd, totals]))
     return collector.finish()

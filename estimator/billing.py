@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from computebill.kernels import bill as kernel
+from computebill.kernels.cost import SECONDS_PER_HOUR
 from computebill.kernels.flop import training_flop
 
 from .accelerators import Accelerator, find_accelerator
@@ -19,7 +20,6 @@ from .programme import Assumptions, Programme, Run
 from .quantity import Quantity, constant
 from .regressions import Prediction, Regressions
 
-SECONDS_PER_HOUR = 3600.0
 SECONDS_PER_DAY = 86400.0
 
 
@@ -69,6 +69,7 @@ class ProgrammeBill:
         """
         self.programme = programme
         self.predictions: dict[str, Prediction] = {}
+        self._predicted: dict[int, Prediction] = {}
         self._regressions = regressions
         self._profiles = profiles
         self._quantities: list[Quantity] = [constant(1.0), constant(float("nan"))]
@@ -91,12 +92,17 @@ class ProgrammeBill:
         self.counted = [programme.counts(run) for run in programme.runs]
         self._counted = self._column([float(counted) for counted in self.counted])
         self._lay_out_reported()
-        self.columns = Columns(self._quantities, self._names, device)
+        self._columns = self._lay_out_columns()
         self._check()
 
-    def evaluate(self, points: Tensor) -> Outcome:
-        """Price the programme at uniform points ``(dimensions, draws)``."""
-        values = self.columns.draw(points)
+    @property
+    def columns(self) -> Columns:
+        """The uncertain quantities, as the first replicate draws them."""
+        return self._columns[0]
+
+    def evaluate(self, points: Tensor, replicate: int = 0) -> Outcome:
+        """Price the programme at uniform points ``(dimensions, draws)`` of a replicate."""
+        values = self._columns[replicate % len(self._columns)].draw(points)
         first, second, third = self._factors.unbind(1)
         own = values[first].mul_(values[second]).mul_(values[third]).mul_(self._scale)
         bill = kernel.price_runs(
@@ -143,7 +149,8 @@ class ProgrammeBill:
             draw = self.programme.assumptions.regression_draw
             prediction = self._regressions.predict(run.regression, draw, f"runs[{i}]")
             self.predictions[run.name] = prediction
-            sizes = [(prediction.quantity, "FLOP")]
+            self._predicted[len(self._quantities)] = prediction
+            sizes = [(prediction.quantities[0], "FLOP")]
         if run.multiplier is not None:
             sizes.append((run.multiplier, "multiplier"))
         rows = [self._row(quantity, f"{run.name}: {what}") for quantity, what in sizes]
@@ -155,6 +162,17 @@ class ProgrammeBill:
             mfu=self._row(run.mfu, f"{run.name}: utilisation") if run.mfu else self._shared_mfu,
             price=self._row(run.price, f"{run.name}: price") if run.price else self._shared_price,
         )
+
+    def _lay_out_columns(self) -> list[Columns]:
+        """Lay the quantities out: once, or for each replicate of the regressions among them."""
+        replicates = [len(prediction.quantities) for prediction in self._predicted.values()]
+        found = []
+        for replicate in range(max(replicates, default=1)):
+            quantities = list(self._quantities)
+            for row, prediction in self._predicted.items():
+                quantities[row] = prediction.quantities[replicate]
+            found.append(Columns(quantities, self._names, self._device))
+        return found
 
     def _peak_of(self, i: int, run: Run) -> Quantity | None:
         shared: Assumptions = self.programme.assumptions

@@ -327,11 +327,15 @@ class Programme(Spec):
                     f"({', '.join(self.sources)})"
                 )
 
+    @property
+    def released_in(self) -> Months:
+        """The months whose releases count."""
+        return (self.releases or self.window).months
+
     def counts(self, run: Run) -> bool:
         """Whether a run belongs to the final runs: released in the window, and not excluded."""
         released = parse_period(run.released)
-        window = (self.releases or self.window).months
-        return run.counted and window.holds(released)
+        return run.counted and self.released_in.holds(released)
 
 
 class RegressionModel(NamedTuple):

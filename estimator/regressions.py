@@ -25,14 +25,15 @@ class Prediction(NamedTuple):
     Attributes:
         flop: FLOP as the run draws it.
         line: FLOP on the resampled lines, no scatter about them.
-        quantity: the distribution the run draws from.
+        quantities: the distribution the run draws from, one for each replicate of the
+            regression: so that its own Monte Carlo error shows in what is made of it.
         models: how many published models the line goes through.
         residual_sd: scatter about the line, in orders of magnitude.
     """
 
     flop: Distribution
     line: Distribution
-    quantity: Quantity
+    quantities: tuple[Quantity, ...]
     models: int
     residual_sd: float
 
@@ -97,16 +98,26 @@ class Regressions:
             line.add(replicate, 10 ** mean[None])
             if draw == "predictive":
                 predictive.add(replicate, 10 ** (mean + scatter * normal)[None])
-        drawn = predictive if draw == "predictive" else line
         on_line = line.finish()[0]
         if draw == "uniform":
-            text = f"{on_line.p5:.3g}–{on_line.p95:.3g} (uniform, regression)"
-            quantity = between(on_line.p5, on_line.p95, text)
-            middle = (on_line.p5 + on_line.p95) / 2
-            reach = (on_line.p95 - on_line.p5) / 2
-            flop = Distribution(middle - 0.9 * reach, middle, middle + 0.9 * reach, middle)
+            bounds = line.replicate_quantiles()[:, 0]
+            quantities = [_uniform(low, high) for low, _, high in bounds.tolist()]
+            flop = _uniform_distribution(on_line)
         else:
-            flop = drawn.finish()[0] if draw == "predictive" else on_line
+            drawn = predictive if draw == "predictive" else line
+            flop = predictive.finish()[0] if draw == "predictive" else on_line
             text = f"{flop.p5:.3g}–{flop.p95:.3g} (p5–p95, regression)"
-            quantity = from_table(drawn.draws()[0].tolist(), text)
-        return Prediction(flop, on_line, quantity, len(models), float(scatter))
+            quantities = [
+                from_table(drawn.replicate_draws(replicate)[0].tolist(), text)
+                for replicate in range(self._settings.replicates)
+            ]
+        return Prediction(flop, on_line, tuple(quantities), len(models), float(scatter))
+
+
+def _uniform(low: float, high: float) -> Quantity:
+    return between(low, high, f"{low:.3g}–{high:.3g} (uniform, regression)")
+
+
+def _uniform_distribution(line: Distribution) -> Distribution:
+    middle, reach = (line.p5 + line.p95) / 2, (line.p95 - line.p5) / 2
+    return Distribution(middle - 0.9 * reach, middle, middle + 0.9 * reach, middle)

@@ -44,10 +44,12 @@ MANY_DRAWS = 10_000
 
 
 def _check_day(value: object) -> object:
-    # Pydantic reads a number as seconds since 1970.
-    if isinstance(value, dt.date) or (isinstance(value, str) and not value.strip().isdigit()):
+    if isinstance(value, dt.date):
         return value
-    raise ValueError(f"got {shown(value)}; allowed: a day, 2025-06-30")
+    try:
+        return dt.datetime.strptime(str(value), "%Y-%m-%d").date()
+    except ValueError:
+        raise ValueError(f"got {shown(value)}; allowed: a day, 2025-06-30") from None
 
 
 Day = Annotated[dt.date, BeforeValidator(_check_day)]

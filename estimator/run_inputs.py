@@ -5,6 +5,7 @@ Each input is told with its source, so that the answer can be traced.
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -180,8 +181,9 @@ def _take_ownership(found: _Gathering, run: RunSpec, accelerator: Accelerator) -
         "depreciation, orders of magnitude a year",
         METHOD,
     )
-    found.take("interconnect_share", constant(constants.interconnect.share))
-    found.take("server_overhead", constant(overhead))
+    share = constant(constants.interconnect.share)
+    found.take("interconnect_share", share, "interconnect, share of a cluster's price", METHOD)
+    found.take("server_overhead", constant(overhead), "server price over its chips'", METHOD)
     try:
         quote = purchase_price(accelerator, date=run.date)
     except RequestError:
@@ -200,7 +202,9 @@ def _take_ownership(found: _Gathering, run: RunSpec, accelerator: Accelerator) -
     source += f"; range {METHOD}"
     price = parse_quantity({"p5": usd * spread.p5, "p95": usd * spread.p95})
     found.take("chip_usd", price, "purchase price with its share of the server, USD", source)
-    found.take("years_owned", constant(_years_owned(run, accelerator, quote.date)))
+    years = constant(_years_owned(run, accelerator, quote.date))
+    source = "from acquisition to --date" if run.date else "bought for the run: no --date"
+    found.take("years_owned", years, "years owned at the start", source)
 
 
 def _years_owned(run: RunSpec, accelerator: Accelerator, price_date: object) -> float:
@@ -245,9 +249,8 @@ def _take_electricity(found: _Gathering, run: RunSpec) -> None:
     if run.usd_per_kwh is not None:
         usd, source = run.usd_per_kwh, GIVEN
     else:
-        years = constants.electricity.usd_per_kwh
-        year = min(max(years), run.date.year if run.date else max(years))
-        middle = years.get(year, years[min(years)])
+        year = run.date.year if run.date else max(constants.electricity.usd_per_kwh)
+        middle = method.usd_per_kwh(dt.date(year, 1, 1))
         spread = constants.uncertainty.multiples.electricity
         usd = parse_quantity({"p5": middle * spread.p5, "p95": middle * spread.p95})
         source = f"US industrial, {year}: {constants.electricity.source.removeprefix('Same; ')}"

@@ -167,6 +167,9 @@ def _explain(detail: ErrorDetails, model: type[BaseModel], count: int) -> str:
         text = f"{path} is missing"
     else:
         problem = detail["msg"].removeprefix("Value error, ")
+        if detail["type"] in ("model_type", "dict_type"):
+            keys = ", ".join(_keys_at(model, detail["loc"]))
+            problem = f"allowed: a table{f' of the keys {keys}' if keys else ''}"
         given = detail["input"]
         quoted = (
             ""

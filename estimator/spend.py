@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from computebill.kernels import quantiles
+from computebill.kernels.cost import SECONDS_PER_HOUR
 
-from .billing import SECONDS_PER_HOUR, Outcome, ProgrammeBill
+from .billing import Outcome, ProgrammeBill
 from .draws import Method, Settings, settings
 from .errors import RequestError
 from .programme import (
@@ -82,10 +83,13 @@ class Totals:
     rnd_compute_usd: Distribution
     final_share: Distribution
     exploration_usd: Distribution
+    excess: float
+    """Share of all draws in which the final runs exceed the R&D compute."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
         return {
+            "probability_final_exceeds_rnd": self.excess,
             "final_runs_usd": self.final_runs_usd.to_dict(),
             "rnd_compute_usd": self.rnd_compute_usd.to_dict(),
             "final_share": self.final_share.to_dict(),
@@ -166,7 +170,6 @@ class SpendEstimate:
         sensitivity: assumptions by their part in the share's variance, over all draws.
         joint: numerator and share together; None where one of them does not vary, or the draws
             were too many to keep.
-        excess: probability that the final runs exceed the R&D compute, over all draws.
         settings: draws, seed, device.
     """
 
@@ -180,21 +183,21 @@ class SpendEstimate:
     variants: tuple[VariantTotals, ...]
     sensitivity: tuple[Driver, ...]
     joint: Joint | None
-    excess: float
     settings: Settings
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form; its keys are a contract."""
         window = self.programme.window.months
+        releases = self.programme.released_in
         return {
             "programme": self.name,
             "organisation": self.programme.organisation,
             "title": self.programme.title,
             "variant": self.variant,
             "window": {"start": str(window.first_day), "end": str(window.last_day)},
+            "releases": {"start": str(releases.first_day), "end": str(releases.last_day)},
             "reported": self.reported,
             **self.totals.to_dict(),
-            "probability_final_exceeds_rnd": self.excess,
             "runs": [run.to_dict() for run in self.runs],
             "sensitivity": [driver.to_dict() for driver in self.sensitivity],
             "follower": [
@@ -282,7 +285,6 @@ def compare_spend(
         variants=_variants(loaded, compiled, brief),
         sensitivity=tuple(drivers(bill.columns, _share_of(bill), chosen)),
         joint=_joint(collector) if collector.kept else None,
-        excess=sampled.excess,
         settings=chosen,
     )
 
@@ -292,7 +294,6 @@ class _Sampled:
     totals: Totals
     runs: tuple[RunBill, ...]
     follower: tuple[Distribution, ...]
-    excess: float
 
 
 def _simulate(
@@ -321,8 +322,8 @@ def _simulate(
         for i, run in enumerate(runs)
     )
     bill_of_follower = tuple(found[4 : 4 + len(SKIPPED)])
-    sampled = _Sampled(Totals(*found[:4]), bills, bill_of_follower, excess / chosen.samples)
-    return collector, sampled
+    of_totals = _as_totals(found[:4], excess / chosen.samples)
+    return collector, _Sampled(of_totals, bills, bill_of_follower)
 
 
 def _share_of(bill: ProgrammeBill) -> Callable[[Tensor], Tensor]:
@@ -342,7 +343,7 @@ def _outcomes(bill: ProgrammeBill, chosen: Settings) -> Iterator[_Chunk]:
     """Price the programme chunk by chunk, leaving out draws where it asks for that."""
     kept = 0
     for replicate, points in bill.columns.chunks(chosen):
-        outcome = bill.evaluate(points)
+        outcome = bill.evaluate(points, replicate)
         if bool((outcome.rnd_usd <= 0).any()):
             raise RequestError(
                 "reported", "R&D compute is zero or negative in some draws; allowed: above 0 in all"
@@ -366,6 +367,11 @@ def _total_rows(outcome: Outcome) -> Tensor:
     return torch.stack(rows)
 
 
+def _as_totals(rows: Sequence[Distribution], excess: float) -> Totals:
+    final, rnd, share, exploration = rows
+    return Totals(final, rnd, share, exploration, excess)
+
+
 def _named(totals: Tensor, usd: Tensor, runs: Sequence[Run]) -> dict[str, Tensor]:
     names = ("final_runs_usd", "rnd_compute_usd", "final_share", "exploration_usd")
     columns = dict(zip(names, totals, strict=True))
@@ -375,9 +381,11 @@ def _named(totals: Tensor, usd: Tensor, runs: Sequence[Run]) -> dict[str, Tensor
 
 def _totals(bill: ProgrammeBill, chosen: Settings) -> Totals:
     collector = Collector(4, chosen)
+    excess = 0
     for chunk in _outcomes(bill, chosen):
         collector.add(chunk.replicate, _total_rows(chunk.outcome))
-    return Totals(*collector.finish())
+        excess += chunk.excess
+    return _as_totals(collector.finish(), excess / chosen.samples)
 
 
 def _variants(

@@ -139,6 +139,14 @@ class Collector:
         """Return all draws ``(rows, samples)``; only where they were few enough to keep."""
         return torch.cat([chunk for chunks in self._kept for chunk in chunks], dim=1)
 
+    def replicate_draws(self, replicate: int) -> Tensor:
+        """Return the kept draws of one replicate, ``(rows, draws)``."""
+        return torch.cat(self._kept[replicate], dim=1)
+
+    def replicate_quantiles(self) -> Tensor:
+        """Return p5, p50 and p95 of each replicate, ``(replicates, rows, 3)``, once finished."""
+        return torch.stack(self._of_replicates)
+
     @property
     def kept(self) -> bool:
         """Whether ``draws`` has them all."""

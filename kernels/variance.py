@@ -2,7 +2,7 @@
 
 References:
     Saltelli et al. 2010, "Variance based sensitivity analysis of model output", Computer Physics
-    Communications 181, table 2: Jansen's estimators.
+    Communications 181, table 2: b for the first order, Jansen's f for the total.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from torch import Tensor
 def first_order_share(base: Tensor, other: Tensor, swapped: Tensor) -> Tensor:
     r"""Share of the variance that an input explains alone.
 
-    :math:`S_i = 1 - \frac{1}{2N}\sum (f(B) - f(A_B^i))^2 / V`.
+    :math:`S_i = \frac{1}{N}\sum (f(B) - \bar f)(f(A_B^i) - f(A)) / V`: an input without a part
+    has exactly none.
 
     Args:
         base: ``(draws,)``: output on the first sample A.
@@ -23,7 +24,8 @@ def first_order_share(base: Tensor, other: Tensor, swapped: Tensor) -> Tensor:
     Returns:
         Shares of shape ``(...)``; NaN where the output does not vary.
     """
-    return 1 - ((other - swapped) ** 2).mean(-1) / (2 * _variance(base, other))
+    centred = other - (base.mean() + other.mean()) / 2
+    return (centred * (swapped - base)).mean(-1) / _variance(base, other)
 
 
 def total_share(base: Tensor, other: Tensor, swapped: Tensor) -> Tensor:

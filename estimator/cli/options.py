@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -177,6 +178,11 @@ def write_result(result: dict[str, Any], frame: Callable[[], pd.DataFrame], outp
 def to_json(result: dict[str, Any]) -> str:
     """Write JSON that every parser reads: no NaN, no infinities."""
     return json.dumps(result, indent=2, ensure_ascii=False, allow_nan=False, default=str)
+
+
+def is_narrow() -> bool:
+    """Whether the output is a terminal too narrow for the widest table."""
+    return sys.stdout.isatty() and shutil.get_terminal_size().columns < PLAIN_WIDTH - 10
 
 
 def print_tables(tables: Iterable[Any]) -> None:

@@ -57,7 +57,7 @@ def command(
     plot: Path | None,
     **fields: str | None,
 ) -> None:
-    r"""Price a hypothetical training run from its totals.
+    """Price a hypothetical training run from its totals.
 
     SPEC is a TOML file of the same fields as the flags; a flag goes before the file. Any number
     may be a range, 0.3..0.45, read as its 10th to 90th percentile.
@@ -65,7 +65,7 @@ def command(
     \b
     computebill run --params 405B --tokens 15.6T --accelerator h100 --count 16384 --mfu 0.36..0.43
     computebill run --params 70B --tokens 2T --accelerator a100-80gb --provider aws --count 2048
-    """
+    """  # noqa: D301 -- click reads the backslash
     check_outputs(as_json, as_csv, output, plot)
     from ..run import estimate_run, run_spec
 

@@ -14,6 +14,7 @@ from .options import (
     FILE,
     check_outputs,
     emit,
+    is_narrow,
     output_options,
     profiles_option,
     sampling_options,
@@ -48,7 +49,7 @@ def command(
     output: Path | None,
     plot: Path | None,
 ) -> None:
-    r"""Set final training runs against the R&D compute that was reported.
+    """Set final training runs against the R&D compute that was reported.
 
     Without a name, all programmes that ship are compared: openai-2024, minimax-2025, zai-2025.
     A FILE is a programme of your own; the shipped ones are worked examples of the format.
@@ -57,7 +58,7 @@ def command(
     computebill spend
     computebill spend minimax-2025 --variant computebill
     computebill spend my-lab.toml --json
-    """
+    """  # noqa: D301 -- click reads the backslash
     check_outputs(as_json, as_csv, output, plot, draws)
     from ..errors import RequestError
     from ..programme import load_programme, shipped_programmes
@@ -113,10 +114,14 @@ def command(
 
 def _tables(estimates: list[SpendEstimate]) -> Iterator[Any]:
     from ..elsewhere import shares_elsewhere
+    from ..programme import shipped_programmes
     from ..views import spend as view
 
     if len(estimates) == 1:
-        yield from view.full(estimates[0], shares_elsewhere())
+        shipped = estimates[0].name in shipped_programmes()
+        yield from view.full(
+            estimates[0], shares_elsewhere() if shipped else (), narrow=is_narrow()
+        )
         return
     yield view.comparison(estimates)
     yield view.followers(estimates)

@@ -24,6 +24,7 @@ WAY_LABELS = {
     "upfront": "buying the cluster",
 }
 WAY_COLOURS = ("#2e86ab", "#d1495b", "#8a9a5b")
+PROGRAMME_COLOURS = ("#1b6ca8", "#e08e0b", "#4f7942", "#7b4fa3", "#5a5a5a")
 WIDTH = 620
 
 
@@ -129,15 +130,16 @@ def _follower_lines(estimates: Sequence[SpendEstimate]) -> Any:
     rows = []
     names = _names(estimates)
     for name, estimate in zip(names, estimates, strict=True):
-        whole = estimate.totals.rnd_compute_usd.p50
+        share = estimate.totals.final_share
         for skipped, bill in zip(SKIPPED, estimate.follower, strict=True):
             rows.append(
                 {
                     "programme": name,
                     "skipped": skipped,
-                    "bill": bill.p50 / whole,
-                    "low": bill.p5 / whole,
-                    "high": bill.p95 / whole,
+                    # Of the leader's own bill in each draw: 1 - k + k x share, which rises with it.
+                    "bill": 1 - skipped + skipped * share.p50,
+                    "low": 1 - skipped + skipped * share.p5,
+                    "high": 1 - skipped + skipped * share.p95,
                     "text": money(bill.p50),
                 }
             )
@@ -146,6 +148,7 @@ def _follower_lines(estimates: Sequence[SpendEstimate]) -> Any:
         color=alt.Color(
             "programme:N",
             sort=names,
+            scale=alt.Scale(domain=names, range=list(PROGRAMME_COLOURS)),
             legend=alt.Legend(title=None, orient="bottom", symbolOpacity=1),
         ),
     )

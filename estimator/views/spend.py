@@ -49,24 +49,30 @@ def comparison(estimates: Sequence[SpendEstimate]) -> Table:
     return table
 
 
-def full(estimate: SpendEstimate, elsewhere: Sequence[ShareElsewhere]) -> Iterator[RenderableType]:
-    """Everything about one programme, the answer first."""
+def full(
+    estimate: SpendEstimate, elsewhere: Sequence[ShareElsewhere], narrow: bool = False
+) -> Iterator[RenderableType]:
+    """Everything about one programme, the answer first; fewer columns where it is ``narrow``."""
     yield _answer(estimate)
-    yield _runs(estimate)
+    yield _runs(estimate, narrow)
     yield from _warnings(estimate)
-    yield _variants(estimate.variants)
+    if len(estimate.variants) > 1:
+        yield _variants(estimate.variants)
     yield _drivers(estimate)
     yield followers([estimate])
-    yield context(elsewhere)
+    if elsewhere:
+        yield context(elsewhere)
 
 
 def _answer(estimate: SpendEstimate) -> Table:
-    window = estimate.programme.window.months
-    table = tables.table(f"{estimate.programme.title} ({window}), {estimate.variant}")
+    programme = estimate.programme
+    table = tables.table(f"{programme.title}, {estimate.variant}")
     table.add_column("")
     table.add_column("median (5th–95th percentile)", justify="right")
     table.add_column("MC error", justify="right")
     totals = estimate.totals
+    table.add_row("Spend of", str(programme.window.months), "")
+    table.add_row("Releases of", str(programme.released_in), "")
     for key, usd in estimate.reported.items():
         label = LABELS.get(key, key.removesuffix("_usd").replace("_", " ").capitalize())
         table.add_row(label, money(usd), "")
@@ -88,31 +94,34 @@ def _answer(estimate: SpendEstimate) -> Table:
     return table
 
 
-def _runs(estimate: SpendEstimate) -> Table:
+def _runs(estimate: SpendEstimate, narrow: bool) -> Table:
     table = tables.table("Runs, dearest first")
-    for heading in ("run", "released", "FLOP", "GPU-hours", "cost", "MC error"):
-        table.add_column(heading, justify="left" if heading in ("run", "released") else "right")
+    # On a narrow terminal fewer columns: a figure that is cut reads as another figure.
+    headings = ("FLOP", "cost") if narrow else ("released", "FLOP", "GPU-hours", "cost", "MC error")
+    table.add_column("run", overflow="fold")
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
     ordered = sorted(estimate.runs, key=lambda run: (not run.counted, -(run.cost_usd.p50 or 0.0)))
     for run in ordered:
+        cells = {
+            "released": run.run.released,
+            "FLOP": flop_interval(run.flop),
+            "GPU-hours": count_interval(run.gpu_hours),
+            "cost": money_interval(run.cost_usd),
+            "MC error": monte_carlo(run.cost_usd),
+        }
         name = run.run.name if run.counted else f"{run.run.name} (not counted)"
-        table.add_row(
-            name,
-            run.run.released,
-            flop_interval(run.flop),
-            count_interval(run.gpu_hours),
-            money_interval(run.cost_usd),
-            monte_carlo(run.cost_usd),
-            style="" if run.counted else "dim",
-        )
+        shown = [cells[heading] for heading in headings]
+        table.add_row(name, *shown, style="" if run.counted else "dim")
     return table
 
 
 def _warnings(estimate: SpendEstimate) -> Iterator[Text]:
-    if estimate.excess < SMALLEST_EXCESS:
+    if estimate.totals.excess < SMALLEST_EXCESS:
         return
     left_out = estimate.programme.assumptions.within_spend
     yield Text(
-        f"In {percent(estimate.excess)} of the draws the final runs cost more than all R&D "
+        f"In {percent(estimate.totals.excess)} of the draws the final runs cost more than all R&D "
         "compute, so the assumptions cannot all hold there"
         + ("; these draws are left out." if left_out else "."),
         style="yellow",
@@ -132,8 +141,10 @@ def _variants(variants: Sequence[VariantTotals]) -> Table:
             "",
         )
         for step in variant.steps:
+            beyond = step.totals.excess
+            mark = f" ({percent(beyond)} of draws beyond the spend)" if beyond >= 0.001 else ""
             table.add_row(
-                f"  {step.change.name}",
+                f"  {step.change.name}{mark}",
                 money_interval(step.totals.final_runs_usd),
                 percent_interval(step.totals.final_share),
                 f"{step.effect * 100:+.2f} points",

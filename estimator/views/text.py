@@ -7,6 +7,8 @@ import math
 from ..summary import Distribution
 
 UNKNOWN = "–"
+WIDE = 100.0
+"""Bounds further apart have a unit each."""
 _SCALES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 
 
@@ -63,6 +65,8 @@ def money_interval(value: Distribution) -> str:
     """Write ``$40.9 M (19.0–88.0)``."""
     if not value.is_known:
         return UNKNOWN
+    if value.p5 != value.p95 and (value.p5 <= 0 or value.p95 > WIDE * value.p5):
+        return f"{money(value.p50)} ({money(value.p5)}–{money(value.p95)})"
     factor, _ = scale_of(value.p50)
     return f"{money(value.p50)}{_bounds(value, factor)}"
 
@@ -71,6 +75,8 @@ def count_interval(value: Distribution) -> str:
     """Write ``30.8 M (24.1–36.0)``."""
     if not value.is_known:
         return UNKNOWN
+    if value.p5 != value.p95 and (value.p5 <= 0 or value.p95 > WIDE * value.p5):
+        return f"{count(value.p50)} ({count(value.p5)}–{count(value.p95)})"
     factor, _ = scale_of(value.p50)
     return f"{count(value.p50)}{_bounds(value, factor)}"
 

@@ -109,3 +109,11 @@ def test_tables_survive_any_encoding_of_the_terminal() -> None:
     assert result.returncode == 0
     assert "OpenAI, 2024" in result.stdout
     assert result.stderr == ""
+
+
+@pytest.mark.parametrize("name", ["run", "spend", "hardware"])
+def test_examples_in_the_help_stand_on_lines_of_their_own(name: str) -> None:
+    text = CliRunner().invoke(main, [name, "--help"]).output
+    assert "\\b" not in text
+    if name != "hardware":
+        assert f"\n  computebill {name}" in text

@@ -361,7 +361,7 @@ def test_names_are_printed_as_they_are(programme: Small, write_programme: Write,
     data["reported"][0]["item"] = data["variants"][0]["name"] = name
     data["variants"][0]["changes"][0]["name"] = f"change {name}"
     table = spend(str(write_programme(data))).stdout
-    for text in (f"{name} (2024-01", f"run {name}", f"change {name}"):
+    for text in (f"{name}, as-published", f"run {name}", f"change {name}"):
         assert text in table
 
 

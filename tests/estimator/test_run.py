@@ -439,3 +439,29 @@ def test_any_fields_are_an_estimate_or_a_request_error(data: Data) -> None:
     except RequestError as error:
         message = str(error)
     assert message.isprintable()
+
+
+def test_operator_chooses_the_power_usage_effectiveness() -> None:
+    asked = {"flop": 1e24, "accelerator": "h100", "mfu": 0.4}
+    plain = estimate_run(asked, samples=4096).rows["energy_mwh"]
+    meta = estimate_run({**asked, "operator": "Meta"}, samples=4096).rows["energy_mwh"]
+    # Log-normal ranges of the method: 1.05-1.16 for hyperscalers, 1.12-1.40 for others.
+    ratio = math.sqrt(1.05 * 1.16) / math.sqrt(1.12 * 1.40)
+    assert meta.p50 / plain.p50 == pytest.approx(ratio, rel=0.01)
+
+
+@pytest.mark.parametrize(("accelerator", "factor"), [("h100", 2.0), ("tpu-v4", 4.0)])
+def test_the_purchase_price_is_known_within_the_methods_factor(
+    accelerator: str, factor: float
+) -> None:
+    asked = {"flop": 1e24, "accelerator": accelerator, "mfu": 0.4, "count": 64}
+    upfront = estimate_run(asked, samples=2**14).rows["upfront"]
+    assert upfront.p95 / upfront.p50 == pytest.approx(factor, rel=0.01)
+    assert upfront.p50 / upfront.p5 == pytest.approx(factor, rel=0.01)
+
+
+def test_every_input_is_listed() -> None:
+    found = estimate_run({"flop": 1e24, "accelerator": "h100", "count": 8}, samples=16)
+    names = {assumption.name for assumption in found.assumptions}
+    assert {"server price over its chips'", "years owned at the start"} <= names
+    assert all(assumption.source for assumption in found.assumptions)

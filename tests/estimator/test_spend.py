@@ -191,8 +191,8 @@ def test_draws_beyond_the_spend_can_be_left_out() -> None:
     )
     share = torch.cat([chunk["final_share"] for chunk in chunks])
     assert share.max() <= 1
-    assert estimate.excess == pytest.approx(1 - len(share) / 20_000, abs=1e-12)
-    assert 0.05 < estimate.excess < 0.2
+    assert estimate.totals.excess == pytest.approx(1 - len(share) / 20_000, abs=1e-12)
+    assert 0.05 < estimate.totals.excess < 0.2
     assert estimate.totals.final_share.p95 == pytest.approx(share.quantile(0.95).item(), rel=1e-9)
     assert estimate.totals.final_share.mean == pytest.approx(share.mean().item(), rel=1e-9)
 

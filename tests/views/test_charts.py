@@ -198,3 +198,15 @@ def test_other_endings_are_refused(tmp_path: Path, name: str) -> None:
 def test_endings_may_be_capitals(tmp_path: Path) -> None:
     charts.save(charts.run_chart(priced()), tmp_path / "chart.SVG")
     ElementTree.parse(tmp_path / "chart.SVG")
+
+
+def test_the_bars_interval_is_the_shares(lab: Callable[..., SpendEstimate]) -> None:
+    estimate = lab()
+    drawn = charts.spend_chart([estimate]).to_dict()
+    rows = [row for data in drawn["datasets"].values() for row in data]
+    (interval,) = [row for row in rows if "p95" in row]
+    share = estimate.totals.final_share
+    assert [interval[key] for key in ("p5", "p50", "p95")] == [share.p5, share.p50, share.p95]
+    rules = [layer for layer in drawn["vconcat"][0]["layer"] if layer["mark"]["type"] == "rule"]
+    assert rules[0]["encoding"]["x"]["field"] == "p5"
+    assert rules[0]["encoding"]["x2"]["field"] == "p95"

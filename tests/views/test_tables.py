@@ -46,7 +46,9 @@ def test_a_table_has_its_title_and_no_frame() -> None:
 
 def test_one_programme_in_full(lab: SpendEstimate) -> None:
     found = printed(spend_view.full(lab, shares_elsewhere()))
-    assert "Lab, 2024 (2024-01 – 2024-12), as-published" in found
+    assert "Lab, 2024, as-published" in found
+    assert "2024-01 – 2024-12" in line_with("Spend of", found)
+    assert "2024-01 – 2024-12" in line_with("Releases of", found)
     assert "$1.00 B" in line_with("R&D compute, as reported", found)
     assert "1.00e25" in line_with("A  ", found)
     assert "points" in line_with("  price ", found)
