@@ -87,7 +87,7 @@ def draw(quantity: Quantity, rng: np.random.Generator, draws: int) -> np.ndarray
     if quantity.family == "lognormal":
         median, sigma, _ = quantity.parameters
         return rng.lognormal(np.log(median), sigma, draws)
-    raise NotImplementedError(quantity.family)
+    raise ValueError(f"the shipped programmes have no {quantity.family} quantity")
 
 
 Ranges = Mapping[str, tuple[float, float]]

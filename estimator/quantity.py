@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, PlainSerializer
 
-from .errors import RequestError, shown
+from .errors import shown
 
 Family = Literal["constant", "lognormal", "uniform", "normal", "table"]
 
@@ -265,15 +265,3 @@ AtLeastOne = Annotated[Quantity, _annotated(lower=1.0, zero=True), _AS_TEXT]
 """One or more: a ratio of a whole to its part."""
 Number = Annotated[float, BeforeValidator(parse_number)]
 """One finite number, with the suffixes that flags take."""
-
-
-def quantity_flag(flag: str, text: str, **bounds: Any) -> Quantity:
-    """Read a flag's value; a mistake names the flag.
-
-    Raises:
-        RequestError: with the flag, what was given and what is allowed.
-    """
-    try:
-        return parse_quantity(text, **bounds)
-    except ValueError as error:
-        raise RequestError(flag, str(error)) from None

@@ -105,11 +105,6 @@ def standard_normal(u: Tensor) -> Tensor:
     return torch.erfinv(u * 2 - 1).mul_(math.sqrt(2))
 
 
-def normal_cdf(z: Tensor) -> Tensor:
-    """Standard normal distribution function."""
-    return 0.5 * torch.erfc(z * -math.sqrt(0.5))
-
-
 def lognormal(u: Tensor, median: Tensor, sigma_below: Tensor, sigma_above: Tensor) -> Tensor:
     r"""Split log-normal quantile: :math:`m\,e^{\sigma z(u)}`, its own sigma on each side of m.
 
@@ -122,11 +117,6 @@ def lognormal(u: Tensor, median: Tensor, sigma_below: Tensor, sigma_above: Tenso
     """
     z = standard_normal(u)
     return torch.exp_(z.mul_(torch.where(z < 0, sigma_below, sigma_above))).mul_(median)
-
-
-def lognormal_sigma(low: Tensor, high: Tensor, z: float) -> Tensor:
-    """Sigma of a log-normal whose quantiles at -z and +z are ``low`` and ``high``."""
-    return torch.log(high / low) / (2 * z)
 
 
 def normal(u: Tensor, mean: Tensor, sd: Tensor) -> Tensor:

@@ -48,6 +48,7 @@ def _summary(accelerator: Accelerator) -> dict[str, Any]:
         "announced": accelerator.announced,
         "release_date": release.value.isoformat() if release else None,
         "bf16_tflops": _value(accelerator.peak_tflops.bf16),
+        "fp16_tflops": _value(accelerator.peak_tflops.fp16),
         "fp8_tflops": _value(accelerator.peak_tflops.fp8),
         "memory_gb": accelerator.memory_gb.value,
         "memory_bandwidth_gb_s": accelerator.memory_bandwidth_gb_s.value,
@@ -70,18 +71,19 @@ def _typical_usd(accelerator: Accelerator) -> float | None:
 def summary_table(rows: Sequence[dict[str, Any]]) -> Table:
     """Return the table of all accelerators."""
     table = tables.table(
-        f"{len(rows)} accelerators. bf16, fp8: TFLOP/s dense; USD/h: on demand, the median provider"
+        f"{len(rows)} accelerators. TFLOP/s dense, 16 bit: bf16, else fp16; USD/h: median provider"
     )
     for column in ("name", "title", "released"):
         table.add_column(column, no_wrap=column == "name")
-    for column in ("bf16", "fp8", "GB", "GB/s", "W", "USD/h"):
+    for column in ("16 bit", "fp8", "GB", "GB/s", "W", "USD/h"):
         table.add_column(column, justify="right")
     for row in rows:
         table.add_row(
             row["name"],
             row["title"],
             "announced" if row["announced"] else row["release_date"] or "",
-            *(_number(row[key]) for key in ("bf16_tflops", "fp8_tflops", "memory_gb")),
+            _number(row["bf16_tflops"] or row["fp16_tflops"]),
+            *(_number(row[key]) for key in ("fp8_tflops", "memory_gb")),
             *(_number(row[key]) for key in ("memory_bandwidth_gb_s", "chip_watt")),
             "" if row["usd_per_hour"] is None else f"{row['usd_per_hour']:.2f}",
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from ..summary import Distribution
 
@@ -63,22 +64,12 @@ def percent(value: float) -> str:
 
 def money_interval(value: Distribution) -> str:
     """Write ``$40.9 M (19.0–88.0)``."""
-    if not value.is_known:
-        return UNKNOWN
-    if value.p5 != value.p95 and (value.p5 <= 0 or value.p95 > WIDE * value.p5):
-        return f"{money(value.p50)} ({money(value.p5)}–{money(value.p95)})"
-    factor, _ = scale_of(value.p50)
-    return f"{money(value.p50)}{_bounds(value, factor)}"
+    return _interval(value, money)
 
 
 def count_interval(value: Distribution) -> str:
     """Write ``30.8 M (24.1–36.0)``."""
-    if not value.is_known:
-        return UNKNOWN
-    if value.p5 != value.p95 and (value.p5 <= 0 or value.p95 > WIDE * value.p5):
-        return f"{count(value.p50)} ({count(value.p5)}–{count(value.p95)})"
-    factor, _ = scale_of(value.p50)
-    return f"{count(value.p50)}{_bounds(value, factor)}"
+    return _interval(value, count)
 
 
 def percent_interval(value: Distribution) -> str:
@@ -102,6 +93,15 @@ def monte_carlo(value: Distribution) -> str:
     if not value.is_known or not math.isfinite(error):
         return UNKNOWN
     return "0" if error == 0 else f"{digits(error * 100, 2)} %" if error >= 1e-5 else "< 0.001 %"
+
+
+def _interval(value: Distribution, write: Callable[[float], str]) -> str:
+    if not value.is_known:
+        return UNKNOWN
+    if value.p5 != value.p95 and (value.p5 <= 0 or value.p95 > WIDE * value.p5):
+        return f"{write(value.p50)} ({write(value.p5)}–{write(value.p95)})"
+    factor, _ = scale_of(value.p50)
+    return f"{write(value.p50)}{_bounds(value, factor)}"
 
 
 def _bounds(value: Distribution, factor: float) -> str:
