@@ -34,7 +34,11 @@ LABELS = {
 
 def comparison(estimates: Sequence[SpendEstimate]) -> Table:
     """Several programmes side by side, one a row."""
-    table = tables.table("Final training runs against R&D compute; median (5th–95th percentile)")
+    variants = dict.fromkeys(estimate.variant for estimate in estimates)
+    table = tables.table(
+        f"Final training runs against R&D compute, {', '.join(variants)}; "
+        "median (5th–95th percentile)"
+    )
     for heading in ("programme", "R&D compute", "final runs", "final share", "everything else"):
         table.add_column(heading, justify="left" if heading == "programme" else "right")
     for estimate in estimates:
