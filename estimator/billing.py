@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from computebill.kernels import bill as kernel
-from computebill.kernels.cost import SECONDS_PER_HOUR
+from computebill.kernels.cost import SECONDS_PER_DAY, SECONDS_PER_HOUR
 from computebill.kernels.flop import training_flop
 
 from .accelerators import Accelerator, find_accelerator
@@ -19,8 +19,6 @@ from .errors import RequestError
 from .programme import Assumptions, Programme, Run
 from .quantity import Quantity, constant
 from .regressions import Prediction, Regressions
-
-SECONDS_PER_DAY = 86400.0
 
 
 class Outcome(NamedTuple):

@@ -17,12 +17,13 @@ from typing import Annotated
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
+from computebill.kernels.cost import JOULES_PER_MWH
+
 from .specfile import Spec, read_toml, validate
 
 FILE = Path(__file__).with_name("cost_method.toml")
 DAYS_PER_YEAR = 365.25
 KG_PER_LB = 0.45359237
-JOULES_PER_MWH = 3.6e9
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Ratio = Annotated[float, Field(ge=1)]
@@ -231,7 +232,7 @@ def server_overhead(title: str, vendor: str) -> float:
         vendor: its maker, such as ``NVIDIA``.
     """
     table = cost_method().server_overhead
-    family = None if _is_tpu(vendor) else _named_in(title, table.family)
+    family = None if is_tpu(vendor) else _named_in(title, table.family)
     return table.other if family is None else table.family[family]
 
 
@@ -243,7 +244,7 @@ def chip_to_server_power(title: str, vendor: str) -> float:
         vendor: its maker, such as ``Google``.
     """
     table = cost_method().chip_to_server_power
-    if _is_tpu(vendor):
+    if is_tpu(vendor):
         generation = _named_in(title, table.tpu.generation)
         return table.tpu.other if generation is None else table.tpu.generation[generation]
     family = _named_in(title, table.gpu.family)
@@ -256,7 +257,7 @@ def chip_to_server_power(title: str, vendor: str) -> float:
 def power_fraction(vendor: str) -> float:
     """Return the average share of rated power that training draws; Google's chips are TPUs."""
     table = cost_method().power_fraction
-    return table.tpu if _is_tpu(vendor) else table.gpu
+    return table.tpu if is_tpu(vendor) else table.gpu
 
 
 def pue(organisation: str | None) -> float:
@@ -267,8 +268,7 @@ def pue(organisation: str | None) -> float:
             enough. ``None`` where it is unknown.
     """
     table = cost_method().pue
-    known = organisation is not None and _named_in(organisation, table.hyperscalers, whole=True)
-    return table.hyperscale if known else table.other
+    return table.hyperscale if is_hyperscale(organisation) else table.other
 
 
 def usd_per_kwh(published: date) -> float:
@@ -308,7 +308,7 @@ def acquisition_date(price_date: date, release_date: date, vendor: str) -> date:
         release_date: day the accelerator was released.
         vendor: its maker.
     """
-    if _is_tpu(vendor):
+    if is_tpu(vendor):
         return release_date
     delay = timedelta(days=cost_method().dates.days_to_acquisition)
     return max(price_date, release_date + delay)
@@ -319,8 +319,16 @@ def years_between(a: date, b: date) -> float:
     return (b - a).days / DAYS_PER_YEAR
 
 
-def _is_tpu(vendor: str) -> bool:
+def is_tpu(vendor: str) -> bool:
+    """Whether a maker's accelerators are TPUs, which the method treats apart from GPUs."""
     return vendor.strip().lower() == "google"
+
+
+def is_hyperscale(organisation: str | None) -> bool:
+    """Whether one of the hyperscalers is among the names, separated by commas."""
+    if organisation is None:
+        return False
+    return _named_in(organisation, cost_method().pue.hyperscalers, whole=True) is not None
 
 
 def _named_in(text: str, names: Iterable[str], whole: bool = False) -> str | None:

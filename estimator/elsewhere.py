@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from typing import NamedTuple
 
 from .programme import SHIPPED
+from .specfile import table_rows
 
 
 class ShareElsewhere(NamedTuple):
@@ -22,11 +21,9 @@ class ShareElsewhere(NamedTuple):
 def shares_elsewhere() -> list[ShareElsewhere]:
     """Return the shares that ship, each with its basis and source."""
     text = SHIPPED.joinpath("final_shares_elsewhere.csv").read_text(encoding="utf-8")
-    lines = [line for line in text.splitlines() if not line.startswith("#")]
-    rows = csv.DictReader(io.StringIO("\n".join(lines)))
     return [
         ShareElsewhere(
             row["programme"], row["basis"], float(row["final_share"]), row["note"], row["source"]
         )
-        for row in rows
+        for row in table_rows(text)
     ]

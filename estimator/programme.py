@@ -6,7 +6,6 @@ The schema below is the whole format; ``programmes/*.toml`` are worked examples 
 from __future__ import annotations
 
 import csv
-import io
 from collections import Counter
 from collections.abc import Mapping
 from importlib import resources
@@ -18,7 +17,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from .errors import RequestError, shown
 from .periods import Months, check_sum, parse_period, parse_window
 from .quantity import NotNegative, Number, Positive, Share, parse_number
-from .specfile import Name, Spec, as_data, parse_toml, read_text, validate
+from .specfile import Name, Spec, as_data, parse_toml, read_text, table_rows, validate
 from .variants import apply_change
 
 SHIPPED = resources.files("computebill.programmes")
@@ -446,8 +445,7 @@ def parse_regression_models(text: str, name: str) -> dict[str, list[RegressionMo
     Raises:
         RequestError: naming the row and the column.
     """
-    lines = [line for line in text.splitlines() if not line.startswith("#")]
-    rows = csv.DictReader(io.StringIO("\n".join(lines)))
+    rows = table_rows(text)
     needed = ("regression", "parameters", "size", "training_flop")
     models: dict[str, list[RegressionModel]] = {}
     try:

@@ -300,7 +300,7 @@ def evaluate(given: Mapping[str, Tensor]) -> dict[str, Tensor]:
         "flop": flop,
         "mfu": given["mfu"],
         "gpu_hours": seconds / cost.SECONDS_PER_HOUR,
-        "days": wall / 86400,
+        "days": wall / cost.SECONDS_PER_DAY,
         "tokens_per_second_per_gpu": given["tokens"] / seconds,
         "step_seconds": wall * given["tokens_per_step"] / given["tokens"],
         "cloud": cost.cloud(seconds, given["usd_per_second"]),
@@ -310,7 +310,7 @@ def evaluate(given: Mapping[str, Tensor]) -> dict[str, Tensor]:
         "other_server": parts.other_server,
         "interconnect": parts.interconnect,
         "energy": energy,
-        "energy_mwh": joules / 3.6e9,
+        "energy_mwh": joules / cost.JOULES_PER_MWH,
         "carbon_t": cost.carbon_kg(joules, given["kg_per_joule"]) / 1e3,
     }
 

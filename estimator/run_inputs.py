@@ -194,8 +194,8 @@ def _take_ownership(found: _Gathering, run: RunSpec, accelerator: Accelerator) -
         )
         return
     usd = quote.usd * (1.0 if quote.includes_server else overhead)
-    is_tpu = accelerator.vendor == "Google"
-    spread = ranges.multiples.price_tpu if is_tpu else ranges.multiples.price_gpu
+    multiples = ranges.multiples
+    spread = multiples.price_tpu if method.is_tpu(accelerator.vendor) else multiples.price_gpu
     source = f"{quote.kind}, {quote.date or 'undated'}: {_source(accelerator, quote.source)}"
     if not quote.includes_server:
         source += f"; times {overhead:g} for the server"
@@ -219,9 +219,8 @@ def _years_owned(run: RunSpec, accelerator: Accelerator, price_date: object) -> 
 
 
 def _take_energy(found: _Gathering, run: RunSpec, accelerator: Accelerator) -> None:
-    constants = method.cost_method()
-    values = constants.uncertainty.values
-    is_tpu = accelerator.vendor == "Google"
+    values = method.cost_method().uncertainty.values
+    is_tpu = method.is_tpu(accelerator.vendor)
     chip = accelerator.power.chip_watt
     found.take("chip_watt", constant(chip.value) if chip else UNKNOWN)
     if chip:
@@ -238,8 +237,7 @@ def _take_energy(found: _Gathering, run: RunSpec, accelerator: Accelerator) -> N
     if run.pue is not None:
         found.take("pue", run.pue, "PUE", GIVEN)
     else:
-        hyperscale = method.pue(run.operator) == constants.pue.hyperscale
-        pue = values.pue_hyperscale if hyperscale else values.pue_other
+        pue = values.pue_hyperscale if method.is_hyperscale(run.operator) else values.pue_other
         found.take("pue", _between(pue), "PUE", METHOD)
     _take_electricity(found, run)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -103,6 +105,12 @@ def _is_deeper(data: Any, limit: int) -> bool:
             if isinstance(inner, dict | list)
         ]
     return bool(level)
+
+
+def table_rows(text: str) -> csv.DictReader[str]:
+    """Read a CSV table by its header; lines that start with ``#`` are comments."""
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    return csv.DictReader(io.StringIO("\n".join(lines)))
 
 
 def validate(model: type[S], data: Mapping[str, Any], name: str, flags: Collection[str] = ()) -> S:

@@ -274,6 +274,9 @@ def compare_spend(
     collector, sampled = _simulate(bill, chosen, progress, sink)
     # Effects are differences between stages on the same points: fewer draws serve.
     brief = chosen._replace(samples=min(chosen.samples, Settings().samples))
+    base = sampled.totals
+    if variant != BASE_VARIANT or brief != chosen:
+        base = _totals(compiled(loaded.programme), brief)
     return SpendEstimate(
         name=loaded.name,
         variant=variant,
@@ -282,7 +285,7 @@ def compare_spend(
         reported=_reported(bill.programme),
         runs=sampled.runs,
         follower=sampled.follower,
-        variants=_variants(loaded, compiled, brief),
+        variants=_variants(loaded, compiled, brief, base),
         sensitivity=tuple(drivers(bill.columns, _share_of(bill), chosen)),
         joint=_joint(collector) if collector.kept else None,
         settings=chosen,
@@ -389,9 +392,11 @@ def _totals(bill: ProgrammeBill, chosen: Settings) -> Totals:
 
 
 def _variants(
-    loaded: LoadedProgramme, compiled: Callable[[Programme], ProgrammeBill], chosen: Settings
+    loaded: LoadedProgramme,
+    compiled: Callable[[Programme], ProgrammeBill],
+    chosen: Settings,
+    base: Totals,
 ) -> tuple[VariantTotals, ...]:
-    base = _totals(compiled(loaded.programme), chosen)
     found = [VariantTotals(BASE_VARIANT, loaded.programme.description, base, ())]
     for variant in loaded.programme.variants:
         before, steps = base, []

@@ -160,7 +160,7 @@ class Collector:
             self._of_replicates.append(nothing.to(torch.float64))
             return
         if self._exact:
-            values = torch.cat(self._kept[self._replicate], dim=1)
+            values = self.replicate_draws(self._replicate)
             self._of_replicates.append(quantiles.sorted_quantiles(values, probabilities))
             return
         assert self._counts_now is not None

@@ -6,6 +6,8 @@ import json
 import shutil
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,8 +17,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 F = TypeVar("F", bound=Callable[..., Any])
+Command = Callable[..., Any]
 
 PLAIN_WIDTH = 120
+FILE_ENDINGS = (".json", ".csv", ".parquet")
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(path_type=Path)
@@ -38,37 +42,44 @@ def whole_number(ctx: click.Context, param: click.Parameter, value: str | int | 
     return int(number)
 
 
-def sampling_options(command: F) -> F:
-    """Add --samples, --seed, --method and --device."""
-    for option in reversed(
-        (
-            click.option(
-                "--samples",
-                metavar="N",
-                callback=whole_number,
-                help="Monte Carlo draws, 10M (default 131,072).",
-            ),
-            click.option(
-                "--seed",
-                metavar="N",
-                callback=whole_number,
-                default="0",
-                show_default=True,
-                help="Of the draws.",
-            ),
-            click.option(
-                "--method",
-                default="sobol",
-                show_default=True,
-                help="sobol (scrambled) or random (plain Monte Carlo).",
-            ),
-            click.option(
-                "--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:1."
-            ),
-        )
-    ):
-        command = option(command)
-    return command
+def sampling_options(command: Command) -> Command:
+    """Add --samples, --seed, --method, --device and --profiles, collected as ``sampling``.
+
+    ``sampling`` holds the keyword arguments that every estimate of the Python API takes.
+    """
+
+    @wraps(command)
+    def collecting(**given: Any) -> Any:
+        names = ("samples", "seed", "method", "device", "profiles")
+        return command(sampling={name: given.pop(name) for name in names}, **given)
+
+    return _with(
+        collecting,
+        click.option(
+            "--samples",
+            metavar="N",
+            callback=whole_number,
+            help="Monte Carlo draws, 10M (default 131,072).",
+        ),
+        click.option(
+            "--seed",
+            metavar="N",
+            callback=whole_number,
+            default="0",
+            show_default=True,
+            help="Of the draws.",
+        ),
+        click.option(
+            "--method",
+            default="sobol",
+            show_default=True,
+            help="sobol (scrambled) or random (plain Monte Carlo).",
+        ),
+        click.option(
+            "--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:1."
+        ),
+        profiles_option,
+    )
 
 
 def profiles_option(command: F) -> F:
@@ -83,56 +94,92 @@ def profiles_option(command: F) -> F:
     return option(command)
 
 
-def output_options(command: F) -> F:
-    """Add --json, --csv, -o and --plot."""
-    for option in reversed(
-        (
-            click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
-            click.option("--csv", "as_csv", is_flag=True, help="Print the rows as CSV."),
-            click.option(
-                "-o",
-                "--output",
-                type=FILE,
-                metavar="FILE",
-                help="Write the result to a file: .json, .csv or .parquet.",
-            ),
-            click.option("--plot", type=FILE, metavar="FILE", help="Draw it: .png, .svg or .html."),
-        )
-    ):
+def output_options(command: Command) -> Command:
+    """Add --json, --csv, -o and --plot, collected as ``outputs``."""
+
+    @wraps(command)
+    def collecting(
+        as_json: bool, as_csv: bool, output: Path | None, plot: Path | None, **given: Any
+    ) -> Any:
+        return command(outputs=Outputs(as_json, as_csv, output, plot), **given)
+
+    return _with(
+        collecting,
+        click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
+        click.option("--csv", "as_csv", is_flag=True, help="Print the rows as CSV."),
+        click.option(
+            "-o",
+            "--output",
+            type=FILE,
+            metavar="FILE",
+            help="Write the result to a file: .json, .csv or .parquet.",
+        ),
+        click.option("--plot", type=FILE, metavar="FILE", help="Draw it: .png, .svg or .html."),
+    )
+
+
+def _with(command: Command, *options: Callable[[Command], Command]) -> Command:
+    """Add options so that the help lists them in this order."""
+    for option in reversed(options):
         command = option(command)
     return command
 
 
-def check_outputs(
-    as_json: bool,
-    as_csv: bool,
-    output: Path | None,
-    plot: Path | None,
-    draws: Path | None = None,
-) -> None:
-    """Refuse what cannot be written before anything is computed."""
-    from ..errors import RequestError, shown
+@dataclass(frozen=True)
+class Outputs:
+    """Where a result goes: standard output in one form, a file, a picture."""
 
-    if as_json and as_csv:
-        raise RequestError("--json", "got --csv as well; allowed: one of them")
-    if output is not None and output.suffix.lower() not in (".json", ".csv", ".parquet"):
-        raise RequestError("-o", f"got {shown(str(output))}; allowed: .json, .csv or .parquet")
-    taken: dict[Path, str] = {}
-    for flag, path in (("-o", output), ("--plot", plot), ("--draws", draws)):
-        if path is None:
-            continue
-        if not _has_folder(path):
-            raise RequestError(flag, f"got {shown(str(path))}; its folder does not exist")
-        if path.absolute() in taken:
-            other = taken[path.absolute()]
-            raise RequestError(
-                flag, f"got {shown(str(path))}, the file of {other}; allowed: another"
-            )
-        taken[path.absolute()] = flag
-    if plot is not None:
-        from ..views.charts import check_ending
+    as_json: bool
+    as_csv: bool
+    file: Path | None
+    plot: Path | None
 
-        check_ending(plot)
+    def check(self, draws: Path | None = None) -> None:
+        """Refuse what cannot be written before anything is computed."""
+        from ..errors import RequestError, shown
+
+        if self.as_json and self.as_csv:
+            raise RequestError("--json", "got --csv as well; allowed: one of them")
+        if self.file is not None and self.file.suffix.lower() not in FILE_ENDINGS:
+            given = shown(str(self.file))
+            raise RequestError("-o", f"got {given}; allowed: .json, .csv or .parquet")
+        taken: dict[Path, str] = {}
+        for flag, path in (("-o", self.file), ("--plot", self.plot), ("--draws", draws)):
+            if path is None:
+                continue
+            if not _has_folder(path):
+                raise RequestError(flag, f"got {shown(str(path))}; its folder does not exist")
+            if path.absolute() in taken:
+                other = taken[path.absolute()]
+                raise RequestError(
+                    flag, f"got {shown(str(path))}, the file of {other}; allowed: another"
+                )
+            taken[path.absolute()] = flag
+        if self.plot is not None:
+            from ..views.charts import check_ending
+
+            check_ending(self.plot)
+
+    def emit(
+        self,
+        result: dict[str, Any],
+        frame: Callable[[], pd.DataFrame],
+        tables: Callable[[], Iterable[Any]],
+        chart: Callable[[], Any],
+    ) -> None:
+        """Write and print a result as asked; what is not asked for is not made."""
+        if self.plot is not None:
+            from ..views import charts
+
+            charts.save(chart(), self.plot)
+        if self.file is not None:
+            write_result(result, frame, self.file)
+        if self.as_json:
+            click.echo(to_json(result))
+        elif self.as_csv:
+            click.echo(frame().to_csv(index=False), nl=False)
+        else:
+            print_tables(tables())
 
 
 def _has_folder(path: Path) -> bool:
@@ -140,26 +187,6 @@ def _has_folder(path: Path) -> bool:
         return path.parent.is_dir()
     except OSError:  # longer than a path may be
         return False
-
-
-def emit(
-    result: dict[str, Any],
-    frame: Callable[[], pd.DataFrame],
-    tables: Callable[[], Iterable[Any]],
-    *,
-    as_json: bool,
-    as_csv: bool,
-    output: Path | None,
-) -> None:
-    """Print a result as asked, and write it where asked."""
-    if output is not None:
-        write_result(result, frame, output)
-    if as_json:
-        click.echo(to_json(result))
-    elif as_csv:
-        click.echo(frame().to_csv(index=False), nl=False)
-    else:
-        print_tables(tables())
 
 
 def write_result(result: dict[str, Any], frame: Callable[[], pd.DataFrame], output: Path) -> None:

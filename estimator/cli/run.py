@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
 
-from .options import check_outputs, emit, output_options, profiles_option, sampling_options
+from .options import Outputs, output_options, sampling_options
 
 FIELDS = (
     ("name", "A name for the run."),
@@ -42,20 +41,9 @@ def _field_options(command: Any) -> Any:
 @click.argument("spec", required=False, metavar="[SPEC]")
 @_field_options
 @sampling_options
-@profiles_option
 @output_options
 def command(
-    spec: str | None,
-    samples: int | None,
-    seed: int,
-    method: Any,
-    device: str,
-    profiles: tuple[Path, ...],
-    as_json: bool,
-    as_csv: bool,
-    output: Path | None,
-    plot: Path | None,
-    **fields: str | None,
+    spec: str | None, sampling: dict[str, Any], outputs: Outputs, **fields: str | None
 ) -> None:
     """Price a hypothetical training run from its totals.
 
@@ -66,33 +54,20 @@ def command(
     computebill run --params 405B --tokens 15.6T --accelerator h100 --count 16384 --mfu 0.36..0.43
     computebill run --params 70B --tokens 2T --accelerator a100-80gb --provider aws --count 2048
     """  # noqa: D301 -- click reads the backslash
-    check_outputs(as_json, as_csv, output, plot)
+    outputs.check()
     from ..run import estimate_run, run_spec
 
     given = {name.replace("-", "_"): value for name, value in fields.items() if value is not None}
-    estimate = estimate_run(
-        run_spec(spec, given),
-        samples=samples,
-        seed=seed,
-        device=device,
-        method=method,
-        profiles=profiles,
-    )
-    if plot is not None:
-        from ..views import charts
-
-        charts.save(charts.run_chart(estimate), plot)
+    estimate = estimate_run(run_spec(spec, given), **sampling)
 
     def tables() -> Any:
         from ..views import run as view
 
         return view.full(estimate)
 
-    emit(
-        estimate.to_dict(),
-        estimate.to_frame,
-        tables,
-        as_json=as_json,
-        as_csv=as_csv,
-        output=output,
-    )
+    def chart() -> Any:
+        from ..views import charts
+
+        return charts.run_chart(estimate)
+
+    outputs.emit(estimate.to_dict(), estimate.to_frame, tables, chart)

@@ -10,15 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import (
-    FILE,
-    check_outputs,
-    emit,
-    is_narrow,
-    output_options,
-    profiles_option,
-    sampling_options,
-)
+from .options import FILE, Outputs, is_narrow, output_options, sampling_options
 
 if TYPE_CHECKING:
     from ..spend import Progress, SpendEstimate
@@ -33,21 +25,13 @@ if TYPE_CHECKING:
     "--draws", type=FILE, metavar="FILE", help="Write every draw: totals and runs, .parquet."
 )
 @sampling_options
-@profiles_option
 @output_options
 def command(
     programmes: tuple[str, ...],
     variant: str,
     draws: Path | None,
-    samples: int | None,
-    seed: int,
-    method: Any,
-    device: str,
-    profiles: tuple[Path, ...],
-    as_json: bool,
-    as_csv: bool,
-    output: Path | None,
-    plot: Path | None,
+    sampling: dict[str, Any],
+    outputs: Outputs,
 ) -> None:
     """Set final training runs against the R&D compute that was reported.
 
@@ -59,7 +43,7 @@ def command(
     computebill spend minimax-2025 --variant computebill
     computebill spend my-lab.toml --json
     """  # noqa: D301 -- click reads the backslash
-    check_outputs(as_json, as_csv, output, plot, draws)
+    outputs.check(draws)
     from ..errors import RequestError
     from ..programme import load_programme, shipped_programmes
     from ..spend import compare_spend
@@ -75,24 +59,10 @@ def command(
         sink = stack.enter_context(_draws_file(draws)) if draws is not None else None
         estimates = []
         for programme in loaded:
-            progress = stack.enter_context(_progress(programme.name, samples))
+            progress = stack.enter_context(_progress(programme.name, sampling["samples"]))
             estimates.append(
-                compare_spend(
-                    programme,
-                    variant=variant,
-                    samples=samples,
-                    seed=seed,
-                    device=device,
-                    method=method,
-                    profiles=profiles,
-                    progress=progress,
-                    sink=sink,
-                )
+                compare_spend(programme, variant=variant, progress=progress, sink=sink, **sampling)
             )
-    if plot is not None:
-        from ..views import charts
-
-        charts.save(charts.spend_chart(estimates), plot)
     result = estimates[0].to_dict()
     if len(estimates) > 1 or not programmes:
         result = {"programmes": [estimate.to_dict() for estimate in estimates]}
@@ -102,14 +72,12 @@ def command(
 
         return pd.concat([estimate.to_frame() for estimate in estimates], ignore_index=True)
 
-    emit(
-        result,
-        frame,
-        lambda: _tables(estimates),
-        as_json=as_json,
-        as_csv=as_csv,
-        output=output,
-    )
+    def chart() -> Any:
+        from ..views import charts
+
+        return charts.spend_chart(estimates)
+
+    outputs.emit(result, frame, lambda: _tables(estimates), chart)
 
 
 def _tables(estimates: list[SpendEstimate]) -> Iterator[Any]:

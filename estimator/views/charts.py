@@ -77,7 +77,7 @@ def _names(estimates: Sequence[SpendEstimate]) -> list[str]:
 def _share_bars(estimates: Sequence[SpendEstimate]) -> Any:
     parts, intervals = [], []
     names = _names(estimates)
-    for place, (title, estimate) in enumerate(zip(names, estimates, strict=True)):
+    for title, estimate in zip(names, estimates, strict=True):
         share = estimate.totals.final_share
         final, rnd = estimate.totals.final_runs_usd.p50, estimate.totals.rnd_compute_usd.p50
         shown_share = min(share.p50, 1.0)
@@ -85,8 +85,7 @@ def _share_bars(estimates: Sequence[SpendEstimate]) -> Any:
             (0, "final runs", shown_share),
             (1, "experiments and all else", 1 - shown_share),
         ):
-            row = {"programme": title, "part": part, "share": value, "order": order}
-            parts.append({**row, "place": place})
+            parts.append({"programme": title, "part": part, "share": value, "order": order})
         intervals.append(
             {
                 "programme": title,
