@@ -7,7 +7,7 @@ import io
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -54,14 +54,21 @@ def read_toml(path: Path) -> dict[str, Any]:
     return parse_toml(read_text(path), str(path))
 
 
-def read_text(path: Path) -> str:
-    """Read a small UTF-8 text file, refusing what cannot be one."""
-    name = str(path)
+def read_text(source: Path | BinaryIO, name: str | None = None) -> str:
+    """Read a small UTF-8 text file or stream, refusing what cannot be one.
+
+    Raises:
+        RequestError: naming the file (or ``name``): missing, a directory, too large, not text.
+    """
+    name = name or str(source)
     try:
-        if path.is_dir():
+        if not isinstance(source, Path):
+            raw = source.read(LARGEST_FILE + 1)
+        elif source.is_dir():
             raise IsADirectoryError
-        with path.open("rb") as file:
-            raw = file.read(LARGEST_FILE + 1)
+        else:
+            with source.open("rb") as file:
+                raw = file.read(LARGEST_FILE + 1)
     except IsADirectoryError:
         raise RequestError(name, "is a directory; a file is needed") from None
     except (OSError, ValueError) as error:  # a null byte in the name is a ValueError
@@ -89,12 +96,12 @@ def parse_toml(text: str, name: str) -> dict[str, Any]:
     except (RecursionError, ValueError) as error:
         # tomllib lets deep nesting and over-long integers through as these.
         raise RequestError(name, f"is not valid TOML: {shown(str(error))}") from None
-    if _is_deeper(data, DEEPEST):
+    if is_deeper(data, DEEPEST):
         raise RequestError(name, f"is nested more than {DEEPEST} levels deep")
     return data
 
 
-def _is_deeper(data: Any, limit: int) -> bool:
+def is_deeper(data: Any, limit: int) -> bool:
     """Whether tables and lists are nested beyond ``limit``; level by level, as recursion fails."""
     level = [data]
     for _ in range(limit):

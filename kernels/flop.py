@@ -1,14 +1,25 @@
-"""Training FLOP of a model known by its totals.
+"""FLOP of a model: per token and operator, forward, backward, recomputed, by convention.
 
 References:
     Kaplan et al. 2020, "Scaling Laws for Neural Language Models", arXiv 2001.08361, section 2.1.
     Hoffmann et al. 2022, "Training Compute-Optimal Large Language Models", arXiv 2203.15556,
     appendix F.
+    Chowdhery et al. 2022, "PaLM", arXiv 2204.02311, appendix B.
+    Narayanan et al. 2021, "Efficient Large-Scale Language Model Training on GPU Clusters Using
+    Megatron-LM", arXiv 2104.04473, section 3.5.
+    Korthikanti et al. 2022, "Reducing Activation Recomputation in Large Transformer Models",
+    arXiv 2205.05198, section 4.4 and appendix A.
+    Hu et al. 2021, "LoRA", arXiv 2106.09685, section 4.1.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+import torch
 from torch import Tensor
+
+from .operators import Groups, Operators, active_parameters, layers_of, matrix
 
 FORWARD_FLOP_PER_PARAMETER = 2.0
 """A multiply and an add for each weight a token meets."""
@@ -33,3 +44,170 @@ def training_flop(params_active: Tensor, tokens: Tensor) -> Tensor:
         Kaplan et al. 2020, section 2.1, :math:`C \approx 6 N D`.
     """
     return (FORWARD_FLOP_PER_PARAMETER + BACKWARD_FLOP_PER_PARAMETER) * params_active * tokens
+
+
+def attended_keys(sequence: Tensor, window: Tensor, causal: Tensor, chunked: Tensor) -> Tensor:
+    r"""Keys that a query attends, on average over a sequence.
+
+    Full: :math:`s`. Causal: :math:`(s + 1) / 2`. Of the last :math:`w`:
+    :math:`w - w (w - 1) / 2 s`. Within chunks of :math:`w`: :math:`(w + 1) / 2`, and less in the
+    chunk that the sequence's end cuts off.
+
+    Args:
+        sequence: tokens of a sequence, :math:`s`.
+        window: keys attended at most, :math:`w`; infinite where not bounded.
+        causal: 1 where a query attends itself and what comes before; 0 where all.
+        chunked: 1 where the window is a fixed chunk.
+
+    Returns:
+        a mean number of keys, in the broadcast shape.
+    """
+    reach = torch.minimum(window, sequence)
+    sliding = reach - reach * (reach - 1) / (2 * sequence)
+    chunks = torch.floor(sequence / reach)
+    rest = sequence - chunks * reach
+    fixed = (chunks * reach * (reach + 1) + rest * (rest + 1)) / (2 * sequence)
+    return torch.where(causal > 0, torch.where(chunked > 0, fixed, sliding), sequence)
+
+
+class TokenFlop(NamedTuple):
+    """FLOP per token of each operator in one layer; ``(groups, slots, *batch)``.
+
+    Attributes:
+        products: matrix products with weights, forward.
+        adapters: products with low-rank adapters, forward.
+        scores: products of queries, keys and values, forward.
+        recurrence: of state spaces and linear attention, forward.
+        trained: share of weights whose gradient is computed: 0 where they are frozen.
+    """
+
+    products: Tensor
+    adapters: Tensor
+    scores: Tensor
+    recurrence: Tensor
+    trained: Tensor
+
+    @property
+    def forward(self) -> Tensor:
+        """All of the forward pass."""
+        return self.products + self.adapters + self.scores + self.recurrence
+
+    @property
+    def backward(self) -> Tensor:
+        """All of the backward pass: gradients of inputs, and of the weights that are trained."""
+        both = self.adapters + self.scores + self.recurrence
+        return 2.0 * both + (1.0 + self.trained) * self.products
+
+
+def token_flop(
+    operators: Operators,
+    sequence: Tensor,
+    *,
+    full_attention: bool = False,
+    trained: Tensor | None = None,
+    adapter_rank: Tensor | None = None,
+) -> TokenFlop:
+    r"""FLOP per token of each operator of one layer.
+
+    A product of a token with a matrix of :math:`m \times n` takes :math:`2 m n`; scores take
+    :math:`2 a (d_{qk} + d_v)` for each key attended; an adapter of rank :math:`r` beside a matrix
+    :math:`2 r (m + n)`. Norms, softmax, activation functions and look-ups are left out, as in
+    all conventions.
+
+    Args:
+        operators: columns.
+        sequence: tokens of a sequence; ``(*batch)``.
+        full_attention: count every key of the sequence, whatever the mask.
+        trained: 1 where weights are trained, 0 where they are frozen; ``(*batch)``, default 1.
+        adapter_rank: rank of the low-rank adapters; ``(*batch)``, default none.
+    """
+    keys = sequence
+    if not full_attention:
+        keys = attended_keys(sequence, operators.window, operators.causal, operators.chunked)
+    products = 2.0 * operators.uses * matrix(operators)
+    rank = torch.zeros_like(sequence) if adapter_rank is None else adapter_rank
+    return TokenFlop(
+        products=products,
+        adapters=2.0
+        * operators.uses
+        * operators.adapted
+        * rank
+        * (operators.d_in + operators.d_out),
+        scores=2.0 * operators.per_key * keys,
+        recurrence=operators.per_token,
+        trained=torch.ones_like(sequence) if trained is None else trained,
+    )
+
+
+def over_layers(groups: Groups, values: Tensor) -> Tensor:
+    """Sum a per-token figure of ``(groups, slots, *batch)`` over all layers; ``(*batch)``."""
+    return (values.sum(1) * layers_of(groups) * groups.tokens).sum(0)
+
+
+class Conventions(NamedTuple):
+    """Model FLOP per token of a training step, as different authors count it; ``(*batch)``.
+
+    Attributes:
+        six_nd: 6 for each parameter that a token meets, embeddings included (Kaplan et al.).
+        palm: that, and attention over the whole sequence, 12 L H Q T (PaLM, appendix B).
+        megatron: products of all layers and of the logits, attention over the whole sequence
+            (Narayanan et al. 2021).
+        causal: the same, of attention only the keys that the mask lets through: what has to be
+            computed.
+    """
+
+    six_nd: Tensor
+    palm: Tensor
+    megatron: Tensor
+    causal: Tensor
+
+
+def conventions(
+    operators: Operators,
+    groups: Groups,
+    sequence: Tensor,
+    *,
+    trained: Tensor | None = None,
+    adapter_rank: Tensor | None = None,
+) -> Conventions:
+    """Model FLOP per token under each convention; see ``token_flop`` for the arguments.
+
+    Frozen weights take no gradient of their own: 4 for each parameter in place of 6.
+    """
+    masked = token_flop(operators, sequence, trained=trained, adapter_rank=adapter_rank)
+    whole = token_flop(
+        operators, sequence, full_attention=True, trained=trained, adapter_rank=adapter_rank
+    )
+    active = (active_parameters(operators).sum(1) * layers_of(groups)).sum(0)
+    adapters = over_layers(groups, masked.adapters)
+    six_nd = (4.0 + 2.0 * masked.trained) * active + 3.0 * adapters
+    return Conventions(
+        six_nd=six_nd,
+        palm=six_nd + 3.0 * over_layers(groups, whole.scores),
+        megatron=over_layers(groups, whole.forward + whole.backward),
+        causal=over_layers(groups, masked.forward + masked.backward),
+    )
+
+
+def recomputed_flop(flop: TokenFlop, groups: Groups, selective: Tensor, full: Tensor) -> Tensor:
+    """FLOP per token that recomputation adds.
+
+    Selective recomputation repeats the scores; full recomputation the forward pass of every
+    layer, but not of the embedding and the logits. What a fused attention kernel recomputes
+    inside is not counted, as in published hardware FLOP.
+
+    Args:
+        flop: of each operator.
+        groups: where the operators stand.
+        selective: 1 where scores are recomputed; ``(*batch)``.
+        full: 1 where whole layers are.
+
+    References:
+        Korthikanti et al. 2022, appendix A.
+    """
+    inside = (groups.place == 0).unsqueeze(1)
+    layers = torch.where(inside, flop.forward, 0.0)
+    scores = torch.where(inside, flop.scores, 0.0)
+    return full * over_layers(groups, layers) + (1.0 - full) * selective * over_layers(
+        groups, scores
+    )

@@ -1,0 +1,69 @@
+"""Architectures: from a ``config.json`` to operators."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..errors import RequestError, shown
+from .config import Config, read_config
+from .families import FAMILIES, OTHER_NAMES
+from .operators import Architecture
+
+INNER = ("text_config", "llm_config", "language_config", "text_model")
+"""Where a multimodal configuration keeps its language model."""
+
+
+def read_architecture(source: str | Path | Mapping[str, Any]) -> Architecture:
+    """Return the architecture that a ``config.json`` describes.
+
+    Args:
+        source: a file, a directory that holds ``config.json``, ``-`` for standard input, or the
+            configuration itself. Of the latter, sizes may be tensors of one shape, to count many
+            architectures at once.
+
+    Raises:
+        RequestError: naming the field, what was given and what is allowed.
+    """
+    if isinstance(source, Mapping):
+        return _architecture(source, "config")
+    fields, name = read_config(source)
+    return _architecture(fields, name)
+
+
+def _architecture(fields: Mapping[str, Any], file: str) -> Architecture:
+    given = fields.get("model_type")
+    model_type = OTHER_NAMES.get(given, given) if isinstance(given, str) else None
+    notes: list[str] = []
+    for inner in INNER:
+        # A multimodal model's language model is the part that tokens meet.
+        part = fields.get(inner)
+        if isinstance(part, Mapping) and (
+            model_type not in FAMILIES or "hidden_size" not in fields
+        ):
+            fields = {"model_type": model_type, **part}
+            model_type = OTHER_NAMES.get(str(fields["model_type"]), fields["model_type"])
+            notes.append("Only the language model is counted, not what reads images or sound.")
+            break
+    if model_type not in FAMILIES:
+        raise RequestError(file, _unknown(given))
+    family = FAMILIES[str(model_type)]
+    config = Config(fields, family.defaults, family.names, file)
+    architecture = family.architecture(config, str(model_type))
+    if config.get("num_nextn_predict_layers"):
+        notes.append("Layers that predict further tokens (MTP) are not counted.")
+    return replace(architecture, notes=(*architecture.notes, *notes))
+
+
+def _unknown(given: object) -> str:
+    known = sorted(FAMILIES)
+    totals = "; or give totals: computebill run --params 405B --tokens 15T …"
+    if not isinstance(given, str):
+        problem = "model_type is missing" if given is None else f"model_type: got {shown(given)}"
+        return f"{problem}; allowed: {', '.join(known)}{totals}"
+    near = difflib.get_close_matches(given, [*known, *OTHER_NAMES], n=3, cutoff=0.4)
+    hint = f"nearest: {', '.join(near)}" if near else f"allowed: {', '.join(known)}"
+    return f"model_type: got {shown(given)}, which is not known; {hint}{totals}"

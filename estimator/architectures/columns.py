@@ -1,0 +1,99 @@
+"""Architectures as the columns that kernels count in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from computebill.kernels.operators import Groups, Operators
+
+from .operators import Architecture, Count, LayerKind, Layers, Operator
+
+NOTHING = Operator("", copies=0, uses=0)
+NO_LAYERS = Layers(0, 1, 0, 0)
+BEFORE, AFTER = 1, 2
+
+
+@dataclass(frozen=True)
+class Columns:
+    """A batch of architectures.
+
+    Attributes:
+        operators: ``(groups, slots, *batch)``.
+        groups: ``(groups, *batch)``.
+        names: the operator's name in each group and slot, where all of the batch share it.
+        hidden: width of the residual stream; ``(*batch)``.
+        layers: number of layers.
+        vocabulary: entries of the output.
+    """
+
+    operators: Operators
+    groups: Groups
+    names: tuple[tuple[str, ...], ...]
+    hidden: Tensor
+    layers: Tensor
+    vocabulary: Tensor
+
+
+def columns(
+    architecture: Architecture, adapted: frozenset[str] = frozenset(), device: str = "cpu"
+) -> Columns:
+    """Return one architecture, or many of one form whose sizes are tensors, as columns.
+
+    Args:
+        architecture: sizes are numbers, or tensors of one shape.
+        adapted: what low-rank adapters are put beside: attention, mlp, experts.
+        device: where the columns are to be.
+
+    Returns:
+        columns whose batch is ``(1,)``, or the shape of the sizes.
+    """
+    kinds = [
+        (BEFORE, LayerKind(architecture.inputs, NO_LAYERS)),
+        *((0, kind) for kind in architecture.kinds),
+        (AFTER, LayerKind(architecture.outputs, NO_LAYERS)),
+    ]
+    slots = max(len(kind.operators) for _, kind in kinds)
+    grid = [[*kind.operators, *[NOTHING] * (slots - len(kind.operators))] for _, kind in kinds]
+
+    def field(name: str) -> Tensor:
+        values = _stacked([value(operator, name) for row in grid for operator in row], device)
+        return values.reshape(len(grid), slots, *values.shape[1:])
+
+    def value(operator: Operator, name: str) -> Count:
+        if name == "adapted":
+            return float(operator.adapted in adapted)
+        return cast(Count, getattr(operator, name))
+
+    def layers(name: str) -> Tensor:
+        return _stacked([getattr(kind.layers, name) for _, kind in kinds], device)
+
+    return Columns(
+        operators=Operators(*(field(name) for name in Operators._fields)),
+        groups=Groups(
+            first=layers("first"),
+            step=layers("step"),
+            run=layers("run"),
+            stop=layers("stop"),
+            tokens=_stacked([kind.tokens for _, kind in kinds], device),
+            place=_stacked([float(place) for place, _ in kinds], device),
+        ),
+        names=tuple(tuple(operator.name for operator in row) for row in grid),
+        hidden=_stacked([architecture.hidden], device)[0],
+        layers=_stacked([architecture.layer_count], device)[0],
+        vocabulary=_stacked([architecture.vocabulary], device)[0],
+    )
+
+
+def _stacked(values: Sequence[Count], device: str) -> Tensor:
+    shape = next((value.shape for value in values if isinstance(value, Tensor)), (1,))
+    return torch.stack(
+        [
+            torch.as_tensor(value, dtype=torch.float64, device=device).expand(shape)
+            for value in values
+        ]
+    )

@@ -1,0 +1,182 @@
+"""``config.json`` as users have it: read, and each field looked at before it is used."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from ..errors import RequestError, shown
+from ..specfile import DEEPEST, is_deeper, read_text
+from .operators import Count
+
+LARGEST_SIZE = 10**9
+MOST_LAYERS = 10_000
+
+SPELLINGS = {
+    "num_experts": ("num_local_experts", "n_routed_experts"),
+    "layer_types": ("layers_block_type", "attn_type_list"),
+}
+"""What a field is also called, whatever the architecture."""
+
+
+def read_config(source: str | Path) -> tuple[dict[str, Any], str]:
+    """Read a ``config.json``: a file, a directory that holds one, or ``-`` for standard input.
+
+    Returns:
+        its fields, and what to call it in messages.
+
+    Raises:
+        RequestError: naming the file: missing, too large, not UTF-8 text, not JSON (with line
+            and column), not an object.
+    """
+    if str(source) == "-":
+        text, name = read_text(sys.stdin.buffer, "standard input"), "standard input"
+    else:
+        path = Path(source)
+        if path.is_dir():
+            path = path / "config.json"
+        text, name = read_text(path), str(path)
+    return parse_config(text, name), name
+
+
+def parse_config(text: str, name: str) -> dict[str, Any]:
+    """Parse a ``config.json``, with ``name`` standing for the file in messages."""
+    if not text.strip():
+        raise RequestError(name, "is empty")
+
+    def twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            keys = [key for key, _ in pairs]
+            key = next(key for key in keys if keys.count(key) > 1)
+            raise RequestError(name, f"gives {shown(key)} twice")
+        return found
+
+    try:
+        data = json.loads(text, object_pairs_hook=twice)
+    except json.JSONDecodeError as error:
+        raise RequestError(name, f"is not valid JSON: {error}") from None
+    except RecursionError:
+        raise RequestError(name, f"is nested more than {DEEPEST} levels deep") from None
+    except RequestError:
+        raise
+    except ValueError as error:  # an integer of thousands of digits
+        raise RequestError(name, f"is not valid JSON: {error}") from None
+    if not isinstance(data, dict):
+        raise RequestError(name, f"got {shown(data)}; allowed: a JSON object, as in config.json")
+    if is_deeper(data, DEEPEST):
+        raise RequestError(name, f"is nested more than {DEEPEST} levels deep")
+    return data
+
+
+class Config:
+    """The fields of a configuration, by the names that most architectures use.
+
+    A field that is missing takes the architecture's own default; one without a default must be
+    there. Tensors stand for many architectures at once and are taken as they are.
+    """
+
+    def __init__(
+        self,
+        fields: Mapping[str, Any],
+        defaults: Mapping[str, Any],
+        names: Mapping[str, str],
+        file: str,
+    ) -> None:
+        self.fields = fields
+        self.defaults = defaults
+        self.names = names
+        self.file = file
+
+    def key(self, name: str) -> str:
+        """Return what the file calls ``name``."""
+        own = self.names.get(name, name)
+        return next(
+            (key for key in (own, name, *SPELLINGS.get(name, ())) if key in self.fields), own
+        )
+
+    def get(self, name: str) -> Any:
+        """Return a field as it is given, or its default; ``null`` where there is neither."""
+        value: Any = self.fields
+        for part in self.key(name).split("."):
+            value = value.get(part) if isinstance(value, Mapping) else None
+        return self.defaults.get(name) if value is None else value
+
+    def fault(self, name: str, allowed: str) -> RequestError:
+        """Return the error for a field that cannot be used as given."""
+        value = self.get(name)
+        if value is None:
+            return RequestError(self.file, f"{self.key(name)} is missing; allowed: {allowed}")
+        return RequestError(self.file, f"{self.key(name)}: got {shown(value)}; allowed: {allowed}")
+
+    def size(self, name: str, least: int = 1, most: int = LARGEST_SIZE) -> Any:
+        """Return a whole number (an int), or a tensor of them.
+
+        Raises:
+            RequestError: where it is missing, not whole, or out of range.
+        """
+        value = self.get(name)
+        if isinstance(value, Tensor):
+            return value
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+            raise self.fault(name, f"a whole number from {least} to {most}")
+        return value
+
+    def optional_size(self, name: str, least: int = 1) -> Any:
+        """Return a whole number, or None where there is none."""
+        return None if self.get(name) is None else self.size(name, least)
+
+    def flag(self, name: bool | str) -> bool:
+        """Return a yes or no: itself, or the field of that name (absent: no)."""
+        if isinstance(name, bool):
+            return name
+        value = self.get(name)
+        if value is None:
+            return False
+        if not isinstance(value, bool):
+            raise self.fault(name, "true or false")
+        return value
+
+    def indices(self, name: str, count: int) -> list[int]:
+        """Return a list of layer numbers, sorted."""
+        value = self.get(name) or []
+        if not isinstance(value, list) or not all(
+            isinstance(item, int) and not isinstance(item, bool) and 0 <= item < count
+            for item in value
+        ):
+            raise self.fault(name, f"a list of layer numbers from 0 to {count - 1}")
+        return sorted(set(value))
+
+    def divided(self, name: str, by: str) -> Any:
+        """Return one size divided by another, which must divide it."""
+        whole, parts = self.size(name), self.size(by)
+        if isinstance(whole, int) and isinstance(parts, int) and whole % parts:
+            raise RequestError(
+                self.file,
+                f"{self.key(by)}: got {parts}; allowed: a divisor of {self.key(name)}, {whole}",
+            )
+        return whole // parts
+
+    def layers(self) -> Any:
+        """Return the number of layers."""
+        return self.size("num_hidden_layers", most=MOST_LAYERS)
+
+    def heads(self, *, grouped: bool = True) -> tuple[Count, Count, Count]:
+        """Return query heads, heads of keys and values, and the width of one."""
+        kv_heads = heads = self.size("num_attention_heads")
+        if grouped and self.get("num_key_value_heads") is not None:
+            kv_heads = self.size("num_key_value_heads")
+        if isinstance(heads, int) and isinstance(kv_heads, int) and heads % kv_heads:
+            raise self.fault(
+                "num_key_value_heads", f"a divisor of {self.key('num_attention_heads')}, {heads}"
+            )
+        if self.get("head_dim") is not None:
+            return heads, kv_heads, self.size("head_dim")
+        return heads, kv_heads, self.divided("hidden_size", "num_attention_heads")

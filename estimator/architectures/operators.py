@@ -1,0 +1,170 @@
+"""What a layer does, operator by operator: the common form of every architecture.
+
+Sizes are whole numbers, or tensors of one shape for many architectures at once; the arithmetic
+is the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import pairwise
+from typing import TypeAlias
+
+from torch import Tensor
+
+Count: TypeAlias = float | Tensor
+"""A number of things; a whole number stays one, so that parameters are counted exactly."""
+
+UNLIMITED = float("inf")
+
+
+@dataclass(frozen=True)
+class Operator:
+    """One part of a layer: a matrix product, a way of mixing tokens, or parameters alone.
+
+    Attributes:
+        name: what it belongs to; figures of one name are added up.
+        d_in: inputs of the product.
+        d_out: outputs of the product.
+        copies: such matrices that a layer holds: experts; 0 where another layer's are used.
+        uses: such matrices that one token meets.
+        vectors: parameters beside each matrix: biases, norms, tables that are looked up.
+        per_key: multiply-adds of a query with each key that it attends, and its value.
+        per_token: FLOP that no weight and no key is behind, of recurrences.
+        window: keys that a query attends at most.
+        causal: whether a query attends only itself and what comes before.
+        chunked: whether the window is a fixed chunk of the sequence, rather than a sliding one.
+        ways: tensor parallel ranks that it can be divided over; 1 is held by each.
+        expert: whether it is divided over expert parallel ranks.
+        lookup: whether its vectors are embeddings.
+        adapted: what a low-rank adapter may be put beside: attention, mlp, experts, or nothing.
+        kept: bytes per token kept for the backward pass in 16 bits, held by each rank of a
+            tensor parallel group, unless it is sequence parallel too.
+        kept_split: the same, of what is divided with the operator.
+        heads: query heads with a score for each key, kept where attention is not fused.
+    """
+
+    name: str
+    d_in: Count = 0
+    d_out: Count = 0
+    copies: Count = 1
+    uses: Count = 1
+    vectors: Count = 0
+    per_key: Count = 0
+    per_token: Count = 0
+    window: Count = UNLIMITED
+    causal: bool = True
+    chunked: bool = False
+    ways: Count = UNLIMITED
+    expert: bool = False
+    lookup: bool = False
+    adapted: str = ""
+    kept: Count = 0
+    kept_split: Count = 0
+    heads: Count = 0
+
+
+@dataclass(frozen=True)
+class Layers:
+    """Which layers are of a kind: ``run`` of every ``step``, from ``first`` to before ``stop``."""
+
+    first: Count
+    step: Count
+    run: Count
+    stop: Count
+
+    @classmethod
+    def between(cls, first: Count, stop: Count) -> Layers:
+        """Return all layers from ``first`` to before ``stop``."""
+        return cls(first, stop, stop, stop)
+
+    def indices(self) -> list[int]:
+        """Return the layers one by one; of one architecture only."""
+        first, step, run, stop = (
+            int(part) for part in (self.first, self.step, self.run, self.stop)
+        )
+        return [layer for layer in range(first, stop) if (layer - first) % step < run]
+
+    @classmethod
+    def covering(cls, indices: Sequence[int]) -> list[Layers]:
+        """Return the fewest even progressions that hold exactly ``indices``, in rising order."""
+        runs: list[list[int]] = []
+        for index in indices:
+            if runs and runs[-1][1] == index:
+                runs[-1][1] = index + 1
+            else:
+                runs.append([index, index + 1])
+        starts = [run[0] for run in runs]
+        sizes = [run[1] - run[0] for run in runs]
+        steps = {later - sooner for sooner, later in pairwise(starts)}
+        if len(runs) == 1 or (
+            len(steps) == 1 and len(set(sizes[:-1])) == 1 and sizes[-1] <= sizes[0]
+        ):
+            step = steps.pop() if steps else runs[0][1]
+            return [cls(starts[0], step, sizes[0], runs[-1][1])]
+        return [cls.between(*run) for run in runs]
+
+
+@dataclass(frozen=True)
+class LayerKind:
+    """Layers that are alike.
+
+    Attributes:
+        operators: what each of them does.
+        layers: which they are.
+        tokens: share of the tokens that meet them; half in an encoder-decoder.
+    """
+
+    operators: tuple[Operator, ...]
+    layers: Layers
+    tokens: float = 1.0
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A model, as far as computing and memory go.
+
+    Attributes:
+        model_type: as in ``config.json``.
+        counted_as: the module of ``transformers`` whose parameters these are.
+        hidden: width of the residual stream.
+        layer_count: layers; an encoder's and a decoder's together.
+        vocabulary: entries of the output; 0 where there is none.
+        sequence_length: the longest sequence that the configuration allows, where it says so.
+        kinds: the layers, each in one kind.
+        inputs: before the first layer: embeddings.
+        outputs: after the last: the norm, the head.
+        shape: what a card shows, by its name in the field.
+        notes: what the configuration describes and is not counted.
+    """
+
+    model_type: str
+    counted_as: str
+    hidden: Count
+    layer_count: Count
+    vocabulary: Count
+    sequence_length: int | None
+    kinds: tuple[LayerKind, ...]
+    inputs: tuple[Operator, ...]
+    outputs: tuple[Operator, ...]
+    shape: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Operators by name, in the order that a token meets them."""
+        return tuple(dict.fromkeys(operator.name for operator in self.operators()))
+
+    def operators(self) -> Iterator[Operator]:
+        """Return every operator once a kind."""
+        yield from self.inputs
+        for kind in self.kinds:
+            yield from kind.operators
+        yield from self.outputs
+
+
+def renamed(operators: Sequence[Operator], prefix: str) -> tuple[Operator, ...]:
+    """Return operators with a prefix before each name."""
+    return tuple(replace(operator, name=f"{prefix}{operator.name}") for operator in operators)
