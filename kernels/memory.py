@@ -1,0 +1,322 @@
+"""Memory of one accelerator while training: weights, gradients, optimizer, activations.
+
+References:
+    Rajbhandari et al. 2019, "ZeRO", arXiv 1910.02054, section 5 (what each stage divides).
+    Korthikanti et al. 2022, "Reducing Activation Recomputation in Large Transformer Models",
+    arXiv 2205.05198, sections 4 and 5 (activations, sequence parallelism, in-flight batches).
+    Narayanan et al. 2021, arXiv 2104.04473, section 2.2 (interleaved pipeline schedule).
+    Zhao et al. 2023, "PyTorch FSDP", arXiv 2304.11277, section 3.2 (gathered units).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from .operators import Groups, Operators, layers_before, matrix
+
+ACTIVATION_BYTES = 2.0
+"""Of the 16 bits that activations are kept in."""
+
+PREFETCHED = 2.0
+"""Units of a fully sharded model that are gathered at once: the one in use, and the next."""
+
+
+class Layout(NamedTuple):
+    """How a model is laid out over accelerators; every field ``(*batch)``.
+
+    Attributes:
+        tensor: tensor parallel ranks.
+        pipeline: pipeline stages.
+        virtual: chunks of layers that a stage holds (interleaved schedule); 1 for none.
+        data: data parallel ranks.
+        context: ranks that share a sequence.
+        expert: expert parallel ranks, a divisor of tensor x context x data.
+        expert_tensor: tensor parallel ranks of one expert.
+        sequence_parallel: 1 where what is not tensor parallel is divided along the sequence.
+        micro_batch: sequences of a micro-batch on each data parallel rank.
+        micro_batches: micro-batches of a step.
+        zero: ZeRO stage, 0 to 3; 3 is full sharding (FSDP).
+        shards: ranks over which it shards; at most data x context.
+    """
+
+    tensor: Tensor
+    pipeline: Tensor
+    virtual: Tensor
+    data: Tensor
+    context: Tensor
+    expert: Tensor
+    expert_tensor: Tensor
+    sequence_parallel: Tensor
+    micro_batch: Tensor
+    micro_batches: Tensor
+    zero: Tensor
+    shards: Tensor
+
+
+class Recipe(NamedTuple):
+    """What is held for each parameter, in bytes; every field ``(*batch)``.
+
+    Attributes:
+        weight: of a weight at rest.
+        gathered: of a weight that full sharding has gathered.
+        gradient: of a gradient.
+        matrix_state: optimizer states of a matrix inside a layer, its master copy included.
+        other_state: the same of all other parameters: embeddings, head, norms, biases.
+        trained: 1 where weights are trained, 0 where they are frozen.
+        adapter_rank: rank of low-rank adapters; 0 for none.
+        adapter: of an adapter's weight, gradient and states together.
+    """
+
+    weight: Tensor
+    gathered: Tensor
+    gradient: Tensor
+    matrix_state: Tensor
+    other_state: Tensor
+    trained: Tensor
+    adapter_rank: Tensor
+    adapter: Tensor
+
+
+class Activations(NamedTuple):
+    """What is kept for the backward pass; every field ``(*batch)``.
+
+    Attributes:
+        sequence: tokens of a sequence.
+        score_bytes: for each head, query and key: 0 where attention is fused.
+        mask_bytes: of dropout masks, for each token and unit of the hidden size.
+        full_recompute: 1 where only a layer's input is kept.
+        selective_recompute: 1 where scores are recomputed.
+        logit_bytes: for each token and entry of the vocabulary, at the loss.
+    """
+
+    sequence: Tensor
+    score_bytes: Tensor
+    mask_bytes: Tensor
+    full_recompute: Tensor
+    selective_recompute: Tensor
+    logit_bytes: Tensor
+
+
+class Memory(NamedTuple):
+    """Bytes on one accelerator; every field ``(*batch)``.
+
+    Attributes:
+        weights: at rest, adapters included.
+        gradients: of the weights.
+        optimizer: states and master copies.
+        activations: of all micro-batches in flight, and of the layer being recomputed.
+        logits: logits, their softmax and gradient.
+        gathered: units of a fully sharded model, with the gradients of one.
+    """
+
+    weights: Tensor
+    gradients: Tensor
+    optimizer: Tensor
+    activations: Tensor
+    logits: Tensor
+    gathered: Tensor
+
+    @property
+    def total(self) -> Tensor:
+        """All of it."""
+        return (
+            self.weights
+            + self.gradients
+            + self.optimizer
+            + self.activations
+            + self.logits
+            + self.gathered
+        )
+
+
+def stage_layers(
+    groups: Groups, layers: Tensor, pipeline: Tensor, virtual: Tensor, stage: Tensor
+) -> Tensor:
+    """Layers of each kind on a pipeline stage; 1 for the embedding's and the head's group.
+
+    Layers are dealt out in chunks of one size. Where they do not divide, the last chunk is
+    short, and the first too if more than one is missing: the embedding and the head take their
+    places.
+
+    Args:
+        groups: kinds of layers.
+        layers: of the model; ``(*batch)``, as all that follow.
+        pipeline: stages.
+        virtual: chunks of a stage.
+        stage: which, from 0.
+
+    Returns:
+        ``(groups, *batch)``.
+    """
+    chunks = pipeline * virtual
+    size = torch.ceil(layers / chunks)
+    front = torch.floor((size * chunks - layers) / 2)
+    held = torch.zeros_like(layers + stage + groups.place)
+    for turn in range(int(virtual.max())):
+        start = (stage + turn * pipeline) * size - front
+        stop = torch.minimum(start + size, layers)
+        begun = layers_before(groups, start.clamp_min(0.0))
+        done = layers_before(groups, stop.clamp_min(0.0))
+        held = held + torch.where(virtual > turn, (done - begun).clamp_min(0.0), 0.0)
+    first = torch.where(stage == 0, 1.0, 0.0)
+    last = torch.where(stage == pipeline - 1, 1.0, 0.0)
+    ends = torch.where(groups.place == 1, first, last)
+    return torch.where(groups.place == 0, held, ends)
+
+
+def in_flight(pipeline: Tensor, virtual: Tensor, micro_batches: Tensor, stage: Tensor) -> Tensor:
+    """Micro-batches whose activations a stage keeps at once, of all its layers.
+
+    One forward, one backward: :math:`p - i`. Interleaved: chunks of :math:`1 / v` of the layers,
+    :math:`2 (p - i - 1) + (v - 1) p + 1` of them. Never more than a step has.
+
+    References:
+        Narayanan et al. 2021, section 2.2; Korthikanti et al. 2022, section 4.2.3.
+    """
+    warm_up = torch.where(
+        virtual > 1,
+        (2 * (pipeline - stage - 1) + (virtual - 1) * pipeline + 1) / virtual,
+        pipeline - stage,
+    )
+    return torch.minimum(warm_up, micro_batches)
+
+
+class Held(NamedTuple):
+    """Parameters of one layer that a rank holds; ``(groups, slots, *batch)``.
+
+    Attributes:
+        matrices: elements of matrices.
+        vectors: elements beside them.
+        adapters: elements of low-rank adapters.
+    """
+
+    matrices: Tensor
+    vectors: Tensor
+    adapters: Tensor
+
+
+def held_parameters(
+    operators: Operators, groups: Groups, layout: Layout, adapter_rank: Tensor
+) -> Held:
+    """Parameters of one layer on one rank, undivided by data parallelism.
+
+    Matrices are divided over tensor parallel ranks as far as their heads go, experts over expert
+    and expert-tensor parallel ranks. A tied head on a stage of its own is a copy.
+    """
+    is_expert = operators.expert > 0
+    ways = torch.minimum(operators.ways, layout.tensor)
+    share = torch.where(is_expert, 1 / (layout.expert * layout.expert_tensor), 1 / ways)
+    tied = (groups.place == 2).unsqueeze(1) & (operators.copies == 0) & (layout.pipeline > 1)
+    copies = torch.where(tied, operators.uses, operators.copies)
+    vector_share = torch.where(is_expert, 1 / layout.expert, 1 / ways)
+    low_rank = adapter_rank * operators.adapted * (operators.d_in + operators.d_out)
+    return Held(
+        matrices=copies * matrix(operators) * share,
+        vectors=copies * operators.vectors * vector_share,
+        adapters=operators.copies * low_rank * share,
+    )
+
+
+def kept_bytes(
+    operators: Operators, hidden: Tensor, layout: Layout, activations: Activations
+) -> Tensor:
+    """Bytes per token that one layer of each kind keeps on one rank; ``(groups, *batch)``.
+
+    References:
+        Korthikanti et al. 2022, equations 1 to 4, table 2.
+    """
+    spread = torch.where(layout.sequence_parallel > 0, layout.tensor, 1.0)
+    ways = torch.where(
+        operators.expert > 0, layout.expert_tensor, torch.minimum(operators.ways, layout.tensor)
+    )
+    scores = torch.where(
+        activations.selective_recompute > 0,
+        0.0,
+        operators.heads
+        * activations.score_bytes
+        * torch.minimum(operators.window, activations.sequence).nan_to_num(0.0),
+    )
+    masks = activations.mask_bytes * hidden * (operators.heads > 0)
+    return ((operators.kept + masks) / spread + (operators.kept_split + scores) / ways).sum(1)
+
+
+def training_memory(
+    operators: Operators,
+    groups: Groups,
+    hidden: Tensor,
+    layers: Tensor,
+    vocabulary: Tensor,
+    layout: Layout,
+    recipe: Recipe,
+    activations: Activations,
+    stage: Tensor,
+) -> Memory:
+    """Bytes that one accelerator of a pipeline stage holds at the peak of a training step.
+
+    Args:
+        operators: ``(groups, slots, *batch)``.
+        groups: ``(groups, *batch)``.
+        hidden: width of the residual stream; ``(*batch)``.
+        layers: number of layers; ``(*batch)``.
+        vocabulary: entries of the output; ``(*batch)``.
+        layout: how the model is laid out.
+        recipe: what is held for each parameter.
+        activations: what is kept for the backward pass.
+        stage: pipeline stage, from 0; ``(*batch)``.
+    """
+    on_stage = stage_layers(groups, layers, layout.pipeline, layout.virtual, stage)
+    held = held_parameters(operators, groups, layout, recipe.adapter_rank)
+    states = _states(operators, groups, held, on_stage, layout, recipe)
+    tokens = layout.micro_batch * activations.sequence / layout.context
+    flying = in_flight(layout.pipeline, layout.virtual, layout.micro_batches, stage)
+    kept = kept_bytes(operators, hidden, layout, activations)
+    spread = torch.where(layout.sequence_parallel > 0, layout.tensor, 1.0)
+    inside = groups.place == 0
+    checkpoint = torch.where(inside, ACTIVATION_BYTES * hidden / spread, kept)
+    full = activations.full_recompute > 0
+    resting = (on_stage * torch.where(full, checkpoint, kept)).sum(0) * tokens * flying
+    present = torch.where(inside & (on_stage > 0), kept, 0.0)
+    recomputed = torch.where(full, present.amax(0), 0.0) * tokens
+    last = torch.where(stage == layout.pipeline - 1, 1.0, 0.0)
+    return states._replace(
+        activations=resting + recomputed,
+        logits=last * tokens * vocabulary / layout.tensor * activations.logit_bytes,
+    )
+
+
+def _states(
+    operators: Operators,
+    groups: Groups,
+    held: Held,
+    on_stage: Tensor,
+    layout: Layout,
+    recipe: Recipe,
+) -> Memory:
+    """Weights, gradients and optimizer states of a stage, and what full sharding gathers."""
+    replicas = layout.tensor * layout.context * layout.data / (layout.expert * layout.expert_tensor)
+    expert_shards = torch.minimum(layout.shards, replicas)
+    shards = torch.where(operators.expert > 0, expert_shards, layout.shards)
+    inside = (groups.place == 0).unsqueeze(1)
+    state = torch.where(inside, recipe.matrix_state, recipe.other_state)
+    parameters = held.matrices + held.vectors
+    states = held.matrices * state + held.vectors * recipe.other_state
+    adapters = (on_stage.unsqueeze(1) * held.adapters).sum((0, 1)) * recipe.adapter
+
+    def on_rank(figure: Tensor, least: int) -> Tensor:
+        divided = torch.where(layout.zero >= least, figure / shards, figure)
+        return (on_stage.unsqueeze(1) * divided).sum((0, 1))
+
+    unit = torch.where(on_stage > 0, parameters.sum(1), 0.0).amax(0)
+    gathered = unit * (PREFETCHED * recipe.gathered + recipe.trained * recipe.gathered)
+    nothing = torch.zeros_like(adapters)
+    return Memory(
+        weights=on_rank(parameters * recipe.weight, 3) + adapters,
+        gradients=on_rank(parameters * recipe.gradient * recipe.trained, 2),
+        optimizer=on_rank(states * recipe.trained, 1),
+        activations=nothing,
+        logits=nothing,
+        gathered=torch.where((layout.zero >= 3) & (layout.shards > 1), gathered, 0.0),
+    )
