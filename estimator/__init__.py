@@ -12,8 +12,16 @@ if TYPE_CHECKING:
     from .accelerators import Accelerator as Accelerator
     from .accelerators import find_accelerator as find_accelerator
     from .accelerators import list_accelerators as list_accelerators
+    from .architectures import Architecture as Architecture
+    from .architectures import read_architecture as read_architecture
     from .elsewhere import shares_elsewhere as shares_elsewhere
     from .errors import RequestError as RequestError
+    from .layout import Layout as Layout
+    from .mfu import Speed as Speed
+    from .mfu import Utilisation as Utilisation
+    from .mfu import utilisation as utilisation
+    from .model import ModelCard as ModelCard
+    from .model import describe_model as describe_model
     from .programme import Programme as Programme
     from .programme import load_programme as load_programme
     from .programme import shipped_programmes as shipped_programmes
@@ -25,18 +33,26 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Accelerator": "accelerators",
+    "Architecture": "architectures",
+    "Layout": "layout",
+    "ModelCard": "model",
     "Programme": "programme",
     "RequestError": "errors",
     "RunEstimate": "run",
     "RunSpec": "run",
+    "Speed": "mfu",
     "SpendEstimate": "spend",
+    "Utilisation": "mfu",
     "compare_spend": "spend",
+    "describe_model": "model",
     "estimate_run": "run",
     "find_accelerator": "accelerators",
     "list_accelerators": "accelerators",
     "load_programme": "programme",
+    "read_architecture": "architectures",
     "shares_elsewhere": "elsewhere",
     "shipped_programmes": "programme",
+    "utilisation": "mfu",
 }
 """Public names, and the module each lives in."""
 

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import torch
 from pydantic import BeforeValidator, model_validator
@@ -18,9 +18,11 @@ from computebill.kernels.flop import training_flop
 from .accelerators import Accelerator, find_accelerator
 from .draws import Columns, Method, Settings, settings
 from .errors import shown
+from .layout import Layout
 from .prices import Commitment
 from .quantity import AtLeastOne, Number, Positive, Share
 from .run_inputs import Assumption, gather_inputs
+from .run_model import RunModel, count_run_model
 from .specfile import Name, Spec, read_toml, validate
 from .summary import Collector, Distribution
 
@@ -28,9 +30,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 REPLACES = {
-    "flop": ("tokens",),
-    "params": ("flop",),
-    "params_active": ("flop",),
+    "flop": ("tokens", "model", "layout"),
+    "params": ("flop", "model", "layout"),
+    "params_active": ("flop", "model", "layout"),
+    "model": ("flop", "params", "params_active"),
     "tokens": ("flop",),
     "price": ("provider", "commitment"),
     "provider": ("price",),
@@ -59,6 +62,9 @@ class RunSpec(Spec):
     """A run as its user describes it; every number may be a distribution.
 
     Attributes:
+        model: a config.json, or its directory, in place of parameters.
+        layout: how the model is laid out, for its memory and recomputed FLOP.
+        convention: how model FLOP are counted: 6nd; of a config.json also palm, megatron, causal.
         params: parameters of the model.
         params_active: parameters that one token meets, where fewer than all.
         tokens: tokens trained on.
@@ -80,6 +86,9 @@ class RunSpec(Spec):
     """
 
     name: Name = "run"
+    model: str | None = None
+    layout: Layout | None = None
+    convention: Literal["6nd", "palm", "megatron", "causal"] = "6nd"
     params: Positive | None = None
     params_active: Positive | None = None
     tokens: Positive | None = None
@@ -102,8 +111,10 @@ class RunSpec(Spec):
     @model_validator(mode="after")
     def _consistent(self) -> RunSpec:
         has_params = self.params is not None or self.params_active is not None
+        self._check_model(has_params=has_params)
+        has_params = has_params or self.model is not None
         if self.flop is None and not (has_params and self.tokens is not None):
-            raise ValueError("give params (or params_active) and tokens, or flop")
+            raise ValueError("give params (or params_active, or model) and tokens, or flop")
         if self.flop is not None and has_params and self.tokens is not None:
             raise ValueError("give flop, or params and tokens, not both")
         if self.price is not None and self.provider is not None:
@@ -121,13 +132,24 @@ class RunSpec(Spec):
             raise ValueError(f"params_active: got {active.text}; allowed: up to {total.text}")
         if self.count is not None and self.count.is_constant and self.count.value % 1:
             raise ValueError(f"count: got {self.count.value:g}; allowed: a whole number")
-        if (self.global_batch is None) != (self.sequence_length is None):
+        # A model's sequence length is of use by itself.
+        if self.sequence_length is None and self.global_batch is not None and self.model is None:
+            raise ValueError("give global_batch and sequence_length together")
+        if self.global_batch is None and self.sequence_length is not None and self.model is None:
             raise ValueError("give global_batch and sequence_length together")
         for key in ("global_batch", "sequence_length"):
             value = getattr(self, key)
             if value is not None and value < 1:
                 raise ValueError(f"{key}: got {value:g}; allowed: 1 or more")
         return self
+
+    def _check_model(self, *, has_params: bool) -> None:
+        if self.model is not None and (has_params or self.flop is not None):
+            raise ValueError("give model, or params, or flop, not two of them")
+        if self.model is None and self.layout is not None:
+            raise ValueError("layout: needs model, a config.json")
+        if self.model is None and self.convention != "6nd":
+            raise ValueError(f"convention: got {self.convention!r}; allowed without model: 6nd")
 
 
 @dataclass(frozen=True)
@@ -149,6 +171,7 @@ class RunEstimate:
         assumptions: every number that went in, with its source.
         densities: the costs' distributions, for charts.
         settings: draws, seed, device.
+        model: the model counted from its config.json, where one was given.
     """
 
     spec: RunSpec
@@ -157,16 +180,18 @@ class RunEstimate:
     assumptions: tuple[Assumption, ...]
     densities: Mapping[str, Density]
     settings: Settings
+    model: RunModel | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form; its keys are a contract. Architecture and layout are null."""
+        """Return the JSON form; its keys are a contract. What is not known is null."""
         figure = {name: row.to_dict() for name, row in self.rows.items()}
         return {
             "name": self.spec.name,
             "accelerator": self.accelerator.name,
             "model": {"params": figure["params"], "params_active": figure["params_active"]},
             "tokens": figure["tokens"],
-            "flop": {"model": figure["flop"], "hardware": None},
+            "flop": {"model": figure["flop"], "hardware": figure["flop_hardware"]},
+            "convention": self.spec.convention,
             "mfu": figure["mfu"],
             "step_seconds": figure["step_seconds"],
             "tokens_per_second_per_gpu": figure["tokens_per_second_per_gpu"],
@@ -179,8 +204,8 @@ class RunEstimate:
             },
             "energy_mwh": figure["energy_mwh"],
             "carbon_t": figure["carbon_t"],
-            "memory_gb": None,
-            "layout": None,
+            "memory_gb": self._memory(),
+            "layout": self.model.layout.to_dict() if self.model and self.model.layout else None,
             "breakdown_seconds": None,
             "assumptions": [assumption.to_dict() for assumption in self.assumptions],
             "samples": self.settings.samples,
@@ -188,6 +213,12 @@ class RunEstimate:
             "device": self.settings.device,
             "method": self.settings.method,
         }
+
+    def _memory(self) -> dict[str, float] | None:
+        if self.model is None or self.model.memory is None:
+            return None
+        parts = ("weights", "gradients", "optimizer", "activations", "other", "total")
+        return {part: getattr(self.model.memory, part) for part in parts}
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row a figure: p5, p50, p95, mean."""
@@ -211,7 +242,7 @@ def estimate_run(
     method: Method = "sobol",
     profiles: Sequence[Path] = (),
 ) -> RunEstimate:
-    """Price a run from its totals.
+    """Price a run from its totals, or from its model.
 
     Args:
         spec: a RunSpec, a mapping of its fields, or a TOML file.
@@ -227,7 +258,8 @@ def estimate_run(
     chosen = settings(samples, seed, device, method)
     run = _read(spec)
     accelerator = find_accelerator(run.accelerator, profiles)
-    inputs = gather_inputs(run, accelerator)
+    model = count_run_model(run, accelerator)
+    inputs = gather_inputs(run, accelerator, model)
     columns = Columns(list(inputs.quantities.values()), list(inputs.quantities), chosen.device)
     order = {name: i for i, name in enumerate(inputs.quantities)}
     collector = Collector(len(ROWS), chosen)
@@ -243,6 +275,7 @@ def estimate_run(
         assumptions=inputs.assumptions,
         densities=_densities(collector, rows) if collector.kept else {},
         settings=chosen,
+        model=model,
     )
 
 
@@ -251,6 +284,7 @@ ROWS = (
     "params_active",
     "tokens",
     "flop",
+    "flop_hardware",
     "mfu",
     "gpu_hours",
     "days",
@@ -278,8 +312,10 @@ def evaluate(given: Mapping[str, Tensor]) -> dict[str, Tensor]:
     Returns:
         ``(draws,)`` by the names of ``ROWS``.
     """
-    params = given["params_active"]
-    flop = torch.where(given["flop"].isnan(), training_flop(params, given["tokens"]), given["flop"])
+    params, tokens = given["params_active"], given["tokens"]
+    counted = given["flop_per_token"] * tokens
+    derived = torch.where(counted.isnan(), training_flop(params, tokens), counted)
+    flop = torch.where(given["flop"].isnan(), derived, given["flop"])
     seconds = cost.accelerator_seconds(flop, given["peak_flop_per_s"], given["mfu"])
     wall = seconds / given["count"]
     parts = cost.amortised_hardware(
@@ -296,13 +332,14 @@ def evaluate(given: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {
         "params": given["params"],
         "params_active": params,
-        "tokens": given["tokens"],
+        "tokens": tokens,
         "flop": flop,
+        "flop_hardware": given["hardware_flop_per_token"] * tokens,
         "mfu": given["mfu"],
         "gpu_hours": seconds / cost.SECONDS_PER_HOUR,
         "days": wall / cost.SECONDS_PER_DAY,
-        "tokens_per_second_per_gpu": given["tokens"] / seconds,
-        "step_seconds": wall * given["tokens_per_step"] / given["tokens"],
+        "tokens_per_second_per_gpu": tokens / seconds,
+        "step_seconds": wall * given["tokens_per_step"] / tokens,
         "cloud": cost.cloud(seconds, given["usd_per_second"]),
         "amortised": parts.total + energy,
         "upfront": cost.upfront(given["count"], given["chip_usd"], given["interconnect_share"]),
@@ -315,25 +352,44 @@ def evaluate(given: Mapping[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
-def run_spec(path: str | Path | None, flags: Mapping[str, str]) -> RunSpec:
+def run_spec(
+    path: str | Path | None, flags: Mapping[str, str], layout: Mapping[str, Any] | None = None
+) -> RunSpec:
     """Return the run that a file describes, flags going before it.
+
+    Args:
+        path: a TOML file; its model is looked for beside it.
+        flags: fields of the run.
+        layout: fields of its layout.
 
     Raises:
         RequestError: naming the flag, or the file and its field.
     """
-    data = {} if path is None else read_toml(Path(path))
+    data = {} if path is None else _from_file(Path(path))
     for flag in flags:
         for key in REPLACES.get(flag, ()):
             data.pop(key, None)
     named = frozenset(flags) if path is not None else frozenset(RunSpec.model_fields)
+    if layout:
+        own = data.get("layout")
+        data["layout"] = {**(own if isinstance(own, dict) else {}), **layout}
+        if "lora_targets" in layout:
+            data["layout"]["lora_targets"] = str(layout["lora_targets"]).split(",")
     return validate(RunSpec, {**data, **flags}, "run" if path is None else str(path), named)
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    data = read_toml(path)
+    if isinstance(data.get("model"), str):
+        data["model"] = str(path.parent / data["model"])
+    return data
 
 
 def _read(spec: RunSpec | str | Path | Mapping[str, Any]) -> RunSpec:
     if isinstance(spec, RunSpec):
         return spec
     if isinstance(spec, str | Path):
-        return validate(RunSpec, read_toml(Path(spec)), str(spec))
+        return validate(RunSpec, _from_file(Path(spec)), str(spec))
     return validate(RunSpec, spec, "run")
 
 

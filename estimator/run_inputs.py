@@ -22,6 +22,7 @@ from .quantity import Quantity, constant, parse_quantity
 
 if TYPE_CHECKING:
     from .run import RunSpec
+    from .run_model import RunModel
 
 UNKNOWN = constant(math.nan)
 GIVEN = "given"
@@ -64,14 +65,14 @@ class _Gathering:
             self.assumptions.append(Assumption(label, quantity.text, source))
 
 
-def gather_inputs(run: RunSpec, accelerator: Accelerator) -> Inputs:
-    """Complete a run with its accelerator's figures and the cost method's constants.
+def gather_inputs(run: RunSpec, accelerator: Accelerator, model: RunModel | None = None) -> Inputs:
+    """Complete a run with its model's and accelerator's figures and the cost method's constants.
 
     Raises:
         RequestError: where the accelerator has no such precision, or the provider no price.
     """
     found = _Gathering()
-    _take_model(found, run)
+    _take_model(found, run, model)
     _take_accelerator(found, run, accelerator)
     _take_price(found, run, accelerator)
     _take_ownership(found, run, accelerator)
@@ -96,14 +97,31 @@ def scaled(quantity: Quantity, factor: float) -> Quantity:
     )
 
 
-def _take_model(found: _Gathering, run: RunSpec) -> None:
+def _take_model(found: _Gathering, run: RunSpec, model: RunModel | None) -> None:
     params = run.params or run.params_active or UNKNOWN
+    active = run.params_active or params
+    sequence = run.sequence_length or math.nan
+    per_token = hardware = UNKNOWN
+    if model is not None:
+        counts, flop = model.card.parameters, model.card.flop
+        params, active = constant(float(counts.total)), constant(float(counts.active))
+        sequence = float(model.card.sequence)
+        per_token = constant(model.flop_per_token(run.convention))
+        hardware = constant(float(flop.hardware)) if model.layout else UNKNOWN
+        source = f"{run.model}, {model.card.architecture.model_type}"
+        found.assumptions += [
+            Assumption("parameters", f"{int(counts.total):,}", source),
+            Assumption("active parameters", f"{int(counts.active):,}", source),
+            Assumption("sequence length", f"{sequence:,.0f}", _given(run.sequence_length)),
+            Assumption("model FLOP per token", f"{per_token.value:.4g}", run.convention),
+        ]
     found.take("params", params)
-    found.take("params_active", run.params_active or params)
+    found.take("params_active", active)
     found.take("tokens", run.tokens or UNKNOWN)
     found.take("flop", run.flop or UNKNOWN)
-    per_step = (run.global_batch or math.nan) * (run.sequence_length or math.nan)
-    found.take("tokens_per_step", constant(per_step))
+    found.take("flop_per_token", per_token)
+    found.take("hardware_flop_per_token", hardware)
+    found.take("tokens_per_step", constant((run.global_batch or math.nan) * sequence))
     for key, label in (
         ("params", "parameters"),
         ("params_active", "active parameters"),
@@ -115,6 +133,10 @@ def _take_model(found: _Gathering, run: RunSpec) -> None:
         if quantity is not None:
             found.assumptions.append(Assumption(label, quantity.text, GIVEN))
     found.take("count", run.count or UNKNOWN)
+
+
+def _given(value: object) -> str:
+    return "the model's own limit, at most 4,096" if value is None else GIVEN
 
 
 def _take_accelerator(found: _Gathering, run: RunSpec, accelerator: Accelerator) -> None:

@@ -189,25 +189,40 @@ def conventions(
     )
 
 
-def recomputed_flop(flop: TokenFlop, groups: Groups, selective: Tensor, full: Tensor) -> Tensor:
+def recomputed_flop(
+    operators: Operators,
+    groups: Groups,
+    flop: TokenFlop,
+    selective: Tensor,
+    per_operator: Tensor,
+    full: Tensor,
+) -> Tensor:
     """FLOP per token that recomputation adds.
 
-    Selective recomputation repeats the scores; full recomputation the forward pass of every
-    layer, but not of the embedding and the logits. What a fused attention kernel recomputes
-    inside is not counted, as in published hardware FLOP.
+    Selective recomputation repeats the scores; recomputation by operator every second product,
+    but not attention; full recomputation the forward pass of every layer, but not of the
+    embedding and the logits. What a fused attention kernel recomputes inside is not counted, as
+    in published hardware FLOP.
 
     Args:
-        flop: of each operator.
+        operators: columns.
         groups: where the operators stand.
-        selective: 1 where scores are recomputed; ``(*batch)``.
+        flop: of each operator.
+        selective: 1 where scores are recomputed; ``(*batch)``, as those that follow.
+        per_operator: 1 where every second product is.
         full: 1 where whole layers are.
 
     References:
         Korthikanti et al. 2022, appendix A.
     """
     inside = (groups.place == 0).unsqueeze(1)
-    layers = torch.where(inside, flop.forward, 0.0)
-    scores = torch.where(inside, flop.scores, 0.0)
-    return full * over_layers(groups, layers) + (1.0 - full) * selective * over_layers(
-        groups, scores
+
+    def repeated(share: Tensor, what: Tensor) -> Tensor:
+        return share * over_layers(groups, torch.where(inside, what, 0.0))
+
+    products = torch.where(operators.saved_result > 0, 0.0, flop.products + flop.adapters)
+    return (
+        repeated(selective, flop.scores)
+        + repeated(per_operator, products)
+        + repeated(full, flop.forward)
     )

@@ -65,6 +65,7 @@ class Recipe(NamedTuple):
         gradient: of a gradient.
         matrix_state: optimizer states of a matrix inside a layer, its master copy included.
         other_state: the same of all other parameters: embeddings, head, norms, biases.
+        step: of a parameter, only while the optimizer steps: a gradient in 32 bits.
         trained: 1 where weights are trained, 0 where they are frozen.
         adapter_rank: rank of low-rank adapters; 0 for none.
         adapter: of an adapter's weight, gradient and states together.
@@ -75,6 +76,7 @@ class Recipe(NamedTuple):
     gradient: Tensor
     matrix_state: Tensor
     other_state: Tensor
+    step: Tensor
     trained: Tensor
     adapter_rank: Tensor
     adapter: Tensor
@@ -87,16 +89,18 @@ class Activations(NamedTuple):
         sequence: tokens of a sequence.
         score_bytes: for each head, query and key: 0 where attention is fused.
         mask_bytes: of dropout masks, for each token and unit of the hidden size.
-        full_recompute: 1 where only a layer's input is kept.
-        selective_recompute: 1 where scores are recomputed.
+        recompute: 0 for none; 1 where scores are recomputed (selective); 2 where all but
+            attention's output and every second product's is (by operator); 3 where whole layers
+            are, from their input.
+        fused: 1 where element-wise kernels are fused, 0 where each keeps its own input.
         logit_bytes: for each token and entry of the vocabulary, at the loss.
     """
 
     sequence: Tensor
     score_bytes: Tensor
     mask_bytes: Tensor
-    full_recompute: Tensor
-    selective_recompute: Tensor
+    recompute: Tensor
+    fused: Tensor
     logit_bytes: Tensor
 
 
@@ -110,6 +114,7 @@ class Memory(NamedTuple):
         activations: of all micro-batches in flight, and of the layer being recomputed.
         logits: logits, their softmax and gradient.
         gathered: units of a fully sharded model, with the gradients of one.
+        step: what the optimizer's step takes, when all activations are gone.
     """
 
     weights: Tensor
@@ -118,18 +123,13 @@ class Memory(NamedTuple):
     activations: Tensor
     logits: Tensor
     gathered: Tensor
+    step: Tensor
 
     @property
     def total(self) -> Tensor:
-        """All of it."""
-        return (
-            self.weights
-            + self.gradients
-            + self.optimizer
-            + self.activations
-            + self.logits
-            + self.gathered
-        )
+        """The peak: at the end of a forward pass, or when the optimizer steps."""
+        passing = self.activations + self.logits + self.gathered
+        return self.weights + self.gradients + self.optimizer + torch.maximum(passing, self.step)
 
 
 def stage_layers(
@@ -225,22 +225,31 @@ def kept_bytes(
 ) -> Tensor:
     """Bytes per token that one layer of each kind keeps on one rank; ``(groups, *batch)``.
 
+    Nothing is recomputed but, where that is asked for, scores.
+
     References:
         Korthikanti et al. 2022, equations 1 to 4, table 2.
     """
-    spread = torch.where(layout.sequence_parallel > 0, layout.tensor, 1.0)
-    ways = torch.where(
-        operators.expert > 0, layout.expert_tensor, torch.minimum(operators.ways, layout.tensor)
-    )
+    unfused = activations.fused == 0
+    keys = torch.minimum(operators.window, activations.sequence)
     scores = torch.where(
-        activations.selective_recompute > 0,
-        0.0,
-        operators.heads
-        * activations.score_bytes
-        * torch.minimum(operators.window, activations.sequence).nan_to_num(0.0),
+        activations.recompute > 0, 0.0, operators.heads * activations.score_bytes * keys
     )
     masks = activations.mask_bytes * hidden * (operators.heads > 0)
-    return ((operators.kept + masks) / spread + (operators.kept_split + scores) / ways).sum(1)
+    whole = operators.kept + masks + torch.where(unfused, operators.eager, 0.0)
+    divided = operators.kept_split + scores + torch.where(unfused, operators.eager_split, 0.0)
+    return (whole / _spread(layout) + divided / _ways(operators, layout)).sum(1)
+
+
+def _spread(layout: Layout) -> Tensor:
+    """Ranks that share what is not tensor parallel."""
+    return torch.where(layout.sequence_parallel > 0, layout.tensor, 1.0)
+
+
+def _ways(operators: Operators, layout: Layout) -> Tensor:
+    """Ranks that share what an operator keeps."""
+    dense = torch.minimum(operators.ways, layout.tensor)
+    return torch.where(operators.expert > 0, layout.expert_tensor, dense)
 
 
 def training_memory(
@@ -273,13 +282,15 @@ def training_memory(
     tokens = layout.micro_batch * activations.sequence / layout.context
     flying = in_flight(layout.pipeline, layout.virtual, layout.micro_batches, stage)
     kept = kept_bytes(operators, hidden, layout, activations)
-    spread = torch.where(layout.sequence_parallel > 0, layout.tensor, 1.0)
     inside = groups.place == 0
-    checkpoint = torch.where(inside, ACTIVATION_BYTES * hidden / spread, kept)
-    full = activations.full_recompute > 0
-    resting = (on_stage * torch.where(full, checkpoint, kept)).sum(0) * tokens * flying
-    present = torch.where(inside & (on_stage > 0), kept, 0.0)
-    recomputed = torch.where(full, present.amax(0), 0.0) * tokens
+    inputs = ACTIVATION_BYTES * hidden / _spread(layout)
+    results = inputs + (operators.saved_result / _ways(operators, layout)).sum(1)
+    mode = activations.recompute
+    checkpoint = torch.where(mode == 2, results, torch.where(mode == 3, inputs, kept))
+    resting = (on_stage * torch.where(inside, checkpoint, kept)).sum(0) * tokens * flying
+    # While a layer is recomputed, all of it is there.
+    present = torch.where(inside & (on_stage > 0), kept - checkpoint, 0.0)
+    recomputed = present.amax(0) * tokens
     last = torch.where(stage == layout.pipeline - 1, 1.0, 0.0)
     return states._replace(
         activations=resting + recomputed,
@@ -319,4 +330,5 @@ def _states(
         activations=nothing,
         logits=nothing,
         gathered=torch.where((layout.zero >= 3) & (layout.shards > 1), gathered, 0.0),
+        step=on_rank(parameters * recipe.step * recipe.trained, 1),
     )

@@ -33,7 +33,10 @@ class Operators(NamedTuple):
         adapted: 1 where a low-rank adapter is put beside the matrix.
         kept: bytes per token kept for the backward pass, undivided.
         kept_split: bytes per token kept, divided with the operator.
+        eager: bytes per token kept besides where kernels are not fused, undivided.
+        eager_split: the same, divided with the operator.
         heads: query heads with a score for each key.
+        saved_result: bytes per token of the results that per-operator recomputation keeps.
     """
 
     d_in: Tensor
@@ -52,7 +55,10 @@ class Operators(NamedTuple):
     adapted: Tensor
     kept: Tensor
     kept_split: Tensor
+    eager: Tensor
+    eager_split: Tensor
     heads: Tensor
+    saved_result: Tensor
 
 
 class Groups(NamedTuple):
@@ -103,9 +109,7 @@ def matrix(operators: Operators) -> Tensor:
 
 def parameters(operators: Operators) -> Tensor:
     """Parameters that one layer holds in each operator; ``(groups, slots, *batch)``."""
-    held = matrix(operators) + operators.vectors
-    # Vectors beside no matrix of its own: a bias of a tied head.
-    return operators.copies * held
+    return operators.copies * (matrix(operators) + operators.vectors)
 
 
 def active_parameters(operators: Operators) -> Tensor:

@@ -13,6 +13,8 @@ from .config import Config, read_config
 from .families import FAMILIES, OTHER_NAMES
 from .operators import Architecture
 
+__all__ = ["Architecture", "read_architecture"]
+
 INNER = ("text_config", "llm_config", "language_config", "text_model")
 """Where a multimodal configuration keeps its language model."""
 
@@ -53,9 +55,10 @@ def _architecture(fields: Mapping[str, Any], file: str) -> Architecture:
     family = FAMILIES[str(model_type)]
     config = Config(fields, family.defaults, family.names, file)
     architecture = family.architecture(config, str(model_type))
-    if config.get("num_nextn_predict_layers"):
-        notes.append("Layers that predict further tokens (MTP) are not counted.")
-    return replace(architecture, notes=(*architecture.notes, *notes))
+    further = config.optional_size("num_nextn_predict_layers", least=0) or 0
+    if further:
+        notes.append(f"{further} layer(s) that predict further tokens (MTP) are not counted.")
+    return replace(architecture, notes=(*architecture.notes, *notes), further=further)
 
 
 def _unknown(given: object) -> str:

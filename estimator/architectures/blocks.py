@@ -20,24 +20,26 @@ def vector(name: str, size: Count) -> Operator:
     return Operator(name, vectors=size, ways=1)
 
 
-def norm(name: str, size: Count, kind: str, kept: Count | None = None) -> Operator:
+def norm(name: str, size: Count, kind: str) -> Operator:
     """Return a norm: ``rms`` (a gain), ``layer`` (gain and bias), ``gain``, or ``none``.
 
-    It keeps its input, ``size`` unless said otherwise.
+    It keeps its input. An unfused root-mean-square norm keeps it in 32 bits, and what it scales
+    by the gain.
     """
     vectors = {"rms": 1, "gain": 1, "layer": 2, "none": 0}[kind] * size
-    return Operator(name, vectors=vectors, ways=1, kept=BYTES * (size if kept is None else kept))
+    eager = 2 * BYTES * size if kind == "rms" else 0
+    return Operator(name, vectors=vectors, ways=1, kept=BYTES * size, eager=eager)
 
 
 def column(name: str, d_in: Count, d_out: Count, bias: bool = False, **more: Any) -> Operator:
     """Return a product divided by its outputs over tensor parallel ranks."""
-    vectors = d_out if bias else 0
-    return Operator(name, d_in, d_out, vectors=vectors, **more)
+    vectors, result = d_out if bias else 0, d_out * more.get("uses", 1)
+    return Operator(name, d_in, d_out, vectors=vectors, result=result, **more)
 
 
 def row(name: str, d_in: Count, d_out: Count, bias: bool = False, **more: Any) -> list[Operator]:
     """Return a product divided by its inputs; its bias is held by each rank."""
-    product = Operator(name, d_in, d_out, **more)
+    product = column(name, d_in, d_out, **more)
     return [product, vector(name, d_out)] if bias else [product]
 
 
@@ -67,6 +69,7 @@ def scores(
         ways=heads,
         kept_split=kept,
         heads=heads,
+        result=heads * d_v,
     )
 
 
@@ -203,7 +206,10 @@ def mlp(
     kept, kept_split = (0, into + inner) if expert else (into, inner)
     parts = [column(name, hidden, width, bias, kept=kept, kept_split=kept_split, **shared)]
     if gated:
-        parts.append(column(name, hidden, width, bias, kept_split=inner, **shared))
+        # Unfused, the activated gate is kept as well as what it was made from.
+        parts.append(
+            column(name, hidden, width, bias, kept_split=inner, eager_split=inner, **shared)
+        )
     if expert:
         # Its bias goes with it to another rank.
         return [*parts, column(name, width, hidden, bias, kept_split=inner, **shared)]

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from computebill.kernels.operators import Groups, Operators
 
+from .blocks import BYTES
 from .operators import Architecture, Count, LayerKind, Layers, Operator
 
 NOTHING = Operator("", copies=0, uses=0)
@@ -61,13 +62,15 @@ def columns(
     grid = [[*kind.operators, *[NOTHING] * (slots - len(kind.operators))] for _, kind in kinds]
 
     def field(name: str) -> Tensor:
-        values = _stacked([value(operator, name) for row in grid for operator in row], device)
+        values = _stacked([v for row in grid for v in value(row, name)], device)
         return values.reshape(len(grid), slots, *values.shape[1:])
 
-    def value(operator: Operator, name: str) -> Count:
+    def value(row: Sequence[Operator], name: str) -> list[Count]:
         if name == "adapted":
-            return float(operator.adapted in adapted)
-        return cast(Count, getattr(operator, name))
+            return [float(operator.adapted in adapted) for operator in row]
+        if name == "saved_result":
+            return _saved_results(row)
+        return [cast(Count, getattr(operator, name)) for operator in row]
 
     def layers(name: str) -> Tensor:
         return _stacked([getattr(kind.layers, name) for _, kind in kinds], device)
@@ -87,6 +90,22 @@ def columns(
         layers=_stacked([architecture.layer_count], device)[0],
         vocabulary=_stacked([architecture.vocabulary], device)[0],
     )
+
+
+def _saved_results(row: Sequence[Operator]) -> list[Count]:
+    """Bytes of the results that recomputation by operator keeps: attention, every second product.
+
+    PyTorch's selective checkpointing, as torchtitan sets it up (Liang et al. 2024, arXiv
+    2410.06511, section 2.1.3).
+    """
+    saved: list[Count] = []
+    products = 0
+    for operator in row:
+        is_product = isinstance(operator.d_in, Tensor) or operator.d_in > 0
+        products += is_product
+        keeps = products % 2 == 1 if is_product else True
+        saved.append(BYTES * operator.result if keeps else 0)
+    return saved
 
 
 def _stacked(values: Sequence[Count], device: str) -> Tensor:

@@ -43,7 +43,10 @@ class Operator:
         kept: bytes per token kept for the backward pass in 16 bits, held by each rank of a
             tensor parallel group, unless it is sequence parallel too.
         kept_split: the same, of what is divided with the operator.
+        eager: bytes per token kept besides where element-wise kernels are not fused.
+        eager_split: the same, of what is divided with the operator.
         heads: query heads with a score for each key, kept where attention is not fused.
+        result: elements per token of what a costly operator gives: a product, attention.
     """
 
     name: str
@@ -63,7 +66,10 @@ class Operator:
     adapted: str = ""
     kept: Count = 0
     kept_split: Count = 0
+    eager: Count = 0
+    eager_split: Count = 0
     heads: Count = 0
+    result: Count = 0
 
 
 @dataclass(frozen=True)
@@ -138,6 +144,8 @@ class Architecture:
         outputs: after the last: the norm, the head.
         shape: what a card shows, by its name in the field.
         notes: what the configuration describes and is not counted.
+        further: layers that predict further tokens; not counted, but they have a place in a
+            pipeline.
     """
 
     model_type: str
@@ -151,6 +159,7 @@ class Architecture:
     outputs: tuple[Operator, ...]
     shape: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
+    further: int = 0
 
     @cached_property
     def names(self) -> tuple[str, ...]:

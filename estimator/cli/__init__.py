@@ -16,6 +16,8 @@ import click
 
 COMMANDS = {
     "run": "Price a hypothetical training run: FLOP, days, GPU-hours, dollars, energy.",
+    "model": "Count a model's parameters, FLOP and memory from its config.json.",
+    "mfu": "Read a speed, or a published MFU, under every convention.",
     "spend": "Set an organisation's final runs against the R&D compute it reported.",
     "hardware": "List the accelerators that are known, and where each figure comes from.",
 }

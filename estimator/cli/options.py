@@ -26,20 +26,29 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(path_type=Path)
 
 
-def whole_number(ctx: click.Context, param: click.Parameter, value: str | int | None) -> int | None:
-    """Read a flag's whole number, with the suffixes that numbers take everywhere: ``10M``."""
+def number(ctx: click.Context, param: click.Parameter, value: str | float | None) -> float | None:
+    """Read a flag's number, with the suffixes that numbers take everywhere: ``405B``."""
     if value is None:
         return None
-    from ..errors import RequestError, shown
+    from ..errors import RequestError
     from ..quantity import parse_number
 
     try:
-        number = parse_number(value)
+        return parse_number(value)
     except ValueError as error:
         raise RequestError(param.opts[0], str(error)) from None
-    if number % 1:
+
+
+def whole_number(ctx: click.Context, param: click.Parameter, value: str | int | None) -> int | None:
+    """Read a flag's whole number: ``10M``."""
+    given = number(ctx, param, value)
+    if given is None:
+        return None
+    if given % 1:
+        from ..errors import RequestError, shown
+
         raise RequestError(param.opts[0], f"got {shown(value)}; allowed: a whole number")
-    return int(number)
+    return int(given)
 
 
 def sampling_options(command: Command) -> Command:
@@ -53,7 +62,7 @@ def sampling_options(command: Command) -> Command:
         names = ("samples", "seed", "method", "device", "profiles")
         return command(sampling={name: given.pop(name) for name in names}, **given)
 
-    return _with(
+    return with_options(
         collecting,
         click.option(
             "--samples",
@@ -103,7 +112,7 @@ def output_options(command: Command) -> Command:
     ) -> Any:
         return command(outputs=Outputs(as_json, as_csv, output, plot), **given)
 
-    return _with(
+    return with_options(
         collecting,
         click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
         click.option("--csv", "as_csv", is_flag=True, help="Print the rows as CSV."),
@@ -118,7 +127,7 @@ def output_options(command: Command) -> Command:
     )
 
 
-def _with(command: Command, *options: Callable[[Command], Command]) -> Command:
+def with_options(command: Command, *options: Callable[[Command], Command]) -> Command:
     """Add options so that the help lists them in this order."""
     for option in reversed(options):
         command = option(command)

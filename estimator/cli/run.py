@@ -6,10 +6,13 @@ from typing import Any
 
 import click
 
+from .layouts import layout_options, read_layout
 from .options import Outputs, output_options, sampling_options
 
 FIELDS = (
     ("name", "A name for the run."),
+    ("model", "config.json, its directory, or -: exact counts in place of --params."),
+    ("convention", "How model FLOP are counted: 6nd; with --model palm, megatron, causal."),
     ("params", "Parameters, 405B."),
     ("params-active", "Parameters that one token meets, where fewer than all."),
     ("tokens", "Tokens trained on, 15.6T."),
@@ -40,12 +43,17 @@ def _field_options(command: Any) -> Any:
 @click.command()
 @click.argument("spec", required=False, metavar="[SPEC]")
 @_field_options
+@layout_options
 @sampling_options
 @output_options
 def command(
-    spec: str | None, sampling: dict[str, Any], outputs: Outputs, **fields: str | None
+    spec: str | None,
+    layout_flags: dict[str, str],
+    sampling: dict[str, Any],
+    outputs: Outputs,
+    **fields: str | None,
 ) -> None:
-    """Price a hypothetical training run from its totals.
+    """Price a hypothetical training run from its totals, or from its config.json.
 
     SPEC is a TOML file of the same fields as the flags; a flag goes before the file. Any number
     may be a range, 0.3..0.45, read as its 10th to 90th percentile.
@@ -53,12 +61,14 @@ def command(
     \b
     computebill run --params 405B --tokens 15.6T --accelerator h100 --count 16384 --mfu 0.36..0.43
     computebill run --params 70B --tokens 2T --accelerator a100-80gb --provider aws --count 2048
+    computebill run --model config.json --tokens 2T --accelerator h100 --count 512 --tp 8 --pp 4
     """  # noqa: D301 -- click reads the backslash
     outputs.check()
     from ..run import estimate_run, run_spec
 
     given = {name.replace("-", "_"): value for name, value in fields.items() if value is not None}
-    estimate = estimate_run(run_spec(spec, given), **sampling)
+    read_layout(layout_flags)  # a mistake in a flag is told by the flag's name
+    estimate = estimate_run(run_spec(spec, given, layout_flags), **sampling)
 
     def tables() -> Any:
         from ..views import run as view

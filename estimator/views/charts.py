@@ -11,6 +11,8 @@ import altair as alt
 import pandas as pd
 
 from ..errors import RequestError, shown
+from ..mfu import Utilisation
+from ..model import ModelCard
 from ..run import COST_WAYS, RunEstimate
 from ..spend import SKIPPED, SpendEstimate
 from ..writing import replacing
@@ -227,4 +229,68 @@ def _styled(chart: Any) -> Any:
         .configure_title(anchor="start", fontSize=15)
         .configure_legend(labelFontSize=12, labelLimit=300)
         .configure_text(fontSize=12)
+    )
+
+
+def model_chart(card: ModelCard) -> Any:
+    """FLOP per token by operator, and memory under each layout in its parts."""
+    total = float(card.flop.forward + card.flop.backward)
+    flop = pd.DataFrame(
+        [
+            {"operator": name.replace("_", " "), "share": float(forward + backward) / total}
+            for name, (forward, backward) in card.flop.by_operator.items()
+        ]
+    )
+    parts = ("weights", "gradients", "optimizer", "activations", "other")
+    memory = pd.DataFrame(
+        [
+            {"layout": use.name, "part": part, "gb": getattr(use, part), "order": order}
+            for use in card.memory
+            for order, part in enumerate(parts)
+        ],
+        columns=["layout", "part", "gb", "order"],
+    )
+    shares = (
+        alt.Chart(flop, title=f"{card.architecture.model_type}: FLOP per token by operator")
+        .mark_bar(color=WAY_COLOURS[0])
+        .encode(
+            x=alt.X("share:Q", title="share of forward and backward").axis(format="%"),
+            y=alt.Y("operator:N", title=None, sort=None),
+            tooltip=["operator", alt.Tooltip("share:Q", format=".1%")],
+        )
+        .properties(width=WIDTH)
+    )
+    limit = card.accelerator.memory_gb.value
+    bars = (
+        alt.Chart(memory, title=f"Memory of one GPU at {card.sequence:,} tokens")
+        .mark_bar()
+        .encode(
+            x=alt.X("gb:Q", title=f"GB; the line is {card.accelerator.title}"),
+            y=alt.Y("layout:N", title=None, sort=None).axis(labelLimit=320),
+            color=alt.Color("part:N", title=None, sort=list(parts)).scale(range=PROGRAMME_COLOURS),
+            order="order:Q",
+            tooltip=["layout", "part", alt.Tooltip("gb:Q", format=".3g")],
+        )
+        .properties(width=WIDTH)
+    )
+    rule = (
+        alt.Chart(pd.DataFrame({"gb": [limit]})).mark_rule(color=FINAL, strokeDash=[5, 4])
+    ).encode(x="gb:Q")
+    return _styled(alt.vconcat(shares, bars + rule).resolve_scale(color="independent"))
+
+
+def mfu_chart(found: Utilisation) -> Any:
+    """Utilisation under each convention."""
+    rows = [{"convention": name, "share": share} for name, share in found.mfu.items() if share]
+    if found.hfu is not None:
+        rows.append({"convention": "hfu", "share": found.hfu})
+    return _styled(
+        alt.Chart(pd.DataFrame(rows), title=f"Utilisation of {found.accelerator.title}")
+        .mark_bar(color=WAY_COLOURS[0])
+        .encode(
+            x=alt.X("share:Q", title="share of the peak").axis(format="%"),
+            y=alt.Y("convention:N", title=None, sort=None),
+            tooltip=["convention", alt.Tooltip("share:Q", format=".1%")],
+        )
+        .properties(width=WIDTH)
     )

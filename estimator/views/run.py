@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterator
 from rich.console import RenderableType
 from rich.table import Table
 
+from ..model import MemoryUse
 from ..run import RunEstimate
 from ..summary import Distribution
 from . import tables
-from .text import count_interval, flop_interval, money_interval, percent_interval
+from .text import count_interval, digits, flop_interval, money_interval, percent_interval
 
 ROWS: tuple[tuple[str, str, Callable[[Distribution], str], str], ...] = (
     ("Training FLOP", "flop", flop_interval, ""),
+    ("Hardware FLOP, recomputation counted", "flop_hardware", flop_interval, ""),
     ("Utilisation (MFU)", "mfu", percent_interval, ""),
     ("GPU-hours", "gpu_hours", count_interval, ""),
     ("Days", "days", count_interval, ""),
@@ -31,6 +33,8 @@ ROWS: tuple[tuple[str, str, Callable[[Distribution], str], str], ...] = (
 def full(estimate: RunEstimate) -> Iterator[RenderableType]:
     """The answer, then every assumption with its source."""
     yield _answer(estimate)
+    if estimate.model is not None and estimate.model.memory is not None:
+        yield _memory(estimate.model.memory, estimate.accelerator.memory_gb.value)
     yield _assumptions(estimate)
 
 
@@ -45,6 +49,19 @@ def _answer(estimate: RunEstimate) -> Table:
         row = estimate.rows[key]
         if row.is_known:
             table.add_row(label, write(row) + unit)
+    return table
+
+
+def _memory(use: MemoryUse, limit_gb: float) -> Table:
+    verdict = "fits" if use.total <= limit_gb else "does not fit"
+    table = tables.table(
+        f"Memory of the fullest GPU (pipeline stage {use.stage + 1} of {use.layout.pp}), GB: "
+        f"{verdict} in {limit_gb:g}"
+    )
+    parts = ("weights", "gradients", "optimizer", "activations", "other", "total")
+    for part in parts:
+        table.add_column(part, justify="right")
+    table.add_row(*(digits(getattr(use, part)) for part in parts))
     return table
 
 

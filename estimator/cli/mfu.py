@@ -1,0 +1,93 @@
+"""``computebill mfu``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .options import Outputs, number, output_options, profiles_option, whole_number
+
+SPEED = (
+    ("tokens-per-second", "Tokens per second and GPU."),
+    ("step-seconds", "Seconds of a step; with --global-batch, --sequence-length and --count."),
+    ("global-batch", "Sequences of a step."),
+    ("count", "Accelerators."),
+    ("mfu", "A published utilisation, to be read under the other conventions."),
+)
+
+
+def _speed_options(command: Any) -> Any:
+    for name, text in reversed(SPEED):
+        command = click.option(f"--{name}", metavar="VALUE", callback=number, help=text)(command)
+    return command
+
+
+@click.command()
+@click.option("--model", metavar="CONFIG", help="config.json, its directory, or -.")
+@click.option("--params", metavar="N", callback=number, help="Parameters, without a config.json.")
+@click.option(
+    "--params-active", metavar="N", callback=number, help="Those that a token meets, if fewer."
+)
+@click.option("--accelerator", required=True, metavar="NAME", help="Name, or a profile's file.")
+@click.option("--precision", metavar="NAME", help="Of the peak: bf16, fp8, …")
+@_speed_options
+@click.option("--convention", metavar="NAME", help="Of --mfu: 6nd, palm, megatron, causal.")
+@click.option("--sequence-length", metavar="TOKENS", callback=whole_number, help="Of a sequence.")
+@click.option(
+    "--recompute", default="none", show_default=True, help="none, selective, operators, full."
+)
+@click.option(
+    "--lora-rank", metavar="N", default="0", callback=whole_number, help="Adapters, base frozen."
+)
+@profiles_option
+@output_options
+def command(
+    model: str | None,
+    params: float | None,
+    params_active: float | None,
+    accelerator: str,
+    precision: str | None,
+    sequence_length: int | None,
+    recompute: str,
+    lora_rank: int,
+    profiles: tuple[Path, ...],
+    outputs: Outputs,
+    tokens_per_second: float | None,
+    **speed: Any,
+) -> None:
+    """Read a measured speed, or a published MFU, under every convention.
+
+    \b
+    computebill mfu --model config.json --tokens-per-second 430 --accelerator h100
+    computebill mfu --model config.json --step-seconds 19.8 --global-batch 2048 \\
+        --sequence-length 8192 --count 1024 --accelerator h100 --recompute full
+    computebill mfu --model config.json --mfu 0.41 --convention palm --accelerator a100-80gb
+    """  # noqa: D301 -- click reads the backslash
+    outputs.check()
+    from ..mfu import Speed, utilisation
+
+    found = utilisation(
+        model,
+        speed=Speed(tokens_per_second_per_gpu=tokens_per_second, **speed),
+        accelerator=accelerator,
+        precision=precision,
+        params_active=params_active if params_active is not None else params,
+        sequence_length=sequence_length,
+        recompute=recompute,
+        lora_rank=lora_rank,
+        profiles=profiles,
+    )
+
+    def tables() -> Any:
+        from ..views import mfu as view
+
+        return view.full(found)
+
+    def chart() -> Any:
+        from ..views import charts
+
+        return charts.mfu_chart(found)
+
+    outputs.emit(found.to_dict(), found.to_frame, tables, chart)

@@ -1,0 +1,74 @@
+"""``computebill model``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .layouts import layout_options, read_layout
+from .options import Outputs, output_options, profiles_option, whole_number
+
+
+@click.command()
+@click.argument("config", metavar="CONFIG")
+@click.option(
+    "--sequence-length",
+    metavar="TOKENS",
+    callback=whole_number,
+    help="Tokens of a sequence; else what the configuration allows, at most 4,096.",
+)
+@click.option(
+    "--accelerator",
+    default="h100-sxm",
+    show_default=True,
+    metavar="NAME",
+    help="That the largest micro-batch is to fit.",
+)
+@layout_options
+@profiles_option
+@output_options
+def command(
+    config: str,
+    sequence_length: int | None,
+    accelerator: str,
+    layout_flags: dict[str, str],
+    profiles: tuple[Path, ...],
+    outputs: Outputs,
+) -> None:
+    """Count the parameters, FLOP and memory of a model from its config.json.
+
+    CONFIG is a Hugging Face config.json, a directory that holds one, or - for standard input.
+    Flags of a layout show the memory of each of its pipeline stages; without any, common layouts
+    are shown.
+
+    \b
+    computebill model config.json
+    computebill model config.json --tp 8 --pp 4 --dp 16 --recompute full --sequence-length 8192
+    """  # noqa: D301 -- click reads the backslash
+    outputs.check()
+    from ..model import describe_model
+
+    recompute = layout_flags.get("recompute")
+    only_mode = recompute is not None and len(layout_flags) == 1
+    card = describe_model(
+        config,
+        sequence_length=sequence_length,
+        layout=None if only_mode else read_layout(layout_flags),
+        accelerator=accelerator,
+        recompute=recompute if only_mode else None,
+        profiles=profiles,
+    )
+
+    def tables() -> Any:
+        from ..views import model as view
+
+        return view.full(card)
+
+    def chart() -> Any:
+        from ..views import charts
+
+        return charts.model_chart(card)
+
+    outputs.emit(card.to_dict(), card.to_frame, tables, chart)

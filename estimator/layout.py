@@ -1,0 +1,268 @@
+"""A layout as a user describes it: checked against a model, and as columns for kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, NamedTuple
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from computebill.kernels import memory
+
+from .architectures import Architecture
+from .errors import RequestError
+from .specfile import Spec
+
+Degree = Annotated[int, Field(ge=1, le=10**6)]
+Recompute = Literal["none", "selective", "operators", "full"]
+Recipe = Literal["megatron", "deepspeed", "deepspeed-bf16", "fsdp"]
+Optimizer = Literal["adamw", "adamw-8bit", "muon"]
+
+RECOMPUTE: dict[str, float] = {"none": 0.0, "selective": 1.0, "operators": 2.0, "full": 3.0}
+"""As the memory kernel numbers them."""
+
+
+class Bytes(NamedTuple):
+    """What a mixed-precision recipe holds for each parameter, in bytes, beside moments."""
+
+    weight: float
+    gathered: float
+    gradient: float
+    master: float
+    step: float
+
+
+RECIPES: dict[str, Bytes] = {
+    # Megatron-LM: gradients are accumulated in 32 bits (docs, "distributed optimizer").
+    "megatron": Bytes(weight=2, gathered=2, gradient=4, master=4, step=0),
+    # DeepSpeed ZeRO: 4 psi + 16 psi / n, of which 4 are a 32-bit gradient (its memory estimator).
+    "deepspeed": Bytes(weight=2, gathered=2, gradient=2, master=4, step=4),
+    # Its BF16 optimizer, and nanotron: a 32-bit accumulator beside the 16-bit gradient.
+    "deepspeed-bf16": Bytes(weight=2, gathered=2, gradient=6, master=4, step=0),
+    # torch FSDP: weights rest in 32 bits and are gathered in 16; no other master copy.
+    "fsdp": Bytes(weight=4, gathered=2, gradient=4, master=0, step=0),
+}
+
+MOMENTS: dict[str, tuple[float, float]] = {
+    # Of matrices in layers, and of everything else.
+    "adamw": (8.0, 8.0),
+    # Two moments of one byte, with a 32-bit scale for each block of 256 (Dettmers et al. 2021,
+    # arXiv 2110.02861); embeddings stay in 32 bits.
+    "adamw-8bit": (2.0 + 2 * 4 / 256, 8.0),
+    # One moment; embeddings, head and norms are AdamW's (Jordan et al. 2024; Kimi K2).
+    "muon": (4.0, 8.0),
+}
+"""Bytes of an optimizer's moments for each parameter."""
+
+SCORE_BYTES = {"flash": 0.0, "unfused": 2.0}
+"""Kept for each head, query and key: the softmax, where attention is not one kernel."""
+
+LOGIT_BYTES = {"fused": 10.0, "eager": 14.0}
+"""For each token and entry of the vocabulary, at the loss: logits in 16 bits, in 32, their softmax;
+unfused, its gradient too."""
+
+
+class Layout(Spec):
+    """How a model is laid out over accelerators.
+
+    Attributes:
+        tp: tensor parallel ranks.
+        pp: pipeline stages.
+        vpp: chunks of layers on a stage (interleaved schedule).
+        dp: data parallel ranks.
+        cp: ranks that share a sequence.
+        ep: expert parallel ranks, out of tp x cp x dp.
+        etp: tensor parallel ranks of an expert.
+        micro_batch: sequences of a micro-batch.
+        micro_batches: micro-batches of a step; unknown: enough to fill the pipeline.
+        zero: ZeRO stage; 1 divides optimizer states, 2 gradients, 3 weights (FSDP).
+        shards: ranks that ZeRO divides over, where fewer than dp x cp.
+        recompute: none; selective (attention scores); operators (all but attention and every
+            second product, as torchtitan); full (whole layers).
+        sequence_parallel: whether norms and residuals are divided over tensor parallel ranks;
+            as a rule wherever there are any.
+        recipe: mixed-precision bookkeeping: megatron, deepspeed, deepspeed-bf16, fsdp; as a
+            rule fsdp with zero 3, else megatron.
+        optimizer: adamw, adamw-8bit or muon.
+        attention: flash, or unfused (scores are stored).
+        kernels: fused element-wise kernels, or eager ones that each keep their input.
+        dropout: whether masks are kept.
+        lora_rank: rank of low-rank adapters beside frozen weights; 0 trains all weights.
+        lora_targets: what they are put beside: attention, mlp, experts.
+        overhead_gb: context, communicators and workspaces of one process.
+    """
+
+    tp: Degree = 1
+    pp: Degree = 1
+    vpp: Degree = 1
+    dp: Degree = 1
+    cp: Degree = 1
+    ep: Degree = 1
+    etp: Degree = 1
+    micro_batch: Degree = 1
+    micro_batches: Degree | None = None
+    zero: Annotated[int, Field(ge=0, le=3)] = 1
+    shards: Degree | None = None
+    recompute: Recompute = "selective"
+    sequence_parallel: bool | None = None
+    recipe: Recipe | None = None
+    optimizer: Optimizer = "adamw"
+    attention: Literal["flash", "unfused"] = "flash"
+    kernels: Literal["fused", "eager"] = "fused"
+    dropout: bool = False
+    lora_rank: Annotated[int, Field(ge=0, le=10**6)] = 0
+    lora_targets: tuple[Literal["attention", "mlp", "experts"], ...] = ("attention", "mlp")
+    overhead_gb: Annotated[float, Field(ge=0, le=1000)] = 2.0
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Layout:
+        if self.vpp > 1 and self.pp == 1:
+            raise ValueError(f"vpp: got {self.vpp}; allowed: 1, as pp is 1")
+        ranks = self.tp * self.cp * self.dp
+        if ranks % (self.ep * self.etp):
+            raise ValueError(
+                f"ep: got {self.ep} x etp {self.etp}; allowed: a divisor of tp x cp x dp, {ranks}"
+            )
+        if self.shards is not None and (self.dp * self.cp) % self.shards:
+            raise ValueError(
+                f"shards: got {self.shards}; allowed: a divisor of dp x cp, {self.dp * self.cp}"
+            )
+        return self
+
+    @property
+    def accelerators(self) -> int:
+        """How many accelerators it takes."""
+        return self.tp * self.pp * self.cp * self.dp
+
+    @property
+    def used_recipe(self) -> str:
+        """The recipe, given or as a rule."""
+        return self.recipe or ("fsdp" if self.zero == 3 else "megatron")
+
+    @property
+    def adapted(self) -> frozenset[str]:
+        """What low-rank adapters are put beside."""
+        return frozenset(self.lora_targets) if self.lora_rank else frozenset()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        shown = {key: getattr(self, key) for key in ("tp", "pp", "vpp", "dp", "cp", "ep", "etp")}
+        return {
+            "accelerators": self.accelerators,
+            **shown,
+            "micro_batch": self.micro_batch,
+            "zero": self.zero,
+            "recompute": self.recompute,
+            "recipe": self.used_recipe,
+            "optimizer": self.optimizer,
+        }
+
+
+def check_layout(architecture: Architecture, layout: Layout, sequence: int) -> None:
+    """Refuse a layout that does not divide the model.
+
+    Raises:
+        RequestError: naming the degree, what was given and what is allowed.
+    """
+    heads = {int(operator.heads) for operator in architecture.operators() if operator.heads}
+    for count in sorted(heads):
+        if count % layout.tp:
+            raise RequestError("tp", f"got {layout.tp}; allowed: a divisor of {count} heads")
+    experts = {int(each.copies) for each in architecture.operators() if each.expert}
+    if layout.ep * layout.etp > 1 and not experts:
+        raise RequestError("ep", f"got {layout.ep}; allowed: 1, as the model has no experts")
+    for count in sorted(experts):
+        if count % layout.ep:
+            raise RequestError("ep", f"got {layout.ep}; allowed: a divisor of {count} experts")
+    if sequence % layout.cp:
+        raise RequestError("cp", f"got {layout.cp}; allowed: a divisor of {sequence} tokens")
+    _check_pipeline(architecture, layout)
+
+
+def _check_pipeline(architecture: Architecture, layout: Layout) -> None:
+    layers, chunks = int(architecture.layer_count), layout.pp * layout.vpp
+    # The embedding, the head and layers for further tokens may stand for a layer each.
+    places = range(layers, layers + 3 + architecture.further)
+    if layers >= chunks and any(count % chunks == 0 for count in places):
+        return
+    field = "vpp" if layout.vpp > 1 else "pp"
+    given = f"{layout.pp}" if layout.vpp == 1 else f"{layout.vpp} x pp {layout.pp}"
+    allowed = [n for n in range(1, layers + 1) if any(count % n == 0 for count in places)]
+    raise RequestError(
+        field,
+        f"got {given}; allowed: what divides {layers} layers, where the embedding and the head "
+        f"may stand for one each: {', '.join(map(str, allowed))}",
+    )
+
+
+def layout_columns(layouts: Sequence[Layout]) -> memory.Layout:
+    """Return layouts as columns, one a row."""
+
+    def column(name: str) -> Tensor:
+        return torch.tensor([float(getattr(each, name)) for each in layouts], dtype=torch.float64)
+
+    dp, cp, tp = column("dp"), column("cp"), column("tp")
+    sequence_parallel = [
+        each.tp > 1 if each.sequence_parallel is None else each.sequence_parallel
+        for each in layouts
+    ]
+    batches = [float(each.micro_batches or each.pp * each.vpp * 2) for each in layouts]
+    shards = [float(each.shards or each.dp * each.cp) for each in layouts]
+    return memory.Layout(
+        tensor=tp,
+        pipeline=column("pp"),
+        virtual=column("vpp"),
+        data=dp,
+        context=cp,
+        expert=column("ep"),
+        expert_tensor=column("etp"),
+        sequence_parallel=torch.tensor(sequence_parallel, dtype=torch.float64),
+        micro_batch=column("micro_batch"),
+        micro_batches=torch.tensor(batches, dtype=torch.float64),
+        zero=column("zero"),
+        shards=torch.tensor(shards, dtype=torch.float64),
+    )
+
+
+def recipe_columns(layouts: Sequence[Layout]) -> memory.Recipe:
+    """Return what layouts hold for each parameter, one a row."""
+    rows = []
+    for each in layouts:
+        held = RECIPES[each.used_recipe]
+        matrix, other = MOMENTS[each.optimizer]
+        trained = 0.0 if each.lora_rank else 1.0
+        # An adapter's own weight, gradient and states; small, so of one recipe.
+        adapter = held.weight + held.gradient + held.master + other
+        rows.append(
+            (
+                held.weight,
+                held.gathered,
+                held.gradient,
+                held.master + matrix,
+                held.master + other,
+                held.step,
+                trained,
+                float(each.lora_rank),
+                adapter,
+            )
+        )
+    return memory.Recipe(*torch.tensor(rows, dtype=torch.float64).T)
+
+
+def activation_columns(layouts: Sequence[Layout], sequence: float) -> memory.Activations:
+    """Return what layouts keep for the backward pass, one a row."""
+    rows = [
+        (
+            sequence,
+            # With dropout, a mask and what it leaves are kept beside the softmax.
+            SCORE_BYTES[each.attention] * (2.5 if each.dropout else 1.0),
+            2.0 * each.dropout,
+            RECOMPUTE[each.recompute],
+            float(each.kernels == "fused"),
+            LOGIT_BYTES[each.kernels],
+        )
+        for each in layouts
+    ]
+    return memory.Activations(*torch.tensor(rows, dtype=torch.float64).T)

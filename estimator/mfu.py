@@ -1,0 +1,212 @@
+"""Utilisation under every convention, from a measured speed.
+
+Published figures were counted differently: the same run is at 38 % by one convention and at 44 %
+by another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from computebill.kernels.flop import training_flop
+
+from .accelerators import Accelerator, find_accelerator
+from .architectures import Architecture, read_architecture
+from .architectures.columns import columns
+from .counting import CONVENTIONS, count_flop
+from .errors import RequestError, shown
+from .layout import RECOMPUTE
+from .model import default_sequence
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How fast a run was.
+
+    Attributes:
+        tokens_per_second_per_gpu: measured, or from a step's time.
+        step_seconds: of a whole step, with the next three.
+        global_batch: sequences of a step.
+        count: accelerators.
+        mfu: as published, under ``convention``.
+        convention: 6nd, palm, megatron or causal.
+    """
+
+    tokens_per_second_per_gpu: float | None = None
+    step_seconds: float | None = None
+    global_batch: float | None = None
+    count: float | None = None
+    mfu: float | None = None
+    convention: str | None = None
+
+
+@dataclass(frozen=True)
+class Utilisation:
+    """What ``utilisation`` finds.
+
+    Attributes:
+        model: its ``model_type``, or nothing where only totals were given.
+        accelerator: the part.
+        precision: whose peak is meant.
+        peak_flop_per_s: that peak.
+        sequence: tokens of a sequence; None where only totals were given.
+        tokens_per_second_per_gpu: the speed.
+        flop_per_token: model FLOP, by convention; those that need an architecture may be None.
+        hardware_flop_per_token: what was really computed; None without an architecture.
+    """
+
+    model: str
+    accelerator: Accelerator
+    precision: str
+    peak_flop_per_s: float
+    sequence: int | None
+    tokens_per_second_per_gpu: float
+    flop_per_token: Mapping[str, float | None]
+    hardware_flop_per_token: float | None
+
+    def share(self, flop_per_token: float | None) -> float | None:
+        """Return the share of the peak that so many FLOP per token are."""
+        if flop_per_token is None:
+            return None
+        return flop_per_token * self.tokens_per_second_per_gpu / self.peak_flop_per_s
+
+    @property
+    def mfu(self) -> dict[str, float | None]:
+        """Model FLOP utilisation, by convention."""
+        return {name: self.share(value) for name, value in self.flop_per_token.items()}
+
+    @property
+    def hfu(self) -> float | None:
+        """Hardware FLOP utilisation: recomputation counted, masked attention not."""
+        return self.share(self.hardware_flop_per_token)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form; its keys are a contract."""
+        return {
+            "model_type": self.model or None,
+            "accelerator": self.accelerator.name,
+            "precision": self.precision,
+            "peak_flop_per_s": self.peak_flop_per_s,
+            "sequence_length": self.sequence,
+            "tokens_per_second_per_gpu": self.tokens_per_second_per_gpu,
+            "flop_per_token": dict(self.flop_per_token),
+            "hardware_flop_per_token": self.hardware_flop_per_token,
+            "mfu": self.mfu,
+            "hfu": self.hfu,
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row a convention: FLOP per token, utilisation."""
+        import pandas as pd
+
+        rows = [
+            {"convention": name, "flop_per_token": flop, "utilisation": self.share(flop)}
+            for name, flop in (*self.flop_per_token.items(), ("hfu", self.hardware_flop_per_token))
+        ]
+        return pd.DataFrame(rows)
+
+
+def utilisation(
+    config: str | Path | Mapping[str, Any] | Architecture | None = None,
+    *,
+    speed: Speed,
+    accelerator: str,
+    precision: str | None = None,
+    params_active: float | None = None,
+    sequence_length: int | None = None,
+    recompute: str = "none",
+    lora_rank: int = 0,
+    profiles: Sequence[Path] = (),
+) -> Utilisation:
+    """Return utilisation under every convention.
+
+    Args:
+        config: a model's configuration; or give ``params_active``.
+        speed: tokens per second and accelerator, a step's time, or a published utilisation.
+        accelerator: any name in use, or a profile's file.
+        precision: of the peak; the profile's own default otherwise.
+        params_active: parameters that one token meets: 6nd alone.
+        sequence_length: tokens of a sequence; else the model's own limit, at most 4,096.
+        recompute: none, selective, operators or full; hardware FLOP count it.
+        lora_rank: of low-rank adapters beside frozen weights.
+        profiles: folders of accelerator profiles of one's own.
+
+    Raises:
+        RequestError: naming the field that is wrong.
+    """
+    part = find_accelerator(accelerator, profiles)
+    used = precision or part.default_precision
+    peak = part.peak_flop_per_s(used)
+    if recompute not in RECOMPUTE:
+        allowed = ", ".join(RECOMPUTE)
+        raise RequestError("recompute", f"got {shown(recompute)}; allowed: {allowed}")
+    if (config is None) == (params_active is None):
+        raise RequestError("model", "give a config.json or params, and not both")
+    flop: dict[str, float | None] = dict.fromkeys(CONVENTIONS)
+    hardware = sequence = None
+    name = ""
+    if config is None:
+        one = torch.ones((), dtype=torch.float64)
+        flop["6nd"] = float(training_flop(one * _positive("params", params_active), one))
+        sequence = sequence_length
+    else:
+        architecture = config if isinstance(config, Architecture) else read_architecture(config)
+        name = architecture.model_type
+        sequence = sequence_length or default_sequence(architecture)
+        adapted = frozenset({"attention", "mlp"} if lora_rank else ())
+        counted = count_flop(
+            columns(architecture, adapted), sequence, recompute=recompute, adapter_rank=lora_rank
+        )
+        flop = {key: float(value) for key, value in counted.conventions.items()}
+        hardware = float(counted.hardware)
+    return Utilisation(
+        model=name,
+        accelerator=part,
+        precision=used,
+        peak_flop_per_s=peak,
+        sequence=sequence,
+        tokens_per_second_per_gpu=_tokens_per_second(speed, sequence, flop, peak),
+        flop_per_token=flop,
+        hardware_flop_per_token=hardware,
+    )
+
+
+def _tokens_per_second(
+    speed: Speed, sequence: int | None, flop: Mapping[str, float | None], peak: float
+) -> float:
+    ways = (speed.tokens_per_second_per_gpu, speed.step_seconds, speed.mfu)
+    if sum(way is not None for way in ways) != 1:
+        raise RequestError(
+            "speed",
+            "give one of tokens per second and GPU, a step's seconds, or a published MFU",
+        )
+    if speed.tokens_per_second_per_gpu is not None:
+        return _positive("tokens_per_second_per_gpu", speed.tokens_per_second_per_gpu)
+    if speed.mfu is not None:
+        if speed.convention not in CONVENTIONS:
+            allowed = ", ".join(CONVENTIONS)
+            raise RequestError("convention", f"got {shown(speed.convention)}; allowed: {allowed}")
+        counted = flop[speed.convention]
+        if counted is None:
+            raise RequestError("convention", f"{speed.convention} needs a config.json")
+        return _positive("mfu", speed.mfu) * peak / counted
+    if speed.global_batch is None or speed.count is None or sequence is None:
+        raise RequestError(
+            "step_seconds", "needs the global batch, the sequence length and the GPU count"
+        )
+    tokens = _positive("global_batch", speed.global_batch) * sequence
+    return tokens / _positive("step_seconds", speed.step_seconds) / _positive("count", speed.count)
+
+
+def _positive(field: str, value: float | None) -> float:
+    if value is None or not 0 < value < float("inf"):
+        raise RequestError(field, f"got {shown(value)}; allowed: more than 0")
+    return float(value)

@@ -1,0 +1,86 @@
+"""What a run's ``config.json`` and layout add to its totals: exact counts, FLOP, memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .errors import RequestError, shown
+from .layout import Layout
+from .model import MemoryUse, ModelCard, describe_model
+
+if TYPE_CHECKING:
+    from .accelerators import Accelerator
+    from .run import RunSpec
+
+
+@dataclass(frozen=True)
+class RunModel:
+    """A run's model, counted.
+
+    Attributes:
+        card: of the model, at the run's sequence length.
+        layout: as given, its data parallel degree completed from the accelerators' number.
+        memory: of the fullest pipeline stage; None without a layout.
+    """
+
+    card: ModelCard
+    layout: Layout | None
+    memory: MemoryUse | None
+
+    def flop_per_token(self, convention: str) -> float:
+        """Model FLOP per token of a training step."""
+        return float(self.card.flop.conventions[convention])
+
+
+def count_run_model(run: RunSpec, accelerator: Accelerator) -> RunModel | None:
+    """Count a run's model; None where the run gives only totals.
+
+    Raises:
+        RequestError: naming the field of the configuration or of the layout.
+    """
+    if run.model is None:
+        return None
+    layout = run.layout and _completed(run, run.layout)
+    length = None if run.sequence_length is None else int(run.sequence_length)
+    card = describe_model(
+        run.model,
+        sequence_length=length,
+        layout=layout,
+        accelerator=accelerator,
+        recompute=None if layout else "none",
+    )
+    fullest = max(card.memory, key=lambda use: use.total) if layout else None
+    return RunModel(card, layout, fullest)
+
+
+def _completed(run: RunSpec, layout: Layout) -> Layout:
+    """Give the layout the run's accelerators and its global batch."""
+    update: dict[str, int] = {}
+    if run.count is not None:
+        if not run.count.is_constant:
+            raise RequestError("count", f"got {run.count.text}; allowed with a layout: one number")
+        count, replica = int(run.count.value), layout.tp * layout.pp * layout.cp
+        if "dp" not in layout.model_fields_set:
+            if count % replica:
+                raise RequestError(
+                    "count", f"got {count}; allowed: a multiple of tp x pp x cp, {replica}"
+                )
+            update["dp"] = count // replica
+        elif layout.accelerators != count:
+            raise RequestError(
+                "count", f"got {count}; allowed: tp x pp x cp x dp, {layout.accelerators}"
+            )
+    dp = update.get("dp", layout.dp)
+    if run.global_batch is not None and layout.micro_batches is None:
+        micro, rest = divmod(run.global_batch, layout.micro_batch * dp)
+        if rest:
+            raise RequestError(
+                "global_batch",
+                f"got {shown(run.global_batch)}; allowed: a multiple of micro-batch x dp, "
+                f"{layout.micro_batch * dp}",
+            )
+        update["micro_batches"] = int(micro)
+    # Made anew, so that what hangs on several degrees is checked with all of them.
+    given = {name: getattr(layout, name) for name in layout.model_fields_set}
+    return Layout(**{**given, **update})

@@ -1,0 +1,103 @@
+"""Tables of a model's card."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from ..architectures.families import FAMILIES
+from ..counting import CONVENTIONS
+from ..model import ModelCard
+from . import tables
+from .text import count as short
+from .text import digits, flop, percent
+
+CONVENTION_TEXT = {
+    "6nd": "6 x parameters a token meets",
+    "palm": "6nd + attention over the whole sequence",
+    "megatron": "matrix products + attention over the whole sequence",
+    "causal": "matrix products + attention that the mask lets through",
+}
+
+
+def full(card: ModelCard) -> Iterator[RenderableType]:
+    """What it is, what a token costs, what a GPU holds."""
+    yield _shape(card)
+    yield _operators(card)
+    yield _conventions(card)
+    yield _memory(card)
+    for note in card.architecture.notes:
+        yield Text(f"Note: {note}")
+
+
+def _shape(card: ModelCard) -> Table:
+    family = FAMILIES[card.architecture.model_type]
+    table = tables.table(f"{card.architecture.model_type} (as {family.title})")
+    table.add_column("")
+    table.add_column("", justify="right")
+    found = card.to_dict()
+    rows = [("Parameters", found["params"]), ("  that a token meets", found["params_active"])]
+    rows.append(("  embeddings", found["params_embedding"]))
+    if found["params_adapters"]:
+        rows.append(("Adapters", found["params_adapters"]))
+    for label, value in rows:
+        table.add_row(label, f"{value:,}  ({short(value)})")
+    table.add_row("Layers", f"{found['layers']:,}")
+    table.add_row("Hidden size", f"{found['hidden']:,}")
+    if found["vocabulary"]:
+        table.add_row("Vocabulary", f"{found['vocabulary']:,}")
+    table.add_row("Sequence length", f"{card.sequence:,}")
+    return table
+
+
+def _operators(card: ModelCard) -> Table:
+    table = tables.table("FLOP per token")
+    table.add_column("operator")
+    for heading in ("forward", "backward", "share"):
+        table.add_column(heading, justify="right")
+    total = float(card.flop.forward + card.flop.backward)
+    for name, (forward, backward) in card.flop.by_operator.items():
+        table.add_row(
+            name.replace("_", " "),
+            flop(float(forward)),
+            flop(float(backward)),
+            percent(float(forward + backward) / total),
+        )
+    table.add_row("total", flop(float(card.flop.forward)), flop(float(card.flop.backward)), "")
+    if float(card.flop.recomputed):
+        table.add_row("recomputed", flop(float(card.flop.recomputed)), "", "")
+    return table
+
+
+def _conventions(card: ModelCard) -> Table:
+    table = tables.table("Model FLOP per token of a training step, by convention")
+    table.add_column("convention")
+    table.add_column("FLOP", justify="right")
+    table.add_column("counts")
+    for name in CONVENTIONS:
+        table.add_row(name, flop(float(card.flop.conventions[name])), CONVENTION_TEXT[name])
+    return table
+
+
+def _memory(card: ModelCard) -> Table:
+    part = card.accelerator
+    how = card.memory[0].layout if card.memory else None
+    described = (
+        f"micro-batch {how.micro_batch}, {how.recompute} recomputation, {how.optimizer}"
+        if how
+        else "no common layout divides this model"
+    )
+    table = tables.table(f"Memory of one GPU at {card.sequence:,} tokens, GB ({described})")
+    table.add_column("layout")
+    for heading in ("weights", "gradients", "optimizer", "activations", "other", "total"):
+        table.add_column(heading, justify="right")
+    table.add_column(f"micro-batch in {part.memory_gb.value:g} GB", justify="right")
+    for use in card.memory:
+        parts = (use.weights, use.gradients, use.optimizer, use.activations, use.other, use.total)
+        most = use.largest_micro_batch
+        shown = "" if card.layout and use.stage else f"up to {most:,}" if most else "does not fit"
+        table.add_row(use.name, *(digits(each) for each in parts), shown)
+    return table
