@@ -18,6 +18,7 @@ LARGEST_SIZE = 10**9
 MOST_LAYERS = 10_000
 
 SPELLINGS = {
+    "hidden_size": ("n_embed",),
     "num_experts": ("num_local_experts", "n_routed_experts"),
     "layer_types": ("layers_block_type", "attn_type_list"),
 }
@@ -101,11 +102,13 @@ class Config:
         )
 
     def get(self, name: str) -> Any:
-        """Return a field as it is given, or its default; ``null`` where there is neither."""
+        """Return a field as it is given, ``null`` included, or its default."""
         value: Any = self.fields
         for part in self.key(name).split("."):
-            value = value.get(part) if isinstance(value, Mapping) else None
-        return self.defaults.get(name) if value is None else value
+            if not isinstance(value, Mapping) or part not in value:
+                return self.defaults.get(name)
+            value = value[part]
+        return value
 
     def fault(self, name: str, allowed: str) -> RequestError:
         """Return the error for a field that cannot be used as given."""

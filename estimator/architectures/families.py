@@ -348,7 +348,7 @@ FAMILIES: dict[str, Family] = {
         "MiniMax-Text-01, M1",
         mixer=by_label({FULL: attention(), LINEAR: particulars.lightning}),
         feed_forward=mixture(),
-        mixers=every(2, FULL, LINEAR),
+        mixers=every(2, FULL, LINEAR, offset=0),
         defaults={"num_key_value_heads": 8, "num_experts": 8, "num_experts_per_tok": 2},
     ),
     "minimax_m2": Family(
@@ -424,7 +424,7 @@ FAMILIES: dict[str, Family] = {
     "jamba": Family(
         "Jamba",
         mixer=by_label({FULL: attention(), LINEAR: particulars.jamba_mamba}),
-        feed_forward=dense_or(mixture()),
+        feed_forward=particulars.jamba_feed_forward,
         mixers=every("attn_layer_period", FULL, LINEAR, offset="attn_layer_offset"),
         feed_forwards=every("expert_layer_period", SPARSE, DENSE, offset="expert_layer_offset"),
         defaults={

@@ -7,7 +7,17 @@ from typing import Any
 from . import blocks
 from .config import Config
 from .operators import Operator
-from .recipes import CHUNKED, FULL, LINEAR, SLIDING, uniform, windowed
+from .recipes import (
+    CHUNKED,
+    DENSE,
+    FULL,
+    LINEAR,
+    SLIDING,
+    dense_or,
+    mixture,
+    uniform,
+    windowed,
+)
 
 
 def falcon_attention(config: Config, label: str) -> list[Operator]:
@@ -125,6 +135,12 @@ def jamba_mamba(config: Config, label: str) -> list[Operator]:
         bias=config.flag("mamba_proj_bias"),
         conv_bias=config.flag("mamba_conv_bias"),
     )
+
+
+def jamba_feed_forward(config: Config, label: str) -> list[Operator]:
+    """Jamba: a mixture of one expert is a dense block."""
+    alone = config.get("num_experts") == 1
+    return dense_or(mixture())(config, DENSE if alone else label)
 
 
 def delta_net(config: Config, label: str) -> list[Operator]:

@@ -118,7 +118,10 @@ def test_every_field_has_a_flag_and_every_flag_a_field() -> None:
     ("arguments", "problem"),
     [
         ([], "--accelerator: is missing"),
-        (["--accelerator", "h100"], "run: give params (or params_active) and tokens, or flop"),
+        (
+            ["--accelerator", "h100"],
+            "run: give params (or params_active, or model) and tokens, or flop",
+        ),
         (["--flop", "1e24"], "--accelerator: is missing"),
         ([*GIVEN, "--mfu", "2"], "--mfu: got 2; allowed: above 0, up to 1"),
         ([*GIVEN, "--mfu", "0"], "--mfu: got 0"),

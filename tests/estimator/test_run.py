@@ -297,7 +297,7 @@ def test_densities_are_probabilities() -> None:
         ({"accelerator": "a100"}, "accelerator: 'a100' names more than one accelerator"),
         ({"accelerator": "[bold]"}, "accelerator: '[bold]' is not a known accelerator"),
         ({"accelerator": 100}, "run: accelerator: got 100"),
-        ({"params": None}, "run: give params (or params_active) and tokens, or flop"),
+        ({"params": None}, "run: give params (or params_active, or model) and tokens, or flop"),
         ({"flop": 1e24}, "run: give flop, or params and tokens, not both"),
         ({"params_active": "8B"}, "run: params_active: got 8B; allowed: up to 7B"),
         ({"provider": "aws"}, "run: give price or provider, not both"),

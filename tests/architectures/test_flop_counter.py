@@ -1,0 +1,156 @@
+"""Forward FLOP are those that PyTorch counts on the modules of transformers.
+
+The counter sees every matrix product and convolution. Where a module computes otherwise than the
+architecture asks, the difference is told operator by operator:
+
+- Masked attention is computed in full: ours is compared with every key counted.
+- Recurrences (state spaces, delta rule, lightning attention) are computed in chunks, as products
+  that depend on the chunk, or element by element, which the counter does not see. All that such
+  a mixer does beside its projections and convolution is left out on both sides.
+- Jamba multiplies by its time step's matrix outside the module that holds it; the counter sees it
+  among the products of the scan, so that it is left out on both sides.
+- A causal convolution pads its input, and computes kernel - 1 outputs that are cut off.
+- Llama 4's module runs every expert on every token, with zeros for those not chosen.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from modules import module, routing
+from small import small_config
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+import computebill as cb
+from computebill.architectures.columns import columns
+from computebill.architectures.families import FAMILIES
+from computebill.kernels import flop as kernel
+
+PUBLISHED = json.loads(
+    Path(__file__).parents[1].joinpath("data", "published_configs.json").read_text("utf-8")
+)
+SEQUENCE = 12
+MIXERS = ("linear_attn", "mamba", "mixer", "self_attn")
+MASK_BY_ITSELF = {"bert", "bloom", "falcon", "mpt"}
+RECURRENT = {"qwen3_next", "minimax", "mamba2", "bamba", "jamba"}
+
+
+def by_name(config: dict[str, Any], sequence: float) -> dict[str, float]:
+    """Our FLOP per token by operator, every key attended, recurrences left out."""
+    batch = columns(cb.read_architecture(config))
+    found = kernel.token_flop(
+        batch.operators, torch.tensor([sequence], dtype=torch.float64), full_attention=True
+    )
+    each = found.products + found.scores
+    layers = kernel.layers_of(batch.groups) * batch.groups.tokens
+    total: dict[str, float] = {}
+    for group, names in enumerate(batch.names):
+        for slot, name in enumerate(names):
+            value = float(each[group, slot] * layers[group])
+            total[name] = total.get(name, 0.0) + value
+    return total
+
+
+def run(built: nn.Module, sequence: int) -> tuple[FlopCounterMode, int]:
+    """Run a module on one sequence, and return the counter and the tokens."""
+    config, device = built.config, next(built.parameters()).device
+    tokens = torch.ones((1, sequence), dtype=torch.long, device=device)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        if config.model_type == "vit":
+            side = config.image_size
+            built(torch.zeros((1, config.num_channels, side, side), device=device))
+            return counter, (side // config.patch_size) ** 2 + 1
+        if config.model_type == "t5":
+            built(input_ids=tokens, decoder_input_ids=tokens)
+            return counter, 2 * sequence
+        options: dict[str, Any] = {} if config.model_type == "bert" else {"use_cache": False}
+        if device.type == "meta" and config.model_type not in MASK_BY_ITSELF:
+            # Making a mask looks at values, which are not there.
+            options["attention_mask"] = torch.zeros((1, 1, sequence, sequence), device=device)
+        built(tokens, **options)
+    return counter, sequence
+
+
+def outside_mixers(counter: FlopCounterMode, built: nn.Module) -> float:
+    """FLOP that the counter saw, less what recurrent mixers do beside projections."""
+    seen = float(counter.get_total_flops())
+    counts = counter.get_flop_counts()
+    root = type(built).__name__
+    for name, inner in built.named_modules():
+        if name.rpartition(".")[2] not in MIXERS or hasattr(inner, "q_proj"):
+            continue
+        whole = counts.get(f"{root}.{name}", {})
+        inside = whole.get(torch.ops.aten.convolution, 0) + sum(
+            sum(counts.get(f"{root}.{name}.{child}", {}).values())
+            for child, part in inner.named_modules()
+            if isinstance(part, nn.Linear)
+        )
+        seen -= sum(whole.values()) - inside
+    return seen
+
+
+def padded_convolutions(built: nn.Module) -> float:
+    """FLOP of the outputs that causal convolutions cut off."""
+    return sum(
+        2.0 * part.weight.numel() * (part.kernel_size[0] - 1)
+        for part in built.modules()
+        if isinstance(part, nn.Conv1d)
+    )
+
+
+def time_steps(built: nn.Module) -> float:
+    """FLOP per token of the time step's product, for modules that do it by hand."""
+    return sum(
+        2.0 * part.weight.numel()
+        for name, part in built.named_modules()
+        if name.endswith("dt_proj") and isinstance(part, nn.Linear)
+    )
+
+
+@pytest.mark.parametrize("model_type", FAMILIES)
+@settings(max_examples=6, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_random_configurations(model_type: str, data: st.DataObject) -> None:
+    config = data.draw(small_config(model_type))
+    built = module(config, "cpu").requires_grad_(False)
+    counter, tokens = run(built, SEQUENCE)
+    found = by_name(config, SEQUENCE if model_type != "vit" else tokens)
+    seen = float(counter.get_total_flops())
+    if model_type in RECURRENT:
+        seen = outside_mixers(counter, built) - padded_convolutions(built)
+    if model_type == "llama4_text":
+        experts, top_k = routing(built.config)
+        found["experts"] = found.get("experts", 0.0) * experts / top_k
+    ours = sum(found.values()) - time_steps(built)
+    assert ours * tokens == pytest.approx(seen, rel=1e-3)
+
+
+RUN_ON_META = [
+    "meta-llama/Llama-2-7b-hf",
+    "meta-llama/Llama-3.1-70B",
+    "google/gemma-2-9b",
+    "openai-community/gpt2-xl",
+    "bigscience/bloom",
+    "tiiuae/falcon-180B",
+    "google-bert/bert-base-uncased",
+    "google-t5/t5-small",
+]
+
+
+@pytest.mark.parametrize(
+    "published",
+    [each for each in PUBLISHED if any(each["name"].startswith(n) for n in RUN_ON_META)],
+    ids=lambda published: published["name"],
+)
+def test_published_sizes(published: dict[str, Any]) -> None:
+    config = published["config"]
+    counter, tokens = run(module(config), 64)
+    found = sum(by_name(config, 64.0).values())
+    assert found * tokens == pytest.approx(counter.get_total_flops(), rel=1e-3)
