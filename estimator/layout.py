@@ -59,9 +59,20 @@ MOMENTS: dict[str, tuple[float, float]] = {
 SCORE_BYTES = {"flash": 0.0, "unfused": 2.0}
 """Kept for each head, query and key: the softmax, where attention is not one kernel."""
 
-LOGIT_BYTES = {"fused": 10.0, "eager": 14.0}
-"""For each token and entry of the vocabulary, at the loss: logits in 16 bits, in 32, their softmax;
-unfused, its gradient too."""
+LOGIT_BYTES = {"megatron": 10.0}
+PLAIN_LOGIT_BYTES = 14.0
+"""For each token and entry of the vocabulary, at the loss: logits in 16 bits and in 32, and their
+softmax, which Megatron-LM overwrites with its gradient and PyTorch does not."""
+
+
+CONTEXT_GB = 1.5
+"""Of a process on a device: 1,271 to 1,573 MiB, as BigScience measured on V100 and A100."""
+
+COMMUNICATOR_GB = 0.4
+"""Of NCCL's buffers, for each kind of parallel group that a rank is in. Not checked."""
+
+BUCKETS_GB = {"deepspeed": 3.0, "deepspeed-bf16": 3.0}
+"""DeepSpeed's two buckets to reduce and one to gather, of 5e8 elements each (its defaults)."""
 
 
 class Layout(Spec):
@@ -74,7 +85,7 @@ class Layout(Spec):
         dp: data parallel ranks.
         cp: ranks that share a sequence.
         ep: expert parallel ranks, out of tp x cp x dp.
-        etp: tensor parallel ranks of an expert.
+        etp: tensor parallel ranks of an expert; as a rule tp where ep is 1, and else 1.
         micro_batch: sequences of a micro-batch.
         micro_batches: micro-batches of a step; unknown: enough to fill the pipeline.
         zero: ZeRO stage; 1 divides optimizer states, 2 gradients, 3 weights (FSDP).
@@ -91,7 +102,8 @@ class Layout(Spec):
         dropout: whether masks are kept.
         lora_rank: rank of low-rank adapters beside frozen weights; 0 trains all weights.
         lora_targets: what they are put beside: attention, mlp, experts.
-        overhead_gb: context, communicators and workspaces of one process.
+        overhead_gb: of one process: context, communicators, buckets; as a rule from the groups
+            and the recipe.
     """
 
     tp: Degree = 1
@@ -100,7 +112,7 @@ class Layout(Spec):
     dp: Degree = 1
     cp: Degree = 1
     ep: Degree = 1
-    etp: Degree = 1
+    etp: Degree | None = None
     micro_batch: Degree = 1
     micro_batches: Degree | None = None
     zero: Annotated[int, Field(ge=0, le=3)] = 1
@@ -114,21 +126,12 @@ class Layout(Spec):
     dropout: bool = False
     lora_rank: Annotated[int, Field(ge=0, le=10**6)] = 0
     lora_targets: tuple[Literal["attention", "mlp", "experts"], ...] = ("attention", "mlp")
-    overhead_gb: Annotated[float, Field(ge=0, le=1000)] = 2.0
+    overhead_gb: Annotated[float, Field(ge=0, le=1000)] | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Layout:
         if self.vpp > 1 and self.pp == 1:
             raise ValueError(f"vpp: got {self.vpp}; allowed: 1, as pp is 1")
-        ranks = self.tp * self.cp * self.dp
-        if ranks % (self.ep * self.etp):
-            raise ValueError(
-                f"ep: got {self.ep} x etp {self.etp}; allowed: a divisor of tp x cp x dp, {ranks}"
-            )
-        if self.shards is not None and (self.dp * self.cp) % self.shards:
-            raise ValueError(
-                f"shards: got {self.shards}; allowed: a divisor of dp x cp, {self.dp * self.cp}"
-            )
         return self
 
     @property
@@ -137,9 +140,23 @@ class Layout(Spec):
         return self.tp * self.pp * self.cp * self.dp
 
     @property
+    def expert_tensor(self) -> int:
+        """Tensor parallel ranks of an expert, given or as a rule."""
+        return self.etp or (self.tp if self.ep == 1 else 1)
+
+    @property
     def used_recipe(self) -> str:
         """The recipe, given or as a rule."""
         return self.recipe or ("fsdp" if self.zero == 3 else "megatron")
+
+    @property
+    def overhead(self) -> float:
+        """What a process takes beside tensors, in GB: given, or as a rule."""
+        if self.overhead_gb is not None:
+            return self.overhead_gb
+        groups = sum(degree > 1 for degree in (self.tp, self.pp, self.dp, self.cp, self.ep))
+        buckets = BUCKETS_GB.get(self.used_recipe, 0.0) if self.zero and self.dp > 1 else 0.0
+        return CONTEXT_GB + COMMUNICATOR_GB * groups + buckets
 
     @property
     def adapted(self) -> frozenset[str]:
@@ -148,10 +165,11 @@ class Layout(Spec):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
-        shown = {key: getattr(self, key) for key in ("tp", "pp", "vpp", "dp", "cp", "ep", "etp")}
+        degrees = {key: getattr(self, key) for key in ("tp", "pp", "vpp", "dp", "cp", "ep")}
         return {
             "accelerators": self.accelerators,
-            **shown,
+            **degrees,
+            "etp": self.expert_tensor,
             "micro_batch": self.micro_batch,
             "zero": self.zero,
             "recompute": self.recompute,
@@ -161,24 +179,41 @@ class Layout(Spec):
 
 
 def check_layout(architecture: Architecture, layout: Layout, sequence: int) -> None:
-    """Refuse a layout that does not divide the model.
+    """Refuse a layout that does not divide the model, or itself.
 
     Raises:
         RequestError: naming the degree, what was given and what is allowed.
     """
+    _check_groups(layout)
     heads = {int(operator.heads) for operator in architecture.operators() if operator.heads}
     for count in sorted(heads):
         if count % layout.tp:
             raise RequestError("tp", f"got {layout.tp}; allowed: a divisor of {count} heads")
     experts = {int(each.copies) for each in architecture.operators() if each.expert}
-    if layout.ep * layout.etp > 1 and not experts:
-        raise RequestError("ep", f"got {layout.ep}; allowed: 1, as the model has no experts")
+    for field in ("ep", "etp"):
+        given = getattr(layout, field)
+        if given is not None and given > 1 and not experts:
+            raise RequestError(field, f"got {given}; allowed: 1, as the model has no experts")
     for count in sorted(experts):
         if count % layout.ep:
             raise RequestError("ep", f"got {layout.ep}; allowed: a divisor of {count} experts")
     if sequence % layout.cp:
         raise RequestError("cp", f"got {layout.cp}; allowed: a divisor of {sequence} tokens")
     _check_pipeline(architecture, layout)
+
+
+def _check_groups(layout: Layout) -> None:
+    ranks, replicas = layout.tp * layout.cp * layout.dp, layout.dp * layout.cp
+    if ranks % (layout.ep * layout.expert_tensor):
+        raise RequestError(
+            "ep",
+            f"got {layout.ep} x etp {layout.expert_tensor}; "
+            f"allowed: a divisor of tp x cp x dp, {ranks}",
+        )
+    if layout.shards is not None and replicas % layout.shards:
+        raise RequestError(
+            "shards", f"got {layout.shards}; allowed: a divisor of dp x cp, {replicas}"
+        )
 
 
 def _check_pipeline(architecture: Architecture, layout: Layout) -> None:
@@ -217,7 +252,7 @@ def layout_columns(layouts: Sequence[Layout]) -> memory.Layout:
         data=dp,
         context=cp,
         expert=column("ep"),
-        expert_tensor=column("etp"),
+        expert_tensor=column("expert_tensor"),
         sequence_parallel=torch.tensor(sequence_parallel, dtype=torch.float64),
         micro_batch=column("micro_batch"),
         micro_batches=torch.tensor(batches, dtype=torch.float64),
@@ -261,7 +296,7 @@ def activation_columns(layouts: Sequence[Layout], sequence: float) -> memory.Act
             2.0 * each.dropout,
             RECOMPUTE[each.recompute],
             float(each.kernels == "fused"),
-            LOGIT_BYTES[each.kernels],
+            LOGIT_BYTES.get(each.used_recipe, PLAIN_LOGIT_BYTES),
         )
         for each in layouts
     ]

@@ -242,7 +242,7 @@ def largest_micro_batches(
     sizes = [2**n for n in range(LARGEST_MICRO_BATCH.bit_length())]
     grid = [each.model_copy(update={"micro_batch": size}) for each in layouts for size in sizes]
     peak = peak_memory(batch, sequence, grid).total.nan_to_num(0.0).amax(0)
-    overhead = torch.tensor([each.overhead_gb * GB for each in grid], dtype=torch.float64)
+    overhead = torch.tensor([each.overhead * GB for each in grid], dtype=torch.float64)
     totals = (peak + overhead).reshape(len(layouts), len(sizes)).tolist()
     found = []
     for row in totals:
@@ -300,7 +300,7 @@ def _memory_uses(
                 gradients=float(here.gradients) / GB,
                 optimizer=float(here.optimizer) / GB,
                 activations=float(passing) / GB,
-                other=float(rest) / GB + layout.overhead_gb,
+                other=float(rest) / GB + layout.overhead,
                 largest_micro_batch=most[0 if by_stage else index],
             )
         )

@@ -111,7 +111,8 @@ class Memory(NamedTuple):
         weights: at rest, adapters included.
         gradients: of the weights.
         optimizer: states and master copies.
-        activations: of all micro-batches in flight, and of the layer being recomputed.
+        activations: of all micro-batches in flight, and of the layer that is recomputed and
+            passed backward.
         logits: logits, their softmax and gradient.
         gathered: units of a fully sharded model, with the gradients of one.
         step: what the optimizer's step takes, when all activations are gone.
@@ -288,8 +289,10 @@ def training_memory(
     mode = activations.recompute
     checkpoint = torch.where(mode == 2, results, torch.where(mode == 3, inputs, kept))
     resting = (on_stage * torch.where(inside, checkpoint, kept)).sum(0) * tokens * flying
-    # While a layer is recomputed, all of it is there.
-    present = torch.where(inside & (on_stage > 0), kept - checkpoint, 0.0)
+    # While a layer is passed backward, all of it is there, and the gradients of its widest part.
+    ways = _ways(operators, layout)
+    widest = (operators.kept / _spread(layout) + operators.kept_split / ways).amax(1)
+    present = torch.where(inside & (on_stage > 0), kept - checkpoint + widest, 0.0)
     recomputed = present.amax(0) * tokens
     last = torch.where(stage == layout.pipeline - 1, 1.0, 0.0)
     return states._replace(

@@ -50,14 +50,15 @@ def command(
     outputs.check()
     from ..model import describe_model
 
-    recompute = layout_flags.get("recompute")
-    only_mode = recompute is not None and len(layout_flags) == 1
+    layout = read_layout(layout_flags)
+    # Of common layouts, a user may choose what is recomputed.
+    of_common = layout if layout_flags.keys() == {"recompute"} else None
     card = describe_model(
         config,
         sequence_length=sequence_length,
-        layout=None if only_mode else read_layout(layout_flags),
+        layout=None if of_common else layout,
         accelerator=accelerator,
-        recompute=recompute if only_mode else None,
+        recompute=of_common and of_common.recompute,
         profiles=profiles,
     )
 

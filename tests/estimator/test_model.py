@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import computebill as cb
+from computebill.architectures.columns import columns
+from computebill.model import GB, largest_micro_batches, peak_memory
+
+LLAMA_8B: dict[str, Any] = {
+    "model_type": "llama",
+    "hidden_size": 4096,
+    "intermediate_size": 14336,
+    "num_hidden_layers": 32,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 8,
+    "vocab_size": 128256,
+    "max_position_embeddings": 131072,
+}
+
+
+def test_the_card_has_the_contract_s_keys() -> None:
+    card = cb.describe_model(LLAMA_8B).to_dict()
+    assert card["model_type"] == "llama"
+    assert card["params"] == card["params_active"] == 8_030_261_248  # its model card
+    assert card["params_embedding"] == 4096 * 128256
+    flop = card["flop_per_token"]
+    assert set(flop["conventions"]) == {"6nd", "palm", "megatron", "causal"}
+    assert flop["forward"] + flop["backward"] == pytest.approx(flop["conventions"]["causal"])
+    assert flop["hardware"] > flop["forward"] + flop["backward"]
+    assert card["sequence_length"] == 4096
+    parts = ("weights", "gradients", "optimizer", "activations", "other")
+    for use in card["memory_gb"]:
+        assert use["total"] == pytest.approx(sum(use[part] for part in parts))
+        assert all(use[part] >= 0 for part in parts)
+
+
+def test_a_layout_shows_each_of_its_stages() -> None:
+    card = cb.describe_model(LLAMA_8B, layout=cb.Layout(tp=2, pp=4, dp=2))
+    assert [use.stage for use in card.memory] == [0, 1, 2, 3]
+    assert card.memory[0].name == "stage 1 of 4"
+    frame = card.to_frame()
+    assert len(frame) == 4
+    assert {"name", "tp", "pp", "weights", "total"} <= set(frame.columns)
+
+
+def test_the_sequence_length_is_the_model_s_own_up_to_4096() -> None:
+    assert cb.describe_model(LLAMA_8B | {"max_position_embeddings": 512}).sequence == 512
+    assert cb.describe_model(LLAMA_8B).sequence == 4096
+    assert cb.describe_model(LLAMA_8B, sequence_length=8192).sequence == 8192
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.sampled_from([1, 2, 8]),
+    st.sampled_from([0, 1, 3]),
+    st.sampled_from(["none", "selective", "full"]),
+    st.integers(20, 300),
+)
+def test_the_largest_micro_batch_fits_and_the_next_does_not(
+    tp: int, zero: int, recompute: Any, limit: int
+) -> None:
+    layout = cb.Layout(tp=tp, dp=8, zero=zero, recompute=recompute)
+    batch = columns(cb.read_architecture(LLAMA_8B))
+
+    def total(size: int) -> float:
+        used = layout.model_copy(update={"micro_batch": size})
+        return float(peak_memory(batch, 4096, [used]).total) + layout.overhead * GB
+
+    (found,) = largest_micro_batches(batch, 4096, [layout], limit * GB)
+    if found:
+        assert total(found) <= limit * GB * (1 + 1e-9)
+    assert total(found + 1) > limit * GB * (1 - 1e-9)
+
+
+@pytest.mark.parametrize(
+    ("layout", "problem"),
+    [
+        ({"tp": 3}, "tp: got 3; allowed: a divisor of 32 heads"),
+        ({"pp": 5}, "pp: got 5; allowed: what divides 32 layers"),
+        ({"pp": 64}, "pp: got 64"),
+        ({"pp": 4, "vpp": 5}, "vpp: got 5 x pp 4"),
+        ({"ep": 2, "dp": 2}, "ep: got 2; allowed: 1, as the model has no experts"),
+        ({"cp": 3}, "cp: got 3; allowed: a divisor of 4096 tokens"),
+        ({"ep": 3, "dp": 2}, "ep: got 3 x etp 1; allowed: a divisor of tp x cp x dp, 2"),
+        ({"shards": 3, "dp": 4}, "shards: got 3; allowed: a divisor of dp x cp, 4"),
+    ],
+)
+def test_layouts_that_do_not_divide_the_model(layout: dict[str, int], problem: str) -> None:
+    with pytest.raises(cb.RequestError) as caught:
+        cb.describe_model(LLAMA_8B, layout=cb.Layout(**layout))
+    assert problem in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("layout", "problem"),
+    [
+        ({"vpp": 2}, "vpp: got 2; allowed: 1, as pp is 1"),
+        ({"zero": 4}, "less than or equal to 3"),
+        ({"tp": 0}, "greater than or equal to 1"),
+    ],
+)
+def test_layouts_that_contradict_themselves(layout: dict[str, int], problem: str) -> None:
+    with pytest.raises(ValueError, match=problem.replace("(", r"\(")):
+        cb.Layout(**layout)
+
+
+def test_the_embedding_and_the_head_may_stand_for_a_layer_each() -> None:
+    # Llama 3.1 405B: 126 layers on 16 stages, one fewer on the first and on the last.
+    config = LLAMA_8B | {"num_hidden_layers": 126}
+    card = cb.describe_model(config, layout=cb.Layout(pp=16))
+    ends = [card.memory[0].weights, card.memory[-1].weights]
+    middle = card.memory[7].weights
+    embedding = 4096 * 128256 * 2 / GB
+    for end in ends:
+        assert end == pytest.approx(middle * 7 / 8 + embedding, rel=1e-3)
+
+
+def test_unknown_accelerators_and_lengths_are_refused() -> None:
+    with pytest.raises(cb.RequestError, match="sequence_length: got 0"):
+        cb.describe_model(LLAMA_8B, sequence_length=0)
+    with pytest.raises(cb.RequestError, match="accelerator"):
+        cb.describe_model(LLAMA_8B, accelerator="h1000")

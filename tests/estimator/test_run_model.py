@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import computebill as cb
+from computebill.run import run_spec
+
+LLAMA_8B: dict[str, Any] = {
+    "model_type": "llama",
+    "hidden_size": 4096,
+    "intermediate_size": 14336,
+    "num_hidden_layers": 32,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 8,
+    "vocab_size": 128256,
+}
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> dict[str, Any]:
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(LLAMA_8B))
+    return {
+        "model": str(path),
+        "tokens": 15e12,
+        "accelerator": "h100-sxm",
+        "count": 1024,
+        "mfu": 0.4,
+        "price": 2,
+        "sequence_length": 8192,
+        "global_batch": 2048,
+    }
+
+
+def estimate(spec: dict[str, Any], **changes: Any) -> cb.RunEstimate:
+    return cb.estimate_run({**spec, **changes}, samples=64)
+
+
+def test_counts_are_the_model_s(spec: dict[str, Any]) -> None:
+    found = estimate(spec).to_dict()
+    assert found["model"]["params"]["p50"] == 8_030_261_248
+    assert found["flop"]["model"]["p50"] == pytest.approx(6 * 8_030_261_248 * 15e12)
+    assert found["memory_gb"] is None
+    assert found["layout"] is None
+
+
+def test_a_convention_changes_the_flop_and_so_the_hours(spec: dict[str, Any]) -> None:
+    six, causal = (estimate(spec, convention=name).to_dict() for name in ("6nd", "causal"))
+    card = cb.describe_model(spec["model"], sequence_length=8192).to_dict()
+    per_token = card["flop_per_token"]["conventions"]["causal"]
+    assert causal["flop"]["model"]["p50"] == pytest.approx(per_token * 15e12)
+    ratio = causal["gpu_hours"]["p50"] / six["gpu_hours"]["p50"]
+    assert ratio == pytest.approx(per_token / (6 * 8_030_261_248))
+
+
+def test_a_layout_gives_memory_and_hardware_flop(spec: dict[str, Any]) -> None:
+    found = estimate(spec, layout={"tp": 2, "pp": 2, "recompute": "full"}).to_dict()
+    assert found["layout"]["dp"] == 256
+    assert found["layout"]["accelerators"] == 1024
+    memory = found["memory_gb"]
+    assert set(memory) == {
+        "weights",
+        "gradients",
+        "optimizer",
+        "activations",
+        "other",
+        "total",
+    }
+    layout = cb.Layout(tp=2, pp=2, dp=256, recompute="full", micro_batches=8)
+    card = cb.describe_model(spec["model"], sequence_length=8192, layout=layout)
+    assert memory["total"] == max(use.total for use in card.memory)
+    hardware = card.to_dict()["flop_per_token"]["hardware"]
+    assert found["flop"]["hardware"]["p50"] == pytest.approx(hardware * 15e12)
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"params": 8e9}, "give model, or params, or flop, not two of them"),
+        ({"tokens": None, "flop": 1e24}, "give model, or params, or flop"),
+        ({"model": None, "params": 8e9, "layout": {"tp": 2}}, "layout: needs model"),
+        ({"model": None, "params": 8e9, "convention": "palm"}, "convention: got 'palm'"),
+        ({"convention": "8nd"}, "convention: got '8nd'"),
+        ({"layout": {"tp": 3}}, "count: got 1024; allowed: a multiple of tp x pp x cp, 3"),
+        ({"layout": {"tp": 64}}, "tp: got 64; allowed: a divisor of 32 heads"),
+        ({"layout": {"dp": 3}}, "count: got 1024; allowed: tp x pp x cp x dp, 3"),
+        ({"layout": {"tp": 2, "micro_batch": 3}}, "global_batch: got 2048.0; allowed: a multiple"),
+        ({"layout": {"tp": "two"}}, "layout.tp: got 'two'"),
+        ({"layout": {"ttp": 2}}, "layout.ttp is not a known key"),
+        ({"layout": {"tp": 2}, "count": {"low": 1, "high": 9}}, "allowed with a layout: one"),
+        ({"model": "/nowhere/config.json"}, "/nowhere/config.json: cannot be read"),
+        ({"tokens": None}, "give params (or params_active, or model) and tokens, or flop"),
+    ],
+)
+def test_requests_that_cannot_be_met(
+    spec: dict[str, Any], changes: dict[str, Any], problem: str
+) -> None:
+    given = {key: value for key, value in {**spec, **changes}.items() if value is not None}
+    with pytest.raises(cb.RequestError) as caught:
+        cb.estimate_run(given, samples=8)
+    assert problem in str(caught.value)
+
+
+def test_a_file_s_model_is_looked_for_beside_it(tmp_path: Path, spec: dict[str, Any]) -> None:
+    file = tmp_path / "run.toml"
+    file.write_text(
+        'model = "config.json"\ntokens = 15e12\naccelerator = "h100-sxm"\ncount = 64\n'
+        "[layout]\ntp = 8\n"
+    )
+    read = run_spec(file, {"count": "128"}, {"pp": "2"})
+    assert read.model == spec["model"]
+    assert read.layout is not None
+    assert (read.layout.tp, read.layout.pp) == (8, 2)
+    found = cb.estimate_run(read, samples=8).to_dict()
+    assert found["layout"]["dp"] == 8
+    assert run_spec(file, {"params": "8B"}).model is None

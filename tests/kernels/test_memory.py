@@ -1,0 +1,390 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+import computebill as cb
+from computebill.architectures.columns import Columns, columns
+from computebill.architectures.operators import Layers
+from computebill.kernels import memory
+from computebill.kernels.operators import Groups, layers_before, layers_of, parameters
+from computebill.layout import activation_columns, layout_columns, recipe_columns
+from computebill.model import peak_memory
+
+GPT3 = {
+    "model_type": "gpt2",
+    "n_embd": 12288,
+    "n_layer": 96,
+    "n_head": 96,
+    "n_positions": 2048,
+    "vocab_size": 51200,
+}
+"""Korthikanti et al. 2022, table 3: 175B."""
+
+MIXTRAL = {
+    "model_type": "mixtral",
+    "hidden_size": 4096,
+    "num_hidden_layers": 32,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 8,
+    "intermediate_size": 14336,
+    "vocab_size": 32000,
+    "num_local_experts": 8,
+    "num_experts_per_tok": 2,
+}
+DEEPSEEK_LIKE = {
+    "model_type": "deepseek_v3",
+    "hidden_size": 256,
+    "num_hidden_layers": 14,
+    "num_attention_heads": 8,
+    "intermediate_size": 512,
+    "moe_intermediate_size": 64,
+    "n_routed_experts": 16,
+    "num_experts_per_tok": 4,
+    "first_k_dense_replace": 3,
+    "vocab_size": 1024,
+    "q_lora_rank": 64,
+    "kv_lora_rank": 32,
+    "qk_rope_head_dim": 8,
+    "qk_nope_head_dim": 16,
+    "v_head_dim": 16,
+}
+
+
+def tensor(value: object) -> Tensor:
+    return torch.as_tensor(value, dtype=torch.float64)
+
+
+def batch_of(config: dict[str, Any]) -> Columns:
+    return columns(cb.read_architecture(config))
+
+
+def layer_bytes(layout: cb.Layout, sequence: int, config: dict[str, Any] = GPT3) -> float:
+    """Kept by one layer on one rank, per sequence."""
+    batch = batch_of(config)
+    kept = memory.kept_bytes(
+        batch.operators,
+        batch.hidden,
+        layout_columns([layout]),
+        activation_columns([layout], sequence),
+    )
+    return float(kept[1]) * sequence
+
+
+@pytest.mark.parametrize("tp", [1, 2, 8])
+@pytest.mark.parametrize("sequence_parallel", [False, True])
+@pytest.mark.parametrize("recompute", ["none", "selective"])
+def test_activations_of_a_layer_are_those_of_korthikanti(
+    tp: int, sequence_parallel: bool, recompute: Any
+) -> None:
+    layout = cb.Layout(
+        tp=tp,
+        sequence_parallel=sequence_parallel,
+        recompute=recompute,
+        attention="unfused",
+        dropout=True,
+    )
+    s, b, h, a = 2048, 1, 12288, 96
+    scores = 0 if recompute == "selective" else 5 * a * s / h / tp
+    whole = 10 / tp if sequence_parallel else 10
+    published = s * b * h * (whole + 24 / tp + scores)  # equations 1 to 4, table 2
+    # Beside them the scale of a fused softmax: four bytes a head.
+    assert layer_bytes(layout, s) == pytest.approx(published + 4 * a * s / tp, rel=1e-12)
+
+
+def test_flash_attention_keeps_no_scores() -> None:
+    kept = layer_bytes(cb.Layout(recompute="none"), 2048)
+    unfused = layer_bytes(cb.Layout(recompute="none", attention="unfused"), 2048)
+    assert unfused - kept == pytest.approx(2 * 96 * 2048.0**2)
+
+
+@settings(max_examples=60)
+@given(st.sets(st.integers(0, 30), min_size=1), st.integers(0, 31))
+def test_layers_are_counted_as_one_by_one(indices: set[int], bound: int) -> None:
+    parts = Layers.covering(sorted(indices))
+    assert sorted(i for part in parts for i in part.indices()) == sorted(indices)
+    groups = Groups(
+        first=tensor([p.first for p in parts]),
+        step=tensor([p.step for p in parts]),
+        run=tensor([p.run for p in parts]),
+        stop=tensor([p.stop for p in parts]),
+        tokens=torch.ones(len(parts), dtype=torch.float64),
+        place=torch.zeros(len(parts), dtype=torch.float64),
+    )
+    found = layers_before(groups, tensor(bound))
+    assert found.tolist() == [sum(i < bound for i in part.indices()) for part in parts]
+
+
+def dealt(layers: int, stages: int, chunks: int) -> list[list[int]]:
+    """Deal layers out as a list would be: short at the end, and at the front."""
+    total = stages * chunks
+    size = -(-layers // total)
+    front = (size * total - layers) // 2
+    slots = [None] * front + list(range(layers))
+    slots += [None] * (size * total - len(slots))
+    pieces = [slots[n * size : (n + 1) * size] for n in range(total)]
+    return [
+        [i for turn in range(chunks) for i in pieces[stage + turn * stages] if i is not None]
+        for stage in range(stages)
+    ]
+
+
+@settings(max_examples=40)
+@given(st.integers(1, 24), st.integers(1, 6), st.integers(1, 3), st.integers(0, 8))
+def test_stages_hold_what_dealing_out_gives(
+    layers: int, stages: int, chunks: int, dense: int
+) -> None:
+    config = DEEPSEEK_LIKE | {"num_hidden_layers": layers, "first_k_dense_replace": dense}
+    batch = batch_of(config)
+    expected = dealt(layers, stages, chunks)
+    for stage in range(stages):
+        found = memory.stage_layers(
+            batch.groups, batch.layers, tensor([stages]), tensor([chunks]), tensor([stage])
+        )[:, 0].tolist()
+        held = expected[stage]
+        kinds = [sum(i < dense for i in held), sum(i >= dense for i in held)]
+        kinds = [
+            n
+            for n, total in zip(kinds, (min(dense, layers), layers - dense), strict=True)
+            if total > 0
+        ]
+        assert found[1:-1] == kinds
+        assert found[0] == (stage == 0)
+        assert found[-1] == (stage == stages - 1)
+
+
+def schedule(stage: int, stages: int, chunks: int, batches: int) -> int:
+    """Most chunks of activations in flight, by walking through Megatron's schedule."""
+    if chunks == 1:
+        warm_up = min(stages - stage - 1, batches)
+    else:
+        warm_up = min(2 * (stages - stage - 1) + (chunks - 1) * stages, batches * chunks)
+    flying = peak = 0
+    passes = ["F"] * warm_up
+    left = batches * chunks - warm_up
+    passes += ["F", "B"] * left + ["B"] * warm_up
+    for each in passes:
+        flying += 1 if each == "F" else -1
+        peak = max(peak, flying)
+    return peak
+
+
+@given(st.integers(1, 8), st.integers(1, 4), st.integers(1, 6), st.data())
+def test_micro_batches_in_flight_are_those_of_the_schedule(
+    stages: int, chunks: int, rounds: int, data: st.DataObject
+) -> None:
+    chunks = 1 if stages == 1 else chunks
+    batches = rounds if chunks == 1 else rounds * stages
+    stage = data.draw(st.integers(0, stages - 1))
+    found = memory.in_flight(tensor(stages), tensor(chunks), tensor(batches), tensor(stage))
+    assert float(found) * chunks == pytest.approx(schedule(stage, stages, chunks, batches))
+
+
+@pytest.mark.parametrize(
+    ("zero", "expected"),
+    # Rajbhandari et al. 2019, figure 1: 7.5 billion parameters, 64 ranks, K = 12, in GB.
+    [(0, 120.0), (1, 31.4), (2, 16.6), (3, 1.9)],
+)
+def test_zero_divides_as_its_paper_says(zero: int, expected: float) -> None:
+    # A model of that size; its own count scales the published figure.
+    config = GPT3 | {"n_embd": 4096, "n_layer": 36, "n_head": 32}
+    batch = batch_of(config)
+    layout = cb.Layout(dp=64, zero=zero, recipe="deepspeed")
+    found = peak_memory(batch, 1.0, [layout])
+    held = float(found.weights + found.gradients + found.optimizer)
+    count = float((parameters(batch.operators).sum(1) * layers_of(batch.groups)).sum())
+    assert held / count * 7.5 == pytest.approx(expected, abs=0.06)
+
+
+def total_parameters(config: dict[str, Any], **degrees: int) -> float:
+    """Weights over all ranks of one replica, from the bytes of every stage."""
+    layout = cb.Layout(zero=0, **degrees)
+    found = peak_memory(batch_of(config), 1.0, [layout])
+    return float(found.weights.nan_to_num(0.0).sum()) / 2 * layout.tp
+
+
+def test_parallel_ranks_hold_the_model_once_and_what_is_not_divided_once_each() -> None:
+    whole = total_parameters(MIXTRAL)
+    assert whole == 46_702_792_704
+    assert total_parameters(MIXTRAL, pp=4) == whole
+    # Norms and routers are on each of the 8 ranks.
+    norms, routers = 4096 * 65, 4096 * 8 * 32
+    assert total_parameters(MIXTRAL, tp=8) == whole + 7 * (norms + routers)
+
+
+def test_expert_parallel_ranks_divide_experts_alone() -> None:
+    experts = 32 * 8 * 3 * 4096 * 14336
+    one, eight = (
+        float(peak_memory(batch_of(MIXTRAL), 1.0, [cb.Layout(zero=0, dp=8, ep=n)]).weights)
+        for n in (1, 8)
+    )
+    assert one - eight == pytest.approx(2 * experts * 7 / 8)
+
+
+def test_expert_tensor_parallel_does_not_follow_tensor_parallel_once_experts_are_spread() -> None:
+    held = [
+        float(peak_memory(batch_of(MIXTRAL), 1.0, [layout]).weights)
+        for layout in (
+            cb.Layout(zero=0, tp=4, dp=2, ep=8),
+            cb.Layout(zero=0, tp=4, dp=2, ep=2, etp=4),
+        )
+    ]
+    assert held[0] == held[1]
+
+
+def test_key_value_heads_are_copied_beyond_their_number() -> None:
+    llama = {k: v for k, v in MIXTRAL.items() if "expert" not in k} | {"model_type": "llama"}
+    at_8, at_16 = total_parameters(llama, tp=8), total_parameters(llama, tp=16)
+    copies = 2 * 4096 * 1024 * 32
+    norms = 4096 * 65
+    assert at_16 - at_8 == copies + 8 * norms
+
+
+def test_a_tied_head_on_another_stage_is_a_copy() -> None:
+    batch = batch_of(GPT3)
+    one = float(peak_memory(batch, 1.0, [cb.Layout(zero=0)]).weights)
+    four = float(peak_memory(batch, 1.0, [cb.Layout(zero=0, pp=4)]).weights.sum())
+    assert (four - one) / 2 == 12288 * 51200
+
+
+def test_gradients_and_states_are_divided_by_tensor_and_pipeline_parallel() -> None:
+    batch = batch_of(GPT3)
+    one = peak_memory(batch, 1.0, [cb.Layout(zero=0)])
+    many = peak_memory(batch, 1.0, [cb.Layout(zero=0, tp=8, pp=8)])
+    copied_head = 12288 * 51200 * 4  # its gradient, on the last stage
+    for name, share in (("gradients", 1), ("optimizer", 3)):
+        on_one, on_many = getattr(one, name), getattr(many, name)
+        # Norms, row-wise biases and positions are on all eight ranks.
+        expected = float(on_one) + share * copied_head
+        assert 8 * float(on_many.sum()) == pytest.approx(expected, rel=3e-3)
+        assert float(on_many.max()) < float(on_one) / 50
+
+
+def test_context_parallel_ranks_share_a_sequence() -> None:
+    batch = batch_of(GPT3)
+    layouts = [cb.Layout(zero=0), cb.Layout(zero=0, cp=4)]
+    found = peak_memory(batch, 2048.0, layouts)
+    assert float(found.activations[0, 1]) == pytest.approx(float(found.activations[0, 0]) / 4)
+    assert float(found.logits[0, 1]) == pytest.approx(float(found.logits[0, 0]) / 4)
+
+
+def test_full_recomputation_keeps_the_inputs_of_layers_and_one_layer() -> None:
+    batch = batch_of(GPT3)
+    few, many = (
+        float(
+            peak_memory(
+                batch_of(GPT3 | {"n_layer": n}), 2048.0, [cb.Layout(recompute="full")]
+            ).activations
+        )
+        for n in (12, 24)
+    )
+    assert many - few == pytest.approx(12 * 2 * 12288 * 2048)
+    none, full = (
+        float(peak_memory(batch, 2048.0, [cb.Layout(recompute=mode)]).activations)
+        for mode in ("none", "full")
+    )
+    assert full < none / 10
+
+
+def test_full_sharding_gathers_two_layers_and_the_gradient_of_one() -> None:
+    batch = batch_of(GPT3)
+    found = peak_memory(batch, 2048.0, [cb.Layout(dp=64, zero=3)])
+    layer = 12 * 12288**2 + 13 * 12288
+    assert float(found.gathered) == pytest.approx(3 * 2 * layer)
+
+
+def test_frozen_weights_have_no_gradients_and_no_states() -> None:
+    layout = cb.Layout(lora_rank=16, lora_targets=("attention",))
+    batch = columns(cb.read_architecture(GPT3), layout.adapted)
+    found = peak_memory(batch, 2048.0, [layout])
+    assert float(found.gradients) == 0
+    assert float(found.optimizer) == 0
+    adapters = 96 * 16 * 4 * (12288 + 12288)
+    bare = peak_memory(batch_of(GPT3), 2048.0, [cb.Layout()])
+    assert float(found.weights - bare.weights) == adapters * (2 + 4 + 4 + 8)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "matrix", "other"), [("adamw", 12, 12), ("muon", 8, 12), ("adamw-8bit", 6, 12)]
+)
+def test_optimizers_hold_their_states(optimizer: Any, matrix: float, other: float) -> None:
+    batch = batch_of(GPT3)
+    found = float(peak_memory(batch, 1.0, [cb.Layout(zero=0, optimizer=optimizer)]).optimizer)
+    inside = 96 * 12 * 12288**2
+    outside = (51200 + 2048) * 12288 + 96 * 13 * 12288 + 2 * 12288
+    scale = 8 / 256 * inside if optimizer == "adamw-8bit" else 0
+    assert found == inside * matrix + outside * other + scale
+
+
+@settings(max_examples=25)
+@given(st.data())
+def test_a_batch_of_layouts_is_each_of_them(data: st.DataObject) -> None:
+    layouts = [
+        cb.Layout(
+            tp=data.draw(st.sampled_from([1, 2, 4])),
+            pp=data.draw(st.sampled_from([1, 2, 7])),
+            dp=data.draw(st.sampled_from([4, 16])),
+            ep=data.draw(st.sampled_from([1, 4])),
+            zero=data.draw(st.integers(0, 3)),
+            micro_batch=data.draw(st.integers(1, 4)),
+            recompute=data.draw(st.sampled_from(["none", "selective", "operators", "full"])),
+            kernels=data.draw(st.sampled_from(["fused", "eager"])),
+        )
+        for _ in range(4)
+    ]
+    batch = batch_of(DEEPSEEK_LIKE)
+    together = peak_memory(batch, 512.0, layouts)
+    for index, layout in enumerate(layouts):
+        alone = peak_memory(batch, 512.0, [layout])
+        for name in memory.Memory._fields:
+            expected = getattr(alone, name)[:, 0]
+            found = getattr(together, name)[: layout.pp, index]
+            torch.testing.assert_close(found, expected, rtol=1e-12, atol=0)
+
+
+@settings(max_examples=25)
+@given(st.sampled_from(["tp", "dp", "cp"]), st.sampled_from([0, 1, 2, 3]))
+def test_more_ranks_never_hold_more(degree: str, zero: int) -> None:
+    batch = batch_of(GPT3)
+    layouts = [cb.Layout(**{degree: n}, zero=zero, recipe="megatron") for n in (2, 4, 8, 16)]
+    totals = peak_memory(batch, 2048.0, layouts).total[0].tolist()
+    assert totals == sorted(totals, reverse=True)
+
+
+def test_bytes_are_the_recipe_s() -> None:
+    found = recipe_columns([cb.Layout(recipe="deepspeed"), cb.Layout(zero=3, dp=2)])
+    assert (found.weight + found.gradient).tolist() == [4.0, 8.0]
+    assert (found.matrix_state + found.step).tolist() == [16.0, 8.0]
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_gpu_counts_the_same() -> None:
+    batch = batch_of(DEEPSEEK_LIKE)
+    layouts = [cb.Layout(tp=2, pp=7, dp=4, ep=4)]
+    arguments = (
+        batch.operators,
+        batch.groups,
+        batch.hidden,
+        batch.layers,
+        batch.vocabulary,
+        layout_columns(layouts),
+        recipe_columns(layouts),
+        activation_columns(layouts, 512.0),
+        tensor([1.0]),
+    )
+
+    def moved(value: Any) -> Any:
+        if isinstance(value, Tensor):
+            return value.to("cuda")
+        return type(value)(*(part.to("cuda") for part in value))
+
+    here = memory.training_memory(*arguments)
+    there = memory.training_memory(*(moved(each) for each in arguments))
+    for one, other in zip(here, there, strict=True):
+        torch.testing.assert_close(one, other.cpu(), rtol=1e-9, atol=0)
