@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 GB = 1e9
+RESERVED = 1.05
+"""Of a process's memory over its tensors': what the allocator holds in blocks not quite filled.
+The one constant that was set by measurements: the median over their sources (bench/README.md)."""
+
 LARGEST_MICRO_BATCH = 4096
 DEFAULT_SEQUENCE = 4096
 """Where neither the configuration nor the user says: what most models were trained at."""
@@ -52,7 +56,8 @@ class MemoryUse:
         gradients: of the weights.
         optimizer: states and master copies.
         activations: kept for the backward pass, logits included.
-        other: gathered shards, the optimizer's step, context and communicators.
+        other: gathered shards, the optimizer's step, context and communicators, and what the
+            allocator reserves beyond tensors.
         largest_micro_batch: that fits the accelerator asked about; 0 where none does.
     """
 
@@ -231,6 +236,12 @@ def peak_memory(batch: Columns, sequence: float, layouts: Sequence[Layout]) -> k
     return kernel.Memory(*(torch.where(exists, each.expand(shape), torch.nan) for each in found))
 
 
+def occupied_bytes(tensors: torch.Tensor, layouts: Sequence[Layout]) -> torch.Tensor:
+    """Bytes of a process on its device, from those of its tensors; ``(stages, layouts)``."""
+    overhead = torch.tensor([each.overhead * GB for each in layouts], dtype=torch.float64)
+    return tensors * RESERVED + overhead
+
+
 def largest_micro_batches(
     batch: Columns, sequence: float, layouts: Sequence[Layout], limit_bytes: float
 ) -> list[int]:
@@ -242,8 +253,7 @@ def largest_micro_batches(
     sizes = [2**n for n in range(LARGEST_MICRO_BATCH.bit_length())]
     grid = [each.model_copy(update={"micro_batch": size}) for each in layouts for size in sizes]
     peak = peak_memory(batch, sequence, grid).total.nan_to_num(0.0).amax(0)
-    overhead = torch.tensor([each.overhead * GB for each in grid], dtype=torch.float64)
-    totals = (peak + overhead).reshape(len(layouts), len(sizes)).tolist()
+    totals = occupied_bytes(peak, grid).reshape(len(layouts), len(sizes)).tolist()
     found = []
     for row in totals:
         fits = [size for size, total in zip(sizes, row, strict=True) if total <= limit_bytes]
@@ -281,7 +291,7 @@ def _memory_uses(
 ) -> list[MemoryUse]:
     layouts = [layout for _, layout in named]
     peak = peak_memory(batch, sequence, layouts)
-    total = peak.total
+    total = occupied_bytes(peak.total, layouts)
     limit = accelerator.memory_gb.value * GB
     most = largest_micro_batches(batch, sequence, layouts[:1] if by_stage else layouts, limit)
     found = []
@@ -300,7 +310,7 @@ def _memory_uses(
                 gradients=float(here.gradients) / GB,
                 optimizer=float(here.optimizer) / GB,
                 activations=float(passing) / GB,
-                other=float(rest) / GB + layout.overhead,
+                other=float(rest) / GB,
                 largest_micro_batch=most[0 if by_stage else index],
             )
         )

@@ -40,6 +40,8 @@ class Layout(NamedTuple):
         micro_batches: micro-batches of a step.
         zero: ZeRO stage, 0 to 3; 3 is full sharding (FSDP).
         shards: ranks over which it shards; at most data x context.
+        keeps_outputs: 1 where a pipeline stage keeps what it sent on until the backward pass
+            (DeepSpeed), 0 where it is freed (Megatron-LM).
     """
 
     tensor: Tensor
@@ -54,6 +56,7 @@ class Layout(NamedTuple):
     micro_batches: Tensor
     zero: Tensor
     shards: Tensor
+    keeps_outputs: Tensor
 
 
 class Recipe(NamedTuple):
@@ -289,6 +292,8 @@ def training_memory(
     mode = activations.recompute
     checkpoint = torch.where(mode == 2, results, torch.where(mode == 3, inputs, kept))
     resting = (on_stage * torch.where(inside, checkpoint, kept)).sum(0) * tokens * flying
+    sent = torch.where(stage < layout.pipeline - 1, layout.keeps_outputs * inputs, 0.0)
+    resting = resting + sent * tokens * flying
     # While a layer is passed backward, all of it is there, and the gradients of its widest part.
     ways = _ways(operators, layout)
     widest = (operators.kept / _spread(layout) + operators.kept_split / ways).amax(1)

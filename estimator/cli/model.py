@@ -58,7 +58,7 @@ def command(
         sequence_length=sequence_length,
         layout=None if of_common else layout,
         accelerator=accelerator,
-        recompute=of_common and of_common.recompute,
+        recompute=of_common.recompute if of_common else None,
         profiles=profiles,
     )
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import computebill as cb
 from computebill.architectures.columns import columns
-from computebill.model import GB, largest_micro_batches, peak_memory
+from computebill.model import GB, largest_micro_batches, occupied_bytes, peak_memory
 
 LLAMA_8B: dict[str, Any] = {
     "model_type": "llama",
@@ -68,7 +68,7 @@ def test_the_largest_micro_batch_fits_and_the_next_does_not(
 
     def total(size: int) -> float:
         used = layout.model_copy(update={"micro_batch": size})
-        return float(peak_memory(batch, 4096, [used]).total) + layout.overhead * GB
+        return float(occupied_bytes(peak_memory(batch, 4096, [used]).total, [used]))
 
     (found,) = largest_micro_batches(batch, 4096, [layout], limit * GB)
     if found:
