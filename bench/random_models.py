@@ -14,7 +14,7 @@ from computebill.architectures import read_architecture
 from computebill.architectures.columns import columns
 from computebill.counting import count_flop, count_parameters
 from computebill.kernels import memory
-from computebill.layout import Layout, activation_columns, recipe_columns
+from computebill.layout import Layout, activation_columns, layout_columns, recipe_columns
 from computebill.model import peak_memory
 
 SEQUENCE = 4096
@@ -156,16 +156,15 @@ def _count(models: Models) -> Tensor:
 
 def _layout(models: Models) -> memory.Layout:
     degrees = models.degrees
-    one = torch.ones_like(models.stage)
-    return memory.Layout(
+    policies = memory.Layout(*_chosen(layout_columns(POLICIES), models.policy))
+    return policies._replace(
         tensor=degrees["tp"],
         pipeline=degrees["pp"],
         virtual=degrees["vpp"],
         data=degrees["dp"],
-        context=one,
         expert=degrees["ep"],
         expert_tensor=degrees["etp"],
-        sequence_parallel=(degrees["tp"] > 1).to(one),
+        sequence_parallel=(degrees["tp"] > 1).to(degrees["tp"]),
         micro_batch=degrees["micro_batch"],
         micro_batches=2 * degrees["pp"] * degrees["vpp"],
         zero=degrees["zero"],

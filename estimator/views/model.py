@@ -36,6 +36,7 @@ def full(card: ModelCard) -> Iterator[RenderableType]:
 def _shape(card: ModelCard) -> Table:
     family = FAMILIES[card.architecture.model_type]
     table = tables.table(f"{card.architecture.model_type} (as {family.title})")
+    table.show_header = False
     table.add_column("")
     table.add_column("", justify="right")
     found = card.to_dict()
