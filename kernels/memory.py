@@ -242,18 +242,34 @@ def kept_bytes(
     masks = activations.mask_bytes * hidden * (operators.heads > 0)
     whole = operators.kept + masks + torch.where(unfused, operators.eager, 0.0)
     divided = operators.kept_split + scores + torch.where(unfused, operators.eager_split, 0.0)
-    return (whole / _spread(layout) + divided / _ways(operators, layout)).sum(1)
+    shares = _shares(operators, layout)
+    return (whole * shares.whole + divided * shares.divided).sum(1)
+
+
+class _Shares(NamedTuple):
+    """Of what an operator keeps for a token, the part on one rank; ``(groups, slots, *batch)``."""
+
+    whole: Tensor
+    divided: Tensor
+
+
+def _shares(operators: Operators, layout: Layout) -> _Shares:
+    """Tensor parallel ranks share tokens, or heads and widths.
+
+    Copies of tokens for experts are spread over all ranks; those that divide an expert have the
+    same.
+    """
+    is_expert = operators.expert > 0
+    ways = torch.minimum(operators.ways, layout.tensor)
+    return _Shares(
+        whole=torch.where(is_expert, layout.expert_tensor / layout.tensor, 1 / _spread(layout)),
+        divided=torch.where(is_expert, 1 / layout.tensor, 1 / ways),
+    )
 
 
 def _spread(layout: Layout) -> Tensor:
     """Ranks that share what is not tensor parallel."""
     return torch.where(layout.sequence_parallel > 0, layout.tensor, 1.0)
-
-
-def _ways(operators: Operators, layout: Layout) -> Tensor:
-    """Ranks that share what an operator keeps."""
-    dense = torch.minimum(operators.ways, layout.tensor)
-    return torch.where(operators.expert > 0, layout.expert_tensor, dense)
 
 
 def training_memory(
@@ -288,15 +304,15 @@ def training_memory(
     kept = kept_bytes(operators, hidden, layout, activations)
     inside = groups.place == 0
     inputs = ACTIVATION_BYTES * hidden / _spread(layout)
-    results = inputs + (operators.saved_result / _ways(operators, layout)).sum(1)
+    shares = _shares(operators, layout)
+    results = inputs + (operators.saved_result * shares.divided).sum(1)
     mode = activations.recompute
     checkpoint = torch.where(mode == 2, results, torch.where(mode == 3, inputs, kept))
     resting = (on_stage * torch.where(inside, checkpoint, kept)).sum(0) * tokens * flying
     sent = torch.where(stage < layout.pipeline - 1, layout.keeps_outputs * inputs, 0.0)
     resting = resting + sent * tokens * flying
     # While a layer is passed backward, all of it is there, and the gradients of its widest part.
-    ways = _ways(operators, layout)
-    widest = (operators.kept / _spread(layout) + operators.kept_split / ways).amax(1)
+    widest = (operators.kept * shares.whole + operators.kept_split * shares.divided).amax(1)
     present = torch.where(inside & (on_stage > 0), kept - checkpoint + widest, 0.0)
     recomputed = present.amax(0) * tokens
     last = torch.where(stage == layout.pipeline - 1, 1.0, 0.0)

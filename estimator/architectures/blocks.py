@@ -201,10 +201,8 @@ def mlp(
         "expert": expert,
         "adapted": adapted,
     }
-    # An expert's input is its own copy of the token; a dense block's is shared by the ranks.
     into, inner = uses * BYTES * hidden, uses * BYTES * width
-    kept, kept_split = (0, into + inner) if expert else (into, inner)
-    parts = [column(name, hidden, width, bias, kept=kept, kept_split=kept_split, **shared)]
+    parts = [column(name, hidden, width, bias, kept=into, kept_split=inner, **shared)]
     if gated:
         # Unfused, the activated gate is kept as well as what it was made from.
         parts.append(
@@ -230,9 +228,12 @@ def mixture(
 ) -> list[Operator]:
     """Return a mixture of experts, with a shared expert where ``shared_width`` is not 0.
 
-    Each chosen expert keeps its own copy of the token. The router keeps its scores in 32 bits.
+    Each chosen expert keeps its own copy of the token. The router keeps its input, which is the
+    shared expert's too, and its scores in 32 bits.
     """
-    router = column("router", hidden, experts, router_bias, ways=1, kept=4 * experts)
+    has_shared = not isinstance(shared_width, int) or shared_width > 0
+    kept = 4 * experts if has_shared else 4 * experts + BYTES * hidden
+    router = column("router", hidden, experts, router_bias, ways=1, kept=kept)
     parts = [
         router,
         *mlp(
@@ -247,7 +248,7 @@ def mixture(
             adapted="experts",
         ),
     ]
-    if not isinstance(shared_width, int) or shared_width:
+    if has_shared:
         parts += mlp(hidden, shared_width, gated=gated, name="shared_experts")
         if shared_gate:
             parts.append(column("shared_experts", hidden, 1, ways=1, kept=BYTES * hidden))

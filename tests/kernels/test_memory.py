@@ -237,6 +237,21 @@ def test_expert_tensor_parallel_does_not_follow_tensor_parallel_once_experts_are
     assert held[0] == held[1]
 
 
+@pytest.mark.parametrize(("tp", "etp"), [(1, 1), (4, 1), (4, 4), (4, 2)])
+def test_tokens_of_experts_are_spread_over_tensor_parallel_ranks(tp: int, etp: int) -> None:
+    # Over the ranks of a group, each chosen expert's token is kept once inside the expert, and
+    # its input by each of the ranks that divide the expert.
+    layout = cb.Layout(tp=tp, etp=etp, recompute="none", dp=4)
+    dense = {k: v for k, v in MIXTRAL.items() if "expert" not in k} | {"model_type": "llama"}
+    sequence = 1024
+    difference = layer_bytes(layout, sequence, MIXTRAL) - layer_bytes(layout, sequence, dense)
+    hidden, width = 2 * 4096, 2 * 14336
+    router = hidden + 4 * 8  # its input, and scores in 32 bits
+    experts = 2 * (hidden * etp + 3 * width)
+    expected = router + experts - (hidden + 3 * width)
+    assert difference * tp == pytest.approx(sequence * expected)
+
+
 def test_key_value_heads_are_copied_beyond_their_number() -> None:
     llama = {k: v for k, v in MIXTRAL.items() if "expert" not in k} | {"model_type": "llama"}
     at_8, at_16 = total_parameters(llama, tp=8), total_parameters(llama, tp=16)
