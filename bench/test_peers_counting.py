@@ -215,9 +215,11 @@ def test_llm_analysis_activations(
             layer += 2 * n.k * n.w / t
         if n.E > 1:
             # Experts' activations it multiplies by the experts of a rank, as if each of them got
-            # k times all tokens; the router's scores it leaves out.
+            # k times all tokens. Ranks that divide an expert all have its input, which it divides
+            # over them. The router's input and its scores it leaves out.
             share = n.E / use.ep
-            layer += (2 * h + 4 * n.w) * n.k * (1 - share) / t + 4 * n.E / t
+            layer += n.k * (2 * h * (use.expert_tensor - share) + 4 * n.w * (1 - share)) / t
+            layer += (2 * h + 4 * n.E) / t
     if recompute == "none":
         # Flash attention keeps queries, keys, values and output: it counts two more of width h,
         # and 8 bytes a head, and drops these where scores are recomputed.
