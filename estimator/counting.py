@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -98,16 +98,7 @@ def count_flop(
     each = kernel.token_flop(operators, tokens, trained=trained, adapter_rank=rank)
     counted = kernel.conventions(operators, groups, tokens, trained=trained, adapter_rank=rank)
     layers = (held.layers_of(groups) * groups.tokens).unsqueeze(1)
-    by_operator: dict[str, tuple[Tensor, Tensor]] = {}
-    for group, names in enumerate(columns.names):
-        for slot, name in enumerate(names):
-            place = (group, slot)
-            passes = (
-                (each.forward * layers)[place],
-                (each.backward * layers)[place],
-            )
-            before = by_operator.get(name, (torch.zeros_like(tokens),) * 2)
-            by_operator[name] = (before[0] + passes[0], before[1] + passes[1])
+    passes = torch.stack([each.forward * layers, each.backward * layers])
     modes = {
         argument: torch.full_like(tokens, float(recompute == mode))
         for argument, mode in (
@@ -120,6 +111,23 @@ def count_flop(
         forward=kernel.over_layers(groups, each.forward),
         backward=kernel.over_layers(groups, each.backward),
         recomputed=kernel.recomputed_flop(operators, groups, each, **modes),
-        by_operator={name: both for name, both in by_operator.items() if bool(both[0].any())},
+        by_operator=_by_operator(columns.names, passes),
         conventions=dict(zip(CONVENTIONS, counted, strict=True)),
     )
+
+
+def _by_operator(
+    names: Sequence[Sequence[str]], passes: Tensor
+) -> dict[str, tuple[Tensor, Tensor]]:
+    """Add up the figures of each name, ``(passes, groups, slots, *batch)``; those of none go."""
+    places: dict[str, list[Tensor]] = {}
+    for group, row in enumerate(names):
+        for slot, name in enumerate(row):
+            if name:
+                places.setdefault(name, []).append(passes[:, group, slot])
+    found: dict[str, tuple[Tensor, Tensor]] = {}
+    for name, parts in places.items():
+        forward, backward = torch.stack(parts).sum(0)
+        if bool(forward.any()):
+            found[name] = (forward, backward)
+    return found

@@ -109,7 +109,11 @@ def _saved_results(row: Sequence[Operator]) -> list[Count]:
 
 
 def _stacked(values: Sequence[Count], device: str) -> Tensor:
-    shape = next((value.shape for value in values if isinstance(value, Tensor)), (1,))
+    shape = next((value.shape for value in values if isinstance(value, Tensor)), None)
+    if shape is None:
+        # One tensor at once: made one by one they would take most of a small count's time.
+        plain = [float(value) for value in values]
+        return torch.tensor(plain, dtype=torch.float64, device=device).unsqueeze(1)
     return torch.stack(
         [
             torch.as_tensor(value, dtype=torch.float64, device=device).expand(shape)
