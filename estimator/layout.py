@@ -117,7 +117,7 @@ class Layout(Spec):
     micro_batches: Degree | None = None
     zero: Annotated[int, Field(ge=0, le=3)] = 1
     shards: Degree | None = None
-    recompute: Recompute = "selective"
+    recompute: Recompute = "none"
     sequence_parallel: bool | None = None
     recipe: Recipe | None = None
     optimizer: Optimizer = "adamw"
@@ -271,11 +271,11 @@ def recipe_columns(layouts: Sequence[Layout]) -> memory.Recipe:
         held = RECIPES[each.used_recipe]
         matrix, other = MOMENTS[each.optimizer]
         trained = 0.0 if each.lora_rank else 1.0
-        # An adapter's own weight, gradient and states; small, so of one recipe.
-        adapter = held.weight + held.gradient + held.master + other
+        # Frozen weights rest in the 16 bits that they are computed with.
+        weight = held.weight if trained else held.gathered
         rows.append(
             (
-                held.weight,
+                weight,
                 held.gathered,
                 held.gradient,
                 held.master + matrix,
@@ -283,7 +283,9 @@ def recipe_columns(layouts: Sequence[Layout]) -> memory.Recipe:
                 held.step,
                 trained,
                 float(each.lora_rank),
-                adapter,
+                held.weight,
+                held.gradient,
+                held.master + other,
             )
         )
     return memory.Recipe(*torch.tensor(rows, dtype=torch.float64).T)

@@ -31,6 +31,9 @@ LARGEST_MICRO_BATCH = 4096
 DEFAULT_SEQUENCE = 4096
 """Where neither the configuration nor the user says: what most models were trained at."""
 
+PARTS = ("weights", "gradients", "optimizer", "activations", "other", "total")
+"""Of a GPU's memory, as they are told."""
+
 COMMON = (
     ("1 GPU", Layout()),
     ("8 GPUs, fully sharded", Layout(dp=8, zero=3)),
@@ -78,12 +81,11 @@ class MemoryUse:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
-        parts = ("weights", "gradients", "optimizer", "activations", "other", "total")
         return {
             "name": self.name,
             "layout": self.layout.to_dict(),
             "stage": self.stage,
-            **{part: getattr(self, part) for part in parts},
+            **{part: getattr(self, part) for part in PARTS},
             "largest_micro_batch": self.largest_micro_batch,
         }
 
@@ -146,8 +148,16 @@ class ModelCard:
 
         rows = []
         for use in self.memory:
-            row = use.to_dict()
-            rows.append({"name": row.pop("name"), **row.pop("layout"), **row})
+            gigabytes = {f"{part}_gb": getattr(use, part) for part in PARTS}
+            rows.append(
+                {
+                    "name": use.name,
+                    **use.layout.to_dict(),
+                    "stage": use.stage,
+                    **gigabytes,
+                    "largest_micro_batch": use.largest_micro_batch,
+                }
+            )
         return pd.DataFrame(rows)
 
 

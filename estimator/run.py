@@ -19,6 +19,7 @@ from .accelerators import Accelerator, find_accelerator
 from .draws import Columns, Method, Settings, settings
 from .errors import shown
 from .layout import Layout
+from .model import PARTS
 from .prices import Commitment
 from .quantity import AtLeastOne, Number, Positive, Share
 from .run_inputs import Assumption, gather_inputs
@@ -217,8 +218,7 @@ class RunEstimate:
     def _memory(self) -> dict[str, float] | None:
         if self.model is None or self.model.memory is None:
             return None
-        parts = ("weights", "gradients", "optimizer", "activations", "other", "total")
-        return {part: getattr(self.model.memory, part) for part in parts}
+        return {part: getattr(self.model.memory, part) for part in PARTS}
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row a figure: p5, p50, p95, mean."""

@@ -71,7 +71,9 @@ class Recipe(NamedTuple):
         step: of a parameter, only while the optimizer steps: a gradient in 32 bits.
         trained: 1 where weights are trained, 0 where they are frozen.
         adapter_rank: rank of low-rank adapters; 0 for none.
-        adapter: of an adapter's weight, gradient and states together.
+        adapter_weight: of an adapter's weight.
+        adapter_gradient: of its gradient.
+        adapter_state: of its optimizer states.
     """
 
     weight: Tensor
@@ -82,7 +84,9 @@ class Recipe(NamedTuple):
     step: Tensor
     trained: Tensor
     adapter_rank: Tensor
-    adapter: Tensor
+    adapter_weight: Tensor
+    adapter_gradient: Tensor
+    adapter_state: Tensor
 
 
 class Activations(NamedTuple):
@@ -214,7 +218,7 @@ def held_parameters(
     ways = torch.minimum(operators.ways, layout.tensor)
     share = torch.where(is_expert, 1 / (layout.expert * layout.expert_tensor), 1 / ways)
     tied = (groups.place == 2).unsqueeze(1) & (operators.copies == 0) & (layout.pipeline > 1)
-    copies = torch.where(tied, operators.uses, operators.copies)
+    copies = torch.where(tied, 1.0, operators.copies)
     vector_share = torch.where(is_expert, 1 / layout.expert, 1 / ways)
     low_rank = adapter_rank * operators.adapted * (operators.d_in + operators.d_out)
     return Held(
@@ -235,10 +239,9 @@ def kept_bytes(
         Korthikanti et al. 2022, equations 1 to 4, table 2.
     """
     unfused = activations.fused == 0
-    keys = torch.minimum(operators.window, activations.sequence)
-    scores = torch.where(
-        activations.recompute > 0, 0.0, operators.heads * activations.score_bytes * keys
-    )
+    # Stored scores are a square, whatever the mask.
+    square = operators.heads * activations.score_bytes * activations.sequence
+    scores = torch.where(activations.recompute > 0, 0.0, square)
     masks = activations.mask_bytes * hidden * (operators.heads > 0)
     whole = operators.kept + masks + torch.where(unfused, operators.eager, 0.0)
     divided = operators.kept_split + scores + torch.where(unfused, operators.eager_split, 0.0)
@@ -298,28 +301,50 @@ def training_memory(
     """
     on_stage = stage_layers(groups, layers, layout.pipeline, layout.virtual, stage)
     held = held_parameters(operators, groups, layout, recipe.adapter_rank)
-    states = _states(operators, groups, held, on_stage, layout, recipe)
     tokens = layout.micro_batch * activations.sequence / layout.context
     flying = in_flight(layout.pipeline, layout.virtual, layout.micro_batches, stage)
-    kept = kept_bytes(operators, hidden, layout, activations)
-    inside = groups.place == 0
-    inputs = ACTIVATION_BYTES * hidden / _spread(layout)
-    shares = _shares(operators, layout)
-    results = inputs + (operators.saved_result * shares.divided).sum(1)
-    mode = activations.recompute
-    checkpoint = torch.where(mode == 2, results, torch.where(mode == 3, inputs, kept))
-    resting = (on_stage * torch.where(inside, checkpoint, kept)).sum(0) * tokens * flying
-    sent = torch.where(stage < layout.pipeline - 1, layout.keeps_outputs * inputs, 0.0)
-    resting = resting + sent * tokens * flying
-    # While a layer is passed backward, all of it is there, and the gradients of its widest part.
-    widest = (operators.kept * shares.whole + operators.kept_split * shares.divided).amax(1)
-    present = torch.where(inside & (on_stage > 0), kept - checkpoint + widest, 0.0)
-    recomputed = present.amax(0) * tokens
+    kept = _kept(operators, groups, hidden, layout, activations)
+    sends = torch.where(stage < layout.pipeline - 1, layout.keeps_outputs, 0.0)
+    sent = sends * ACTIVATION_BYTES * hidden / _spread(layout)
+    resting = (on_stage * kept.resting).sum(0) + sent
+    passing = torch.where(on_stage > 0, kept.passing, 0.0).amax(0)
     last = torch.where(stage == layout.pipeline - 1, 1.0, 0.0)
-    return states._replace(
-        activations=resting + recomputed,
+    return _states(operators, groups, held, on_stage, layout, recipe)._replace(
+        activations=tokens * (resting * flying + passing),
         logits=last * tokens * vocabulary / layout.tensor * activations.logit_bytes,
     )
+
+
+class _Kept(NamedTuple):
+    """Bytes per token of a layer of each kind; ``(groups, *batch)``.
+
+    Attributes:
+        resting: between its forward and its backward pass.
+        passing: besides, while it is recomputed and passed backward.
+    """
+
+    resting: Tensor
+    passing: Tensor
+
+
+def _kept(
+    operators: Operators,
+    groups: Groups,
+    hidden: Tensor,
+    layout: Layout,
+    activations: Activations,
+) -> _Kept:
+    inside = groups.place == 0
+    shares = _shares(operators, layout)
+    whole = kept_bytes(operators, hidden, layout, activations)
+    inputs = ACTIVATION_BYTES * hidden / _spread(layout)
+    results = inputs + (operators.saved_result * shares.divided).sum(1)
+    mode = activations.recompute
+    checkpoint = torch.where(mode == 2, results, torch.where(mode == 3, inputs, whole))
+    resting = torch.where(inside, checkpoint, whole)
+    # All of a layer is there, and the gradients of its widest part.
+    widest = (operators.kept * shares.whole + operators.kept_split * shares.divided).amax(1)
+    return _Kept(resting, torch.where(inside, whole - resting + widest, 0.0))
 
 
 def _states(
@@ -338,7 +363,6 @@ def _states(
     state = torch.where(inside, recipe.matrix_state, recipe.other_state)
     parameters = held.matrices + held.vectors
     states = held.matrices * state + held.vectors * recipe.other_state
-    adapters = (on_stage.unsqueeze(1) * held.adapters).sum((0, 1)) * recipe.adapter
 
     def on_rank(figure: Tensor, least: int) -> Tensor:
         divided = torch.where(layout.zero >= least, figure / shards, figure)
@@ -346,11 +370,14 @@ def _states(
 
     unit = torch.where(on_stage > 0, parameters.sum(1), 0.0).amax(0)
     gathered = unit * (PREFETCHED * recipe.gathered + recipe.trained * recipe.gathered)
-    nothing = torch.zeros_like(adapters)
+    nothing = torch.zeros_like(unit)
+    adapters = held.adapters
     return Memory(
-        weights=on_rank(parameters * recipe.weight, 3) + adapters,
-        gradients=on_rank(parameters * recipe.gradient * recipe.trained, 2),
-        optimizer=on_rank(states * recipe.trained, 1),
+        weights=on_rank(parameters * recipe.weight + adapters * recipe.adapter_weight, 3),
+        gradients=on_rank(
+            parameters * recipe.gradient * recipe.trained + adapters * recipe.adapter_gradient, 2
+        ),
+        optimizer=on_rank(states * recipe.trained + adapters * recipe.adapter_state, 1),
         activations=nothing,
         logits=nothing,
         gathered=torch.where((layout.zero >= 3) & (layout.shards > 1), gathered, 0.0),

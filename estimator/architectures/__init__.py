@@ -32,41 +32,52 @@ def read_architecture(source: str | Path | Mapping[str, Any]) -> Architecture:
     """
     if isinstance(source, Mapping):
         return _architecture(source, "config")
+    if not isinstance(source, str | Path):
+        raise RequestError("config", f"got {shown(source)}; allowed: a path or a mapping")
     fields, name = read_config(source)
     return _architecture(fields, name)
 
 
 def _architecture(fields: Mapping[str, Any], file: str) -> Architecture:
-    given = fields.get("model_type")
-    model_type = OTHER_NAMES.get(given, given) if isinstance(given, str) else None
     notes: list[str] = []
+    key = "model_type"
     for inner in INNER:
         # A multimodal model's language model is the part that tokens meet.
         part = fields.get(inner)
         if isinstance(part, Mapping) and (
-            model_type not in FAMILIES or "hidden_size" not in fields
+            "hidden_size" not in fields or _known(fields.get("model_type")) is None
         ):
-            fields = {"model_type": model_type, **part}
-            model_type = OTHER_NAMES.get(str(fields["model_type"]), fields["model_type"])
+            key = f"{inner}.model_type" if "model_type" in part else key
+            fields = {"model_type": fields.get("model_type"), **part}
             notes.append("Only the language model is counted, not what reads images or sound.")
             break
-    if model_type not in FAMILIES:
-        raise RequestError(file, _unknown(given))
-    family = FAMILIES[str(model_type)]
+    given = fields.get("model_type")
+    model_type = _known(given)
+    if model_type is None:
+        raise RequestError(file, _unknown(key, given))
+    family = FAMILIES[model_type]
     config = Config(fields, family.defaults, family.names, file)
-    architecture = family.architecture(config, str(model_type))
+    architecture = family.architecture(config, model_type)
     further = config.optional_size("num_nextn_predict_layers", least=0) or 0
     if further:
         notes.append(f"{further} layer(s) that predict further tokens (MTP) are not counted.")
     return replace(architecture, notes=(*architecture.notes, *notes), further=further)
 
 
-def _unknown(given: object) -> str:
+def _known(given: object) -> str | None:
+    """Return the table's name of a type; None where it has none."""
+    if not isinstance(given, str):
+        return None
+    name = OTHER_NAMES.get(given, given)
+    return name if name in FAMILIES else None
+
+
+def _unknown(key: str, given: object) -> str:
     known = sorted(FAMILIES)
     totals = "; or give totals: computebill run --params 405B --tokens 15T …"
     if not isinstance(given, str):
-        problem = "model_type is missing" if given is None else f"model_type: got {shown(given)}"
+        problem = f"{key} is missing" if given is None else f"{key}: got {shown(given)}"
         return f"{problem}; allowed: {', '.join(known)}{totals}"
     near = difflib.get_close_matches(given, [*known, *OTHER_NAMES], n=3, cutoff=0.4)
     hint = f"nearest: {', '.join(near)}" if near else f"allowed: {', '.join(known)}"
-    return f"model_type: got {shown(given)}, which is not known; {hint}{totals}"
+    return f"{key}: got {shown(given)}, which is not known; {hint}{totals}"

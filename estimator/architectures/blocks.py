@@ -47,7 +47,6 @@ def scores(
     heads: Count,
     d_qk: Count,
     d_v: Count,
-    kv_heads: Count,
     *,
     window: Count = UNLIMITED,
     chunked: bool = False,
@@ -56,9 +55,9 @@ def scores(
 ) -> Operator:
     """Return the product of queries and keys, and of its softmax and values.
 
-    It keeps queries, keys and values, and four bytes a head of the softmax's scale.
+    It keeps queries, and four bytes a head of the softmax's scale; what makes keys and values
+    keeps those.
     """
-    kept = BYTES * (heads * d_qk + kv_heads * (d_qk + d_v)) + 4 * heads
     return Operator(
         "attention_scores",
         vectors=sinks,
@@ -67,7 +66,7 @@ def scores(
         causal=causal,
         chunked=chunked,
         ways=heads,
-        kept_split=kept,
+        kept_split=BYTES * heads * d_qk + 4 * heads,
         heads=heads,
         result=heads * d_v,
     )
@@ -83,7 +82,6 @@ def attention(
     out_bias: bool = False,
     gated: bool = False,
     qk_norm: str = "",
-    source: Count = 0,
     **score_options: Any,
 ) -> list[Operator]:
     """Return grouped-query attention: projections, scores, output.
@@ -96,27 +94,29 @@ def attention(
         bias: whether queries, keys and values have one.
         out_bias: whether the output has one.
         gated: whether queries carry a gate for the output.
-        qk_norm: ``head`` (one gain a head dimension), ``heads`` (over all heads at once),
-            ``each`` (a gain for each head), or nothing.
-        source: width of what keys and values are made from, where it is another stream.
+        qk_norm: ``head`` (a gain that heads share), ``heads`` (one of all heads), or nothing.
         score_options: of ``scores``.
     """
     wide, narrow = heads * head_dim, kv_heads * head_dim
-    gains = {
-        "": 0,
-        "head": 2 * head_dim,
-        "heads": wide + narrow,
-        "each": wide + narrow,
-    }[qk_norm]
+    gains = {"": 0, "head": 2 * head_dim, "heads": wide + narrow}[qk_norm]
     name = "attention_qkv"
     q_out = 2 * wide if gated else wide
-    kv_in = source if source else hidden
     parts = [
         column(name, hidden, q_out, bias, ways=heads, adapted="attention", kept=BYTES * hidden),
-        column(name, kv_in, narrow, bias, ways=kv_heads, adapted="attention"),
-        column(name, kv_in, narrow, bias, ways=kv_heads, adapted="attention"),
+        *[
+            column(
+                name,
+                hidden,
+                narrow,
+                bias,
+                ways=kv_heads,
+                adapted="attention",
+                kept_split=BYTES * narrow,
+            )
+        ]
+        * 2,
         Operator(name, vectors=gains, ways=1, kept_split=BYTES * (wide + narrow) if qk_norm else 0),
-        scores(heads, head_dim, head_dim, kv_heads, **score_options),
+        scores(heads, head_dim, head_dim, **score_options),
     ]
     # A gate keeps itself and what it gates, beside their product.
     kept = BYTES * wide * (3 if gated else 1)
@@ -163,8 +163,9 @@ def latent_attention(
             ways=heads,
             adapted="attention",
             kept=BYTES * kv_rank,
+            kept_split=BYTES * heads * (d_qk + d_v),
         ),
-        scores(heads, d_qk, d_v, heads),
+        scores(heads, d_qk, d_v),
     ]
     out = heads * d_v
     parts += row(
@@ -278,18 +279,28 @@ def mamba2(
             hidden,
             inner + mixed + heads,
             bias,
+            ways=groups,
             adapted="attention",
             kept=BYTES * hidden,
         ),
-        convolution(mixed, kernel, conv_bias),
+        convolution(mixed, kernel, conv_bias, groups),
         Operator(
             name,
             vectors=3 * heads,
             per_token=7 * inner * state,
+            ways=groups,
             kept_split=BYTES * (mixed + inner + heads),
         ),
-        Operator(name, vectors=inner, kept_split=BYTES * inner),
-        *row(f"{name}_out", inner, hidden, bias, adapted="attention", kept_split=BYTES * inner),
+        Operator(name, vectors=inner, ways=groups, kept_split=BYTES * inner),
+        *row(
+            f"{name}_out",
+            inner,
+            hidden,
+            bias,
+            ways=groups,
+            adapted="attention",
+            kept_split=BYTES * inner,
+        ),
     ]
 
 
@@ -310,7 +321,7 @@ def mamba1(
     name = "state_space"
     return [
         column(f"{name}_in", hidden, 2 * inner, bias, adapted="attention", kept=BYTES * hidden),
-        convolution(inner, kernel, conv_bias),
+        convolution(inner, kernel, conv_bias, inner),
         *row(f"{name}_in", inner, rank + 2 * state, kept_split=BYTES * inner),
         vector(name, rank + 2 * state),
         column(f"{name}_in", rank, inner, True, kept=BYTES * (rank + 2 * state)),
@@ -336,18 +347,31 @@ def delta_net(
     name = "linear_attention"
     return [
         column(
-            f"{name}_in", hidden, 2 * keys + 2 * values, adapted="attention", kept=BYTES * hidden
+            f"{name}_in",
+            hidden,
+            2 * keys + 2 * values,
+            ways=k_heads,
+            adapted="attention",
+            kept=BYTES * hidden,
         ),
-        column(f"{name}_in", hidden, 2 * v_heads, adapted="attention"),
-        convolution(2 * keys + values, kernel, False),
+        column(f"{name}_in", hidden, 2 * v_heads, ways=k_heads, adapted="attention"),
+        convolution(2 * keys + values, kernel, False, k_heads),
         Operator(
             name,
             vectors=2 * v_heads,
             per_token=7 * v_heads * d_k * d_v,
+            ways=k_heads,
             kept_split=BYTES * (2 * keys + 2 * values),
         ),
         vector(name, d_v),
-        *row(f"{name}_out", values, hidden, adapted="attention", kept_split=BYTES * 2 * values),
+        *row(
+            f"{name}_out",
+            values,
+            hidden,
+            ways=k_heads,
+            adapted="attention",
+            kept_split=BYTES * 2 * values,
+        ),
     ]
 
 
@@ -359,20 +383,38 @@ def lightning_attention(hidden: Count, heads: Count, head_dim: Count) -> list[Op
     wide = heads * head_dim
     name = "linear_attention"
     return [
-        column(f"{name}_in", hidden, 3 * wide, adapted="attention", kept=BYTES * hidden),
-        column(f"{name}_in", hidden, wide, adapted="attention", kept_split=BYTES * wide),
-        Operator(name, vectors=wide, per_token=5 * wide * head_dim, kept_split=BYTES * 4 * wide),
-        *row(f"{name}_out", wide, hidden, adapted="attention", kept_split=BYTES * 2 * wide),
+        column(
+            f"{name}_in", hidden, 3 * wide, ways=heads, adapted="attention", kept=BYTES * hidden
+        ),
+        column(
+            f"{name}_in", hidden, wide, ways=heads, adapted="attention", kept_split=BYTES * wide
+        ),
+        Operator(
+            name,
+            vectors=wide,
+            per_token=5 * wide * head_dim,
+            ways=heads,
+            kept_split=BYTES * 4 * wide,
+        ),
+        *row(
+            f"{name}_out",
+            wide,
+            hidden,
+            ways=heads,
+            adapted="attention",
+            kept_split=BYTES * 2 * wide,
+        ),
     ]
 
 
-def convolution(channels: Count, kernel: Count, bias: bool) -> Operator:
+def convolution(channels: Count, kernel: Count, bias: bool, ways: Count) -> Operator:
     """Return a short causal convolution, each channel by itself."""
     return Operator(
         "convolution",
         kernel,
         channels,
         vectors=channels if bias else 0,
+        ways=ways,
         kept_split=BYTES * channels,
     )
 

@@ -142,7 +142,7 @@ FAMILIES: dict[str, Family] = {
     "mistral": Family(
         "Mistral, Codestral",
         mixers=windowed,
-        defaults={"num_key_value_heads": 8},
+        defaults={"num_key_value_heads": 8, "sliding_window": 4096},
     ),
     "mixtral": Family(
         "Mixtral",
@@ -154,7 +154,7 @@ FAMILIES: dict[str, Family] = {
         "Qwen 1.5, 2, 2.5",
         mixer=attention(bias=True),
         mixers=typed(particulars.qwen_window),
-        defaults={"max_window_layers": 28},
+        defaults={"max_window_layers": 28, "num_key_value_heads": 32},
     ),
     "qwen2_moe": Family(
         "Qwen 1.5 and 2 MoE",
@@ -168,13 +168,18 @@ FAMILIES: dict[str, Family] = {
         ),
         mixers=typed(particulars.qwen2_moe_window),
         feed_forwards=sparse_step,
-        defaults={"qkv_bias": True, "decoder_sparse_step": 1, "max_window_layers": 28},
+        defaults={
+            "qkv_bias": True,
+            "decoder_sparse_step": 1,
+            "max_window_layers": 28,
+            "num_key_value_heads": 16,
+        },
     ),
     "qwen3": Family(
         "Qwen3",
         mixer=attention(bias="attention_bias", out_bias="attention_bias", qk_norm=True),
         mixers=typed(particulars.qwen_window),
-        defaults={"head_dim": 128, "max_window_layers": 28},
+        defaults={"head_dim": 128, "max_window_layers": 28, "num_key_value_heads": 32},
     ),
     "qwen3_moe": Family(
         "Qwen3 MoE",
@@ -182,7 +187,7 @@ FAMILIES: dict[str, Family] = {
         feed_forward=dense_or(mixture(width="moe_intermediate_size")),
         mixers=particulars.qwen3_moe_window,
         feed_forwards=sparse_step,
-        defaults={"decoder_sparse_step": 1},
+        defaults={"decoder_sparse_step": 1, "num_key_value_heads": 4},
     ),
     "qwen3_next": Family(
         "Qwen3-Next",
@@ -205,6 +210,7 @@ FAMILIES: dict[str, Family] = {
         feed_forwards=sparse_step,
         defaults={
             "full_attention_interval": 4,
+            "num_key_value_heads": 2,
             "decoder_sparse_step": 1,
             "head_dim": 256,
             "linear_conv_kernel_dim": 4,
@@ -217,14 +223,14 @@ FAMILIES: dict[str, Family] = {
     "gemma": Family(
         "Gemma 1",
         mixer=BIASES_ON_REQUEST,
-        defaults={**TIED, "head_dim": 256},
+        defaults={**TIED, "head_dim": 256, "num_key_value_heads": 16},
     ),
     "gemma2": Family(
         "Gemma 2",
         mixer=BIASES_ON_REQUEST,
         mixers=every(2, FULL, SLIDING),
         norms=4,
-        defaults={**TIED, "head_dim": 256, "sliding_window": 4096},
+        defaults={**TIED, "head_dim": 256, "num_key_value_heads": 4, "sliding_window": 4096},
     ),
     "gemma3_text": Family(
         "Gemma 3",
@@ -281,9 +287,10 @@ FAMILIES: dict[str, Family] = {
     ),
     "stablelm": Family(
         "StableLM 2, StableLM 3B",
-        mixer=attention(bias="use_qkv_bias", qk_norm=("each", "qk_layernorm")),
+        mixer=attention(bias="use_qkv_bias", qk_norm=("heads", "qk_layernorm")),
         norm="layer",
         norms=lambda config: 1 if config.flag("use_parallel_residual") else 2,
+        defaults={"num_key_value_heads": 32},
     ),
     "starcoder2": Family(
         "StarCoder2",

@@ -139,6 +139,7 @@ class Architecture:
         layer_count: layers; an encoder's and a decoder's together.
         vocabulary: entries of the output; 0 where there is none.
         sequence_length: the longest sequence that the configuration allows, where it says so.
+        is_limit: whether a longer one is impossible: positions are a table.
         kinds: the layers, each in one kind.
         inputs: before the first layer: embeddings.
         outputs: after the last: the norm, the head.
@@ -146,6 +147,7 @@ class Architecture:
         notes: what the configuration describes and is not counted.
         further: layers that predict further tokens; not counted, but they have a place in a
             pipeline.
+        stacks: sequences of one sample: 2 in an encoder-decoder, its input and its target.
     """
 
     model_type: str
@@ -160,6 +162,8 @@ class Architecture:
     shape: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
     further: int = 0
+    is_limit: bool = False
+    stacks: int = 1
 
     @cached_property
     def names(self) -> tuple[str, ...]:

@@ -29,6 +29,7 @@ def bert(config: Config, family: Family, model_type: str) -> Architecture:
         layer_count=config.layers(),
         vocabulary=vocabulary,
         sequence_length=positions,
+        is_limit=True,
         kinds=(LayerKind(tuple(layer), Layers.between(0, config.layers())),),
         inputs=(
             blocks.embedding("embedding", vocabulary, hidden),
@@ -60,6 +61,15 @@ def t5(config: Config, family: Family, model_type: str) -> Architecture:
     norm = blocks.norm("norm", hidden, "rms")
     feed_forward = blocks.mlp(hidden, width, gated=gated)
     cross = renamed(attended(causal=False), "cross_")
+    notes = [
+        "A token goes through the encoder or the decoder: FLOP per token are the mean of both, "
+        "for targets as long as inputs.",
+    ]
+    if config.get("tie_word_embeddings") is False:
+        notes.append(
+            "Counted with a tied head, as transformers 5 builds it; checkpoints hold a head of "
+            f"{hidden * vocabulary:,} more."
+        )
     # The first layer of each stack holds the table of relative positions for all of them.
     table = blocks.embedding("embedding", config.size("relative_attention_num_buckets"), heads)
     half = 0.5
@@ -70,6 +80,7 @@ def t5(config: Config, family: Family, model_type: str) -> Architecture:
         layer_count=encoder + decoder,
         vocabulary=vocabulary,
         sequence_length=None,
+        stacks=2,
         kinds=(
             LayerKind(
                 (norm, norm, *attended(causal=False), *feed_forward),
@@ -84,10 +95,7 @@ def t5(config: Config, family: Family, model_type: str) -> Architecture:
         ),
         inputs=(blocks.embedding("embedding", vocabulary, hidden), table, table),
         outputs=(norm, norm, *blocks.head(hidden, vocabulary, tied=True, uses=half)),
-        notes=(
-            "A token goes through the encoder or the decoder: FLOP per token are the mean of "
-            "both, for targets as long as inputs.",
-        ),
+        notes=tuple(notes),
     )
 
 
@@ -114,6 +122,7 @@ def vit(config: Config, family: Family, model_type: str) -> Architecture:
         layer_count=config.layers(),
         vocabulary=0,
         sequence_length=tokens,
+        is_limit=True,
         kinds=(LayerKind(tuple(layer), Layers.between(0, config.layers())),),
         inputs=(
             Operator(

@@ -107,11 +107,14 @@ def bamba_mixer(config: Config, layer: int) -> str:
 
 def bamba_mamba(config: Config, label: str) -> list[Operator]:
     """A Mamba-2 mixer by Bamba's names."""
-    hidden = config.size("hidden_size")
+    hidden, heads = config.size("hidden_size"), config.size("mamba_n_heads")
+    inner = config.size("mamba_expand") * hidden
+    if isinstance(inner, int) and inner % heads:
+        raise config.fault("mamba_n_heads", f"a divisor of mamba_expand x hidden_size, {inner}")
     return blocks.mamba2(
         hidden,
-        config.size("mamba_expand") * hidden,
-        config.size("mamba_n_heads"),
+        inner,
+        heads,
         config.size("mamba_d_state"),
         config.size("mamba_n_groups"),
         config.size("mamba_d_conv"),

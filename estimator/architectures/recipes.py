@@ -328,6 +328,7 @@ class Family:
             layer_count=config.layers(),
             vocabulary=vocabulary,
             sequence_length=longest(config),
+            is_limit=self.positions is not None,
             kinds=tuple(self._kinds(config, hidden)),
             inputs=tuple(inputs),
             outputs=tuple(outputs),

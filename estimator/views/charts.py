@@ -12,7 +12,7 @@ import pandas as pd
 
 from ..errors import RequestError, shown
 from ..mfu import Utilisation
-from ..model import ModelCard
+from ..model import PARTS, ModelCard
 from ..run import COST_WAYS, RunEstimate
 from ..spend import SKIPPED, SpendEstimate
 from ..writing import replacing
@@ -241,7 +241,7 @@ def model_chart(card: ModelCard) -> Any:
             for name, (forward, backward) in card.flop.by_operator.items()
         ]
     )
-    parts = ("weights", "gradients", "optimizer", "activations", "other")
+    parts = PARTS[:-1]
     memory = pd.DataFrame(
         [
             {"layout": use.name, "part": part, "gb": getattr(use, part), "order": order}

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from ..architectures.families import FAMILIES
 from ..counting import CONVENTIONS
-from ..model import ModelCard
+from ..model import PARTS, ModelCard
 from . import tables
 from .text import count as short
 from .text import digits, flop, percent
@@ -93,12 +93,11 @@ def _memory(card: ModelCard) -> Table:
     )
     table = tables.table(f"Memory of one GPU at {card.sequence:,} tokens, GB ({described})")
     table.add_column("layout")
-    for heading in ("weights", "gradients", "optimizer", "activations", "other", "total"):
+    for heading in PARTS:
         table.add_column(heading, justify="right")
     table.add_column(f"micro-batch in {part.memory_gb.value:g} GB", justify="right")
     for use in card.memory:
-        parts = (use.weights, use.gradients, use.optimizer, use.activations, use.other, use.total)
         most = use.largest_micro_batch
         shown = "" if card.layout and use.stage else f"up to {most:,}" if most else "does not fit"
-        table.add_row(use.name, *(digits(each) for each in parts), shown)
+        table.add_row(use.name, *(digits(getattr(use, part)) for part in PARTS), shown)
     return table

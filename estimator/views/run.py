@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from rich.console import RenderableType
 from rich.table import Table
 
-from ..model import MemoryUse
+from ..model import PARTS, MemoryUse
 from ..run import RunEstimate
 from ..summary import Distribution
 from . import tables
@@ -58,10 +58,9 @@ def _memory(use: MemoryUse, limit_gb: float) -> Table:
         f"Memory of the fullest GPU (pipeline stage {use.stage + 1} of {use.layout.pp}), GB: "
         f"{verdict} in {limit_gb:g}"
     )
-    parts = ("weights", "gradients", "optimizer", "activations", "other", "total")
-    for part in parts:
+    for part in PARTS:
         table.add_column(part, justify="right")
-    table.add_row(*(digits(getattr(use, part)) for part in parts))
+    table.add_row(*(digits(getattr(use, part)) for part in PARTS))
     return table
 
 
