@@ -12,13 +12,19 @@ from torch import Tensor
 from computebill.kernels import memory
 
 from .architectures import Architecture
-from .errors import RequestError
+from .architectures.operators import UNLIMITED
+from .errors import RequestError, shown
 from .specfile import Spec
 
 Degree = Annotated[int, Field(ge=1, le=10**6)]
 Recompute = Literal["none", "selective", "operators", "full"]
 Recipe = Literal["megatron", "deepspeed", "deepspeed-bf16", "fsdp"]
 Optimizer = Literal["adamw", "adamw-8bit", "muon"]
+
+LONGEST_SEQUENCE = 10**9
+
+DEGREES = frozenset(("tp", "pp", "vpp", "dp", "cp", "ep", "etp", "zero", "shards", "micro_batches"))
+"""Fields that make a layout; the others are settings of any."""
 
 RECOMPUTE: dict[str, float] = {"none": 0.0, "selective": 1.0, "operators": 2.0, "full": 3.0}
 """As the memory kernel numbers them."""
@@ -134,10 +140,23 @@ class Layout(Spec):
             raise ValueError(f"vpp: got {self.vpp}; allowed: 1, as pp is 1")
         return self
 
+    def with_settings(self, other: Layout) -> Layout:
+        """Return this layout with what another sets besides degrees."""
+        given = {name: getattr(self, name) for name in self.model_fields_set}
+        settings = {
+            name: getattr(other, name) for name in other.model_fields_set if name not in DEGREES
+        }
+        return Layout(**{**given, **settings})
+
     @property
     def accelerators(self) -> int:
         """How many accelerators it takes."""
         return self.tp * self.pp * self.cp * self.dp
+
+    @property
+    def is_sequence_parallel(self) -> bool:
+        """Whether it is, given or as a rule."""
+        return self.tp > 1 if self.sequence_parallel is None else self.sequence_parallel
 
     @property
     def expert_tensor(self) -> int:
@@ -185,21 +204,87 @@ def check_layout(architecture: Architecture, layout: Layout, sequence: int) -> N
         RequestError: naming the degree, what was given and what is allowed.
     """
     _check_groups(layout)
-    heads = {int(operator.heads) for operator in architecture.operators() if operator.heads}
-    for count in sorted(heads):
-        if count % layout.tp:
-            raise RequestError("tp", f"got {layout.tp}; allowed: a divisor of {count} heads")
-    experts = {int(each.copies) for each in architecture.operators() if each.expert}
+    _check_experts(architecture, layout)
+    _check_tensor(architecture, layout)
+    _check_sequence(layout, sequence)
+    _check_pipeline(architecture, layout)
+    _check_adapters(architecture, layout)
+
+
+def check_sequence_length(architecture: Architecture, sequence: object) -> int:
+    """Return the length of a sequence, refusing what a model cannot take.
+
+    Raises:
+        RequestError: naming what is allowed.
+    """
+    limit = architecture.sequence_length if architecture.is_limit else None
+    most = limit or LONGEST_SEQUENCE
+    if isinstance(sequence, float) and sequence.is_integer():
+        sequence = int(sequence)
+    if not isinstance(sequence, int) or isinstance(sequence, bool) or not 1 <= sequence <= most:
+        reason = ", as positions are a table" if limit else ""
+        raise RequestError(
+            "sequence_length",
+            f"got {shown(sequence)}; allowed: a whole number from 1 to {most:,}{reason}",
+        )
+    return sequence
+
+
+def _check_tensor(architecture: Architecture, layout: Layout) -> None:
+    def refuse(allowed: str) -> RequestError:
+        return RequestError("tp", f"got {layout.tp}; allowed: {allowed}")
+
+    dense = [each for each in architecture.operators() if not each.expert and each.ways != 1]
+    for each in dense:
+        if each.heads and each.heads % layout.tp:
+            raise refuse(f"a divisor of {each.heads} heads")
+    for each in dense:
+        ways, what = min(layout.tp, each.ways), each.name.replace("_", " ")
+        # Fewer heads of keys and values than ranks are copied.
+        if layout.tp % ways or (each.ways < UNLIMITED and each.ways % ways):
+            raise refuse(f"a divisor or a multiple of {each.ways:g}, the heads of {what}")
+        if each.by_input and each.d_in % ways:
+            raise refuse(f"a divisor of {each.d_in}, the width of {what}")
+
+
+def _check_experts(architecture: Architecture, layout: Layout) -> None:
+    experts = [each for each in architecture.operators() if each.expert]
     for field in ("ep", "etp"):
         given = getattr(layout, field)
         if given is not None and given > 1 and not experts:
             raise RequestError(field, f"got {given}; allowed: 1, as the model has no experts")
-    for count in sorted(experts):
-        if count % layout.ep:
-            raise RequestError("ep", f"got {layout.ep}; allowed: a divisor of {count} experts")
+    for each in experts:
+        if each.copies % layout.ep:
+            raise RequestError(
+                "ep", f"got {layout.ep}; allowed: a divisor of {each.copies} experts"
+            )
+        if each.by_input and each.d_in % layout.expert_tensor:
+            raise RequestError(
+                "etp",
+                f"got {layout.expert_tensor}; allowed: a divisor of {each.d_in}, an expert's width",
+            )
+
+
+def _check_sequence(layout: Layout, sequence: int) -> None:
     if sequence % layout.cp:
         raise RequestError("cp", f"got {layout.cp}; allowed: a divisor of {sequence} tokens")
-    _check_pipeline(architecture, layout)
+    if layout.is_sequence_parallel and sequence // layout.cp % layout.tp:
+        raise RequestError(
+            "tp",
+            f"got {layout.tp}; allowed with sequence parallelism: a divisor of "
+            f"{sequence // layout.cp} tokens",
+        )
+
+
+def _check_adapters(architecture: Architecture, layout: Layout) -> None:
+    if "lora_targets" in layout.model_fields_set and not layout.lora_rank:
+        raise RequestError("lora_targets", "needs lora_rank")
+    if layout.lora_rank and not any(
+        each.adapted in layout.adapted for each in architecture.operators() if each.adapted
+    ):
+        raise RequestError(
+            "lora_targets", f"got {', '.join(layout.lora_targets)}; the model has none of them"
+        )
 
 
 def _check_groups(layout: Layout) -> None:
@@ -210,6 +295,13 @@ def _check_groups(layout: Layout) -> None:
             f"got {layout.ep} x etp {layout.expert_tensor}; "
             f"allowed: a divisor of tp x cp x dp, {ranks}",
         )
+    batches = layout.micro_batches
+    if layout.vpp > 1 and batches is not None and batches % layout.pp:
+        raise RequestError(
+            "micro_batches", f"got {batches}; allowed with vpp: a multiple of pp, {layout.pp}"
+        )
+    if layout.shards is not None and not layout.zero:
+        raise RequestError("shards", f"got {layout.shards}; needs zero 1, 2 or 3")
     if layout.shards is not None and replicas % layout.shards:
         raise RequestError(
             "shards", f"got {layout.shards}; allowed: a divisor of dp x cp, {replicas}"
@@ -239,10 +331,7 @@ def layout_columns(layouts: Sequence[Layout]) -> memory.Layout:
         return torch.tensor([float(getattr(each, name)) for each in layouts], dtype=torch.float64)
 
     dp, cp, tp = column("dp"), column("cp"), column("tp")
-    sequence_parallel = [
-        each.tp > 1 if each.sequence_parallel is None else each.sequence_parallel
-        for each in layouts
-    ]
+    sequence_parallel = [float(each.is_sequence_parallel) for each in layouts]
     batches = [float(each.micro_batches or each.pp * each.vpp * 2) for each in layouts]
     shards = [float(each.shards or each.dp * each.cp) for each in layouts]
     return memory.Layout(

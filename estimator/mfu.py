@@ -20,7 +20,7 @@ from .architectures import Architecture, read_architecture
 from .architectures.columns import columns
 from .counting import CONVENTIONS, count_flop
 from .errors import RequestError, shown
-from .layout import RECOMPUTE
+from .layout import RECOMPUTE, check_sequence_length
 from .model import default_sequence
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def utilisation(
     accelerator: str,
     precision: str | None = None,
     params_active: float | None = None,
-    sequence_length: int | None = None,
+    sequence_length: float | None = None,
     recompute: str = "none",
     lora_rank: int = 0,
     profiles: Sequence[Path] = (),
@@ -148,19 +148,26 @@ def utilisation(
     if recompute not in RECOMPUTE:
         allowed = ", ".join(RECOMPUTE)
         raise RequestError("recompute", f"got {shown(recompute)}; allowed: {allowed}")
-    if (config is None) == (params_active is None):
-        raise RequestError("model", "give a config.json or params, and not both")
+    if lora_rank < 0:
+        raise RequestError("lora_rank", f"got {lora_rank}; allowed: 0 or more")
+    if config is None and params_active is None:
+        raise RequestError("model", "is missing; allowed: a config.json, or params")
+    if config is not None and params_active is not None:
+        raise RequestError("params", "give a config.json or params, not both")
     flop: dict[str, float | None] = dict.fromkeys(CONVENTIONS)
     hardware = sequence = None
-    name = ""
+    name, stacks = "", 1
     if config is None:
         one = torch.ones((), dtype=torch.float64)
         flop["6nd"] = float(training_flop(one * _positive("params", params_active), one))
-        sequence = sequence_length
+        sequence = None if sequence_length is None else int(sequence_length)
     else:
         architecture = config if isinstance(config, Architecture) else read_architecture(config)
-        name = architecture.model_type
-        sequence = sequence_length or default_sequence(architecture)
+        name, stacks = architecture.model_type, architecture.stacks
+        if speed.step_seconds is not None and sequence_length is None:
+            raise RequestError("sequence_length", "is missing; a step's time needs it")
+        length = default_sequence(architecture) if sequence_length is None else sequence_length
+        sequence = check_sequence_length(architecture, length)
         adapted = frozenset({"attention", "mlp"} if lora_rank else ())
         counted = count_flop(
             columns(architecture, adapted), sequence, recompute=recompute, adapter_rank=lora_rank
@@ -173,14 +180,18 @@ def utilisation(
         precision=used,
         peak_flop_per_s=peak,
         sequence=sequence,
-        tokens_per_second_per_gpu=_tokens_per_second(speed, sequence, flop, peak),
+        tokens_per_second_per_gpu=_tokens_per_second(speed, sequence, stacks, flop, peak),
         flop_per_token=flop,
         hardware_flop_per_token=hardware,
     )
 
 
 def _tokens_per_second(
-    speed: Speed, sequence: int | None, flop: Mapping[str, float | None], peak: float
+    speed: Speed,
+    sequence: int | None,
+    stacks: int,
+    flop: Mapping[str, float | None],
+    peak: float,
 ) -> float:
     ways = (speed.tokens_per_second_per_gpu, speed.step_seconds, speed.mfu)
     if sum(way is not None for way in ways) != 1:
@@ -191,22 +202,41 @@ def _tokens_per_second(
     if speed.tokens_per_second_per_gpu is not None:
         return _positive("tokens_per_second_per_gpu", speed.tokens_per_second_per_gpu)
     if speed.mfu is not None:
-        if speed.convention not in CONVENTIONS:
-            allowed = ", ".join(CONVENTIONS)
-            raise RequestError("convention", f"got {shown(speed.convention)}; allowed: {allowed}")
-        counted = flop[speed.convention]
-        if counted is None:
-            raise RequestError("convention", f"{speed.convention} needs a config.json")
-        return _positive("mfu", speed.mfu) * peak / counted
+        return _from_published(speed, flop, peak)
     if speed.global_batch is None or speed.count is None or sequence is None:
         raise RequestError(
             "step_seconds", "needs the global batch, the sequence length and the GPU count"
         )
-    tokens = _positive("global_batch", speed.global_batch) * sequence
-    return tokens / _positive("step_seconds", speed.step_seconds) / _positive("count", speed.count)
+    tokens = _positive("global_batch", speed.global_batch, 1.0) * sequence * stacks
+    seconds, count = (
+        _positive("step_seconds", speed.step_seconds),
+        _positive("count", speed.count, 1.0),
+    )
+    return tokens / seconds / count
 
 
-def _positive(field: str, value: float | None) -> float:
-    if value is None or not 0 < value < float("inf"):
-        raise RequestError(field, f"got {shown(value)}; allowed: more than 0")
+def _from_published(speed: Speed, flop: Mapping[str, float | None], peak: float) -> float:
+    allowed = ", ".join(CONVENTIONS)
+    if speed.convention is None:
+        raise RequestError("convention", f"is missing; a published MFU needs it: {allowed}")
+    if speed.convention not in CONVENTIONS:
+        raise RequestError("convention", f"got {shown(speed.convention)}; allowed: {allowed}")
+    counted = flop[speed.convention]
+    if counted is None:
+        raise RequestError("convention", f"{speed.convention} needs a config.json")
+    share = _positive("mfu", speed.mfu)
+    if share > 1:
+        raise RequestError("mfu", f"got {share:g}; allowed: above 0, up to 1 (0.4 or 40%)")
+    return share * peak / counted
+
+
+def _positive(field: str, value: object, least: float = 0.0) -> float:
+    if (
+        not isinstance(value, int | float)
+        or isinstance(value, bool)
+        or not least <= value < float("inf")
+        or value == 0
+    ):
+        bound = f"{least:g} or more" if least else "more than 0"
+        raise RequestError(field, f"got {shown(value)}; allowed: {bound}")
     return float(value)

@@ -17,7 +17,16 @@ from .architectures import Architecture, read_architecture
 from .architectures.columns import Columns, columns
 from .counting import FlopPerToken, Parameters, count_flop, count_parameters
 from .errors import RequestError
-from .layout import Layout, activation_columns, check_layout, layout_columns, recipe_columns
+from .layout import (
+    DEGREES,
+    Layout,
+    activation_columns,
+    check_layout,
+    check_sequence_length,
+    layout_columns,
+    recipe_columns,
+)
+from .specfile import validate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -164,10 +173,9 @@ class ModelCard:
 def describe_model(
     config: str | Path | Mapping[str, Any] | Architecture,
     *,
-    sequence_length: int | None = None,
-    layout: Layout | None = None,
+    sequence_length: float | None = None,
+    layout: Layout | Mapping[str, Any] | None = None,
     accelerator: str | Accelerator = "h100-sxm",
-    recompute: str | None = None,
     profiles: Sequence[Path] = (),
 ) -> ModelCard:
     """Count a model's parameters, FLOP and memory.
@@ -176,37 +184,47 @@ def describe_model(
         config: a ``config.json``, a directory that holds one, ``-`` for standard input, its
             content, or an architecture.
         sequence_length: tokens of a sequence; else the model's own limit, at most 4,096.
-        layout: show the memory of each of its pipeline stages; else of common layouts.
+        layout: show the memory of each of its pipeline stages; where it gives no degree (tp, pp,
+            …), of common layouts with its other settings.
         accelerator: that the largest micro-batch is to fit: a name, a file, or a profile.
-        recompute: none, selective, operators, full; else as in the layout (selective).
         profiles: folders of accelerator profiles of one's own.
 
     Raises:
         RequestError: naming the field that is wrong.
     """
     architecture = config if isinstance(config, Architecture) else read_architecture(config)
-    sequence = default_sequence(architecture) if sequence_length is None else sequence_length
-    if sequence < 1:
-        raise RequestError("sequence_length", f"got {sequence}; allowed: 1 or more")
+    sequence = check_sequence_length(
+        architecture, default_sequence(architecture) if sequence_length is None else sequence_length
+    )
     part = find_accelerator(accelerator, profiles) if isinstance(accelerator, str) else accelerator
-    used = layout or Layout()
-    if recompute is not None:
-        used = used.model_copy(update={"recompute": recompute})
+    used = read_layout(layout)
     batch = columns(architecture, used.adapted)
-    if layout is None:
-        layouts = _common(architecture, sequence, used.recompute)
-    else:
+    by_stage = bool(used.model_fields_set & DEGREES)
+    if by_stage:
         check_layout(architecture, used, sequence)
         layouts = [(f"stage {stage + 1} of {used.pp}", used) for stage in range(used.pp)]
+    else:
+        layouts = _common(architecture, sequence, used)
     return ModelCard(
         architecture=architecture,
         sequence=sequence,
         parameters=count_parameters(batch, used.lora_rank),
         flop=count_flop(batch, sequence, recompute=used.recompute, adapter_rank=used.lora_rank),
-        memory=tuple(_memory_uses(batch, sequence, layouts, part, by_stage=layout is not None)),
+        memory=tuple(_memory_uses(batch, sequence, layouts, part, by_stage=by_stage)),
         accelerator=part,
-        layout=layout and used,
+        layout=used if by_stage else None,
     )
+
+
+def read_layout(layout: Layout | Mapping[str, Any] | None) -> Layout:
+    """Return a layout from its fields.
+
+    Raises:
+        RequestError: naming the field that is wrong.
+    """
+    if isinstance(layout, Layout):
+        return layout
+    return validate(Layout, layout or {}, "layout")
 
 
 def default_sequence(architecture: Architecture) -> int:
@@ -279,10 +297,12 @@ def largest_micro_batches(
     return found
 
 
-def _common(architecture: Architecture, sequence: int, recompute: str) -> list[tuple[str, Layout]]:
+def _common(
+    architecture: Architecture, sequence: int, settings: Layout
+) -> list[tuple[str, Layout]]:
     found = []
     for name, layout in COMMON:
-        used = layout.model_copy(update={"recompute": recompute})
+        used = layout.with_settings(settings)
         try:
             check_layout(architecture, used, sequence)
         except RequestError:

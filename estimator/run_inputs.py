@@ -105,14 +105,14 @@ def _take_model(found: _Gathering, run: RunSpec, model: RunModel | None) -> None
     if model is not None:
         counts, flop = model.card.parameters, model.card.flop
         params, active = constant(float(counts.total)), constant(float(counts.active))
-        sequence = float(model.card.sequence)
+        sequence = float(model.card.sequence) * model.card.architecture.stacks
         per_token = constant(model.flop_per_token(run.convention))
         hardware = constant(float(flop.hardware)) if model.layout else UNKNOWN
         source = f"{run.model}, {model.card.architecture.model_type}"
         found.assumptions += [
             Assumption("parameters", f"{int(counts.total):,}", source),
             Assumption("active parameters", f"{int(counts.active):,}", source),
-            Assumption("sequence length", f"{sequence:,.0f}", _given(run.sequence_length)),
+            Assumption("sequence length", f"{model.card.sequence:,}", _given(run.sequence_length)),
             Assumption("model FLOP per token", f"{per_token.value:.4g}", run.convention),
         ]
     found.take("params", params)

@@ -42,15 +42,13 @@ def count_run_model(run: RunSpec, accelerator: Accelerator) -> RunModel | None:
     if run.model is None:
         return None
     layout = run.layout and _completed(run, run.layout)
-    length = None if run.sequence_length is None else int(run.sequence_length)
     card = describe_model(
         run.model,
-        sequence_length=length,
+        sequence_length=run.sequence_length,
         layout=layout,
         accelerator=accelerator,
-        recompute=None if layout else "none",
     )
-    fullest = max(card.memory, key=lambda use: use.total) if layout else None
+    fullest = max(card.memory, key=lambda use: use.total) if card.layout else None
     return RunModel(card, layout, fullest)
 
 

@@ -39,7 +39,7 @@ def column(name: str, d_in: Count, d_out: Count, bias: bool = False, **more: Any
 
 def row(name: str, d_in: Count, d_out: Count, bias: bool = False, **more: Any) -> list[Operator]:
     """Return a product divided by its inputs; its bias is held by each rank."""
-    product = column(name, d_in, d_out, **more)
+    product = column(name, d_in, d_out, by_input=True, **more)
     return [product, vector(name, d_out)] if bias else [product]
 
 
@@ -211,7 +211,8 @@ def mlp(
         )
     if expert:
         # Its bias goes with it to another rank.
-        return [*parts, column(name, width, hidden, bias, kept_split=inner, **shared)]
+        down = column(name, width, hidden, bias, by_input=True, kept_split=inner, **shared)
+        return [*parts, down]
     return [*parts, *row(name, width, hidden, bias, kept_split=inner, **shared)]
 
 
@@ -279,25 +280,25 @@ def mamba2(
             hidden,
             inner + mixed + heads,
             bias,
-            ways=groups,
+            ways=heads,
             adapted="attention",
             kept=BYTES * hidden,
         ),
-        convolution(mixed, kernel, conv_bias, groups),
+        convolution(mixed, kernel, conv_bias, heads),
         Operator(
             name,
             vectors=3 * heads,
             per_token=7 * inner * state,
-            ways=groups,
+            ways=heads,
             kept_split=BYTES * (mixed + inner + heads),
         ),
-        Operator(name, vectors=inner, ways=groups, kept_split=BYTES * inner),
+        Operator(name, vectors=inner, ways=heads, kept_split=BYTES * inner),
         *row(
             f"{name}_out",
             inner,
             hidden,
             bias,
-            ways=groups,
+            ways=heads,
             adapted="attention",
             kept_split=BYTES * inner,
         ),

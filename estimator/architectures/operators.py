@@ -36,6 +36,7 @@ class Operator:
         window: keys that a query attends at most.
         causal: whether a query attends only itself and what comes before.
         chunked: whether the window is a fixed chunk of the sequence, rather than a sliding one.
+        by_input: whether a product is divided by its inputs, and its results added up over ranks.
         ways: tensor parallel ranks that it can be divided over; 1 is held by each.
         expert: whether it is divided over expert parallel ranks.
         lookup: whether its vectors are embeddings.
@@ -60,6 +61,7 @@ class Operator:
     window: Count = UNLIMITED
     causal: bool = True
     chunked: bool = False
+    by_input: bool = False
     ways: Count = UNLIMITED
     expert: bool = False
     lookup: bool = False

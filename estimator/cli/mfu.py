@@ -66,6 +66,10 @@ def command(
     computebill mfu --model config.json --mfu 0.41 --convention palm --accelerator a100-80gb
     """  # noqa: D301 -- click reads the backslash
     outputs.check()
+    if params is not None and params_active is not None and params_active > params:
+        from ..errors import RequestError
+
+        raise RequestError("--params-active", f"got {params_active:g}; allowed: up to {params:g}")
     from ..mfu import Speed, utilisation
 
     found = utilisation(

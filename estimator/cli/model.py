@@ -40,8 +40,8 @@ def command(
     """Count the parameters, FLOP and memory of a model from its config.json.
 
     CONFIG is a Hugging Face config.json, a directory that holds one, or - for standard input.
-    Flags of a layout show the memory of each of its pipeline stages; without any, common layouts
-    are shown.
+    Degrees of a layout (--tp, --pp, …) show the memory of each of its pipeline stages; without
+    any, common layouts are shown, with what the other flags say.
 
     \b
     computebill model config.json
@@ -50,15 +50,11 @@ def command(
     outputs.check()
     from ..model import describe_model
 
-    layout = read_layout(layout_flags)
-    # Of common layouts, a user may choose what is recomputed.
-    of_common = layout if layout_flags.keys() == {"recompute"} else None
     card = describe_model(
         config,
         sequence_length=sequence_length,
-        layout=None if of_common else layout,
+        layout=read_layout(layout_flags),
         accelerator=accelerator,
-        recompute=of_common.recompute if of_common else None,
         profiles=profiles,
     )
 

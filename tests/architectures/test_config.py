@@ -171,7 +171,40 @@ def test_the_language_model_of_a_multimodal_one_is_counted() -> None:
     assert total(nameless) == total(LLAMA)
 
 
+@pytest.mark.parametrize(
+    ("inner", "problem"),
+    [
+        ({"model_type": "foo"}, "text_config.model_type: got 'foo', which is not known"),
+        ({"model_type": ["a"]}, "text_config.model_type: got ['a']; allowed: bamba"),
+        ({"model_type": {}}, "text_config.model_type: got {}"),
+        ({}, "model_type: got 'llava', which is not known"),
+    ],
+)
+def test_the_inner_type_is_the_one_that_is_named(inner: dict[str, Any], problem: str) -> None:
+    assert problem in refusal({"model_type": "llava", "text_config": inner})
+
+
+@pytest.mark.parametrize("source", [None, 3, [1]])
+def test_only_paths_and_mappings_are_read(source: Any) -> None:
+    assert "config: got" in refusal(source)
+
+
+def test_an_untied_t5_is_told() -> None:
+    t5 = {
+        "model_type": "t5",
+        "d_model": 64,
+        "d_kv": 16,
+        "d_ff": 128,
+        "num_layers": 2,
+        "num_heads": 4,
+        "vocab_size": 100,
+        "tie_word_embeddings": False,
+    }
+    assert "a head of 6,400 more" in cb.read_architecture(t5).notes[1]
+
+
 def test_layers_for_further_tokens_are_told() -> None:
+    assert "3 layer(s)" in cb.read_architecture(LLAMA | {"num_mtp_modules": 3}).notes[0]
     config = LLAMA | {"num_nextn_predict_layers": 1}
     assert "MTP" in cb.read_architecture(config).notes[0]
     assert total(config) == total(LLAMA)

@@ -134,7 +134,7 @@ def test_mfu_draws(config: str, tmp_path: Path) -> None:
     ("arguments", "problem"),
     [
         ([], "Missing option '--accelerator'"),
-        (["--accelerator", "h100"], "model: give a config.json or params"),
+        (["--accelerator", "h100"], "model: is missing; allowed: a config.json, or params"),
         (["--accelerator", "h100", "--params", "8B"], "speed: give one of"),
         (["--accelerator", "h100", "--params", "x"], "--params: got 'x'"),
         (

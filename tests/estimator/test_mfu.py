@@ -63,6 +63,21 @@ def test_totals_alone_give_6nd_alone() -> None:
     assert found.to_dict()["model_type"] is None
 
 
+def test_a_sample_of_an_encoder_decoder_is_two_sequences() -> None:
+    t5 = {
+        "model_type": "t5",
+        "d_model": 512,
+        "d_kv": 64,
+        "d_ff": 2048,
+        "num_layers": 6,
+        "num_heads": 8,
+        "vocab_size": 32128,
+    }
+    stepwise = read(config=t5, sequence_length=512, step_seconds=1.0, global_batch=128, count=1)
+    direct = read(config=t5, sequence_length=512, tokens_per_second_per_gpu=2 * 128 * 512)
+    assert stepwise.mfu == direct.mfu
+
+
 def test_rows_and_keys() -> None:
     found = read(tokens_per_second_per_gpu=150)
     assert list(found.to_frame()["convention"]) == ["6nd", "palm", "megatron", "causal", "hfu"]
@@ -76,12 +91,18 @@ def test_rows_and_keys() -> None:
         ({"tokens_per_second_per_gpu": 1, "mfu": 0.4}, "give one of"),
         ({"tokens_per_second_per_gpu": -1}, "tokens_per_second_per_gpu: got -1"),
         ({"tokens_per_second_per_gpu": float("inf")}, "got inf"),
-        ({"mfu": 0.4}, "convention: got None; allowed: 6nd, palm, megatron, causal"),
+        ({"mfu": 0.4}, "convention: is missing; a published MFU needs it: 6nd, palm"),
         ({"mfu": 0.4, "convention": "8nd"}, "convention: got '8nd'"),
         ({"step_seconds": 3}, "step_seconds: needs the global batch"),
         ({"step_seconds": 0, "global_batch": 1, "count": 1}, "step_seconds: got 0"),
         ({"tokens_per_second_per_gpu": 1, "recompute": "half"}, "recompute: got 'half'"),
-        ({"tokens_per_second_per_gpu": 1, "config": None}, "model: give a config.json or params"),
+        ({"tokens_per_second_per_gpu": 1, "config": None}, "model: is missing; allowed: a config"),
+        ({"tokens_per_second_per_gpu": 1, "params_active": 1e9}, "params: give a config.json or"),
+        ({"tokens_per_second_per_gpu": 1, "sequence_length": 0}, "sequence_length: got 0"),
+        ({"tokens_per_second_per_gpu": 1, "sequence_length": -5}, "sequence_length: got -5"),
+        ({"tokens_per_second_per_gpu": "100"}, "tokens_per_second_per_gpu: got '100'"),
+        ({"mfu": 40, "convention": "palm"}, "mfu: got 40; allowed: above 0, up to 1"),
+        ({"step_seconds": 3, "global_batch": 8, "count": 0.5}, "count: got 0.5; allowed: 1 or"),
         (
             {"config": None, "params_active": 1e9, "mfu": 0.4, "convention": "palm"},
             "needs a config",

@@ -267,6 +267,40 @@ def test_a_tied_head_on_another_stage_is_a_copy() -> None:
     assert (four - one) / 2 == 12288 * 51200
 
 
+def test_the_head_of_an_encoder_decoder_is_held_whole() -> None:
+    t5 = {
+        "model_type": "t5",
+        "d_model": 768,
+        "d_kv": 64,
+        "d_ff": 3072,
+        "num_layers": 12,
+        "num_heads": 12,
+        "vocab_size": 32128,
+    }
+    one, two = (
+        float(peak_memory(batch_of(t5), 512.0, [cb.Layout(zero=0, pp=n)]).weights.sum())
+        for n in (1, 2)
+    )
+    assert (two - one) / 2 == 768 * 32128
+
+
+def test_stored_scores_are_a_square_whatever_the_window() -> None:
+    mistral = {k: v for k, v in MIXTRAL.items() if "expert" not in k} | {
+        "model_type": "mistral",
+        "sliding_window": 1024,
+    }
+    kept = [layer_bytes(cb.Layout(attention=how), 8192, mistral) for how in ("flash", "unfused")]
+    assert kept[1] - kept[0] == 2 * 32 * 8192.0**2
+
+
+def test_keys_and_values_that_are_copied_are_kept_by_each_rank() -> None:
+    llama = {k: v for k, v in MIXTRAL.items() if "expert" not in k} | {"model_type": "llama"}
+    narrow = 2 * 2 * 128 * 8  # bytes of keys and values of a token
+    at_8, at_16 = (layer_bytes(cb.Layout(tp=n), 1024, llama) for n in (8, 16))
+    # All halves but the one head of keys and values that each rank has.
+    assert at_16 - narrow / 8 * 1024 == pytest.approx((at_8 - narrow / 8 * 1024) / 2)
+
+
 def test_gradients_and_states_are_divided_by_tensor_and_pipeline_parallel() -> None:
     batch = batch_of(GPT3)
     one = peak_memory(batch, 1.0, [cb.Layout(zero=0)])
@@ -317,11 +351,13 @@ def test_frozen_weights_have_no_gradients_and_no_states() -> None:
     layout = cb.Layout(lora_rank=16, lora_targets=("attention",))
     batch = columns(cb.read_architecture(GPT3), layout.adapted)
     found = peak_memory(batch, 2048.0, [layout])
-    assert float(found.gradients) == 0
-    assert float(found.optimizer) == 0
     adapters = 96 * 16 * 4 * (12288 + 12288)
     bare = peak_memory(batch_of(GPT3), 2048.0, [cb.Layout()])
-    assert float(found.weights - bare.weights) == adapters * (2 + 4 + 4 + 8)
+    assert float(found.weights - bare.weights) == adapters * 2
+    assert float(found.gradients) == adapters * 4
+    assert float(found.optimizer) == adapters * (4 + 8)
+    sharded = layout.model_copy(update={"dp": 8, "zero": 1})
+    assert float(peak_memory(batch, 2048.0, [sharded]).optimizer) == adapters * 12 / 8
 
 
 @pytest.mark.parametrize(
