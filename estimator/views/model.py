@@ -15,6 +15,12 @@ from . import tables
 from .text import count as short
 from .text import digits, flop, percent
 
+RECOMPUTED = {
+    "none": "nothing recomputed",
+    "selective": "scores recomputed",
+    "operators": "every second product recomputed",
+    "full": "layers recomputed",
+}
 CONVENTION_TEXT = {
     "6nd": "6 x parameters a token meets",
     "palm": "6nd + attention over the whole sequence",
@@ -87,7 +93,7 @@ def _memory(card: ModelCard) -> Table:
     part = card.accelerator
     how = card.memory[0].layout if card.memory else None
     described = (
-        f"micro-batch {how.micro_batch}, {how.recompute} recomputation, {how.optimizer}"
+        f"micro-batch {how.micro_batch}, {RECOMPUTED[how.recompute]}, {how.optimizer}"
         if how
         else "no common layout divides this model"
     )
