@@ -16,7 +16,7 @@ from ..model import PARTS, ModelCard
 from ..run import COST_WAYS, RunEstimate
 from ..spend import SKIPPED, SpendEstimate
 from ..writing import replacing
-from .text import money, percent
+from .text import digits, money, percent
 
 ENDINGS = (".png", ".svg", ".html")
 FINAL, REST, LINE = "#d1495b", "#c9d2da", "#22313f"
@@ -244,12 +244,18 @@ def model_chart(card: ModelCard) -> Any:
     parts = PARTS[:-1]
     memory = pd.DataFrame(
         [
-            {"layout": use.name, "part": part, "gb": getattr(use, part), "order": order}
+            {
+                "layout": f"{use.name}: {digits(use.total)} GB",
+                "part": part,
+                "gb": getattr(use, part),
+                "order": order,
+            }
             for use in card.memory
             for order, part in enumerate(parts)
         ],
         columns=["layout", "part", "gb", "order"],
     )
+    limit = card.accelerator.memory_gb.value
     shares = (
         alt.Chart(flop, title=f"{card.architecture.model_type}: FLOP per token by operator")
         .mark_bar(color=WAY_COLOURS[0])
@@ -260,12 +266,14 @@ def model_chart(card: ModelCard) -> Any:
         )
         .properties(width=WIDTH)
     )
-    limit = card.accelerator.memory_gb.value
     bars = (
         alt.Chart(memory, title=f"Memory of one GPU at {card.sequence:,} tokens")
-        .mark_bar()
+        .mark_bar(clip=True)
         .encode(
-            x=alt.X("gb:Q", title=f"GB; the line is {card.accelerator.title}"),
+            # Of what is far too large, the beginning is enough.
+            x=alt.X("gb:Q", title=f"GB; the line is {card.accelerator.title}").scale(
+                domain=[0, min(4 * limit, max((use.total for use in card.memory), default=limit))]
+            ),
             y=alt.Y("layout:N", title=None, sort=None).axis(labelLimit=320),
             color=alt.Color("part:N", title=None, sort=list(parts)).scale(range=PROGRAMME_COLOURS),
             order="order:Q",

@@ -55,8 +55,7 @@ def _answer(estimate: RunEstimate) -> Table:
 def _memory(use: MemoryUse, limit_gb: float) -> Table:
     verdict = "fits" if use.total <= limit_gb else "does not fit"
     table = tables.table(
-        f"Memory of the fullest GPU (pipeline stage {use.stage + 1} of {use.layout.pp}), GB: "
-        f"{verdict} in {limit_gb:g}"
+        f"Fullest GPU (stage {use.stage + 1} of {use.layout.pp}), GB: {verdict} in {limit_gb:g}"
     )
     for part in PARTS:
         table.add_column(part, justify="right")

@@ -153,7 +153,7 @@ def test_run_takes_a_model_and_a_layout(config: str) -> None:
     assert found["memory_gb"]["total"] > 0
     assert found["layout"]["dp"] == 32
     output = invoke("run", *given, "--tp", "2", "--samples", "64").stdout
-    assert "Memory of the fullest GPU" in output
+    assert "Fullest GPU (stage 1 of 1), GB: " in output
     assert "--tp: got 'x'" in refusal("run", *given, "--tp", "x")
     assert "layout: needs model" in refusal(
         "run", "--params", "8B", "--tokens", "1T", "--accelerator", "h100", "--tp", "2"
