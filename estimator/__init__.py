@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from .run import estimate_run as estimate_run
     from .spend import SpendEstimate as SpendEstimate
     from .spend import compare_spend as compare_spend
+    from .validation import Validation as Validation
+    from .validation import calibrate as calibrate
+    from .validation import validate as validate
 
 _HOMES = {
     "Accelerator": "accelerators",
@@ -43,6 +46,8 @@ _HOMES = {
     "Speed": "mfu",
     "SpendEstimate": "spend",
     "Utilisation": "mfu",
+    "Validation": "validation",
+    "calibrate": "validation",
     "compare_spend": "spend",
     "describe_model": "model",
     "estimate_run": "run",
@@ -53,6 +58,7 @@ _HOMES = {
     "shares_elsewhere": "elsewhere",
     "shipped_programmes": "programme",
     "utilisation": "mfu",
+    "validate": "validation",
 }
 """Public names, and the module each lives in."""
 

@@ -66,6 +66,8 @@ class RunSpec(Spec):
         model: a config.json, or its directory, in place of parameters.
         layout: how the model is laid out, for its memory and recomputed FLOP.
         convention: how model FLOP are counted: 6nd; of a config.json also palm, megatron, causal.
+        software: generation of the training software, for the step's time.
+        efficiency: a file of fitted efficiencies in place of the shipped ones.
         params: parameters of the model.
         params_active: parameters that one token meets, where fewer than all.
         tokens: tokens trained on.
@@ -90,6 +92,8 @@ class RunSpec(Spec):
     model: str | None = None
     layout: Layout | None = None
     convention: Literal["6nd", "palm", "megatron", "causal"] = "6nd"
+    software: str = "modern"
+    efficiency: str | None = None
     params: Positive | None = None
     params_active: Positive | None = None
     tokens: Positive | None = None
@@ -207,13 +211,18 @@ class RunEstimate:
             "carbon_t": figure["carbon_t"],
             "memory_gb": self._memory(),
             "layout": self.model.layout.to_dict() if self.model and self.model.layout else None,
-            "breakdown_seconds": None,
+            "breakdown_seconds": self._breakdown(),
             "assumptions": [assumption.to_dict() for assumption in self.assumptions],
             "samples": self.settings.samples,
             "seed": self.settings.seed,
             "device": self.settings.device,
             "method": self.settings.method,
         }
+
+    def _breakdown(self) -> dict[str, float] | None:
+        if self.model is None or self.model.step is None:
+            return None
+        return dict(self.model.step.breakdown)
 
     def _memory(self) -> dict[str, float] | None:
         if self.model is None or self.model.memory is None:
@@ -380,8 +389,9 @@ def run_spec(
 
 def _from_file(path: Path) -> dict[str, Any]:
     data = read_toml(path)
-    if isinstance(data.get("model"), str):
-        data["model"] = str(path.parent / data["model"])
+    for key in ("model", "efficiency"):
+        if isinstance(data.get(key), str):
+            data[key] = str(path.parent / data[key])
     return data
 
 

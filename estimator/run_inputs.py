@@ -73,7 +73,7 @@ def gather_inputs(run: RunSpec, accelerator: Accelerator, model: RunModel | None
     """
     found = _Gathering()
     _take_model(found, run, model)
-    _take_accelerator(found, run, accelerator)
+    _take_accelerator(found, run, accelerator, model)
     _take_price(found, run, accelerator)
     _take_ownership(found, run, accelerator)
     _take_energy(found, run, accelerator)
@@ -139,7 +139,9 @@ def _given(value: object) -> str:
     return "the model's own limit, at most 4,096" if value is None else GIVEN
 
 
-def _take_accelerator(found: _Gathering, run: RunSpec, accelerator: Accelerator) -> None:
+def _take_accelerator(
+    found: _Gathering, run: RunSpec, accelerator: Accelerator, model: RunModel | None
+) -> None:
     precision = run.precision or accelerator.default_precision
     peak = accelerator.peak_flop_per_s(precision)
     figure = getattr(accelerator.peak_tflops, precision)
@@ -152,8 +154,11 @@ def _take_accelerator(found: _Gathering, run: RunSpec, accelerator: Accelerator)
         )
     )
     observed = method.cost_method().mfu.observed
+    predicted = None if model is None else model.utilisation(run.convention, peak)
     if run.mfu is not None:
         found.take("mfu", run.mfu, "utilisation (MFU)", GIVEN)
+    elif predicted is not None and model is not None and model.step is not None:
+        found.take("mfu", predicted, "utilisation (MFU)", model.step.source)
     else:
         ranges = {"p10": observed.p10, "p50": observed.p50, "p90": observed.p90}
         source = f"observed on {observed.runs} runs: {observed.source}"

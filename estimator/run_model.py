@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .cases import Case
 from .errors import RequestError, shown
+from .generations import read_software
 from .layout import Layout
 from .model import MemoryUse, ModelCard, describe_model
+from .quantity import Quantity
+from .timing import StepEstimate, estimate_step
 
 if TYPE_CHECKING:
     from .accelerators import Accelerator
@@ -22,11 +27,22 @@ class RunModel:
         card: of the model, at the run's sequence length.
         layout: as given, its data parallel degree completed from the accelerators' number.
         memory: of the fullest pipeline stage; None without a layout.
+        step: its time as predicted; None without a layout and the accelerators' number.
     """
 
     card: ModelCard
     layout: Layout | None
     memory: MemoryUse | None
+    step: StepEstimate | None
+
+    def utilisation(self, convention: str, peak_flop_per_s: float) -> Quantity | None:
+        """Model FLOP utilisation as predicted; None without a step's time."""
+        if self.step is None:
+            return None
+        layout = self.step.case.layout
+        batches = layout.micro_batch * (layout.micro_batches or 1) * layout.dp
+        tokens = batches * self.card.sequence * self.card.architecture.stacks
+        return self.step.utilisation(self.flop_per_token(convention) * tokens, peak_flop_per_s)
 
     def flop_per_token(self, convention: str) -> float:
         """Model FLOP per token of a training step."""
@@ -49,7 +65,27 @@ def count_run_model(run: RunSpec, accelerator: Accelerator) -> RunModel | None:
         accelerator=accelerator,
     )
     fullest = max(card.memory, key=lambda use: use.total) if card.layout else None
-    return RunModel(card, layout, fullest)
+    step = None
+    if layout is not None and run.count is not None:
+        step = estimate_step(
+            Case(
+                architecture=card.architecture,
+                layout=_with_batches(layout),
+                accelerator=accelerator,
+                precision=run.precision or accelerator.default_precision,
+                sequence=card.sequence,
+                software=read_software(run.software),
+            ),
+            None if run.efficiency is None else Path(run.efficiency),
+        )
+    return RunModel(card, layout, fullest, step)
+
+
+def _with_batches(layout: Layout) -> Layout:
+    """Fill the pipeline eight times where nobody says how many micro-batches a step has."""
+    if layout.micro_batches is not None:
+        return layout
+    return layout.model_copy(update={"micro_batches": 8 * layout.pp})
 
 
 def _completed(run: RunSpec, layout: Layout) -> Layout:

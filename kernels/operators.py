@@ -27,6 +27,7 @@ class Operators(NamedTuple):
         window: keys attended at most; infinite where not bounded.
         causal: 1 where only earlier keys are attended.
         chunked: 1 where the window is a fixed chunk.
+        by_input: 1 where a product is divided by its inputs.
         ways: tensor parallel ranks it can be divided over.
         expert: 1 where divided over expert parallel ranks.
         lookup: 1 where vectors are embeddings.
@@ -36,6 +37,7 @@ class Operators(NamedTuple):
         eager: bytes per token kept besides where kernels are not fused, undivided.
         eager_split: the same, divided with the operator.
         heads: query heads with a score for each key.
+        together: outputs of all products that are computed as one with this: of the same input.
         saved_result: bytes per token of the results that per-operator recomputation keeps.
     """
 
@@ -49,6 +51,7 @@ class Operators(NamedTuple):
     window: Tensor
     causal: Tensor
     chunked: Tensor
+    by_input: Tensor
     ways: Tensor
     expert: Tensor
     lookup: Tensor
@@ -58,6 +61,7 @@ class Operators(NamedTuple):
     eager: Tensor
     eager_split: Tensor
     heads: Tensor
+    together: Tensor
     saved_result: Tensor
 
 

@@ -12,11 +12,13 @@ from torch import Tensor
 from computebill.kernels.operators import Groups, Operators
 
 from .blocks import BYTES
-from .operators import Architecture, Count, LayerKind, Layers, Operator
+from .operators import UNLIMITED, Architecture, Count, LayerKind, Layers, Operator
 
 NOTHING = Operator("", copies=0, uses=0)
 NO_LAYERS = Layers(0, 1, 0, 0)
 BEFORE, AFTER = 1, 2
+EMPTY = {"ways": UNLIMITED, "window": UNLIMITED, "step": 1.0}
+"""Of a slot or group that an architecture does not use; all else is zero."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,8 @@ def columns(
             return [float(operator.adapted in adapted) for operator in row]
         if name == "saved_result":
             return _saved_results(row)
+        if name == "together":
+            return _together(row)
         return [cast(Count, getattr(operator, name)) for operator in row]
 
     def layers(name: str) -> Tensor:
@@ -92,6 +96,32 @@ def columns(
     )
 
 
+def stacked(batches: Sequence[Columns]) -> Columns:
+    """Return several batches as one; groups and slots that one of them lacks are empty."""
+    groups = max(each.operators.d_in.shape[0] for each in batches)
+    slots = max(each.operators.d_in.shape[1] for each in batches)
+
+    def padded(value: Tensor, sizes: Sequence[int], empty: float) -> Tensor:
+        whole = value.new_full((*sizes, *value.shape[len(sizes) :]), empty)
+        whole[tuple(slice(0, size) for size in value.shape[: len(sizes)])] = value
+        return whole
+
+    def joined(part: str, name: str, sizes: Sequence[int]) -> Tensor:
+        values = [getattr(getattr(each, part), name) for each in batches]
+        return torch.cat([padded(each, sizes, EMPTY.get(name, 0.0)) for each in values], dim=-1)
+
+    return Columns(
+        operators=Operators(
+            *(joined("operators", name, (groups, slots)) for name in Operators._fields)
+        ),
+        groups=Groups(*(joined("groups", name, (groups,)) for name in Groups._fields)),
+        names=(),
+        hidden=torch.cat([each.hidden for each in batches]),
+        layers=torch.cat([each.layers for each in batches]),
+        vocabulary=torch.cat([each.vocabulary for each in batches]),
+    )
+
+
 def _saved_results(row: Sequence[Operator]) -> list[Count]:
     """Bytes of the results that recomputation by operator keeps: attention, every second product.
 
@@ -106,6 +136,20 @@ def _saved_results(row: Sequence[Operator]) -> list[Count]:
         keeps = products % 2 == 1 if is_product else True
         saved.append(BYTES * operator.result if keeps else 0)
     return saved
+
+
+def _together(row: Sequence[Operator]) -> list[Count]:
+    """Outputs of the products of one name and input: queries, keys and values; gate and up."""
+    keys = [
+        (each.name, id(each.d_in) if isinstance(each.d_in, Tensor) else each.d_in) for each in row
+    ]
+    totals: dict[tuple[str, float], Count] = {}
+    for each, key in zip(row, keys, strict=True):
+        if not each.by_input:
+            totals[key] = totals.get(key, 0) + each.d_out
+    return [
+        each.d_out if each.by_input else totals[key] for each, key in zip(row, keys, strict=True)
+    ]
 
 
 def _stacked(values: Sequence[Count], device: str) -> Tensor:

@@ -18,6 +18,8 @@ COMMANDS = {
     "run": "Price a hypothetical training run: FLOP, days, GPU-hours, dollars, energy.",
     "model": "Count a model's parameters, FLOP and memory from its config.json.",
     "mfu": "Read a speed, or a published MFU, under every convention.",
+    "validate": "Predict measured training steps, and say how far off the model is.",
+    "calibrate": "Fit the step model's efficiencies to measured training steps.",
     "spend": "Set an organisation's final runs against the R&D compute it reported.",
     "hardware": "List the accelerators that are known, and where each figure comes from.",
 }

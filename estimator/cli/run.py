@@ -13,6 +13,8 @@ FIELDS = (
     ("name", "A name for the run."),
     ("model", "config.json, its directory, or -: exact counts in place of --params."),
     ("convention", "How model FLOP are counted: 6nd; with --model palm, megatron, causal."),
+    ("software", "For the step's time: early, megatron, eager, fused, modern, compiled, scripts."),
+    ("efficiency", "Efficiencies fitted by `computebill calibrate`, in place of the shipped."),
     ("params", "Parameters, 405B."),
     ("params-active", "Parameters that one token meets, where fewer than all."),
     ("tokens", "Tokens trained on, 15.6T."),

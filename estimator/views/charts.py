@@ -15,6 +15,7 @@ from ..mfu import Utilisation
 from ..model import PARTS, ModelCard
 from ..run import COST_WAYS, RunEstimate
 from ..spend import SKIPPED, SpendEstimate
+from ..validation import Validation
 from ..writing import replacing
 from .text import digits, money, percent
 
@@ -302,3 +303,37 @@ def mfu_chart(found: Utilisation) -> Any:
         )
         .properties(width=WIDTH)
     )
+
+
+def validation_chart(found: Validation) -> Any:
+    """Predicted against measured time of a step, by accelerator, with a band of 20 %."""
+    frame = found.to_frame()
+    low, high = (float(getattr(frame["measured_seconds"], end)()) for end in ("min", "max"))
+    band = pd.DataFrame(
+        {
+            "measured_seconds": [low, high],
+            "low": [low * 0.8, high * 0.8],
+            "high": [low * 1.2, high * 1.2],
+        }
+    )
+    scale = alt.Scale(type="log")
+    area = (
+        alt.Chart(band)
+        .mark_area(color=REST, opacity=0.6)
+        .encode(
+            x=alt.X("measured_seconds:Q", scale=scale, title="measured, s a step"),
+            y=alt.Y("low:Q", scale=scale, title="predicted, s a step"),
+            y2="high:Q",
+        )
+    )
+    points = (
+        alt.Chart(frame, title="Predicted against measured; the band is 20 %")
+        .mark_circle(size=22, opacity=0.65)
+        .encode(
+            x=alt.X("measured_seconds:Q", scale=scale),
+            y=alt.Y("predicted_seconds:Q", scale=scale),
+            color=alt.Color("gpu:N", title=None),
+            tooltip=["source", "model", "gpu", alt.Tooltip("error:Q", format="+.1%")],
+        )
+    )
+    return _styled((area + points).properties(width=WIDTH, height=WIDTH))

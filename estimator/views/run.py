@@ -10,8 +10,9 @@ from rich.table import Table
 from ..model import PARTS, MemoryUse
 from ..run import RunEstimate
 from ..summary import Distribution
+from ..timing import StepEstimate
 from . import tables
-from .text import count_interval, digits, flop_interval, money_interval, percent_interval
+from .text import count_interval, digits, flop_interval, money_interval, percent, percent_interval
 
 ROWS: tuple[tuple[str, str, Callable[[Distribution], str], str], ...] = (
     ("Training FLOP", "flop", flop_interval, ""),
@@ -35,6 +36,8 @@ def full(estimate: RunEstimate) -> Iterator[RenderableType]:
     yield _answer(estimate)
     if estimate.model is not None and estimate.model.memory is not None:
         yield _memory(estimate.model.memory, estimate.accelerator.memory_gb.value)
+    if estimate.model is not None and estimate.model.step is not None:
+        yield _step(estimate.model.step)
     yield _assumptions(estimate)
 
 
@@ -60,6 +63,19 @@ def _memory(use: MemoryUse, limit_gb: float) -> Table:
     for part in PARTS:
         table.add_column(part, justify="right")
     table.add_row(*(digits(getattr(use, part)) for part in PARTS))
+    return table
+
+
+def _step(step: StepEstimate) -> Table:
+    """What a predicted step is spent on; a utilisation given in its place is not in it."""
+    low, high = step.seconds * step.low, step.seconds * step.high
+    table = tables.table(
+        f"A step as predicted: {digits(step.seconds)} s ({digits(low)}–{digits(high)}), spent on"
+    )
+    spent = {name: value for name, value in step.breakdown.items() if value > 5e-4 * step.seconds}
+    for name in spent:
+        table.add_column(name, justify="right")
+    table.add_row(*(percent(value / step.seconds) for value in spent.values()))
     return table
 
 

@@ -77,6 +77,24 @@ def test_a_layout_gives_memory_and_hardware_flop(spec: dict[str, Any]) -> None:
     assert found["flop"]["hardware"]["p50"] == pytest.approx(hardware * 15e12)
 
 
+def test_without_a_given_utilisation_the_step_model_gives_one(spec: dict[str, Any]) -> None:
+    layout = {"tp": 2, "zero": 1}
+    del spec["mfu"]
+    found = estimate(spec, layout=layout)
+    result = found.to_dict()
+    assert result["breakdown_seconds"]["products"] > 0
+    assert found.model is not None
+    assert found.model.step is not None
+    step = found.model.step
+    assert result["step_seconds"]["p50"] == pytest.approx(step.seconds, rel=0.02)
+    assert result["step_seconds"]["p95"] == pytest.approx(step.seconds * step.high, rel=0.1)
+    assert 0.3 < result["mfu"]["p50"] < 0.6
+    source = next(each for each in found.assumptions if "MFU" in each.name).source
+    assert source.startswith("step model, fitted on 1,247 measured steps")
+    given = estimate(spec, layout=layout, mfu=0.2).to_dict()
+    assert given["mfu"]["p50"] == 0.2
+
+
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
@@ -90,6 +108,8 @@ def test_a_layout_gives_memory_and_hardware_flop(spec: dict[str, Any]) -> None:
         ({"layout": {"dp": 3}}, "count: got 1024; allowed: tp x pp x cp x dp, 3"),
         ({"layout": {"tp": 2, "micro_batch": 3}}, "global_batch: got 2048.0; allowed: a multiple"),
         ({"layout": {"tp": "two"}}, "layout.tp: got 'two'"),
+        ({"layout": {"tp": 2}, "software": "old"}, "software: got 'old'; allowed: early"),
+        ({"layout": {"tp": 2}, "efficiency": "/none.toml"}, "/none.toml: cannot be read"),
         ({"layout": {"ttp": 2}}, "layout.ttp is not a known key"),
         ({"layout": {"tp": 2}, "count": {"low": 1, "high": 9}}, "allowed with a layout: one"),
         ({"model": "/nowhere/config.json"}, "/nowhere/config.json: cannot be read"),

@@ -1,0 +1,195 @@
+"""Efficiencies fitted to measured steps by gradient descent through the kernels that predict."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .cases import Case, CaseColumns, case_columns, step_times
+from .counting import count_flop, count_parameters
+from .efficiency import NAMES, Fitted, bounded, priors, spreads, unbounded
+from .measured import MeasuredRow
+
+CORNER = 0.1
+"""Error, in its logarithm, up to which it counts by its square, and beyond by its size."""
+
+PRIOR_WEIGHT = 1 / 30
+"""Of an efficiency's distance from its sensible value, against the mean error of all rows."""
+
+ENDS = (0.05, 0.95)
+"""Percentiles of a residual's interval."""
+
+STEPS = 60
+AGAIN = 25
+"""Iterations of a fit, and of one that starts from another's result."""
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """Measured rows as columns.
+
+    Attributes:
+        rows: as read.
+        cases: for the step kernel.
+        log_seconds: natural logarithm of a step's measured time; ``(rows,)``.
+        weights: of each row, so that a source of many rows does not drown the others.
+    """
+
+    rows: tuple[MeasuredRow, ...]
+    cases: CaseColumns
+    log_seconds: Tensor
+    weights: Tensor
+
+
+def measurements(rows: Sequence[MeasuredRow]) -> Measurements:
+    """Return measured rows as columns; printed FLOP become seconds by their own convention."""
+    cases = case_columns([row.case for row in rows])
+    counts: dict[str, int] = {}
+    for row in rows:
+        counts[row.source] = counts.get(row.source, 0) + 1
+    weights = torch.tensor([counts[row.source] ** -0.5 for row in rows], dtype=torch.float64)
+    printed = _flop_per_token(cases, rows)
+    seconds = torch.tensor(
+        [
+            row.seconds
+            if row.seconds is not None
+            else float(printed[index]) * row.tokens / (row.gpus * (row.flop_per_s or 1.0))
+            for index, row in enumerate(rows)
+        ],
+        dtype=torch.float64,
+    )
+    return Measurements(tuple(rows), cases, seconds.log(), weights / weights.mean())
+
+
+def _flop_per_token(cases: CaseColumns, rows: Sequence[MeasuredRow]) -> Tensor:
+    """FLOP per token under each row's own convention."""
+    flop = count_flop(cases.batch, cases.work.sequence).conventions
+    active = count_parameters(cases.batch).active
+    half = (flop["palm"] - flop["6nd"]) / 2
+    by_name = {
+        "causal": flop["megatron"] - half,
+        "full": flop["megatron"],
+        "6n": flop["6nd"],
+        "hardware": 8.0 * active,
+    }
+    chosen = [by_name.get(row.convention, by_name["full"])[i] for i, row in enumerate(rows)]
+    # Of frozen weights, a third is not computed, and not counted.
+    frozen = torch.where(cases.work.trained > 0, 1.0, 2.0 / 3.0)
+    return torch.stack(chosen) * frozen
+
+
+def fit(measured: Measurements, start: Tensor | None = None, keep: Tensor | None = None) -> Tensor:
+    """Return efficiencies, free of bounds, that fit measured steps.
+
+    Least is a robust mean of the errors' logarithms, with a weak pull to sensible values.
+
+    Args:
+        measured: rows.
+        start: where to begin; sensible values if nowhere.
+        keep: 1 for rows that count, 0 for those left out; ``(rows,)``.
+    """
+    middle, spread = priors(), spreads()
+    free = (middle if start is None else start).clone().requires_grad_(True)
+    weights = measured.weights if keep is None else measured.weights * keep
+    descent = torch.optim.LBFGS(
+        [free],
+        max_iter=STEPS if start is None else AGAIN,
+        history_size=20,
+        line_search_fn="strong_wolfe",
+    )
+
+    def loss() -> Tensor:
+        descent.zero_grad()
+        error = step_times(measured.cases, bounded(free)).total.log() - measured.log_seconds
+        size = error.abs()
+        robust = torch.where(size < CORNER, size**2 / (2 * CORNER), size - CORNER / 2)
+        pull = ((free - middle) / spread) ** 2
+        value = 10 * (robust * weights).sum() / weights.sum() + PRIOR_WEIGHT * pull.sum() / 20
+        value.backward()  # type: ignore[no-untyped-call]
+        return value
+
+    descent.step(loss)  # type: ignore[no-untyped-call]
+    return free.detach()
+
+
+def log_errors(measured: Measurements, free: Tensor) -> Tensor:
+    """Return the logarithm of predicted over measured time; ``(rows,)``."""
+    with torch.no_grad():
+        return step_times(measured.cases, bounded(free)).total.log() - measured.log_seconds
+
+
+def leave_sources_out(measured: Measurements, fitted: Tensor) -> Tensor:
+    """Return each row's error where its whole source was left out of the fit."""
+    found = torch.zeros_like(measured.log_seconds)
+    sources = [row.source for row in measured.rows]
+    for source in dict.fromkeys(sources):
+        own = torch.tensor([each == source for each in sources])
+        free = fit(measured, fitted, (~own).to(torch.float64))
+        found[own] = log_errors(measured, free)[own]
+    return found
+
+
+def interval_kind(case: Case) -> str:
+    """Return the kind of case whose residuals a prediction has: experts, rough or dense.
+
+    Rough are fine-tuning scripts and the software of before 2022, which differ among themselves.
+    """
+    if case.software in ("early", "scripts"):
+        return "rough"
+    is_routed = any(each.expert for each in case.architecture.operators())
+    return "experts" if is_routed else "dense"
+
+
+def residual_intervals(
+    measured: Measurements, errors: Tensor, keep: Tensor | None = None
+) -> dict[str, tuple[float, float]]:
+    """Return 5th and 95th percentile of measured over predicted time, by the kind of case.
+
+    Rows weigh as in the fit, so that large sources do not speak for all.
+
+    Args:
+        measured: rows.
+        errors: logarithm of predicted over measured time, of sources left out; ``(rows,)``.
+        keep: rows that count; all if not given.
+    """
+    kinds = [interval_kind(row.case) for row in measured.rows]
+    found = {}
+    for kind in sorted(set(kinds)):
+        own = torch.tensor([each == kind for each in kinds])
+        own = own if keep is None else own & keep
+        if not bool(own.any()):
+            continue
+        order = (-errors[own]).argsort()
+        ratios, shares = (-errors[own])[order], measured.weights[own][order]
+        rising = (shares.cumsum(0) - shares / 2) / shares.sum()
+        low, high = (int((rising < share).sum().clamp_max(len(rising) - 1)) for share in ENDS)
+        found[kind] = (math.exp(float(ratios[low])), math.exp(float(ratios[high])))
+    return found
+
+
+def profile(
+    measured: Measurements, free: Tensor, left_out: Tensor | None = None, note: str = ""
+) -> Fitted:
+    """Return fitted values as they are kept in a file; those no row speaks of are left out."""
+    values = bounded(free)
+    changed = (free - priors()).abs() > 1e-6
+    return Fitted(
+        fitted=dt.date.today(),
+        rows=len(measured.rows),
+        sources=tuple(dict.fromkeys(row.source for row in measured.rows)),
+        note=note,
+        intervals={} if left_out is None else residual_intervals(measured, left_out),
+        values={
+            name: float(values[index]) for index, name in enumerate(NAMES) if bool(changed[index])
+        },
+    )
+
+
+def starting_point(fitted: Fitted) -> Tensor:
+    """Return a profile's efficiencies, free of bounds."""
+    return unbounded(fitted.values)

@@ -1,0 +1,185 @@
+"""Cases whose step is timed: a model, a layout, an accelerator, and the software."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from computebill.kernels import step as kernel
+from computebill.kernels.collectives import Links
+from computebill.kernels.memory import Layout as MemoryLayout
+
+from .accelerators import Accelerator
+from .architectures import Architecture
+from .architectures.columns import Columns, columns, stacked
+from .efficiency import INDEX, Kind, kernel_efficiency
+from .generations import Software, hardware_generation, multiprocessors, number_format
+from .layout import RECIPES, RECOMPUTE, Layout, layout_columns
+
+LINK_BYTES_PER_S = 25e9
+"""Of an accelerator whose links nobody wrote down."""
+
+OPERAND_BYTES = {"16": 2.0, "nvfp4": 0.5}
+STATE_BYTES = 26.0
+"""Read and written of a parameter's gradient, master copy and moments."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One training step to be timed.
+
+    Attributes:
+        architecture: the model.
+        layout: over accelerators; micro-batches of a step included.
+        accelerator: the part.
+        precision: of matrix products: bf16, fp8, mxfp8, nvfp4, …
+        sequence: tokens of a sequence.
+        software: generation of the software.
+        domain: accelerators that fast links connect, where other than the part's own.
+        bytes_per_s: of memory, where other than the part's own.
+        power: share of the part's rated power that it may take.
+    """
+
+    architecture: Architecture
+    layout: Layout
+    accelerator: Accelerator
+    precision: str
+    sequence: int
+    software: Software
+    domain: int | None = None
+    bytes_per_s: float | None = None
+    power: float = 1.0
+
+    @property
+    def kind(self) -> Kind:
+        """What decides the case's efficiencies."""
+        return Kind(
+            hardware=hardware_generation(self.accelerator),
+            number=number_format(self.precision),
+            software=self.software,
+            is_ultra=self.accelerator.name in ("gb300-nvl72", "b300"),
+            is_sharded=self.layout.zero == 3,
+            is_fused=self.layout.attention == "flash",
+        )
+
+
+@dataclass(frozen=True)
+class CaseColumns:
+    """Cases as the step kernel takes them, but for efficiencies."""
+
+    batch: Columns
+    layouts: MemoryLayout
+    work: kernel.Work
+    device: kernel.Device
+    links: tuple[Tensor, Tensor, Tensor]
+    kinds: tuple[Kind, ...]
+
+
+def case_columns(cases: Sequence[Case]) -> CaseColumns:
+    """Return cases as columns, one a row."""
+    batches = [columns(case.architecture, case.layout.adapted) for case in cases]
+
+    def column(values: Sequence[float]) -> Tensor:
+        return torch.tensor(values, dtype=torch.float64)
+
+    gigabyte = 1e9
+    inside = [case.accelerator.links.inside for case in cases]
+    across = [case.accelerator.links.across.bandwidth_gb_s for case in cases]
+    return CaseColumns(
+        batch=stacked(batches),
+        layouts=layout_columns([case.layout for case in cases]),
+        work=kernel.Work(
+            sequence=column([float(case.sequence) for case in cases]),
+            recompute=column([RECOMPUTE[case.layout.recompute] for case in cases]),
+            fused=column([float(case.layout.kernels == "fused") for case in cases]),
+            trained=column([float(not case.layout.lora_rank) for case in cases]),
+            state_bytes=column([STATE_BYTES] * len(cases)),
+            gradient_bytes=column(
+                [min(RECIPES[case.layout.used_recipe].gradient, 4.0) for case in cases]
+            ),
+        ),
+        device=kernel.Device(
+            # Power grows with the cube of the clock.
+            peak=column(
+                [
+                    peak_flop_per_s(case.accelerator, case.precision) * case.power ** (1 / 3)
+                    for case in cases
+                ]
+            ),
+            peak_16=column(
+                [
+                    peak_flop_per_s(case.accelerator, "bf16") * case.power ** (1 / 3)
+                    for case in cases
+                ]
+            ),
+            bytes_per_s=column(
+                [
+                    case.bytes_per_s or case.accelerator.memory_bandwidth_gb_s.value * gigabyte
+                    for case in cases
+                ]
+            ),
+            units=column([multiprocessors(case.accelerator) for case in cases]),
+            element_bytes=column(
+                [OPERAND_BYTES.get(number_format(case.precision), 1.0) for case in cases]
+            ),
+        ),
+        links=(
+            column(
+                [
+                    each.bandwidth_gb_s.value * gigabyte
+                    if each.bandwidth_gb_s
+                    else LINK_BYTES_PER_S
+                    for each in inside
+                ]
+            ),
+            column([each.value * gigabyte if each else LINK_BYTES_PER_S for each in across]),
+            column(
+                [
+                    float(case.domain or (each.domain_size.value if each.domain_size else 8))
+                    for case, each in zip(cases, inside, strict=True)
+                ]
+            ),
+        ),
+        kinds=tuple(case.kind for case in cases),
+    )
+
+
+def peak_flop_per_s(accelerator: Accelerator, precision: str) -> float:
+    """Return the dense peak of a training precision; of 16 bits, whichever the part has.
+
+    A scaled 8-bit format has the peak of 8 bits, a 4-bit one that of 4 bits.
+    """
+    wanted = {"mxfp8": "fp8", "nvfp4": "fp4"}.get(precision, precision)
+    if wanted in accelerator.precisions:
+        return accelerator.peak_flop_per_s(wanted)
+    if wanted in ("bf16", "fp16"):
+        return accelerator.peak_flop_per_s(accelerator.default_precision)
+    return accelerator.peak_flop_per_s(wanted)
+
+
+def step_times(cases: CaseColumns, values: Tensor) -> kernel.StepTime:
+    """Time every case; differentiable in the efficiencies.
+
+    Args:
+        cases: as columns.
+        values: efficiencies, in the order of their table.
+    """
+    inside, across, domain = cases.links
+
+    def same(name: str) -> Tensor:
+        return values[INDEX[name]].expand(len(cases.kinds))
+
+    return kernel.step_seconds(
+        cases.batch.operators,
+        cases.batch.groups,
+        cases.batch.hidden,
+        cases.batch.layers,
+        cases.layouts,
+        cases.work,
+        cases.device,
+        Links(inside, across, domain, same("latency"), same("latency_across")),
+        kernel_efficiency(values, cases.kinds),
+    )

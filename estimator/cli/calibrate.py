@@ -1,0 +1,50 @@
+"""``computebill calibrate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .options import FILE, print_tables, to_json
+
+
+@click.command()
+@click.argument("measured", type=FILE, metavar="MEASURED")
+@click.option(
+    "-o",
+    "--output",
+    type=FILE,
+    required=True,
+    metavar="FILE",
+    help="Where the fitted efficiencies go (.toml).",
+)
+@click.option("--note", default="", help="What is to be remembered about them.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(measured: Path, output: Path, note: str, as_json: bool) -> None:
+    """Fit the step model's efficiencies to measured training steps.
+
+    MEASURED is a CSV; its columns are listed in docs/measured-steps.md. `run` and `validate` take
+    the file with --efficiency.
+
+    \b
+    computebill calibrate runs.csv -o efficiency.toml
+    """  # noqa: D301 -- click reads the backslash
+    from ..errors import RequestError, shown
+
+    if output.suffix != ".toml":
+        raise RequestError("-o", f"got {shown(str(output))}; allowed: .toml")
+    if not output.parent.is_dir():
+        raise RequestError("-o", f"got {shown(str(output))}; its folder does not exist")
+    from ..efficiency import write_profile
+    from ..validation import calibrate
+
+    fitted, found = calibrate(measured, note=note)
+    write_profile(fitted, output)
+    if as_json:
+        click.echo(to_json({**found.to_dict(), "file": str(output)}))
+        return
+    from ..views import validation as view
+
+    print_tables(view.full(found))
+    click.echo(f"Wrote {output}")

@@ -1,0 +1,350 @@
+"""Efficiencies: few numbers, each with a physical meaning, that measurements correct.
+
+Each has a value that is sensible before anything was measured, and how far off that may be. Fitted
+values are data: they ship with their date and the rows they came from, and a profile fitted on
+one's own measurements takes their place.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from computebill.kernels.step import Efficiency
+
+from .errors import RequestError
+from .specfile import Spec, parse_toml, read_text, validate
+from .writing import replacing
+
+SHIPPED = "efficiency.toml"
+
+
+class Parameter(NamedTuple):
+    """An efficiency before anything was measured.
+
+    Attributes:
+        prior: its sensible value.
+        spread: of its logarithm, or of its logit where it is a share.
+        is_share: whether it lies between 0 and 1.
+    """
+
+    prior: float
+    spread: float
+    is_share: bool
+
+
+def _share(prior: float, spread: float = 0.5) -> Parameter:
+    return Parameter(prior, spread, True)
+
+
+def _factor(prior: float, spread: float = 0.4) -> Parameter:
+    return Parameter(prior, spread, False)
+
+
+PARAMETERS: dict[str, Parameter] = {
+    # Share of the datasheet's dense peak that large products of a training step reach.
+    "products.volta.16": _share(0.70),
+    "products.ampere.16": _share(0.78),
+    "products.ada.16": _share(0.70),
+    "products.ada.fp8": _share(0.60),
+    "products.hopper.16": _share(0.70),
+    "products.hopper.fp8": _share(0.60),
+    "products.blackwell.16": _share(0.65),
+    "products.blackwell.fp8": _share(0.55),
+    "products.blackwell.mxfp8": _share(0.55),
+    "products.blackwell.nvfp4": _share(0.42),
+    "products.cdna.16": _share(0.50),
+    "products.cdna.fp8": _share(0.50),
+    "products.tpu.16": _share(0.75),
+    "products.tpu.fp8": _share(0.60),
+    "products.tpu.int8": _share(0.60),
+    "products.other.16": _share(0.55),
+    "products.other.fp8": _share(0.50),
+    # Blackwell Ultra over Blackwell, in low precision.
+    "ultra": _factor(1.2, 0.15),
+    # Inner size of a product at which half of that is reached.
+    "half_k.16": _factor(80.0, 0.6),
+    "half_k.8": _factor(300.0, 0.6),
+    "half_k.4": _factor(600.0, 0.6),
+    # What a wave costs that is not full, of a whole one.
+    "harshness": _share(0.4, 0.8),
+    # Grouped products of experts, of what a plain product reaches.
+    "grouped.16": _share(0.85),
+    "grouped.low": _share(0.75),
+    # The logits' product, always in 16 bits.
+    "head": _share(0.6, 0.6),
+    # Fused attention on long sequences, of the 16-bit peak, and where it reaches half of it.
+    "attention.volta": _share(0.35),
+    "attention.ampere": _share(0.55),
+    "attention.ada": _share(0.40),
+    "attention.hopper.early": _share(0.35),
+    "attention.hopper": _share(0.50),
+    "attention.hopper.modern": _share(0.50),
+    "attention.blackwell": _share(0.50),
+    "attention.cdna": _share(0.30),
+    "attention.tpu": _share(0.45),
+    "attention.other": _share(0.30),
+    "half_keys": _factor(500.0, 0.6),
+    # Time of attention's backward pass over that of the forward pass.
+    "attention_backward": _factor(2.7, 0.15),
+    # Times that stored scores are moved, where attention is not fused.
+    "score_passes": _factor(5.0, 0.5),
+    # Element-wise bytes moved over bytes kept.
+    "traffic.early": _factor(3.0),
+    "traffic.megatron": _factor(2.0),
+    "traffic.eager": _factor(2.0),
+    "traffic.fused": _factor(1.2),
+    "traffic.modern": _factor(1.2),
+    "traffic.compiled": _factor(1.2),
+    "traffic.scripts": _factor(2.5),
+    # The same, of casts to 8 and 4 bits.
+    "casts": _factor(1.5, 0.5),
+    # Share of the memory's bandwidth, and of the links'.
+    "memory": _share(0.85),
+    "inside": _share(0.70),
+    "inside.volta": _share(0.60),
+    "across": _share(0.75),
+    # Share of tensor parallel communication hidden behind products.
+    "tensor_overlap.early": _share(0.05, 1.0),
+    "tensor_overlap.megatron": _share(0.10, 1.0),
+    "tensor_overlap.eager": _share(0.10, 1.0),
+    "tensor_overlap.fused": _share(0.50, 1.0),
+    "tensor_overlap.modern": _share(0.50, 1.0),
+    "tensor_overlap.compiled": _share(0.40, 1.0),
+    "tensor_overlap.scripts": _share(0.05, 1.0),
+    # Share of a step's computing that data parallel traffic hides behind.
+    "data_overlap.replicated": _share(0.50, 0.8),
+    "data_overlap.sharded": _share(0.80, 0.8),
+    # Mixtures of experts: busiest rank over mean, sorting, all-to-all.
+    "imbalance": _factor(1.15, 0.1),
+    "permutation": _factor(2.0, 0.5),
+    "exchange": _share(0.70, 0.7),
+    # Seconds that launching a layer's kernels takes in a pass, and what an expert layer adds.
+    "floor.early": _factor(100e-6, 0.5),
+    "floor.megatron": _factor(100e-6, 0.5),
+    "floor.eager": _factor(100e-6, 0.5),
+    "floor.fused": _factor(65e-6, 0.5),
+    "floor.modern": _factor(65e-6, 0.5),
+    "floor.compiled": _factor(30e-6, 0.5),
+    "floor.scripts": _factor(1.2e-3, 0.5),
+    "floor.experts": _factor(300e-6, 0.5),
+    # Seconds of a step besides, and bytes moved for each byte of optimizer states.
+    "step_floor": _factor(6e-3, 0.7),
+    "optimizer_traffic": _factor(1.3, 0.3),
+    # Seconds of a communication step inside and between domains.
+    "latency": _factor(8e-6, 0.4),
+    "latency_across": _factor(20e-6, 0.5),
+}
+"""Every efficiency, by its name."""
+
+NAMES = tuple(PARAMETERS)
+INDEX = {name: index for index, name in enumerate(NAMES)}
+
+
+class Fitted(Spec):
+    """A profile's file.
+
+    Attributes:
+        fitted: when.
+        rows: measured steps that it was fitted on.
+        sources: where they are from.
+        note: what else there is to say.
+        intervals: by the kind of case, 5th and 95th percentile of measured over predicted time,
+            of sources that were left out.
+        values: efficiencies by name.
+    """
+
+    fitted: dt.date
+    rows: int
+    sources: tuple[str, ...]
+    note: str = ""
+    intervals: dict[str, tuple[float, float]] = Field(default_factory=dict)
+    values: dict[str, float]
+
+
+def priors() -> Tensor:
+    """Return all efficiencies before anything was measured, free of bounds: logs and logits."""
+    return torch.tensor(
+        [
+            math.log(each.prior / (1 - each.prior)) if each.is_share else math.log(each.prior)
+            for each in PARAMETERS.values()
+        ],
+        dtype=torch.float64,
+    )
+
+
+def spreads() -> Tensor:
+    """Return how far off each may be, in the same numbers."""
+    return torch.tensor([each.spread for each in PARAMETERS.values()], dtype=torch.float64)
+
+
+def bounded(free: Tensor) -> Tensor:
+    """Return efficiencies from their logs and logits."""
+    is_share = torch.tensor([each.is_share for each in PARAMETERS.values()], device=free.device)
+    return torch.where(is_share, torch.sigmoid(free), torch.exp(free))
+
+
+def unbounded(values: Mapping[str, float]) -> Tensor:
+    """Return logs and logits of efficiencies; those not given are as before measuring."""
+    free = priors()
+    for name, value in values.items():
+        share = PARAMETERS[name].is_share
+        free[INDEX[name]] = math.log(value / (1 - value)) if share else math.log(value)
+    return free
+
+
+def read_profile(path: Path | None = None) -> Fitted:
+    """Return a fitted profile; the shipped one without a path.
+
+    Raises:
+        RequestError: naming the file and the field.
+    """
+    if path is None:
+        return _shipped()
+    return _checked(parse_toml(read_text(path), str(path)), str(path))
+
+
+@cache
+def _shipped() -> Fitted:
+    text = files("computebill").joinpath(SHIPPED).read_text(encoding="utf-8")
+    return _checked(parse_toml(text, SHIPPED), SHIPPED)
+
+
+def _checked(data: Mapping[str, object], name: str) -> Fitted:
+    fitted = validate(Fitted, data, name)
+    for key, value in fitted.values.items():
+        if key not in PARAMETERS:
+            raise RequestError(name, f"values.{key} is not a known efficiency")
+        if value <= 0 or (PARAMETERS[key].is_share and value >= 1):
+            bound = "above 0 and below 1" if PARAMETERS[key].is_share else "above 0"
+            raise RequestError(name, f"values.{key}: got {value:g}; allowed: {bound}")
+    return fitted
+
+
+def write_profile(fitted: Fitted, path: Path) -> None:
+    """Write a profile under its final name in one step."""
+    lines = [
+        "# Efficiencies fitted by `computebill calibrate`; what each is: estimator/efficiency.py.",
+        f"fitted = {fitted.fitted.isoformat()}",
+        f"rows = {fitted.rows}",
+        f"sources = [{', '.join(_quoted(source) for source in fitted.sources)}]",
+        f"note = {_quoted(fitted.note)}",
+        "",
+        "[intervals]",
+        *(f'"{name}" = [{low:.4g}, {high:.4g}]' for name, (low, high) in fitted.intervals.items()),
+        "",
+        "[values]",
+        *(f'"{name}" = {value:.6g}' for name, value in fitted.values.items()),
+    ]
+    with replacing(path) as temporary:
+        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _quoted(text: str) -> str:
+    plain = "".join(char if char.isprintable() and char not in '"\\' else " " for char in text)
+    return f'"{plain}"'
+
+
+class Kind(NamedTuple):
+    """What decides which efficiencies a case has.
+
+    Attributes:
+        hardware: generation of the accelerator.
+        number: class of the products' precision.
+        software: generation of the software.
+        is_ultra: whether it is Blackwell Ultra.
+        is_sharded: whether weights are fully sharded.
+        is_fused: whether attention is one kernel.
+    """
+
+    hardware: str
+    number: str
+    software: str
+    is_ultra: bool
+    is_sharded: bool
+    is_fused: bool
+
+
+def kernel_efficiency(values: Tensor, kinds: Sequence[Kind]) -> Efficiency:
+    """Return the columns of the step kernel; differentiable in ``values``.
+
+    Args:
+        values: all efficiencies, ``(parameters,)``.
+        kinds: one a row.
+    """
+
+    def column(names: Sequence[str]) -> Tensor:
+        return values[torch.tensor([INDEX[name] for name in names])]
+
+    def same(name: str) -> Tensor:
+        return values[INDEX[name]].expand(len(kinds))
+
+    def flag(flags: Sequence[bool]) -> Tensor:
+        return torch.tensor([float(each) for each in flags], dtype=torch.float64)
+
+    low = [kind.number != "16" for kind in kinds]
+    ultra = flag([kind.is_ultra and kind.number in ("fp8", "mxfp8") for kind in kinds])
+    products = column([product_name(kind) for kind in kinds])
+    sharded = flag([kind.is_sharded for kind in kinds])
+    return Efficiency(
+        products=products * (1 + ultra * (same("ultra") - 1)),
+        half_k=column([_half_k(kind.number) for kind in kinds]),
+        harshness=same("harshness"),
+        grouped=column(["grouped.low" if low_bits else "grouped.16" for low_bits in low]),
+        head=same("head"),
+        attention=column([attention_name(kind) for kind in kinds]),
+        half_keys=same("half_keys"),
+        attention_backward=same("attention_backward"),
+        score_passes=same("score_passes") * flag([not kind.is_fused for kind in kinds]),
+        traffic=column([f"traffic.{kind.software}" for kind in kinds]),
+        cast_traffic=same("casts") * flag(low),
+        memory=same("memory"),
+        inside=column(["inside.volta" if kind.hardware == "volta" else "inside" for kind in kinds]),
+        across=same("across"),
+        tensor_overlap=column([f"tensor_overlap.{kind.software}" for kind in kinds]),
+        data_overlap=torch.where(
+            sharded > 0, same("data_overlap.sharded"), same("data_overlap.replicated")
+        ),
+        exchange=same("exchange"),
+        expert_imbalance=same("imbalance"),
+        permutation=same("permutation"),
+        layer_floor=column([f"floor.{kind.software}" for kind in kinds]),
+        expert_floor=same("floor.experts"),
+        step_floor=same("step_floor"),
+        optimizer_traffic=same("optimizer_traffic"),
+    )
+
+
+def product_name(kind: Kind) -> str:
+    """Return the efficiency of a case's products; 16 bits' where its format was never measured."""
+    name = f"products.{kind.hardware}.{kind.number}"
+    if name in PARAMETERS:
+        return name
+    low = f"products.{kind.hardware}.fp8"
+    if kind.number != "16" and low in PARAMETERS:
+        return low
+    return f"products.{kind.hardware}.16"
+
+
+def attention_name(kind: Kind) -> str:
+    """Return the efficiency of a case's attention; Hopper's kernels came in three generations."""
+    if kind.hardware != "hopper":
+        return f"attention.{kind.hardware}"
+    return {
+        "modern": "attention.hopper.modern",
+        "fused": "attention.hopper",
+        "compiled": "attention.hopper",
+    }.get(kind.software, "attention.hopper.early")
+
+
+def _half_k(number: str) -> str:
+    return {"16": "half_k.16", "nvfp4": "half_k.4"}.get(number, "half_k.8")

@@ -1,0 +1,126 @@
+"""Generations of hardware and software: what efficiencies are known for.
+
+A measured efficiency belongs to a generation of chips, of number formats and of training
+software, never to one source or one model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, TypeVar, get_args
+
+from .accelerators import Accelerator
+from .errors import RequestError, shown
+
+Software = Literal["early", "megatron", "eager", "fused", "modern", "compiled", "scripts"]
+"""Training software, by what it does with element-wise kernels and communication.
+
+early: DeepSpeed pipelines and plain attention, to 2022; megatron: Megatron-LM to 2022, some
+kernels fused; eager: PyTorch FSDP and its like, with flash attention; fused: Transformer Engine,
+communication behind products; modern: the same from 2025 on; compiled: XLA; scripts: fine-tuning
+scripts, bound by the host.
+"""
+
+T = TypeVar("T")
+
+SOFTWARE: tuple[Software, ...] = get_args(Software)
+
+HARDWARE = {
+    "v100": "volta",
+    "t4": "volta",
+    "a10": "ampere",
+    "a100": "ampere",
+    "a800": "ampere",
+    "rtx-3090": "ampere",
+    "rtx-a6000": "ampere",
+    "l4": "ada",
+    "l40s": "ada",
+    "rtx-4090": "ada",
+    "rtx-6000": "ada",
+    "h": "hopper",
+    "gh200": "hopper",
+    "b": "blackwell",
+    "gb": "blackwell",
+    "rtx-5090": "blackwell",
+    "rtx-pro": "blackwell",
+    "rubin": "blackwell",
+    "mi": "cdna",
+    "tpu": "tpu",
+}
+"""Generation by the beginning of a profile's name; the longest that fits."""
+
+MULTIPROCESSORS = {
+    "v100": 80.0,
+    "a100": 108.0,
+    "a800": 108.0,
+    "h100-pcie": 114.0,
+    "h": 132.0,
+    "gh200": 132.0,
+    "b": 148.0,
+    "gb": 148.0,
+    "gb300": 160.0,
+    "b300": 160.0,
+    "l40s": 142.0,
+    "mi": 304.0,
+    "mi35": 256.0,
+    "tpu": 8.0,
+}
+"""By the beginning of a profile's name (vendors' datasheets); 100 where nothing fits."""
+
+FUSED_FRAMEWORKS = ("nemo", "megatron-bridge", "megatron-core", "primus", "megatron")
+EAGER_FRAMEWORKS = ("composer", "torchtitan", "nanotron", "fsdp", "olmo", "colossalai", "levanter")
+COMPILED_FRAMEWORKS = ("maxtext", "paxml", "jax", "t5x")
+
+
+def hardware_generation(accelerator: Accelerator) -> str:
+    """Return the generation of an accelerator; ``other`` where it is none of the table's."""
+    return _longest(HARDWARE, accelerator.name) or "other"
+
+
+def multiprocessors(accelerator: Accelerator) -> float:
+    """Return how many multiprocessors work off the tiles of a product."""
+    return _longest(MULTIPROCESSORS, accelerator.name) or 100.0
+
+
+def software_generation(framework: str, year: int | None) -> Software:
+    """Return the generation of a training framework in a year; unknown ones count as eager."""
+    name = framework.lower()
+    if name.startswith("transformers"):
+        return "scripts"
+    if "deepspeed" in name:
+        return "early"
+    if name.startswith(COMPILED_FRAMEWORKS):
+        return "compiled"
+    if name.startswith(EAGER_FRAMEWORKS):
+        return "eager"
+    if name.startswith(FUSED_FRAMEWORKS):
+        return _fused(year, before="megatron")
+    return _fused(year, before="eager") if year is None or year >= 2024 else "eager"
+
+
+def _fused(year: int | None, before: Software) -> Software:
+    if year is None or year >= 2025:
+        return "modern"
+    return "fused" if year >= 2023 else before
+
+
+def read_software(value: str) -> Software:
+    """Return a generation of software by its name.
+
+    Raises:
+        RequestError: where there is none of it.
+    """
+    for each in SOFTWARE:
+        if value == each:
+            return each
+    raise RequestError("software", f"got {shown(value)}; allowed: {', '.join(SOFTWARE)}")
+
+
+def number_format(precision: str) -> str:
+    """Return the class of a precision: ``16`` for all 16 bits, else its own name."""
+    return "16" if precision in ("bf16", "fp16") else precision
+
+
+def _longest(table: Mapping[str, T], name: str) -> T | None:
+    found = [key for key in table if name.startswith(key)]
+    return table[max(found, key=len)] if found else None

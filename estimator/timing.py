@@ -1,0 +1,86 @@
+"""The step time of a described run, with the interval that left-out sources give it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from .calibration import interval_kind, starting_point
+from .cases import Case, case_columns, step_times
+from .efficiency import Fitted, bounded, product_name, read_profile
+from .quantity import Quantity, parse_quantity
+
+UNSEEN = 1.5
+"""Times wider, in its logarithm, where no row spoke of the accelerator's products."""
+
+
+@dataclass(frozen=True)
+class StepEstimate:
+    """A step's time.
+
+    Attributes:
+        case: what is run.
+        seconds: of a step, as predicted.
+        breakdown: seconds by what they are spent on.
+        low: 5th percentile of measured over predicted time.
+        high: 95th percentile.
+        fitted: the profile that was used.
+        is_seen: whether measured rows spoke of the accelerator's products.
+    """
+
+    case: Case
+    seconds: float
+    breakdown: Mapping[str, float]
+    low: float
+    high: float
+    fitted: Fitted
+    is_seen: bool
+
+    def utilisation(self, flop_per_step: float, peak_flop_per_s: float) -> Quantity:
+        """Return the share of the peak that so many FLOP of all accelerators are."""
+        share = flop_per_step / (self.seconds * peak_flop_per_s * self.case.layout.accelerators)
+        return parse_quantity(
+            {"p5": share / self.high, "p50": share, "p95": min(share / self.low, 0.98)}, upper=1.0
+        )
+
+    @property
+    def source(self) -> str:
+        """Where the prediction is from, for people."""
+        own = "" if self.is_seen else "; its products were never measured: a wider interval"
+        return (
+            f"step model, fitted on {self.fitted.rows:,} measured steps of "
+            f"{len(self.fitted.sources)} sources ({self.fitted.fitted}){own}"
+        )
+
+
+def estimate_step(case: Case, efficiency: Path | None = None) -> StepEstimate:
+    """Time one case.
+
+    Args:
+        case: what is run.
+        efficiency: a fitted profile; the shipped one otherwise.
+
+    Raises:
+        RequestError: where the profile cannot be read.
+    """
+    fitted = read_profile(efficiency)
+    found = step_times(case_columns([case]), bounded(starting_point(fitted)))
+    intervals = fitted.intervals
+    widest = (
+        min((low for low, _ in intervals.values()), default=0.5),
+        max((high for _, high in intervals.values()), default=2.0),
+    )
+    low, high = intervals.get(interval_kind(case), widest)
+    is_seen = product_name(case.kind) in fitted.values
+    if not is_seen:
+        low, high = low**UNSEEN, high**UNSEEN
+    return StepEstimate(
+        case=case,
+        seconds=float(found.total),
+        breakdown={name: float(value) for name, value in found._asdict().items()},
+        low=min(low, 0.999),
+        high=max(high, 1.001),
+        fitted=fitted,
+        is_seen=is_seen,
+    )

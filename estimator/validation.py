@@ -1,0 +1,289 @@
+"""Predictions against measured steps, row by row, with what a one-line formula gets beside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from .architectures.columns import columns
+from .calibration import (
+    Measurements,
+    fit,
+    interval_kind,
+    leave_sources_out,
+    log_errors,
+    measurements,
+    profile,
+    residual_intervals,
+    starting_point,
+)
+from .counting import count_flop
+from .efficiency import Fitted, read_profile
+from .errors import RequestError
+from .measured import MeasuredRow, Skipped, read_measured
+from .model import occupied_bytes, peak_memory
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+GIB = 2.0**30
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """How far predictions are off.
+
+    Attributes:
+        rows: how many.
+        mape: mean of the errors' sizes, as a fraction.
+        median_ape: their median.
+        p90_ape: their 90th percentile.
+        bias: median of the errors, with their sign; positive where too slow is predicted.
+        coverage_90: share of the rows inside their 90 % interval; None where there is none.
+        baseline_median_ape: median error of FLOP / (peak x one utilisation per accelerator).
+        baseline_mape: its mean.
+    """
+
+    rows: int
+    mape: float
+    median_ape: float
+    p90_ape: float
+    bias: float
+    coverage_90: float | None
+    baseline_median_ape: float
+    baseline_mape: float
+
+    def to_dict(self) -> dict[str, float | None]:
+        """Return the JSON form."""
+        return dict(vars(self))
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What ``validate`` finds.
+
+    Attributes:
+        measured: rows that were predicted.
+        skipped: rows that were not, and why.
+        errors: logarithm of predicted over measured time; ``(rows,)``.
+        left_out: the same, where a row's whole source was left out of the fit; None if not asked.
+        inside: whether each row is inside its interval; None where there are no intervals.
+        baseline: logarithm of the one-line formula's time over the measured; ``(rows,)``.
+        memory: predicted over printed memory, of rows that print it.
+        fitted: the profile that was used.
+    """
+
+    measured: Measurements
+    skipped: tuple[Skipped, ...]
+    errors: Tensor
+    left_out: Tensor | None
+    inside: Tensor | None
+    baseline: Tensor
+    memory: Mapping[int, float]
+    fitted: Fitted
+
+    def metrics(self, which: Sequence[bool] | None = None, *, left_out: bool = False) -> Metrics:
+        """Return how far off some rows are, or all."""
+        chosen = torch.ones(len(self.errors), dtype=torch.bool)
+        if which is not None:
+            chosen = torch.tensor(list(which))
+        errors = self.left_out if left_out and self.left_out is not None else self.errors
+        off = errors[chosen].exp() - 1
+        line = (self.baseline[chosen].exp() - 1).abs()
+        inside = None if self.inside is None else float(self.inside[chosen].double().mean())
+        return Metrics(
+            rows=int(chosen.sum()),
+            mape=float(off.abs().mean()),
+            median_ape=float(off.abs().median()),
+            p90_ape=float(off.abs().quantile(0.9)),
+            bias=float(off.median()),
+            coverage_90=inside,
+            baseline_median_ape=float(line.median()),
+            baseline_mape=float(line.mean()),
+        )
+
+    def by(self, key: str, *, left_out: bool = False) -> dict[str, Metrics]:
+        """Return metrics by a row's ``source`` or ``gpu``, the largest first."""
+        values = [getattr(row, key) for row in self.measured.rows]
+        names = sorted(set(values), key=lambda name: (-values.count(name), name))
+        return {
+            name: self.metrics([value == name for value in values], left_out=left_out)
+            for name in names
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form; its keys are a contract."""
+        memory = list(self.memory.values())
+        found: dict[str, Any] = {
+            **self.metrics().to_dict(),
+            "skipped": [vars(each) for each in self.skipped],
+            "by_source": {name: each.to_dict() for name, each in self.by("source").items()},
+            "by_accelerator": {name: each.to_dict() for name, each in self.by("gpu").items()},
+            "memory": {
+                "rows": len(memory),
+                "mape": sum(abs(each - 1) for each in memory) / len(memory) if memory else None,
+            },
+            "profile": {"fitted": str(self.fitted.fitted), "rows": self.fitted.rows},
+            "left_out": None,
+        }
+        if self.left_out is not None:
+            found["left_out"] = {
+                **self.metrics(left_out=True).to_dict(),
+                "by_source": {
+                    name: each.to_dict() for name, each in self.by("source", left_out=True).items()
+                },
+            }
+        return found
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row a measured step: measured and predicted seconds, and the error."""
+        import pandas as pd
+
+        measured = self.measured.log_seconds.exp()
+        found = []
+        for index, row in enumerate(self.measured.rows):
+            layout = row.case.layout
+            found.append(
+                {
+                    "row": row.row,
+                    "source": row.source,
+                    "model": row.model,
+                    "gpu": row.gpu,
+                    "precision": row.case.precision,
+                    **{key: getattr(layout, key) for key in ("tp", "pp", "dp", "cp", "ep")},
+                    "micro_batch": layout.micro_batch,
+                    "seq_len": row.case.sequence,
+                    "measured_seconds": float(measured[index]),
+                    "predicted_seconds": float(measured[index] * self.errors[index].exp()),
+                    "error": float(self.errors[index].exp() - 1),
+                    "error_left_out": None
+                    if self.left_out is None
+                    else float(self.left_out[index].exp() - 1),
+                }
+            )
+        return pd.DataFrame(found)
+
+
+def validate(
+    path: str | Path, *, profile_file: Path | None = None, leave_out: bool = False
+) -> Validation:
+    """Predict every measured step of a table.
+
+    Args:
+        path: a CSV of measured steps.
+        profile_file: fitted efficiencies; the shipped ones otherwise.
+        leave_out: also refit without each source in turn, and predict it from the others; the
+            interval that a row is looked for in is then of the other sources, too.
+
+    Raises:
+        RequestError: where the table or the profile cannot be read, or no row can be used.
+    """
+    fitted = read_profile(profile_file)
+    measured, skipped = _read(path)
+    free = starting_point(fitted)
+    errors = log_errors(measured, free)
+    left_out = leave_sources_out(measured, fit(measured)) if leave_out else None
+    inside = _inside(measured, errors, left_out, fitted)
+    return Validation(
+        measured=measured,
+        skipped=skipped,
+        errors=errors,
+        left_out=left_out,
+        inside=inside,
+        baseline=_baseline(measured),
+        memory=_memory(measured.rows),
+        fitted=fitted,
+    )
+
+
+def calibrate(path: str | Path, *, note: str = "") -> tuple[Fitted, Validation]:
+    """Fit efficiencies to a table of measured steps, with intervals of sources left out.
+
+    Raises:
+        RequestError: where the table cannot be read, or no row can be used.
+    """
+    measured, skipped = _read(path)
+    free = fit(measured)
+    left_out = leave_sources_out(measured, free)
+    fitted = profile(measured, free, left_out, note)
+    errors = log_errors(measured, free)
+    return fitted, Validation(
+        measured=measured,
+        skipped=skipped,
+        errors=errors,
+        left_out=left_out,
+        inside=_inside(measured, errors, left_out, fitted),
+        baseline=_baseline(measured),
+        memory=_memory(measured.rows),
+        fitted=fitted,
+    )
+
+
+def _read(path: str | Path) -> tuple[Measurements, tuple[Skipped, ...]]:
+    rows, skipped = read_measured(path)
+    if not rows:
+        why = f"; the first: {skipped[0].reason}" if skipped else ""
+        raise RequestError(str(path), f"has no row that can be predicted{why}")
+    return measurements(rows), tuple(skipped)
+
+
+def _inside(
+    measured: Measurements, errors: Tensor, left_out: Tensor | None, fitted: Fitted
+) -> Tensor | None:
+    """Whether measured over predicted time lies in the interval of the row's kind."""
+    if left_out is None:
+        return _within(measured, errors, fitted.intervals) if fitted.intervals else None
+    found = torch.zeros(len(errors), dtype=torch.bool)
+    sources = [row.source for row in measured.rows]
+    for source in dict.fromkeys(sources):
+        own = torch.tensor([each == source for each in sources])
+        others = residual_intervals(measured, left_out, ~own)
+        found[own] = _within(measured, left_out, others)[own]
+    return found
+
+
+def _within(
+    measured: Measurements, errors: Tensor, intervals: Mapping[str, tuple[float, float]]
+) -> Tensor:
+    widest = (
+        min(low for low, _ in intervals.values()),
+        max(high for _, high in intervals.values()),
+    )
+    bounds = [intervals.get(interval_kind(row.case), widest) for row in measured.rows]
+    ends = torch.tensor(bounds, dtype=torch.float64)
+    ratio = (-errors).exp()
+    return ratio.ge(ends[:, 0]).logical_and(ratio.le(ends[:, 1]))
+
+
+def _baseline(measured: Measurements) -> Tensor:
+    """The one-line formula: 6nd over peak, with the one utilisation per accelerator that fits."""
+    cases = measured.cases
+    flop = count_flop(cases.batch, cases.work.sequence).conventions["6nd"]
+    tokens = torch.tensor([row.tokens for row in measured.rows], dtype=torch.float64)
+    gpus = torch.tensor([row.gpus for row in measured.rows], dtype=torch.float64)
+    at_peak = (flop * tokens / (gpus * cases.device.peak)).log() - measured.log_seconds
+    found = torch.zeros_like(at_peak)
+    names = [row.gpu for row in measured.rows]
+    for name in dict.fromkeys(names):
+        own = torch.tensor([each == name for each in names])
+        found[own] = at_peak[own] - at_peak[own].median()
+    return found
+
+
+def _memory(rows: Sequence[MeasuredRow]) -> dict[int, float]:
+    """Predicted over printed memory, a printed GB being 2**30 bytes."""
+    found = {}
+    for index, row in enumerate(rows):
+        if row.memory_gb is None:
+            continue
+        batch = columns(row.case.architecture, row.case.layout.adapted)
+        layouts = [row.case.layout]
+        tensors = peak_memory(batch, float(row.case.sequence), layouts).total
+        total = occupied_bytes(tensors, layouts).nan_to_num(0.0).amax()
+        found[index] = float(total) / (row.memory_gb * GIB)
+    return found

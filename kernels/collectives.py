@@ -1,0 +1,108 @@
+"""Time of collectives over groups that lie inside a scale-up domain, or span several.
+
+References:
+    Thakur et al. 2005, "Optimization of Collective Communication Operations in MPICH" (ring).
+    NVIDIA, nccl-tests, PERFORMANCE.md (bus bandwidth).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Links(NamedTuple):
+    """What connects accelerators; every field ``(*batch)``.
+
+    Attributes:
+        inside: bytes a second and direction of one accelerator inside its domain.
+        across: the same, of its network card.
+        domain: accelerators of a domain.
+        latency: seconds of a step inside a domain.
+        latency_across: the same, between domains.
+    """
+
+    inside: Tensor
+    across: Tensor
+    domain: Tensor
+    latency: Tensor
+    latency_across: Tensor
+
+
+class Group(NamedTuple):
+    """A group of ranks; every field ``(*batch)``.
+
+    Attributes:
+        ranks: how many.
+        bytes_per_s: that each of them sends and receives at.
+        latency: seconds of a step.
+    """
+
+    ranks: Tensor
+    bytes_per_s: Tensor
+    latency: Tensor
+
+
+def group(links: Links, ranks: Tensor, stride: Tensor) -> Group:
+    """A group of ranks that lie ``stride`` accelerators apart.
+
+    Ranks of a group that share a domain use all their network cards together: a ring enters and
+    leaves a domain once, on as many cards as it has members there.
+
+    Args:
+        links: between accelerators.
+        ranks: of the group.
+        stride: accelerators from one of its ranks to the next.
+    """
+    members = (links.domain / stride).clamp_min(1.0).minimum(ranks)
+    outside = torch.minimum(links.inside, members * links.across)
+    is_inside = ranks * stride <= links.domain
+    return Group(
+        ranks=ranks,
+        bytes_per_s=torch.where(is_inside, links.inside, outside),
+        latency=torch.where(is_inside, links.latency, links.latency_across),
+    )
+
+
+def gather_seconds(each: Group, size: Tensor) -> Tensor:
+    r"""All-gather, or reduce-scatter, of ``size`` bytes: :math:`(n - 1) / n \\cdot S / B`.
+
+    Latency grows with the logarithm of the ranks, as in the trees that libraries use.
+    """
+    steps = torch.log2(each.ranks.clamp_min(1.0))
+    moved = size * (each.ranks - 1) / each.ranks / each.bytes_per_s
+    return torch.where(each.ranks > 1, moved + steps * each.latency, 0.0)
+
+
+def reduce_seconds(each: Group, size: Tensor) -> Tensor:
+    """All-reduce of ``size`` bytes: a reduce-scatter and an all-gather."""
+    return 2.0 * gather_seconds(each, size)
+
+
+def exchange_seconds(
+    links: Links, ranks: Tensor, stride: Tensor, size: Tensor, copies: Tensor
+) -> Tensor:
+    r"""All-to-all of tokens, each to :math:`k` of the ranks at random.
+
+    Inside the domain every copy goes its way. To another domain a token is sent once, however
+    many of its copies go there: to :math:`(D - 1)(1 - (1 - 1 / D)^k)` of :math:`D` domains.
+
+    Args:
+        links: between accelerators.
+        ranks: of the group.
+        stride: accelerators from one of its ranks to the next.
+        size: bytes of one copy of all of a rank's tokens.
+        copies: of each token, :math:`k`.
+
+    References:
+        Zhao et al. 2025, DeepEP (tokens are forwarded inside the node that they are sent to).
+    """
+    members = (links.domain / stride).clamp_min(1.0).minimum(ranks)
+    domains = (ranks / members).clamp_min(1.0)
+    inside = size * copies * (members - 1) / members / links.inside
+    reached = (domains - 1) * (1 - (1 - 1 / domains) ** copies)
+    across = size * reached / links.across
+    latency = torch.where(ranks > members, links.latency_across, links.latency)
+    return torch.where(ranks > 1, torch.maximum(inside, across) + latency, 0.0)

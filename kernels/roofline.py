@@ -1,0 +1,76 @@
+"""Time of the parts of a layer on one accelerator: products, attention, element-wise traffic.
+
+References:
+    Williams et al. 2009, "Roofline", Communications of the ACM 52 (4).
+    NVIDIA, "Matrix Multiplication Background User's Guide" (tile and wave quantization).
+    Dao 2023, "FlashAttention-2", arXiv 2307.08691, section 3.1 (2.5 times the work backward).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+TILE_M, TILE_N = 128.0, 256.0
+"""Outputs that one multiprocessor computes at a time, in today's libraries."""
+
+
+def quantised(m: Tensor, n: Tensor, units: Tensor, harshness: Tensor) -> Tensor:
+    r"""Work that a product of :math:`m \\times n` outputs takes, over what it needs.
+
+    Outputs are computed in whole tiles, and tiles in whole waves over all multiprocessors. A
+    kernel may choose another tile, or split the inner size, so that a wave that is not full
+    costs only a part (``harshness``) of what it would.
+
+    Args:
+        m: rows; any shape, as all that follow.
+        n: columns.
+        units: multiprocessors.
+        harshness: 0 where partial waves cost nothing, 1 where they cost a whole one.
+    """
+    rows = torch.ceil(m / TILE_M) * TILE_M / m
+    columns = torch.ceil(n / TILE_N) * TILE_N / n
+    tiles = torch.ceil(m / TILE_M) * torch.ceil(n / TILE_N)
+    waves = torch.ceil(tiles / units) * units / tiles
+    # Small products take smaller tiles: no more than twice the work.
+    padding = (rows * columns).clamp_max(2.0)
+    return padding * (1.0 + harshness * (waves.clamp_max(4.0) - 1.0))
+
+
+def product_seconds(
+    m: Tensor,
+    n: Tensor,
+    k: Tensor,
+    work: Tensor,
+    flop_per_s: Tensor,
+    half_k: Tensor,
+    bytes_per_s: Tensor,
+    units: Tensor,
+    harshness: Tensor,
+    element_bytes: Tensor,
+) -> Tensor:
+    r"""Time of a matrix product :math:`m \\times k \\times n`.
+
+    Compute: :math:`2 m n k / (F \\cdot k / (k + k_0))`, times what tiles and waves waste; memory:
+    operands and result once. The slower of both counts, with a soft corner.
+
+    Args:
+        m: rows of the result; any shape, as all that follow.
+        n: columns of the result.
+        k: inner size.
+        work: how many such products.
+        flop_per_s: that a large product reaches.
+        half_k: inner size at which half of it is reached.
+        bytes_per_s: of memory.
+        units: multiprocessors.
+        harshness: of partial waves.
+        element_bytes: of an operand.
+    """
+    safe = [torch.where(size > 0, size, 1.0) for size in (m, n, k)]
+    rows, columns, inner = safe
+    compute = 2.0 * rows * columns * (inner + half_k) / flop_per_s
+    compute = compute * quantised(rows, columns, units, harshness)
+    traffic = (rows * inner + inner * columns) * element_bytes + 2.0 * rows * columns
+    memory = traffic / bytes_per_s
+    slower = (compute**4 + memory**4) ** 0.25
+    return torch.where((m > 0) & (n > 0) & (k > 0), slower * work, 0.0)

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from computebill.cli import main
+
+HEADER = (
+    "source_id,model,gpu,n_gpus,n_layers,hidden,n_heads,ffn_hidden,gated_mlp,vocab,seq_len,tp,pp,"
+    "dp,micro_batch,global_batch_seqs,precision,framework,year,iter_seconds"
+)
+ROWS = (
+    "a,Small,H100-SXM-80GB,8,32,4096,32,14336,1,128256,4096,1,1,8,1,64,bf16,nemo,2025,3.1",
+    "b,Small,A100-80GB,8,32,4096,32,14336,1,128256,4096,1,1,8,1,64,bf16,nemo,2025,7.5",
+    "b,Odd,A100-80GB,8,32,4096,32,14336,1,128256,4096,,,8,1,64,bf16,nemo,2025,7.5",
+)
+
+
+@pytest.fixture
+def measured(tmp_path: Path) -> str:
+    path = tmp_path / "runs.csv"
+    path.write_text("\n".join((HEADER, *ROWS)) + "\n")
+    return str(path)
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(main, arguments)
+
+
+def test_validate_tells_errors_and_what_was_left_out(measured: str, tmp_path: Path) -> None:
+    output = invoke("validate", measured).stdout
+    assert "1 rows could not be predicted" in output
+    assert "not stated: tp, pp" in output
+    rows, picture = tmp_path / "rows.csv", tmp_path / "rows.svg"
+    assert invoke("validate", measured, "-o", str(rows), "--plot", str(picture)).exit_code == 0
+    assert rows.read_text().startswith("row,source,model,gpu,precision,tp")
+    assert "<svg" in picture.read_text()
+    found = json.loads(invoke("validate", measured, "--json").stdout)
+    assert found["rows"] == 2
+    assert found["skipped"] == [{"row": 4, "source": "b", "reason": "not stated: tp, pp"}]
+
+
+def test_calibrate_writes_what_validate_and_run_take(measured: str, tmp_path: Path) -> None:
+    fitted = tmp_path / "mine.toml"
+    result = invoke("calibrate", measured, "-o", str(fitted), "--note", 'own "cluster"')
+    assert result.exit_code == 0, result.output
+    assert "[values]" in fitted.read_text()
+    before = json.loads(invoke("validate", measured, "--json").stdout)
+    after = json.loads(invoke("validate", measured, "--efficiency", str(fitted), "--json").stdout)
+    assert after["mape"] < before["mape"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["validate", "none.csv"], "none.csv: cannot be read"),
+        (["calibrate", "none.csv", "-o", "x.toml"], "none.csv: cannot be read"),
+        (["calibrate", "none.csv", "-o", "x.json"], "-o: got 'x.json'; allowed: .toml"),
+        (["calibrate", "none.csv", "-o", "no/x.toml"], "its folder does not exist"),
+        (["calibrate", "none.csv"], "Missing option '-o'"),
+    ],
+)
+def test_bad_requests(arguments: list[str], problem: str) -> None:
+    result = invoke(*arguments)
+    assert result.exit_code == 2
+    assert problem in result.stderr

@@ -1,0 +1,276 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import computebill as cb
+from computebill.cases import Case, case_columns, peak_flop_per_s, step_times
+from computebill.efficiency import (
+    INDEX,
+    NAMES,
+    PARAMETERS,
+    Fitted,
+    bounded,
+    priors,
+    read_profile,
+    unbounded,
+    write_profile,
+)
+from computebill.generations import hardware_generation, software_generation
+from computebill.timing import estimate_step
+
+LLAMA_8B: dict[str, Any] = {
+    "model_type": "llama",
+    "hidden_size": 4096,
+    "intermediate_size": 14336,
+    "num_hidden_layers": 32,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 8,
+    "vocab_size": 128256,
+}
+MIXTRAL = LLAMA_8B | {"model_type": "mixtral", "num_local_experts": 8, "num_experts_per_tok": 2}
+
+
+def case(config: dict[str, Any] = LLAMA_8B, **changes: Any) -> Case:
+    part = cb.find_accelerator(changes.pop("accelerator", "h100-sxm"))
+    given = {
+        "architecture": cb.read_architecture(config),
+        "accelerator": part,
+        "precision": "bf16",
+        "sequence": 4096,
+        "software": "modern",
+        "layout": cb.Layout(**{"micro_batches": 8, **changes.pop("layout", {})}),
+        **changes,
+    }
+    return Case(**given)
+
+
+def times(*cases: Case, values: torch.Tensor | None = None) -> Any:
+    return step_times(case_columns(cases), bounded(priors()) if values is None else values)
+
+
+def total(one: Case) -> float:
+    return float(times(one).total)
+
+
+def test_a_step_takes_about_what_its_flop_take() -> None:
+    one = case(layout={"dp": 8, "zero": 3})
+    flop = 6 * 8.03e9 * 4096 * 8
+    # Published runs of this size are at 0.4 to 0.55.
+    assert 0.35 < flop / (estimate_step(one).seconds * 989e12) < 0.6
+
+
+@settings(max_examples=20)
+@given(st.data())
+def test_a_batch_of_cases_is_each_of_them(data: st.DataObject) -> None:
+    configs = st.sampled_from([LLAMA_8B, MIXTRAL, LLAMA_8B | {"model_type": "gemma2"}])
+    cases = [
+        case(
+            data.draw(configs),
+            layout={
+                "tp": data.draw(st.sampled_from([1, 2, 4])),
+                "pp": data.draw(st.sampled_from([1, 2])),
+                "dp": data.draw(st.sampled_from([1, 8])),
+                "zero": data.draw(st.sampled_from([1, 3])),
+                "recompute": data.draw(st.sampled_from(["none", "operators", "full"])),
+            },
+            accelerator=data.draw(st.sampled_from(["h100-sxm", "a100-sxm-80gb", "b200"])),
+            software=data.draw(st.sampled_from(["modern", "eager", "early", "scripts"])),
+        )
+        for _ in range(3)
+    ]
+    together = times(*cases)
+    for index, one in enumerate(cases):
+        alone = times(one)
+        for name in together._fields:
+            torch.testing.assert_close(
+                getattr(together, name)[index : index + 1],
+                getattr(alone, name),
+                rtol=1e-10,
+                atol=1e-15,
+            )
+
+
+@pytest.mark.parametrize(
+    "layout", [{"dp": 8, "zero": 3}, {"tp": 4, "pp": 2, "dp": 4}, {"cp": 2, "tp": 2, "dp": 2}]
+)
+def test_more_micro_batches_take_longer_and_use_the_pipeline_better(layout: Any) -> None:
+    few, many = (total(case(layout={**layout, "micro_batches": n})) for n in (4, 16))
+    assert few < many < 4 * few * 1.001
+
+
+def test_parts_add_up_and_none_is_negative() -> None:
+    for config in (LLAMA_8B, MIXTRAL):
+        found = times(case(config, layout={"tp": 2, "pp": 2, "dp": 4}))
+        assert float(sum(found)) == pytest.approx(float(found.total))
+        assert all(float(part) >= 0 for part in found)
+
+
+def test_what_costs_time_does() -> None:
+    plain = case(layout={"tp": 2, "pp": 4, "dp": 2})
+    full = replace(plain, layout=plain.layout.model_copy(update={"recompute": "full"}))
+    assert total(full) > 1.2 * total(plain)
+    slow = replace(plain, power=0.5)
+    assert total(slow) > total(plain)
+    alone = replace(plain, domain=1)
+    assert float(times(alone).tensor) > 3 * float(times(plain).tensor)
+    low = replace(plain, precision="fp8")
+    assert total(low) < total(plain)
+
+
+def test_interleaving_shrinks_the_bubble() -> None:
+    layout = {"pp": 4, "micro_batches": 8}
+    plain, interleaved = (times(case(layout={**layout, "vpp": n})) for n in (1, 4))
+    assert float(interleaved.bubble) < 0.5 * float(plain.bubble)
+
+
+def test_experts_cost_an_exchange() -> None:
+    inside = times(case(MIXTRAL, layout={"dp": 8, "ep": 8}))
+    assert float(inside.expert) > 0
+    across = times(case(MIXTRAL, layout={"dp": 8, "ep": 8}, domain=2))
+    assert float(across.expert) > 2 * float(inside.expert)
+    assert float(times(case(layout={"dp": 8})).expert) == 0
+
+
+def test_every_efficiency_has_a_gradient_somewhere() -> None:
+    cases = [
+        case(config, layout=layout, accelerator=accelerator, software=software, precision=precision)
+        for config in (LLAMA_8B, MIXTRAL)
+        for layout in ({"tp": 2, "pp": 2, "dp": 8, "ep": 4}, {"dp": 64, "zero": 3})
+        for accelerator, software, precision in (
+            ("h100-sxm", "modern", "fp8"),
+            ("h100-sxm", "fused", "bf16"),
+            ("h100-sxm", "eager", "bf16"),
+            ("gb300-nvl72", "modern", "mxfp8"),
+            ("b200", "compiled", "nvfp4"),
+            ("v100-sxm-32gb", "early", "fp16"),
+            ("a100-sxm-80gb", "scripts", "bf16"),
+            ("a100-sxm-80gb", "megatron", "bf16"),
+        )
+        for layout in ([layout | {"ep": 1}] if config is LLAMA_8B else [layout])
+    ]
+    free = priors().requires_grad_(True)
+    times(*cases, values=bounded(free)).total.log().sum().backward()
+    assert free.grad is not None
+    assert bool(free.grad.isfinite().all())
+    unused = {name for name in NAMES if float(free.grad[INDEX[name]]) == 0}
+    others = ("ada", "cdna", "tpu", "other", "blackwell.16", "blackwell.fp8", "hopper.early")
+    assert all(any(part in name for part in others) or "passes" in name for name in unused)
+
+
+@settings(max_examples=15)
+@given(st.sampled_from(NAMES), st.floats(0.05, 0.95))
+def test_bounds_are_kept(name: str, value: float) -> None:
+    found = bounded(unbounded({name: value}))
+    assert float(found[INDEX[name]]) == pytest.approx(value)
+    priors_too = [float(each) for each in bounded(priors())]
+    assert priors_too == pytest.approx([each.prior for each in PARAMETERS.values()])
+
+
+def test_a_profile_is_read_as_it_was_written(tmp_path: Any) -> None:
+    shipped = read_profile()
+    path = tmp_path / "efficiency.toml"
+    write_profile(shipped, path)
+    again = read_profile(path)
+    assert again.values == pytest.approx(shipped.values, rel=1e-5)
+    assert again.sources == shipped.sources
+    assert set(again.intervals) == {"dense", "experts", "rough"}
+
+
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        ('"products.hopper.16" = 1.2', "values.products.hopper.16: got 1.2; allowed: above 0 and"),
+        ('"step_floor" = -1', "values.step_floor: got -1; allowed: above 0"),
+        ('"speed" = 1', "values.speed is not a known efficiency"),
+    ],
+)
+def test_profiles_that_cannot_be(tmp_path: Any, values: str, problem: str) -> None:
+    path = tmp_path / "efficiency.toml"
+    path.write_text(f'fitted = 2026-01-01\nrows = 1\nsources = ["a"]\n[values]\n{values}\n')
+    with pytest.raises(cb.RequestError) as caught:
+        read_profile(path)
+    assert problem in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "generation"),
+    [
+        ("v100-sxm-32gb", "volta"),
+        ("a100-pcie-40gb", "ampere"),
+        ("l4", "ada"),
+        ("l40s", "ada"),
+        ("h100-nvl", "hopper"),
+        ("h20", "hopper"),
+        ("gh200", "hopper"),
+        ("b200", "blackwell"),
+        ("gb300-nvl72", "blackwell"),
+        ("rtx-4090", "ada"),
+        ("rtx-5090", "blackwell"),
+        ("mi355x", "cdna"),
+        ("tpu-v5e", "tpu"),
+        ("gaudi3", "other"),
+        ("trainium2", "other"),
+    ],
+)
+def test_generations_of_hardware(name: str, generation: str) -> None:
+    assert hardware_generation(cb.find_accelerator(name)) == generation
+
+
+def test_every_accelerator_can_be_timed() -> None:
+    for accelerator in cb.list_accelerators():
+        if {"bf16", "fp16"} & set(accelerator.precisions):
+            found = estimate_step(case(accelerator=accelerator.name, layout={"dp": 8}))
+            assert 0 < found.seconds < 1e4, accelerator.name
+            assert found.low < 1 < found.high
+
+
+@pytest.mark.parametrize(
+    ("framework", "year", "software"),
+    [
+        ("megatron-deepspeed", 2022, "early"),
+        ("transformers-deepspeed", 2024, "scripts"),
+        ("megatron", 2021, "megatron"),
+        ("megatron-core", 2024, "fused"),
+        ("nemo", 2025, "modern"),
+        ("composer-fsdp", 2024, "eager"),
+        ("maxtext", 2024, "compiled"),
+        ("", 2020, "eager"),
+        ("", None, "modern"),
+        ("something", 2026, "modern"),
+    ],
+)
+def test_generations_of_software(framework: str, year: int | None, software: str) -> None:
+    assert software_generation(framework, year) == software
+
+
+def test_scaled_formats_have_the_peak_of_their_bits() -> None:
+    b200, v100 = cb.find_accelerator("b200"), cb.find_accelerator("v100-sxm-32gb")
+    assert peak_flop_per_s(b200, "mxfp8") == peak_flop_per_s(b200, "fp8") == 4.5e15
+    assert peak_flop_per_s(b200, "nvfp4") == 9e15
+    assert peak_flop_per_s(v100, "bf16") == 125e12
+    with pytest.raises(cb.RequestError, match="precision"):
+        peak_flop_per_s(v100, "fp8")
+
+
+def test_what_was_never_measured_has_a_wider_interval() -> None:
+    seen = estimate_step(case())
+    unseen = estimate_step(case(accelerator="gaudi3"))
+    assert seen.is_seen
+    assert not unseen.is_seen
+    assert unseen.high / unseen.low > seen.high / seen.low
+    assert "never measured" in unseen.source
+
+
+def test_a_fitted_profile_takes_the_shipped_one_s_place(tmp_path: Any) -> None:
+    shipped = read_profile()
+    values = {**shipped.values, "products.hopper.16": 0.3}
+    path = tmp_path / "slow.toml"
+    write_profile(Fitted(**{**shipped.model_dump(), "values": values}), path)
+    one = case(layout={"dp": 8})
+    assert estimate_step(one, path).seconds > 1.5 * estimate_step(one).seconds

@@ -1,0 +1,220 @@
+from __future__ import annotations
+
+import csv
+import math
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import computebill as cb
+from computebill.calibration import fit, leave_sources_out, measurements, residual_intervals
+from computebill.cases import step_times
+from computebill.efficiency import INDEX, bounded, priors, read_profile
+from computebill.measured import read_measured
+from computebill.validation import calibrate, validate
+
+ROW = {
+    "source_id": "s", "model": "Llama 8B", "gpu": "H100-SXM-80GB", "n_gpus": 8, "n_layers": 32,
+    "hidden": 4096, "n_heads": 32, "n_kv_heads": 8, "ffn_hidden": 14336, "gated_mlp": 1,
+    "vocab": 128256, "seq_len": 4096, "tp": 1, "pp": 1, "dp": 8, "micro_batch": 1,
+    "global_batch_seqs": 64, "precision": "bf16", "framework": "nemo", "year": 2025,
+    "iter_seconds": 3.0,
+}  # fmt: skip
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def table(*changes: dict[str, Any]) -> Path:
+        path = tmp_path / "measured.csv"
+        rows = [{**ROW, **change} for change in changes]
+        names = list(dict.fromkeys(name for row in rows for name in row))
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, names)
+            writer.writeheader()
+            writer.writerows(rows)
+        return path
+
+    return table
+
+
+def test_a_row_becomes_a_case(write: Write) -> None:
+    (row,), skipped = read_measured(write({"zero_stage": 3, "recompute": "full"}))
+    assert not skipped
+    assert row.row == 2
+    assert row.case.layout.zero == 3
+    assert row.case.layout.recompute == "full"
+    assert row.case.layout.micro_batches == 8
+    assert row.case.software == "modern"
+    assert row.tokens == 64 * 4096
+    assert row.seconds == 3.0
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"n_layers": ""}, "not stated: n_layers"),
+        ({"tp": "", "pp": ""}, "not stated: tp, pp"),
+        ({"precision": ""}, "not stated: precision"),
+        ({"precision": "fp32"}, "precision: fp32 is not modelled"),
+        ({"precision": "fp16 (int4 base)"}, "4-bit base weights"),
+        ({"iter_seconds": ""}, "no speed was measured"),
+        ({"global_batch_seqs": ""}, "not stated: global_batch_seqs"),
+        ({"gpu": "Abacus"}, "Abacus"),
+        ({"hidden": "wide"}, "hidden: got 'wide'; allowed: a number"),
+        ({"hidden": "-1"}, "hidden: got '-1'"),
+        ({"n_layers": "3.5"}, "n_layers: got '3.5'; allowed: a whole number"),
+        ({"n_kv_heads": 5}, "num_key_value_heads: got 5"),
+        ({"zero_stage": 7}, "layout:"),
+    ],
+)
+def test_a_row_that_cannot_be_used_says_why(
+    write: Write, change: dict[str, Any], reason: str
+) -> None:
+    rows, skipped = read_measured(write(change))
+    assert not rows
+    assert reason in skipped[0].reason
+    assert skipped[0].row == 2
+
+
+@pytest.mark.parametrize(
+    ("speed", "seconds"),
+    [
+        ({"iter_seconds": 2.0}, 2.0),
+        ({"tokens_per_s_per_gpu": 8192}, 64 * 4096 / 8 / 8192),
+        # 6nd: FLOP of a step over those of a second.
+        (
+            {"measured_tflops_per_gpu": 400, "flop_convention": "6n"},
+            6 * 8_030_261_248 * 64 * 4096 / (8 * 400e12),
+        ),
+        (
+            {"measured_mfu": 0.4, "flop_convention": "6n"},
+            6 * 8_030_261_248 * 64 * 4096 / (8 * 0.4 * 989.4e12),
+        ),
+        (
+            {"measured_tflops_per_gpu": 400, "flop_convention": "hardware"},
+            8 * 8_030_261_248 * 64 * 4096 / (8 * 400e12),
+        ),
+    ],
+)
+def test_speeds_become_seconds(write: Write, speed: dict[str, Any], seconds: float) -> None:
+    rows, _ = read_measured(write({"iter_seconds": "", **speed}))
+    assert float(measurements(rows).log_seconds.exp()) == pytest.approx(seconds)
+
+
+def synthetic(write: Write, scale: dict[str, float]) -> Any:
+    """Rows of four sources, whose seconds are those of known efficiencies."""
+    changes = [
+        {
+            "source_id": f"s{n % 4}",
+            "tp": tp,
+            "dp": 8 // tp,
+            "micro_batch": micro,
+            "seq_len": sequence,
+            "zero_stage": zero,
+            "hidden": hidden,
+            "ffn_hidden": 3 * hidden,
+        }
+        for n, (tp, micro, sequence, zero, hidden) in enumerate(
+            (tp, micro, sequence, zero, hidden)
+            for tp in (1, 2, 8)
+            for micro in (1, 4)
+            for sequence in (2048, 16384)
+            for zero in (1, 3)
+            for hidden in (4096, 8192)
+        )
+    ]
+    rows, skipped = read_measured(write(*changes))
+    assert not skipped
+    true = priors()
+    for name, value in scale.items():
+        true[INDEX[name]] += value
+    measured = measurements(rows)
+    seconds = step_times(measured.cases, bounded(true)).total.log()
+    return type(measured)(measured.rows, measured.cases, seconds, measured.weights), true
+
+
+def test_fitting_finds_what_made_the_measurements(write: Write) -> None:
+    moved = {"products.hopper.16": -0.5, "attention.hopper.modern": -0.6, "inside": -0.6}
+    measured, true = synthetic(write, moved)
+    before = step_times(measured.cases, bounded(priors())).total.log() - measured.log_seconds
+    free = fit(measured)
+    after = step_times(measured.cases, bounded(free)).total.log() - measured.log_seconds
+    assert float(after.abs().mean()) < 0.1 * float(before.abs().mean())
+    for name in ("products.hopper.16", "attention.hopper.modern"):
+        found, wanted = (bounded(each)[INDEX[name]] for each in (free, true))
+        assert float(found) == pytest.approx(float(wanted), rel=0.05)
+
+
+def test_sources_that_agree_predict_each_other(write: Write) -> None:
+    measured, _ = synthetic(write, {"products.hopper.16": -0.4})
+    left_out = leave_sources_out(measured, fit(measured))
+    assert float(left_out.abs().max()) < 0.05
+
+
+def test_an_interval_holds_nine_rows_of_ten(write: Write) -> None:
+    measured, _ = synthetic(write, {})
+    generator = torch.Generator().manual_seed(1)
+    errors = 0.2 * torch.randn(len(measured.rows), generator=generator, dtype=torch.float64)
+    low, high = residual_intervals(measured, errors)["dense"]
+    inside = ((-errors).exp() >= low) & ((-errors).exp() <= high)
+    assert 0.85 <= float(inside.double().mean()) <= 0.97
+    assert math.log(high) == pytest.approx(0.33, abs=0.12)
+
+
+def test_metrics_are_those_of_the_rows(write: Write) -> None:
+    found = validate(write({}, {"iter_seconds": 1.0, "source_id": "other", "mem_gb": 40}))
+    frame = found.to_frame()
+    errors = frame["predicted_seconds"] / frame["measured_seconds"] - 1
+    assert errors.tolist() == pytest.approx(frame["error"].tolist())
+    result = found.to_dict()
+    assert result["rows"] == 2
+    assert result["mape"] == pytest.approx(errors.abs().mean())
+    assert set(result["by_source"]) == {"s", "other"}
+    assert result["memory"]["rows"] == 1
+    assert result["left_out"] is None
+    assert {"median_ape", "p90_ape", "bias", "coverage_90", "skipped"} <= set(result)
+
+
+def test_tables_that_cannot_be_used(write: Write, tmp_path: Path) -> None:
+    with pytest.raises(cb.RequestError, match="has no row that can be predicted; the first: not"):
+        validate(write({"tp": "", "pp": ""}))
+    path = tmp_path / "other.csv"
+    path.write_text("a,b\n1,2\n")
+    with pytest.raises(cb.RequestError, match="has no column gpu, n_gpus"):
+        validate(path)
+    with pytest.raises(cb.RequestError, match="cannot be read"):
+        validate(tmp_path / "none.csv")
+
+
+EVIDENCE = os.environ.get("COMPUTEBILL_EVIDENCE")
+needs_evidence = pytest.mark.skipif(
+    EVIDENCE is None, reason="COMPUTEBILL_EVIDENCE names no folder of measured rows"
+)
+
+
+@needs_evidence
+def test_all_published_rows_by_the_shipped_efficiencies() -> None:
+    found = validate(Path(EVIDENCE or "") / "measured" / "training_runs.csv")
+    all_rows = found.metrics()
+    assert all_rows.rows >= 1208
+    assert all_rows.median_ape <= 0.065
+    assert all_rows.mape <= 0.105
+    # A model that does not clearly beat one line is not worth its complexity.
+    assert all_rows.median_ape < all_rows.baseline_median_ape / 2
+    assert read_profile().rows == all_rows.rows
+
+
+@needs_evidence
+@pytest.mark.slow
+def test_all_published_rows_with_their_source_left_out() -> None:
+    _, found = calibrate(Path(EVIDENCE or "") / "measured" / "training_runs.csv")
+    left_out = found.metrics(left_out=True)
+    assert left_out.median_ape <= 0.09
+    assert left_out.mape <= 0.14
+    assert left_out.coverage_90 is not None
+    assert 0.85 <= left_out.coverage_90 <= 0.95
