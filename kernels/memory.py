@@ -141,7 +141,12 @@ class Memory(NamedTuple):
 
 
 def stage_layers(
-    groups: Groups, layers: Tensor, pipeline: Tensor, virtual: Tensor, stage: Tensor
+    groups: Groups,
+    layers: Tensor,
+    pipeline: Tensor,
+    virtual: Tensor,
+    stage: Tensor,
+    turns: int | None = None,
 ) -> Tensor:
     """Layers of each kind on a pipeline stage; 1 for the embedding's and the head's group.
 
@@ -155,6 +160,8 @@ def stage_layers(
         pipeline: stages.
         virtual: chunks of a stage.
         stage: which, from 0.
+        turns: most chunks of any stage in the batch; looked up where not given, which a compiled
+            kernel cannot do.
 
     Returns:
         ``(groups, *batch)``.
@@ -163,7 +170,7 @@ def stage_layers(
     size = torch.ceil(layers / chunks)
     front = torch.floor((size * chunks - layers) / 2)
     held = torch.zeros_like(layers + stage + groups.place)
-    for turn in range(int(virtual.max())):
+    for turn in range(int(virtual.max()) if turns is None else turns):
         start = (stage + turn * pipeline) * size - front
         stop = torch.minimum(start + size, layers)
         begun = layers_before(groups, start.clamp_min(0.0))

@@ -167,6 +167,7 @@ def step_seconds(
     device: Device,
     links: Links,
     efficiency: Efficiency,
+    turns: int | None = None,
 ) -> StepTime:
     """Time of a training step.
 
@@ -183,6 +184,7 @@ def step_seconds(
         device: the accelerator.
         links: between accelerators.
         efficiency: what hardware and software reach.
+        turns: most chunks of a stage, as in ``stage_layers``.
     """
     real = links._replace(
         inside=links.inside * efficiency.inside, across=links.across * efficiency.across
@@ -216,7 +218,7 @@ def step_seconds(
     each_layer = torch.stack([*busy.values(), host])
 
     def on_stage(stage: Tensor) -> Tensor:
-        held = stage_layers(groups, layers, layout.pipeline, layout.virtual, stage)
+        held = stage_layers(groups, layers, layout.pipeline, layout.virtual, stage, turns)
         return (each_layer * held).sum(1)
 
     last = layout.pipeline - 1
@@ -229,8 +231,12 @@ def step_seconds(
     round_trip = pace.sum(0)
     waiting = pipeline.bubble(layout.pipeline, layout.virtual, micro) * round_trip * micro
     sending = _sending_seconds(hidden, layout, real, tokens)
-    data = _data_seconds(operators, groups, layers, layout, real, efficiency, work, round_trip)
-    optimizer = _optimizer_seconds(operators, groups, layers, layout, device, efficiency, work)
+    data = _data_seconds(
+        operators, groups, layers, layout, real, efficiency, work, round_trip, turns
+    )
+    optimizer = _optimizer_seconds(
+        operators, groups, layers, layout, device, efficiency, work, turns
+    )
     return StepTime(
         products=spent["products"],
         attention=spent["attention"],
@@ -428,11 +434,12 @@ def _data_seconds(
     efficiency: Efficiency,
     work: Work,
     round_trip: Tensor,
+    turns: int | None,
 ) -> Tensor:
     """Gradients and weights between replicas, as far as computing does not hide them."""
     zero = torch.zeros_like(layout.tensor)
     held = held_parameters(operators, groups, layout, zero)
-    on_stage = stage_layers(groups, layers, layout.pipeline, layout.virtual, zero)
+    on_stage = stage_layers(groups, layers, layout.pipeline, layout.virtual, zero, turns)
     size = on_stage.unsqueeze(1) * (held.matrices + held.vectors)
     is_expert = operators.expert > 0
     dense = torch.where(is_expert, 0.0, size).sum((0, 1))
@@ -470,11 +477,12 @@ def _optimizer_seconds(
     device: Device,
     efficiency: Efficiency,
     work: Work,
+    turns: int | None,
 ) -> Tensor:
     """Every state read and written once."""
     zero = torch.zeros_like(layout.tensor)
     held = held_parameters(operators, groups, layout, zero)
-    on_stage = stage_layers(groups, layers, layout.pipeline, layout.virtual, zero)
+    on_stage = stage_layers(groups, layers, layout.pipeline, layout.virtual, zero, turns)
     count = (on_stage.unsqueeze(1) * (held.matrices + held.vectors)).sum((0, 1))
     divided = torch.where(layout.zero >= 1, count / layout.shards, count)
     moved = divided * work.state_bytes * efficiency.optimizer_traffic * work.trained

@@ -207,6 +207,16 @@ def test_wrong_values_are_refused_by_name(given: dict[str, Any], problem: str) -
     assert problem in str(caught.value)
 
 
+def test_an_interleaved_schedule_may_leave_the_ends_to_embedding_and_head() -> None:
+    # Llama 3.1 405B: one layer a chunk, 8 chunks on each of 16 stages.
+    config = LLAMA_8B | {"num_hidden_layers": 126}
+    card = cb.describe_model(config, layout={"pp": 16, "vpp": 8, "micro_batches": 16})
+    embedding = 4096 * 128256 * 2 / GB
+    layer = card.memory[7].weights / 8
+    assert card.memory[0].weights == pytest.approx(7 * layer + embedding, rel=1e-3)
+    assert card.memory[15].weights == pytest.approx(7 * layer + embedding, rel=1e-3)
+
+
 def test_unknown_accelerators_and_lengths_are_refused() -> None:
     with pytest.raises(cb.RequestError, match="sequence_length: got 0"):
         cb.describe_model(LLAMA_8B, sequence_length=0)

@@ -1,0 +1,130 @@
+"""Steps of one model under many layouts, timed at once: eager, compiled, and one at a time."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from timing import best_seconds
+from torch import Tensor
+
+import computebill as cb
+from computebill.cases import Case, CaseColumns, case_columns
+from computebill.efficiency import INDEX, bounded, kernel_efficiency, read_profile, unbounded
+from computebill.kernels.collectives import Links
+from computebill.kernels.memory import Layout
+from computebill.kernels.step import step_seconds
+from computebill.timing import estimate_step
+
+ROWS = 100_000
+CHUNK = 16_384
+SAMPLE = 50
+CONFIG: dict[str, Any] = {
+    "model_type": "llama",
+    "hidden_size": 8192,
+    "intermediate_size": 28672,
+    "num_hidden_layers": 80,
+    "num_attention_heads": 64,
+    "num_key_value_heads": 8,
+    "vocab_size": 128256,
+}
+CHOICES = {
+    "tensor": ("tp", [1, 2, 4, 8]),
+    "pipeline": ("pp", [1, 2, 4, 5, 8]),
+    "data": ("dp", [1, 8, 64]),
+    "micro_batch": ("micro_batch", [1, 2, 4]),
+    "micro_batches": ("micro_batches", [8, 16, 64]),
+}
+
+
+def base(**layout: int) -> Case:
+    return Case(
+        architecture=cb.read_architecture(CONFIG),
+        layout=cb.Layout(**layout),
+        accelerator=cb.find_accelerator("h100-sxm"),
+        precision="bf16",
+        sequence=8192,
+        software="modern",
+    )
+
+
+def layouts(cases: CaseColumns, rows: int) -> Layout:
+    generator = torch.Generator().manual_seed(0)
+    drawn = {
+        name: torch.tensor(values, dtype=torch.float64)[
+            torch.randint(0, len(values), (rows,), generator=generator)
+        ]
+        for name, (_, values) in CHOICES.items()
+    }
+    parallel = (drawn["tensor"] > 1).to(torch.float64)
+    return cases.layouts._replace(
+        **drawn, sequence_parallel=parallel, shards=drawn["data"], expert_tensor=drawn["tensor"]
+    )
+
+
+def timer(cases: CaseColumns) -> Callable[[tuple[Tensor, ...]], Tensor]:
+    values = bounded(unbounded(read_profile().values))
+    efficiency = kernel_efficiency(values, cases.kinds)
+    latencies = (values[INDEX[name]].expand(1) for name in ("latency", "latency_across"))
+    links = Links(*cases.links, *latencies)
+
+    def seconds(layout: tuple[Tensor, ...]) -> Tensor:
+        return step_seconds(
+            cases.batch.operators,
+            cases.batch.groups,
+            cases.batch.hidden,
+            cases.batch.layers,
+            Layout(*layout),
+            cases.work,
+            cases.device,
+            links,
+            efficiency,
+            1,
+        ).total
+
+    return seconds
+
+
+def in_chunks(function: Callable[[tuple[Tensor, ...]], Tensor], layout: Layout) -> Tensor:
+    parts = []
+    for start in range(0, ROWS, CHUNK):
+        # The last chunk is filled up, so that a compiled kernel sees one shape.
+        places = torch.arange(start, start + CHUNK).clamp_max(ROWS - 1)
+        whole = tuple(each[places] if each.numel() == ROWS else each for each in layout)
+        parts.append(function(whole)[: min(CHUNK, ROWS - start)])
+    return torch.cat(parts)
+
+
+@pytest.mark.parametrize("mode", ["eager", "compiled"])
+def test_steps_of_many_layouts(benchmark: Any, note: Callable[[str], None], mode: str) -> None:
+    if mode == "compiled" and shutil.which("g++") is None:
+        pytest.skip("torch.compile needs a C++ compiler")
+    cases = case_columns([base()])
+    layout = layouts(cases, ROWS)
+    eager = timer(cases)
+    chosen = eager if mode == "eager" else torch.compile(eager, dynamic=False, fullgraph=True)
+    with torch.no_grad():
+        found = in_chunks(chosen, layout)
+        torch.testing.assert_close(found, in_chunks(eager, layout), rtol=1e-12, atol=0)
+        one_by_one = [
+            {flag: int(getattr(layout, name)[row]) for name, (flag, _) in CHOICES.items()}
+            for row in range(SAMPLE)
+        ]
+        plain = [estimate_step(base(**each)).seconds for each in one_by_one]
+        torch.testing.assert_close(
+            found[:SAMPLE], torch.tensor(plain, dtype=torch.float64), rtol=1e-9, atol=0
+        )
+        slow = best_seconds(lambda: [estimate_step(base(**each)) for each in one_by_one], 1)
+        benchmark.pedantic(lambda: in_chunks(chosen, layout), rounds=8, warmup_rounds=1)
+    if benchmark.stats is None:  # --benchmark-disable
+        return
+    seconds = benchmark.stats.stats.min
+    ratio = slow * ROWS / SAMPLE / seconds
+    benchmark.extra_info.update(rows_per_second=ROWS / seconds, ratio=ratio)
+    note(
+        f"{ROWS:,} steps, {mode}: {seconds:.3g} s, {ROWS / seconds:,.0f} a second; one at a time "
+        f"{ratio:,.0f} times as long"
+    )
