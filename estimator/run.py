@@ -12,7 +12,7 @@ import torch
 from pydantic import BeforeValidator, model_validator
 from torch import Tensor
 
-from computebill.kernels import cost, quantiles
+from computebill.kernels import cost, goodput, quantiles
 from computebill.kernels.flop import training_flop
 
 from .accelerators import Accelerator, find_accelerator
@@ -66,6 +66,10 @@ class RunSpec(Spec):
         model: a config.json, or its directory, in place of parameters.
         layout: how the model is laid out, for its memory and recomputed FLOP.
         convention: how model FLOP are counted: 6nd; of a config.json also palm, megatron, causal.
+        failures_per_gpu_day: unexpected interruptions; without it, where the step's time is
+            predicted, Llama 3's.
+        checkpoint_seconds: training stands still for each.
+        restart_seconds: from a failure until training goes on.
         software: generation of the training software, for the step's time.
         efficiency: a file of fitted efficiencies in place of the shipped ones.
         params: parameters of the model.
@@ -92,6 +96,9 @@ class RunSpec(Spec):
     model: str | None = None
     layout: Layout | None = None
     convention: Literal["6nd", "palm", "megatron", "causal"] = "6nd"
+    failures_per_gpu_day: Positive | None = None
+    checkpoint_seconds: Positive | None = None
+    restart_seconds: Positive | None = None
     software: str = "modern"
     efficiency: str | None = None
     params: Positive | None = None
@@ -198,6 +205,7 @@ class RunEstimate:
             "flop": {"model": figure["flop"], "hardware": figure["flop_hardware"]},
             "convention": self.spec.convention,
             "mfu": figure["mfu"],
+            "goodput": figure["goodput"],
             "step_seconds": figure["step_seconds"],
             "tokens_per_second_per_gpu": figure["tokens_per_second_per_gpu"],
             "days": figure["days"],
@@ -295,6 +303,7 @@ ROWS = (
     "flop",
     "flop_hardware",
     "mfu",
+    "goodput",
     "gpu_hours",
     "days",
     "tokens_per_second_per_gpu",
@@ -325,7 +334,9 @@ def evaluate(given: Mapping[str, Tensor]) -> dict[str, Tensor]:
     counted = given["flop_per_token"] * tokens
     derived = torch.where(counted.isnan(), training_flop(params, tokens), counted)
     flop = torch.where(given["flop"].isnan(), derived, given["flop"])
-    seconds = cost.accelerator_seconds(flop, given["peak_flop_per_s"], given["mfu"])
+    training = cost.accelerator_seconds(flop, given["peak_flop_per_s"], given["mfu"])
+    share = _training_share(given)
+    seconds = training / share
     wall = seconds / given["count"]
     parts = cost.amortised_hardware(
         cost.depreciated_value(given["chip_usd"], given["years_owned"], given["orders_per_year"]),
@@ -345,10 +356,11 @@ def evaluate(given: Mapping[str, Tensor]) -> dict[str, Tensor]:
         "flop": flop,
         "flop_hardware": given["hardware_flop_per_token"] * tokens,
         "mfu": given["mfu"],
+        "goodput": share,
         "gpu_hours": seconds / cost.SECONDS_PER_HOUR,
         "days": wall / cost.SECONDS_PER_DAY,
-        "tokens_per_second_per_gpu": tokens / seconds,
-        "step_seconds": wall * given["tokens_per_step"] / tokens,
+        "tokens_per_second_per_gpu": tokens / training,
+        "step_seconds": training / given["count"] * given["tokens_per_step"] / tokens,
         "cloud": cost.cloud(seconds, given["usd_per_second"]),
         "amortised": parts.total + energy,
         "upfront": cost.upfront(given["count"], given["chip_usd"], given["interconnect_share"]),
@@ -359,6 +371,16 @@ def evaluate(given: Mapping[str, Tensor]) -> dict[str, Tensor]:
         "energy_mwh": joules / cost.JOULES_PER_MWH,
         "carbon_t": cost.carbon_kg(joules, given["kg_per_joule"]) / 1e3,
     }
+
+
+def _training_share(given: Mapping[str, Tensor]) -> Tensor:
+    """Share of the time that trains; all of it where nobody says what fails."""
+    between = 1.0 / (given["failures_per_second"] * given["count"])
+    interval = goodput.best_interval(between, given["checkpoint_seconds"])
+    share = goodput.training_share(
+        between, given["checkpoint_seconds"], given["restart_seconds"], interval
+    )
+    return torch.where(share.isnan(), 1.0, share)
 
 
 def run_spec(

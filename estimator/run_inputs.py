@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from computebill.kernels.cost import JOULES_PER_KWH, SECONDS_PER_HOUR
+from computebill.kernels.cost import JOULES_PER_KWH, SECONDS_PER_DAY, SECONDS_PER_HOUR
 
 from . import cost_method as method
 from .accelerators import Accelerator
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 UNKNOWN = constant(math.nan)
 GIVEN = "given"
+LLAMA_3_FAILURES = 419 / (54 * 16384)
+LLAMA_3 = "Grattafiori et al. 2024, arXiv:2407.21783: 419 in 54 days on 16,384 GPUs"
 METHOD = "Cottier et al. 2024, arXiv:2405.21015"
 
 
@@ -74,6 +76,7 @@ def gather_inputs(run: RunSpec, accelerator: Accelerator, model: RunModel | None
     found = _Gathering()
     _take_model(found, run, model)
     _take_accelerator(found, run, accelerator, model)
+    _take_failures(found, run, model)
     _take_price(found, run, accelerator)
     _take_ownership(found, run, accelerator)
     _take_energy(found, run, accelerator)
@@ -163,6 +166,28 @@ def _take_accelerator(
         ranges = {"p10": observed.p10, "p50": observed.p50, "p90": observed.p90}
         source = f"observed on {observed.runs} runs: {observed.source}"
         found.take("mfu", parse_quantity(ranges, upper=1.0), "utilisation (MFU)", source)
+
+
+def _take_failures(found: _Gathering, run: RunSpec, model: RunModel | None) -> None:
+    """What interrupts training; a utilisation that was given or observed holds it already."""
+    is_asked = run.failures_per_gpu_day is not None
+    if not is_asked and (run.mfu is not None or model is None or model.step is None):
+        for name in ("failures_per_second", "checkpoint_seconds", "restart_seconds"):
+            found.take(name, UNKNOWN)
+        return
+    failures, source = run.failures_per_gpu_day, GIVEN
+    if failures is None:
+        failures, source = constant(LLAMA_3_FAILURES), LLAMA_3
+    found.take(
+        "failures_per_second", failures, "failures a GPU and day", source, 1 / SECONDS_PER_DAY
+    )
+    for name, what, usual in (
+        ("checkpoint_seconds", "seconds a checkpoint stops training", {"p10": 5.0, "p90": 60.0}),
+        ("restart_seconds", "seconds from a failure to training", {"p10": 180.0, "p90": 1200.0}),
+    ):
+        given: Quantity | None = getattr(run, name)
+        quantity = given if given is not None else parse_quantity(usual)
+        found.take(name, quantity, what, GIVEN if given is not None else "assumed (not checked)")
 
 
 def _take_price(found: _Gathering, run: RunSpec, accelerator: Accelerator) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .calibration import interval_kind, starting_point
@@ -84,3 +84,24 @@ def estimate_step(case: Case, efficiency: Path | None = None) -> StepEstimate:
         fitted=fitted,
         is_seen=is_seen,
     )
+
+
+def scaling(step: StepEstimate) -> list[tuple[int, float]]:
+    """Return numbers of accelerators, and seconds of the same step on so many.
+
+    The global batch stays; replicas take more or fewer of its micro-batches, from one each to
+    sixty-four times as many as now.
+    """
+    layout = step.case.layout
+    batches = (layout.micro_batches or 1) * layout.dp
+    degrees = [n for n in range(1, batches + 1) if batches % n == 0]
+    near = [n for n in degrees if layout.dp / 64 <= n <= layout.dp * 64]
+    cases = []
+    for dp in near:
+        changed = layout.model_copy(update={"dp": dp, "micro_batches": batches // dp})
+        ranks = changed.tp * changed.cp * dp
+        if ranks % (changed.ep * changed.expert_tensor) == 0 and changed.shards is None:
+            cases.append(replace(step.case, layout=changed))
+    values = bounded(starting_point(step.fitted))
+    seconds = step_times(case_columns(cases), values).total.tolist()
+    return [(case.layout.accelerators, each) for case, each in zip(cases, seconds, strict=True)]

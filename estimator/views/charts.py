@@ -15,6 +15,7 @@ from ..mfu import Utilisation
 from ..model import PARTS, ModelCard
 from ..run import COST_WAYS, RunEstimate
 from ..spend import SKIPPED, SpendEstimate
+from ..timing import StepEstimate, scaling
 from ..validation import Validation
 from ..writing import replacing
 from .text import digits, money, percent
@@ -175,7 +176,56 @@ def run_chart(estimate: RunEstimate) -> Any:
         parts.insert(0, _cost_curves(estimate, ways, colour))
     name = "The run" if estimate.spec.name == "run" else estimate.spec.name
     title = f"{name}: cost, median and 5th to 95th percentile"
-    return _styled(alt.vconcat(*parts, title=title, spacing=0).resolve_scale(x="shared"))
+    costs = alt.vconcat(*parts, title=title, spacing=0).resolve_scale(x="shared")
+    if estimate.model is None or estimate.model.step is None:
+        return _styled(costs)
+    step = estimate.model.step
+    charts = [costs, _spent(step), _scaling_line(estimate, step)]
+    return _styled(alt.vconcat(*charts).resolve_scale(color="independent"))
+
+
+def _spent(step: StepEstimate) -> Any:
+    """What a step's time is spent on, as one bar."""
+    frame = pd.DataFrame(
+        [
+            {"part": name, "seconds": value, "order": order}
+            for order, (name, value) in enumerate(step.breakdown.items())
+            if value > 0
+        ]
+    )
+    return (
+        alt.Chart(frame, title=f"A step as predicted: {digits(step.seconds)} s")
+        .mark_bar(height=34)
+        .encode(
+            x=alt.X("seconds:Q", title="seconds"),
+            color=alt.Color("part:N", title=None, sort=list(step.breakdown)).scale(
+                scheme="tableau20"
+            ),
+            order="order:Q",
+            tooltip=["part", alt.Tooltip("seconds:Q", format=".3g")],
+        )
+        .properties(width=WIDTH)
+    )
+
+
+def _scaling_line(estimate: RunEstimate, step: StepEstimate) -> Any:
+    """Utilisation of the same step on more and on fewer accelerators, with its interval."""
+    middle = estimate.rows["mfu"].p50
+    now = step.case.layout.accelerators * step.seconds
+    rows = []
+    for count, seconds in scaling(step):
+        mfu = middle * now / (count * seconds)
+        rows.append({"gpus": count, "mfu": mfu, "low": mfu / step.high, "high": mfu / step.low})
+    base = alt.Chart(
+        pd.DataFrame(rows), title="Utilisation against the number of GPUs, same global batch"
+    ).encode(x=alt.X("gpus:Q", title="GPUs").scale(type="log"))
+    band = base.mark_area(color=REST, opacity=0.6).encode(
+        y=alt.Y("low:Q", title="MFU").axis(format="%"), y2="high:Q"
+    )
+    line = base.mark_line(color=WAY_COLOURS[0], point=True).encode(
+        y="mfu:Q", tooltip=["gpus", alt.Tooltip("mfu:Q", format=".1%")]
+    )
+    return (band + line).properties(width=WIDTH, height=200)
 
 
 def _cost_curves(estimate: RunEstimate, ways: Sequence[str], colour: Any) -> Any:

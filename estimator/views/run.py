@@ -18,6 +18,7 @@ ROWS: tuple[tuple[str, str, Callable[[Distribution], str], str], ...] = (
     ("Training FLOP", "flop", flop_interval, ""),
     ("Hardware FLOP, recomputation counted", "flop_hardware", flop_interval, ""),
     ("Utilisation (MFU)", "mfu", percent_interval, ""),
+    ("Time that trains (goodput)", "goodput", percent_interval, ""),
     ("GPU-hours", "gpu_hours", count_interval, ""),
     ("Days", "days", count_interval, ""),
     ("Tokens per second and GPU", "tokens_per_second_per_gpu", count_interval, ""),
@@ -50,7 +51,7 @@ def _answer(estimate: RunEstimate) -> Table:
     table.add_column("median (5th–95th percentile)", justify="right")
     for label, key, write, unit in ROWS:
         row = estimate.rows[key]
-        if row.is_known:
+        if row.is_known and not (key == "goodput" and row.p50 == 1):
             table.add_row(label, write(row) + unit)
     return table
 

@@ -8,6 +8,8 @@ import pytest
 
 import computebill as cb
 from computebill.run import run_spec
+from computebill.timing import scaling
+from computebill.views import charts
 
 LLAMA_8B: dict[str, Any] = {
     "model_type": "llama",
@@ -93,6 +95,36 @@ def test_without_a_given_utilisation_the_step_model_gives_one(spec: dict[str, An
     assert source.startswith("step model, fitted on 1,247 measured steps")
     given = estimate(spec, layout=layout, mfu=0.2).to_dict()
     assert given["mfu"]["p50"] == 0.2
+
+
+def test_failures_take_their_share_of_the_time(spec: dict[str, Any]) -> None:
+    layout = {"tp": 2, "zero": 1}
+    given = estimate(spec, layout=layout).to_dict()
+    assert given["goodput"]["p50"] == 1  # a utilisation that was given holds failures already
+    asked = estimate(spec, layout=layout, failures_per_gpu_day=1e-2).to_dict()
+    assert 0.3 < asked["goodput"]["p50"] < 0.9
+    assert asked["days"]["mean"] > given["days"]["mean"] / 0.9
+    assert asked["step_seconds"]["p50"] == pytest.approx(given["step_seconds"]["p50"])
+    del spec["mfu"]
+    usual = estimate(spec, layout=layout).to_dict()
+    assert 0.95 < usual["goodput"]["p50"] < 1
+    more = estimate(spec, layout=layout, restart_seconds=7200).to_dict()
+    assert more["goodput"]["p50"] < usual["goodput"]["p50"]
+
+
+def test_the_same_step_is_used_worse_by_more_accelerators(spec: dict[str, Any]) -> None:
+    del spec["mfu"]
+    found = estimate(spec, layout={"tp": 2, "pp": 2})
+    assert found.model is not None
+    assert found.model.step is not None
+    counts, seconds = zip(*scaling(found.model.step), strict=True)
+    assert list(counts) == sorted(counts)
+    assert min(counts) < 1024 < max(counts)
+    assert list(seconds) == sorted(seconds, reverse=True)
+    work = [count * each for count, each in zip(counts, seconds, strict=True)]
+    assert work[-1] > work[0]
+    chart = charts.run_chart(found).to_dict()
+    assert len(chart["vconcat"]) == 3
 
 
 @pytest.mark.parametrize(
