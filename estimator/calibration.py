@@ -25,8 +25,7 @@ ENDS = (0.05, 0.95)
 """Percentiles of a residual's interval."""
 
 STEPS = 60
-AGAIN = 25
-"""Iterations of a fit, and of one that starts from another's result."""
+"""Iterations of a fit."""
 
 
 @dataclass(frozen=True)
@@ -83,22 +82,22 @@ def _flop_per_token(cases: CaseColumns, rows: Sequence[MeasuredRow]) -> Tensor:
     return torch.stack(chosen) * frozen
 
 
-def fit(measured: Measurements, start: Tensor | None = None, keep: Tensor | None = None) -> Tensor:
+def fit(measured: Measurements, keep: Tensor | None = None) -> Tensor:
     """Return efficiencies, free of bounds, that fit measured steps.
 
-    Least is a robust mean of the errors' logarithms, with a weak pull to sensible values.
+    Least is a robust mean of the errors' logarithms, with a weak pull to sensible values. Every fit
+    begins at those: one that began at another's result would keep what the rows left out had said.
 
     Args:
         measured: rows.
-        start: where to begin; sensible values if nowhere.
         keep: 1 for rows that count, 0 for those left out; ``(rows,)``.
     """
     middle, spread = priors(), spreads()
-    free = (middle if start is None else start).clone().requires_grad_(True)
+    free = middle.clone().requires_grad_(True)
     weights = measured.weights if keep is None else measured.weights * keep
     descent = torch.optim.LBFGS(
         [free],
-        max_iter=STEPS if start is None else AGAIN,
+        max_iter=STEPS,
         history_size=20,
         line_search_fn="strong_wolfe",
     )
@@ -123,13 +122,13 @@ def log_errors(measured: Measurements, free: Tensor) -> Tensor:
         return step_times(measured.cases, bounded(free)).total.log() - measured.log_seconds
 
 
-def leave_sources_out(measured: Measurements, fitted: Tensor) -> Tensor:
+def leave_sources_out(measured: Measurements) -> Tensor:
     """Return each row's error where its whole source was left out of the fit."""
     found = torch.zeros_like(measured.log_seconds)
     sources = [row.source for row in measured.rows]
     for source in dict.fromkeys(sources):
         own = torch.tensor([each == source for each in sources])
-        free = fit(measured, fitted, (~own).to(torch.float64))
+        free = fit(measured, (~own).to(torch.float64))
         found[own] = log_errors(measured, free)[own]
     return found
 

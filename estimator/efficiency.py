@@ -105,6 +105,7 @@ PARAMETERS: dict[str, Parameter] = {
     "traffic.fused": _factor(1.2),
     "traffic.modern": _factor(1.2),
     "traffic.compiled": _factor(1.2),
+    "traffic.tpu": _factor(1.2),
     "traffic.scripts": _factor(2.5),
     # The same, of casts to 8 and 4 bits.
     "casts": _factor(1.5, 0.5),
@@ -120,6 +121,7 @@ PARAMETERS: dict[str, Parameter] = {
     "tensor_overlap.fused": _share(0.50, 1.0),
     "tensor_overlap.modern": _share(0.50, 1.0),
     "tensor_overlap.compiled": _share(0.40, 1.0),
+    "tensor_overlap.tpu": _share(0.40, 1.0),
     "tensor_overlap.scripts": _share(0.05, 1.0),
     # Share of a step's computing that data parallel traffic hides behind.
     "data_overlap.replicated": _share(0.50, 0.8),
@@ -127,7 +129,8 @@ PARAMETERS: dict[str, Parameter] = {
     # Mixtures of experts: busiest rank over mean, sorting, all-to-all.
     "imbalance": _factor(1.15, 0.1),
     "permutation": _factor(2.0, 0.5),
-    "exchange": _share(0.70, 0.7),
+    "exchange": _factor(0.8, 0.5),
+    "exchange.across": _factor(1.0, 0.5),
     # Seconds that launching a layer's kernels takes in a pass, and what an expert layer adds.
     "floor.early": _factor(100e-6, 0.5),
     "floor.megatron": _factor(100e-6, 0.5),
@@ -305,16 +308,17 @@ def kernel_efficiency(values: Tensor, kinds: Sequence[Kind]) -> Efficiency:
         half_keys=same("half_keys"),
         attention_backward=same("attention_backward"),
         score_passes=same("score_passes") * flag([not kind.is_fused for kind in kinds]),
-        traffic=column([f"traffic.{kind.software}" for kind in kinds]),
+        traffic=column([f"traffic.{compiler(kind)}" for kind in kinds]),
         cast_traffic=same("casts") * flag(low),
         memory=same("memory"),
         inside=column(["inside.volta" if kind.hardware == "volta" else "inside" for kind in kinds]),
         across=same("across"),
-        tensor_overlap=column([f"tensor_overlap.{kind.software}" for kind in kinds]),
+        tensor_overlap=column([f"tensor_overlap.{compiler(kind)}" for kind in kinds]),
         data_overlap=torch.where(
             sharded > 0, same("data_overlap.sharded"), same("data_overlap.replicated")
         ),
         exchange=same("exchange"),
+        exchange_across=same("exchange.across"),
         expert_imbalance=same("imbalance"),
         permutation=same("permutation"),
         layer_floor=column([f"floor.{kind.software}" for kind in kinds]),
@@ -322,6 +326,11 @@ def kernel_efficiency(values: Tensor, kinds: Sequence[Kind]) -> Efficiency:
         step_floor=same("step_floor"),
         optimizer_traffic=same("optimizer_traffic"),
     )
+
+
+def compiler(kind: Kind) -> str:
+    """Return whose element-wise kernels and overlap a case has; TPUs have their own compiler."""
+    return "tpu" if kind.hardware == "tpu" else kind.software
 
 
 def product_name(kind: Kind) -> str:

@@ -187,7 +187,7 @@ def validate(
     measured, skipped = _read(path)
     free = starting_point(fitted)
     errors = log_errors(measured, free)
-    left_out = leave_sources_out(measured, fit(measured)) if leave_out else None
+    left_out = leave_sources_out(measured) if leave_out else None
     inside = _inside(measured, errors, left_out, fitted)
     return Validation(
         measured=measured,
@@ -209,7 +209,7 @@ def calibrate(path: str | Path, *, note: str = "") -> tuple[Fitted, Validation]:
     """
     measured, skipped = _read(path)
     free = fit(measured)
-    left_out = leave_sources_out(measured, free)
+    left_out = leave_sources_out(measured)
     fitted = profile(measured, free, left_out, note)
     errors = log_errors(measured, free)
     return fitted, Validation(

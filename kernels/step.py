@@ -60,7 +60,9 @@ class Efficiency(NamedTuple):
         across: share of it between domains.
         tensor_overlap: share of tensor parallel communication hidden behind products.
         data_overlap: share of a step's computing behind which data parallel traffic hides.
-        exchange: share of these that all-to-all reaches.
+        exchange: speed of all-to-all inside a domain over the links'; more than 1 where it is
+            hidden behind computing.
+        exchange_across: the same between domains.
         expert_imbalance: load of the busiest rank over the mean.
         permutation: bytes moved to sort tokens by expert, over the tokens' own.
         layer_floor: seconds a layer and pass takes at least, for launching its kernels.
@@ -86,6 +88,7 @@ class Efficiency(NamedTuple):
     tensor_overlap: Tensor
     data_overlap: Tensor
     exchange: Tensor
+    exchange_across: Tensor
     expert_imbalance: Tensor
     permutation: Tensor
     layer_floor: Tensor
@@ -193,9 +196,7 @@ def step_seconds(
     forward, backward = _passes(operators, groups, layout, work, device, efficiency, tokens)
     again = _repeated(operators, groups, forward, work)
     tensor = _tensor_seconds(operators, groups, hidden, layout, real, efficiency, tokens, work)
-    expert = _expert_seconds(
-        operators, groups, hidden, layout, real, efficiency.exchange, tokens, work
-    )
+    expert = _expert_seconds(operators, groups, hidden, layout, real, efficiency, tokens, work)
     context = _context_seconds(operators, groups, layout, real, tokens, work, forward, backward)
     routed = operators.expert.amax(1) > 0
     floor = efficiency.layer_floor + torch.where(routed, efficiency.expert_floor, 0.0)
@@ -379,7 +380,7 @@ def _expert_seconds(
     hidden: Tensor,
     layout: Layout,
     links: Links,
-    exchange: Tensor,
+    efficiency: Efficiency,
     tokens: Tensor,
     work: Work,
 ) -> Tensor:
@@ -387,7 +388,10 @@ def _expert_seconds(
     is_expert = operators.expert > 0
     chosen = torch.where(is_expert, operators.uses, 0.0).amax(1)
     size = tokens * hidden * 2.0 / layout.tensor
-    rate = links._replace(inside=links.inside * exchange, across=links.across * exchange)
+    rate = links._replace(
+        inside=links.inside * efficiency.exchange,
+        across=links.across * efficiency.exchange_across,
+    )
     once = collectives.exchange_seconds(rate, layout.expert, layout.expert_tensor, size, chosen)
     repeated = 4.0 + 2.0 * (work.recompute == 3).to(once.dtype)
     return torch.where(chosen > 0, once * repeated, 0.0)

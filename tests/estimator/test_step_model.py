@@ -154,6 +154,7 @@ def test_every_efficiency_has_a_gradient_somewhere() -> None:
         )
         for layout in ([layout | {"ep": 1}] if config is LLAMA_8B else [layout])
     ]
+    cases.append(case(MIXTRAL, layout={"dp": 8, "ep": 8}, domain=2))
     free = priors().requires_grad_(True)
     times(*cases, values=bounded(free)).total.log().sum().backward()
     assert free.grad is not None

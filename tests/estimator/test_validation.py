@@ -152,7 +152,7 @@ def test_fitting_finds_what_made_the_measurements(write: Write) -> None:
 
 def test_sources_that_agree_predict_each_other(write: Write) -> None:
     measured, _ = synthetic(write, {"products.hopper.16": -0.4})
-    left_out = leave_sources_out(measured, fit(measured))
+    left_out = leave_sources_out(measured)
     assert float(left_out.abs().max()) < 0.05
 
 
@@ -202,8 +202,8 @@ def test_all_published_rows_by_the_shipped_efficiencies() -> None:
     found = validate(Path(EVIDENCE or "") / "measured" / "training_runs.csv")
     all_rows = found.metrics()
     assert all_rows.rows >= 1208
-    assert all_rows.median_ape <= 0.065
-    assert all_rows.mape <= 0.105
+    assert all_rows.median_ape <= 0.062
+    assert all_rows.mape <= 0.103
     # A model that does not clearly beat one line is not worth its complexity.
     assert all_rows.median_ape < all_rows.baseline_median_ape / 2
     assert read_profile().rows == all_rows.rows
@@ -215,6 +215,6 @@ def test_all_published_rows_with_their_source_left_out() -> None:
     _, found = calibrate(Path(EVIDENCE or "") / "measured" / "training_runs.csv")
     left_out = found.metrics(left_out=True)
     assert left_out.median_ape <= 0.09
-    assert left_out.mape <= 0.14
+    assert left_out.mape <= 0.137
     assert left_out.coverage_90 is not None
     assert 0.85 <= left_out.coverage_90 <= 0.95
