@@ -19,6 +19,9 @@ from .specfile import Spec, read_toml, validate
 PROFILES_VARIABLE = "COMPUTEBILL_PROFILES"
 """Environment variable: directories of further profiles, separated as in PATH."""
 
+SCALED = {"mxfp8": "fp8", "nvfp4": "fp4"}
+"""Formats with scales, by the bits that they are made of."""
+
 Precision = Literal["fp64", "fp32", "tf32", "fp16", "bf16", "fp8", "fp4", "int8"]
 
 
@@ -219,19 +222,24 @@ class Accelerator(Spec):
         order = ("bf16", "fp16", "tf32", "fp32", *self.precisions)
         return next(name for name in order if name in self.precisions)
 
-    def peak_flop_per_s(self, precision: str) -> float:
-        """Return the dense peak rate, FLOP/s.
+    def peak(self, precision: str) -> Figure:
+        """Return the dense peak, TFLOP/s, with its source; of scaled formats, that of their bits.
 
         Raises:
             RequestError: where this part has no such precision; none stands in for another.
         """
-        if precision not in self.precisions:
+        name = SCALED.get(precision, precision)
+        if name not in self.precisions:
             allowed = ", ".join(self.precisions)
             raise RequestError(
                 "precision", f"{self.name} has no {shown(precision)} peak; it has: {allowed}"
             )
-        figure: Figure = getattr(self.peak_tflops, precision)
-        return figure.value * 1e12
+        figure: Figure = getattr(self.peak_tflops, name)
+        return figure
+
+    def peak_flop_per_s(self, precision: str) -> float:
+        """Return the dense peak rate, FLOP/s; see ``peak``."""
+        return self.peak(precision).value * 1e12
 
     def measured_flop_per_s(self, precision: str) -> float | None:
         """Return the best measured matrix product from a framework, FLOP/s, or None."""

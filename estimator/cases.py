@@ -148,16 +148,10 @@ def case_columns(cases: Sequence[Case]) -> CaseColumns:
 
 
 def peak_flop_per_s(accelerator: Accelerator, precision: str) -> float:
-    """Return the dense peak of a training precision; of 16 bits, whichever the part has.
-
-    A scaled 8-bit format has the peak of 8 bits, a 4-bit one that of 4 bits.
-    """
-    wanted = {"mxfp8": "fp8", "nvfp4": "fp4"}.get(precision, precision)
-    if wanted in accelerator.precisions:
-        return accelerator.peak_flop_per_s(wanted)
-    if wanted in ("bf16", "fp16"):
+    """Return the dense peak of a training precision; of 16 bits, of whichever the part has."""
+    if precision in ("bf16", "fp16") and precision not in accelerator.precisions:
         return accelerator.peak_flop_per_s(accelerator.default_precision)
-    return accelerator.peak_flop_per_s(wanted)
+    return accelerator.peak_flop_per_s(precision)
 
 
 def step_times(cases: CaseColumns, values: Tensor) -> kernel.StepTime:

@@ -146,8 +146,8 @@ def _take_accelerator(
     found: _Gathering, run: RunSpec, accelerator: Accelerator, model: RunModel | None
 ) -> None:
     precision = run.precision or accelerator.default_precision
+    figure = accelerator.peak(precision)
     peak = accelerator.peak_flop_per_s(precision)
-    figure = getattr(accelerator.peak_tflops, precision)
     found.quantities["peak_flop_per_s"] = constant(peak)
     found.assumptions.append(
         Assumption(

@@ -97,6 +97,18 @@ def test_without_a_given_utilisation_the_step_model_gives_one(spec: dict[str, An
     assert given["mfu"]["p50"] == 0.2
 
 
+def test_a_scaled_format_has_the_peak_of_its_bits(spec: dict[str, Any]) -> None:
+    del spec["mfu"]
+    spec["accelerator"] = "b200"
+    plain, scaled, four = (
+        estimate(spec, layout={"tp": 2}, precision=name).to_dict()
+        for name in ("fp8", "mxfp8", "nvfp4")
+    )
+    assert scaled["step_seconds"]["p50"] == pytest.approx(plain["step_seconds"]["p50"], rel=0.1)
+    assert four["step_seconds"]["p50"] < plain["step_seconds"]["p50"]
+    assert four["mfu"]["p50"] < plain["mfu"]["p50"]
+
+
 def test_failures_take_their_share_of_the_time(spec: dict[str, Any]) -> None:
     layout = {"tp": 2, "zero": 1}
     given = estimate(spec, layout=layout).to_dict()

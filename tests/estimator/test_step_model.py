@@ -275,3 +275,36 @@ def test_a_fitted_profile_takes_the_shipped_one_s_place(tmp_path: Any) -> None:
     write_profile(Fitted(**{**shipped.model_dump(), "values": values}), path)
     one = case(layout={"dp": 8})
     assert estimate_step(one, path).seconds > 1.5 * estimate_step(one).seconds
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_gpu_times_the_same() -> None:
+    from computebill.efficiency import kernel_efficiency
+    from computebill.kernels.collectives import Links
+    from computebill.kernels.step import step_seconds
+
+    columns = case_columns([case(layout={"tp": 2, "dp": 4}), case(MIXTRAL, layout={"dp": 8})])
+    values = bounded(priors())
+    latencies = [values[INDEX[name]].expand(2) for name in ("latency", "latency_across")]
+    arguments = (
+        columns.batch.operators,
+        columns.batch.groups,
+        columns.batch.hidden,
+        columns.batch.layers,
+        columns.layouts,
+        columns.work,
+        columns.device,
+        Links(*columns.links, *latencies),
+        kernel_efficiency(values, columns.kinds),
+    )
+
+    def moved(value: Any) -> Any:
+        if isinstance(value, torch.Tensor):
+            return value.to("cuda")
+        return type(value)(*(part.to("cuda") for part in value))
+
+    here = step_seconds(*arguments)
+    there = step_seconds(*(moved(each) for each in arguments))
+    for one, other in zip(here, there, strict=True):
+        torch.testing.assert_close(one, other.cpu(), rtol=1e-9, atol=1e-15)
