@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from .cases import Case, CaseColumns, case_columns, step_times
 from .counting import count_flop, count_parameters
-from .efficiency import NAMES, Fitted, bounded, priors, spreads, unbounded
+from .efficiency import NAMES, Fitted, bounded, priors, spreads
 from .measured import MeasuredRow
 
 CORNER = 0.1
@@ -144,6 +144,19 @@ def interval_kind(case: Case) -> str:
     return "experts" if is_routed else "dense"
 
 
+def interval_of(
+    case: Case, intervals: Mapping[str, tuple[float, float]]
+) -> tuple[float, float] | None:
+    """Return the interval of a case's kind; the widest where it has none; None without any."""
+    if not intervals:
+        return None
+    widest = (
+        min(low for low, _ in intervals.values()),
+        max(high for _, high in intervals.values()),
+    )
+    return intervals.get(interval_kind(case), widest)
+
+
 def residual_intervals(
     measured: Measurements, errors: Tensor, keep: Tensor | None = None
 ) -> dict[str, tuple[float, float]]:
@@ -187,8 +200,3 @@ def profile(
             name: float(values[index]) for index, name in enumerate(NAMES) if bool(changed[index])
         },
     )
-
-
-def starting_point(fitted: Fitted) -> Tensor:
-    """Return a profile's efficiencies, free of bounds."""
-    return unbounded(fitted.values)

@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from .calibration import interval_kind, starting_point
+from .calibration import interval_of
 from .cases import Case, case_columns, step_times
-from .efficiency import Fitted, bounded, product_name, read_profile
+from .efficiency import Fitted, bounded, product_name, read_profile, unbounded
 from .quantity import Quantity, parse_quantity
+
+UNFITTED = (0.5, 2.0)
+"""Measured over predicted time under a profile that has no intervals."""
 
 UNSEEN = 1.5
 """Times wider, in its logarithm, where no row spoke of the accelerator's products."""
@@ -65,13 +68,8 @@ def estimate_step(case: Case, efficiency: Path | None = None) -> StepEstimate:
         RequestError: where the profile cannot be read.
     """
     fitted = read_profile(efficiency)
-    found = step_times(case_columns([case]), bounded(starting_point(fitted)))
-    intervals = fitted.intervals
-    widest = (
-        min((low for low, _ in intervals.values()), default=0.5),
-        max((high for _, high in intervals.values()), default=2.0),
-    )
-    low, high = intervals.get(interval_kind(case), widest)
+    found = step_times(case_columns([case]), bounded(unbounded(fitted.values)))
+    low, high = interval_of(case, fitted.intervals) or UNFITTED
     is_seen = product_name(case.kind) in fitted.values
     if not is_seen:
         low, high = low**UNSEEN, high**UNSEEN
@@ -102,6 +100,6 @@ def scaling(step: StepEstimate) -> list[tuple[int, float]]:
         ranks = changed.tp * changed.cp * dp
         if ranks % (changed.ep * changed.expert_tensor) == 0 and changed.shards is None:
             cases.append(replace(step.case, layout=changed))
-    values = bounded(starting_point(step.fitted))
+    values = bounded(unbounded(step.fitted.values))
     seconds = step_times(case_columns(cases), values).total.tolist()
     return [(case.layout.accelerators, each) for case, each in zip(cases, seconds, strict=True)]

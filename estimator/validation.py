@@ -14,16 +14,15 @@ from .architectures.columns import columns
 from .calibration import (
     Measurements,
     fit,
-    interval_kind,
+    interval_of,
     leave_sources_out,
     log_errors,
     measurements,
     profile,
     residual_intervals,
-    starting_point,
 )
 from .counting import count_flop
-from .efficiency import Fitted, read_profile
+from .efficiency import Fitted, read_profile, unbounded
 from .errors import RequestError
 from .measured import MeasuredRow, Skipped, read_measured
 from .model import occupied_bytes, peak_memory
@@ -185,20 +184,8 @@ def validate(
     """
     fitted = read_profile(profile_file)
     measured, skipped = _read(path)
-    free = starting_point(fitted)
-    errors = log_errors(measured, free)
     left_out = leave_sources_out(measured) if leave_out else None
-    inside = _inside(measured, errors, left_out, fitted)
-    return Validation(
-        measured=measured,
-        skipped=skipped,
-        errors=errors,
-        left_out=left_out,
-        inside=inside,
-        baseline=_baseline(measured),
-        memory=_memory(measured.rows),
-        fitted=fitted,
-    )
+    return _validation(measured, skipped, unbounded(fitted.values), left_out, fitted)
 
 
 def calibrate(path: str | Path, *, note: str = "") -> tuple[Fitted, Validation]:
@@ -211,8 +198,19 @@ def calibrate(path: str | Path, *, note: str = "") -> tuple[Fitted, Validation]:
     free = fit(measured)
     left_out = leave_sources_out(measured)
     fitted = profile(measured, free, left_out, note)
+    return fitted, _validation(measured, skipped, free, left_out, fitted)
+
+
+def _validation(
+    measured: Measurements,
+    skipped: tuple[Skipped, ...],
+    free: Tensor,
+    left_out: Tensor | None,
+    fitted: Fitted,
+) -> Validation:
+    """Set predictions with some efficiencies beside what was measured."""
     errors = log_errors(measured, free)
-    return fitted, Validation(
+    return Validation(
         measured=measured,
         skipped=skipped,
         errors=errors,
@@ -250,11 +248,7 @@ def _inside(
 def _within(
     measured: Measurements, errors: Tensor, intervals: Mapping[str, tuple[float, float]]
 ) -> Tensor:
-    widest = (
-        min(low for low, _ in intervals.values()),
-        max(high for _, high in intervals.values()),
-    )
-    bounds = [intervals.get(interval_kind(row.case), widest) for row in measured.rows]
+    bounds = [interval_of(row.case, intervals) for row in measured.rows]
     ends = torch.tensor(bounds, dtype=torch.float64)
     ratio = (-errors).exp()
     return ratio.ge(ends[:, 0]).logical_and(ratio.le(ends[:, 1]))

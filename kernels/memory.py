@@ -252,18 +252,18 @@ def kept_bytes(
     masks = activations.mask_bytes * hidden * (operators.heads > 0)
     whole = operators.kept + masks + torch.where(unfused, operators.eager, 0.0)
     divided = operators.kept_split + scores + torch.where(unfused, operators.eager_split, 0.0)
-    shares = _shares(operators, layout)
+    shares = kept_shares(operators, layout)
     return (whole * shares.whole + divided * shares.divided).sum(1)
 
 
-class _Shares(NamedTuple):
+class KeptShares(NamedTuple):
     """Of what an operator keeps for a token, the part on one rank; ``(groups, slots, *batch)``."""
 
     whole: Tensor
     divided: Tensor
 
 
-def _shares(operators: Operators, layout: Layout) -> _Shares:
+def kept_shares(operators: Operators, layout: Layout) -> KeptShares:
     """Tensor parallel ranks share tokens, or heads and widths.
 
     Copies of tokens for experts are spread over all ranks; those that divide an expert have the
@@ -271,7 +271,7 @@ def _shares(operators: Operators, layout: Layout) -> _Shares:
     """
     is_expert = operators.expert > 0
     ways = torch.minimum(operators.ways, layout.tensor)
-    return _Shares(
+    return KeptShares(
         whole=torch.where(is_expert, layout.expert_tensor / layout.tensor, 1 / _spread(layout)),
         divided=torch.where(is_expert, 1 / layout.tensor, 1 / ways),
     )
@@ -342,7 +342,7 @@ def _kept(
     activations: Activations,
 ) -> _Kept:
     inside = groups.place == 0
-    shares = _shares(operators, layout)
+    shares = kept_shares(operators, layout)
     whole = kept_bytes(operators, hidden, layout, activations)
     inputs = ACTIVATION_BYTES * hidden / _spread(layout)
     results = inputs + (operators.saved_result * shares.divided).sum(1)

@@ -17,7 +17,7 @@ from torch import Tensor
 from . import collectives, pipeline
 from .collectives import Links
 from .flop import attended_keys
-from .memory import Layout, held_parameters, stage_layers
+from .memory import Layout, held_parameters, kept_shares, stage_layers
 from .operators import Groups, Operators
 from .roofline import product_seconds
 
@@ -232,12 +232,13 @@ def step_seconds(
     round_trip = pace.sum(0)
     waiting = pipeline.bubble(layout.pipeline, layout.virtual, micro) * round_trip * micro
     sending = _sending_seconds(hidden, layout, real, tokens)
-    data = _data_seconds(
-        operators, groups, layers, layout, real, efficiency, work, round_trip, turns
-    )
-    optimizer = _optimizer_seconds(
-        operators, groups, layers, layout, device, efficiency, work, turns
-    )
+    # Of the first stage, which has the embedding besides its layers.
+    none = torch.zeros_like(layout.tensor)
+    held = held_parameters(operators, groups, layout, none)
+    on_first = stage_layers(groups, layers, layout.pipeline, layout.virtual, none, turns)
+    parameters = on_first.unsqueeze(1) * (held.matrices + held.vectors)
+    data = _data_seconds(operators, parameters, layout, real, efficiency, work, round_trip)
+    optimizer = _optimizer_seconds(parameters, layout, device, efficiency, work)
     return StepTime(
         products=spent["products"],
         attention=spent["attention"],
@@ -301,10 +302,8 @@ def _passes(
     attention = attention + stored / bandwidth
     recurrence = 3.0 * operators.per_token * tokens / ways / (device.peak_16 * 0.1)
 
-    spread = torch.where(layout.sequence_parallel > 0, layout.tensor, 1.0)
     is_expert = operators.expert > 0
-    whole = torch.where(is_expert, layout.expert_tensor / layout.tensor, 1 / spread)
-    divided = torch.where(is_expert, 1 / layout.tensor, 1 / ways)
+    whole, divided = kept_shares(operators, layout)
     kept = operators.kept * whole + operators.kept_split * divided
     eager = operators.eager * whole + operators.eager_split * divided
     moved = tokens * efficiency.traffic * (kept + torch.where(work.fused > 0, 0.0, eager))
@@ -431,23 +430,17 @@ def _sending_seconds(hidden: Tensor, layout: Layout, links: Links, tokens: Tenso
 
 def _data_seconds(
     operators: Operators,
-    groups: Groups,
-    layers: Tensor,
+    parameters: Tensor,
     layout: Layout,
     links: Links,
     efficiency: Efficiency,
     work: Work,
     round_trip: Tensor,
-    turns: int | None,
 ) -> Tensor:
     """Gradients and weights between replicas, as far as computing does not hide them."""
-    zero = torch.zeros_like(layout.tensor)
-    held = held_parameters(operators, groups, layout, zero)
-    on_stage = stage_layers(groups, layers, layout.pipeline, layout.virtual, zero, turns)
-    size = on_stage.unsqueeze(1) * (held.matrices + held.vectors)
     is_expert = operators.expert > 0
-    dense = torch.where(is_expert, 0.0, size).sum((0, 1))
-    routed = torch.where(is_expert, size, 0.0).sum((0, 1))
+    dense = torch.where(is_expert, 0.0, parameters).sum((0, 1))
+    routed = torch.where(is_expert, parameters, 0.0).sum((0, 1))
     replicas = layout.context * layout.data
     expert_replicas = layout.tensor * replicas / (layout.expert * layout.expert_tensor)
     stride = layout.tensor
@@ -474,20 +467,14 @@ def _data_seconds(
 
 
 def _optimizer_seconds(
-    operators: Operators,
-    groups: Groups,
-    layers: Tensor,
+    parameters: Tensor,
     layout: Layout,
     device: Device,
     efficiency: Efficiency,
     work: Work,
-    turns: int | None,
 ) -> Tensor:
     """Every state read and written once."""
-    zero = torch.zeros_like(layout.tensor)
-    held = held_parameters(operators, groups, layout, zero)
-    on_stage = stage_layers(groups, layers, layout.pipeline, layout.virtual, zero, turns)
-    count = (on_stage.unsqueeze(1) * (held.matrices + held.vectors)).sum((0, 1))
+    count = parameters.sum((0, 1))
     divided = torch.where(layout.zero >= 1, count / layout.shards, count)
     moved = divided * work.state_bytes * efficiency.optimizer_traffic * work.trained
     return moved / (device.bytes_per_s * efficiency.memory)

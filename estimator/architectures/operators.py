@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from itertools import pairwise
 from typing import TypeAlias
 
@@ -145,7 +144,6 @@ class Architecture:
         kinds: the layers, each in one kind.
         inputs: before the first layer: embeddings.
         outputs: after the last: the norm, the head.
-        shape: what a card shows, by its name in the field.
         notes: what the configuration describes and is not counted.
         further: layers that predict further tokens; not counted, but they have a place in a
             pipeline.
@@ -161,16 +159,10 @@ class Architecture:
     kinds: tuple[LayerKind, ...]
     inputs: tuple[Operator, ...]
     outputs: tuple[Operator, ...]
-    shape: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
     further: int = 0
     is_limit: bool = False
     stacks: int = 1
-
-    @cached_property
-    def names(self) -> tuple[str, ...]:
-        """Operators by name, in the order that a token meets them."""
-        return tuple(dict.fromkeys(operator.name for operator in self.operators()))
 
     def operators(self) -> Iterator[Operator]:
         """Return every operator once a kind."""
