@@ -87,6 +87,7 @@ def fit(measured: Measurements, keep: Tensor | None = None) -> Tensor:
 
     Least is a robust mean of the errors' logarithms, with a weak pull to sensible values. Every fit
     begins at those: one that began at another's result would keep what the rows left out had said.
+    Of no rows, they are the result.
 
     Args:
         measured: rows.
@@ -108,7 +109,8 @@ def fit(measured: Measurements, keep: Tensor | None = None) -> Tensor:
         size = error.abs()
         robust = torch.where(size < CORNER, size**2 / (2 * CORNER), size - CORNER / 2)
         pull = ((free - middle) / spread) ** 2
-        value = 10 * (robust * weights).sum() / weights.sum() + PRIOR_WEIGHT * pull.sum() / 20
+        mean = (robust * weights).sum() / weights.sum().clamp_min(1e-9)
+        value = 10 * mean + PRIOR_WEIGHT * pull.sum() / 20
         value.backward()  # type: ignore[no-untyped-call]
         return value
 

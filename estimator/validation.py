@@ -238,6 +238,8 @@ def _inside(
         return _within(measured, errors, fitted.intervals) if fitted.intervals else None
     found = torch.zeros(len(errors), dtype=torch.bool)
     sources = [row.source for row in measured.rows]
+    if len(set(sources)) == 1:
+        return None
     for source in dict.fromkeys(sources):
         own = torch.tensor([each == source for each in sources])
         others = residual_intervals(measured, left_out, ~own)

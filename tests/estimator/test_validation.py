@@ -156,6 +156,18 @@ def test_sources_that_agree_predict_each_other(write: Write) -> None:
     assert float(left_out.abs().max()) < 0.05
 
 
+def test_without_the_only_source_nothing_is_known_but_the_priors(write: Write) -> None:
+    table = write({}, {"micro_batch": 2}, {"n_gpus": 16, "dp": 16})
+    measured = measurements(read_measured(table)[0])
+    unfitted = step_times(measured.cases, bounded(priors())).total.log() - measured.log_seconds
+    assert leave_sources_out(measured).tolist() == pytest.approx(unfitted.tolist())
+    fitted, found = calibrate(table)
+    assert all(0 < low <= high < 10 for low, high in fitted.intervals.values())
+    # No other source says how wide an interval is.
+    assert found.metrics(left_out=True).coverage_90 is None
+    assert validate(table, leave_out=True).metrics().coverage_90 is None
+
+
 def test_an_interval_holds_nine_rows_of_ten(write: Write) -> None:
     measured, _ = synthetic(write, {})
     generator = torch.Generator().manual_seed(1)
