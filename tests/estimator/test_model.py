@@ -5,21 +5,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from known import LLAMA_8B
 
 import computebill as cb
 from computebill.architectures.columns import columns
 from computebill.model import GB, largest_micro_batches, occupied_bytes, peak_memory
-
-LLAMA_8B: dict[str, Any] = {
-    "model_type": "llama",
-    "hidden_size": 4096,
-    "intermediate_size": 14336,
-    "num_hidden_layers": 32,
-    "num_attention_heads": 32,
-    "num_key_value_heads": 8,
-    "vocab_size": 128256,
-    "max_position_embeddings": 131072,
-}
 
 
 def test_the_card_has_the_contract_s_keys() -> None:

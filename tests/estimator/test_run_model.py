@@ -5,21 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from known import LLAMA_8B
 
 import computebill as cb
 from computebill.run import run_spec
 from computebill.timing import scaling
 from computebill.views import charts
-
-LLAMA_8B: dict[str, Any] = {
-    "model_type": "llama",
-    "hidden_size": 4096,
-    "intermediate_size": 14336,
-    "num_hidden_layers": 32,
-    "num_attention_heads": 32,
-    "num_key_value_heads": 8,
-    "vocab_size": 128256,
-}
 
 
 @pytest.fixture

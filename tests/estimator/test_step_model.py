@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from known import LLAMA_8B
 
 import computebill as cb
 from computebill.cases import Case, case_columns, peak_flop_per_s, step_times
@@ -24,15 +25,6 @@ from computebill.efficiency import (
 from computebill.generations import hardware_generation, software_generation
 from computebill.timing import estimate_step
 
-LLAMA_8B: dict[str, Any] = {
-    "model_type": "llama",
-    "hidden_size": 4096,
-    "intermediate_size": 14336,
-    "num_hidden_layers": 32,
-    "num_attention_heads": 32,
-    "num_key_value_heads": 8,
-    "vocab_size": 128256,
-}
 MIXTRAL = LLAMA_8B | {"model_type": "mixtral", "num_local_experts": 8, "num_experts_per_tok": 2}
 
 

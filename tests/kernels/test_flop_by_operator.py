@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from known import GPT3
 from torch import Tensor
 
 import computebill as cb
@@ -46,14 +47,6 @@ def test_attended_keys_are_those_of_a_walk_through_the_mask(
     assert float(found) == pytest.approx(attended(sequence, window, causal, chunked), rel=1e-12)
 
 
-GPT3 = {
-    "model_type": "gpt2",
-    "n_embd": 12288,
-    "n_layer": 96,
-    "n_head": 96,
-    "n_positions": 2048,
-    "vocab_size": 51200,
-}
 LLAMA_7B = {
     "model_type": "llama",
     "hidden_size": 4096,

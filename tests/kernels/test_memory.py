@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from known import GPT3
 from torch import Tensor
 
 import computebill as cb
@@ -15,16 +16,6 @@ from computebill.kernels import memory
 from computebill.kernels.operators import Groups, layers_before, layers_of, parameters
 from computebill.layout import activation_columns, layout_columns, recipe_columns
 from computebill.model import peak_memory
-
-GPT3 = {
-    "model_type": "gpt2",
-    "n_embd": 12288,
-    "n_layer": 96,
-    "n_head": 96,
-    "n_positions": 2048,
-    "vocab_size": 51200,
-}
-"""Korthikanti et al. 2022, table 3: 175B."""
 
 MIXTRAL = {
     "model_type": "mixtral",
