@@ -8,17 +8,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 
-from measured_memory import Row, rows
+from measured_memory import predicted_bytes, rows
 
-from computebill.architectures.columns import columns
-from computebill.model import GB, occupied_bytes, peak_memory
-
-
-def predicted_bytes(row: Row) -> float:
-    batch = columns(row.architecture, row.layout.adapted)
-    tensors = peak_memory(batch, float(row.sequence), [row.layout]).total
-    total = occupied_bytes(tensors, [row.layout])[:, 0]
-    return float(total[0] if row.first_stage else total.nan_to_num(0.0).amax())
+from computebill.model import GB
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ from .specfile import Spec, read_toml, validate
 PROFILES_VARIABLE = "COMPUTEBILL_PROFILES"
 """Environment variable: directories of further profiles, separated as in PATH."""
 
-SCALED = {"mxfp8": "fp8", "nvfp4": "fp4"}
+SCALED = {"mxfp8": "fp8", "nvfp4": "fp4", "fp8-rowwise": "fp8", "fp8-blockwise": "fp8"}
 """Formats with scales, by the bits that they are made of."""
 
 Precision = Literal["fp64", "fp32", "tf32", "fp16", "bf16", "fp8", "fp4", "int8"]

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from computebill.kernels import step as kernel
 from computebill.kernels.collectives import Links
+from computebill.kernels.conditions import Device, Work
 from computebill.kernels.memory import Layout as MemoryLayout
+from computebill.kernels.step import StepTime, step_seconds
 
 from .accelerators import Accelerator
 from .architectures import Architecture
 from .architectures.columns import Columns, columns, stacked
 from .efficiency import INDEX, Kind, kernel_efficiency
-from .generations import Software, hardware_generation, multiprocessors, number_format
+from .generations import Software, hardware_generation, multiprocessors, number_format, reach
 from .layout import RECIPES, RECOMPUTE, Layout, layout_columns
 
 LINK_BYTES_PER_S = 25e9
@@ -63,6 +64,7 @@ class Case:
             is_ultra=self.accelerator.name in ("gb300-nvl72", "b300"),
             is_sharded=self.layout.zero == 3,
             is_fused=self.layout.attention == "flash",
+            overlaps_tensor=self.layout.tp_overlap,
         )
 
 
@@ -72,8 +74,8 @@ class CaseColumns:
 
     batch: Columns
     layouts: MemoryLayout
-    work: kernel.Work
-    device: kernel.Device
+    work: Work
+    device: Device
     links: tuple[Tensor, Tensor, Tensor]
     kinds: tuple[Kind, ...]
 
@@ -86,33 +88,37 @@ def case_columns(cases: Sequence[Case]) -> CaseColumns:
         return torch.tensor(values, dtype=torch.float64)
 
     gigabyte = 1e9
+    # Power grows with the cube of the clock.
+    speeds = [reach(case.accelerator) * case.power ** (1 / 3) for case in cases]
     inside = [case.accelerator.links.inside for case in cases]
     across = [case.accelerator.links.across.bandwidth_gb_s for case in cases]
     return CaseColumns(
         batch=stacked(batches),
         layouts=layout_columns([case.layout for case in cases]),
-        work=kernel.Work(
+        work=Work(
             sequence=column([float(case.sequence) for case in cases]),
             recompute=column([RECOMPUTE[case.layout.recompute] for case in cases]),
             fused=column([float(case.layout.kernels == "fused") for case in cases]),
             trained=column([float(not case.layout.lora_rank) for case in cases]),
             state_bytes=column([STATE_BYTES] * len(cases)),
-            gradient_bytes=column(
-                [min(RECIPES[case.layout.used_recipe].gradient, 4.0) for case in cases]
+            gradient_bytes=column([_gradient_bytes(case) for case in cases]),
+            weight_bytes=column([_weight_bytes(case) for case in cases]),
+            hides_experts=column([float(case.layout.hides_experts) for case in cases]),
+            exchanges_heads=column(
+                [float(case.layout.cp_exchange == "all-to-all") for case in cases]
             ),
         ),
-        device=kernel.Device(
-            # Power grows with the cube of the clock.
+        device=Device(
             peak=column(
                 [
-                    peak_flop_per_s(case.accelerator, case.precision) * case.power ** (1 / 3)
-                    for case in cases
+                    peak_flop_per_s(case.accelerator, case.precision) * speed
+                    for case, speed in zip(cases, speeds, strict=True)
                 ]
             ),
             peak_16=column(
                 [
-                    peak_flop_per_s(case.accelerator, "bf16") * case.power ** (1 / 3)
-                    for case in cases
+                    peak_flop_per_s(case.accelerator, "bf16") * speed
+                    for case, speed in zip(cases, speeds, strict=True)
                 ]
             ),
             bytes_per_s=column(
@@ -147,6 +153,19 @@ def case_columns(cases: Sequence[Case]) -> CaseColumns:
     )
 
 
+def _gradient_bytes(case: Case) -> float:
+    """Of a gradient on its way: NVIDIA's recipes since 2023 reduce in 16 bits."""
+    if case.software in ("fused", "modern", "graphed"):
+        return 2.0
+    return min(RECIPES[case.layout.used_recipe].gradient, 4.0)
+
+
+def _weight_bytes(case: Case) -> float:
+    """Of a weight on its way: what products are computed with, where software gathers that."""
+    low = number_format(case.precision) != "16"
+    return 1.0 if low and case.software in ("fused", "modern", "graphed") else 2.0
+
+
 def peak_flop_per_s(accelerator: Accelerator, precision: str) -> float:
     """Return the dense peak of a training precision; of 16 bits, of whichever the part has."""
     if precision in ("bf16", "fp16") and precision not in accelerator.precisions:
@@ -154,7 +173,7 @@ def peak_flop_per_s(accelerator: Accelerator, precision: str) -> float:
     return accelerator.peak_flop_per_s(precision)
 
 
-def step_times(cases: CaseColumns, values: Tensor) -> kernel.StepTime:
+def step_times(cases: CaseColumns, values: Tensor) -> StepTime:
     """Time every case; differentiable in the efficiencies.
 
     Args:
@@ -166,7 +185,7 @@ def step_times(cases: CaseColumns, values: Tensor) -> kernel.StepTime:
     def same(name: str) -> Tensor:
         return values[INDEX[name]].expand(len(cases.kinds))
 
-    return kernel.step_seconds(
+    return step_seconds(
         cases.batch.operators,
         cases.batch.groups,
         cases.batch.hidden,

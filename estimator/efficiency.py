@@ -19,13 +19,16 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from computebill.kernels.step import Efficiency
+from computebill.kernels.conditions import Efficiency
 
 from .errors import RequestError
 from .specfile import Spec, parse_toml, read_text, validate
 from .writing import replacing
 
 SHIPPED = "efficiency.toml"
+
+FINE_SCALES = ("fp8-rowwise", "fp8-blockwise")
+"""8-bit formats with a scale for each row, or for each block of 128."""
 
 
 class Parameter(NamedTuple):
@@ -64,11 +67,13 @@ PARAMETERS: dict[str, Parameter] = {
     "products.blackwell.nvfp4": _share(0.42),
     "products.cdna.16": _share(0.50),
     "products.cdna.fp8": _share(0.50),
-    "products.tpu.16": _share(0.75),
+    "products.tpu.16": _share(0.82),
     "products.tpu.fp8": _share(0.60),
     "products.tpu.int8": _share(0.60),
     "products.other.16": _share(0.55),
     "products.other.fp8": _share(0.50),
+    # 8 bits with a scale for each row or block, over those with one for a tensor.
+    "fine_scales": _factor(0.8, 0.2),
     # Blackwell Ultra over Blackwell, in low precision.
     "ultra": _factor(1.2, 0.15),
     # Inner size of a product at which half of that is reached.
@@ -78,8 +83,8 @@ PARAMETERS: dict[str, Parameter] = {
     # What a wave costs that is not full, of a whole one.
     "harshness": _share(0.4, 0.8),
     # Grouped products of experts, of what a plain product reaches.
-    "grouped.16": _share(0.85),
-    "grouped.low": _share(0.75),
+    "grouped.16": _share(0.9),
+    "grouped.low": _share(0.85),
     # The logits' product, always in 16 bits.
     "head": _share(0.6, 0.6),
     # Fused attention on long sequences, of the 16-bit peak, and where it reaches half of it.
@@ -98,6 +103,8 @@ PARAMETERS: dict[str, Parameter] = {
     "attention_backward": _factor(2.7, 0.15),
     # Times that stored scores are moved, where attention is not fused.
     "score_passes": _factor(5.0, 0.5),
+    # Time of its products where a head's width is no multiple of 8.
+    "misaligned": _factor(6.0, 0.5),
     # Element-wise bytes moved over bytes kept.
     "traffic.early": _factor(3.0),
     "traffic.megatron": _factor(2.0),
@@ -126,11 +133,17 @@ PARAMETERS: dict[str, Parameter] = {
     # Share of a step's computing that data parallel traffic hides behind.
     "data_overlap.replicated": _share(0.50, 0.8),
     "data_overlap.sharded": _share(0.80, 0.8),
+    # Share of that traffic which is never hidden.
+    "data_exposed.replicated": _share(0.10, 0.8),
+    "data_exposed.sharded": _share(0.10, 0.8),
     # Mixtures of experts: busiest rank over mean, sorting, all-to-all.
     "imbalance": _factor(1.15, 0.1),
     "permutation": _factor(2.0, 0.5),
+    "permutation.graphed": _factor(1.0, 0.5),
     "exchange": _factor(0.8, 0.5),
     "exchange.across": _factor(1.0, 0.5),
+    # Share of a layer's computing that it hides behind, where another micro-batch is at hand.
+    "expert_overlap": _share(0.8),
     # Seconds that launching a layer's kernels takes in a pass, and what an expert layer adds.
     "floor.early": _factor(100e-6, 0.5),
     "floor.megatron": _factor(100e-6, 0.5),
@@ -140,12 +153,17 @@ PARAMETERS: dict[str, Parameter] = {
     "floor.compiled": _factor(30e-6, 0.5),
     "floor.scripts": _factor(1.2e-3, 0.5),
     "floor.experts": _factor(300e-6, 0.5),
+    # The same of each expert's product.
+    "launch.expert": _factor(5e-6, 0.7),
+    "launch.expert.graphed": _factor(2e-6, 0.7),
     # Seconds of a step besides, and bytes moved for each byte of optimizer states.
     "step_floor": _factor(6e-3, 0.7),
     "optimizer_traffic": _factor(1.3, 0.3),
-    # Seconds of a communication step inside and between domains.
-    "latency": _factor(8e-6, 0.4),
-    "latency_across": _factor(20e-6, 0.5),
+    # Seconds of a hop inside and between domains.
+    "latency": _factor(3e-6, 0.4),
+    "latency_across": _factor(10e-6, 0.5),
+    # Share of a step that each doubling of the accelerators adds: the slowest sets the pace.
+    "straggling": _share(0.006, 0.6),
 }
 """Every efficiency, by its name."""
 
@@ -267,6 +285,8 @@ class Kind(NamedTuple):
         is_ultra: whether it is Blackwell Ultra.
         is_sharded: whether weights are fully sharded.
         is_fused: whether attention is one kernel.
+        overlaps_tensor: whether tensor parallel communication hides behind products; None: as
+            the software does.
     """
 
     hardware: str
@@ -275,6 +295,7 @@ class Kind(NamedTuple):
     is_ultra: bool
     is_sharded: bool
     is_fused: bool
+    overlaps_tensor: bool | None = None
 
 
 def kernel_efficiency(values: Tensor, kinds: Sequence[Kind]) -> Efficiency:
@@ -296,7 +317,9 @@ def kernel_efficiency(values: Tensor, kinds: Sequence[Kind]) -> Efficiency:
 
     low = [kind.number != "16" for kind in kinds]
     ultra = flag([kind.is_ultra and kind.number in ("fp8", "mxfp8") for kind in kinds])
+    fine = flag([kind.number in FINE_SCALES for kind in kinds])
     products = column([product_name(kind) for kind in kinds])
+    products = products * (1 + fine * (same("fine_scales") - 1))
     sharded = flag([kind.is_sharded for kind in kinds])
     return Efficiency(
         products=products * (1 + ultra * (same("ultra") - 1)),
@@ -308,29 +331,53 @@ def kernel_efficiency(values: Tensor, kinds: Sequence[Kind]) -> Efficiency:
         half_keys=same("half_keys"),
         attention_backward=same("attention_backward"),
         score_passes=same("score_passes") * flag([not kind.is_fused for kind in kinds]),
+        misaligned=same("misaligned"),
         traffic=column([f"traffic.{compiler(kind)}" for kind in kinds]),
-        cast_traffic=same("casts") * flag(low),
+        # Finer scales are found along rows for one pass and along columns for the other.
+        cast_traffic=same("casts") * flag(low) * (1 + fine),
         memory=same("memory"),
         inside=column(["inside.volta" if kind.hardware == "volta" else "inside" for kind in kinds]),
         across=same("across"),
-        tensor_overlap=column([f"tensor_overlap.{compiler(kind)}" for kind in kinds]),
+        tensor_overlap=column([overlap_name(kind) for kind in kinds]),
         data_overlap=torch.where(
             sharded > 0, same("data_overlap.sharded"), same("data_overlap.replicated")
         ),
+        data_exposed=torch.where(
+            sharded > 0, same("data_exposed.sharded"), same("data_exposed.replicated")
+        ),
         exchange=same("exchange"),
         exchange_across=same("exchange.across"),
+        expert_overlap=same("expert_overlap"),
         expert_imbalance=same("imbalance"),
-        permutation=same("permutation"),
-        layer_floor=column([f"floor.{kind.software}" for kind in kinds]),
+        permutation=column([expert_name("permutation", kind) for kind in kinds]),
+        layer_floor=column([f"floor.{family(kind)}" for kind in kinds]),
         expert_floor=same("floor.experts"),
+        expert_launch=column([expert_name("launch.expert", kind) for kind in kinds]),
         step_floor=same("step_floor"),
         optimizer_traffic=same("optimizer_traffic"),
+        straggling=same("straggling"),
     )
 
 
 def compiler(kind: Kind) -> str:
     """Return whose element-wise kernels and overlap a case has; TPUs have their own compiler."""
-    return "tpu" if kind.hardware == "tpu" else kind.software
+    return "tpu" if kind.hardware == "tpu" else family(kind)
+
+
+def family(kind: Kind) -> str:
+    """Return the generation of software whose kernels a case has, but for experts'."""
+    return "modern" if kind.software == "graphed" else kind.software
+
+
+def expert_name(name: str, kind: Kind) -> str:
+    """Return an efficiency of experts' layers, whose kernels have a generation of their own."""
+    return f"{name}.graphed" if kind.software == "graphed" else name
+
+
+def overlap_name(kind: Kind) -> str:
+    """Return the efficiency of a case's tensor parallel overlap: as told, or as its software's."""
+    told = {None: compiler(kind), True: "fused", False: "eager"}
+    return f"tensor_overlap.{told[kind.overlaps_tensor]}"
 
 
 def product_name(kind: Kind) -> str:
@@ -352,7 +399,7 @@ def attention_name(kind: Kind) -> str:
         "modern": "attention.hopper.modern",
         "fused": "attention.hopper",
         "compiled": "attention.hopper",
-    }.get(kind.software, "attention.hopper.early")
+    }.get(family(kind), "attention.hopper.early")
 
 
 def _half_k(number: str) -> str:

@@ -12,12 +12,15 @@ from typing import Literal, TypeVar, get_args
 from .accelerators import Accelerator
 from .errors import RequestError, shown
 
-Software = Literal["early", "megatron", "eager", "fused", "modern", "compiled", "scripts"]
+Software = Literal[
+    "early", "megatron", "eager", "fused", "modern", "graphed", "compiled", "scripts"
+]
 """Training software, by what it does with element-wise kernels and communication.
 
 early: DeepSpeed pipelines and plain attention, to 2022; megatron: Megatron-LM to 2022, some
 kernels fused; eager: PyTorch FSDP and its like, with flash attention; fused: Transformer Engine,
-communication behind products; modern: the same from 2025 on; compiled: XLA; scripts: fine-tuning
+communication behind products; modern: the same from 2025 on; graphed: the same
+from June 2026 on, experts' kernels in CUDA graphs; compiled: XLA; scripts: fine-tuning
 scripts, bound by the host.
 """
 
@@ -67,6 +70,13 @@ MULTIPROCESSORS = {
 }
 """By the beginning of a profile's name (vendors' datasheets); 100 where nothing fits."""
 
+BEST_PRODUCT = {"ampere": 0.84, "hopper": 0.807, "blackwell": 0.776, "cdna": 0.6}
+"""Share of the 16-bit peak that the best measured product reaches, the median of a generation's
+profiles."""
+
+GRAPHED = 2026.4
+"""From when NVIDIA's releases (26.06) no longer wait for the host between experts' kernels."""
+
 FUSED_FRAMEWORKS = ("nemo", "megatron-bridge", "megatron-core", "primus", "megatron")
 EAGER_FRAMEWORKS = ("composer", "torchtitan", "nanotron", "fsdp", "olmo", "colossalai", "levanter")
 COMPILED_FRAMEWORKS = ("maxtext", "paxml", "jax", "t5x")
@@ -82,7 +92,19 @@ def multiprocessors(accelerator: Accelerator) -> float:
     return _longest(MULTIPROCESSORS, accelerator.name) or 100.0
 
 
-def software_generation(framework: str, year: int | None) -> Software:
+def reach(accelerator: Accelerator) -> float:
+    """Return its best measured product's share of the peak, over that of its generation; else 1.
+
+    Parts of one generation are held back by power and libraries to different degrees.
+    """
+    typical = BEST_PRODUCT.get(hardware_generation(accelerator))
+    best = accelerator.measured_flop_per_s("bf16")
+    if typical is None or best is None:
+        return 1.0
+    return best / accelerator.peak_flop_per_s("bf16") / typical
+
+
+def software_generation(framework: str, year: float | None) -> Software:
     """Return the generation of a training framework in a year; unknown ones count as eager."""
     name = framework.lower()
     if name.startswith("transformers"):
@@ -98,7 +120,9 @@ def software_generation(framework: str, year: int | None) -> Software:
     return _fused(year, before="eager") if year is None or year >= 2024 else "eager"
 
 
-def _fused(year: int | None, before: Software) -> Software:
+def _fused(year: float | None, before: Software) -> Software:
+    if year is not None and year >= GRAPHED:
+        return "graphed"
     if year is None or year >= 2025:
         return "modern"
     return "fused" if year >= 2023 else before

@@ -9,7 +9,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from computebill.kernels import memory
+from computebill.kernels import memory, pipeline
 
 from .architectures import Architecture
 from .architectures.operators import UNLIMITED
@@ -20,6 +20,7 @@ Degree = Annotated[int, Field(ge=1, le=10**6)]
 Recompute = Literal["none", "selective", "operators", "full"]
 Recipe = Literal["megatron", "deepspeed", "deepspeed-bf16", "fsdp"]
 Optimizer = Literal["adamw", "adamw-8bit", "muon"]
+Schedule = Literal["1f1b", "zero-bubble", "dualpipe"]
 
 LONGEST_SEQUENCE = 10**9
 
@@ -28,6 +29,13 @@ DEGREES = frozenset(("tp", "pp", "vpp", "dp", "cp", "ep", "etp", "zero", "shards
 
 RECOMPUTE: dict[str, float] = {"none": 0.0, "selective": 1.0, "operators": 2.0, "full": 3.0}
 """As the memory kernel numbers them."""
+
+
+SCHEDULES: dict[str, float] = {
+    "1f1b": pipeline.ONE_FORWARD_ONE_BACKWARD,
+    "zero-bubble": pipeline.ZERO_BUBBLE,
+    "dualpipe": pipeline.DUAL,
+}
 
 
 class Bytes(NamedTuple):
@@ -88,8 +96,12 @@ class Layout(Spec):
         tp: tensor parallel ranks.
         pp: pipeline stages.
         vpp: chunks of layers on a stage (interleaved schedule).
+        schedule: of the pipeline: 1f1b (interleaved where vpp is more than 1), zero-bubble
+            (ZB-H1: gradients of weights fill it), dualpipe (from both ends at once).
         dp: data parallel ranks.
         cp: ranks that share a sequence.
+        cp_exchange: what they exchange: a ring of keys and values, or all-to-all heads for
+            tokens (Ulysses).
         ep: expert parallel ranks, out of tp x cp x dp.
         etp: tensor parallel ranks of an expert; as a rule tp where ep is 1, and else 1.
         micro_batch: sequences of a micro-batch.
@@ -110,13 +122,18 @@ class Layout(Spec):
         lora_targets: what they are put beside: attention, mlp, experts.
         overhead_gb: of one process: context, communicators, buckets; as a rule from the groups
             and the recipe.
+        tp_overlap: whether tensor parallel communication hides behind products; as a rule as
+            the software does.
+        ep_overlap: whether the exchange of experts' tokens hides behind another micro-batch.
     """
 
     tp: Degree = 1
     pp: Degree = 1
     vpp: Degree = 1
+    schedule: Schedule = "1f1b"
     dp: Degree = 1
     cp: Degree = 1
+    cp_exchange: Literal["ring", "all-to-all"] = "ring"
     ep: Degree = 1
     etp: Degree | None = None
     micro_batch: Degree = 1
@@ -133,11 +150,17 @@ class Layout(Spec):
     lora_rank: Annotated[int, Field(ge=0, le=10**6)] = 0
     lora_targets: tuple[Literal["attention", "mlp", "experts"], ...] = ("attention", "mlp")
     overhead_gb: Annotated[float, Field(ge=0, le=1000)] | None = None
+    tp_overlap: bool | None = None
+    ep_overlap: bool = False
 
     @model_validator(mode="after")
     def _consistent(self) -> Layout:
         if self.vpp > 1 and self.pp == 1:
             raise ValueError(f"vpp: got {self.vpp}; allowed: 1, as pp is 1")
+        if self.schedule != "1f1b" and self.vpp > 1:
+            raise ValueError(f"vpp: got {self.vpp}; allowed with {self.schedule}: 1")
+        if self.schedule == "dualpipe" and self.pp % 2:
+            raise ValueError(f"pp: got {self.pp}; allowed with dualpipe: an even number")
         return self
 
     def with_settings(self, other: Layout) -> Layout:
@@ -157,6 +180,11 @@ class Layout(Spec):
     def is_sequence_parallel(self) -> bool:
         """Whether it is, given or as a rule."""
         return self.tp > 1 if self.sequence_parallel is None else self.sequence_parallel
+
+    @property
+    def hides_experts(self) -> bool:
+        """Whether exchanged tokens hide behind another micro-batch; DualPipe is made for that."""
+        return self.ep_overlap or self.schedule == "dualpipe"
 
     @property
     def expert_tensor(self) -> int:
@@ -189,6 +217,7 @@ class Layout(Spec):
             "accelerators": self.accelerators,
             **degrees,
             "etp": self.expert_tensor,
+            "schedule": self.schedule,
             "micro_batch": self.micro_batch,
             "zero": self.zero,
             "recompute": self.recompute,
@@ -206,7 +235,7 @@ def check_layout(architecture: Architecture, layout: Layout, sequence: int) -> N
     _check_groups(layout)
     _check_experts(architecture, layout)
     _check_tensor(architecture, layout)
-    _check_sequence(layout, sequence)
+    _check_sequence(architecture, layout, sequence)
     _check_pipeline(architecture, layout)
     _check_adapters(architecture, layout)
 
@@ -265,9 +294,15 @@ def _check_experts(architecture: Architecture, layout: Layout) -> None:
             )
 
 
-def _check_sequence(layout: Layout, sequence: int) -> None:
+def _check_sequence(architecture: Architecture, layout: Layout, sequence: int) -> None:
     if sequence % layout.cp:
         raise RequestError("cp", f"got {layout.cp}; allowed: a divisor of {sequence} tokens")
+    heads = {each.heads / layout.tp for each in architecture.operators() if each.heads}
+    if layout.cp_exchange == "all-to-all" and any(each % layout.cp for each in heads):
+        allowed = ", ".join(f"{each:g}" for each in sorted(heads))
+        raise RequestError(
+            "cp", f"got {layout.cp}; allowed with all-to-all: a divisor of {allowed} heads a rank"
+        )
     if layout.is_sequence_parallel and sequence // layout.cp % layout.tp:
         raise RequestError(
             "tp",
@@ -299,6 +334,11 @@ def _check_groups(layout: Layout) -> None:
     if layout.vpp > 1 and batches is not None and batches % layout.pp:
         raise RequestError(
             "micro_batches", f"got {batches}; allowed with vpp: a multiple of pp, {layout.pp}"
+        )
+    if layout.schedule == "dualpipe" and batches is not None and batches < 2 * layout.pp:
+        raise RequestError(
+            "micro_batches",
+            f"got {batches}; allowed with dualpipe: at least 2 x pp, {2 * layout.pp}",
         )
     if layout.shards is not None and not layout.zero:
         raise RequestError("shards", f"got {layout.shards}; needs zero 1, 2 or 3")
@@ -350,6 +390,7 @@ def layout_columns(layouts: Sequence[Layout]) -> memory.Layout:
         keeps_outputs=torch.tensor(
             [float(each.used_recipe in BUCKETS_GB) for each in layouts], dtype=torch.float64
         ),
+        schedule=torch.tensor([SCHEDULES[each.schedule] for each in layouts], dtype=torch.float64),
     )
 
 

@@ -270,6 +270,17 @@ def occupied_bytes(tensors: torch.Tensor, layouts: Sequence[Layout]) -> torch.Te
     return tensors * RESERVED + overhead
 
 
+def stage_bytes(
+    architecture: Architecture, layouts: Sequence[Layout], sequence: float
+) -> torch.Tensor:
+    """Bytes of a process on every stage of layouts that adapt the same; ``(stages, layouts)``.
+
+    Stages that a layout does not have are NaN.
+    """
+    batch = columns(architecture, layouts[0].adapted)
+    return occupied_bytes(peak_memory(batch, sequence, layouts).total, layouts)
+
+
 def largest_micro_batches(
     batch: Columns, sequence: float, layouts: Sequence[Layout], limit_bytes: float
 ) -> list[int]:

@@ -20,7 +20,7 @@ class Links(NamedTuple):
         inside: bytes a second and direction of one accelerator inside its domain.
         across: the same, of its network card.
         domain: accelerators of a domain.
-        latency: seconds of a step inside a domain.
+        latency: seconds of a hop inside a domain.
         latency_across: the same, between domains.
     """
 
@@ -37,12 +37,14 @@ class Group(NamedTuple):
     Attributes:
         ranks: how many.
         bytes_per_s: that each of them sends and receives at.
-        latency: seconds of a step.
+        ring: seconds of all hops of a ring.
+        tree: seconds of all hops of a tree, one way.
     """
 
     ranks: Tensor
     bytes_per_s: Tensor
-    latency: Tensor
+    ring: Tensor
+    tree: Tensor
 
 
 def group(links: Links, ranks: Tensor, stride: Tensor) -> Group:
@@ -59,26 +61,40 @@ def group(links: Links, ranks: Tensor, stride: Tensor) -> Group:
     members = (links.domain / stride).clamp_min(1.0).minimum(ranks)
     outside = torch.minimum(links.inside, members * links.across)
     is_inside = ranks * stride <= links.domain
+    domains = torch.where(is_inside, 1.0, ranks / members)
     return Group(
         ranks=ranks,
         bytes_per_s=torch.where(is_inside, links.inside, outside),
-        latency=torch.where(is_inside, links.latency, links.latency_across),
+        ring=(ranks - domains) * links.latency + (domains - 1) * links.latency_across,
+        tree=torch.log2((ranks / domains).clamp_min(1.0)) * links.latency
+        + torch.log2(domains.clamp_min(1.0)) * links.latency_across,
     )
 
 
-def gather_seconds(each: Group, size: Tensor) -> Tensor:
+def gather_seconds(each: Group, size: Tensor, messages: Tensor | float = 1.0) -> Tensor:
     r"""All-gather, or reduce-scatter, of ``size`` bytes: :math:`(n - 1) / n \\cdot S / B`.
 
-    Latency grows with the logarithm of the ranks, as in the trees that libraries use.
+    Args:
+        each: the group.
+        size: bytes of what is gathered.
+        messages: that it is gathered in: each goes around the ring.
+
+    References:
+        Thakur et al. 2005, section 3.1 (ring).
     """
-    steps = torch.log2(each.ranks.clamp_min(1.0))
     moved = size * (each.ranks - 1) / each.ranks / each.bytes_per_s
-    return torch.where(each.ranks > 1, moved + steps * each.latency, 0.0)
+    return torch.where(each.ranks > 1, moved + messages * each.ring, 0.0)
 
 
 def reduce_seconds(each: Group, size: Tensor) -> Tensor:
-    """All-reduce of ``size`` bytes: a reduce-scatter and an all-gather."""
-    return 2.0 * gather_seconds(each, size)
+    """All-reduce of ``size`` bytes: a reduce-scatter and an all-gather, or a tree up and down.
+
+    References:
+        NVIDIA, "Massively Scale Your Deep Learning Training with NCCL 2.4" (trees).
+    """
+    moved = size * (each.ranks - 1) / each.ranks / each.bytes_per_s
+    hops = torch.minimum(each.ring, each.tree)
+    return torch.where(each.ranks > 1, 2.0 * (moved + hops), 0.0)
 
 
 def exchange_seconds(

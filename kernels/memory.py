@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from .operators import Groups, Operators, layers_before, matrix
+from .pipeline import DUAL, ZERO_BUBBLE
 
 ACTIVATION_BYTES = 2.0
 """Of the 16 bits that activations are kept in."""
@@ -42,6 +43,7 @@ class Layout(NamedTuple):
         shards: ranks over which it shards; at most data x context.
         keeps_outputs: 1 where a pipeline stage keeps what it sent on until the backward pass
             (DeepSpeed), 0 where it is freed (Megatron-LM).
+        schedule: of the pipeline, as ``pipeline`` numbers them.
     """
 
     tensor: Tensor
@@ -57,6 +59,7 @@ class Layout(NamedTuple):
     zero: Tensor
     shards: Tensor
     keeps_outputs: Tensor
+    schedule: Tensor
 
 
 class Recipe(NamedTuple):
@@ -182,21 +185,46 @@ def stage_layers(
     return torch.where(groups.place == 0, held, ends)
 
 
-def in_flight(pipeline: Tensor, virtual: Tensor, micro_batches: Tensor, stage: Tensor) -> Tensor:
+def rank_layers(
+    groups: Groups, layers: Tensor, layout: Layout, stage: Tensor, turns: int | None = None
+) -> Tensor:
+    """Layers of each kind on the ranks of a stage; ``(groups, *batch)``.
+
+    From both ends at once (DualPipe), ranks hold two stages: one as far from the end as the
+    other from the beginning.
+    """
+    own = stage_layers(groups, layers, layout.pipeline, layout.virtual, stage, turns)
+    far = layout.pipeline - 1 - stage
+    other = stage_layers(groups, layers, layout.pipeline, layout.virtual, far, turns)
+    return torch.where(layout.schedule == DUAL, own + other, own)
+
+
+def in_flight(
+    pipeline: Tensor,
+    virtual: Tensor,
+    micro_batches: Tensor,
+    stage: Tensor,
+    schedule: Tensor | float = 0.0,
+) -> Tensor:
     """Micro-batches whose activations a stage keeps at once, of all its layers.
 
     One forward, one backward: :math:`p - i`. Interleaved: chunks of :math:`1 / v` of the layers,
-    :math:`2 (p - i - 1) + (v - 1) p + 1` of them. Never more than a step has.
+    :math:`2 (p - i - 1) + (v - 1) p + 1` of them. ZB-H1: :math:`p`. From both ends:
+    :math:`p + 1` of half of the layers. Never more than a step has.
 
     References:
-        Narayanan et al. 2021, section 2.2; Korthikanti et al. 2022, section 4.2.3.
+        Narayanan et al. 2021, section 2.2; Korthikanti et al. 2022, section 4.2.3; Qi et al.
+        2023, arXiv 2401.10241, table 2; DeepSeek-AI 2024, arXiv 2412.19437, table 2.
     """
     warm_up = torch.where(
         virtual > 1,
         (2 * (pipeline - stage - 1) + (virtual - 1) * pipeline + 1) / virtual,
         pipeline - stage,
     )
-    return torch.minimum(warm_up, micro_batches)
+    code = torch.as_tensor(schedule, device=stage.device)
+    held = torch.where(code == ZERO_BUBBLE, pipeline, warm_up)
+    held = torch.where(code == DUAL, (pipeline + 1) / 2, held)
+    return torch.minimum(held, micro_batches)
 
 
 class Held(NamedTuple):
@@ -306,16 +334,19 @@ def training_memory(
         activations: what is kept for the backward pass.
         stage: pipeline stage, from 0; ``(*batch)``.
     """
-    on_stage = stage_layers(groups, layers, layout.pipeline, layout.virtual, stage)
+    on_stage = rank_layers(groups, layers, layout, stage)
     held = held_parameters(operators, groups, layout, recipe.adapter_rank)
     tokens = layout.micro_batch * activations.sequence / layout.context
-    flying = in_flight(layout.pipeline, layout.virtual, layout.micro_batches, stage)
+    flying = in_flight(
+        layout.pipeline, layout.virtual, layout.micro_batches, stage, layout.schedule
+    )
     kept = _kept(operators, groups, hidden, layout, activations)
     sends = torch.where(stage < layout.pipeline - 1, layout.keeps_outputs, 0.0)
     sent = sends * ACTIVATION_BYTES * hidden / _spread(layout)
     resting = (on_stage * kept.resting).sum(0) + sent
     passing = torch.where(on_stage > 0, kept.passing, 0.0).amax(0)
-    last = torch.where(stage == layout.pipeline - 1, 1.0, 0.0)
+    ends = (stage == layout.pipeline - 1) | ((layout.schedule == DUAL) & (stage == 0))
+    last = torch.where(ends, 1.0, 0.0)
     return _states(operators, groups, held, on_stage, layout, recipe)._replace(
         activations=tokens * (resting * flying + passing),
         logits=last * tokens * vocabulary / layout.tensor * activations.logit_bytes,

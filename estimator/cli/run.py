@@ -16,7 +16,10 @@ FIELDS = (
     ("failures-per-gpu-day", "Unexpected interruptions; with a layout as Llama 3's if not given."),
     ("checkpoint-seconds", "Training stands still for each checkpoint."),
     ("restart-seconds", "From a failure until training goes on."),
-    ("software", "For the step's time: early, megatron, eager, fused, modern, compiled, scripts."),
+    (
+        "software",
+        "For the step's time: early, megatron, eager, fused, modern, graphed, compiled, …",
+    ),
     ("efficiency", "Efficiencies fitted by `computebill calibrate`, in place of the shipped."),
     ("params", "Parameters, 405B."),
     ("params-active", "Parameters that one token meets, where fewer than all."),

@@ -5,10 +5,7 @@ from __future__ import annotations
 import statistics
 
 import pytest
-from measured_memory import SOURCES, Row, rows
-
-from computebill.architectures.columns import columns
-from computebill.model import occupied_bytes, peak_memory
+from measured_memory import SOURCES, Row, predicted_bytes, rows
 
 BARS = {
     # Source: median error, share within 12 %; just beyond what is reached.
@@ -24,11 +21,7 @@ BARS = {
 
 
 def error(row: Row) -> float:
-    batch = columns(row.architecture, row.layout.adapted)
-    tensors = peak_memory(batch, float(row.sequence), [row.layout]).total
-    total = occupied_bytes(tensors, [row.layout])[:, 0]
-    found = float(total[0] if row.first_stage else total.nan_to_num(0.0).amax())
-    return abs(found / row.measured_bytes - 1)
+    return abs(predicted_bytes(row) / row.measured_bytes - 1)
 
 
 @pytest.mark.parametrize("source", SOURCES)

@@ -89,11 +89,13 @@ def test_layouts_that_do_not_divide_the_model(layout: dict[str, int], problem: s
     ("layout", "problem"),
     [
         ({"vpp": 2}, "vpp: got 2; allowed: 1, as pp is 1"),
+        ({"pp": 3, "schedule": "dualpipe"}, "pp: got 3; allowed with dualpipe: an even number"),
+        ({"pp": 2, "vpp": 2, "schedule": "zero-bubble"}, "vpp: got 2; allowed with zero-bubble: 1"),
         ({"zero": 4}, "less than or equal to 3"),
         ({"tp": 0}, "greater than or equal to 1"),
     ],
 )
-def test_layouts_that_contradict_themselves(layout: dict[str, int], problem: str) -> None:
+def test_layouts_that_contradict_themselves(layout: dict[str, Any], problem: str) -> None:
     with pytest.raises(ValueError, match=problem.replace("(", r"\(")):
         cb.Layout(**layout)
 
@@ -135,6 +137,16 @@ MAMBA = {
 @pytest.mark.parametrize(
     ("config", "layout", "problem"),
     [
+        (
+            LLAMA_8B,
+            {"pp": 4, "schedule": "dualpipe", "micro_batches": 6},
+            "micro_batches: got 6; allowed with dualpipe: at least 2 x pp, 8",
+        ),
+        (
+            LLAMA_8B,
+            {"tp": 4, "cp": 16, "cp_exchange": "all-to-all"},
+            "cp: got 16; allowed with all-to-all: a divisor of 8 heads a rank",
+        ),
         (QWEN_7B, {"tp": 7}, "tp: got 7; allowed: a divisor or a multiple of 4, the heads of"),
         (MIXTRAL, {"tp": 8, "etp": 3, "dp": 3}, "etp: got 3; allowed: a divisor of 14336"),
         (MIXTRAL, {"ep": 3, "dp": 3}, "ep: got 3; allowed: a divisor of 8 experts"),

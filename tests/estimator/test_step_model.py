@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import statistics
 from dataclasses import replace
 from typing import Any
 
@@ -22,7 +23,12 @@ from computebill.efficiency import (
     unbounded,
     write_profile,
 )
-from computebill.generations import hardware_generation, software_generation
+from computebill.generations import (
+    BEST_PRODUCT,
+    hardware_generation,
+    reach,
+    software_generation,
+)
 from computebill.timing import estimate_step
 
 MIXTRAL = LLAMA_8B | {"model_type": "mixtral", "num_local_experts": 8, "num_experts_per_tok": 2}
@@ -121,6 +127,94 @@ def test_interleaving_shrinks_the_bubble() -> None:
     assert float(interleaved.bubble) < 0.5 * float(plain.bubble)
 
 
+def test_other_schedules_shrink_it_too() -> None:
+    layout = {"pp": 4, "micro_batches": 8}
+    plain, zero, dual = (
+        times(case(layout={**layout, "schedule": name}))
+        for name in ("1f1b", "zero-bubble", "dualpipe")
+    )
+    assert float(zero.bubble) < 0.6 * float(plain.bubble)
+    assert float(dual.bubble) < float(plain.bubble)
+    # Ranks of DualPipe hold two stages, and pass every second micro-batch through each.
+    assert float(dual.products) <= float(plain.products)
+
+
+def test_the_exchange_of_tokens_hides_behind_another_micro_batch() -> None:
+    layout = {"dp": 8, "ep": 8}
+    seen, hidden = (
+        times(case(MIXTRAL, layout={**layout, "ep_overlap": each})) for each in (False, True)
+    )
+    assert float(hidden.expert) < 0.2 * float(seen.expert)
+    assert float(hidden.products) == float(seen.products)
+
+
+def test_tensor_parallel_sums_hide_where_they_are_told_to() -> None:
+    layout = {"tp": 8}
+    told = [times(case(layout={**layout, "tp_overlap": each})).tensor for each in (False, True)]
+    assert float(told[1]) < 0.8 * float(told[0])
+
+
+def test_heads_are_exchanged_in_place_of_a_ring() -> None:
+    # Attention of short sequences hides no ring; of long ones it hides nearly all.
+    def context(sequence: int, exchange: str) -> float:
+        layout = {"cp": 8, "cp_exchange": exchange}
+        return float(times(case(layout=layout, sequence=sequence, domain=1)).context)
+
+    assert context(8192, "all-to-all") < context(8192, "ring")
+    assert context(2**20, "ring") < 0.01 * context(2**20, "all-to-all")
+
+
+def test_ranks_that_divide_experts_gather_their_tokens() -> None:
+    whole, divided = (
+        times(case(MIXTRAL, layout={"tp": 2, "dp": 4, "ep": 4, "etp": n})) for n in (1, 2)
+    )
+    assert float(divided.expert) > 1.5 * float(whole.expert)
+
+
+def test_sharding_in_groups_keeps_gathering_inside_them() -> None:
+    layout = {"dp": 64, "zero": 3, "micro_batches": 16}
+    few = {"sequence": 512, "accelerator": "a100-sxm-80gb"}
+    everywhere = times(case(layout=layout, **few))
+    groups = times(case(layout={**layout, "shards": 8}, **few))
+    assert float(groups.data) < float(everywhere.data)
+
+
+def test_each_doubling_of_accelerators_waits_for_more_of_them() -> None:
+    few, many = (times(case(layout={"dp": n})) for n in (8, 64))
+    share = float(few.stragglers) / (float(few.total) - float(few.stragglers)) / 3
+    assert float(many.stragglers) == pytest.approx(
+        6 * share * (float(many.total) - float(many.stragglers))
+    )
+
+
+def test_heads_of_a_crooked_width_slow_unfused_attention() -> None:
+    crooked = LLAMA_8B | {"head_dim": 108}
+
+    def attention(config: dict[str, Any], kernel: str) -> float:
+        return float(times(case(config, layout={"attention": kernel})).attention)
+
+    assert attention(crooked, "unfused") > 1.5 * attention(LLAMA_8B, "unfused")
+    assert attention(crooked, "flash") < attention(LLAMA_8B, "flash")
+
+
+def test_parts_reach_their_best_measured_product() -> None:
+    # 51 and 62 % of their peaks, by its source.
+    mi300x, mi355x = (cb.find_accelerator(name) for name in ("mi300x", "mi355x"))
+    assert reach(mi355x) / reach(mi300x) == pytest.approx(0.6219 / 0.5112, rel=1e-3)
+    assert reach(cb.find_accelerator("v100-sxm-32gb")) == 1.0
+
+
+def test_best_products_are_the_median_of_a_generation() -> None:
+    shares: dict[str, list[float]] = {}
+    for part in cb.list_accelerators():
+        best = part.measured_flop_per_s("bf16")
+        if best is not None:
+            found = best / part.peak_flop_per_s("bf16")
+            shares.setdefault(hardware_generation(part), []).append(found)
+    for generation, share in BEST_PRODUCT.items():
+        assert share == pytest.approx(statistics.median(shares[generation]), abs=6e-4)
+
+
 def test_experts_cost_an_exchange() -> None:
     inside = times(case(MIXTRAL, layout={"dp": 8, "ep": 8}))
     assert float(inside.expert) > 0
@@ -139,6 +233,7 @@ def test_every_efficiency_has_a_gradient_somewhere() -> None:
             ("h100-sxm", "fused", "bf16"),
             ("h100-sxm", "eager", "bf16"),
             ("gb300-nvl72", "modern", "mxfp8"),
+            ("gb200-nvl72", "graphed", "fp8-blockwise"),
             ("b200", "compiled", "nvfp4"),
             ("v100-sxm-32gb", "early", "fp16"),
             ("a100-sxm-80gb", "scripts", "bf16"),
@@ -147,6 +242,10 @@ def test_every_efficiency_has_a_gradient_somewhere() -> None:
         for layout in ([layout | {"ep": 1}] if config is LLAMA_8B else [layout])
     ]
     cases.append(case(MIXTRAL, layout={"dp": 8, "ep": 8}, domain=2))
+    small = MIXTRAL | {"intermediate_size": 512}
+    cases.append(case(small, layout={"dp": 8, "ep": 8, "ep_overlap": True}, domain=1))
+    crooked = LLAMA_8B | {"head_dim": 108}
+    cases.append(case(crooked, layout={"attention": "unfused"}, software="early"))
     free = priors().requires_grad_(True)
     times(*cases, values=bounded(free)).total.log().sum().backward()
     assert free.grad is not None
@@ -236,9 +335,10 @@ def test_every_accelerator_can_be_timed() -> None:
         ("", 2020, "eager"),
         ("", None, "modern"),
         ("something", 2026, "modern"),
+        ("megatron-bridge", 2026 + 5 / 12, "graphed"),
     ],
 )
-def test_generations_of_software(framework: str, year: int | None, software: str) -> None:
+def test_generations_of_software(framework: str, year: float | None, software: str) -> None:
     assert software_generation(framework, year) == software
 
 

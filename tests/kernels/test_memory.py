@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from known import GPT3
+from known import GPT3, LLAMA_8B
 from torch import Tensor
 
 import computebill as cb
@@ -174,6 +174,35 @@ def test_micro_batches_in_flight_are_those_of_the_schedule(
     stage = data.draw(st.integers(0, stages - 1))
     found = memory.in_flight(tensor(stages), tensor(chunks), tensor(batches), tensor(stage))
     assert float(found) * chunks == pytest.approx(schedule(stage, stages, chunks, batches))
+
+
+@pytest.mark.parametrize("stages", [2, 4, 8])
+def test_schedules_hold_what_deepseek_s_table_says(stages: int) -> None:
+    # Table 2 of arXiv 2412.19437: parameters of one, one and two stages; activations of p, p and
+    # p + 1 micro-batches on a stage.
+    batch = batch_of(LLAMA_8B)
+    zero = tensor([0])
+
+    def held(name: str) -> tuple[float, float]:
+        layout = layout_columns([cb.Layout(pp=stages, schedule=name)])
+        layers = memory.rank_layers(batch.groups, batch.layers, layout, zero)[1, 0]
+        flying = memory.in_flight(
+            layout.pipeline, layout.virtual, tensor([99]), zero, layout.schedule
+        )
+        return float(layers), float(layers * flying)
+
+    of_stage = 32 / stages
+    assert held("1f1b") == (of_stage, of_stage * stages)
+    assert held("zero-bubble") == (of_stage, of_stage * stages)
+    assert held("dualpipe") == (2 * of_stage, of_stage * (stages + 1))
+
+
+def test_both_ends_have_the_embedding_and_the_head_of_a_dual_pipe() -> None:
+    batch = batch_of(LLAMA_8B)
+    layout = layout_columns([cb.Layout(pp=4, schedule="dualpipe")])
+    for stage, ends in ((0, 1), (1, 0), (3, 1)):
+        found = memory.rank_layers(batch.groups, batch.layers, layout, tensor([stage]))[:, 0]
+        assert found.tolist() == [ends, 16, ends]
 
 
 @pytest.mark.parametrize(

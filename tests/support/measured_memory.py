@@ -10,6 +10,7 @@ from typing import Any
 
 from computebill.architectures import Architecture, read_architecture
 from computebill.layout import Layout
+from computebill.model import stage_bytes
 
 DATA = Path(__file__).parents[1] / "data" / "measured_memory.csv"
 GIB = 2.0**30
@@ -128,3 +129,9 @@ def _config(cells: dict[str, str]) -> dict[str, Any]:
             "num_experts_per_tok": int(cells["experts_per_token"]),
         }
     return config
+
+
+def predicted_bytes(row: Row) -> float:
+    """Of the first stage or of the fullest, as the source measured."""
+    stages = stage_bytes(row.architecture, [row.layout], float(row.sequence))[:, 0]
+    return float(stages[0] if row.first_stage else stages.nan_to_num(0.0).amax())

@@ -1,0 +1,119 @@
+"""What a training step runs on, how it is run, and what is reached of the datasheet."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch import Tensor
+
+
+class Device(NamedTuple):
+    """An accelerator; every field ``(*batch)``.
+
+    Attributes:
+        peak: FLOP a second of the products' precision.
+        peak_16: FLOP a second in 16 bits.
+        bytes_per_s: of memory.
+        units: multiprocessors.
+        element_bytes: of a product's operands.
+    """
+
+    peak: Tensor
+    peak_16: Tensor
+    bytes_per_s: Tensor
+    units: Tensor
+    element_bytes: Tensor
+
+
+class Efficiency(NamedTuple):
+    """What hardware and software reach; every field ``(*batch)``; see ``estimator/efficiency``.
+
+    Attributes:
+        products: share of the peak that large products reach.
+        half_k: inner size at which half of that is reached.
+        harshness: of partial waves, 0 to 1.
+        grouped: share of that which the products of many experts at once reach.
+        head: share of the 16-bit peak that the logits' product reaches.
+        attention: share of the 16-bit peak that attention reaches on long sequences.
+        half_keys: keys of a query at which half of that is reached.
+        attention_backward: time of its backward pass over the work's.
+        score_passes: times that stored scores are moved; 0 for fused attention.
+        misaligned: time of unfused attention's products, over what it is where a head's width is
+            a multiple of 8 (16 bytes).
+        traffic: element-wise bytes moved, over those kept.
+        cast_traffic: the same, of casts to low precision.
+        memory: share of the memory's bandwidth.
+        inside: share of the links' bandwidth inside a domain.
+        across: share of it between domains.
+        tensor_overlap: share of tensor parallel communication hidden behind products.
+        data_overlap: share of a step's computing behind which data parallel traffic hides.
+        data_exposed: share of that traffic which is never hidden.
+        exchange: speed of all-to-all inside a domain over the links'; more than 1 where it is
+            hidden behind computing.
+        exchange_across: the same between domains.
+        expert_overlap: share of a layer's computing behind which it hides, where that is done.
+        expert_imbalance: load of the busiest rank over the mean.
+        permutation: bytes moved to sort tokens by expert, over the tokens' own.
+        layer_floor: seconds a layer and pass takes at least, for launching its kernels.
+        expert_floor: the same of a mixture of experts, besides.
+        expert_launch: seconds that an expert's product takes besides.
+        step_floor: seconds a step takes besides.
+        optimizer_traffic: bytes moved for each byte of states.
+        straggling: share of a step by which each doubling of the accelerators lengthens it.
+    """
+
+    products: Tensor
+    half_k: Tensor
+    harshness: Tensor
+    grouped: Tensor
+    head: Tensor
+    attention: Tensor
+    half_keys: Tensor
+    attention_backward: Tensor
+    score_passes: Tensor
+    misaligned: Tensor
+    traffic: Tensor
+    cast_traffic: Tensor
+    memory: Tensor
+    inside: Tensor
+    across: Tensor
+    tensor_overlap: Tensor
+    data_overlap: Tensor
+    data_exposed: Tensor
+    exchange: Tensor
+    exchange_across: Tensor
+    expert_overlap: Tensor
+    expert_imbalance: Tensor
+    permutation: Tensor
+    layer_floor: Tensor
+    expert_floor: Tensor
+    expert_launch: Tensor
+    step_floor: Tensor
+    optimizer_traffic: Tensor
+    straggling: Tensor
+
+
+class Work(NamedTuple):
+    """How a step is run; every field ``(*batch)``.
+
+    Attributes:
+        sequence: tokens of a sequence.
+        recompute: as in ``memory.Activations``: 0 none, 1 scores, 2 by operator, 3 layers.
+        fused: 1 where element-wise kernels are.
+        trained: 1 where weights are trained.
+        state_bytes: of weight, gradient and states of a parameter.
+        gradient_bytes: of a gradient on its way to other ranks.
+        weight_bytes: of a weight on its way.
+        hides_experts: 1 where tokens on their way to experts hide behind another micro-batch.
+        exchanges_heads: 1 where ranks that share a sequence exchange heads for tokens.
+    """
+
+    sequence: Tensor
+    recompute: Tensor
+    fused: Tensor
+    trained: Tensor
+    state_bytes: Tensor
+    gradient_bytes: Tensor
+    weight_bytes: Tensor
+    hides_experts: Tensor
+    exchanges_heads: Tensor
