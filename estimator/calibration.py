@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,7 +15,7 @@ from .counting import count_flop, count_parameters
 from .efficiency import NAMES, Fitted, bounded, priors, spreads
 from .measured import MeasuredRow
 
-CORNER = 0.1
+CORNER = 0.05
 """Error, in its logarithm, up to which it counts by its square, and beyond by its size."""
 
 PRIOR_WEIGHT = 1 / 30
@@ -26,6 +26,9 @@ ENDS = (0.05, 0.95)
 
 STEPS = 60
 """Iterations of a fit."""
+
+SHARING = 0.35
+"""Power of a source's rows that divides the weight of each: rows of one source are alike."""
 
 
 @dataclass(frozen=True)
@@ -45,13 +48,18 @@ class Measurements:
     weights: Tensor
 
 
+def alike(values: Sequence[str]) -> Iterator[tuple[str, Tensor]]:
+    """Yield each value, and which rows have it."""
+    for value in dict.fromkeys(values):
+        yield value, torch.tensor([each == value for each in values])
+
+
 def measurements(rows: Sequence[MeasuredRow]) -> Measurements:
     """Return measured rows as columns; printed FLOP become seconds by their own convention."""
     cases = case_columns([row.case for row in rows])
-    counts: dict[str, int] = {}
-    for row in rows:
-        counts[row.source] = counts.get(row.source, 0) + 1
-    weights = torch.tensor([counts[row.source] ** -0.5 for row in rows], dtype=torch.float64)
+    weights = torch.ones(len(rows), dtype=torch.float64)
+    for _, own in alike([row.source for row in rows]):
+        weights[own] = float(own.sum()) ** -SHARING
     printed = _flop_per_token(cases, rows)
     seconds = torch.tensor(
         [
@@ -127,9 +135,7 @@ def log_errors(measured: Measurements, free: Tensor) -> Tensor:
 def leave_sources_out(measured: Measurements) -> Tensor:
     """Return each row's error where its whole source was left out of the fit."""
     found = torch.zeros_like(measured.log_seconds)
-    sources = [row.source for row in measured.rows]
-    for source in dict.fromkeys(sources):
-        own = torch.tensor([each == source for each in sources])
+    for _, own in alike([row.source for row in measured.rows]):
         free = fit(measured, (~own).to(torch.float64))
         found[own] = log_errors(measured, free)[own]
     return found
@@ -171,10 +177,8 @@ def residual_intervals(
         errors: logarithm of predicted over measured time, of sources left out; ``(rows,)``.
         keep: rows that count; all if not given.
     """
-    kinds = [interval_kind(row.case) for row in measured.rows]
     found = {}
-    for kind in sorted(set(kinds)):
-        own = torch.tensor([each == kind for each in kinds])
+    for kind, own in sorted(alike([interval_kind(row.case) for row in measured.rows])):
         own = own if keep is None else own & keep
         if not bool(own.any()):
             continue

@@ -7,7 +7,6 @@ only for a fact that it lacks, or a contradiction in it, and the reason names it
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -18,8 +17,9 @@ from .accelerators import Accelerator, find_accelerator
 from .architectures import Architecture, read_architecture
 from .cases import Case, peak_flop_per_s
 from .errors import RequestError, shown
-from .generations import software_generation
+from .generations import Software, software_generation
 from .layout import Layout
+from .remarks import Remarks, read_remarks
 
 REQUIRED = ("gpu", "n_gpus", "n_layers", "hidden", "n_heads", "ffn_hidden", "seq_len", "tp", "pp")
 """Facts without which a step cannot be predicted."""
@@ -41,8 +41,6 @@ LATENT = {
     "intermediate_size": 18432,
 }
 """DeepSeek-V3's own; tables have no columns for them."""
-
-NODE = re.compile(r"(\d+) ?/ ?node")
 
 
 class UnusableError(Exception):
@@ -123,17 +121,23 @@ def _measured(number: int, source: str, cells: Mapping[str, str]) -> MeasuredRow
         raise UnusableError(f"not stated: {', '.join(absent)}")
     if not any(name in cells for name in SPEEDS):
         raise UnusableError("no speed was measured")
+    remarks = read_remarks(cells.get("notes", ""))
+    if remarks.offloaded:
+        raise UnusableError("not stated: the host that states are offloaded to")
     sequence = _whole(cells, "seq_len")
     batch = _global_batch(cells, sequence)
     accelerator, bandwidth, power = _part(cells["gpu"])
+    software = software_generation(
+        cells.get("framework", ""), remarks.release or _optional(cells, "year")
+    )
     case = Case(
         architecture=_architecture(cells),
-        layout=_layout(cells, batch),
+        layout=_layout(cells, batch, software, remarks),
         accelerator=accelerator,
-        precision=_precision(cells),
+        precision=_precision(cells, remarks),
         sequence=sequence,
-        software=software_generation(cells.get("framework", ""), _optional(cells, "year")),
-        domain=_domain(cells),
+        software=software,
+        domain=remarks.node,
         bytes_per_s=bandwidth,
         power=power,
     )
@@ -172,7 +176,7 @@ def _global_batch(cells: Mapping[str, str], sequence: int) -> float:
     raise UnusableError("not stated: global_batch_seqs")
 
 
-def _precision(cells: Mapping[str, str]) -> str:
+def _precision(cells: Mapping[str, str], remarks: Remarks) -> str:
     given = cells.get("precision", "")
     if not given:
         raise UnusableError("not stated: precision")
@@ -180,7 +184,7 @@ def _precision(cells: Mapping[str, str]) -> str:
         raise UnusableError(f"precision: {given}; 4-bit base weights are not modelled")
     if given not in ("fp16", "bf16", "fp8", "mxfp8", "nvfp4", "int8"):
         raise UnusableError(f"precision: {given} is not modelled")
-    return given
+    return "fp8-rowwise" if given == "fp8" and remarks.rowwise else given
 
 
 @cache
@@ -189,39 +193,40 @@ def _part(name: str) -> tuple[Accelerator, float | None, float]:
     return find_accelerator(profile), bandwidth, power
 
 
-def _domain(cells: Mapping[str, str]) -> int | None:
-    found = NODE.search(cells.get("notes", ""))
-    return int(found[1]) if found else None
-
-
-def _layout(cells: Mapping[str, str], batch: float) -> Layout:
+def _layout(cells: Mapping[str, str], batch: float, software: Software, remarks: Remarks) -> Layout:
     tp, pp, cp = (_whole(cells, name, 1) for name in ("tp", "pp", "cp"))
-    gpus = _whole(cells, "n_gpus")
-    dp = _whole(cells, "dp", max(1, gpus // (tp * pp * cp)))
-    micro = max(1, round(_optional(cells, "micro_batch") or 1))
+    if pp > _whole(cells, "n_layers") + 2:
+        raise UnusableError(f"pp: got {pp}; contradicts {_whole(cells, 'n_layers')} layers")
+    dp = _whole(cells, "dp", max(1, _whole(cells, "n_gpus") // (tp * pp * cp)))
+    if batch < dp:
+        raise UnusableError(f"global_batch_seqs: got {batch:g}; contradicts {dp} replicas")
+    micro = _micro_batch(cells, batch / dp, pp)
+    micro_batches = max(1, round(batch / (micro * dp)))
     experts = (_optional(cells, "n_experts") or 0) > 1
-    year = _optional(cells, "year") or 0
-    early = "deepspeed" in cells.get("framework", "")
     if "seq_parallel" in cells:
         sequence_parallel = _number(cells, "seq_parallel") > 0
     else:
-        sequence_parallel = tp > 1 and year >= 2022 and not early
-    software = software_generation(cells.get("framework", ""), int(year) or None)
+        since = (_optional(cells, "year") or 0) >= 2022
+        sequence_parallel = tp > 1 and since and software != "early"
+    unfused = software in ("eager", "scripts") and not remarks.compiled
     values = {
         "tp": tp,
         "pp": pp,
-        "vpp": max(1, _whole(cells, "vp", 1)) if pp > 1 else 1,
+        "vpp": _chunks(cells, pp, micro_batches, remarks) if pp > 1 else 1,
         "dp": dp,
         "cp": cp,
         "ep": _whole(cells, "ep", 1) if experts else 1,
-        "etp": _whole(cells, "etp") if experts and "etp" in cells else None,
+        "etp": _expert_tensor(cells, tp) if experts else None,
         "micro_batch": micro,
-        "micro_batches": max(1, round(batch / (micro * dp))),
+        "micro_batches": micro_batches,
         "zero": _whole(cells, "zero_stage", 1),
+        "shards": remarks.shards,
         "recompute": _recompute(cells),
         "sequence_parallel": sequence_parallel,
         "attention": "unfused" if software in ("early", "megatron") else "flash",
-        "kernels": "eager" if software in ("eager", "scripts") else "fused",
+        "kernels": "eager" if unfused else "fused",
+        "tp_overlap": remarks.overlaps_tensor or None,
+        "ep_overlap": remarks.overlaps_experts,
         "lora_rank": 16 if cells.get("task") == "lora" else 0,
     }
     given = {name: value for name, value in values.items() if value is not None}
@@ -229,6 +234,37 @@ def _layout(cells: Mapping[str, str], batch: float) -> Layout:
         return Layout(**given)
     except ValueError as error:
         raise UnusableError(f"layout: {str(error).splitlines()[-1].strip()}") from None
+
+
+def _expert_tensor(cells: Mapping[str, str], tp: int) -> int | None:
+    """As stated; else NeMo divides experts as everything else, and others' is the layout's."""
+    if "etp" in cells:
+        return _whole(cells, "etp")
+    return tp if cells.get("framework", "") == "nemo" else None
+
+
+def _micro_batch(cells: Mapping[str, str], sequences: float, pp: int) -> int:
+    """As stated; else one sequence, but torchtitan makes as many micro-batches as stages."""
+    stated = _optional(cells, "micro_batch")
+    if stated is None and cells.get("framework", "").startswith("torchtitan"):
+        stated = sequences // pp
+    return max(1, round(stated or 1))
+
+
+def _chunks(cells: Mapping[str, str], pp: int, micro_batches: int, remarks: Remarks) -> int:
+    """Chunks of a stage: as stated; else the least that is interleaved, where it is.
+
+    NeMo's recipes interleave wherever there is a pipeline, to one layer a chunk or as near as
+    divides the layers.
+    """
+    if "vp" in cells:
+        return max(1, _whole(cells, "vp"))
+    if remarks.interleaved:
+        return 2
+    if cells.get("framework", "") != "nemo" or micro_batches % pp:
+        return 1
+    each = _whole(cells, "n_layers") / pp
+    return max(n for n in range(1, int(each) + 1) if each % n == 0) if each % 1 == 0 else 1
 
 
 def _recompute(cells: Mapping[str, str]) -> str:

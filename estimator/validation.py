@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from .architectures.columns import columns
 from .calibration import (
     Measurements,
+    alike,
     fit,
     interval_of,
     leave_sources_out,
@@ -25,7 +25,7 @@ from .counting import count_flop
 from .efficiency import Fitted, read_profile, unbounded
 from .errors import RequestError
 from .measured import MeasuredRow, Skipped, read_measured
-from .model import occupied_bytes, peak_memory
+from .model import stage_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,11 +86,9 @@ class Validation:
     memory: Mapping[int, float]
     fitted: Fitted
 
-    def metrics(self, which: Sequence[bool] | None = None, *, left_out: bool = False) -> Metrics:
-        """Return how far off some rows are, or all."""
-        chosen = torch.ones(len(self.errors), dtype=torch.bool)
-        if which is not None:
-            chosen = torch.tensor(list(which))
+    def metrics(self, which: Tensor | None = None, *, left_out: bool = False) -> Metrics:
+        """Return how far off some rows are, ``(rows,)`` of true and false, or all."""
+        chosen = torch.ones(len(self.errors), dtype=torch.bool) if which is None else which
         errors = self.left_out if left_out and self.left_out is not None else self.errors
         off = errors[chosen].exp() - 1
         line = (self.baseline[chosen].exp() - 1).abs()
@@ -108,12 +106,9 @@ class Validation:
 
     def by(self, key: str, *, left_out: bool = False) -> dict[str, Metrics]:
         """Return metrics by a row's ``source`` or ``gpu``, the largest first."""
-        values = [getattr(row, key) for row in self.measured.rows]
-        names = sorted(set(values), key=lambda name: (-values.count(name), name))
-        return {
-            name: self.metrics([value == name for value in values], left_out=left_out)
-            for name in names
-        }
+        groups = alike([getattr(row, key) for row in self.measured.rows])
+        largest = sorted(groups, key=lambda group: (-int(group[1].sum()), group[0]))
+        return {name: self.metrics(own, left_out=left_out) for name, own in largest}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form; its keys are a contract."""
@@ -237,11 +232,10 @@ def _inside(
     if left_out is None:
         return _within(measured, errors, fitted.intervals) if fitted.intervals else None
     found = torch.zeros(len(errors), dtype=torch.bool)
-    sources = [row.source for row in measured.rows]
-    if len(set(sources)) == 1:
+    sources = list(alike([row.source for row in measured.rows]))
+    if len(sources) == 1:
         return None
-    for source in dict.fromkeys(sources):
-        own = torch.tensor([each == source for each in sources])
+    for _, own in sources:
         others = residual_intervals(measured, left_out, ~own)
         found[own] = _within(measured, left_out, others)[own]
     return found
@@ -264,9 +258,7 @@ def _baseline(measured: Measurements) -> Tensor:
     gpus = torch.tensor([row.gpus for row in measured.rows], dtype=torch.float64)
     at_peak = (flop * tokens / (gpus * cases.device.peak)).log() - measured.log_seconds
     found = torch.zeros_like(at_peak)
-    names = [row.gpu for row in measured.rows]
-    for name in dict.fromkeys(names):
-        own = torch.tensor([each == name for each in names])
+    for _, own in alike([row.gpu for row in measured.rows]):
         found[own] = at_peak[own] - at_peak[own].median()
     return found
 
@@ -277,9 +269,7 @@ def _memory(rows: Sequence[MeasuredRow]) -> dict[int, float]:
     for index, row in enumerate(rows):
         if row.memory_gb is None:
             continue
-        batch = columns(row.case.architecture, row.case.layout.adapted)
-        layouts = [row.case.layout]
-        tensors = peak_memory(batch, float(row.case.sequence), layouts).total
-        total = occupied_bytes(tensors, layouts).nan_to_num(0.0).amax()
-        found[index] = float(total) / (row.memory_gb * GIB)
+        case = row.case
+        stages = stage_bytes(case.architecture, [case.layout], float(case.sequence))
+        found[index] = float(stages.nan_to_num(0.0).amax()) / (row.memory_gb * GIB)
     return found

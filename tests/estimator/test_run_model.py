@@ -8,6 +8,7 @@ import pytest
 from known import LLAMA_8B
 
 import computebill as cb
+from computebill.efficiency import read_profile
 from computebill.run import run_spec
 from computebill.timing import scaling
 from computebill.views import charts
@@ -83,7 +84,7 @@ def test_without_a_given_utilisation_the_step_model_gives_one(spec: dict[str, An
     assert result["step_seconds"]["p95"] == pytest.approx(step.seconds * step.high, rel=0.1)
     assert 0.3 < result["mfu"]["p50"] < 0.6
     source = next(each for each in found.assumptions if "MFU" in each.name).source
-    assert source.startswith("step model, fitted on 1,247 measured steps")
+    assert source.startswith(f"step model, fitted on {read_profile().rows:,} measured steps")
     given = estimate(spec, layout=layout, mfu=0.2).to_dict()
     assert given["mfu"]["p50"] == 0.2
 
