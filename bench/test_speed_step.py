@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
+from limits import bytes_per_second, float64_per_second, operations
 from timing import best_seconds
 from torch import Tensor
 
@@ -20,6 +22,8 @@ from computebill.kernels.step import step_seconds
 from computebill.timing import estimate_step
 
 ROWS = 100_000
+MODELS = 256
+MODELS_CHUNK = 2048
 CHUNK = 16_384
 SAMPLE = 50
 CONFIG: dict[str, Any] = {
@@ -127,4 +131,87 @@ def test_steps_of_many_layouts(benchmark: Any, note: Callable[[str], None], mode
     note(
         f"{ROWS:,} steps, {mode}: {seconds:.3g} s, {ROWS / seconds:,.0f} a second; one at a time "
         f"{ratio:,.0f} times as long"
+    )
+
+
+def of_all_kinds() -> CaseColumns:
+    """Models, layouts and accelerators, drawn."""
+    draw = random.Random(0)
+    part = ("h100-sxm", "a100-sxm-80gb", "b200")
+    cases = []
+    for _ in range(MODELS):
+        hidden = draw.choice([1024, 2048, 4096, 8192])
+        sizes = {
+            "hidden_size": hidden,
+            "intermediate_size": 4 * hidden,
+            "num_hidden_layers": draw.choice([16, 32, 48, 80]),
+        }
+        layout = cb.Layout(
+            tp=draw.choice([1, 2, 4, 8]), pp=draw.choice([1, 2, 4]), dp=8, micro_batches=16
+        )
+        cases.append(
+            Case(
+                architecture=cb.read_architecture(CONFIG | sizes),
+                layout=layout,
+                accelerator=cb.find_accelerator(draw.choice(part)),
+                precision="bf16",
+                sequence=8192,
+                software="modern",
+            )
+        )
+    return case_columns(cases)
+
+
+def repeated(columns: Any, places: Tensor) -> Any:
+    """Rows of a tuple of columns; what all rows share stays."""
+    return type(columns)(
+        *(
+            each[..., places].contiguous() if each.ndim and each.shape[-1] == MODELS else each
+            for each in columns
+        )
+    )
+
+
+@pytest.mark.parametrize("mode", ["eager", "compiled"])
+def test_steps_of_many_models(benchmark: Any, note: Callable[[str], None], mode: str) -> None:
+    if mode == "compiled" and shutil.which("g++") is None:
+        pytest.skip("torch.compile needs a C++ compiler")
+    cases = of_all_kinds()
+    values = bounded(unbounded(read_profile().values))
+    latencies = (values[INDEX[name]].expand(MODELS) for name in ("latency", "latency_across"))
+    places = torch.arange(MODELS_CHUNK) % MODELS
+    arguments = (
+        repeated(cases.batch.operators, places),
+        repeated(cases.batch.groups, places),
+        cases.batch.hidden[places],
+        cases.batch.layers[places],
+        repeated(cases.layouts, places),
+        repeated(cases.work, places),
+        repeated(cases.device, places),
+        repeated(Links(*cases.links, *latencies), places),
+        repeated(kernel_efficiency(values, cases.kinds), places),
+    )
+
+    def eager() -> Tensor:
+        return step_seconds(*arguments, 1).total
+
+    chosen = eager if mode == "eager" else torch.compile(eager, dynamic=False, fullgraph=True)
+    with torch.no_grad():
+        torch.testing.assert_close(chosen(), eager(), rtol=1e-12, atol=0)
+        benchmark.pedantic(chosen, rounds=20, warmup_rounds=2)
+        needed = operations(eager)
+    if benchmark.stats is None:  # --benchmark-disable
+        return
+    seconds = benchmark.stats.stats.min
+    columns = [each for part in arguments if isinstance(part, tuple) for each in part]
+    read = sum(each.numel() * 8 for each in columns)
+    arithmetic = needed / seconds / float64_per_second()
+    traffic = read / seconds / bytes_per_second()
+    benchmark.extra_info.update(
+        rows_per_second=MODELS_CHUNK / seconds, share_float64=arithmetic, share_bandwidth=traffic
+    )
+    note(
+        f"steps of different models, layouts and accelerators, {mode}: "
+        f"{MODELS_CHUNK / seconds:,.0f} a second; {needed / MODELS_CHUNK:,.0f} operations a row, "
+        f"{arithmetic:.0%} of the float64 limit of products; inputs at {traffic:.0%} of a copy"
     )
