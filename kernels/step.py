@@ -15,7 +15,7 @@ from torch import Tensor
 
 from . import pipeline, traffic
 from .collectives import Links
-from .compute import Passes, layer_passes, optimizer_seconds, repeated_seconds
+from .compute import layer_passes, optimizer_seconds, repeated_seconds
 from .conditions import Device, Efficiency, Work
 from .memory import Layout, held_parameters, rank_layers
 from .operators import Groups, Operators
@@ -55,11 +55,57 @@ class StepTime(NamedTuple):
     @property
     def total(self) -> Tensor:
         """All of the step."""
-        return torch.stack(list(self)).sum(0)
+        first, *others = self
+        return sum(others, start=first)
 
 
-BUSY = ("products", "attention", "elementwise", "recompute", "tensor", "expert", "context", "host")
-"""What a pipeline stage does with a micro-batch."""
+class LayerTimes(NamedTuple):
+    """Seconds of a micro-batch on one layer of each group; ``(groups, *batch)``.
+
+    Fields may have shapes of their own that broadcast, as all batches here: over a grid of layouts,
+    each is computed as often as it differs.
+
+    Attributes:
+        products: matrix products with weights, forward and backward.
+        attention: scores and values.
+        elementwise: everything that is bound by memory.
+        recompute: what is computed again.
+        tensor: sums between tensor parallel ranks that are not hidden.
+        expert: exchange of tokens between experts' ranks.
+        context: exchange of keys and values.
+        host: waiting for launches.
+        forward: of all these, the forward pass.
+        weights: of all these, gradients of weights.
+    """
+
+    products: Tensor
+    attention: Tensor
+    elementwise: Tensor
+    recompute: Tensor
+    tensor: Tensor
+    expert: Tensor
+    context: Tensor
+    host: Tensor
+    forward: Tensor
+    weights: Tensor
+
+    @property
+    def total(self) -> Tensor:
+        """All that a layer takes."""
+        compute = self.products + self.attention + self.elementwise + self.recompute
+        return compute + self.tensor + self.expert + self.context + self.host
+
+
+class Stages(NamedTuple):
+    """Layers of each group on some pipeline stages; ``(groups, *batch)``.
+
+    Attributes:
+        timed: of the first, a middle one and the last, as a micro-batch meets them.
+        first: that ranks of the first stage hold.
+    """
+
+    timed: tuple[Tensor, Tensor, Tensor]
+    first: Tensor
 
 
 def step_seconds(
@@ -91,76 +137,67 @@ def step_seconds(
         efficiency: what hardware and software reach.
         turns: most chunks of a stage, as in ``memory.stage_layers``.
     """
-    real = links._replace(
-        inside=links.inside * efficiency.inside, across=links.across * efficiency.across
-    )
-    tokens = layout.micro_batch * work.sequence / layout.context
-    passes = layer_passes(operators, groups, layout, work, device, efficiency, tokens)
-    each_layer = _each_layer(
-        operators, groups, hidden, layout, work, real, efficiency, tokens, passes
-    )
-
-    def on_stage(stage: Tensor) -> Tensor:
-        held = rank_layers(groups, layers, layout, stage, turns)
-        # Of two stages, each passes every second micro-batch.
-        return torch.where(layout.schedule == pipeline.DUAL, held / 2.0, held)
-
-    last = layout.pipeline - 1
-    first = torch.zeros_like(last)
-    stages = (first, torch.floor(last / 2), last)
-    found = torch.stack([(each_layer * on_stage(stage)).sum(1) for stage in stages])
-    busy = found[:, : len(BUSY)].sum(1)
-    slowest = busy.argmax(0, keepdim=True).unsqueeze(0).expand(1, *found.shape[1:])
-    *pace, forward, weights = found.gather(0, slowest)[0]
-    micro, round_trip = layout.micro_batches, torch.stack(pace).sum(0)
-    spent = {name: seconds * micro for name, seconds in zip(BUSY, pace, strict=True)}
-    waiting = pipeline.bubble_seconds(
-        layout.schedule,
-        layout.pipeline,
-        layout.virtual,
-        forward,
-        round_trip - forward,
-        weights,
-    )
-    # Of the first stage, which has the embedding besides its layers.
-    held = held_parameters(operators, groups, layout, first)
-    on_first = rank_layers(groups, layers, layout, first, turns)
-    parameters = on_first.unsqueeze(1) * (held.matrices + held.vectors)
-    time = StepTime(
-        **{**spent, "host": spent["host"] + efficiency.step_floor},
-        bubble=waiting + traffic.sending_seconds(hidden, layout, real, tokens),
-        data=traffic.data_seconds(
-            operators,
-            parameters,
-            on_first.sum(0),
-            layout,
-            real,
-            efficiency,
-            work,
-            round_trip,
-        ),
-        optimizer=optimizer_seconds(parameters, layout, device, efficiency, work),
-        stragglers=first,
-    )
-    ranks = layout.tensor * layout.pipeline * layout.context * layout.data
-    return time._replace(stragglers=time.total * efficiency.straggling * torch.log2(ranks))
+    times = layer_times(operators, groups, hidden, layout, work, device, links, efficiency)
+    stages = pipeline_stages(groups, layers, layout, turns)
+    slowest = _slowest(times.total, stages)
+    parts = {
+        name: _at(part, stages, slowest) * layout.micro_batches
+        for name, part in times._asdict().items()
+        if name not in ("forward", "weights")
+    }
+    rest = _rest(operators, groups, hidden, times, stages, layout, work, device, links, efficiency)
+    shared = {**parts, "host": parts["host"] + efficiency.step_floor}
+    time = StepTime(**shared, **rest, stragglers=torch.zeros_like(rest["bubble"]))
+    total = time.total
+    return time._replace(stragglers=total * _straggling(layout, efficiency))
 
 
-def _each_layer(
+def total_seconds(
+    operators: Operators,
+    groups: Groups,
+    hidden: Tensor,
+    times: LayerTimes,
+    stages: Stages,
+    layout: Layout,
+    work: Work,
+    device: Device,
+    links: Links,
+    efficiency: Efficiency,
+) -> Tensor:
+    """Time of a training step, undivided; its layers' times may serve many pipelines.
+
+    Args:
+        operators: ``(groups, slots, *batch)``.
+        groups: ``(groups, *batch)``.
+        hidden: width of the residual stream; ``(*batch)``.
+        times: of one layer of each group.
+        stages: of the pipeline.
+        layout: how the model is laid out; ``(*batch)``, as all that follow.
+        work: how a step is run.
+        device: the accelerator.
+        links: between accelerators.
+        efficiency: what hardware and software reach.
+    """
+    rest = _rest(operators, groups, hidden, times, stages, layout, work, device, links, efficiency)
+    busy = _round_trip(times.total, stages) * layout.micro_batches
+    total = busy + rest["bubble"] + rest["data"] + rest["optimizer"] + efficiency.step_floor
+    return total * (1.0 + _straggling(layout, efficiency))
+
+
+def layer_times(
     operators: Operators,
     groups: Groups,
     hidden: Tensor,
     layout: Layout,
     work: Work,
+    device: Device,
     links: Links,
     efficiency: Efficiency,
-    tokens: Tensor,
-    passes: Passes,
-) -> Tensor:
-    """Seconds of a micro-batch on one layer of each group; ``(10, groups, *batch)``.
-
-    As ``BUSY``; then those of the forward pass, and of the gradients of weights.
-    """
+) -> LayerTimes:
+    """Seconds of a micro-batch on one layer of each group; arguments as of ``step_seconds``."""
+    real = _reached(links, efficiency)
+    tokens = layout.micro_batch * work.sequence / layout.context
+    passes = layer_passes(operators, groups, layout, work, device, efficiency, tokens)
     forward, backward, weights = passes
     again = repeated_seconds(groups, forward, work)
     computed = forward.total + backward.total + again
@@ -169,19 +206,108 @@ def _each_layer(
     least = torch.where(groups.place == 0, floor, 0.0) * (2.0 + (work.recompute == 3).to(floor))
     # A layer whose kernels are short waits for the host instead; a soft corner.
     host = (computed**4 + least**4 + 1e-30) ** 0.25 - computed
-    busy = {
-        "products": forward.products + backward.products,
-        "attention": forward.attention + backward.attention,
-        "elementwise": forward.elementwise + backward.elementwise,
-        "recompute": again,
-        "tensor": traffic.tensor_seconds(
-            operators, groups, hidden, layout, links, efficiency, tokens, work
+    tensor = traffic.tensor_seconds(
+        operators, groups, hidden, layout, real, efficiency, tokens, work
+    )
+    expert = traffic.expert_seconds(
+        operators, hidden, layout, real, efficiency, tokens, work, computed
+    )
+    context = traffic.context_seconds(operators, layout, real, tokens, work, passes)
+    return LayerTimes(
+        products=forward.products + backward.products,
+        attention=forward.attention + backward.attention,
+        elementwise=forward.elementwise + backward.elementwise,
+        recompute=again,
+        tensor=tensor,
+        expert=expert,
+        context=context,
+        host=host,
+        forward=forward.total + (tensor + expert + context + host) / 2.0,
+        weights=weights,
+    )
+
+
+def pipeline_stages(
+    groups: Groups, layers: Tensor, layout: Layout, turns: int | None = None
+) -> Stages:
+    """Layers of the first, a middle and the last stage; arguments as of ``step_seconds``."""
+    last = layout.pipeline - 1
+    first, *others = (
+        rank_layers(groups, layers, layout, stage, turns)
+        for stage in (torch.zeros_like(last), torch.floor(last / 2), last)
+    )
+    # Of two stages that ranks hold, a micro-batch meets one.
+    met = torch.where(layout.schedule == pipeline.DUAL, 0.5, 1.0)
+    return Stages((first * met, others[0] * met, others[1] * met), first)
+
+
+def _reached(links: Links, efficiency: Efficiency) -> Links:
+    return links._replace(
+        inside=links.inside * efficiency.inside, across=links.across * efficiency.across
+    )
+
+
+def _on(each_layer: Tensor, stages: Stages) -> tuple[Tensor, Tensor, Tensor]:
+    first, middle, last = ((each_layer * held).sum(0) for held in stages.timed)
+    return first, middle, last
+
+
+def _round_trip(total: Tensor, stages: Stages) -> Tensor:
+    first, middle, last = _on(total, stages)
+    return torch.maximum(torch.maximum(first, middle), last)
+
+
+def _slowest(total: Tensor, stages: Stages) -> Tensor:
+    """Which of the timed stages is: 0, 1 or 2; the first of equals."""
+    first, middle, last = _on(total, stages)
+    slower = torch.where(middle > first, 1.0, 0.0)
+    return torch.where(last > torch.maximum(first, middle), 2.0, slower)
+
+
+def _at(each_layer: Tensor, stages: Stages, chosen: Tensor) -> Tensor:
+    first, middle, last = _on(each_layer, stages)
+    return torch.where(chosen == 0, first, torch.where(chosen == 1, middle, last))
+
+
+def _rest(
+    operators: Operators,
+    groups: Groups,
+    hidden: Tensor,
+    times: LayerTimes,
+    stages: Stages,
+    layout: Layout,
+    work: Work,
+    device: Device,
+    links: Links,
+    efficiency: Efficiency,
+) -> dict[str, Tensor]:
+    """What a step takes beside its micro-batches: bubble, data, optimizer."""
+    real = _reached(links, efficiency)
+    tokens = layout.micro_batch * work.sequence / layout.context
+    round_trip = _round_trip(times.total, stages)
+    slowest = _slowest(times.total, stages)
+    forward = _at(times.forward, stages, slowest)
+    waiting = pipeline.bubble_seconds(
+        layout.schedule,
+        layout.pipeline,
+        layout.virtual,
+        forward,
+        round_trip - forward,
+        _at(times.weights, stages, slowest),
+    )
+    # Of the first stage, which has the embedding besides its layers.
+    held = held_parameters(operators, groups, layout, torch.zeros_like(layout.tensor))
+    parameters = stages.first.unsqueeze(1) * (held.matrices + held.vectors)
+    units = stages.first.sum(0)
+    return {
+        "bubble": waiting + traffic.sending_seconds(hidden, layout, real, tokens),
+        "data": traffic.data_seconds(
+            operators, parameters, units, layout, real, efficiency, work, round_trip
         ),
-        "expert": traffic.expert_seconds(
-            operators, hidden, layout, links, efficiency, tokens, work, computed
-        ),
-        "context": traffic.context_seconds(operators, layout, links, tokens, work, passes),
-        "host": host,
+        "optimizer": optimizer_seconds(parameters, layout, device, efficiency, work),
     }
-    moved = busy["tensor"] + busy["expert"] + busy["context"] + host
-    return torch.stack([*(busy[name] for name in BUSY), forward.total + moved / 2.0, weights])
+
+
+def _straggling(layout: Layout, efficiency: Efficiency) -> Tensor:
+    ranks = layout.tensor * layout.pipeline * layout.context * layout.data
+    return efficiency.straggling * torch.log2(ranks)
