@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from .cases import Case, CaseColumns, case_columns, step_times
 from .counting import count_flop, count_parameters
-from .efficiency import NAMES, Fitted, bounded, priors, spreads
+from .efficiency import NAMES, UNFITTED_APART, Fitted, bounded, priors, spreads
 from .measured import MeasuredRow
 
 CORNER = 0.05
@@ -26,6 +27,9 @@ ENDS = (0.05, 0.95)
 
 STEPS = 60
 """Iterations of a fit."""
+
+LEAST_APART = 1e-3
+"""Of ``Fitted.apart``: rows that differ in nothing tell nothing."""
 
 SHARING = 0.35
 """Power of a source's rows that divides the weight of each: rows of one source are alike."""
@@ -190,11 +194,45 @@ def residual_intervals(
     return found
 
 
+def layouts_apart(measured: Measurements, errors: Tensor) -> float | None:
+    """Return the median difference of two rows' errors that differ in nothing but the layout.
+
+    Groups of rows weigh as the square root of their pairs. None where there is no pair.
+
+    Args:
+        measured: rows.
+        errors: logarithm of predicted over measured time; ``(rows,)``.
+    """
+    groups: dict[tuple[object, ...], list[int]] = {}
+    for index, row in enumerate(measured.rows):
+        case = row.case
+        same = (row.source, row.model, row.gpu, row.gpus, case.precision, case.sequence)
+        groups.setdefault(same, []).append(index)
+    gaps: list[Tensor] = []
+    weights: list[Tensor] = []
+    for places in groups.values():
+        pairs = [
+            (one, other)
+            for one, other in itertools.combinations(places, 2)
+            if measured.rows[one].case.layout != measured.rows[other].case.layout
+        ]
+        if pairs:
+            first, second = torch.tensor(pairs).T
+            gaps.append((errors[first] - errors[second]).abs())
+            weights.append(torch.full((len(pairs),), len(pairs) ** -0.5, dtype=torch.float64))
+    if not gaps:
+        return None
+    sizes, order = torch.cat(gaps).sort()
+    shares = torch.cat(weights)[order].cumsum(0)
+    return float(sizes[int((shares < shares[-1] / 2).sum())])
+
+
 def profile(
     measured: Measurements, free: Tensor, left_out: Tensor | None = None, note: str = ""
 ) -> Fitted:
     """Return fitted values as they are kept in a file; those no row speaks of are left out."""
     values = bounded(free)
+    apart = None if left_out is None else layouts_apart(measured, left_out)
     changed = (free - priors()).abs() > 1e-6
     return Fitted(
         fitted=dt.date.today(),
@@ -202,6 +240,7 @@ def profile(
         sources=tuple(dict.fromkeys(row.source for row in measured.rows)),
         note=note,
         intervals={} if left_out is None else residual_intervals(measured, left_out),
+        apart=max(apart or UNFITTED_APART, LEAST_APART),
         values={
             name: float(values[index]) for index, name in enumerate(NAMES) if bool(changed[index])
         },

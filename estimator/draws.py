@@ -77,10 +77,15 @@ def settings(
         raise RequestError("seed", f"got {seed}; allowed: 0 to {2**31 - 1}")
     if method not in ("sobol", "random"):
         raise RequestError("method", f"got {shown(method)}; allowed: sobol, random")
-    return Settings(samples, seed, _device(device), method)
+    return Settings(samples, seed, choose_device(device), method)
 
 
-def _device(name: str) -> str:
+def choose_device(name: str) -> str:
+    """Return a device by its name: ``auto`` is a GPU where there is one.
+
+    Raises:
+        RequestError: where there is no such device.
+    """
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:

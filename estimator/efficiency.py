@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import torch
 from pydantic import Field
@@ -171,6 +171,10 @@ NAMES = tuple(PARAMETERS)
 INDEX = {name: index for index, name in enumerate(NAMES)}
 
 
+UNFITTED_APART = 0.1
+"""Of ``Fitted.apart``, where no pair of rows tells it."""
+
+
 class Fitted(Spec):
     """A profile's file.
 
@@ -181,6 +185,8 @@ class Fitted(Spec):
         note: what else there is to say.
         intervals: by the kind of case, 5th and 95th percentile of measured over predicted time,
             of sources that were left out.
+        apart: median difference of two rows' errors, in logarithms, of one model and accelerator
+            under two layouts, of sources that were left out.
         values: efficiencies by name.
     """
 
@@ -189,6 +195,7 @@ class Fitted(Spec):
     sources: tuple[str, ...]
     note: str = ""
     intervals: dict[str, tuple[float, float]] = Field(default_factory=dict)
+    apart: Annotated[float, Field(gt=0)] = UNFITTED_APART
     values: dict[str, float]
 
 
@@ -259,6 +266,7 @@ def write_profile(fitted: Fitted, path: Path) -> None:
         f"rows = {fitted.rows}",
         f"sources = [{', '.join(_quoted(source) for source in fitted.sources)}]",
         f"note = {_quoted(fitted.note)}",
+        f"apart = {fitted.apart:.4g}",
         "",
         "[intervals]",
         *(f'"{name}" = [{low:.4g}, {high:.4g}]' for name, (low, high) in fitted.intervals.items()),

@@ -74,6 +74,14 @@ BEST_PRODUCT = {"ampere": 0.84, "hopper": 0.807, "blackwell": 0.776, "cdna": 0.6
 """Share of the 16-bit peak that the best measured product reaches, the median of a generation's
 profiles."""
 
+LACKS: dict[str, dict[str, tuple[int, ...]]] = {
+    "early": {"vpp": (1,), "cp": (1,)},
+    "megatron": {"cp": (1,)},
+    "scripts": {"tp": (1,), "pp": (1,), "cp": (1,)},
+}
+"""Choices of a layout that a generation of software has, where it lacks others: DeepSpeed's
+pipelines do not interleave; context parallelism came to Megatron in 2023."""
+
 GRAPHED = 2026.4
 """From when NVIDIA's releases (26.06) no longer wait for the host between experts' kernels."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 import torch
 from pydantic import Field, model_validator
@@ -21,6 +21,8 @@ Recompute = Literal["none", "selective", "operators", "full"]
 Recipe = Literal["megatron", "deepspeed", "deepspeed-bf16", "fsdp"]
 Optimizer = Literal["adamw", "adamw-8bit", "muon"]
 Schedule = Literal["1f1b", "zero-bubble", "dualpipe"]
+
+Kinds = TypeVar("Kinds", float, Tensor)
 
 LONGEST_SEQUENCE = 10**9
 
@@ -87,6 +89,11 @@ COMMUNICATOR_GB = 0.4
 
 BUCKETS_GB = {"deepspeed": 3.0, "deepspeed-bf16": 3.0}
 """DeepSpeed's two buckets to reduce and one to gather, of 5e8 elements each (its defaults)."""
+
+
+def process_gb(groups: Kinds) -> Kinds:
+    """Return what a process takes beside tensors and buckets, from its kinds of parallel groups."""
+    return CONTEXT_GB + COMMUNICATOR_GB * groups
 
 
 class Layout(Spec):
@@ -157,6 +164,8 @@ class Layout(Spec):
     def _consistent(self) -> Layout:
         if self.vpp > 1 and self.pp == 1:
             raise ValueError(f"vpp: got {self.vpp}; allowed: 1, as pp is 1")
+        if self.schedule != "1f1b" and self.pp == 1:
+            raise ValueError(f"schedule: got {self.schedule}; allowed: 1f1b, as pp is 1")
         if self.schedule != "1f1b" and self.vpp > 1:
             raise ValueError(f"vpp: got {self.vpp}; allowed with {self.schedule}: 1")
         if self.schedule == "dualpipe" and self.pp % 2:
@@ -203,7 +212,7 @@ class Layout(Spec):
             return self.overhead_gb
         groups = sum(degree > 1 for degree in (self.tp, self.pp, self.dp, self.cp, self.ep))
         buckets = BUCKETS_GB.get(self.used_recipe, 0.0) if self.zero and self.dp > 1 else 0.0
-        return CONTEXT_GB + COMMUNICATOR_GB * groups + buckets
+        return process_gb(groups) + buckets
 
     @property
     def adapted(self) -> frozenset[str]:

@@ -320,6 +320,7 @@ def training_memory(
     recipe: Recipe,
     activations: Activations,
     stage: Tensor,
+    on_stage: Tensor | None = None,
 ) -> Memory:
     """Bytes that one accelerator of a pipeline stage holds at the peak of a training step.
 
@@ -333,8 +334,10 @@ def training_memory(
         recipe: what is held for each parameter.
         activations: what is kept for the backward pass.
         stage: pipeline stage, from 0; ``(*batch)``.
+        on_stage: layers of its ranks, where they are known; ``(groups, *batch)``.
     """
-    on_stage = rank_layers(groups, layers, layout, stage)
+    if on_stage is None:
+        on_stage = rank_layers(groups, layers, layout, stage)
     held = held_parameters(operators, groups, layout, recipe.adapter_rank)
     tokens = layout.micro_batch * activations.sequence / layout.context
     flying = in_flight(
@@ -396,28 +399,31 @@ def _states(
     """Weights, gradients and optimizer states of a stage, and what full sharding gathers."""
     replicas = layout.tensor * layout.context * layout.data / (layout.expert * layout.expert_tensor)
     expert_shards = torch.minimum(layout.shards, replicas)
-    shards = torch.where(operators.expert > 0, expert_shards, layout.shards)
+    is_expert = operators.expert > 0
     inside = (groups.place == 0).unsqueeze(1)
-    state = torch.where(inside, recipe.matrix_state, recipe.other_state)
     parameters = held.matrices + held.vectors
-    states = held.matrices * state + held.vectors * recipe.other_state
 
     def on_rank(figure: Tensor, least: int) -> Tensor:
-        divided = torch.where(layout.zero >= least, figure / shards, figure)
-        return (on_stage.unsqueeze(1) * divided).sum((0, 1))
+        dense = (on_stage * torch.where(is_expert, 0.0, figure).sum(1)).sum(0)
+        routed = (on_stage * torch.where(is_expert, figure, 0.0).sum(1)).sum(0)
+        divided = dense / layout.shards + routed / expert_shards
+        return torch.where(layout.zero >= least, divided, dense + routed)
 
+    inner = torch.where(inside, held.matrices, 0.0)
+    optimizer = on_rank(inner, 1) * recipe.matrix_state
+    optimizer = optimizer + on_rank(parameters - inner, 1) * recipe.other_state
     unit = torch.where(on_stage > 0, parameters.sum(1), 0.0).amax(0)
     gathered = unit * (PREFETCHED * recipe.gathered + recipe.trained * recipe.gathered)
     nothing = torch.zeros_like(unit)
     adapters = held.adapters
     return Memory(
-        weights=on_rank(parameters * recipe.weight + adapters * recipe.adapter_weight, 3),
-        gradients=on_rank(
-            parameters * recipe.gradient * recipe.trained + adapters * recipe.adapter_gradient, 2
-        ),
-        optimizer=on_rank(states * recipe.trained + adapters * recipe.adapter_state, 1),
+        weights=on_rank(parameters, 3) * recipe.weight
+        + on_rank(adapters, 3) * recipe.adapter_weight,
+        gradients=on_rank(parameters, 2) * recipe.gradient * recipe.trained
+        + on_rank(adapters, 2) * recipe.adapter_gradient,
+        optimizer=optimizer * recipe.trained + on_rank(adapters, 1) * recipe.adapter_state,
         activations=nothing,
         logits=nothing,
         gathered=torch.where((layout.zero >= 3) & (layout.shards > 1), gathered, 0.0),
-        step=on_rank(parameters * recipe.step * recipe.trained, 1),
+        step=on_rank(parameters, 1) * recipe.step * recipe.trained,
     )

@@ -89,6 +89,7 @@ def test_layouts_that_do_not_divide_the_model(layout: dict[str, int], problem: s
     ("layout", "problem"),
     [
         ({"vpp": 2}, "vpp: got 2; allowed: 1, as pp is 1"),
+        ({"schedule": "zero-bubble"}, "schedule: got zero-bubble; allowed: 1f1b, as pp is 1"),
         ({"pp": 3, "schedule": "dualpipe"}, "pp: got 3; allowed with dualpipe: an even number"),
         ({"pp": 2, "vpp": 2, "schedule": "zero-bubble"}, "vpp: got 2; allowed with zero-bubble: 1"),
         ({"zero": 4}, "less than or equal to 3"),

@@ -11,7 +11,13 @@ import pytest
 import torch
 
 import computebill as cb
-from computebill.calibration import fit, leave_sources_out, measurements, residual_intervals
+from computebill.calibration import (
+    fit,
+    layouts_apart,
+    leave_sources_out,
+    measurements,
+    residual_intervals,
+)
 from computebill.cases import step_times
 from computebill.efficiency import INDEX, bounded, priors, read_profile
 from computebill.measured import read_measured
@@ -269,3 +275,19 @@ def test_all_published_rows_with_their_source_left_out() -> None:
     assert left_out.mape <= 0.114
     assert left_out.coverage_90 is not None
     assert 0.85 <= left_out.coverage_90 <= 0.95
+
+
+def test_layouts_of_one_model_tell_how_far_errors_are_apart(write: Write) -> None:
+    rows, _ = read_measured(
+        write(
+            {"tp": 1, "dp": 8},
+            {"tp": 2, "dp": 4},
+            {"tp": 4, "dp": 2},
+            {"tp": 4, "dp": 2, "model": "other"},
+        )
+    )
+    measured = measurements(rows)
+    errors = torch.tensor([0.0, 0.1, 0.4, 5.0], dtype=torch.float64)
+    # Pairs of the first three are 0.1, 0.3 and 0.4 apart; the fourth is of another model.
+    assert layouts_apart(measured, errors) == pytest.approx(0.3)
+    assert layouts_apart(measurements(rows[2:]), errors[2:]) is None
