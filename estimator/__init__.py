@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from .mfu import utilisation as utilisation
     from .model import ModelCard as ModelCard
     from .model import describe_model as describe_model
+    from .plan import Plan as Plan
+    from .plan import plan as plan
+    from .plan_spec import PlanSpec as PlanSpec
     from .programme import Programme as Programme
     from .programme import load_programme as load_programme
     from .programme import shipped_programmes as shipped_programmes
@@ -39,6 +42,8 @@ _HOMES = {
     "Architecture": "architectures",
     "Layout": "layout",
     "ModelCard": "model",
+    "Plan": "plan",
+    "PlanSpec": "plan_spec",
     "Programme": "programme",
     "RequestError": "errors",
     "RunEstimate": "run",
@@ -53,6 +58,7 @@ _HOMES = {
     "estimate_run": "run",
     "find_accelerator": "accelerators",
     "list_accelerators": "accelerators",
+    "plan": "plan",
     "load_programme": "programme",
     "read_architecture": "architectures",
     "shares_elsewhere": "elsewhere",

@@ -16,6 +16,7 @@ import click
 
 COMMANDS = {
     "run": "Price a hypothetical training run: FLOP, days, GPU-hours, dollars, energy.",
+    "plan": "Find the layout, GPU count and accelerator that are fastest or cheapest.",
     "model": "Count a model's parameters, FLOP and memory from its config.json.",
     "mfu": "Read a speed, or a published MFU, under every convention.",
     "validate": "Predict measured training steps, and say how far off the model is.",

@@ -66,7 +66,7 @@ def save(chart: Any, target: Path) -> None:
 def spend_chart(estimates: Sequence[SpendEstimate]) -> Any:
     """Stacked bars of final runs and all else, with the interval; below, the follower's bill."""
     chart = alt.vconcat(_share_bars(estimates), _follower_lines(estimates), spacing=28)
-    return _styled(chart.resolve_scale(color="independent"))
+    return styled(chart.resolve_scale(color="independent"))
 
 
 def _names(estimates: Sequence[SpendEstimate]) -> list[str]:
@@ -178,10 +178,10 @@ def run_chart(estimate: RunEstimate) -> Any:
     title = f"{name}: cost, median and 5th to 95th percentile"
     costs = alt.vconcat(*parts, title=title, spacing=0).resolve_scale(x="shared")
     if estimate.model is None or estimate.model.step is None:
-        return _styled(costs)
+        return styled(costs)
     step = estimate.model.step
     charts = [costs, _spent(step), _scaling_line(estimate, step)]
-    return _styled(alt.vconcat(*charts).resolve_scale(color="independent"))
+    return styled(alt.vconcat(*charts).resolve_scale(color="independent"))
 
 
 def _spent(step: StepEstimate) -> Any:
@@ -271,7 +271,8 @@ def _dollars(field: str, axis: Any) -> Any:
     return alt.X(field, scale=alt.Scale(type="log", nice=False), axis=axis, title="USD")
 
 
-def _styled(chart: Any) -> Any:
+def styled(chart: Any) -> Any:
+    """Give a chart the look that all of them have."""
     return (
         chart.configure_view(stroke=None)
         .configure_axis(
@@ -335,7 +336,7 @@ def model_chart(card: ModelCard) -> Any:
     rule = (
         alt.Chart(pd.DataFrame({"gb": [limit]})).mark_rule(color=FINAL, strokeDash=[5, 4])
     ).encode(x="gb:Q")
-    return _styled(alt.vconcat(shares, bars + rule).resolve_scale(color="independent"))
+    return styled(alt.vconcat(shares, bars + rule).resolve_scale(color="independent"))
 
 
 def mfu_chart(found: Utilisation) -> Any:
@@ -343,7 +344,7 @@ def mfu_chart(found: Utilisation) -> Any:
     rows = [{"convention": name, "share": share} for name, share in found.mfu.items() if share]
     if found.hfu is not None:
         rows.append({"convention": "hfu", "share": found.hfu})
-    return _styled(
+    return styled(
         alt.Chart(pd.DataFrame(rows), title=f"Utilisation of {found.accelerator.title}")
         .mark_bar(color=WAY_COLOURS[0])
         .encode(
@@ -386,4 +387,4 @@ def validation_chart(found: Validation) -> Any:
             tooltip=["source", "model", "gpu", alt.Tooltip("error:Q", format="+.1%")],
         )
     )
-    return _styled((area + points).properties(width=WIDTH, height=WIDTH))
+    return styled((area + points).properties(width=WIDTH, height=WIDTH))

@@ -1,0 +1,102 @@
+"""Where layouts that experts chose rank among all: ``python bench/published_layouts.py TABLE``.
+
+TABLE is a CSV of measured steps (docs/measured-steps.md). Of each model, accelerator and number of
+them, the fastest measured layout is looked up among all that are legal and fit, by predicted time.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import torch
+
+from computebill.cases import Case
+from computebill.efficiency import bounded, read_profile, unbounded
+from computebill.errors import RequestError
+from computebill.measured import MeasuredRow, read_measured
+from computebill.model import GB
+from computebill.space import Grid, make_space
+from computebill.timing import estimate_step
+
+VALUES = bounded(unbounded(read_profile().values))
+LARGE = 64
+"""Accelerators from which a layout is a choice that matters."""
+
+
+def feasible_seconds(case: Case, batch: int) -> torch.Tensor:
+    """Predicted seconds of all layouts that are legal and fit."""
+    base = case.layout.model_dump(
+        include={"attention", "kernels", "sequence_parallel", "lora_rank"}
+    )
+    if case.layout.tp == 1:
+        del base["sequence_parallel"]
+    space = make_space(
+        case.architecture,
+        case.accelerator,
+        case.precision,
+        case.sequence,
+        case.software,
+        type(case.layout)(**base),
+        {"recompute": ["none", "full"]},
+    )
+    grid = Grid(space, VALUES, torch.device("cpu"))
+    room = case.accelerator.memory_gb.value * GB
+    found = []
+    for pipes in grid.chunks():
+        chunk = grid.evaluate(pipes, case.layout.accelerators, batch)
+        legal = chunk.bytes <= room
+        for mask in chunk.masks.values():
+            legal = legal & mask
+        found.append((chunk.seconds + torch.zeros_like(chunk.bytes))[legal])
+    return torch.cat(found)
+
+
+def chosen(rows: Sequence[MeasuredRow]) -> list[MeasuredRow]:
+    """The fastest measured of each model, accelerator, number, batch and precision."""
+    best: dict[tuple[object, ...], MeasuredRow] = {}
+    for row in rows:
+        case = row.case
+        if row.gpus < LARGE or row.seconds is None or case.layout.lora_rank:
+            continue
+        what = (row.model, row.gpu, row.gpus, case.precision, case.sequence, row.tokens)
+        if what not in best or row.seconds < (best[what].seconds or 0.0):
+            best[what] = row
+    return list(best.values())
+
+
+def main() -> None:
+    rows, _ = read_measured(sys.argv[1])
+    shares = []
+    head = f"{'source':18}{'model':28}{'GPUs':>7} {'layout':26}{'feasible':>9}"
+    print(f"{head}{'rank':>7}{'over best':>11}")
+    for row in chosen(rows):
+        layout = row.case.layout
+        batch = layout.micro_batch * (layout.micro_batches or 1) * layout.dp
+        own = estimate_step(row.case).seconds
+        try:
+            seconds = feasible_seconds(row.case, batch)
+        except RequestError as reason:
+            print(f"{row.source:18}{row.model[:26]:28} left out: {reason}")
+            continue
+        if not len(seconds):
+            print(f"{row.source:18}{row.model[:26]:28} left out: nothing fits by the memory model")
+            continue
+        share = float((seconds < own * (1 - 1e-9)).double().mean())
+        shares.append((share, own / float(seconds.min()) - 1))
+        told = f"tp {layout.tp} pp {layout.pp} vpp {layout.vpp} cp {layout.cp} ep {layout.ep}"
+        print(
+            f"{row.source:18}{row.model[:26]:28}{int(row.gpus):>7} {told:26}{len(seconds):>9,}"
+            f"{share:>7.1%}{shares[-1][1]:>+11.1%}"
+        )
+    ranks = torch.tensor([share for share, _ in shares], dtype=torch.float64)
+    over = torch.tensor([gap for _, gap in shares], dtype=torch.float64)
+    near = float((ranks <= 0.05).double().mean())
+    print(
+        f"{len(ranks)} layouts: {near:.0%} among the best 5 %; rank, median {ranks.median():.1%}, "
+    )
+    print(f"90th percentile {ranks.quantile(0.9):.1%}; over the best, median {over.median():+.1%}")
+
+
+if __name__ == "__main__":
+    main()

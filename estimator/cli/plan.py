@@ -1,0 +1,93 @@
+"""``computebill plan``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .options import Outputs, output_options, profiles_option
+
+FIELDS = (
+    ("name", "A name for the plan."),
+    ("model", "config.json, or its directory."),
+    ("tokens", "Tokens trained on, 15.6T."),
+    ("accelerator", "Names, or profiles' files: h100,h200,b200; each is tried."),
+    ("count", "Accelerators: 512, or 512,1024, or 64..4096 (powers of two); each is tried."),
+    ("max-gpus", "In its place: powers of two from 8 up to this, and this."),
+    ("global-batch", "Sequences a step."),
+    ("sequence-length", "Tokens a sequence."),
+    ("precision", "Of products, bf16,fp8; each is tried."),
+    ("software", "For the step's time: early, megatron, eager, fused, modern, graphed, …"),
+    ("efficiency", "Efficiencies fitted by `computebill calibrate`, in place of the shipped."),
+    ("objective", "What is to be least: time, cost or energy (default time)."),
+    ("max-days", "Of the run, at the median."),
+    ("max-cost", "USD of renting, 20M, at the median."),
+    ("memory-margin", "Share of the memory that is to stay free (default 0.05)."),
+    ("top", "Layouts that are shown, the best included (default 6)."),
+    ("tp", "Tensor parallel ranks to try, 4,8; all powers of two of a domain if not given."),
+    ("pp", "Pipeline stages to try."),
+    ("vpp", "Chunks of layers on a stage to try."),
+    ("schedule", "Of the pipeline, to try: 1f1b (default), zero-bubble, dualpipe."),
+    ("cp", "Ranks that share a sequence, to try."),
+    ("ep", "Expert parallel ranks to try."),
+    ("etp", "Tensor parallel ranks of an expert, to try: 1, tp (default both)."),
+    ("zero", "ZeRO stages to try (default 1,3)."),
+    ("micro-batch", "Sequences of a micro-batch, to try (default 1,2,4,8,16)."),
+    ("recompute", "What to recompute, to try (default none,full)."),
+    ("price", "USD per accelerator-hour, 2.1 or 1.5..3."),
+    ("provider", "Take the price from this provider's list: aws, gcp, lambda, …"),
+    ("commitment", "Of that price: on-demand, 1y, 3y, spot."),
+    ("date", "Of the prices, 2025-06-30."),
+)
+
+
+def _field_options(command: Any) -> Any:
+    for name, text in reversed(FIELDS):
+        command = click.option(f"--{name}", metavar="VALUE", help=text)(command)
+    return command
+
+
+@click.command()
+@click.argument("spec", required=False, metavar="[SPEC]")
+@_field_options
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:1.")
+@profiles_option
+@output_options
+def command(
+    spec: str | None,
+    device: str,
+    profiles: tuple[Path, ...],
+    outputs: Outputs,
+    **fields: str | None,
+) -> None:
+    """Find the layout, the number of GPUs and the accelerator that are fastest or cheapest.
+
+    SPEC is a TOML file of the same fields as the flags; a flag goes before the file.
+
+    \b
+    computebill plan --model config.json --tokens 2T --accelerator h100 --count 512 \\
+      --global-batch 1024 --sequence-length 4096
+    computebill plan --model config.json --tokens 15T --accelerator h100,h200,b200 \\
+      --max-gpus 4096 --global-batch 2048 --objective cost --max-days 60
+    """  # noqa: D301 -- click reads the backslash
+    outputs.check()
+    from ..plan import plan
+    from ..plan_spec import plan_spec
+
+    given = {name: value for name, value in fields.items() if value is not None}
+    asked = plan_spec(None if spec is None else Path(spec), given)
+    found = plan(asked, device=device, profiles=profiles)
+
+    def tables() -> Any:
+        from ..views import plan as view
+
+        return view.full(found)
+
+    def chart() -> Any:
+        from ..views import plan_chart
+
+        return plan_chart.plan_chart(found)
+
+    outputs.emit(found.to_dict(), found.to_frame, tables, chart)

@@ -1,0 +1,408 @@
+"""The best layout, number of accelerators and accelerator for a run."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from computebill.kernels import search
+
+from .accelerators import Accelerator, find_accelerator
+from .architectures import Architecture, read_architecture
+from .draws import choose_device
+from .efficiency import Fitted, bounded, read_profile, unbounded
+from .errors import RequestError
+from .generations import read_software
+from .layout import Layout, check_sequence_length
+from .model import GB, default_sequence
+from .plan_spec import PlanSpec, read_plan
+from .run import RunEstimate, estimate_run
+from .space import Grid, Space, make_space
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+KEPT = 64
+"""Fastest layouts that are kept of each accelerator, precision and number of them."""
+
+FITS = "fits the memory"
+"""The rule that only the model's and the layout's bytes decide."""
+
+PRICED_SAMPLES = 4096
+"""Draws for the price of a second; the best layout is priced with all."""
+
+OBJECTIVES = {"time": "days", "cost": "cost_usd", "energy": "energy_mwh"}
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A layout that is legal and fits, priced at medians.
+
+    Attributes:
+        accelerator: the part.
+        precision: of products.
+        layout: over accelerators.
+        step_seconds: of a step.
+        memory_gb: of the fullest process.
+        days: of the whole run.
+        cost_usd: of renting it; NaN where no price is known.
+        energy_mwh: that it takes; NaN where the part's power is not known.
+    """
+
+    accelerator: Accelerator
+    precision: str
+    layout: Layout
+    step_seconds: float
+    memory_gb: float
+    days: float
+    cost_usd: float
+    energy_mwh: float
+
+    @property
+    def cluster(self) -> tuple[str, str, int]:
+        """What it runs on: accelerator, precision, number."""
+        return self.accelerator.name, self.precision, self.layout.accelerators
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form; what is not known is null."""
+        figures = {
+            name: getattr(self, name)
+            for name in ("step_seconds", "memory_gb", "days", "cost_usd", "energy_mwh")
+        }
+        return {
+            "accelerator": self.accelerator.name,
+            "precision": self.precision,
+            "layout": self.layout.to_dict(),
+            **{name: None if math.isnan(value) else value for name, value in figures.items()},
+        }
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What ``plan`` finds.
+
+    Attributes:
+        spec: what was asked.
+        best: by the objective, under all limits.
+        estimate: of the best, with intervals.
+        runners_up: the next best of other layouts, by the objective.
+        pareto: that nothing else beats in days, cost and memory, by days.
+        each: the best of every accelerator and precision that keeps the limits, by the objective.
+        evaluated: layouts that were timed and weighed.
+        feasible: of them, those that are legal and fit.
+        excluded: of them, those that break each rule; one may break several.
+        search_seconds: that the search took.
+        apart: gap between two layouts, in its logarithm, of which one in two measured pairs is
+            predicted wrong by more.
+    """
+
+    spec: PlanSpec
+    best: Candidate
+    estimate: RunEstimate
+    runners_up: tuple[Candidate, ...]
+    pareto: tuple[Candidate, ...]
+    each: tuple[Candidate, ...]
+    evaluated: int
+    feasible: int
+    excluded: Mapping[str, int]
+    search_seconds: float
+    apart: float
+
+    def odds(self, other: Candidate) -> float | None:
+        """Return how likely another layout really takes longer a step than the best.
+
+        Errors of two layouts' predictions differ by ``apart`` or more in half of all measured
+        pairs; larger differences are as rare as in an exponential distribution of that median.
+        None on other accelerators, or another number of them, whose errors are more apart.
+        """
+        if other.cluster != self.best.cluster:
+            return None
+        gap = math.log(other.step_seconds / self.best.step_seconds)
+        tail = 0.5 * math.exp2(-abs(gap) / self.apart)
+        return 1.0 - tail if gap >= 0 else tail
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form; its keys are a contract."""
+        figures = self.estimate.to_dict()
+        priced = {
+            key: figures[key]
+            for key in ("step_seconds", "mfu", "days", "gpu_hours", "cost_usd", "energy_mwh")
+        }
+        best = self.best.to_dict()
+        return {
+            "name": self.spec.name,
+            "objective": self.spec.objective,
+            "best": {**best, **priced, "memory_gb": self.best.memory_gb},
+            "runners_up": [
+                {**each.to_dict(), "odds_slower": self.odds(each)} for each in self.runners_up
+            ],
+            "pareto": [each.to_dict() for each in self.pareto],
+            "by_accelerator": [each.to_dict() for each in self.each],
+            "evaluated": self.evaluated,
+            "feasible": self.feasible,
+            "excluded": dict(self.excluded),
+            "search_seconds": self.search_seconds,
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row a layout: the best, runners-up, and the front."""
+        import pandas as pd
+
+        groups = (("best", (self.best,)), ("runner-up", self.runners_up), ("front", self.pareto))
+        rows = []
+        for role, candidates in groups:
+            for each in candidates:
+                told = each.to_dict()
+                rows.append({"role": role, **told, **told.pop("layout")})
+        return pd.DataFrame(rows).drop(columns="layout")
+
+
+@dataclass
+class _Found:
+    """What a search has found so far."""
+
+    evaluated: int = 0
+    feasible: int = 0
+    excluded: dict[str, int] = field(default_factory=dict)
+    kept: list[_Kept] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """A layout by its place in a grid."""
+
+    space: Space
+    count: int
+    place: int
+    seconds: float
+    bytes: float
+
+
+def plan(
+    spec: PlanSpec | str | Path | Mapping[str, Any],
+    *,
+    device: str = "auto",
+    profiles: Sequence[Path] = (),
+) -> Plan:
+    """Search every layout of a cluster, or of several.
+
+    Args:
+        spec: a PlanSpec, a mapping of its fields, or a TOML file.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``.
+        profiles: folders of accelerator profiles of one's own.
+
+    Raises:
+        RequestError: naming the field that is wrong; where no layout is legal, fits and keeps the
+            limits, the rules and how many layouts each leaves out.
+    """
+    asked = read_plan(spec)
+    architecture = read_architecture(asked.model)
+    given = asked.sequence_length
+    sequence = check_sequence_length(
+        architecture, default_sequence(architecture) if given is None else given
+    )
+    fitted = read_profile(None if asked.efficiency is None else Path(asked.efficiency))
+    start = time.perf_counter()
+    found = _Found()
+    for space in _spaces(asked, architecture, sequence, profiles):
+        grid = Grid(space, bounded(unbounded(fitted.values)), torch.device(choose_device(device)))
+        for count in asked.counts:
+            _search(asked, grid, count, found)
+    seconds = time.perf_counter() - start
+    if not found.kept:
+        raise RequestError("plan", _nothing(found))
+    return _answer(asked, found, fitted, seconds, sequence, profiles)
+
+
+def _spaces(
+    asked: PlanSpec, architecture: Architecture, sequence: int, profiles: Sequence[Path]
+) -> Iterator[Space]:
+    for name in asked.accelerator:
+        accelerator = find_accelerator(name, profiles)
+        for precision in asked.precision or (accelerator.default_precision,):
+            accelerator.peak(precision)  # refuses what the part does not have
+            yield make_space(
+                architecture,
+                accelerator,
+                precision,
+                sequence,
+                read_software(asked.software),
+                asked.layout or Layout(),
+                asked.choices,
+            )
+
+
+def _search(asked: PlanSpec, grid: Grid, count: int, found: _Found) -> None:
+    """Look through one grid on so many accelerators; keep the fastest, and the front."""
+    limit = grid.space.accelerator.memory_gb.value * GB * (1 - asked.memory_margin)
+    rest = math.prod(grid.space.shape[1:])
+    fastest: list[_Kept] = []
+    for pipes in grid.chunks():
+        chunk = grid.evaluate(pipes, count, asked.global_batch)
+        times = chunk.seconds + torch.zeros_like(chunk.bytes)
+        sizes = chunk.bytes.expand_as(times)
+        size = times.numel()
+        masks = chunk.masks | {FITS: chunk.bytes <= limit}
+        legal = torch.ones((), dtype=torch.bool, device=grid.device)
+        for rule, mask in masks.items():
+            broken = int((~mask).sum()) * (size // mask.numel())
+            found.excluded[rule] = found.excluded.get(rule, 0) + broken
+            legal = legal & mask
+        seconds = torch.where(legal, times, torch.inf)
+        found.evaluated += size
+        found.feasible += int(torch.isfinite(seconds).sum())
+        places = [search.lowest(seconds, KEPT)[1], search.front_of_two(seconds, sizes)]
+        unique = sorted(set(torch.cat(places).tolist()))
+        fastest += _kept(grid.space, count, pipes.start * rest, unique, seconds, sizes)
+    found.kept += sorted(fastest, key=lambda each: (each.seconds, each.place))
+
+
+def _kept(
+    space: Space, count: int, offset: int, places: Sequence[int], seconds: Tensor, sizes: Tensor
+) -> Iterator[_Kept]:
+    rows = (each.reshape(-1)[list(places)].tolist() for each in (seconds, sizes))
+    for place, taken, size in zip(places, *rows, strict=True):
+        if math.isfinite(taken):
+            yield _Kept(space, count, offset + place, taken, size)
+
+
+def _nothing(found: _Found) -> str:
+    rules = sorted(found.excluded.items(), key=lambda each: -each[1])
+    told = "; ".join(f"{rule}: {count:,}" for rule, count in rules if count)
+    if not found.evaluated:
+        return "no layout is legal: no choice of pipeline, tensor or expert parallelism is"
+    return (
+        f"none of {found.evaluated:,} layouts is legal and fits; left out by each rule (several "
+        f"may leave out one): {told}"
+    )
+
+
+def _answer(
+    asked: PlanSpec,
+    found: _Found,
+    fitted: Fitted,
+    seconds: float,
+    sequence: int,
+    profiles: Sequence[Path],
+) -> Plan:
+    candidates = list(_priced(asked, found.kept, sequence, profiles))
+    within = _within(asked, candidates)
+    key = OBJECTIVES[asked.objective]
+    ranked = sorted(within, key=lambda each: (getattr(each, key), each.days, each.memory_gb))
+    if math.isnan(getattr(ranked[0], key)):
+        raise RequestError("objective", f"got {asked.objective}; {key} is not known: give --price")
+    best = ranked[0]
+    objectives = torch.tensor(
+        [[each.days, each.cost_usd, each.memory_gb] for each in within], dtype=torch.float64
+    ).nan_to_num(0.0)
+    front = [
+        each for each, kept in zip(within, search.front(objectives).tolist(), strict=True) if kept
+    ]
+    return Plan(
+        spec=asked,
+        best=best,
+        estimate=_estimate(
+            asked, best.accelerator, best.precision, best.layout, sequence, profiles
+        ),
+        runners_up=tuple(ranked[1 : asked.top]),
+        pareto=tuple(sorted(front, key=lambda each: (each.days, each.memory_gb))),
+        each=tuple({each.cluster[:2]: each for each in reversed(ranked)}.values())[::-1],
+        evaluated=found.evaluated,
+        feasible=found.feasible,
+        excluded={rule: count for rule, count in found.excluded.items() if count},
+        search_seconds=seconds,
+        apart=fitted.apart,
+    )
+
+
+def _priced(
+    asked: PlanSpec, kept: Sequence[_Kept], sequence: int, profiles: Sequence[Path]
+) -> Iterator[Candidate]:
+    """Candidates; a run's days, cost and energy grow with the seconds of a step."""
+    factors: dict[tuple[str, str, int], tuple[float, float, float]] = {}
+    for each in kept:
+        space, count = each.space, each.count
+        layout = space.layout(each.place, count, asked.global_batch)
+        name = (space.accelerator.name, space.precision, count)
+        if name not in factors:
+            rows = _estimate(
+                asked, space.accelerator, space.precision, layout, sequence, profiles,
+                PRICED_SAMPLES,
+            ).rows  # fmt: skip
+            per_second = rows["step_seconds"].p50
+            figures = (rows[key].p50 / per_second for key in ("days", "cloud", "energy_mwh"))
+            factors[name] = (next(figures), next(figures), next(figures))
+        days, usd, energy = (each.seconds * factor for factor in factors[name])
+        yield Candidate(
+            accelerator=space.accelerator,
+            precision=space.precision,
+            layout=layout,
+            step_seconds=each.seconds,
+            memory_gb=each.bytes / GB,
+            days=days,
+            cost_usd=usd,
+            energy_mwh=energy,
+        )
+
+
+def _within(asked: PlanSpec, candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Those that keep the limits, at medians.
+
+    Raises:
+        RequestError: naming the limit that none keeps, and how near the nearest comes.
+    """
+    left = list(candidates)
+    for name, key, unit in (("max_days", "days", "days"), ("max_cost", "cost_usd", "USD")):
+        limit = getattr(asked, name)
+        if limit is None:
+            continue
+        nearest = min(getattr(each, key) for each in left)
+        if math.isnan(nearest):
+            raise RequestError(name, "no rental price is known; give one with --price")
+        left = [each for each in left if getattr(each, key) <= limit]
+        if not left:
+            raise RequestError(
+                name,
+                f"got {limit:g}; the least of {len(candidates):,} layouts that fit takes "
+                f"{nearest:,.4g} {unit}",
+            )
+    return left
+
+
+def _estimate(
+    asked: PlanSpec,
+    accelerator: Accelerator,
+    precision: str,
+    layout: Layout,
+    sequence: int,
+    profiles: Sequence[Path],
+    samples: int | None = None,
+) -> RunEstimate:
+    spec = {
+        **asked.pricing,
+        "name": asked.name,
+        "model": asked.model,
+        "tokens": asked.tokens,
+        "accelerator": next(
+            name for name in asked.accelerator if find_accelerator(name, profiles) is accelerator
+        ),
+        "precision": precision,
+        "count": float(layout.accelerators),
+        "layout": layout.model_dump(exclude_unset=True),
+        "global_batch": asked.global_batch,
+        "sequence_length": sequence,
+        "software": asked.software,
+        "efficiency": asked.efficiency,
+    }
+    return estimate_run(
+        {key: value for key, value in spec.items() if value is not None},
+        samples=samples,
+        profiles=profiles,
+    )

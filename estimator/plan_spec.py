@@ -1,0 +1,203 @@
+"""What a plan is asked for: model, tokens, accelerators, limits, and choices that are not free."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from .layout import Layout, Recompute, Schedule
+from .prices import Commitment
+from .quantity import Number, Positive, parse_number
+from .run import Day
+from .specfile import Name, Spec, read_toml, validate
+
+CHOICES = ("tp", "pp", "vpp", "schedule", "cp", "ep", "etp", "zero", "micro_batch", "recompute")
+"""Fields of a layout that are searched, or given."""
+
+PRICING = ("price", "provider", "commitment", "date")
+
+FEWEST = 8
+"""Accelerators that a search up to a limit begins at."""
+
+
+def _split(value: object) -> object:
+    """Read ``1,2,4`` as three."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(","))
+    return value if isinstance(value, list | tuple) else (value,)
+
+
+def _texts(value: object) -> object:
+    parts = _split(value)
+    return tuple(str(part) for part in parts) if isinstance(parts, list | tuple) else parts
+
+
+def _split_counts(value: object) -> object:
+    """Read ``64..512`` as the powers of two between, ``64,96`` as two."""
+    parts = _split(value)
+    if not isinstance(parts, list | tuple):
+        return parts
+    found: list[Any] = []
+    for part in parts:
+        low, dots, high = str(part).partition("..")
+        if not dots:
+            found.append(_whole(part))
+            continue
+        first, last = _whole(low), _whole(high)
+        if first > last:
+            raise ValueError(f"got {part}; allowed: from the fewer to the more, 64..512")
+        found += [first * 2**n for n in range(64) if first * 2**n <= last]
+    return tuple(found)
+
+
+def _whole(value: object) -> int:
+    number = parse_number(value)
+    if number % 1 or number < 1:
+        raise ValueError(f"got {number:g}; allowed: a whole number, 1 or more")
+    return int(number)
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+Degrees = Annotated[
+    tuple[Annotated[int, Field(ge=1, le=10**6)], ...], BeforeValidator(_split), Field(min_length=1)
+]
+Stages = Annotated[
+    tuple[Annotated[int, Field(ge=0, le=3)], ...], BeforeValidator(_split), Field(min_length=1)
+]
+Names = Annotated[tuple[str, ...], BeforeValidator(_split), Field(min_length=1)]
+
+
+class PlanSpec(Spec):
+    """A search as its user describes it.
+
+    Attributes:
+        name: for people.
+        model: a config.json, or its directory.
+        tokens: trained on.
+        accelerator: names, or profiles' files: each is tried.
+        count: accelerators: each number is tried.
+        max_gpus: in its place, powers of two from 8 up to this, and this.
+        global_batch: sequences a step.
+        sequence_length: tokens a sequence.
+        precision: of products: each is tried; the accelerator's own if not given.
+        software: generation of the training software.
+        efficiency: a file of fitted efficiencies in place of the shipped ones.
+        objective: what is to be least: time, cost or energy.
+        max_days: of the run, at the median.
+        max_cost: USD of renting, at the median.
+        memory_margin: share of the memory that is to stay free.
+        top: layouts that are shown, the best included.
+        layout: what no choice decides.
+        tp: choices that are tried, in place of all, as of all that follow.
+        pp: pipeline stages.
+        vpp: chunks of a stage.
+        schedule: 1f1b if not given.
+        cp: context parallel ranks.
+        ep: expert parallel ranks.
+        etp: 1 (experts are whole) and tp (divided as all else) if not given.
+        zero: 1 and 3 if not given, 3 also inside a domain.
+        micro_batch: 1, 2, 4, 8 and 16 if not given.
+        recompute: none and full if not given.
+        price: USD per accelerator-hour; or take it from a provider's list.
+        provider: whose list price.
+        commitment: on-demand, 1y, 3y or spot.
+        date: of the prices.
+    """
+
+    name: Name = "plan"
+    model: str
+    tokens: Positive
+    accelerator: Names
+    count: Annotated[tuple[int, ...], BeforeValidator(_split_counts)] | None = None
+    max_gpus: Whole | None = None
+    global_batch: Whole
+    sequence_length: Whole | None = None
+    precision: Names | None = None
+    software: str = "modern"
+    efficiency: str | None = None
+    objective: Literal["time", "cost", "energy"] = "time"
+    max_days: Number | None = None
+    max_cost: Number | None = None
+    memory_margin: Annotated[Number, Field(ge=0, lt=1)] = 0.05
+    top: Annotated[Whole, Field(le=1000)] = 6
+    layout: Layout | None = None
+    tp: Degrees | None = None
+    pp: Degrees | None = None
+    vpp: Degrees | None = None
+    schedule: Annotated[tuple[Schedule, ...], BeforeValidator(_split)] | None = None
+    cp: Degrees | None = None
+    ep: Degrees | None = None
+    etp: Annotated[tuple[Literal["1", "tp"], ...], BeforeValidator(_texts)] | None = None
+    zero: Stages | None = None
+    micro_batch: Degrees | None = None
+    recompute: Annotated[tuple[Recompute, ...], BeforeValidator(_split)] | None = None
+    price: Positive | None = None
+    provider: str | None = None
+    commitment: Commitment = "on-demand"
+    date: Day | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> PlanSpec:
+        if (self.count is None) == (self.max_gpus is None):
+            raise ValueError("give count or max_gpus")
+        if self.price is not None and (self.provider or self.commitment != "on-demand"):
+            raise ValueError("give price, or provider and commitment, not both")
+        for key in ("max_days", "max_cost"):
+            limit = getattr(self, key)
+            if limit is not None and limit <= 0:
+                raise ValueError(f"{key}: got {limit:g}; allowed: above 0")
+        return self
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Numbers of accelerators to try, each once."""
+        if self.count is not None:
+            return tuple(dict.fromkeys(self.count))
+        most = self.max_gpus or 1
+        powers = (FEWEST * 2**n for n in range(64) if FEWEST * 2**n <= most)
+        return tuple(dict.fromkeys((*powers, most)))
+
+    @property
+    def choices(self) -> dict[str, tuple[Any, ...]]:
+        """Choices that were given, by the layout's fields."""
+        given = {name: getattr(self, name) for name in CHOICES}
+        return {name: values for name, values in given.items() if values is not None}
+
+    @property
+    def pricing(self) -> dict[str, Any]:
+        """What a run's price hangs on, as a run's fields."""
+        return {name: value for name in PRICING if (value := getattr(self, name)) is not None}
+
+
+def read_plan(spec: PlanSpec | str | Path | Mapping[str, Any]) -> PlanSpec:
+    """Return what a plan is asked for.
+
+    Raises:
+        RequestError: naming the field, or the file and its field.
+    """
+    if isinstance(spec, PlanSpec):
+        return spec
+    if isinstance(spec, str | Path):
+        return plan_spec(Path(spec), {})
+    return validate(PlanSpec, spec, "plan")
+
+
+def plan_spec(path: Path | None, flags: Mapping[str, Any]) -> PlanSpec:
+    """Return the plan that a file describes, flags going before it.
+
+    Raises:
+        RequestError: naming the flag, or the file and its field.
+    """
+    data: dict[str, Any] = {} if path is None else read_toml(path)
+    if path is not None:
+        for key in ("model", "efficiency"):
+            if isinstance(data.get(key), str):
+                data[key] = str(path.parent / data[key])
+    replaced = {"count": "max_gpus", "max_gpus": "count"}
+    for flag in flags:
+        data.pop(replaced.get(flag, ""), None)
+    named = frozenset(flags) if path is not None else frozenset(PlanSpec.model_fields)
+    return validate(PlanSpec, {**data, **flags}, "plan" if path is None else str(path), named)

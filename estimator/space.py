@@ -1,0 +1,477 @@
+"""Every layout of a cluster as one grid of columns: times and memory, what they share once.
+
+A grid has a dimension for each choice: pipeline (stages, chunks, schedule), tensor, context,
+expert (ranks, and whether tensor parallel ranks divide experts), sharding (ZeRO stage, and whether
+inside a domain), micro-batch, recomputation. Data parallelism is what is left of the accelerators.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from computebill.kernels import memory, search, step
+from computebill.kernels.collectives import Links
+from computebill.kernels.conditions import Efficiency
+
+from .accelerators import Accelerator
+from .architectures import Architecture
+from .architectures.columns import columns
+from .cases import Case, case_columns
+from .efficiency import INDEX, kernel_efficiency
+from .errors import RequestError
+from .generations import LACKS, Software
+from .layout import (
+    RECOMPUTE,
+    SCHEDULES,
+    Layout,
+    activation_columns,
+    check_layout,
+    layout_columns,
+    process_gb,
+    recipe_columns,
+)
+from .model import GB, RESERVED
+from .specfile import validate
+
+DIMENSIONS = 7
+PIPE, TENSOR, CONTEXT, EXPERT, SHARDING, MICRO, RECOMPUTED = range(DIMENSIONS)
+
+ROWS = 2**18
+"""Layouts of a chunk, at most but for one pipeline: columns of so many stay in a cache."""
+
+LONGEST_PIPELINE = 128
+MOST_EXPERT_RANKS = 512
+SHORTEST_PART = 1024
+"""Tokens of a sequence that a context parallel rank has at least."""
+
+MICRO_BATCHES = (1, 2, 4, 8, 16)
+
+
+class Pipe(NamedTuple):
+    """A pipeline: stages, chunks of a stage, schedule."""
+
+    pp: int
+    vpp: int
+    schedule: str
+
+
+class Experts(NamedTuple):
+    """Expert parallel ranks, and whether tensor parallel ranks divide each expert."""
+
+    ep: int
+    divided: bool
+
+
+class Sharding(NamedTuple):
+    """A ZeRO stage, and whether it shards inside a domain only."""
+
+    zero: int
+    inside: bool
+
+
+@dataclass(frozen=True)
+class Space:
+    """Choices that each are legal by themselves.
+
+    Attributes:
+        architecture: the model.
+        accelerator: the part.
+        precision: of products.
+        sequence: tokens of a sequence.
+        software: generation of the software.
+        base: what no choice decides.
+        pipes: choices of the pipeline.
+        tp: tensor parallel ranks.
+        cp: context parallel ranks.
+        experts: choices for experts.
+        sharding: choices of ZeRO.
+        micro: sequences of a micro-batch.
+        recompute: what is computed again.
+    """
+
+    architecture: Architecture
+    accelerator: Accelerator
+    precision: str
+    sequence: int
+    software: Software
+    base: Layout
+    pipes: tuple[Pipe, ...]
+    tp: tuple[int, ...]
+    cp: tuple[int, ...]
+    experts: tuple[Experts, ...]
+    sharding: tuple[Sharding, ...]
+    micro: tuple[int, ...]
+    recompute: tuple[str, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """How many choices each dimension has."""
+        parts: tuple[tuple[Any, ...], ...] = (
+            self.pipes,
+            self.tp,
+            self.cp,
+            self.experts,
+            self.sharding,
+            self.micro,
+            self.recompute,
+        )
+        return tuple(len(part) for part in parts)
+
+    def layout(self, place: int, count: int, batch: int) -> Layout:
+        """Return the layout at a place of the flattened grid."""
+        places = []
+        for length in reversed(self.shape):
+            place, here = divmod(place, length)
+            places.append(here)
+        recompute, micro, sharding, experts, cp, tp, pipe = places
+        chosen, ranks = self.pipes[pipe], self.tp[tp] * self.cp[cp]
+        dp = count // (ranks * chosen.pp)
+        zero = self.sharding[sharding]
+        within = min(domain_size(self.accelerator), dp * self.cp[cp])
+        given = {name: getattr(self.base, name) for name in self.base.model_fields_set}
+        return Layout(
+            **given
+            | {
+                "pp": chosen.pp,
+                "vpp": chosen.vpp,
+                "schedule": chosen.schedule,
+                "tp": self.tp[tp],
+                "cp": self.cp[cp],
+                "dp": dp,
+                "ep": self.experts[experts].ep,
+                "etp": self.tp[tp] if self.experts[experts].divided else 1,
+                "zero": zero.zero,
+                "shards": within if zero.inside else None,
+                "micro_batch": self.micro[micro],
+                "micro_batches": batch // (dp * self.micro[micro]),
+                "recompute": self.recompute[recompute],
+            }
+        )
+
+
+def domain_size(accelerator: Accelerator) -> int:
+    """Return how many accelerators fast links connect."""
+    size = accelerator.links.inside.domain_size
+    return int(size.value) if size else 8
+
+
+def make_space(
+    architecture: Architecture,
+    accelerator: Accelerator,
+    precision: str,
+    sequence: int,
+    software: Software,
+    base: Layout,
+    given: Mapping[str, Sequence[Any]],
+) -> Space:
+    """Return all choices that the software has and that are legal alone, or those that were given.
+
+    Args:
+        architecture: the model.
+        accelerator: the part.
+        precision: of products.
+        sequence: tokens of a sequence.
+        software: generation of the software.
+        base: what no choice decides.
+        given: choices by the layout's fields (tp, pp, vpp, schedule, cp, ep, etp, zero,
+            micro_batch, recompute) that are not free.
+
+    Raises:
+        RequestError: where a choice that was given is not legal.
+    """
+    usual: Mapping[str, Sequence[Any]] = LACKS.get(software, {})
+    given = {**usual, **given}
+
+    def problem(**fields: Any) -> RequestError | None:
+        described = {name: getattr(base, name) for name in base.model_fields_set} | fields
+        try:
+            check_layout(architecture, validate(Layout, described, "layout"), sequence)
+        except RequestError as error:
+            return error
+        return None
+
+    def legal(name: str, usual: Sequence[int], also: str = "") -> list[int]:
+        """Degrees that are legal alone; ``also`` has as many ranks. What was given has to be."""
+        found = []
+        for degree in given.get(name, usual):
+            error = problem(**{name: degree} | ({also: degree} if also else {}))
+            if error is not None and name in given:
+                raise error
+            if error is None:
+                found.append(degree)
+        return found
+
+    routed = [each for each in architecture.operators() if each.expert]
+    longest = max(1, sequence // SHORTEST_PART)
+    most = min(MOST_EXPERT_RANKS, int(routed[0].copies)) if routed else 1
+    divided = [each == "tp" for each in given.get("etp", ("1", "tp"))] if routed else [False]
+    return Space(
+        architecture=architecture,
+        accelerator=accelerator,
+        precision=precision,
+        sequence=sequence,
+        software=software,
+        base=base,
+        pipes=tuple(
+            sorted(
+                _pipes(int(architecture.layer_count), given, problem),
+                key=lambda pipe: SCHEDULES[pipe.schedule],
+            )
+        ),
+        tp=tuple(legal("tp", _powers(domain_size(accelerator)))),
+        cp=tuple(legal("cp", _powers(min(64, longest)))),
+        experts=tuple(
+            Experts(n, each) for n in legal("ep", _powers(most), "dp") for each in divided
+        ),
+        sharding=tuple(_shardings(given.get("zero", (1, 3)))),
+        micro=tuple(given.get("micro_batch", MICRO_BATCHES)),
+        recompute=tuple(given.get("recompute", ("none", "full"))),
+    )
+
+
+def _pipes(
+    layers: int,
+    given: Mapping[str, Sequence[Any]],
+    problem: Callable[..., RequestError | None],
+) -> Iterator[Pipe]:
+    """Pipelines that divide the layers; of stages that were given, at least one has to."""
+    for pp in given.get("pp", range(1, min(layers, LONGEST_PIPELINE) + 1)):
+        found, errors = 0, []
+        chunks = given.get("vpp", range(1, max(1, layers // pp) + 1))
+        for schedule, vpp in itertools.product(given.get("schedule", ("1f1b",)), chunks):
+            error = problem(pp=pp, vpp=vpp, schedule=schedule)
+            if error is not None:
+                errors.append(error)
+            else:
+                found += 1
+                yield Pipe(pp, vpp, schedule)
+        if "pp" in given and not found and errors:
+            raise errors[0]
+
+
+def _powers(most: int) -> tuple[int, ...]:
+    return tuple(2**n for n in range(most.bit_length()) if 2**n <= most)
+
+
+def _shardings(stages: Sequence[int]) -> Iterator[Sharding]:
+    for zero in stages:
+        yield Sharding(zero, inside=False)
+        if zero == 3:
+            yield Sharding(zero, inside=True)
+
+
+class Chunk(NamedTuple):
+    """Some pipelines of a grid on so many accelerators.
+
+    Attributes:
+        seconds: of a step.
+        bytes: of the fullest process; its shape and those of masks broadcast with ``seconds``.
+        masks: of layouts that obey each rule, by its name.
+    """
+
+    seconds: Tensor
+    bytes: Tensor
+    masks: dict[str, Tensor]
+
+
+class Grid:
+    """A space as columns: what a layer takes is computed once for all pipelines and counts."""
+
+    def __init__(self, space: Space, values: Tensor, device: torch.device) -> None:
+        """Prepare a space.
+
+        Args:
+            space: choices.
+            values: efficiencies, as fitted.
+            device: that the grid is computed on.
+        """
+        self.space = space
+        self.device = device
+        cases = [self.case(each) for each in space.sharding]
+        described = case_columns(cases)
+        one = columns(space.architecture, space.base.adapted)
+
+        def lift(each: Tensor, dimension: int = PIPE) -> Tensor:
+            """Give a column its dimension; what is the same everywhere has length one."""
+            if each.shape[-1] > 1 and bool((each == each[..., :1]).all()):
+                each = each[..., :1]
+            ends = [1] * DIMENSIONS
+            ends[dimension] = each.shape[-1]
+            return each.reshape(*each.shape[:-1], *ends).to(device)
+
+        def by_sharding(table: Any) -> Any:
+            return type(table)(*(lift(each, SHARDING) for each in table))
+
+        latencies = (values[INDEX[name]].expand(1) for name in ("latency", "latency_across"))
+        self._operators = type(one.operators)(*(lift(each) for each in one.operators))
+        self._groups = type(one.groups)(*(lift(each) for each in one.groups))
+        self._hidden, self._layers = lift(one.hidden), lift(one.layers)
+        self._vocabulary = lift(one.vocabulary)
+        self._work = by_sharding(described.work)._replace(
+            recompute=self._column([RECOMPUTE[each] for each in space.recompute], RECOMPUTED)
+        )
+        self._device = by_sharding(described.device)
+        links = (lift(each[:1]) for each in (*described.links, *latencies))
+        self._links = Links(*links)
+        self._efficiency: Efficiency = by_sharding(kernel_efficiency(values, described.kinds))
+        layouts = [case.layout for case in cases]
+        self._recipe: memory.Recipe = by_sharding(recipe_columns(layouts))
+        self._activations = by_sharding(activation_columns(layouts, float(space.sequence)))
+        self._activations = self._activations._replace(recompute=self._work.recompute)
+        self._base: memory.Layout = by_sharding(layout_columns(layouts))
+        schedules = {pipe.schedule for pipe in space.pipes}
+        self._times = {each: self._layer_times(each) for each in schedules}
+        self._stages = {pipes.start: self._held(pipes) for pipes in self.chunks()}
+
+    def _layer_times(self, schedule: str) -> step.LayerTimes:
+        """Of layers under a schedule, which decides what is hidden."""
+        hides = self.space.base.model_copy(update={"schedule": schedule}).hides_experts
+        return step.layer_times(
+            self._operators,
+            self._groups,
+            self._hidden,
+            self._layout(slice(0, 1), 1, 1),
+            self._work._replace(hides_experts=torch.full_like(self._hidden, float(hides))),
+            self._device,
+            self._links,
+            self._efficiency,
+        )
+
+    def _held(self, pipes: slice) -> tuple[step.Stages, list[tuple[Tensor, Tensor]]]:
+        """Layers of stages: those that are timed, and those that may be the fullest."""
+        layout = self._layout(pipes, 1, 1)
+        turns = max(each.vpp for each in self.space.pipes[pipes])
+        timed = step.pipeline_stages(self._groups, self._layers, layout, turns)
+        last = layout.pipeline - 1
+        weighed = [
+            (stage, memory.rank_layers(self._groups, self._layers, layout, stage, turns))
+            for stage in (torch.zeros_like(last), last.clamp_max(1.0), last)
+        ]
+        return timed, weighed
+
+    def case(self, sharding: Sharding) -> Case:
+        """Return the case of one accelerator that a grid's columns are made from."""
+        space = self.space
+        layout = space.base.model_copy(update={"zero": sharding.zero})
+        return Case(
+            space.architecture, layout, space.accelerator, space.precision, space.sequence,
+            space.software,
+        )  # fmt: skip
+
+    def _column(self, values: Sequence[float], dimension: int) -> Tensor:
+        shape = [1] * DIMENSIONS
+        shape[dimension] = len(values)
+        return torch.tensor(values, dtype=torch.float64, device=self.device).reshape(shape)
+
+    def _layout(self, pipes: slice, count: int, batch: int) -> memory.Layout:
+        """Columns of some pipelines on so many accelerators."""
+        space = self.space
+        chosen = space.pipes[pipes]
+        pipeline = self._column([each.pp for each in chosen], PIPE)
+        tensor, context = self._column(space.tp, TENSOR), self._column(space.cp, CONTEXT)
+        divided = self._column([float(each.divided) for each in space.experts], EXPERT)
+        inside = self._column([float(each.inside) for each in space.sharding], SHARDING)
+        micro = self._column(space.micro, MICRO)
+        data = count / (pipeline * tensor * context)
+        replicas = data * context
+        domain = float(domain_size(space.accelerator))
+        return self._base._replace(
+            tensor=tensor,
+            pipeline=pipeline,
+            virtual=self._column([each.vpp for each in chosen], PIPE),
+            data=data,
+            context=context,
+            expert=self._column([each.ep for each in space.experts], EXPERT),
+            expert_tensor=torch.where(divided > 0, tensor, 1.0),
+            sequence_parallel=torch.where(tensor > 1, 1.0, 0.0)
+            if space.base.sequence_parallel is None
+            else self._base.sequence_parallel,
+            micro_batch=micro,
+            micro_batches=batch / (data * micro),
+            zero=self._column([each.zero for each in space.sharding], SHARDING),
+            shards=torch.where(inside > 0, replicas.clamp_max(domain), replicas),
+            schedule=self._column([SCHEDULES[each.schedule] for each in chosen], PIPE),
+        )
+
+    def chunks(self) -> Iterator[slice]:
+        """Yield pipelines of one schedule, so many at a time that columns stay small."""
+        rest = 1
+        for length in self.space.shape[1:]:
+            rest *= length
+        width, start = max(1, ROWS // rest), 0
+        for _, pipes in itertools.groupby(self.space.pipes, key=lambda pipe: pipe.schedule):
+            stop = start + len(list(pipes))
+            for first in range(start, stop, width):
+                yield slice(first, min(first + width, stop))
+            start = stop
+
+    def evaluate(self, pipes: slice, count: int, batch: int) -> Chunk:
+        """Time and weigh some pipelines on so many accelerators."""
+        layout = self._layout(pipes, count, batch)
+        # What breaks a rule is computed too, and masked; fractions of a batch do no harm.
+        layout = layout._replace(micro_batches=layout.micro_batches.clamp_min(1e-9))
+        stages, weighed = self._stages[pipes.start]
+        seconds = step.total_seconds(
+            self._operators,
+            self._groups,
+            self._hidden,
+            self._times[self.space.pipes[pipes.start].schedule],
+            stages,
+            layout,
+            self._work,
+            self._device,
+            self._links,
+            self._efficiency,
+        )
+        sizes = (
+            torch.tensor(float(each), dtype=torch.float64, device=self.device)
+            for each in (batch, self.space.sequence)
+        )
+        masks = search.legal_masks(layout, *sizes) | self._own_masks(layout)
+        return Chunk(seconds, self._bytes(layout, weighed), masks)
+
+    def _bytes(self, layout: memory.Layout, weighed: list[tuple[Tensor, Tensor]]) -> Tensor:
+        """Of the fullest process, looked for on the first two stages and the last."""
+        most = torch.zeros((), dtype=torch.float64, device=self.device)
+        for stage, held in weighed:
+            found = memory.training_memory(
+                self._operators,
+                self._groups,
+                self._hidden,
+                self._layers,
+                self._vocabulary,
+                layout,
+                self._recipe,
+                self._activations,
+                stage,
+                held,
+            )
+            most = torch.maximum(most, found.total)
+        degrees = (layout.tensor, layout.pipeline, layout.data, layout.context, layout.expert)
+        kinds = sum((torch.where(each > 1, 1.0, 0.0) for each in degrees), start=torch.zeros(()))
+        base = self.space.base.overhead_gb
+        beside = process_gb(kinds) if base is None else torch.full_like(most, base)
+        return most * RESERVED + beside * GB
+
+    def _own_masks(self, layout: memory.Layout) -> dict[str, Tensor]:
+        """Rules of the model's experts, and that no layout is there twice."""
+        space = self.space
+        widths = [each.d_in for each in space.architecture.operators() if each.expert]
+        legal = [not any(width % tp for width in widths) for tp in space.tp]
+        divides = self._column([float(each) for each in legal], TENSOR) > 0
+        divided = self._column([float(each.divided) for each in space.experts], EXPERT) > 0
+        inside = self._column([float(each.inside) for each in space.sharding], SHARDING) > 0
+        replicas = layout.data * layout.context
+        once = (~divided | (layout.tensor > 1)) & (
+            ~inside | (replicas > domain_size(space.accelerator))
+        )
+        return {
+            "etp divides an expert's width": ~divided | divides,
+            "each layout once": once & ((layout.zero < 3) | (replicas > 1)),
+        }

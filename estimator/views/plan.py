@@ -1,0 +1,140 @@
+"""Tables of a search."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from rich.console import RenderableType
+from rich.table import Table
+
+from ..plan import OBJECTIVES, Candidate, Plan
+from . import tables
+from .text import count_interval, digits, money, money_interval, percent, percent_interval
+
+ALIKE = 0.8
+"""Odds below which two layouts cannot be told apart."""
+
+SHOWN = 12
+"""Layouts of the front that a table shows; all of them are in the JSON and the chart."""
+
+
+def full(found: Plan) -> Iterator[RenderableType]:
+    """The best, the next, the front, and how large the search was."""
+    yield _best(found)
+    if len(found.each) > 1:
+        yield _each(found)
+    if found.runners_up:
+        yield _runners(found)
+    if len(found.pareto) > 1:
+        yield _front(found)
+    yield _search(found)
+
+
+def described(one: Candidate) -> str:
+    """Return a layout in one line: what is not one, or not usual."""
+    layout = one.layout
+    parts = [f"tp {layout.tp}", f"pp {layout.pp}"]
+    parts += [f"vpp {layout.vpp}"] * (layout.vpp > 1)
+    parts += [layout.schedule] * (layout.schedule != "1f1b")
+    parts += [f"cp {layout.cp}"] * (layout.cp > 1)
+    parts += [f"dp {layout.dp}"]
+    parts += [f"ep {layout.ep}"] * (layout.ep > 1)
+    parts += [f"zero {layout.zero}" + (f" in {layout.shards}" if layout.shards else "")]
+    parts += [f"micro-batch {layout.micro_batch}"]
+    parts += [f"recompute {layout.recompute}"] * (layout.recompute != "none")
+    return ", ".join(parts)
+
+
+def where(one: Candidate) -> str:
+    """Return how many of which accelerator, in which precision."""
+    return f"{one.layout.accelerators:,} x {one.accelerator.name}, {one.precision}"
+
+
+def _best(found: Plan) -> Table:
+    least = {"time": "Fastest", "cost": "Cheapest", "energy": "Least energy"}
+    name = "" if found.spec.name == "plan" else f"{found.spec.name}. "
+    table = tables.table(f"{name}{least[found.spec.objective]}: {where(found.best)}")
+    table.add_column("")
+    table.add_column("median (5th–95th percentile)", justify="right")
+    rows = found.estimate.rows
+    room = found.best.accelerator.memory_gb.value
+    table.add_row("Layout", described(found.best))
+    table.add_row("Seconds a step", count_interval(rows["step_seconds"]))
+    table.add_row("Utilisation (MFU)", percent_interval(rows["mfu"]))
+    table.add_row("Memory, GB", f"{digits(found.best.memory_gb)} of {room:g}")
+    table.add_row("Days", count_interval(rows["days"]))
+    if rows["cloud"].is_known:
+        table.add_row("Cost, rented", money_interval(rows["cloud"]))
+    if rows["energy_mwh"].is_known:
+        table.add_row("Energy, MWh", count_interval(rows["energy_mwh"]))
+    return table
+
+
+def _runners(found: Plan) -> Table:
+    table = tables.table("The next best; odds that they are really slower a step than the best")
+    _columns(table, found)
+    table.add_column("step", justify="right")
+    table.add_column("odds", justify="right")
+    for each in found.runners_up:
+        loss = each.step_seconds / found.best.step_seconds - 1
+        table.add_row(*_cells(each, found), f"{loss:+.1%}", _odds(found.odds(each)))
+    return table
+
+
+def _odds(odds: float | None) -> str:
+    if odds is None:
+        return ""
+    return f"{odds:.0%}{' (alike)' if 1 - ALIKE < odds < ALIKE else ''}"
+
+
+def _each(found: Plan) -> Table:
+    table = tables.table("The best of each accelerator")
+    _columns(table, found)
+    ranked = sorted(found.each, key=lambda each: getattr(each, OBJECTIVES[found.spec.objective]))
+    for each in ranked:
+        table.add_row(*_cells(each, found))
+    return table
+
+
+def _front(found: Plan) -> Table:
+    left = len(found.pareto) - SHOWN
+    more = f" ({left} more with --json)" if left > 0 else ""
+    table = tables.table(f"Nothing else beats these in days, cost and memory{more}")
+    _columns(table, found)
+    step = max(1, math.ceil(len(found.pareto) / SHOWN))
+    for each in found.pareto[::step][:SHOWN]:
+        table.add_row(*_cells(each, found))
+    return table
+
+
+def _columns(table: Table, found: Plan) -> None:
+    if _several(found):
+        table.add_column("on")
+    table.add_column("layout", overflow="fold")
+    for heading in ("GB", "days", "cost"):
+        table.add_column(heading, justify="right")
+
+
+def _cells(one: Candidate, found: Plan) -> list[str]:
+    price = "" if math.isnan(one.cost_usd) else money(one.cost_usd)
+    cells = [described(one), digits(one.memory_gb), digits(one.days), price]
+    return [where(one), *cells] if _several(found) else cells
+
+
+def _several(found: Plan) -> bool:
+    shown = (found.best, *found.runners_up, *found.pareto)
+    return len({where(each) for each in shown}) > 1
+
+
+def _search(found: Plan) -> Table:
+    table = tables.table(
+        f"{found.evaluated:,} layouts in {digits(found.search_seconds)} s; "
+        f"{found.feasible:,} are legal and fit. Left out (one layout by several rules)"
+    )
+    table.add_column("rule")
+    table.add_column("layouts", justify="right")
+    table.add_column("share", justify="right")
+    for rule, count in sorted(found.excluded.items(), key=lambda each: -each[1]):
+        table.add_row(rule, f"{count:,}", percent(count / found.evaluated))
+    return table

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from known import LLAMA_8B
+
+from computebill.cli import main
+
+FLAGS = ["--tokens", "1T", "--accelerator", "h100", "--global-batch", "512"]
+FLAGS += ["--sequence-length", "4096"]
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> str:
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(LLAMA_8B))
+    return str(path)
+
+
+def invoke(*arguments: str) -> Any:
+    return CliRunner().invoke(main, ["plan", *arguments])
+
+
+def test_a_table_by_default(config: str) -> None:
+    done = invoke("--model", config, *FLAGS, "--count", "64")
+    assert done.exit_code == 0, done.output
+    assert "Fastest: 64 x h100-sxm, bf16" in done.output
+    assert "odds that they are really slower" in done.output
+    assert "Nothing else beats these" in done.output
+    assert "are legal and fit" in done.output
+    assert "fits the memory" in done.output
+
+
+def test_json_and_nothing_else(config: str) -> None:
+    done = invoke("--model", config, *FLAGS, "--count", "64", "--json", "--top", "3")
+    found = json.loads(done.stdout)
+    assert found["best"]["layout"]["accelerators"] == 64
+    assert len(found["runners_up"]) == 2
+    assert found["evaluated"] > found["feasible"] > 0
+
+
+def test_a_file_and_flags_that_go_before_it(config: str, tmp_path: Path) -> None:
+    path = tmp_path / "plan.toml"
+    path.write_text(
+        f'name = "Mine"\nmodel = {json.dumps(Path(config).name)}\ntokens = "1T"\n'
+        'accelerator = ["h100", "b200"]\ncount = [32, 64]\nglobal_batch = 512\n'
+        'sequence_length = 4096\nobjective = "cost"\ntp = [1, 2]\n'
+    )
+    found = json.loads(invoke(str(path), "--json").stdout)
+    assert found["name"] == "Mine"
+    assert found["objective"] == "cost"
+    assert found["best"]["layout"]["tp"] in (1, 2)
+    found = json.loads(invoke(str(path), "--json", "--max-gpus", "16", "--tp", "8").stdout)
+    assert found["best"]["layout"]["accelerators"] in (8, 16)
+    assert found["best"]["layout"]["tp"] == 8
+
+
+def test_rows_and_pictures(config: str, tmp_path: Path) -> None:
+    rows, picture = tmp_path / "plan.csv", tmp_path / "plan.svg"
+    flags = ["--model", config, *FLAGS, "--max-gpus", "64"]
+    done = invoke(*flags, "-o", str(rows), "--plot", str(picture))
+    assert done.exit_code == 0, done.output
+    assert "Fastest" in done.output
+    assert rows.read_text().startswith("role,accelerator,precision,")
+    drawn = picture.read_text()
+    assert "days" in drawn
+    assert "cost, rented (USD)" in drawn
+    one = tmp_path / "one.svg"
+    invoke("--model", config, *FLAGS, "--count", "64", "--plot", str(one))
+    assert "memory of the fullest GPU" in one.read_text()
+
+
+@pytest.mark.parametrize(
+    ("flags", "problem"),
+    [
+        ([], "give count or max_gpus"),
+        (["--count", "many"], "--count: got 'many'"),
+        (["--count", "7"], "none of"),
+        (["--count", "64", "--tp", "3"], "tp: got 3; allowed: a divisor of 32 heads"),
+        (["--count", "64", "--max-days", "0.01"], "max_days: got 0.01; the least of"),
+        (["--count", "64", "--objective", "fame"], "--objective: got 'fame'"),
+        (["--count", "64", "--zero", "5"], "--zero"),
+        (["--count", "64", "--top", "0"], "--top: got 0"),
+    ],
+)
+def test_wrong_requests_end_with_one_message(config: str, flags: list[str], problem: str) -> None:
+    done = invoke("--model", config, *FLAGS, *flags)
+    assert done.exit_code == 2
+    assert problem in done.stderr
+    assert "Traceback" not in done.output
+    assert done.stdout == ""
+
+
+def test_what_is_missing_is_named() -> None:
+    done = invoke("--tokens", "1T")
+    assert done.exit_code == 2
+    assert "model" in done.stderr
