@@ -51,8 +51,9 @@ def plan_chart(found: Plan) -> Any:
         ],
     )
     colour = alt.Color("on:N", title=None)
+    kinds = ["best", "best of its kind", "runner-up", "front"]
     points = base.mark_point(filled=True, size=60, opacity=0.7).encode(
-        color=colour, shape=alt.Shape("what:N", title=None, sort=["best", "best of its kind", "runner-up", "front"])
+        color=colour, shape=alt.Shape("what:N", title=None, sort=kinds)
     )
     best = (
         base.transform_filter(alt.datum.what == "best")
