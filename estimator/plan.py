@@ -66,6 +66,11 @@ class Candidate:
     energy_mwh: float
 
     @property
+    def memory_share(self) -> float:
+        """Of the accelerator's memory, that the fullest process takes."""
+        return self.memory_gb / self.accelerator.memory_gb.value
+
+    @property
     def cluster(self) -> tuple[str, str, int]:
         """What it runs on: accelerator, precision, number."""
         return self.accelerator.name, self.precision, self.layout.accelerators
@@ -93,7 +98,7 @@ class Plan:
         best: by the objective, under all limits.
         estimate: of the best, with intervals.
         runners_up: the next best of other layouts, by the objective.
-        pareto: that nothing else beats in days, cost and memory, by days.
+        pareto: that nothing else beats in days, cost and share of the memory, by days.
         each: the best of every accelerator and precision that keeps the limits, by the objective.
         evaluated: layouts that were timed and weighed.
         feasible: of them, those that are legal and fit.
@@ -300,7 +305,7 @@ def _answer(
         raise RequestError("objective", f"got {asked.objective}; {key} is not known: give --price")
     best = ranked[0]
     objectives = torch.tensor(
-        [[each.days, each.cost_usd, each.memory_gb] for each in within], dtype=torch.float64
+        [[each.days, each.cost_usd, each.memory_share] for each in within], dtype=torch.float64
     ).nan_to_num(0.0)
     front = [
         each for each, kept in zip(within, search.front(objectives).tolist(), strict=True) if kept

@@ -75,16 +75,20 @@ def front(points: Tensor) -> Tensor:
     """Which points no other is at or below in everything and below in something.
 
     Args:
-        points: ``(points, objectives)``, each to be low. Compared in pairs: for a few thousand.
+        points: ``(points, objectives)``, each to be low. Compared with the front one by one: for
+            some ten thousand.
 
     Returns:
         boolean, ``(points,)``; of equal points the first.
     """
-    found = torch.ones(len(points), dtype=torch.bool, device=points.device)
-    places = torch.arange(len(points), device=points.device)
-    for index in range(len(points)):
-        one = points[index]
-        under = (points <= one).all(1)
-        better = under & ((points < one).any(1) | (places < index))
-        found[index] = not bool(better.any())
+    order = torch.arange(len(points), device=points.device)
+    for objective in reversed(range(points.shape[1])):
+        order = order[torch.argsort(points[order, objective], stable=True)]
+    # In this order nothing is beaten by what comes after it.
+    kept: list[int] = []
+    for place in order.tolist():
+        if not bool((points[kept] <= points[place]).all(1).any()):
+            kept.append(place)
+    found = torch.zeros(len(points), dtype=torch.bool, device=points.device)
+    found[kept] = True
     return found
