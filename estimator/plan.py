@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ from .efficiency import Fitted, bounded, read_profile, unbounded
 from .errors import RequestError
 from .generations import read_software
 from .layout import Layout, check_sequence_length
-from .model import GB, default_sequence
+from .model import GB, default_sequence, stage_bytes
 from .plan_spec import PlanSpec, read_plan
 from .run import RunEstimate, estimate_run
 from .space import Grid, Space, make_space
@@ -266,7 +266,19 @@ def _search(asked: PlanSpec, grid: Grid, count: int, found: _Found) -> None:
         places = [search.lowest(seconds, KEPT)[1], search.front_of_two(seconds, sizes)]
         unique = sorted(set(torch.cat(places).tolist()))
         fastest += _kept(grid.space, count, pipes.start * rest, unique, seconds, sizes)
-    found.kept += sorted(fastest, key=lambda each: (each.seconds, each.place))
+    found.kept += _weighed(asked, grid.space, fastest, limit)
+
+
+def _weighed(asked: PlanSpec, space: Space, kept: Sequence[_Kept], limit: float) -> Iterator[_Kept]:
+    """Weigh what is kept on all of its stages, and leave out what does not fit after all."""
+    ordered = sorted(kept, key=lambda each: (each.seconds, each.place))
+    if not ordered:
+        return
+    layouts = [space.layout(each.place, each.count, asked.global_batch) for each in ordered]
+    stages = stage_bytes(space.architecture, layouts, float(space.sequence))
+    for each, size in zip(ordered, stages.nan_to_num(0.0).amax(0).tolist(), strict=True):
+        if size <= limit:
+            yield replace(each, bytes=size)
 
 
 def _kept(
@@ -300,13 +312,21 @@ def _answer(
     candidates = list(_priced(asked, found.kept, sequence, profiles))
     within = _within(asked, candidates)
     key = OBJECTIVES[asked.objective]
-    ranked = sorted(within, key=lambda each: (getattr(each, key), each.days, each.memory_gb))
-    if math.isnan(getattr(ranked[0], key)):
-        raise RequestError("objective", f"got {asked.objective}; {key} is not known: give --price")
+    known = [each for each in within if not math.isnan(getattr(each, key))]
+    if not known:
+        missing = "price is" if asked.objective == "cost" else "accelerator's power is"
+        raise RequestError("objective", f"got {asked.objective}; no {missing} known")
+    ranked = sorted(known, key=lambda each: (getattr(each, key), each.days, each.memory_gb))
     best = ranked[0]
+    best_of: dict[tuple[str, str], Candidate] = {}
+    for each in ranked:
+        best_of.setdefault(each.cluster[:2], each)
     objectives = torch.tensor(
         [[each.days, each.cost_usd, each.memory_share] for each in within], dtype=torch.float64
-    ).nan_to_num(0.0)
+    )
+    # Where some have a price, one without cannot beat them in it.
+    unknown = 0.0 if bool(objectives[:, 1].isnan().all()) else torch.inf
+    objectives = objectives.nan_to_num(unknown)
     front = [
         each for each, kept in zip(within, search.front(objectives).tolist(), strict=True) if kept
     ]
@@ -318,7 +338,7 @@ def _answer(
         ),
         runners_up=tuple(ranked[1 : asked.top]),
         pareto=tuple(sorted(front, key=lambda each: (each.days, each.memory_gb))),
-        each=tuple({each.cluster[:2]: each for each in reversed(ranked)}.values())[::-1],
+        each=tuple(best_of.values()),
         evaluated=found.evaluated,
         feasible=found.feasible,
         excluded={rule: count for rule, count in found.excluded.items() if count},
@@ -368,9 +388,10 @@ def _within(asked: PlanSpec, candidates: Sequence[Candidate]) -> list[Candidate]
         limit = getattr(asked, name)
         if limit is None:
             continue
-        nearest = min(getattr(each, key) for each in left)
-        if math.isnan(nearest):
+        figures = [figure for each in left if not math.isnan(figure := getattr(each, key))]
+        if not figures:
             raise RequestError(name, "no rental price is known; give one with --price")
+        nearest = min(figures)
         left = [each for each in left if getattr(each, key) <= limit]
         if not left:
             raise RequestError(
@@ -396,7 +417,9 @@ def _estimate(
         "model": asked.model,
         "tokens": asked.tokens,
         "accelerator": next(
-            name for name in asked.accelerator if find_accelerator(name, profiles) is accelerator
+            name
+            for name in asked.accelerator
+            if find_accelerator(name, profiles).name == accelerator.name
         ),
         "precision": precision,
         "count": float(layout.accelerators),

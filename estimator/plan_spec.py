@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from .layout import Layout, Recompute, Schedule
 from .prices import Commitment
@@ -21,6 +21,10 @@ PRICING = ("price", "provider", "commitment", "date")
 
 FEWEST = 8
 """Accelerators that a search up to a limit begins at."""
+
+
+LARGEST = 10**9
+"""Of accelerators, of sequences a step."""
 
 
 def _split(value: object) -> object:
@@ -55,9 +59,13 @@ def _split_counts(value: object) -> object:
 
 def _whole(value: object) -> int:
     number = parse_number(value)
-    if number % 1 or number < 1:
-        raise ValueError(f"got {number:g}; allowed: a whole number, 1 or more")
+    if number % 1 or not 1 <= number <= LARGEST:
+        raise ValueError(f"got {number:g}; allowed: a whole number, 1 or more, to {LARGEST:,}")
     return int(number)
+
+
+def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(names))
 
 
 Whole = Annotated[int, BeforeValidator(_whole)]
@@ -67,7 +75,12 @@ Degrees = Annotated[
 Stages = Annotated[
     tuple[Annotated[int, Field(ge=0, le=3)], ...], BeforeValidator(_split), Field(min_length=1)
 ]
-Names = Annotated[tuple[str, ...], BeforeValidator(_split), Field(min_length=1)]
+Names = Annotated[
+    tuple[Annotated[str, Field(min_length=1)], ...],
+    BeforeValidator(_split),
+    Field(min_length=1),
+    AfterValidator(_each_once),
+]
 
 
 class PlanSpec(Spec):
@@ -111,7 +124,9 @@ class PlanSpec(Spec):
     model: str
     tokens: Positive
     accelerator: Names
-    count: Annotated[tuple[int, ...], BeforeValidator(_split_counts)] | None = None
+    count: (
+        Annotated[tuple[int, ...], BeforeValidator(_split_counts), Field(min_length=1)] | None
+    ) = None
     max_gpus: Whole | None = None
     global_batch: Whole
     sequence_length: Whole | None = None
@@ -122,18 +137,25 @@ class PlanSpec(Spec):
     max_days: Number | None = None
     max_cost: Number | None = None
     memory_margin: Annotated[Number, Field(ge=0, lt=1)] = 0.05
-    top: Annotated[Whole, Field(le=1000)] = 6
+    top: Annotated[Whole, Field(le=64)] = 6
     layout: Layout | None = None
     tp: Degrees | None = None
     pp: Degrees | None = None
     vpp: Degrees | None = None
-    schedule: Annotated[tuple[Schedule, ...], BeforeValidator(_split)] | None = None
+    schedule: (
+        Annotated[tuple[Schedule, ...], BeforeValidator(_split), Field(min_length=1)] | None
+    ) = None
     cp: Degrees | None = None
     ep: Degrees | None = None
-    etp: Annotated[tuple[Literal["1", "tp"], ...], BeforeValidator(_texts)] | None = None
+    etp: (
+        Annotated[tuple[Literal["1", "tp"], ...], BeforeValidator(_texts), Field(min_length=1)]
+        | None
+    ) = None
     zero: Stages | None = None
     micro_batch: Degrees | None = None
-    recompute: Annotated[tuple[Recompute, ...], BeforeValidator(_split)] | None = None
+    recompute: (
+        Annotated[tuple[Recompute, ...], BeforeValidator(_split), Field(min_length=1)] | None
+    ) = None
     price: Positive | None = None
     provider: str | None = None
     commitment: Commitment = "on-demand"
@@ -141,6 +163,11 @@ class PlanSpec(Spec):
 
     @model_validator(mode="after")
     def _consistent(self) -> PlanSpec:
+        if self.model == "-":
+            raise ValueError("model: got -; allowed: a file, as it is read more than once")
+        for name in (*CHOICES, "dp", "shards", "micro_batches"):
+            if self.layout is not None and name in self.layout.model_fields_set:
+                raise ValueError(f"layout.{name}: is searched; give {name} outside of layout")
         if (self.count is None) == (self.max_gpus is None):
             raise ValueError("give count or max_gpus")
         if self.price is not None and (self.provider or self.commitment != "on-demand"):
@@ -164,7 +191,9 @@ class PlanSpec(Spec):
     def choices(self) -> dict[str, tuple[Any, ...]]:
         """Choices that were given, by the layout's fields."""
         given = {name: getattr(self, name) for name in CHOICES}
-        return {name: values for name, values in given.items() if values is not None}
+        return {
+            name: tuple(dict.fromkeys(each)) for name, each in given.items() if each is not None
+        }
 
     @property
     def pricing(self) -> dict[str, Any]:

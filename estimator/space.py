@@ -27,6 +27,7 @@ from .efficiency import INDEX, kernel_efficiency
 from .errors import RequestError
 from .generations import LACKS, Software
 from .layout import (
+    BUCKETS_GB,
     RECOMPUTE,
     SCHEDULES,
     Layout,
@@ -51,6 +52,13 @@ SHORTEST_PART = 1024
 """Tokens of a sequence that a context parallel rank has at least."""
 
 MICRO_BATCHES = (1, 2, 4, 8, 16)
+
+WEIGHED = 16
+"""First stages that may be the fullest, where layers are of several kinds; of one kind, the first
+has the embedding, and the second has more in flight than any after it."""
+
+LARGEST_DEGREE = 10**6
+"""Of a layout; its own bound."""
 
 
 class Pipe(NamedTuple):
@@ -241,6 +249,7 @@ def _pipes(
     problem: Callable[..., RequestError | None],
 ) -> Iterator[Pipe]:
     """Pipelines that divide the layers; of stages that were given, at least one has to."""
+    everything, first = 0, None
     for pp in given.get("pp", range(1, min(layers, LONGEST_PIPELINE) + 1)):
         found, errors = 0, []
         chunks = given.get("vpp", range(1, max(1, layers // pp) + 1))
@@ -253,6 +262,10 @@ def _pipes(
                 yield Pipe(pp, vpp, schedule)
         if "pp" in given and not found and errors:
             raise errors[0]
+        everything += found
+        first = first or (errors[-1] if errors else None)
+    if not everything and first is not None:
+        raise first
 
 
 def _powers(most: int) -> tuple[int, ...]:
@@ -349,9 +362,12 @@ class Grid:
         turns = max(each.vpp for each in self.space.pipes[pipes])
         timed = step.pipeline_stages(self._groups, self._layers, layout, turns)
         last = layout.pipeline - 1
+        kinds = int((self._groups.place == 0).sum())
+        first = WEIGHED if kinds > 1 else 2
+        stages = [last.clamp_max(float(n)) for n in range(min(first, int(last.max()) + 1))]
         weighed = [
             (stage, memory.rank_layers(self._groups, self._layers, layout, stage, turns))
-            for stage in (torch.zeros_like(last), last.clamp_max(1.0), last)
+            for stage in (*stages, last)
         ]
         return timed, weighed
 
@@ -437,7 +453,7 @@ class Grid:
         return Chunk(seconds, self._bytes(layout, weighed), masks)
 
     def _bytes(self, layout: memory.Layout, weighed: list[tuple[Tensor, Tensor]]) -> Tensor:
-        """Of the fullest process, looked for on the first two stages and the last."""
+        """Of the fullest process, looked for on the first stages and the last."""
         most = torch.zeros((), dtype=torch.float64, device=self.device)
         for stage, held in weighed:
             found = memory.training_memory(
@@ -456,7 +472,11 @@ class Grid:
         degrees = (layout.tensor, layout.pipeline, layout.data, layout.context, layout.expert)
         kinds = sum((torch.where(each > 1, 1.0, 0.0) for each in degrees), start=torch.zeros(()))
         base = self.space.base.overhead_gb
-        beside = process_gb(kinds) if base is None else torch.full_like(most, base)
+        recipe = self.space.base.recipe or ""
+        buckets = torch.where(
+            (layout.zero > 0) & (layout.data > 1), BUCKETS_GB.get(recipe, 0.0), 0.0
+        )
+        beside = process_gb(kinds) + buckets if base is None else torch.full_like(most, base)
         return most * RESERVED + beside * GB
 
     def _own_masks(self, layout: memory.Layout) -> dict[str, Tensor]:
@@ -473,5 +493,7 @@ class Grid:
         )
         return {
             "etp divides an expert's width": ~divided | divides,
+            "no degree is above a million": (layout.data <= LARGEST_DEGREE)
+            & (layout.micro_batches <= LARGEST_DEGREE),
             "each layout once": once & ((layout.zero < 3) | (replicas > 1)),
         }

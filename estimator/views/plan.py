@@ -40,6 +40,7 @@ def described(one: Candidate) -> str:
     parts += [f"cp {layout.cp}"] * (layout.cp > 1)
     parts += [f"dp {layout.dp}"]
     parts += [f"ep {layout.ep}"] * (layout.ep > 1)
+    parts += [f"etp {layout.expert_tensor}"] * (layout.ep > 1 and layout.expert_tensor > 1)
     parts += [f"zero {layout.zero}" + (f" in {layout.shards}" if layout.shards else "")]
     parts += [f"micro-batch {layout.micro_batch}"]
     parts += [f"recompute {layout.recompute}"] * (layout.recompute != "none")
@@ -123,7 +124,7 @@ def _cells(one: Candidate, found: Plan) -> list[str]:
 
 
 def _several(found: Plan) -> bool:
-    shown = (found.best, *found.runners_up, *found.pareto)
+    shown = (found.best, *found.runners_up, *found.pareto, *found.each)
     return len({where(each) for each in shown}) > 1
 
 

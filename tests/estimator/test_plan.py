@@ -24,6 +24,27 @@ from computebill.space import Grid, Space, make_space
 from computebill.timing import estimate_step
 
 MIXTRAL = LLAMA_8B | {"model_type": "mixtral", "num_local_experts": 8, "num_experts_per_tok": 2}
+LEADING_DENSE = {
+    "model_type": "deepseek_v3",
+    "hidden_size": 1024,
+    "intermediate_size": 4096,
+    "moe_intermediate_size": 512,
+    "num_hidden_layers": 32,
+    "num_attention_heads": 16,
+    "num_key_value_heads": 16,
+    "n_routed_experts": 16,
+    "num_experts_per_tok": 4,
+    "n_shared_experts": 1,
+    "first_k_dense_replace": 3,
+    "q_lora_rank": 256,
+    "kv_lora_rank": 128,
+    "qk_nope_head_dim": 64,
+    "qk_rope_head_dim": 32,
+    "v_head_dim": 64,
+    "vocab_size": 32000,
+}
+"""Whose first stages are unlike the others."""
+
 SEQUENCE = 4096
 
 
@@ -105,7 +126,7 @@ CHOICES = {
 
 @settings(max_examples=25)
 @given(
-    st.sampled_from([LLAMA_8B, MIXTRAL, LLAMA_8B | {"num_hidden_layers": 30}]),
+    st.sampled_from([LLAMA_8B, MIXTRAL, LLAMA_8B | {"num_hidden_layers": 30}, LEADING_DENSE]),
     st.fixed_dictionaries(CHOICES),
     st.sampled_from([8, 12, 64]),
     st.sampled_from([16, 48, 64]),
@@ -276,6 +297,11 @@ def test_layouts_that_are_near_cannot_be_told_apart(config: str) -> None:
         ({"accelerator": "h900"}, "'h900' is not a known accelerator"),
         ({"precision": "fp5"}, "h100-sxm has no 'fp5' peak"),
         ({"sequence_length": 0}, "sequence_length: got 0; allowed: a whole number, 1 or more"),
+        ({"layout": {"tp": 8}}, "layout.tp: is searched; give tp outside of layout"),
+        ({"recompute": []}, "at least 1 item"),
+        ({"global_batch": 1e30}, "global_batch: got 1e+30; allowed: a whole number"),
+        ({"model": "-"}, "model: got -; allowed: a file"),
+        ({"vpp": 7}, "vpp: got 7"),
         ({"price": 2, "provider": "aws"}, "give price, or provider and commitment, not both"),
         ({"software": "future"}, "software: got 'future'"),
     ],
@@ -346,3 +372,24 @@ def test_a_gpu_searches_the_same() -> None:
         torch.testing.assert_close(one.bytes, other.bytes.cpu(), rtol=1e-9, atol=0)
         for rule, mask in one.masks.items():
             assert torch.equal(mask, other.masks[rule].cpu())
+
+
+def test_accelerators_without_a_price_or_a_profile_of_the_package(
+    config: str, tmp_path: Path
+) -> None:
+    for names in ("v100-pcie-32gb,h100-sxm", "h100-sxm,v100-pcie-32gb"):
+        found = planned(config, accelerator=names, objective="cost", precision=None)
+        assert found.best.accelerator.name == "h100-sxm"
+        assert "h100-sxm" in {each.accelerator.name for each in found.pareto}
+    shipped = Path(cb.__file__).parent.parent / "hardware_profiles" / "h100-sxm.toml"
+    if not shipped.exists():
+        shipped = Path(cb.__file__).parent / "hardware_profiles" / "h100-sxm.toml"
+    own = tmp_path / "mine.toml"
+    own.write_text(shipped.read_text().replace('name = "h100-sxm"', 'name = "mine"'))
+    assert planned(config, accelerator=str(own)).best.accelerator.name == "mine"
+
+
+def test_buckets_are_weighed(config: str) -> None:
+    found = planned(config, layout={"recipe": "deepspeed"})
+    stages = stage_bytes(cb.read_architecture(LLAMA_8B), [found.best.layout], float(SEQUENCE))
+    assert found.best.memory_gb == pytest.approx(float(stages.nan_to_num(0.0).amax()) / 1e9)
