@@ -14,9 +14,8 @@ from timing import best_seconds
 from torch import Tensor
 
 import computebill as cb
-from computebill.cases import Case, CaseColumns, case_columns
-from computebill.efficiency import INDEX, bounded, kernel_efficiency, read_profile, unbounded
-from computebill.kernels.collectives import Links
+from computebill.cases import Case, CaseColumns, case_columns, case_links
+from computebill.efficiency import bounded, kernel_efficiency, read_profile, unbounded
 from computebill.kernels.memory import Layout
 from computebill.kernels.step import step_seconds
 from computebill.timing import estimate_step
@@ -72,8 +71,7 @@ def layouts(cases: CaseColumns, rows: int) -> Layout:
 def timer(cases: CaseColumns) -> Callable[[tuple[Tensor, ...]], Tensor]:
     values = bounded(unbounded(read_profile().values))
     efficiency = kernel_efficiency(values, cases.kinds)
-    latencies = (values[INDEX[name]].expand(1) for name in ("latency", "latency_across"))
-    links = Links(*cases.links, *latencies)
+    links = case_links(cases, values)
 
     def seconds(layout: tuple[Tensor, ...]) -> Tensor:
         return step_seconds(
@@ -178,7 +176,6 @@ def test_steps_of_many_models(benchmark: Any, note: Callable[[str], None], mode:
         pytest.skip("torch.compile needs a C++ compiler")
     cases = of_all_kinds()
     values = bounded(unbounded(read_profile().values))
-    latencies = (values[INDEX[name]].expand(MODELS) for name in ("latency", "latency_across"))
     places = torch.arange(MODELS_CHUNK) % MODELS
     arguments = (
         repeated(cases.batch.operators, places),
@@ -188,7 +185,7 @@ def test_steps_of_many_models(benchmark: Any, note: Callable[[str], None], mode:
         repeated(cases.layouts, places),
         repeated(cases.work, places),
         repeated(cases.device, places),
-        repeated(Links(*cases.links, *latencies), places),
+        repeated(case_links(cases, values), places),
         repeated(kernel_efficiency(values, cases.kinds), places),
     )
 

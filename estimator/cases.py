@@ -142,12 +142,7 @@ def case_columns(cases: Sequence[Case]) -> CaseColumns:
                 ]
             ),
             column([each.value * gigabyte if each else LINK_BYTES_PER_S for each in across]),
-            column(
-                [
-                    float(case.domain or (each.domain_size.value if each.domain_size else 8))
-                    for case, each in zip(cases, inside, strict=True)
-                ]
-            ),
+            column([float(case.domain or domain_size(case.accelerator)) for case in cases]),
         ),
         kinds=tuple(case.kind for case in cases),
     )
@@ -173,6 +168,20 @@ def peak_flop_per_s(accelerator: Accelerator, precision: str) -> float:
     return accelerator.peak_flop_per_s(precision)
 
 
+def domain_size(accelerator: Accelerator) -> int:
+    """Return how many accelerators fast links connect."""
+    size = accelerator.links.inside.domain_size
+    return int(size.value) if size else 8
+
+
+def case_links(cases: CaseColumns, values: Tensor) -> Links:
+    """Return what connects the accelerators of cases; latencies are efficiencies."""
+    latencies = (
+        values[INDEX[name]].expand(len(cases.kinds)) for name in ("latency", "latency_across")
+    )
+    return Links(*cases.links, *latencies)
+
+
 def step_times(cases: CaseColumns, values: Tensor) -> StepTime:
     """Time every case; differentiable in the efficiencies.
 
@@ -180,11 +189,6 @@ def step_times(cases: CaseColumns, values: Tensor) -> StepTime:
         cases: as columns.
         values: efficiencies, in the order of their table.
     """
-    inside, across, domain = cases.links
-
-    def same(name: str) -> Tensor:
-        return values[INDEX[name]].expand(len(cases.kinds))
-
     return step_seconds(
         cases.batch.operators,
         cases.batch.groups,
@@ -193,6 +197,6 @@ def step_times(cases: CaseColumns, values: Tensor) -> StepTime:
         cases.layouts,
         cases.work,
         cases.device,
-        Links(inside, across, domain, same("latency"), same("latency_across")),
+        case_links(cases, values),
         kernel_efficiency(values, cases.kinds),
     )

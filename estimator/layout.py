@@ -16,7 +16,8 @@ from .architectures.operators import UNLIMITED
 from .errors import RequestError, shown
 from .specfile import Spec
 
-Degree = Annotated[int, Field(ge=1, le=10**6)]
+LARGEST_DEGREE = 10**6
+Degree = Annotated[int, Field(ge=1, le=LARGEST_DEGREE)]
 Recompute = Literal["none", "selective", "operators", "full"]
 Recipe = Literal["megatron", "deepspeed", "deepspeed-bf16", "fsdp"]
 Optimizer = Literal["adamw", "adamw-8bit", "muon"]

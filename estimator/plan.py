@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
 
 from computebill.kernels import search
 
@@ -181,11 +180,10 @@ class _Found:
 
 @dataclass(frozen=True)
 class _Kept:
-    """A layout by its place in a grid."""
+    """A layout of a space that fits."""
 
     space: Space
-    count: int
-    place: int
+    layout: Layout
     seconds: float
     bytes: float
 
@@ -248,7 +246,7 @@ def _search(asked: PlanSpec, grid: Grid, count: int, found: _Found) -> None:
     """Look through one grid on so many accelerators; keep the fastest, and the front."""
     limit = grid.space.accelerator.memory_gb.value * GB * (1 - asked.memory_margin)
     rest = math.prod(grid.space.shape[1:])
-    fastest: list[_Kept] = []
+    fastest: list[tuple[float, int]] = []
     for pipes in grid.chunks():
         chunk = grid.evaluate(pipes, count, asked.global_batch)
         times = chunk.seconds + torch.zeros_like(chunk.bytes)
@@ -265,29 +263,29 @@ def _search(asked: PlanSpec, grid: Grid, count: int, found: _Found) -> None:
         found.feasible += int(torch.isfinite(seconds).sum())
         places = [search.lowest(seconds, KEPT)[1], search.front_of_two(seconds, sizes)]
         unique = sorted(set(torch.cat(places).tolist()))
-        fastest += _kept(grid.space, count, pipes.start * rest, unique, seconds, sizes)
-    found.kept += _weighed(asked, grid.space, fastest, limit)
+        taken = seconds.reshape(-1)[unique].tolist()
+        fastest += [
+            (each, pipes.start * rest + place)
+            for each, place in zip(taken, unique, strict=True)
+            if math.isfinite(each)
+        ]
+    layouts = [
+        (seconds, grid.space.layout(place, count, asked.global_batch))
+        for seconds, place in sorted(fastest)
+    ]
+    found.kept += _weighed(grid.space, layouts, limit)
 
 
-def _weighed(asked: PlanSpec, space: Space, kept: Sequence[_Kept], limit: float) -> Iterator[_Kept]:
-    """Weigh what is kept on all of its stages, and leave out what does not fit after all."""
-    ordered = sorted(kept, key=lambda each: (each.seconds, each.place))
-    if not ordered:
+def _weighed(space: Space, timed: Sequence[tuple[float, Layout]], limit: float) -> Iterator[_Kept]:
+    """Weigh layouts on all of their stages, and leave out what does not fit after all."""
+    if not timed:
         return
-    layouts = [space.layout(each.place, each.count, asked.global_batch) for each in ordered]
+    layouts = [layout for _, layout in timed]
     stages = stage_bytes(space.architecture, layouts, float(space.sequence))
-    for each, size in zip(ordered, stages.nan_to_num(0.0).amax(0).tolist(), strict=True):
+    most = stages.nan_to_num(0.0).amax(0).tolist()
+    for (seconds, layout), size in zip(timed, most, strict=True):
         if size <= limit:
-            yield replace(each, bytes=size)
-
-
-def _kept(
-    space: Space, count: int, offset: int, places: Sequence[int], seconds: Tensor, sizes: Tensor
-) -> Iterator[_Kept]:
-    rows = (each.reshape(-1)[list(places)].tolist() for each in (seconds, sizes))
-    for place, taken, size in zip(places, *rows, strict=True):
-        if math.isfinite(taken):
-            yield _Kept(space, count, offset + place, taken, size)
+            yield _Kept(space, layout, seconds, size)
 
 
 def _nothing(found: _Found) -> str:
@@ -353,9 +351,8 @@ def _priced(
     """Candidates; a run's days, cost and energy grow with the seconds of a step."""
     factors: dict[tuple[str, str, int], tuple[float, float, float]] = {}
     for each in kept:
-        space, count = each.space, each.count
-        layout = space.layout(each.place, count, asked.global_batch)
-        name = (space.accelerator.name, space.precision, count)
+        space, layout = each.space, each.layout
+        name = (space.accelerator.name, space.precision, layout.accelerators)
         if name not in factors:
             rows = _estimate(
                 asked, space.accelerator, space.precision, layout, sequence, profiles,

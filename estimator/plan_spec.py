@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from .layout import Layout, Recompute, Schedule
+from .layout import Degree, Layout, Recompute, Schedule
 from .prices import Commitment
 from .quantity import Number, Positive, parse_number
-from .run import Day
-from .specfile import Name, Spec, read_toml, validate
+from .run import Day, fields_of_file
+from .specfile import Name, Spec, validate
 
 CHOICES = ("tp", "pp", "vpp", "schedule", "cp", "ep", "etp", "zero", "micro_batch", "recompute")
 """Fields of a layout that are searched, or given."""
@@ -69,9 +69,7 @@ def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 Whole = Annotated[int, BeforeValidator(_whole)]
-Degrees = Annotated[
-    tuple[Annotated[int, Field(ge=1, le=10**6)], ...], BeforeValidator(_split), Field(min_length=1)
-]
+Degrees = Annotated[tuple[Degree, ...], BeforeValidator(_split), Field(min_length=1)]
 Stages = Annotated[
     tuple[Annotated[int, Field(ge=0, le=3)], ...], BeforeValidator(_split), Field(min_length=1)
 ]
@@ -220,11 +218,7 @@ def plan_spec(path: Path | None, flags: Mapping[str, Any]) -> PlanSpec:
     Raises:
         RequestError: naming the flag, or the file and its field.
     """
-    data: dict[str, Any] = {} if path is None else read_toml(path)
-    if path is not None:
-        for key in ("model", "efficiency"):
-            if isinstance(data.get(key), str):
-                data[key] = str(path.parent / data[key])
+    data = {} if path is None else fields_of_file(path)
     replaced = {"count": "max_gpus", "max_gpus": "count"}
     for flag in flags:
         data.pop(replaced.get(flag, ""), None)

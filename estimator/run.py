@@ -396,7 +396,7 @@ def run_spec(
     Raises:
         RequestError: naming the flag, or the file and its field.
     """
-    data = {} if path is None else _from_file(Path(path))
+    data = {} if path is None else fields_of_file(Path(path))
     for flag in flags:
         for key in REPLACES.get(flag, ()):
             data.pop(key, None)
@@ -409,7 +409,8 @@ def run_spec(
     return validate(RunSpec, {**data, **flags}, "run" if path is None else str(path), named)
 
 
-def _from_file(path: Path) -> dict[str, Any]:
+def fields_of_file(path: Path) -> dict[str, Any]:
+    """Read a spec; the files it names are looked for beside it."""
     data = read_toml(path)
     for key in ("model", "efficiency"):
         if isinstance(data.get(key), str):
@@ -421,7 +422,7 @@ def _read(spec: RunSpec | str | Path | Mapping[str, Any]) -> RunSpec:
     if isinstance(spec, RunSpec):
         return spec
     if isinstance(spec, str | Path):
-        return validate(RunSpec, _from_file(Path(spec)), str(spec))
+        return validate(RunSpec, fields_of_file(Path(spec)), str(spec))
     return validate(RunSpec, spec, "run")
 
 

@@ -16,18 +16,18 @@ import torch
 from torch import Tensor
 
 from computebill.kernels import memory, search, step
-from computebill.kernels.collectives import Links
 from computebill.kernels.conditions import Efficiency
 
 from .accelerators import Accelerator
 from .architectures import Architecture
 from .architectures.columns import columns
-from .cases import Case, case_columns
-from .efficiency import INDEX, kernel_efficiency
+from .cases import Case, case_columns, case_links, domain_size
+from .efficiency import kernel_efficiency
 from .errors import RequestError
 from .generations import LACKS, Software
 from .layout import (
     BUCKETS_GB,
+    LARGEST_DEGREE,
     RECOMPUTE,
     SCHEDULES,
     Layout,
@@ -56,9 +56,6 @@ MICRO_BATCHES = (1, 2, 4, 8, 16)
 WEIGHED = 16
 """First stages that may be the fullest, where layers are of several kinds; of one kind, the first
 has the embedding, and the second has more in flight than any after it."""
-
-LARGEST_DEGREE = 10**6
-"""Of a layout; its own bound."""
 
 
 class Pipe(NamedTuple):
@@ -161,12 +158,6 @@ class Space:
                 "recompute": self.recompute[recompute],
             }
         )
-
-
-def domain_size(accelerator: Accelerator) -> int:
-    """Return how many accelerators fast links connect."""
-    size = accelerator.links.inside.domain_size
-    return int(size.value) if size else 8
 
 
 def make_space(
@@ -321,7 +312,6 @@ class Grid:
         def by_sharding(table: Any) -> Any:
             return type(table)(*(lift(each, SHARDING) for each in table))
 
-        latencies = (values[INDEX[name]].expand(1) for name in ("latency", "latency_across"))
         self._operators = type(one.operators)(*(lift(each) for each in one.operators))
         self._groups = type(one.groups)(*(lift(each) for each in one.groups))
         self._hidden, self._layers = lift(one.hidden), lift(one.layers)
@@ -330,8 +320,7 @@ class Grid:
             recompute=self._column([RECOMPUTE[each] for each in space.recompute], RECOMPUTED)
         )
         self._device = by_sharding(described.device)
-        links = (lift(each[:1]) for each in (*described.links, *latencies))
-        self._links = Links(*links)
+        self._links = by_sharding(case_links(described, values))
         self._efficiency: Efficiency = by_sharding(kernel_efficiency(values, described.kinds))
         layouts = [case.layout for case in cases]
         self._recipe: memory.Recipe = by_sharding(recipe_columns(layouts))

@@ -96,6 +96,9 @@ class LayerTimes(NamedTuple):
         return compute + self.tensor + self.expert + self.context + self.host
 
 
+_OnStages = tuple[Tensor, Tensor, Tensor]
+
+
 class Stages(NamedTuple):
     """Layers of each group on some pipeline stages; ``(groups, *batch)``.
 
@@ -139,13 +142,16 @@ def step_seconds(
     """
     times = layer_times(operators, groups, hidden, layout, work, device, links, efficiency)
     stages = pipeline_stages(groups, layers, layout, turns)
-    slowest = _slowest(times.total, stages)
+    busy = _on(times.total, stages)
+    slowest = _slowest(busy)
     parts = {
         name: _at(part, stages, slowest) * layout.micro_batches
         for name, part in times._asdict().items()
         if name not in ("forward", "weights")
     }
-    rest = _rest(operators, groups, hidden, times, stages, layout, work, device, links, efficiency)
+    rest = _rest(
+        operators, groups, hidden, times, stages, busy, layout, work, device, links, efficiency
+    )
     shared = {**parts, "host": parts["host"] + efficiency.step_floor}
     time = StepTime(**shared, **rest, stragglers=torch.zeros_like(rest["bubble"]))
     total = time.total
@@ -178,9 +184,17 @@ def total_seconds(
         links: between accelerators.
         efficiency: what hardware and software reach.
     """
-    rest = _rest(operators, groups, hidden, times, stages, layout, work, device, links, efficiency)
-    busy = _round_trip(times.total, stages) * layout.micro_batches
-    total = busy + rest["bubble"] + rest["data"] + rest["optimizer"] + efficiency.step_floor
+    busy = _on(times.total, stages)
+    rest = _rest(
+        operators, groups, hidden, times, stages, busy, layout, work, device, links, efficiency
+    )
+    total = (
+        _round_trip(busy) * layout.micro_batches
+        + rest["bubble"]
+        + rest["data"]
+        + rest["optimizer"]
+        + efficiency.step_floor
+    )
     return total * (1.0 + _straggling(layout, efficiency))
 
 
@@ -247,19 +261,20 @@ def _reached(links: Links, efficiency: Efficiency) -> Links:
     )
 
 
-def _on(each_layer: Tensor, stages: Stages) -> tuple[Tensor, Tensor, Tensor]:
+def _on(each_layer: Tensor, stages: Stages) -> _OnStages:
+    """Seconds on the first, a middle and the last stage."""
     first, middle, last = ((each_layer * held).sum(0) for held in stages.timed)
     return first, middle, last
 
 
-def _round_trip(total: Tensor, stages: Stages) -> Tensor:
-    first, middle, last = _on(total, stages)
+def _round_trip(busy: _OnStages) -> Tensor:
+    first, middle, last = busy
     return torch.maximum(torch.maximum(first, middle), last)
 
 
-def _slowest(total: Tensor, stages: Stages) -> Tensor:
+def _slowest(busy: _OnStages) -> Tensor:
     """Which of the timed stages is: 0, 1 or 2; the first of equals."""
-    first, middle, last = _on(total, stages)
+    first, middle, last = busy
     slower = torch.where(middle > first, 1.0, 0.0)
     return torch.where(last > torch.maximum(first, middle), 2.0, slower)
 
@@ -275,6 +290,7 @@ def _rest(
     hidden: Tensor,
     times: LayerTimes,
     stages: Stages,
+    busy: _OnStages,
     layout: Layout,
     work: Work,
     device: Device,
@@ -284,8 +300,7 @@ def _rest(
     """What a step takes beside its micro-batches: bubble, data, optimizer."""
     real = _reached(links, efficiency)
     tokens = layout.micro_batch * work.sequence / layout.context
-    round_trip = _round_trip(times.total, stages)
-    slowest = _slowest(times.total, stages)
+    round_trip, slowest = _round_trip(busy), _slowest(busy)
     forward = _at(times.forward, stages, slowest)
     waiting = pipeline.bubble_seconds(
         layout.schedule,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -125,6 +125,16 @@ def output_options(command: Command) -> Command:
         ),
         click.option("--plot", type=FILE, metavar="FILE", help="Draw it: .png, .svg or .html."),
     )
+
+
+def field_options(fields: Sequence[tuple[str, str]]) -> Callable[[Command], Command]:
+    """Return a decorator that adds a flag for each field, by its name and help."""
+
+    def adding(command: Command) -> Command:
+        flags = (click.option(f"--{name}", metavar="VALUE", help=text) for name, text in fields)
+        return with_options(command, *flags)
+
+    return adding
 
 
 def with_options(command: Command, *options: Callable[[Command], Command]) -> Command:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from .options import Outputs, output_options, profiles_option
+from .options import Outputs, field_options, output_options, profiles_option
 
 FIELDS = (
     ("name", "A name for the plan."),
@@ -43,15 +43,9 @@ FIELDS = (
 )
 
 
-def _field_options(command: Any) -> Any:
-    for name, text in reversed(FIELDS):
-        command = click.option(f"--{name}", metavar="VALUE", help=text)(command)
-    return command
-
-
 @click.command()
 @click.argument("spec", required=False, metavar="[SPEC]")
-@_field_options
+@field_options(FIELDS)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:1.")
 @profiles_option
 @output_options

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from .layouts import layout_options, read_layout
-from .options import Outputs, output_options, sampling_options
+from .options import Outputs, field_options, output_options, sampling_options
 
 FIELDS = (
     ("name", "A name for the run."),
@@ -42,15 +42,9 @@ FIELDS = (
 )
 
 
-def _field_options(command: Any) -> Any:
-    for name, text in reversed(FIELDS):
-        command = click.option(f"--{name}", metavar="VALUE", help=text)(command)
-    return command
-
-
 @click.command()
 @click.argument("spec", required=False, metavar="[SPEC]")
-@_field_options
+@field_options(FIELDS)
 @layout_options
 @sampling_options
 @output_options

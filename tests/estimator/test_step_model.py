@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from known import LLAMA_8B
 
 import computebill as cb
-from computebill.cases import Case, case_columns, peak_flop_per_s, step_times
+from computebill.cases import Case, case_columns, case_links, peak_flop_per_s, step_times
 from computebill.efficiency import (
     INDEX,
     NAMES,
@@ -373,12 +373,10 @@ def test_a_fitted_profile_takes_the_shipped_one_s_place(tmp_path: Any) -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_a_gpu_times_the_same() -> None:
     from computebill.efficiency import kernel_efficiency
-    from computebill.kernels.collectives import Links
     from computebill.kernels.step import step_seconds
 
     columns = case_columns([case(layout={"tp": 2, "dp": 4}), case(MIXTRAL, layout={"dp": 8})])
     values = bounded(priors())
-    latencies = [values[INDEX[name]].expand(2) for name in ("latency", "latency_across")]
     arguments = (
         columns.batch.operators,
         columns.batch.groups,
@@ -387,7 +385,7 @@ def test_a_gpu_times_the_same() -> None:
         columns.layouts,
         columns.work,
         columns.device,
-        Links(*columns.links, *latencies),
+        case_links(columns, values),
         kernel_efficiency(values, columns.kinds),
     )
 
