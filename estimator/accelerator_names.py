@@ -33,6 +33,8 @@ FORMS = (
     (re.compile(r"\b[hd]gx\b"), " sxm "),
 )
 FORM_WORD = re.compile(r"pcie|sxm|nvl\d*|oam")
+USUAL_GB = {"v100": 32}
+"""Memory that a family means where a name gives none; its other sizes are as fast."""
 
 
 @dataclass(frozen=True)
@@ -115,12 +117,16 @@ def read_name(text: str) -> NameParts:
 def resolve_name(text: str, known: Sequence[KnownName]) -> str:
     """Return the short name of the profile that ``text`` names.
 
-    A family alone means its SXM part where there is just one (``h100``); ``a100`` has two.
+    A family alone means its SXM part where there is just one (``h100``); ``a100`` has two. A
+    ``v100`` is the 32 GB part.
 
     Raises:
         RequestError: where no profile or more than one fits, with the nearest names.
     """
     found = meant_by(text, known)
+    usual = USUAL_GB.get(read_name(text).family)
+    if len(found) > 1 and usual is not None:
+        found = [item for item in found if usual in item.sizes] or found
     if len(found) > 1:
         modules = [item for item in found if "sxm" in item.forms]
         found = modules if len(modules) == 1 else found

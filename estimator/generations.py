@@ -31,6 +31,9 @@ SOFTWARE: tuple[Software, ...] = get_args(Software)
 HARDWARE = {
     "v100": "volta",
     "t4": "volta",
+    "quadro-rtx": "volta",
+    "rtx-2080": "volta",
+    "titan-rtx": "volta",
     "a10": "ampere",
     "a100": "ampere",
     "a800": "ampere",
@@ -53,6 +56,32 @@ HARDWARE = {
 """Generation by the beginning of a profile's name; the longest that fits."""
 
 MULTIPROCESSORS = {
+    "gtx-285": 30.0,
+    "gtx-480": 15.0,
+    "gtx-580": 16.0,
+    "gtx-590": 32.0,
+    "c2075": 14.0,
+    "gtx-780": 12.0,
+    "gtx-titan": 14.0,
+    "gtx-titan-black": 15.0,
+    "k20": 13.0,
+    "k20x": 14.0,
+    "k40": 15.0,
+    "k80": 26.0,
+    "quadro-k6000": 15.0,
+    "gtx-980": 16.0,
+    "gtx-titan-x": 24.0,
+    "m40": 24.0,
+    "gtx-1080-ti": 28.0,
+    "titan-xp": 30.0,
+    "quadro-p600": 3.0,
+    "quadro-gp100": 56.0,
+    "p100": 56.0,
+    "rtx-2080": 68.0,
+    "titan-rtx": 72.0,
+    "quadro-rtx": 72.0,
+    "quadro-rtx-5000": 48.0,
+    "quadro-rtx-4000": 36.0,
     "v100": 80.0,
     "a100": 108.0,
     "a800": 108.0,
@@ -68,7 +97,8 @@ MULTIPROCESSORS = {
     "mi35": 256.0,
     "tpu": 8.0,
 }
-"""By the beginning of a profile's name (vendors' datasheets); 100 where nothing fits."""
+"""By the beginning of a profile's name (vendors' datasheets; reviews for chips before Volta and for
+Turing); 100 where nothing fits."""
 
 BEST_PRODUCT = {"ampere": 0.84, "hopper": 0.807, "blackwell": 0.776, "cdna": 0.6}
 """Share of the 16-bit peak that the best measured product reaches, the median of a generation's
