@@ -11,7 +11,7 @@ import sys
 import numpy as np
 import pandas as pd
 
-from computebill.catalogue.cells import read_dates, read_numbers, read_texts
+from computebill.catalogue.cells import arrow_column, read_days, read_numbers
 from computebill.catalogue.headers import find_columns
 
 DOMAINS = ("language", "vision", "image generation", "video", "speech", "biology", "games")
@@ -22,13 +22,13 @@ def main(path: str) -> None:
     found = find_columns(frame.columns)
 
     def numbers(name: str) -> np.ndarray:
-        return read_numbers(frame[found[name].heading], found[name].factor).values
+        return read_numbers(arrow_column(frame[found[name].heading]), found[name].factor).values
 
     flop, params, tokens = (np.log10(numbers(name)) for name in ("flop", "params", "tokens"))
     epochs = np.nan_to_num(numbers("epochs"), nan=1.0)
-    years = read_dates(frame[found["date"].heading])
-    year = (years.dt.year + years.dt.day_of_year / 365.25).to_numpy(float) - 2020
-    domain = read_texts(frame[found["domain"].heading]).str.lower()
+    days = read_days(arrow_column(frame[found["date"].heading]))
+    year = (days - np.datetime64("2020-01-01", "D")) / np.timedelta64(1, "D") / 365.25
+    domain = frame[found["domain"].heading].fillna("").str.lower()
     first = domain.str.split(",").str[0].str.strip()
     language = domain.str.contains("language").to_numpy()
     off = np.log10(6) + params + tokens + np.log10(epochs) - flop

@@ -10,11 +10,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
-from datetime import date, datetime, time, timedelta
+from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from computebill.kernels.cost import JOULES_PER_MWH
@@ -293,11 +294,22 @@ def training_start(
         acquired: day the hardware was acquired, before which training cannot have started. The
             method applies this to GPUs, not to TPUs.
     """
-    dates = cost_method().dates
-    run = timedelta(hours=math.floor(dates.training_hours if hours is None else hours))
-    end = datetime.combine(publication, time()) - timedelta(days=dates.days_to_publication)
-    start = (end - run).date()
+    known = math.nan if hours is None else hours
+    start: date = training_starts(np.datetime64(publication, "D"), np.array(known)).item()
     return start if acquired is None else max(start, acquired)
+
+
+def training_starts(publication: np.ndarray | np.datetime64, hours: np.ndarray) -> np.ndarray:
+    """Return the days training started, of many models: see `training_start`.
+
+    Args:
+        publication: days; NaT where there is none, and then there is no start either.
+        hours: of the runs; NaN where they are not known.
+    """
+    dates = cost_method().dates
+    run = np.floor(np.where(np.isnan(hours), dates.training_hours, hours))
+    end = publication.astype("datetime64[h]") - np.timedelta64(24 * dates.days_to_publication, "h")
+    return np.asarray((end - run.astype("timedelta64[h]")).astype("datetime64[D]"))
 
 
 def acquisition_date(price_date: date, release_date: date, vendor: str) -> date:

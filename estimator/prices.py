@@ -161,6 +161,8 @@ def typical_cloud_price(accelerator: Accelerator, date: dt.date | None = None) -
         chosen = _one_a_provider(offers, day)
     usd = [offer.on_demand_usd or 0.0 for offer in chosen]
     tenths = quantiles(usd, n=10, method="inclusive") if len(usd) > 1 else usd * 9
+    # Between two equal prices it may round below both.
+    tenths = [min(max(tenth, min(usd)), max(usd)) for tenth in tenths]
     dates = [offer.date for offer in chosen]
     return PriceRange(tenths[0], tenths[4], tenths[8], len(usd), min(dates), max(dates))
 
@@ -168,8 +170,10 @@ def typical_cloud_price(accelerator: Accelerator, date: dt.date | None = None) -
 def purchase_price(
     accelerator: Accelerator, *, date: dt.date | None = None, variant: str = ""
 ) -> PurchaseQuote:
-    """Return the price of one accelerator nearest to a date, USD.
+    """Return what one accelerator costs to own, USD.
 
+    At a date it is the first price there is, that the hardware then loses value from, as in
+    Cottier et al. 2024 (arXiv:2405.21015) and the code published with it; without one the latest.
     Where the profile has prices of whole servers, divided by their chips, only these serve;
     a range stands for the geometric mean of its ends, and so do several prices of one day.
 
@@ -179,7 +183,8 @@ def purchase_price(
     rows = [r for r in accelerator.prices.purchase if r.variant == variant and not r.doubtful]
     rows = [r for r in rows if r.kind == SERVER_SHARE] or rows
     if rows:
-        day = _nearest_day(rows, date)
+        days = [row.date for row in rows]
+        day = max(days) if date is None else min(days)
         same_day = [row for row in rows if row.date == day]
         usd = math.exp(sum(_log_middle(row) for row in same_day) / len(same_day))
         first = same_day[0]

@@ -269,11 +269,16 @@ def price_with_server(accelerator: Accelerator, quote: PurchaseQuote) -> float:
 
 def years_owned(accelerator: Accelerator, quote: PurchaseQuote, start: dt.date) -> float:
     """Return the years from acquisition to the start of training; none before it."""
+    bought = acquired(accelerator, quote)
+    return 0.0 if bought is None else max(0.0, method.years_between(bought, start))
+
+
+def acquired(accelerator: Accelerator, quote: PurchaseQuote) -> dt.date | None:
+    """Return the day a chip of that price was had; None where its release is not known."""
     if accelerator.release_date is None:
-        return 0.0
+        return None
     released = accelerator.release_date.value
-    bought = method.acquisition_date(quote.date or released, released, accelerator.vendor)
-    return max(0.0, method.years_between(bought, start))
+    return method.acquisition_date(quote.date or released, released, accelerator.vendor)
 
 
 def _take_energy(found: _Gathering, run: RunSpec, accelerator: Accelerator) -> None:

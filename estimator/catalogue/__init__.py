@@ -1,5 +1,6 @@
 """Catalogues of models: read, derive what is missing, price every row, lose none."""
 
-from .score import Score, score_catalogue, score_files
+from .files import score_files
+from .score import Score, score_catalogue
 
 __all__ = ["Score", "score_catalogue", "score_files"]

@@ -1,13 +1,20 @@
-"""Cells as people fill them: numbers with units and signs, lists, words, nothing."""
+"""Cells as people fill them: numbers with units and signs, lists, words, nothing.
+
+Columns are Arrow's. What a column tells by words is looked at once for each different text, and
+kept as numbers into a short list.
+"""
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from ..quantity import parse_number
 
@@ -17,108 +24,234 @@ MISSING = frozenset({"", "-", "–", "?", "n/a", "na", "nan", "none", "null", "u
 LARGEST = 1e40
 """Of any number in a catalogue: the largest runs are at some 1e27 FLOP."""
 
+NO_DAY = np.datetime64("NaT", "D")
+
+PLAIN = r"^[+-]?([0-9]{1,40}\.?[0-9]{0,20}|\.[0-9]{1,20})([eE][+-]?[0-9]{1,2})?$"
+"""Numbers that Arrow reads as Python does."""
+
+_DAY = r"^(19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}$"
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
 _WORDS = re.compile(r"\s*(flop|flops|tokens|parameters|params|hours|usd|gpus|chips|x)\s*$", re.I)
 _BETWEEN = re.compile(r"\s*(?:–|—|\bto\b|\.\.|~)\s*|(?<=[\dKMBTkmbt])\s*-\s*(?=\d)")
+
+
+class Texts(NamedTuple):
+    """A column of texts, each different one once.
+
+    Attributes:
+        codes: where each row's text is among the values; ``(rows,)``.
+        values: texts, without spaces around them; empty where a cell says nothing.
+    """
+
+    codes: np.ndarray
+    values: Sequence[str]
+
+    def told(self, function: Callable[[str], float | bool]) -> np.ndarray:
+        """Return a function's number of every row's text, called once for each text."""
+        return np.asarray(np.array([function(value) for value in self.values])[self.codes])
+
+    def as_column(self) -> pa.Array:
+        """Return the texts row by row."""
+        return pa.array(self.values, pa.string()).take(pa.array(self.codes))
 
 
 class Numbers(NamedTuple):
     """A column of numbers.
 
     Attributes:
-        values: NaN where there is none.
-        notes: what was made of a cell that is no plain number, by its text.
-        problems: why a cell is of no use, by its text.
+        values: NaN where there is none; ``(rows,)``.
+        notes: what was made of a cell that is no plain number, or why it is of no use.
     """
 
     values: np.ndarray
-    notes: dict[str, str]
-    problems: dict[str, str]
+    notes: Texts | None
 
 
-def read_numbers(cells: pd.Series, factor: float = 1.0) -> Numbers:
-    """Read a column; every different text is looked at once.
+def arrow_column(cells: pd.Series | pa.Array | pa.ChunkedArray) -> pa.Array:
+    """Return a column as Arrow's numbers, days or texts; a list is its items with commas between.
+
+    Args:
+        cells: of any kind; those of mixed kinds become texts.
+    """
+    if isinstance(cells, pd.Series):
+        mixed = cells.dtype == object
+        cells = pa.array(cells.astype("string") if mixed else cells, from_pandas=True)
+    column = cells.combine_chunks() if isinstance(cells, pa.ChunkedArray) else cells
+    if isinstance(column, pa.ChunkedArray):  # of no chunks, or too many letters for one
+        column = pa.concat_arrays(column.chunks) if column.num_chunks else pa.nulls(0, column.type)
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return arrow_column(column.dictionary_decode())
+    if _is_number(kind) or pa.types.is_date(kind) or pa.types.is_timestamp(kind):
+        return column
+    if pa.types.is_string(kind) or pa.types.is_null(kind):
+        return column.cast(pa.string())
+    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return column.cast(pa.large_string())
+    return pa.array([_flat(value) for value in column.to_pylist()], pa.string())
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(
+        pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+    )
+
+
+def _flat(value: Any) -> str | None:
+    if value is None:
+        return None
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def read_texts(column: pa.Array) -> Texts:
+    """Read texts; empty where a cell says nothing."""
+    codes, values = _different(_as_text(column))
+    plain = [value.strip() for value in values]
+    # Cells of nothing have the last value's place.
+    return Texts(codes, [*("" if each.lower() in MISSING else each for each in plain), ""])
+
+
+def _as_text(column: pa.Array) -> pa.Array:
+    return column if is_text(column.type) else column.cast(pa.string())
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether a column of that kind is one of texts."""
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _different(texts: pa.Array) -> tuple[np.ndarray, list[str]]:
+    """Return where each row's text is among the different ones, and those; nothing comes last."""
+    found = texts.dictionary_encode()
+    codes = found.indices.fill_null(len(found.dictionary))
+    return codes.to_numpy(zero_copy_only=False), found.dictionary.to_pylist()
+
+
+def read_numbers(column: pa.Array, factor: float = 1.0) -> Numbers:
+    """Read a column of numbers.
 
     Zero stands for nothing: in catalogues it is what was not filled.
 
     Args:
-        cells: texts or numbers.
+        column: numbers, or texts of them.
         factor: to the field's unit.
     """
-    codes, texts = pd.factorize(cells.astype("string").str.strip(), use_na_sentinel=True)
-    read = [_read(str(text)) for text in texts]
-    values = np.array([value for value, _, _ in read] + [math.nan], dtype=np.float64)
-    notes = {str(t): note for t, (_, note, _) in zip(texts, read, strict=True) if note}
-    problems = {str(t): problem for t, (_, _, problem) in zip(texts, read, strict=True) if problem}
-    return Numbers(values[codes] * factor, notes, problems)
+    if _is_number(column.type):
+        read, odd = _values(column), None
+    elif is_text(column.type):
+        read, odd = _read_column(pc.utf8_trim_whitespace(column))
+    else:  # days are no numbers
+        read, odd = _read_column(column.cast(pa.string()))
+    with np.errstate(invalid="ignore", over="ignore"):
+        values = read * factor
+        problems = {
+            "is negative": values < 0,
+            "is not finite": np.isinf(values),
+            f"is above {LARGEST:g}": np.isfinite(values) & (values > LARGEST),
+        }
+    if any(rows.any() for rows in problems.values()):
+        texts, codes = ["", *problems], np.zeros(len(values), dtype=np.int64)
+        for place, rows in enumerate(problems.values(), start=1):
+            codes[rows] = place
+        values = np.where(codes > 0, np.nan, values)
+        odd = _joined_notes(odd, Texts(codes, texts))
+    return Numbers(np.where(values == 0, np.nan, values), odd)
 
 
-def _read(text: str) -> tuple[float, str, str]:
-    """Return a cell's number, what was made of it, and why it is of no use."""
+def _values(column: pa.Array) -> np.ndarray:
+    """Return numbers, NaN where there is none."""
+    found = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    return np.asarray(found, dtype=np.float64)
+
+
+def _read_column(texts: pa.Array) -> tuple[np.ndarray, Texts | None]:
+    """Return texts' numbers, and what was made of those that are no plain ones."""
+    is_plain = pc.match_substring_regex(texts, PLAIN)
+    values = _values(pc.if_else(is_plain, texts, None))
+    is_odd = pc.and_not(pc.is_valid(texts), is_plain).fill_null(False)
+    rows = np.flatnonzero(is_odd.to_numpy(zero_copy_only=False))
+    if not len(rows):
+        return values, None
+    codes, different = _different(texts.take(pa.array(rows)))
+    read = [_read(text) for text in different]
+    values = values.copy()
+    values[rows] = np.array([value for value, _ in read])[codes]
+    told = np.zeros(len(values), dtype=np.int64)
+    told[rows] = codes + 1
+    return values, Texts(told, ["", *(note for _, note in read)])
+
+
+def _joined_notes(one: Texts | None, other: Texts) -> Texts:
+    """Return notes, those of the other where it has one."""
+    if one is None:
+        return other
+    codes = np.where(other.codes > 0, other.codes + len(one.values), one.codes)
+    return Texts(codes, [*one.values, *other.values])
+
+
+def _read(text: str) -> tuple[float, str]:
+    """Return a cell's number, and what was made of it or why it is of no use."""
     if text.lower() in MISSING:
-        return math.nan, "", ""
+        return math.nan, ""
     plain = text.replace("$", "").strip()
     try:
-        return _checked(float(plain), "")
+        return float(plain), ""
     except ValueError:
         pass
     if _THOUSANDS.fullmatch(plain):
-        return _checked(float(plain.replace(",", "")), "")
+        return float(plain.replace(",", "")), ""
     worded = _WORDS.sub("", plain)
     try:
-        return _checked(parse_number(worded.lstrip("~≈<>=").strip()), "")
+        return parse_number(worded.lstrip("~≈<>=").strip()), ""
     except ValueError:
         pass
     for split, note in ((re.compile(r"\s*[,;/]\s*"), "list"), (_BETWEEN, "range")):
         parts = [part for part in split.split(worded) if part]
         if len(parts) > 1:
             return _joined(parts, note)
-    return math.nan, "", "is no number"
+    return math.nan, "is no number"
 
 
-def _joined(parts: list[str], kind: str) -> tuple[float, str, str]:
+def _joined(parts: list[str], kind: str) -> tuple[float, str]:
     """Of a list the largest, of a range the geometric mean of its ends."""
-    values = []
-    for part in parts:
-        value, _, problem = _read(part)
-        if problem or math.isnan(value):
-            return math.nan, "", "is no number"
-        values.append(value)
+    values = [_read(part)[0] for part in parts]
+    if not all(0 < value < math.inf for value in values):
+        return math.nan, "is no number"
     if kind == "list":
-        return max(values), "the largest of a list", ""
-    return math.exp(sum(map(math.log, values)) / len(values)), "the middle of a range", ""
+        return max(values), "the largest of a list"
+    return math.exp(sum(map(math.log, values)) / len(values)), "the middle of a range"
 
 
-def _checked(value: float, note: str) -> tuple[float, str, str]:
-    if math.isnan(value) or value == 0:
-        return math.nan, note, ""
-    if math.isinf(value):
-        return math.nan, note, "is not finite"
-    if value < 0:
-        return math.nan, note, "is negative"
-    if value > LARGEST:
-        return math.nan, note, f"is above {LARGEST:g}"
-    return value, note, ""
-
-
-def read_dates(cells: pd.Series) -> pd.Series:
+def read_days(column: pa.Array) -> np.ndarray:
     """Read days as ``2026-07-15``, ``2026-07``, ``2026`` or ``July 2026``; NaT for no day."""
-    texts = cells.astype("string").str.strip()
-    codes, unique = pd.factorize(texts, use_na_sentinel=True)
-    days = [_day(str(text)) for text in unique] + [pd.NaT]
-    return pd.Series(pd.to_datetime(pd.Series(days)).to_numpy()[codes], index=cells.index)
+    if pa.types.is_date(column.type) or pa.types.is_timestamp(column.type):
+        return _checked_days(_days(column.cast(pa.date32(), safe=False)))
+    texts = pc.utf8_trim_whitespace(_as_text(column))
+    codes, different = _different(texts)
+    days = np.array([*map(_day, different), NO_DAY], dtype="datetime64[D]")
+    return np.asarray(days[codes])
 
 
-def _day(text: str) -> Any:
+def _days(column: pa.Array) -> np.ndarray:
+    return np.asarray(column.to_numpy(zero_copy_only=False), dtype="datetime64[D]")
+
+
+def _checked_days(days: np.ndarray) -> np.ndarray:
+    years = days.astype("datetime64[Y]").astype(int) + 1970
+    return np.where((years >= 1940) & (years <= 2100), days, NO_DAY)
+
+
+def _day(text: str) -> np.datetime64:
     if re.fullmatch(r"(19|20)\d\d(\.0)?", text):
-        return pd.Timestamp(int(text[:4]), 7, 1)  # the middle of the year
+        return np.datetime64(f"{text[:4]}-07-01", "D")  # the middle of the year
+    if re.fullmatch(_DAY, text):
+        try:
+            return np.datetime64(text, "D")
+        except ValueError:
+            return NO_DAY
     if not re.search(r"(19|20)\d\d", text):
-        return pd.NaT
+        return NO_DAY
     found = pd.to_datetime(text, errors="coerce")
-    return found if pd.isna(found) or 1940 <= found.year <= 2100 else pd.NaT
-
-
-def read_texts(cells: pd.Series) -> pd.Series:
-    """Read texts; empty where a cell says nothing."""
-    texts = cells.astype("string").str.strip().fillna("")
-    return texts.mask(texts.str.lower().isin(MISSING), "")
+    if pd.isna(found) or not 1940 <= found.year <= 2100:
+        return NO_DAY
+    return np.datetime64(found.date(), "D")

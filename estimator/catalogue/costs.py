@@ -9,14 +9,16 @@ import contextlib
 import datetime as dt
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
+from torch import Tensor
 
 from computebill.kernels import cost
 from computebill.kernels.cost import JOULES_PER_KWH, JOULES_PER_MWH, SECONDS_PER_HOUR
@@ -25,16 +27,22 @@ from .. import cost_method as method
 from ..accelerators import Accelerator, accelerators_named, find_accelerator
 from ..errors import RequestError
 from ..prices import purchase_price, typical_cloud_price
-from ..run_inputs import price_with_server, years_owned
+from ..run_inputs import acquired, price_with_server
+from .cells import Texts
 from .derive import Figure, figure, scaled
-
-T = TypeVar("T")
 
 LONGEST_RUN = 24.0 * 730
 """Hours beyond which a run's time is not believed."""
 
-PRICE_SPREAD = {"gpu": (0.5, 2.0), "tpu": (0.25, 4.0)}
-"""5th and 95th percentile of a purchase price over its middle, Cottier et al. 2024."""
+PRICE_SPREAD = {"gpu": 2.0, "tpu": 4.0}
+"""95th percentile of a purchase price over its middle, Cottier et al. 2024."""
+
+POWER_SPREAD = 1.4
+CLOUD_SPREAD = 2.0
+"""The same of a chip's power, and of an hour in the cloud."""
+
+_MONTHS = np.datetime64("1900-01", "M")
+"""The first that is counted."""
 
 
 class Part(NamedTuple):
@@ -47,7 +55,7 @@ class Part(NamedTuple):
         ratio: of a server's power over its chips'.
         fraction: of that power that training draws.
         overhead: price of a server over its chips'.
-        is_tpu: one of Google's.
+        spread: of its price.
         note: what a reader should know of the choice.
     """
 
@@ -57,11 +65,60 @@ class Part(NamedTuple):
     ratio: float
     fraction: float
     overhead: float
-    is_tpu: bool
+    spread: float
     note: str = ""
 
 
-UNKNOWN = Part("", math.nan, math.nan, math.nan, math.nan, math.nan, False)
+UNKNOWN = Part("", math.nan, math.nan, math.nan, math.nan, math.nan, math.nan)
+
+
+@dataclass
+class Parts:
+    """Accelerators of rows.
+
+    Attributes:
+        codes: where each row's is among the different ones; ``(rows,)``.
+        different: accelerators.
+    """
+
+    codes: np.ndarray
+    different: Sequence[Part]
+
+    def figures(self, name: str) -> np.ndarray:
+        """Return a figure of every row's accelerator."""
+        figures = [float(getattr(part, name)) for part in self.different]
+        return np.asarray(np.array(figures)[self.codes])
+
+    def texts(self, name: str) -> Texts:
+        """Return a text of every row's accelerator."""
+        return Texts(self.codes, [getattr(part, name) for part in self.different])
+
+
+def find_parts(hardware: Texts, number: Texts, profiles: tuple[Path, ...]) -> Parts:
+    """Return the accelerators of rows.
+
+    Args:
+        hardware: names.
+        number: numerical formats.
+        profiles: folders of profiles of one's own.
+    """
+    codes, pairs = different_pairs(hardware.codes, number.codes)
+    found = [
+        find_part(hardware.values[name], number.values[form], profiles) for name, form in pairs
+    ]
+    return Parts(codes, found)
+
+
+def different_pairs(one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, list[tuple[int, int]]]:
+    """Return where each row's pair is among the different ones, and those.
+
+    Args:
+        one: whole numbers, zero or more; ``(rows,)``.
+        other: the same.
+    """
+    wide = int(other.max(initial=0)) + 1
+    codes, keys = pd.factorize(one.astype(np.int64) * wide + other)
+    return codes, [divmod(int(key), wide) for key in keys]
 
 
 @lru_cache(maxsize=4096)
@@ -81,9 +138,11 @@ def find_part(text: str, number: str, profiles: tuple[Path, ...]) -> Part:
         found = accelerators_named(name, profiles) or accelerators_named(plain, profiles)
         if name and found:
             usual = min(found, key=lambda each: ("sxm" not in each.name, each.memory_gb.value))
-            note = f"may be {len(found)}, taken as {usual.name}" if len(found) > 1 else ""
-            return _part(usual, number)._replace(note=note)
-    return UNKNOWN._replace(note="is not a known accelerator")
+            notes = [f"may be {len(found)}, taken as {usual.name}"] if len(found) > 1 else []
+            notes += [f"several, priced as {usual.name}"] if "," in text else []
+            told = "; ".join(f"hardware: {note}" for note in notes)
+            return _part(usual, number)._replace(note=told)
+    return UNKNOWN._replace(note="hardware: is not a known accelerator") if text else UNKNOWN
 
 
 def _part(found: Accelerator, number: str) -> Part:
@@ -99,38 +158,36 @@ def _part(found: Accelerator, number: str) -> Part:
         method.chip_to_server_power(found.title, found.vendor),
         method.power_fraction(found.vendor),
         method.server_overhead(found.title, found.vendor),
-        method.is_tpu(found.vendor),
+        PRICE_SPREAD["tpu" if method.is_tpu(found.vendor) else "gpu"],
     )
 
 
-class _Prices(NamedTuple):
-    """Of a month: a chip with its server's share, USD; years owned; an hour in the cloud, USD."""
+class Prices(NamedTuple):
+    """Of a month.
+
+    Attributes:
+        bought: a chip with its server's share, USD.
+        acquired: day it was had, since 1970.
+        hour: in the cloud, USD.
+    """
 
     bought: float
-    years: float
+    acquired: float
     hour: float
 
 
 @lru_cache(maxsize=65536)
-def _prices(name: str, start: dt.date, profiles: tuple[Path, ...]) -> _Prices:
-    part = find_accelerator(name, profiles)
-    bought = years = hour = math.nan
-    with contextlib.suppress(RequestError):
-        quote = purchase_price(part, date=start)
-        bought, years = price_with_server(part, quote), years_owned(part, quote, start)
-    with contextlib.suppress(RequestError):
-        hour = typical_cloud_price(part, start).p50
-    return _Prices(bought, years, hour)
-
-
-NO_PRICES = _Prices(math.nan, math.nan, math.nan)
-
-
-def each_once(function: Callable[..., T], *columns: Iterable[Any]) -> list[T]:
-    """Return a function's value of every row, called once for rows that are alike."""
-    rows = list(zip(*columns, strict=True))
-    found = {row: function(*row) for row in dict.fromkeys(rows)}
-    return [found[row] for row in rows]
+def _prices(name: str, start: dt.date, profiles: tuple[Path, ...]) -> Prices:
+    bought = day = hour = math.nan
+    if name:
+        part = find_accelerator(name, profiles)
+        with contextlib.suppress(RequestError):
+            quote = purchase_price(part, date=start)
+            bought, had = price_with_server(part, quote), acquired(part, quote)
+            day = math.nan if had is None else float((had - dt.date(1970, 1, 1)).days)
+        with contextlib.suppress(RequestError):
+            hour = typical_cloud_price(part, start).p50
+    return Prices(bought, day, hour)
 
 
 class Costs(NamedTuple):
@@ -142,76 +199,110 @@ class Costs(NamedTuple):
     energy_mwh: Figure
 
 
-def derive_costs(
-    parts: Sequence[Part],
-    cells: Mapping[str, np.ndarray],
-    published: pd.Series,
-    hours: Figure,
+class Priced(NamedTuple):
+    """What costs are made of, besides hours; ``(rows,)`` each.
+
+    Attributes:
+        parts: figures of the accelerators by name, as `Part` has them.
+        bought: a chip with its server's share, USD.
+        years: that it was owned when training began.
+        hour: in the cloud, USD.
+        pue: power usage effectiveness.
+        usd_per_kwh: of electricity.
+    """
+
+    parts: dict[str, Tensor]
+    bought: Tensor
+    years: Tensor
+    hour: Tensor
+    pue: Tensor
+    usd_per_kwh: Tensor
+
+
+def price(
+    parts: Parts,
+    organization: Texts,
+    published: np.ndarray,
+    hours: np.ndarray,
     profiles: tuple[Path, ...],
-) -> Costs:
-    """Price GPU-hours on each row's accelerator at the date of training.
+    device: torch.device,
+) -> Priced:
+    """Look up what each row's accelerator cost when it trained; once a month and accelerator.
 
     Args:
         parts: accelerators of the rows.
-        cells: fields by name.
+        organization: who trained.
         published: days; where there is none, today's prices.
-        hours: GPU-hours.
+        hours: of the runs; NaN where they are not known.
         profiles: folders of profiles of one's own.
+        device: where the columns go.
+    """
+    starts = _starts(published, hours)
+    months = (starts.astype("datetime64[M]") - _MONTHS).astype(np.int64)
+    codes, pairs = different_pairs(parts.codes, months)
+    found = [_prices(parts.different[part].name, _day_of(month), profiles) for part, month in pairs]
+    table = np.array(found, dtype=float).reshape(-1, len(Prices._fields))[codes]
+    # Electricity goes by the year of publication, where there is one.
+    told = np.where(np.isnat(published), starts, published).astype("datetime64[Y]")
+    of_year, years = pd.factorize(told)
+    kwh = np.array([method.usd_per_kwh(each.astype("datetime64[D]").item()) for each in years])
+
+    def column(values: np.ndarray) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(values)).to(device)
+
+    names = ("watt", "ratio", "fraction", "overhead", "spread")
+    owned = (starts.astype(float) - table[:, 1]) / method.DAYS_PER_YEAR
+    return Priced(
+        {name: column(parts.figures(name)) for name in names},
+        bought=column(table[:, 0]),
+        # Without a day of release it is bought for the run.
+        years=column(np.maximum(np.nan_to_num(owned, nan=0.0), 0.0)),
+        hour=column(table[:, 2]),
+        pue=column(organization.told(lambda text: method.pue(text or None))),
+        usd_per_kwh=column(kwh[of_year]),
+    )
+
+
+def _starts(published: np.ndarray, hours: np.ndarray) -> np.ndarray:
+    """Return the day each row's training began; today where it is not told."""
+    with np.errstate(invalid="ignore"):
+        known = np.where((hours > 0) & (hours < LONGEST_RUN), hours, np.nan)
+    starts = method.training_starts(published, known)
+    today = np.datetime64(dt.date.today(), "D")
+    return np.where(np.isnat(starts), today, starts)
+
+
+def _day_of(month: int) -> dt.date:
+    return dt.date(1900 + month // 12, 1 + month % 12, 1)
+
+
+def derive_costs(hours: Figure, quantity: Tensor, priced: Priced) -> Costs:
+    """Price GPU-hours on each row's accelerator at the date of training.
+
+    Args:
+        hours: GPU-hours.
+        quantity: accelerators; NaN where they are not told.
+        priced: what they cost.
     """
     table = method.cost_method()
-    # What is not a number is unlike itself, and would be looked up row by row.
-    starts = each_once(_start, published, np.nan_to_num(cells["hours"], nan=-1.0).tolist())
-    priced = each_once(
-        lambda name, start: _prices(name, start, profiles) if name else NO_PRICES,
-        [part.name for part in parts],
-        starts,
-    )
-
-    def column(values: Sequence[float]) -> torch.Tensor:
-        return torch.tensor(values, dtype=torch.float64)
-
-    seconds = torch.from_numpy(np.ascontiguousarray(hours.median)) * SECONDS_PER_HOUR
-    bought = column([each.bought for each in priced])
+    seconds = hours.median * SECONDS_PER_HOUR
     orders, share = (
-        torch.tensor(each, dtype=torch.float64)
+        seconds.new_tensor(each)
         for each in (table.depreciation.orders_per_year, table.interconnect.share)
     )
-    hardware = cost.amortised_hardware(
-        cost.depreciated_value(bought, column([each.years for each in priced]), orders),
-        seconds,
-        column([part.overhead for part in parts]),
-        orders,
-        share,
-    )
+    parts = priced.parts
+    value = cost.depreciated_value(priced.bought, priced.years, orders)
+    hardware = cost.amortised_hardware(value, seconds, parts["overhead"], orders, share)
     joules = cost.energy_joules(
-        seconds,
-        column([part.watt for part in parts]),
-        column([part.ratio for part in parts]),
-        column([part.fraction for part in parts]),
-        column(each_once(lambda name: method.pue(name or None), cells["organization"].tolist())),
+        seconds, parts["watt"], parts["ratio"], parts["fraction"], priced.pue
     )
-    kwh = column(each_once(method.usd_per_kwh, starts))
-    energy = cost.energy_usd(joules, kwh / JOULES_PER_KWH)
-    wide = np.array(
-        [np.log(PRICE_SPREAD["tpu" if part.is_tpu else "gpu"][1]) for part in parts], dtype=float
-    )
-    power = np.full_like(wide, np.log(1.4))
-    used = scaled(hours, (hardware.total + energy).numpy() / hours.median, wide, wide)
-    count = torch.from_numpy(np.ascontiguousarray(cells["quantity"]))
-    upfront = cost.upfront(count, bought, share).numpy()
-    rented = cost.cloud(seconds, column([each.hour for each in priced]) / SECONDS_PER_HOUR).numpy()
-    cloud = np.full_like(wide, np.log(2.0))
+    energy = cost.energy_usd(joules, priced.usd_per_kwh / JOULES_PER_KWH)
+    rented = cost.cloud(seconds, priced.hour / SECONDS_PER_HOUR)
+    wide = torch.log(parts["spread"])
+    power, cloud = (torch.full_like(wide, math.log(each)) for each in (POWER_SPREAD, CLOUD_SPREAD))
     return Costs(
-        used,
-        figure(upfront, wide, wide, "quantity x price"),
+        scaled(hours, (hardware.total + energy) / hours.median, wide, wide),
+        figure(cost.upfront(quantity, priced.bought, share), wide, wide),
         scaled(hours, rented / hours.median, cloud, cloud),
-        scaled(hours, joules.numpy() / JOULES_PER_MWH / hours.median, power, power),
+        scaled(hours, joules / JOULES_PER_MWH / hours.median, power, power),
     )
-
-
-def _start(published: object, hours: float) -> dt.date:
-    """Day that training began; the first of its month, so that prices are looked up once each."""
-    if not isinstance(published, pd.Timestamp) or pd.isna(published):
-        return dt.date.today().replace(day=1)
-    run = None if not 0 < hours < LONGEST_RUN else hours
-    return method.training_start(published.date(), run).replace(day=1)

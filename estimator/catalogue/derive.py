@@ -6,22 +6,24 @@ no row has to be drawn.
 
 from __future__ import annotations
 
+import math
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib import resources
 from statistics import NormalDist
-from typing import Any
+from typing import Any, NamedTuple
 
-import numpy as np
 import torch
+from torch import Tensor
 
 from computebill.kernels.cost import SECONDS_PER_HOUR, accelerator_seconds
 from computebill.kernels.flop import training_flop
 
 from ..cost_method import cost_method
 from ..quantity import parse_quantity
+from .cells import Texts
 
 Z = NormalDist().inv_cdf(0.95)
 CIRCULAR = (0.3, 0.4)
@@ -29,62 +31,79 @@ CIRCULAR = (0.3, 0.4)
 
 EXACT = 1e-4
 
+LISTED_HOURS, PRODUCT_HOURS, LISTED_MFU = (math.log(factor) for factor in (1.1, 1.5, 1.1))
+"""How far to each side the 90 % of what is told lies, as logarithms."""
 
-@dataclass(frozen=True)
-class Figure:
+LEAST_MFU = 0.01
+
+WAYS = (
+    "",
+    "listed",
+    "6 N D",
+    "hardware x time",
+    "line by date and size",
+    "line by date",
+    "quantity x time",
+    "FLOP / (peak x MFU)",
+)
+"""How a figure was found; nothing where it was not."""
+
+SIZES = ("params", "params_active", "tokens", "epochs", "flop", "finetune_flop")
+"""Numbers of a catalogue that FLOP come from, and below those that hours come from."""
+
+TIMES = ("quantity", "hours", "chip_hours", "mfu")
+
+
+class Figure(NamedTuple):
     """A column with its intervals.
 
     Attributes:
-        median: NaN where it is not known.
+        median: NaN where it is not known; ``(rows,)``, as the others.
         below: logarithm of the median over the 5th percentile.
         above: of the 95th over the median.
-        way: how it was found; empty where it was not.
+        way: how it was found, its place in ``WAYS``.
     """
 
-    median: np.ndarray
-    below: np.ndarray
-    above: np.ndarray
-    way: np.ndarray
+    median: Tensor
+    below: Tensor
+    above: Tensor
+    way: Tensor
 
     @property
-    def p5(self) -> np.ndarray:
+    def p5(self) -> Tensor:
         """5th percentile."""
-        return np.asarray(self.median * np.exp(-self.below))
+        return self.median * torch.exp(-self.below)
 
     @property
-    def p95(self) -> np.ndarray:
+    def p95(self) -> Tensor:
         """95th percentile."""
-        return np.asarray(self.median * np.exp(self.above))
+        return self.median * torch.exp(self.above)
 
     def or_else(self, other: Figure) -> Figure:
         """Return this where it is known, else the other."""
-        here = np.isfinite(self.median)
+        here = torch.isfinite(self.median)
         return Figure(
-            *(
-                np.where(here, own, theirs)
-                for own, theirs in (
-                    (self.median, other.median),
-                    (self.below, other.below),
-                    (self.above, other.above),
-                    (self.way, other.way),
-                )
-            )
+            *(torch.where(here, own, theirs) for own, theirs in zip(self, other, strict=True))
         )
 
 
-def figure(
-    median: np.ndarray, below: np.ndarray | float, above: np.ndarray | float, way: str
-) -> Figure:
+def figure(median: Tensor, below: Tensor | float, above: Tensor | float, way: str = "") -> Figure:
     """Return a column that was found one way."""
-    shape = median.shape
-    ways = np.where(np.isfinite(median), way, "")
-    return Figure(median, np.broadcast_to(below, shape), np.broadcast_to(above, shape), ways)
+
+    def column(value: Tensor | float) -> Tensor:
+        return torch.as_tensor(value, dtype=median.dtype, device=median.device).expand_as(median)
+
+    ways = torch.isfinite(median).to(torch.int8) * WAYS.index(way)
+    return Figure(median, column(below), column(above), ways)
 
 
-def scaled(one: Figure, factor: np.ndarray, below: np.ndarray, above: np.ndarray) -> Figure:
+def scaled(one: Figure, factor: Tensor, below: Tensor, above: Tensor) -> Figure:
     """Return a figure times an independent factor with an interval of its own."""
     return Figure(
-        one.median * factor, np.hypot(one.below, below), np.hypot(one.above, above), one.way
+        one.median * factor,
+        torch.hypot(one.below, below),
+        torch.hypot(one.above, above),
+        one.way,
     )
 
 
@@ -103,120 +122,138 @@ def utilisation_interval() -> tuple[float, float, float]:
     return middle, below * Z, above * Z
 
 
-def derive_flop(cells: Mapping[str, np.ndarray], peak: np.ndarray) -> Figure:
-    """Training FLOP: listed; 6 N D; hardware and time; or a line by date, domain and size.
+@dataclass
+class Inputs:
+    """What rows tell, as numbers; each ``(rows,)``, NaN where it is not told.
 
-    Args:
-        cells: fields by name; years since 2020 as ``year``.
-        peak: FLOP/s of the row's accelerator; NaN where it is not known.
+    Attributes:
+        numbers: fields of the catalogue by name, ``SIZES`` and ``TIMES``.
+        year: of publication, years since the beginning of 2020.
+        peak: FLOP/s of the row's accelerator.
+        confidence: factor within which listed FLOP lie.
+        language: whether the domain is language.
+        shifts: of the lines through FLOP by date, for the domain, by the line's name.
     """
-    found = _listed(cells)
-    for way in (_product(cells), _from_hours(cells, peak), *_lines(cells)):
+
+    numbers: Mapping[str, Tensor]
+    year: Tensor
+    peak: Tensor
+    confidence: Tensor
+    language: Tensor
+    shifts: Mapping[str, Tensor]
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self.numbers[name]
+
+
+def confidence_factors(told: Texts) -> Any:
+    """Return the factor within which listed FLOP lie, by the words of a catalogue."""
+    table = constants()["confidence"]
+    return told.told(lambda text: float(table.get(text.lower(), table["other"])))
+
+
+def is_language(domain: Texts) -> Any:
+    """Whether language is among a row's domains."""
+    return domain.told(lambda text: "language" in text.lower())
+
+
+def line_shifts(domain: Texts) -> dict[str, Any]:
+    """Return the shift of each line for a row's first domain that there is a line for."""
+    lines = constants()["line"]
+
+    def shift(name: str, text: str) -> float:
+        known = lines[name]["domains"]
+        return float(known.get(_first_of(text.lower(), known), math.nan))
+
+    return {name: domain.told(partial(shift, name)) for name in lines}
+
+
+def _first_of(domains: str, known: Collection[str]) -> str:
+    return next((each for part in domains.split(",") if (each := part.strip()) in known), "")
+
+
+def derive_flop(rows: Inputs) -> Figure:
+    """Training FLOP: listed; 6 N D; hardware and time; or a line by date, domain and size."""
+    found = _listed(rows)
+    for way in (_product(rows), _from_hours(rows), *_lines(rows)):
         found = found.or_else(way)
     return found
 
 
-def _listed(cells: Mapping[str, np.ndarray]) -> Figure:
-    table = constants()["confidence"]
-    told = np.char.lower(cells["confidence"].astype(str))
-    factor = np.full(told.shape, float(table["other"]))
-    for word in ("confident", "likely", "speculative"):
-        factor = np.where(told == word, float(table[word]), factor)
-    return figure(cells["flop"], np.log(factor), np.log(factor), "listed")
+def _listed(rows: Inputs) -> Figure:
+    wide = torch.log(rows.confidence)
+    return figure(rows["flop"], wide, wide, "listed")
 
 
-def _product(cells: Mapping[str, np.ndarray]) -> Figure:
+def _product(rows: Inputs) -> Figure:
     """6 N D; of what is no language, the size of the data is seldom one of tokens."""
-    params = np.where(np.isfinite(cells["params_active"]), cells["params_active"], cells["params"])
-    tokens = cells["tokens"] * np.nan_to_num(cells["epochs"], nan=1.0)
-    median = training_flop(torch.from_numpy(params), torch.from_numpy(tokens)).numpy()
-    language = np.char.find(np.char.lower(cells["domain"].astype(str)), "language") >= 0
-    tables = constants()["product"]
-
-    def column(key: str) -> np.ndarray:
-        exponent = np.where(language, tables["language"][key], tables["other"][key])
-        return np.asarray(exponent * np.log(10))
-
+    active = rows["params_active"]
+    params = torch.where(torch.isfinite(active), active, rows["params"])
+    median = training_flop(params, rows["tokens"] * torch.nan_to_num(rows["epochs"], nan=1.0))
+    low, middle, high = (_exponent(rows, key) for key in ("low", "middle", "high"))
     # What 6 N D is over listed FLOP: too high a product means fewer FLOP.
-    middle = median * np.exp(-column("middle"))
-    below, above = column("high") - column("middle"), column("middle") - column("low")
-    return figure(middle, below, above, "6 N D")
+    return figure(median * torch.exp(-middle), high - middle, middle - low, "6 N D")
 
 
-def chip_hours(cells: Mapping[str, np.ndarray]) -> Figure:
+def _exponent(rows: Inputs, key: str) -> Tensor:
+    tables = constants()["product"]
+    own, other = (rows.peak.new_tensor(tables[name][key]) for name in ("language", "other"))
+    return torch.where(rows.language, own, other) * math.log(10)
+
+
+def chip_hours(rows: Inputs) -> Figure:
     """GPU-hours as listed, or the quantity times the hours."""
-    listed = figure(cells["chip_hours"], np.log(1.1), np.log(1.1), "listed")
-    product = cells["quantity"] * cells["hours"]
-    return listed.or_else(figure(product, np.log(1.5), np.log(1.5), "quantity x time"))
+    listed = figure(rows["chip_hours"], LISTED_HOURS, LISTED_HOURS, "listed")
+    product = rows["quantity"] * rows["hours"]
+    return listed.or_else(figure(product, PRODUCT_HOURS, PRODUCT_HOURS, "quantity x time"))
 
 
-def _from_hours(cells: Mapping[str, np.ndarray], peak: np.ndarray) -> Figure:
-    hours = chip_hours(cells)
-    middle, below, above = _utilisation(cells)
-    median = hours.median * SECONDS_PER_HOUR * peak * middle
-    return figure(
-        median, np.hypot(hours.below, below), np.hypot(hours.above, above), "hardware x time"
-    )
+def _from_hours(rows: Inputs) -> Figure:
+    hours, reached = chip_hours(rows), _utilisation(rows)
+    found = scaled(hours, SECONDS_PER_HOUR * rows.peak * reached.median, *reached[1:3])
+    return figure(found.median, found.below, found.above, "hardware x time")
 
 
-def _utilisation(cells: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """As listed, else as it was observed; logarithms to both ends."""
+def _utilisation(rows: Inputs) -> Figure:
+    """As listed, else as it was observed."""
+    listed = torch.where((rows["mfu"] > LEAST_MFU) & (rows["mfu"] <= 1), rows["mfu"], torch.nan)
     middle, below, above = utilisation_interval()
-    listed = (cells["mfu"] > 0.01) & (cells["mfu"] <= 1.0)
-    return (
-        np.where(listed, cells["mfu"], middle),
-        np.where(listed, np.log(1.1), below),
-        np.where(listed, np.log(1.1), above),
-    )
+    seen = figure(torch.full_like(listed, middle), below, above)
+    return figure(listed, LISTED_MFU, LISTED_MFU).or_else(seen)
 
 
-def _lines(cells: Mapping[str, np.ndarray]) -> list[Figure]:
-    domain = np.char.lower(cells["domain"].astype(str))
-    known = constants()["line"]["with_size"]["domains"]
-    first = np.array([_first_of(each, known) for each in domain.tolist()])
+def _lines(rows: Inputs) -> Sequence[Figure]:
     found = []
     for name, way in (("with_size", "line by date and size"), ("by_date", "line by date")):
         table = constants()["line"][name]
-        exponent = table["constant"] + table["per_year"] * cells["year"]
+        exponent = table["constant"] + table["per_year"] * rows.year + rows.shifts[name]
         if table["per_size"]:
-            with np.errstate(divide="ignore", invalid="ignore"):
-                exponent = exponent + table["per_size"] * np.log10(cells["params"])
-        shift = np.full(first.shape, np.nan)
-        for each, value in table["domains"].items():
-            shift = np.where(first == each, value, shift)
-        wide = Z * table["sd"] * np.log(10)
-        found.append(figure(10.0 ** (exponent + shift), wide, wide, way))
+            exponent = exponent + table["per_size"] * torch.log10(rows["params"])
+        wide = Z * table["sd"] * math.log(10)
+        found.append(figure(10.0**exponent, wide, wide, way))
     return found
 
 
-def _first_of(domains: str, known: Collection[str]) -> str:
-    """Return the first domain of a cell that there is a line for."""
-    return next((each for part in domains.split(",") if (each := part.strip()) in known), "")
-
-
-def derive_hours(cells: Mapping[str, np.ndarray], flop: Figure, peak: np.ndarray) -> Figure:
+def derive_hours(rows: Inputs, flop: Figure) -> Figure:
     """GPU-hours: listed; quantity x time; or FLOP over what the accelerator reaches.
 
     A tune's FLOP may count its base, which its hardware never ran: its own FLOP go before those.
     """
-    middle, below, above = _utilisation(cells)
-    tuned = np.isfinite(cells["finetune_flop"])
-    own = np.where(tuned, cells["finetune_flop"], flop.median)
-    seconds = accelerator_seconds(
-        torch.from_numpy(own), torch.from_numpy(peak), torch.from_numpy(middle)
-    ).numpy()
+    reached = _utilisation(rows)
+    tuned = rows["finetune_flop"]
+    own = torch.where(torch.isfinite(tuned), tuned, flop.median)
+    seconds = accelerator_seconds(own, rows.peak, reached.median)
     by_flop = figure(
         seconds / SECONDS_PER_HOUR,
-        np.hypot(flop.below, above),
-        np.hypot(flop.above, below),
+        torch.hypot(flop.below, reached.above),
+        torch.hypot(flop.above, reached.below),
         "FLOP / (peak x MFU)",
     )
-    return chip_hours(cells).or_else(by_flop)
+    return chip_hours(rows).or_else(by_flop)
 
 
-def is_circular(cells: Mapping[str, np.ndarray], peak: np.ndarray) -> np.ndarray:
+def is_circular(rows: Inputs) -> Tensor:
     """Whether listed FLOP are just what an assumed utilisation makes of the hours."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        implied = cells["flop"] / (peak * chip_hours(cells).median * SECONDS_PER_HOUR)
-    near = [np.abs(implied / share - 1) < EXACT for share in CIRCULAR]
-    return np.asarray(np.logical_or.reduce(near))
+    implied = rows["flop"] / (rows.peak * chip_hours(rows).median * SECONDS_PER_HOUR)
+    near = [(implied / share - 1).abs() < EXACT for share in CIRCULAR]
+    return torch.stack(near).any(dim=0)

@@ -7,24 +7,47 @@ import glob
 import io
 import json
 import lzma
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NamedTuple
 
-import pandas as pd
 import pyarrow as pa
+import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 
 from ..errors import RequestError
 
-ROWS = 50_000
+ROWS = 100_000
 """Of a batch."""
 
 ENDINGS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "json", ".ndjson": "json", ".parquet": "parquet"}
 COMPRESSED = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".xz": "xz"}
 LONGEST = 1_000_000
-"""Letters of a cell."""
+"""Letters of a line that is told as it stands."""
+
+BLOCK = 8 << 20
+"""Bytes of text that are looked at together; no row may be longer."""
+
+
+class Piece(NamedTuple):
+    """What is read by itself: a text file, or some row groups of a Parquet file.
+
+    Attributes:
+        path: of the file.
+        state: its size and time of change, when it was found.
+        groups: row groups; None for a text.
+        rows: of them; None where they are not known before they are read.
+        size: bytes of the file that it stands for.
+    """
+
+    path: Path
+    state: tuple[int, int]
+    groups: tuple[int, ...] | None
+    rows: int | None
+    size: int
 
 
 @dataclass
@@ -33,13 +56,15 @@ class Batch:
 
     Attributes:
         file: they are from.
-        rows: cells as texts; numbers of a Parquet file as they are.
+        table: cells as texts; those of a Parquet file as they are.
         unread: lines that are no rows, with the reason.
+        size: bytes of the file that were read since the batch before.
     """
 
     file: str
-    rows: pd.DataFrame
+    table: pa.Table
     unread: list[tuple[str, str]] = field(default_factory=list)
+    size: int = 0
 
 
 def find_files(sources: Sequence[str | Path]) -> list[Path]:
@@ -63,9 +88,12 @@ def find_files(sources: Sequence[str | Path]) -> list[Path]:
             raise RequestError(str(source), "no such file")
         found.update(dict.fromkeys(matches))
     for path in found:
-        if not _form(path):
+        form = _form(path)
+        if not form:
             allowed = ", ".join(ENDINGS)
             raise RequestError(str(path), f"allowed: {allowed}, also {', '.join(COMPRESSED)}")
+        if form == "parquet" and path.suffix.lower() != ".parquet":
+            raise RequestError(str(path), "Parquet files are compressed inside; allowed: .parquet")
     return list(found)
 
 
@@ -77,109 +105,215 @@ def _form(path: Path) -> str | None:
     return ENDINGS.get(name.suffix.lower())
 
 
-def read_batches(sources: Sequence[str | Path], rows: int = ROWS) -> Iterator[Batch]:
-    """Yield the rows of files.
+def state_of(path: Path) -> tuple[int, int]:
+    """Return a file's size and time of change.
 
     Raises:
-        RequestError: naming the file that cannot be read, is cut short, or is not what its ending
-            says.
+        RequestError: naming the file that cannot be looked at.
     """
-    for path in find_files(sources):
-        try:
-            yield from _batches(path, rows)
-        except RequestError:
-            raise
-        except UnicodeDecodeError as error:
-            raise RequestError(str(path), f"is not UTF-8 text (byte {error.start})") from None
-        except (OSError, EOFError, lzma.LZMAError, pa.ArrowException) as error:
-            reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-            raise RequestError(str(path), f"cannot be read: {reason}") from None
-
-
-def _batches(path: Path, rows: int) -> Iterator[Batch]:
-    form = _form(path)
-    if form == "parquet":
-        if path.suffix.lower() != ".parquet":
-            raise RequestError(str(path), "Parquet files are compressed inside; allowed: .parquet")
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(rows):
-                yield Batch(str(path), batch.to_pandas())
-        return
-    with _opened(path) as text:
-        if form == "json":
-            yield from _json_lines(path, text, rows)
-        else:
-            yield from _separated(path, text, "\t" if form == "tsv" else ",", rows)
-
-
-def _opened(path: Path) -> TextIO:
-    compression = COMPRESSED.get(path.suffix.lower())
-    if compression == "xz":
-        return lzma.open(path, "rt", encoding="utf-8-sig", newline="")
-    raw = pa.OSFile(str(path), "rb")
-    stream: Any = pa.CompressedInputStream(raw, compression) if compression else raw
-    return io.TextIOWrapper(io.BufferedReader(stream), encoding="utf-8-sig", newline="")
-
-
-def _separated(path: Path, text: TextIO, separator: str, rows: int) -> Iterator[Batch]:
-    """Rows of a table; a row with other than the heading's number of cells is told as unread."""
-    csv.field_size_limit(LONGEST)
-    reader = csv.reader(text, delimiter=separator)
     try:
-        headings = next(reader, [])
-    except csv.Error as error:
-        raise RequestError(str(path), f"is no table: {error}") from None
-    if not any(heading.strip() for heading in headings):
+        told = path.stat()
+    except OSError as error:
+        raise RequestError(str(path), f"cannot be read: {error.strerror}") from None
+    return told.st_size, told.st_mtime_ns
+
+
+def find_pieces(path: Path, rows: int = ROWS) -> list[Piece]:
+    """Return the pieces of a file, of at least a batch each where there are so many rows.
+
+    Raises:
+        RequestError: naming the file that cannot be read, or is not what its ending says.
+    """
+    state = state_of(path)
+    if _form(path) != "parquet":
+        return [Piece(path, state, None, None, state[0])]
+    with _named(path), pq.ParquetFile(path) as file:
+        counts = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+    found: list[Piece] = []
+    groups: list[int] = []
+    for group, _ in enumerate(counts):
+        groups.append(group)
+        held = sum(counts[each] for each in groups)
+        if held >= rows or group == len(counts) - 1:
+            size = round(state[0] * held / max(1, sum(counts)))
+            found.append(Piece(path, state, tuple(groups), held, size))
+            groups = []
+    return found
+
+
+class _named:  # noqa: N801 -- reads as what it does
+    """Within it, what goes wrong with a file is told with its name."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = str(path)
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, UnicodeDecodeError) or "invalid UTF8" in str(error):
+            raise RequestError(self._path, "is not UTF-8 text") from None
+        if isinstance(error, (OSError, EOFError, lzma.LZMAError, pa.ArrowException)):
+            reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+            raise RequestError(self._path, f"cannot be read: {reason}") from None
+
+
+def read_batches(piece: Piece, rows: int = ROWS) -> Iterator[Batch]:
+    """Yield the rows of a piece.
+
+    Raises:
+        RequestError: naming the file that cannot be read, is cut short, is not what its ending
+            says, or changes meanwhile.
+    """
+    readers = {"parquet": _parquet, "json": _json_lines}
+    reader = readers.get(_form(piece.path) or "", _separated)
+    with _named(piece.path):
+        yield from reader(piece, rows)
+    if state_of(piece.path) != piece.state:
+        raise RequestError(str(piece.path), "changed while it was read")
+
+
+def _parquet(piece: Piece, rows: int) -> Iterator[Batch]:
+    with pq.ParquetFile(piece.path, pre_buffer=False, buffer_size=1 << 20) as file:
+        names = file.schema_arrow.names
+        _check_headings(piece.path, names)
+        for batch in file.iter_batches(rows, row_groups=list(piece.groups or ())):
+            size = round(piece.size * len(batch) / max(1, piece.rows or 0))
+            yield Batch(str(piece.path), pa.Table.from_batches([batch]), [], size)
+
+
+def _check_headings(path: Path, names: Sequence[str]) -> None:
+    if not any(name.strip() for name in names):
         raise RequestError(str(path), "is empty; its first line has to be the headings")
-    twice = {name for name in headings if headings.count(name) > 1 and name}
+    twice = sorted({name for name in names if names.count(name) > 1 and name})
     if twice:
-        raise RequestError(str(path), f"has the heading {sorted(twice)[0]} twice")
-    held: list[list[str]] = []
-    unread: list[tuple[str, str]] = []
-    while True:
+        raise RequestError(str(path), f"has the heading {twice[0]} twice")
+
+
+class _Text:
+    """A text file, compressed or not, that tells how much of it has been read."""
+
+    def __init__(self, path: Path, stack: ExitStack) -> None:
+        self._raw = stack.enter_context(path.open("rb"))
+        self._told = 0
+        compression = COMPRESSED.get(path.suffix.lower())
+        self.stream: Any = self._raw
+        if compression == "xz":
+            self.stream = stack.enter_context(lzma.LZMAFile(self._raw))  # noqa: SIM115
+        elif compression:
+            self.stream = stack.enter_context(pa.CompressedInputStream(self._raw, compression))
+
+    def lines(self) -> io.TextIOWrapper:
+        """Return its text; what ends a line is as it stands."""
+        stream: Any = io.BufferedReader(self.stream)
+        return io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
+
+    def read(self) -> int:
+        """Return the bytes that were read since this was asked."""
+        if self._raw.closed:
+            return 0
+        before, self._told = self._told, self._raw.tell()
+        return self._told - before
+
+
+def _separated(piece: Piece, rows: int) -> Iterator[Batch]:
+    """Rows of a table; a row with other than the heading's number of cells is told as unread."""
+    separator = "\t" if _form(piece.path) == "tsv" else ","
+    headings = _headings(piece.path, separator)
+    unread: deque[Any] = deque()
+
+    def skip(row: Any) -> str:
+        unread.append(row)
+        return "skip"
+
+    with ExitStack() as stack:
+        text = _Text(piece.path, stack)
+        reader = arrow_csv.open_csv(
+            text.stream,
+            # One thread, so that lines that are no rows come in their order, with their number.
+            arrow_csv.ReadOptions(
+                use_threads=False,
+                block_size=BLOCK,
+                column_names=headings,
+                skip_rows_after_names=1,
+            ),
+            arrow_csv.ParseOptions(
+                delimiter=separator, newlines_in_values=True, invalid_row_handler=skip
+            ),
+            arrow_csv.ConvertOptions(
+                column_types=dict.fromkeys(headings, pa.string()), strings_can_be_null=False
+            ),
+        )
+        done = 1  # line of the headings
+        for table in rebatched(reader, rows):
+            done += len(table)
+            lines = []
+            while unread and unread[0].number <= done + 1:
+                row = unread.popleft()
+                done += 1
+                told = f"has {row.actual_columns} cells, where there are {row.expected_columns}"
+                lines.append((row.text[:LONGEST], f"{told} headings"))
+            yield Batch(str(piece.path), table, lines, text.read())
+
+
+def _headings(path: Path, separator: str) -> list[str]:
+    """Return the headings of a table; one that is empty is named by its place."""
+    with ExitStack() as stack:
+        csv.field_size_limit(LONGEST)
         try:
-            cells = next(reader, None)
+            found = next(csv.reader(_Text(path, stack).lines(), delimiter=separator), [])
         except csv.Error as error:
-            unread.append((f"line {reader.line_num}", f"cannot be read: {error}"))
-            continue
-        if cells is None:
-            break
-        if not cells:
-            continue
-        if len(cells) == len(headings):
-            held.append(cells)
-        else:
-            told = f"has {len(cells)} cells, where there are {len(headings)} headings"
-            unread.append((separator.join(cells), told))
-        if len(held) + len(unread) >= rows:
-            yield Batch(str(path), pd.DataFrame(held, columns=headings, dtype="string"), unread)
-            held, unread = [], []
-    if held or unread:
-        yield Batch(str(path), pd.DataFrame(held, columns=headings, dtype="string"), unread)
+            raise RequestError(str(path), f"is no table: {error}") from None
+    _check_headings(path, found)
+    return [name or f"column {place}" for place, name in enumerate(found, start=1)]
 
 
-def _json_lines(path: Path, text: TextIO, rows: int) -> Iterator[Batch]:
-    held: list[dict[str, Any]] = []
+def rebatched(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
+    """Yield the same rows in tables of so many; the last, of fewer, comes even if it is empty."""
+    held: pa.Table | None = None
+    for batch in batches:
+        table = pa.Table.from_batches([batch])
+        held = table if held is None else pa.concat_tables([held, table])
+        while len(held) > rows:
+            yield held.slice(0, rows)
+            held = held.slice(rows)
+    if held is not None:
+        yield held
+
+
+def _json_lines(piece: Piece, rows: int) -> Iterator[Batch]:
+    held: list[dict[str, str | None]] = []
     unread: list[tuple[str, str]] = []
-    for line in text:
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):
-            unread.append((line.strip()[:LONGEST], "is no JSON"))
-            continue
-        if isinstance(row, dict):
-            held.append({key: _flat(value) for key, value in row.items()})
-        else:
-            unread.append((line.strip()[:LONGEST], "is no JSON object"))
-        if len(held) + len(unread) >= rows:
-            yield Batch(str(path), pd.DataFrame(held), unread)
-            held, unread = [], []
-    if held or unread:
-        yield Batch(str(path), pd.DataFrame(held), unread)
+    with ExitStack() as stack:
+        text = _Text(piece.path, stack)
+        for line in text.lines():
+            if not line.strip():
+                continue
+            try:
+                # Numbers as they stand, however many digits they have.
+                row = json.loads(line, parse_float=str, parse_int=str, parse_constant=str)
+            except (ValueError, RecursionError):
+                unread.append((line.strip()[:LONGEST], "is no JSON"))
+                continue
+            if isinstance(row, dict):
+                held.append({key: _flat(value) for key, value in row.items()})
+            else:
+                unread.append((line.strip()[:LONGEST], "is no JSON object"))
+            if len(held) + len(unread) >= rows:
+                yield Batch(str(piece.path), _table(held), unread, text.read())
+                held, unread = [], []
+        if held or unread:
+            yield Batch(str(piece.path), _table(held), unread, text.read())
 
 
-def _flat(value: Any) -> Any:
+def _flat(value: Any) -> str | None:
     """A cell of a list is its items with commas between."""
-    return ",".join(map(str, value)) if isinstance(value, list) else value
+    if value is None or isinstance(value, str):
+        return value
+    return ",".join(map(str, value)) if isinstance(value, list) else json.dumps(value)
+
+
+def _table(rows: list[dict[str, str | None]]) -> pa.Table:
+    names = dict.fromkeys(name for row in rows for name in row)
+    columns = {name: pa.array([row.get(name) for row in rows], pa.string()) for name in names}
+    return pa.table(columns)

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
-from .cells import read_dates, read_texts
+from .cells import Texts, arrow_column, read_days, read_texts
 from .derive import Z
 from .headers import Column
 
@@ -31,12 +32,13 @@ KEPT = (
     "cost_amortised_usd_p5",
     "cost_amortised_usd_p50",
     "cost_amortised_usd_p95",
+    "notes",
 )
 
 
-def own_name(name: str, scored: pd.DataFrame) -> str:
+def own_name(name: str, headings: list[str]) -> str:
     """Return what a figure's column is called: a catalogue that has one of that name keeps it."""
-    return f"{PREFIX}{name}" if f"{PREFIX}{name}" in scored else name
+    return f"{PREFIX}{name}" if f"{PREFIX}{name}" in headings else name
 
 
 @dataclass
@@ -53,48 +55,83 @@ class Summary:
     by_year: pd.DataFrame = field(default_factory=pd.DataFrame)
     by_organization: pd.DataFrame = field(default_factory=pd.DataFrame)
 
-    def add(self, scored: pd.DataFrame, columns: Mapping[str, Column]) -> None:
-        """Take a batch of scored rows."""
-        rows = self._rows(scored, columns)
-        both = rows if self.largest.empty else pd.concat([self.largest, rows])
-        self.largest = both.nlargest(MOST, "flop_p50").reset_index(drop=True)
-        self.by_year = _sums(self.by_year, rows, "year")
-        self.by_organization = _sums(self.by_organization, rows, "organization")
-
-    @staticmethod
-    def _rows(scored: pd.DataFrame, columns: Mapping[str, Column]) -> pd.DataFrame:
-        rows = pd.DataFrame({name: scored[own_name(name, scored)] for name in KEPT})
-
-        def texts(name: str) -> pd.Series[str]:
-            if name not in columns:
-                return pd.Series([""] * len(scored), index=scored.index)
-            return read_texts(scored[columns[name].heading])
-
-        dates = (
-            read_dates(scored[columns["date"].heading])
-            if "date" in columns
-            else pd.Series(pd.NaT, index=scored.index)
-        )
-        names = texts("organization")
-        return rows.assign(
-            model=texts("model"),
-            organization=names.mask(names.str.contains(","), SEVERAL).mask(names == "", NOBODY),
-            date=dates,
-            year=pd.to_datetime(dates).dt.year,
-        )
+    def add(self, other: Summary) -> None:
+        """Take in what another has of further rows."""
+        largest = _together(self.largest, other.largest)
+        if len(largest):
+            largest = largest.nlargest(MOST, "flop_p50").reset_index(drop=True)
+        self.largest = largest
+        self.by_year = _sum(self.by_year, other.by_year)
+        self.by_organization = _sum(self.by_organization, other.by_organization)
 
 
-def _sums(before: pd.DataFrame, rows: pd.DataFrame, key: str) -> pd.DataFrame:
-    own = (
-        rows.groupby(key)
-        .agg(
-            rows=("flop_p50", "size"),
-            flop=("flop_p50", "sum"),
-            cost_amortised_usd=("cost_amortised_usd_p50", "sum"),
-        )
-        .astype(float)
+def summarise(scored: pa.Table, columns: Mapping[str, Column]) -> Summary:
+    """Return the summary of a batch of scored rows."""
+    flop, cost = (_figure(scored, name) for name in ("flop_p50", "cost_amortised_usd_p50"))
+    organizations = _texts(scored, columns, "organization")
+    plain = Texts(organizations.codes, [_plain(name) for name in organizations.values])
+    days = np.full(len(scored), np.datetime64("NaT", "D"))
+    if "date" in columns:
+        days = read_days(arrow_column(scored[columns["date"].heading]))
+    years = days.astype("datetime64[Y]").astype(int).astype(float) + 1970
+    return Summary(
+        _largest(scored, columns, flop, days, plain),
+        _sums(np.where(np.isnat(days), np.nan, years), flop, cost, "year"),
+        _sums(np.array(plain.values, dtype=object)[plain.codes], flop, cost, "organization"),
     )
-    return own if before.empty else before.add(own, fill_value=0.0)
+
+
+def _figure(scored: pa.Table, name: str) -> np.ndarray:
+    column = scored[own_name(name, scored.column_names)]
+    return np.asarray(column.to_numpy(zero_copy_only=False), dtype=float)
+
+
+def _texts(scored: pa.Table, columns: Mapping[str, Column], name: str) -> Texts:
+    if name not in columns:
+        return Texts(np.zeros(len(scored), dtype=np.int64), [""])
+    return read_texts(arrow_column(scored[columns[name].heading]))
+
+
+def _plain(organization: str) -> str:
+    return SEVERAL if "," in organization else organization or NOBODY
+
+
+def _largest(
+    scored: pa.Table,
+    columns: Mapping[str, Column],
+    flop: np.ndarray,
+    days: np.ndarray,
+    organizations: Texts,
+) -> pd.DataFrame:
+    order = np.nan_to_num(-flop, nan=np.inf)
+    most = np.argpartition(order, MOST)[:MOST] if len(order) > MOST else np.arange(len(order))
+    order = most[np.lexsort((most, order[most]))]
+    rows = scored.take(pa.array(order))
+    models = _texts(rows, columns, "model")
+    names = {name: own_name(name, scored.column_names) for name in KEPT}
+    found = pd.DataFrame({name: rows[own].to_pandas() for name, own in names.items()})
+    return found.assign(
+        model=np.array(models.values, dtype=object)[models.codes],
+        organization=np.array(organizations.values, dtype=object)[organizations.codes[order]],
+        date=days[order].astype("datetime64[s]"),
+    )
+
+
+def _sums(keys: np.ndarray, flop: np.ndarray, cost: np.ndarray, name: str) -> pd.DataFrame:
+    rows = pd.DataFrame({name: keys, "rows": 1.0, "flop": flop, "cost_amortised_usd": cost})
+    return rows.groupby(name).sum()
+
+
+def _sum(one: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
+    if one.empty or other.empty:
+        return other if one.empty else one
+    return one.add(other, fill_value=0.0)
+
+
+def _together(one: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
+    if one.empty or other.empty:
+        return other if one.empty else one
+    return pd.concat([one, other], ignore_index=True)
 
 
 def trend(rows: pd.DataFrame, name: str, points: int = 24) -> pd.DataFrame:

@@ -4,44 +4,47 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 
 from ..errors import RequestError, shown
 from ..writing import replacing
+from .batch import Counts, Scored
+from .cells import PLAIN, arrow_column, is_text
 
 ENDINGS = (".parquet", ".csv")
-MANIFEST = "sources.json"
+MANIFEST, UNREAD = "sources.json", "unread.json"
 COUNTS = b"computebill.counts"
 
-DANGEROUS = ("=", "+", "-", "@", "\t", "\r")
+DANGEROUS = r"^([=+\-@\t\r])"
 """Beginnings of cells that a spreadsheet takes for a formula."""
 
 
-def harmless(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a frame whose texts no spreadsheet runs: an apostrophe goes before such a cell."""
-    found = frame.copy()
-    for name in found.columns:
-        if found[name].dtype == object or isinstance(found[name].dtype, pd.StringDtype):
-            texts = found[name].astype("string")
-            risky = texts.str.startswith(DANGEROUS).fillna(False)
-            plain = pd.to_numeric(texts, errors="coerce").notna()
-            found[name] = texts.mask(risky & ~plain, "'" + texts)
-    return found.rename(columns={name: _heading(name) for name in found.columns})
-
-
-def _heading(name: object) -> str:
-    return f"'{name}" if str(name).startswith(DANGEROUS) else str(name)
+def harmless(table: pa.Table) -> pa.Table:
+    """Return a table whose texts no spreadsheet runs: an apostrophe goes before such a cell."""
+    names, columns = [], []
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        texts = arrow_column(column)
+        if is_text(texts.type):
+            is_risky = pc.match_substring_regex(texts, DANGEROUS)
+            is_number = pc.match_substring_regex(texts, PLAIN)
+            quoted = pc.replace_substring_regex(texts, DANGEROUS, r"'\1")
+            texts = pc.if_else(pc.and_not(is_risky, is_number).fill_null(False), quoted, texts)
+        is_formula = name.startswith(("=", "+", "-", "@", "\t", "\r"))
+        names.append(f"'{name}" if is_formula else name)
+        columns.append(texts)
+    return pa.table(columns, names=names)
 
 
 class Writer:
-    """Writes frames of the same columns; none is written where none comes, if that may be."""
+    """Writes tables of the same columns; no file where none comes, if that may be."""
 
     def __init__(self, target: Path, *, is_optional: bool = False) -> None:
         """Check the target.
@@ -53,38 +56,58 @@ class Writer:
             raise RequestError("-o", f"got {shown(str(target))}; allowed: {', '.join(ENDINGS)}")
         self._target = target
         self._is_optional = is_optional
-        self._replacing: AbstractContextManager[Path] | None = None
+        self._is_csv = target.suffix.lower() == ".csv"
+        self._stack = ExitStack()
+        self._writer: Any = None
+        self._schema: Any = None
         self._temporary: Path | None = None
-        self._parquet: Any = None
-        self._columns: list[str] | None = None
 
     def __enter__(self) -> Writer:
         if not self._is_optional:
-            self._open()
+            self._temporary = self._stack.enter_context(replacing(self._target))
         return self
 
-    def _open(self) -> Path:
-        if self._temporary is None:
-            self._replacing = replacing(self._target)
-            self._temporary = self._replacing.__enter__()
-        return self._temporary
+    def write(self, table: pa.Table) -> None:
+        """Add rows.
 
-    def write(self, frame: pd.DataFrame) -> None:
-        """Add rows; columns that the first rows did not have are added to none."""
-        if frame.empty and (self._is_optional or self._columns is not None):
+        Raises:
+            RequestError: where they have a column that the first rows did not have.
+        """
+        if not len(table) and (self._is_optional or self._writer is not None):
             return
-        path = self._open()
-        if self._columns is None:
-            self._columns = [str(name) for name in frame.columns]
-        ordered = frame.reindex(columns=self._columns)
-        if self._target.suffix.lower() == ".csv":
-            header = not path.exists() or path.stat().st_size == 0
-            harmless(ordered).to_csv(path, index=False, mode="a", header=header)
-            return
-        table = pa.Table.from_pandas(_as_text(ordered), preserve_index=False)
-        if self._parquet is None:
-            self._parquet = pq.ParquetWriter(path, table.schema)
-        self._parquet.write_table(table.cast(self._parquet.schema))
+        table = harmless(table) if self._is_csv else _typed(table)
+        if self._writer is None:
+            self._open(table.schema)
+        self._writer.write_table(self._fitted(table))
+
+    def _open(self, schema: pa.Schema) -> None:
+        if self._temporary is None:
+            self._temporary = self._stack.enter_context(replacing(self._target))
+        self._schema = schema
+        if self._is_csv:
+            writer = arrow_csv.CSVWriter(self._temporary, schema)
+        else:
+            writer = pq.ParquetWriter(self._temporary, schema, use_dictionary=_texts(schema))
+        self._writer = self._stack.enter_context(writer)
+
+    def _fitted(self, table: pa.Table) -> pa.Table:
+        """Return the same rows in the columns of the first."""
+        further = [name for name in table.column_names if name not in self._schema.names]
+        if further:
+            problem = f"rows have the column {shown(further[0])}, which the first have not"
+            raise RequestError("-o", f"{problem}; allowed: a folder, whose parts may differ")
+        columns = []
+        for each in self._schema:
+            known = each.name in table.column_names
+            column = table[each.name] if known else pa.nulls(len(table))
+            if column.type != each.type and pa.types.is_string(each.type):
+                column = arrow_column(column)
+            try:
+                columns.append(column.cast(each.type))
+            except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+                problem = f"the column {shown(each.name)} is of {each.type}, then of {column.type}"
+                raise RequestError("-o", f"{problem}; allowed: a folder") from None
+        return pa.table(columns, schema=self._schema)
 
     def __exit__(
         self,
@@ -92,19 +115,25 @@ class Writer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._parquet is not None:
-            self._parquet.close()
-        if self._replacing is not None:
-            self._replacing.__exit__(kind, error, trace)
+        self._stack.__exit__(kind, error, trace)
 
 
-def _as_text(frame: pd.DataFrame) -> pd.DataFrame:
-    """Give cells of mixed kinds one kind, so that every batch has the same columns."""
-    found = frame.copy()
-    for name in found.columns:
-        if found[name].dtype == object:
-            found[name] = found[name].astype("string")
-    return found
+def _texts(schema: pa.Schema) -> list[str]:
+    """Return the columns of texts: numbers are seldom the same twice."""
+    return [each.name for each in schema if is_text(each.type)]
+
+
+def _typed(table: pa.Table) -> pa.Table:
+    """Return a table whose columns all have a kind: those of nothing are texts."""
+    for place, each in enumerate(table.schema):
+        if pa.types.is_null(each.type):
+            table = table.set_column(place, each.name, table[each.name].cast(pa.string()))
+    return table
+
+
+def name_of(place: int) -> str:
+    """Return the beginning of the names of a file's parts, by its place among all."""
+    return f"part-{place:05d}"
 
 
 class Parts:
@@ -114,53 +143,79 @@ class Parts:
     parts are of stands in ``sources.json``: others are never mixed with them.
     """
 
-    def __init__(self, folder: Path, made_from: Mapping[str, Any], *, resume: bool) -> None:
-        """Open a folder.
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def open(self, made_from: Mapping[str, Any], *, resume: bool) -> None:
+        """Begin, or go on with what is there.
+
+        Args:
+            made_from: what parts are of.
+            resume: whether to go on with parts that are there.
 
         Raises:
             RequestError: where it holds something else, or parts that are not to be gone on with.
         """
-        self._folder = folder
-        told = folder / MANIFEST
+        given = f"got {shown(str(self.folder))}"
+        wanted = json.loads(json.dumps(made_from))
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            held = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
-            known = json.loads(told.read_text("utf-8")) if told.is_file() else None
+            self.folder.mkdir(parents=True, exist_ok=True)
+            held = {path.name for path in self.folder.iterdir() if not path.name.startswith(".")}
+            known, unread = self._told(MANIFEST), self._told(UNREAD) or {}
         except (OSError, ValueError) as error:
-            raise RequestError("-o", f"{shown(str(folder))} cannot be used: {error}") from None
-        given = f"got {shown(str(folder))}"
+            reason = getattr(error, "strerror", None) or error
+            raise RequestError("-o", f"{given}, which cannot be used: {reason}") from None
         if held and known is None:
             raise RequestError("-o", f"{given}, which holds other files; allowed: an empty folder")
         if known is not None and not resume:
             raise RequestError("-o", f"{given}, which holds parts; --resume goes on with them")
-        if known is not None and known != json.loads(json.dumps(made_from)):
-            raise RequestError("-o", f"{given}; its parts are of other catalogues, or changed ones")
-        if known is None:
-            with replacing(told) as temporary:
-                temporary.write_text(json.dumps(made_from, indent=1), "utf-8")
+        if known is not None:
+            # Files that could not be read may have been mended; their parts are made again.
+            mended = [file for file in unread if file in wanted["files"]]
+            known["files"] |= {file: wanted["files"][file] for file in mended}
+            if known != wanted:
+                problem = "its parts are of other catalogues, or changed ones"
+                raise RequestError("-o", f"{given}; {problem}")
+            for place, file in enumerate(wanted["files"]):
+                if file in mended:
+                    self._remove(name_of(place))
+        self._tell(MANIFEST, wanted)
 
-    def counts(self, name: str) -> dict[str, Any] | None:
-        """Return what a part that is there tells of itself; None where it is not."""
-        path = self._folder / f"{name}.parquet"
-        if not path.is_file():
-            return None
-        told = pq.read_schema(path).metadata or {}
-        found: dict[str, Any] = json.loads(told.get(COUNTS, b"{}"))
-        return found
+    def close(self, unread: Mapping[str, str]) -> None:
+        """Tell of files that could not be read."""
+        (self.folder / UNREAD).unlink(missing_ok=True)
+        if unread:
+            self._tell(UNREAD, unread)
 
-    def read(self, name: str) -> pd.DataFrame:
-        """Return the rows of a part that is there."""
-        found: pd.DataFrame = pq.read_table(self._folder / f"{name}.parquet").to_pandas()
-        return found
+    def _told(self, name: str) -> Any:
+        path = self.folder / name
+        return json.loads(path.read_text("utf-8")) if path.is_file() else None
 
-    def write(
-        self, name: str, scored: pd.DataFrame, rejects: pd.DataFrame, counts: Mapping[str, Any]
-    ) -> None:
+    def _tell(self, name: str, value: Mapping[str, Any]) -> None:
+        with replacing(self.folder / name) as temporary:
+            temporary.write_text(json.dumps(value, indent=1), "utf-8")
+
+    def _remove(self, name: str) -> None:
+        for path in self.folder.glob(f"{name}-*"):
+            path.unlink()
+
+    def has(self, name: str) -> bool:
+        """Whether a part is there."""
+        return (self.folder / f"{name}.parquet").is_file()
+
+    def read(self, name: str) -> tuple[pa.Table, Counts]:
+        """Return the rows of a part that is there, and what it tells of itself."""
+        # A file by itself: names of its folders are no columns.
+        table = pq.ParquetFile(self.folder / f"{name}.parquet").read()
+        return table, Counts.from_json(table.schema.metadata[COUNTS].decode())
+
+    def write(self, name: str, part: Scored) -> None:
         """Write a part: its rejects, then its rows with what it counts."""
-        if len(rejects):
-            with replacing(self._folder / f"{name}.rejects.csv") as temporary:
-                harmless(rejects).to_csv(temporary, index=False)
-        table = pa.Table.from_pandas(_as_text(scored), preserve_index=False)
-        metadata = {**(table.schema.metadata or {}), COUNTS: json.dumps(dict(counts)).encode()}
-        with replacing(self._folder / f"{name}.parquet") as temporary:
-            pq.write_table(table.replace_schema_metadata(metadata), temporary)
+        if len(part.rejects):
+            with replacing(self.folder / f"{name}.rejects.csv") as temporary:
+                arrow_csv.write_csv(harmless(part.rejects), temporary)
+        table = _typed(part.scored)
+        metadata = {**(table.schema.metadata or {}), COUNTS: part.counts.to_json().encode()}
+        with replacing(self.folder / f"{name}.parquet") as temporary:
+            told = table.replace_schema_metadata(metadata)
+            pq.write_table(told, temporary, use_dictionary=_texts(told.schema))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import click
 
-from .options import FILE, FOLDER, print_tables, profiles_option, to_json
+from .options import FILE, FOLDER, print_tables, profiles_option, progress_bar, to_json
+
+LONG = 10_000_000
+"""Bytes of catalogues from which a bar is shown."""
 
 
 @click.command()
@@ -27,6 +30,17 @@ from .options import FILE, FOLDER, print_tables, profiles_option, to_json
     help='Headings by field, where they are other ones: params = "Size (B)".',
 )
 @click.option("--resume", is_flag=True, help="Go on with a folder's parts, after a stop.")
+@click.option(
+    "--device", default="cpu", show_default=True, help="Computes: auto, cpu, cuda or cuda:1."
+)
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="Where rows are scored; ray needs computebill[ray], and -o a folder.",
+)
+@click.option("--address", metavar="HOST:PORT", help="Of the Ray cluster; else RAY_ADDRESS.")
 @click.option("--plot", type=FILE, metavar="FILE", help="Draw it: .png, .svg or .html.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @profiles_option
@@ -35,6 +49,9 @@ def command(
     output: Path,
     mapping: Path | None,
     resume: bool,
+    device: str,
+    engine: Literal["local", "ray"],
+    address: str | None,
     plot: Path | None,
     as_json: bool,
     profiles: tuple[Path, ...],
@@ -43,12 +60,14 @@ def command(
 
     CATALOGUE is CSV, TSV, JSON lines or Parquet, compressed or not: files, folders or globs, in
     Epoch AI's columns or others. Each figure has its 5th, 50th and 95th percentile and the way it
-    was found. Rows that tell too little go to FILE.rejects.csv, with the reason.
+    was found. Rows that tell too little go to FILE.rejects.csv, with the reason. Into a folder a
+    file that cannot be read does not stop the others; it is named, and the exit status is 1.
 
     \b
     computebill score models.csv -o scored.parquet
     computebill score 'catalogues/*.csv.gz' -o scored.csv --mapping headings.toml
     computebill score many/*.parquet -o scored --resume
+    computebill score many -o scored --engine ray
     """  # noqa: D301 -- click reads the backslash
     if plot is not None:
         from ..views.charts import check_ending
@@ -56,14 +75,21 @@ def command(
         check_ending(plot)
     from ..catalogue import score_files
     from ..catalogue.headers import read_mapping
+    from ..catalogue.read import find_files, state_of
 
-    found = score_files(
-        catalogues,
-        output,
-        mapping=None if mapping is None else read_mapping(mapping),
-        profiles=profiles,
-        resume=resume,
-    )
+    size = sum(state_of(path)[0] for path in find_files(catalogues))
+    with progress_bar("scoring", size, is_long=size > LONG) as progress:
+        found = score_files(
+            catalogues,
+            output,
+            mapping=None if mapping is None else read_mapping(mapping),
+            profiles=profiles,
+            device=device,
+            engine=engine,
+            address=address,
+            resume=resume,
+            progress=progress,
+        )
     if plot is not None:
         from ..views.charts import save
         from ..views.score_chart import score_chart
@@ -71,11 +97,11 @@ def command(
         save(score_chart(found), plot)
     if as_json:
         click.echo(to_json(found.to_dict()))
-        return
-
-    def tables() -> Any:
+    else:
         from ..views import score as view
 
-        return view.full(found, str(output))
-
-    print_tables(tables())
+        print_tables(view.full(found, str(output)))
+    for file, reason in found.unread_files.items():
+        click.echo(f"Error: {file}: {reason}", err=True)
+    if found.unread_files:
+        raise SystemExit(1)

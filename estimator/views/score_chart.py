@@ -41,6 +41,7 @@ def _over_time(found: Score, name: str, title: str, form: str) -> Any:
             "flop_way",
             "gpu_hours_way",
             *(alt.Tooltip(f"{name}_{p}:Q", format=".3s") for p in ("p5", "p50", "p95")),
+            "notes",
         ],
     )
     rules = base.mark_rule(color=LINE, opacity=0.12).encode(y=f"{name}_p5:Q", y2=f"{name}_p95:Q")

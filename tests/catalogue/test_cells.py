@@ -1,20 +1,24 @@
 from __future__ import annotations
 
+import datetime as dt
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from computebill.catalogue.cells import read_dates, read_numbers, read_texts
+from computebill.catalogue.cells import arrow_column, read_days, read_numbers, read_texts
 from computebill.catalogue.headers import find_columns, read_heading
 from computebill.errors import RequestError
 
 
 def number(text: str | None, factor: float = 1.0) -> float:
-    return float(read_numbers(pd.Series([text], dtype="string"), factor).values[0])
+    return float(read_numbers(pa.array([text], pa.string()), factor).values[0])
 
 
 @pytest.mark.parametrize(
@@ -42,9 +46,9 @@ def test_numbers_are_read_as_people_write_them(text: str, value: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "0", "0.0", "n/a", "Unknown", "-", None, "nan"])
 def test_zeros_and_words_for_nothing_are_missing(text: str | None) -> None:
-    found = read_numbers(pd.Series([text], dtype="string"))
+    found = read_numbers(pa.array([text], pa.string()))
     assert math.isnan(found.values[0])
-    assert not found.problems
+    assert found.notes is None or not any(found.notes.values)
 
 
 @pytest.mark.parametrize(
@@ -59,27 +63,61 @@ def test_zeros_and_words_for_nothing_are_missing(text: str | None) -> None:
     ],
 )
 def test_what_is_of_no_use_is_told(text: str, problem: str) -> None:
-    found = read_numbers(pd.Series(["1", text], dtype="string"))
-    assert found.problems == {text: problem}
+    found = read_numbers(pa.array(["1", text]))
+    assert found.notes is not None
+    assert found.notes.as_column().to_pylist() == ["", problem]
     assert found.values[0] == 1.0
     assert math.isnan(found.values[1])
 
 
+@given(st.lists(st.floats(1e-30, 1e39), min_size=1), st.sampled_from([repr, "{:e}".format, str]))
+def test_a_column_is_read_as_python_reads_its_cells(
+    values: list[float], form: Callable[[float], str]
+) -> None:
+    texts = [form(value) for value in values]
+    assert read_numbers(pa.array(texts)).values.tolist() == [float(text) for text in texts]
+    assert read_numbers(pa.array(values)).values.tolist() == values
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        pd.Series([3, 0, None, -1], dtype="Int64"),
+        pd.Series(["3", "", None, "-1"], dtype="category"),
+        pd.Series([3, "0", None, -1.0], dtype=object),
+        pa.array([3, 0, None, -1], pa.decimal128(10, 2)),
+        pa.chunked_array([[3.0, 0.0], [None, -1.0]]),
+        pa.array(["3", "0", None, "-1"], pa.large_string()),
+        pa.array([["3"], [], None, ["-1"]]),
+    ],
+    ids=["integers", "categories", "mixed", "decimals", "chunks", "large texts", "lists"],
+)
+def test_columns_of_every_kind_are_read(cells: Any) -> None:
+    found = read_numbers(arrow_column(cells))
+    assert found.values[0] == 3
+    assert np.isnan(found.values[1:]).all()
+    assert found.notes is not None
+    assert found.notes.as_column().to_pylist()[3] == "is negative"
+
+
 @given(st.lists(st.one_of(st.none(), st.text(max_size=20), st.floats().map(str)), min_size=1))
 def test_no_cell_stops_a_column(cells: list[str | None]) -> None:
-    series = pd.Series(cells, dtype="string")
-    values = read_numbers(series).values
+    column = arrow_column(pd.Series(cells, dtype="string"))
+    values = read_numbers(column).values
     assert len(values) == len(cells)
     known = values[np.isfinite(values)]
     assert ((known > 0) & (known <= 1e40)).all()
-    assert len(read_dates(series)) == len(read_texts(series)) == len(cells)
+    assert len(read_days(column)) == len(read_texts(column).codes) == len(cells)
 
 
 def test_days_are_read_as_people_write_them() -> None:
     texts = ["2026-07-15", "2026-07", "2020", "July 2021", "", "soon", "1e9", "99999-01-01"]
-    found = read_dates(pd.Series(texts, dtype="string"))
-    days = [None if pd.isna(day) else day.strftime("%Y-%m") for day in found]
+    found = read_days(pa.array(texts))
+    days = [None if np.isnat(day) else str(day)[:7] for day in found]
     assert days == ["2026-07", "2026-07", "2020-07", "2021-07", None, None, None, None]
+    assert str(read_days(pa.array([dt.date(2024, 2, 29)]))[0]) == "2024-02-29"
+    assert str(read_days(pa.array([dt.datetime(2024, 2, 29, 23)]))[0]) == "2024-02-29"
+    assert np.isnat(read_days(pa.array([dt.date(1000, 1, 1)]))[0])
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,231 @@
+"""A batch of a file: its scored rows, its rejects, and what it counts.
+
+Nothing is lost: a row is in one table or in the other.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from ..errors import RequestError, one_line
+from .cells import Texts, arrow_column
+from .headers import Column, find_columns
+from .read import Batch
+from .rows import DERIVED, Found, check_columns, score_rows
+from .summary import PREFIX, Summary, own_name, summarise
+
+FILE, LINE, REASON, NOTES = "source_file", "line", "row_reason", "row_notes"
+"""Columns that files of rows have besides the catalogue's own and what was found."""
+
+LONGEST_REASON = 300
+MOST_FAILED = 100
+"""Rows of a batch that are looked for one by one, where something goes wrong."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How rows are scored.
+
+    Attributes:
+        mapping: headings by field, where they are other ones.
+        profiles: folders of accelerator profiles of one's own.
+        device: that computes.
+    """
+
+    mapping: Mapping[str, str] = field(default_factory=dict)
+    profiles: tuple[Path, ...] = ()
+    device: str = "cpu"
+
+
+@dataclass
+class Counts:
+    """What rows are, by number.
+
+    Attributes:
+        rows_scored: of them.
+        rows_rejected: the others, and lines that are no rows.
+        ways: rows by the way in which a figure was found, by figure.
+        reasons: rejected rows by reason.
+    """
+
+    rows_scored: int = 0
+    rows_rejected: int = 0
+    ways: dict[str, Counter[str]] = field(
+        default_factory=lambda: {name: Counter() for name in DERIVED}
+    )
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def rows_in(self) -> int:
+        """Rows that were read, and lines that could not be."""
+        return self.rows_scored + self.rows_rejected
+
+    def to_json(self) -> str:
+        """Return the counts as a text."""
+        names = ("rows_scored", "rows_rejected", "ways", "reasons")
+        return json.dumps({name: getattr(self, name) for name in names})
+
+    @classmethod
+    def from_json(cls, text: str) -> Counts:
+        """Read what `to_json` wrote."""
+        told = json.loads(text)
+        ways = {figure: Counter(counted) for figure, counted in told["ways"].items()}
+        return Counts(told["rows_scored"], told["rows_rejected"], ways, Counter(told["reasons"]))
+
+    def add(self, other: Counts) -> None:
+        """Add another's."""
+        self.rows_scored += other.rows_scored
+        self.rows_rejected += other.rows_rejected
+        for name, ways in other.ways.items():
+            self.ways[name].update(ways)
+        self.reasons.update(other.reasons)
+
+
+@dataclass
+class Scored:
+    """What came of a batch.
+
+    Attributes:
+        scored: rows with what was found of them.
+        rejects: rows that could not be scored, with the reason.
+        counts: of both.
+        summary: of the scored rows.
+    """
+
+    scored: pa.Table
+    rejects: pa.Table
+    counts: Counts = field(default_factory=Counts)
+    summary: Summary = field(default_factory=Summary)
+
+
+def score_batch(batch: Batch, settings: Settings) -> Scored:
+    """Score a batch; lines that could not be read are among the rejects, as they stand.
+
+    Raises:
+        RequestError: naming the file, where its headings say nothing of models.
+    """
+    table = batch.table
+    columns = find_columns(table.column_names, settings.mapping) if len(table) else {}
+    if len(table):
+        try:
+            check_columns(columns, table.column_names)
+        except RequestError as error:
+            raise error.within(batch.file) from None
+    found = score_table(table, columns, settings, table.column_names)
+    if batch.unread:
+        lines, reasons = zip(*batch.unread, strict=True)
+        line, reason = (own_name(name, found.rejects.column_names) for name in (LINE, REASON))
+        unread = pa.table({line: pa.array(lines), reason: pa.array(reasons)})
+        found.rejects = pa.concat_tables([found.rejects, unread], promote_options="default")
+        found.counts.add(Counts(rows_rejected=len(lines), reasons=Counter(reasons)))
+    found.scored, found.rejects = (
+        each.add_column(0, _free(FILE, each.column_names), pa.repeat(batch.file, len(each)))
+        for each in (found.scored, found.rejects)
+    )
+    return found
+
+
+def _free(name: str, taken: Sequence[str]) -> str:
+    """Return the name of a new column: a catalogue that has one of that name keeps it."""
+    return f"{PREFIX}{name}" if name in taken else name
+
+
+def score_table(
+    table: pa.Table, columns: Mapping[str, Column], settings: Settings, headings: Sequence[str]
+) -> Scored:
+    """Score rows.
+
+    Args:
+        table: columns of fields at least.
+        columns: headings of fields.
+        settings: how.
+        headings: of the catalogue, that new columns are not named like.
+    """
+    found = _Scorer(columns, settings, headings).score(table)
+    if len(found.scored):
+        found.summary = summarise(found.scored, columns)
+    return found
+
+
+@dataclass
+class _Scorer:
+    """Scores tables of the same columns.
+
+    What no cell should do is to stop the rest: rows that something goes wrong with are looked for
+    by halves, and are rejected with what went wrong.
+    """
+
+    columns: Mapping[str, Column]
+    settings: Settings
+    headings: Sequence[str]
+    failed: int = 0
+
+    def score(self, table: pa.Table) -> Scored:
+        if not len(table):
+            return Scored(table, self._rejects(table, [], []))
+        cells = {each.heading: arrow_column(table[each.heading]) for each in self.columns.values()}
+        settings = self.settings
+        try:
+            found = score_rows(cells, len(table), self.columns, settings.profiles, settings.device)
+        except Exception as error:
+            told = one_line(f"{type(error).__name__}: {error}", LONGEST_REASON)
+            return self._without_the_worst(table, f"could not be scored: {told}")
+        return self._divided(table, found)
+
+    def _without_the_worst(self, table: pa.Table, reason: str) -> Scored:
+        rows = len(table)
+        if rows == 1 or self.failed >= MOST_FAILED:
+            self.failed += 1
+            rejects = self._rejects(table, [reason] * rows, [""] * rows)
+            counts = Counts(rows_rejected=rows, reasons=Counter({reason: rows}))
+            return Scored(table.slice(0, 0), rejects, counts)
+        one, other = (
+            self.score(part) for part in (table.slice(0, rows // 2), table.slice(rows // 2))
+        )
+        scored, rejects = (
+            pa.concat_tables(both, promote_options="default")
+            for both in ((one.scored, other.scored), (one.rejects, other.rejects))
+        )
+        one.counts.add(other.counts)
+        return Scored(scored, rejects, one.counts)
+
+    def _divided(self, table: pa.Table, found: Found) -> Scored:
+        """Return rows with what was found of them, and those that nothing was found of."""
+        names = [_free(name, self.headings) for name in found.table.column_names]
+        scored, new = table, found.table
+        if not found.known.all():
+            is_known = pa.array(found.known)
+            scored, new = table.filter(is_known), new.filter(is_known)
+        for name, column in zip(names, new.columns, strict=True):
+            scored = scored.append_column(name, column)
+        unknown = np.flatnonzero(~found.known)
+        reasons = [found.reasons.values[code] for code in found.reasons.codes[unknown]]
+        notes = found.table["notes"].take(pa.array(unknown)).to_pylist()
+        rejects = self._rejects(table.take(pa.array(unknown)), reasons, notes)
+        counts = Counts(
+            len(scored),
+            len(rejects),
+            {name: _counted(ways, found.known) for name, ways in found.ways.items()},
+            Counter(reasons),
+        )
+        return Scored(scored, rejects, counts)
+
+    def _rejects(self, table: pa.Table, reasons: list[str], notes: list[str]) -> pa.Table:
+        lines: list[str | None] = [None] * len(table)
+        for name, column in ((LINE, lines), (REASON, reasons), (NOTES, notes)):
+            own = _free(name, self.headings)
+            table = table.append_column(own, pa.array(column, pa.string()))
+        return table
+
+
+def _counted(ways: Texts, known: np.ndarray) -> Counter[str]:
+    counts = np.bincount(ways.codes[known], minlength=len(ways.values))
+    told = {way or "not known": int(n) for way, n in zip(ways.values, counts, strict=True) if n}
+    return Counter(told)

@@ -1,0 +1,293 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import computebill as cb
+from computebill.catalogue import batch
+from computebill.catalogue.read import find_pieces, read_batches
+from computebill.cli import main
+
+HEADINGS = ["Model", "Organization", "Training compute (FLOP)", "Training hardware"]
+
+
+def catalogue(path: Path, rows: int, first: int = 0, **changes: str) -> Path:
+    frame = pd.DataFrame(
+        {
+            "Model": [f"m{i}" for i in range(first, first + rows)],
+            "Organization": "Meta AI",
+            "Training compute (FLOP)": [f"{i + 1}e22" for i in range(rows)],
+            "Training hardware": "NVIDIA H100 SXM5 80GB",
+        }
+        | changes,
+        dtype="string",
+    )
+    if path.suffix == ".parquet":
+        frame.to_parquet(path, row_group_size=max(1, rows // 4))
+    else:
+        frame.to_csv(path, index=False)
+    return path
+
+
+def models(folder: Path) -> list[str]:
+    parts = [pd.read_parquet(part)["Model"] for part in sorted(folder.glob("part-*.parquet"))]
+    return sorted(pd.concat(parts).tolist())
+
+
+def left_in(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_one_bad_file_does_not_stop_a_folder_and_is_made_again_when_mended(tmp_path: Path) -> None:
+    sources, out = tmp_path / "in", tmp_path / "out"
+    sources.mkdir()
+    for place in range(3):
+        catalogue(sources / f"{place}.parquet", 40, 40 * place)
+    whole = (sources / "1.parquet").read_bytes()
+    (sources / "1.parquet").write_bytes(whole[:-200])
+    found = cb.score_files([sources], out, rows=10)
+    assert list(found.unread_files) == [str(sources / "1.parquet")]
+    assert found.rows_scored == 80
+    done = CliRunner().invoke(main, ["score", str(sources), "-o", str(tmp_path / "again")])
+    assert done.exit_code == 1
+    assert "1.parquet: cannot be read" in done.stderr
+    assert "Traceback" not in done.output
+    (sources / "1.parquet").write_bytes(whole)
+    mended = cb.score_files([sources], out, rows=10, resume=True)
+    assert not mended.unread_files
+    assert mended.rows_scored == 120
+    assert models(out) == sorted(f"m{i}" for i in range(120))
+    assert cb.score_files([sources], out, rows=10, resume=True).to_dict() | {
+        "seconds": 0
+    } == mended.to_dict() | {"seconds": 0}
+
+
+def test_a_page_that_cannot_be_read_leaves_the_other_row_groups(tmp_path: Path) -> None:
+    source, out = catalogue(tmp_path / "x.parquet", 4000), tmp_path / "out"
+    data = bytearray(source.read_bytes())
+    group = pq.ParquetFile(source).metadata.row_group(1).column(0)
+    start = group.dictionary_page_offset or group.data_page_offset
+    data[start : start + 40] = b"\xff" * 40
+    source.write_bytes(bytes(data))
+    found = cb.score_files([source], out, rows=1000)
+    assert "cannot be read" in found.unread_files[str(source)]
+    assert found.rows_scored == 3000
+    with pytest.raises(cb.RequestError, match=r"x\.parquet: cannot be read"):
+        cb.score_files([source], tmp_path / "one.parquet", rows=1000)
+    assert left_in(tmp_path) == {"x.parquet", "out"}
+
+
+def test_rows_that_something_goes_wrong_with_are_set_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    score_rows = batch.score_rows
+
+    def fragile(table: Any, *others: Any) -> Any:
+        if {"b1", "b2"} & set(table["Model"].to_pylist()):
+            raise ZeroDivisionError("a cell that nobody thought of")
+        return score_rows(table, *others)
+
+    monkeypatch.setattr(batch, "score_rows", fragile)
+    source = catalogue(tmp_path / "x.csv", 100)
+    frame = pd.read_csv(source, dtype="string")
+    frame.loc[[3, 97], "Model"] = ["b1", "b2"]
+    frame.to_csv(source, index=False)
+    found = cb.score_files([source], tmp_path / "out.parquet", rows=30)
+    assert (found.rows_scored, found.rows_rejected) == (98, 2)
+    reason = "could not be scored: ZeroDivisionError: a cell that nobody thought of"
+    assert found.reasons == {reason: 2}
+    rejects = pd.read_csv(str(found.rejects_file))
+    assert rejects["Model"].tolist() == ["b1", "b2"]
+    scored = pd.read_parquet(tmp_path / "out.parquet")
+    assert scored["Model"].tolist() == [f"m{i}" for i in range(100) if i not in (3, 97)]
+    assert cb.score_catalogue(frame).rows_rejected == 2
+
+
+def test_a_fault_of_every_row_ends_soon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def broken(table: Any, rows: int, *others: Any) -> Any:
+        calls.append(rows)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(batch, "score_rows", broken)
+    found = cb.score_files([catalogue(tmp_path / "x.csv", 5000)], tmp_path / "out.parquet")
+    assert found.rows_rejected == 5000
+    assert len(calls) < 400
+
+
+@pytest.mark.parametrize("target", ["out.parquet", "out.csv", "parts"])
+def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path, target: str) -> None:
+    """A limit on the size of files ends a write as a full disk does."""
+    source = catalogue(tmp_path / "x.csv", 3000)
+    script = (
+        "import resource, sys\n"
+        "from computebill.cli import main\n"
+        "import computebill.catalogue, computebill.views.score\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
+        "main(sys.argv[1:])\n"
+    )
+    command = [sys.executable, "-c", script, "score", str(source), "-o", str(tmp_path / target)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode in (1, 2), done.stderr
+    assert "File too large" in done.stderr
+    assert "Traceback" not in done.stderr
+    written = [path for path in tmp_path.rglob("*") if path.is_file() and path != source]
+    assert [path.name for path in written] in ([], ["sources.json"])
+    if target == "parts":
+        found = cb.score_files([source], tmp_path / target, resume=True)
+        assert found.rows_scored == 3000
+
+
+def test_an_output_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    source = catalogue(tmp_path / "x.csv", 3)
+    for target in ("x.csv/out.parquet", "x.csv/out", "none/out.csv"):
+        done = CliRunner().invoke(main, ["score", str(source), "-o", str(tmp_path / target)])
+        assert done.exit_code == 2, done.output
+        assert target.split("/")[0] in done.stderr
+    assert left_in(tmp_path) == {"x.csv"}
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.parquet"])
+def test_a_file_that_changes_meanwhile_is_told(tmp_path: Path, name: str) -> None:
+    source = catalogue(tmp_path / name, 4000)
+
+    def change(_: int) -> None:
+        os.utime(source, ns=(0, 0))
+
+    with pytest.raises(cb.RequestError, match="changed while it was read"):
+        cb.score_files([source], tmp_path / "out.parquet", rows=500, progress=change)
+    assert left_in(tmp_path) == {name}
+
+
+def test_columns_that_come_later_are_never_lost(tmp_path: Path) -> None:
+    catalogue(tmp_path / "a.csv", 3)
+    catalogue(tmp_path / "b.csv", 3, Extra="kept")
+    with pytest.raises(cb.RequestError, match="rows have the column 'Extra', which the first"):
+        cb.score_files([tmp_path], tmp_path / "out.parquet")
+    assert left_in(tmp_path) == {"a.csv", "b.csv"}
+    cb.score_files([str(tmp_path / "*.csv")], tmp_path / "out")
+    parts = sorted((tmp_path / "out").glob("*.parquet"))
+    assert pd.read_parquet(parts[1])["Extra"].tolist() == ["kept"] * 3
+    # The fewer columns second are no loss.
+    found = cb.score_files([tmp_path / "b.csv", tmp_path / "a.csv"], tmp_path / "out.csv")
+    assert pd.read_csv(tmp_path / "out.csv")["Extra"].isna().sum() == found.rows_scored - 3
+
+
+def test_lines_of_later_batches_are_rejected_as_they_stand(tmp_path: Path) -> None:
+    source = catalogue(tmp_path / "x.csv", 50)
+    lines = source.read_text().splitlines()
+    lines.insert(2, "m,,nothing,")
+    lines.insert(40, "one,two")
+    lines.append("three")
+    source.write_text("\n".join(lines))
+    found = cb.score_files([source], tmp_path / "out.csv", rows=10)
+    assert (found.rows_scored, found.rows_rejected) == (50, 3)
+    rejects = pd.read_csv(str(found.rejects_file))
+    assert rejects["line"].dropna().tolist() == ["one,two", "three"]
+    folder = tmp_path / "out"
+    cb.score_files([source], folder, rows=10)
+    told = [pd.read_csv(part)["line"].dropna() for part in sorted(folder.glob("*.csv"))]
+    assert sorted(pd.concat(told).tolist()) == ["one,two", "three"]
+
+
+def test_texts_of_every_length_come_out_of_csv_harmless(tmp_path: Path) -> None:
+    source = tmp_path / "x.parquet"
+    cells = ["=1+1", "-2", None, "plain", "@x"]
+    for kind in (pa.string(), pa.large_string()):
+        columns = {"=Model": pa.array(cells, kind), "FLOP": pa.array([1e24, 0, 0, 2e24, 0])}
+        pq.write_table(pa.table(columns), source)
+        found = cb.score_files([source], tmp_path / "out.csv")
+        assert found.rows_rejected == 3
+        names = [pd.read_csv(tmp_path / f"out{end}")["'=Model"] for end in (".csv", ".rejects.csv")]
+        assert [each.fillna("").tolist() for each in names] == [
+            ["'=1+1", "plain"],
+            ["-2", "", "'@x"],
+        ]
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.csv.gz", "x.parquet", "x.jsonl"])
+def test_progress_is_told_in_bytes_that_add_up(tmp_path: Path, name: str) -> None:
+    source = tmp_path / name
+    if name.endswith(".jsonl"):
+        frame = pd.read_csv(catalogue(tmp_path / "y.csv", 2000), dtype="string")
+        frame.to_json(source, orient="records", lines=True)
+    else:
+        catalogue(source, 2000)
+    told: list[int] = []
+    cb.score_files([source], tmp_path / "out", rows=100, progress=told.append)
+    assert len(told) >= 20
+    assert sum(told) == pytest.approx(source.stat().st_size, rel=0.02)
+
+
+cells = st.one_of(
+    st.none(),
+    st.text(max_size=12),
+    st.floats().map(str),
+    st.sampled_from(["1e60", "-3", "inf", "=1+1", "NVIDIA H100", "2024-01-01", "1e24,2e24", "0"]),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(*[cells] * 8), min_size=1, max_size=12))
+def test_any_mixture_of_cells_gives_each_row_once(rows: list[tuple[str | None, ...]]) -> None:
+    headings = [*HEADINGS, "Publication date", "Parameters", "Hardware quantity", "Domain"]
+    frame = pd.DataFrame(rows, columns=headings, dtype="string")
+    found = cb.score_catalogue(frame)
+    assert found.scored is not None
+    assert found.rejects is not None
+    assert not any("could not be scored" in reason for reason in found.reasons)
+    assert found.rows_in == len(rows) == len(found.scored) + len(found.rejects)
+    known = found.scored["flop_p50"].dropna()
+    assert (known > 0).all()
+    ordered = found.scored[["flop_p5", "flop_p50", "flop_p95"]].dropna()
+    assert (ordered["flop_p5"] <= ordered["flop_p95"]).all()
+
+
+@pytest.mark.parametrize("groups", [[10], [3, 3, 3, 3, 3, 3], [1, 30, 2, 2]], ids=str)
+def test_pieces_hold_every_row_group_once(tmp_path: Path, groups: list[int]) -> None:
+    source = tmp_path / "x.parquet"
+    frame = pd.read_csv(catalogue(tmp_path / "x.csv", sum(groups)), dtype="string")
+    schema = None
+    writer: Any = None
+    start = 0
+    for rows in groups:
+        table = pa.Table.from_pandas(frame.iloc[start : start + rows], preserve_index=False)
+        schema = schema or table.schema
+        writer = writer or pq.ParquetWriter(source, schema)
+        writer.write_table(table)
+        start += rows
+    writer.close()
+    pieces = find_pieces(source, 5)
+    assert sum(piece.rows or 0 for piece in pieces) == sum(groups)
+    assert all((piece.rows or 0) >= 5 for piece in pieces[:-1])
+    read = [
+        row for piece in pieces for each in read_batches(piece, 5) for row in each.table["Model"]
+    ]
+    assert [row.as_py() for row in read] == frame["Model"].tolist()
+
+
+def test_json_lines_keep_their_digits(tmp_path: Path) -> None:
+    source, exact = tmp_path / "x.jsonl", 12345678901234567890123
+    rows = [
+        {"Model": "a", "FLOP": exact},
+        {"Model": "b", "FLOP": "2e24"},
+        {"Model": 3, "FLOP": 1e24},
+    ]
+    source.write_text("\n".join(json.dumps(row) for row in rows))
+    cb.score_files([source], tmp_path / "out.parquet")
+    found = pd.read_parquet(tmp_path / "out.parquet")
+    assert found["FLOP"].tolist() == [str(exact), "2e24", "1e+24"]
+    assert found["flop_p50"].tolist() == pytest.approx([exact, 2e24, 1e24])
