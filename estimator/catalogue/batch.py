@@ -18,7 +18,7 @@ from ..errors import RequestError, one_line
 from .cells import Texts, arrow_column
 from .headers import Column, find_columns
 from .read import Batch
-from .rows import DERIVED, Found, check_columns, score_rows
+from .rows import DERIVED, Found, HeadingsError, check_columns, score_rows
 from .summary import PREFIX, Summary, own_name, summarise
 
 FILE, LINE, REASON, NOTES = "source_file", "line", "row_reason", "row_notes"
@@ -109,15 +109,15 @@ def score_batch(batch: Batch, settings: Settings) -> Scored:
     """Score a batch; lines that could not be read are among the rejects, as they stand.
 
     Raises:
-        RequestError: naming the file, where its headings say nothing of models.
+        HeadingsError: naming the file, where its headings say nothing of models.
     """
     table = batch.table
     columns = find_columns(table.column_names, settings.mapping) if len(table) else {}
     if len(table):
         try:
             check_columns(columns, table.column_names)
-        except RequestError as error:
-            raise error.within(batch.file) from None
+        except HeadingsError as error:
+            raise HeadingsError(batch.file, f"headings: {error.problem}") from None
     found = score_table(table, columns, settings, table.column_names)
     if batch.unread:
         lines, reasons = zip(*batch.unread, strict=True)
@@ -170,10 +170,13 @@ class _Scorer:
     def score(self, table: pa.Table) -> Scored:
         if not len(table):
             return Scored(table, self._rejects(table, [], []))
-        cells = {each.heading: arrow_column(table[each.heading]) for each in self.columns.values()}
-        settings = self.settings
+        headings = [column.heading for column in self.columns.values()]
+        profiles, device = self.settings.profiles, self.settings.device
         try:
-            found = score_rows(cells, len(table), self.columns, settings.profiles, settings.device)
+            cells = {name: arrow_column(table[name]) for name in headings}
+            found = score_rows(cells, len(table), self.columns, profiles, device)
+        except RequestError:  # no row's, but the user's
+            raise
         except Exception as error:
             told = one_line(f"{type(error).__name__}: {error}", LONGEST_REASON)
             return self._without_the_worst(table, f"could not be scored: {told}")

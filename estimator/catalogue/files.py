@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from importlib import metadata
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -14,6 +15,7 @@ from ..errors import RequestError, shown
 from .batch import Counts, Settings, score_batch
 from .headers import find_columns
 from .read import ROWS, Batch, Piece, find_files, find_pieces, read_batches, state_of
+from .rows import HeadingsError
 from .score import Score, in_order
 from .summary import Summary, summarise
 from .write import Parts, Writer, name_of
@@ -88,7 +90,7 @@ def score_files(
     """
     start = time.perf_counter()
     files = find_files(sources)
-    _check(files, output, engine, resume)
+    _check(sources, files, output, engine, resume)
     settings = Settings(dict(mapping or {}), tuple(profiles), choose_device(device))
     if output.suffix:
         found = _to_file(files, output, settings, rows, progress)
@@ -99,20 +101,34 @@ def score_files(
     return found
 
 
-def _check(files: Sequence[Path], output: Path, engine: Engine, resume: bool) -> None:
-    if output.absolute() in {path.absolute() for path in files}:
-        given = shown(str(output))
+def _check(
+    sources: Sequence[str | Path],
+    files: Sequence[Path],
+    output: Path,
+    engine: Engine,
+    resume: bool,
+) -> None:
+    given, targets = shown(str(output)), {output.resolve(), _rejects_of(output).resolve()}
+    if targets & {path.resolve() for path in files}:
         raise RequestError("-o", f"got {given}, one of the catalogues; allowed: another")
+    folders = [Path(source).resolve() for source in sources if Path(source).is_dir()]
+    if any(output.resolve().is_relative_to(folder) for folder in folders):
+        problem = "inside the catalogues' folder, and would be read as one of them"
+        raise RequestError("-o", f"got {given}, {problem}; allowed: another place")
     if output.suffix and resume:
         raise RequestError("--resume", "goes on with a folder's parts; give -o a folder")
     if output.suffix and engine != "local":
         raise RequestError("--engine", f"got {engine}, which writes parts; give -o a folder")
 
 
+def _rejects_of(output: Path) -> Path:
+    return output.with_suffix(".rejects.csv")
+
+
 def _to_file(
     files: Sequence[Path], output: Path, settings: Settings, rows: int, progress: Progress | None
 ) -> Score:
-    found, rejects_file = Score(), output.with_suffix(".rejects.csv")
+    found, rejects_file = Score(), _rejects_of(output)
     batches = (
         batch
         for path in files
@@ -142,8 +158,10 @@ def _to_parts(
     """Score into a folder's parts; those that are there are only counted."""
     found, parts = Score(), Parts(job.folder)
     made_from = {
+        "version": metadata.version("computebill"),
         "files": {str(path): list(state_of(path)) for path in files},
         "mapping": dict(job.settings.mapping),
+        "profiles": [str(folder) for folder in job.settings.profiles],
         "rows": job.rows,
     }
     parts.open(made_from, resume=resume)
@@ -224,6 +242,9 @@ def _make(part: str, batch: Batch, job: Job) -> Done:
     parts = Parts(job.folder)
     if parts.has(part):
         return _known(part, batch.size, job)
-    found = score_batch(batch, job.settings)
+    try:
+        found = score_batch(batch, job.settings)
+    except HeadingsError as error:
+        return Done(Counts(), Summary(), batch.size, (batch.file, error.problem))
     parts.write(part, found)
     return Done(found.counts, found.summary, batch.size)

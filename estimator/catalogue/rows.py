@@ -50,6 +50,10 @@ SAID = frozenset({"flop", "params", "tokens", "hours", "chip_hours", "date"})
 EPOCH, DAYS_PER_YEAR = np.datetime64("2020-01-01", "D"), 365.25
 
 
+class HeadingsError(RequestError):
+    """A table whose headings say nothing of models."""
+
+
 @dataclass
 class Cells:
     """What a batch's cells say, by field.
@@ -90,11 +94,11 @@ def check_columns(columns: Mapping[str, Column], headings: Iterable[object]) -> 
     """Refuse a table that says nothing of models.
 
     Raises:
-        RequestError: naming the headings that there are.
+        HeadingsError: naming the headings that there are.
     """
     if not columns.keys() & SAID:
         told = ", ".join(str(each) for each in list(headings)[:8]) or "none"
-        raise RequestError(
+        raise HeadingsError(
             "headings", f"got {told}; none is a field's: {', '.join(fields())}; give a mapping"
         )
 

@@ -26,6 +26,9 @@ from .summary import Summary
 TOLD = 10
 """Largest runs that are told."""
 
+TOLD_ORGANIZATIONS = 100
+"""Organisations that are told, those whose rows cost the most."""
+
 ROW = "row of the frame"
 
 T = TypeVar("T")
@@ -69,6 +72,9 @@ class Score(Counts):
                 {"model": row.model, "organization": row.organization, "flop": row.flop_p50}
                 for row in self.summary.largest.head(TOLD).itertuples()
             ],
+            "by_year": records(self.summary.by_year),
+            "by_organization": records(self.summary.costliest(TOLD_ORGANIZATIONS)),
+            **self.summary.to_dict(),
             "seconds": self.seconds,
         }
 
@@ -80,6 +86,11 @@ class Score(Counts):
         """Take in a batch."""
         self.add(counts)
         self.summary.add(summary)
+
+
+def records(sums: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return sums as JSON has them, each with its key."""
+    return [dict(row) for row in sums.reset_index().to_dict("records")] if len(sums) else []
 
 
 def score_catalogue(

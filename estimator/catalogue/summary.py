@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from .headers import Column
 
 ORIGIN = pd.Timestamp(2020, 1, 1)
 LEAST_FOR_TREND = 3
+TRENDS = ("flop", "cost_amortised_usd")
 
 MOST = 2000
 """Rows that are kept for charts: those of the most FLOP."""
@@ -55,6 +57,23 @@ class Summary:
     by_year: pd.DataFrame = field(default_factory=pd.DataFrame)
     by_organization: pd.DataFrame = field(default_factory=pd.DataFrame)
 
+    def costliest(self, most: int) -> pd.DataFrame:
+        """Return the sums of the organisations whose rows cost the most."""
+        sums = self.by_organization
+        return sums.nlargest(most, "cost_amortised_usd") if len(sums) else sums
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form: points and trends for charts, and the sums. Unknown is null."""
+        points, trends = self.largest, {}
+        for name in TRENDS if len(points) else ():
+            trends[name] = _records(trend(points, name))
+        return {
+            "points": _records(points),
+            "trends": trends,
+            "by_year": _records(self.by_year.reset_index()),
+            "by_organization": _records(self.by_organization.reset_index()),
+        }
+
     def add(self, other: Summary) -> None:
         """Take in what another has of further rows."""
         largest = _together(self.largest, other.largest)
@@ -63,6 +82,15 @@ class Summary:
         self.largest = largest
         self.by_year = _sum(self.by_year, other.by_year)
         self.by_organization = _sum(self.by_organization, other.by_organization)
+
+
+def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return rows as JSON has them: days as text, what is not known as None."""
+    rows = rows.astype(object).where(rows.notna(), None)
+    return [
+        {key: str(each.date()) if isinstance(each, pd.Timestamp) else each for key, each in row}
+        for row in (record.items() for record in rows.to_dict("records"))
+    ]
 
 
 def summarise(scored: pa.Table, columns: Mapping[str, Column]) -> Summary:

@@ -174,7 +174,7 @@ class Parts:
             mended = [file for file in unread if file in wanted["files"]]
             known["files"] |= {file: wanted["files"][file] for file in mended}
             if known != wanted:
-                problem = "its parts are of other catalogues, or changed ones"
+                problem = "its parts are of other catalogues, changed ones or another version"
                 raise RequestError("-o", f"{given}; {problem}")
             for place, file in enumerate(wanted["files"]):
                 if file in mended:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
+import pandas as pd
 from rich.console import RenderableType
 from rich.table import Table
 
@@ -14,6 +16,7 @@ from .text import flop, money, percent
 
 MOST_REASONS = 8
 MOST_YEARS = 10
+MOST_ORGANISATIONS = 10
 
 
 def full(found: Score, output: str) -> Iterator[RenderableType]:
@@ -30,6 +33,7 @@ def full(found: Score, output: str) -> Iterator[RenderableType]:
     if len(found.summary.largest):
         yield _largest(found)
         yield _years(found)
+        yield _organisations(found)
     if found.reasons:
         yield _reasons(found)
 
@@ -62,12 +66,24 @@ def _largest(found: Score) -> Table:
 
 
 def _years(found: Score) -> Table:
-    table = tables.table("By year of publication, sums of medians")
-    for heading in ("year", "rows", "FLOP", "cost"):
+    sums = found.summary.by_year.tail(MOST_YEARS)
+    return _sums(sums.rename(index="{:.0f}".format), "By year of publication, sums of medians")
+
+
+def _organisations(found: Score) -> Table:
+    sums = found.summary.costliest(MOST_ORGANISATIONS)
+    return _sums(sums, "By organisation, the most costly; sums of medians")
+
+
+def _sums(sums: pd.DataFrame, title: str) -> Table:
+    table = tables.table(title)
+    table.add_column("", overflow="fold")
+    for heading in ("rows", "FLOP", "cost"):
         table.add_column(heading, justify="right")
-    for year, row in found.summary.by_year.tail(MOST_YEARS).iterrows():
-        cost = row["cost_amortised_usd"]
-        table.add_row(f"{year:.0f}", f"{row['rows']:,.0f}", flop(row["flop"]), money(cost))
+    for name, row in sums.iterrows():
+        # A sum of nothing is not known.
+        cost = row["cost_amortised_usd"] or math.nan
+        table.add_row(str(name), f"{row['rows']:,.0f}", flop(row["flop"]), money(cost))
     return table
 
 

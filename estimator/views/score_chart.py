@@ -54,7 +54,7 @@ def _over_time(found: Score, name: str, title: str, form: str) -> Any:
 
 
 def _by_organisation(found: Score) -> Any:
-    rows = found.summary.by_organization.nlargest(MOST_ORGANISATIONS, "cost_amortised_usd")
+    rows = found.summary.costliest(MOST_ORGANISATIONS)
     return (
         alt.Chart(rows.reset_index(), title="Cost of all rows that have one, by organisation")
         .mark_bar(color=WAY_COLOURS[0])

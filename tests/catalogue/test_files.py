@@ -128,6 +128,24 @@ def test_a_fault_of_every_row_ends_soon(tmp_path: Path, monkeypatch: pytest.Monk
     assert len(calls) < 400
 
 
+def test_a_folder_of_profiles_that_is_none_is_no_rows_fault(tmp_path: Path) -> None:
+    source = catalogue(tmp_path / "x.csv", 3)
+    with pytest.raises(cb.RequestError, match=r"profiles: '.*' is not a directory"):
+        cb.score_files([source], tmp_path / "out.parquet", profiles=[tmp_path / "none"])
+
+
+def test_a_table_of_something_else_does_not_stop_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    catalogue(tmp_path / "in" / "a.csv", 3)
+    (tmp_path / "in" / "b.csv").write_text("x,y\n1,2\n")
+    found = cb.score_files([tmp_path / "in"], tmp_path / "out")
+    assert found.rows_scored == 3
+    (reason,) = found.unread_files.values()
+    assert "got x, y; none is a field's" in reason
+    with pytest.raises(cb.RequestError, match=r"b\.csv: headings: got x, y"):
+        cb.score_files([str(tmp_path / "in" / "*.csv")], tmp_path / "out.csv")
+
+
 @pytest.mark.parametrize("target", ["out.parquet", "out.csv", "parts"])
 def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path, target: str) -> None:
     """A limit on the size of files ends a write as a full disk does."""
@@ -176,7 +194,7 @@ def test_columns_that_come_later_are_never_lost(tmp_path: Path) -> None:
     catalogue(tmp_path / "a.csv", 3)
     catalogue(tmp_path / "b.csv", 3, Extra="kept")
     with pytest.raises(cb.RequestError, match="rows have the column 'Extra', which the first"):
-        cb.score_files([tmp_path], tmp_path / "out.parquet")
+        cb.score_files([str(tmp_path / "*.csv")], tmp_path / "out.parquet")
     assert left_in(tmp_path) == {"a.csv", "b.csv"}
     cb.score_files([str(tmp_path / "*.csv")], tmp_path / "out")
     parts = sorted((tmp_path / "out").glob("*.parquet"))

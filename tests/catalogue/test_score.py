@@ -203,9 +203,9 @@ def test_globs_and_folders_are_read_file_by_file(tmp_path: Path) -> None:
     for name in ("a.csv", "b.csv"):
         pd.DataFrame([LLAMA]).to_csv(tmp_path / name, index=False)
     (tmp_path / "notes.txt").write_text("no table")
+    with pytest.raises(cb.RequestError, match="inside the catalogues' folder"):
+        cb.score_files([tmp_path], tmp_path / "out")
     out = tmp_path / "out.parquet"
-    assert cb.score_files([tmp_path], out).rows_in == 2
-    out.unlink()
     assert cb.score_files([str(tmp_path / "*.csv")], out).rows_in == 2
     with pytest.raises(cb.RequestError, match="one of the catalogues"):
         cb.score_files([tmp_path / "a.csv"], tmp_path / "a.csv")
@@ -362,8 +362,11 @@ def test_parts_of_other_catalogues_are_never_mixed(tmp_path: Path) -> None:
     large(source, 60)
     with pytest.raises(cb.RequestError, match="parts are of other catalogues"):
         cb.score_files([source], folder, resume=True)
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "mine.txt").write_text("kept")
     with pytest.raises(cb.RequestError, match="holds other files"):
-        cb.score_files([source], tmp_path / ".." / tmp_path.name, resume=True)
+        cb.score_files([source], other, resume=True)
     with pytest.raises(cb.RequestError, match="give -o a folder"):
         cb.score_files([source], tmp_path / "x.parquet", resume=True)
 
