@@ -30,7 +30,7 @@ GPUS = 0.25
 """Of a task, where the cluster has any: several share a GPU, as reading and writing take longer."""
 
 FRAMES = ("largest", "by_year", "by_organization")
-"""Of a summary; the last two by their index."""
+"""Of a summary."""
 
 SCHEMA = pa.schema(
     {
@@ -73,6 +73,8 @@ def score_on_ray(
     profiles = tuple(folder.absolute() for folder in job.settings.profiles)
     settings = replace(job.settings, profiles=profiles, device="cuda" if gpus else "cpu")
     job = replace(job, folder=job.folder.absolute(), settings=settings)
+    # Sums are added up in the order of the files, as one machine does.
+    ray.data.DataContext.get_current().execution_options.preserve_order = True
     whole = [(name, piece._replace(path=piece.path.absolute())) for name, piece in pieces]
     done = ray.data.range(len(whole), override_num_blocks=max(1, len(whole))).map_batches(
         partial(_score, pieces=whole, job=job),
@@ -114,21 +116,23 @@ def _packed(done: Done) -> dict[str, Any]:
         "counts": done.counts.to_json(),
         "size": done.size,
         "failed": list(done.failed or ()),
-        **{name: _bytes(getattr(summary, name)) for name in FRAMES},
+        "largest": _bytes(summary.largest),
+        "by_year": _bytes(summary.by_year.reset_index()),
+        "by_organization": _bytes(summary.by_organization.reset_index()),
     }
 
 
 def _unpacked(row: dict[str, Any]) -> Done:
-    frames = {name: _frame(row[name]) for name in FRAMES}
-    for name in FRAMES[1:]:
-        if len(frames[name]):
-            frames[name] = frames[name].set_index(frames[name].columns[0])
+    largest, years, organizations = (_frame(row[name]) for name in FRAMES)
+    if len(largest):
+        years, organizations = years.set_index("year"), organizations.set_index("organization")
     failed = tuple(row["failed"]) or None
-    return Done(Counts.from_json(row["counts"]), Summary(**frames), row["size"], failed)
+    summary = Summary(largest, years, organizations)
+    return Done(Counts.from_json(row["counts"]), summary, row["size"], failed)
 
 
 def _bytes(frame: pd.DataFrame) -> bytes:
-    table = pa.Table.from_pandas(frame.reset_index(), preserve_index=False)
+    table = pa.Table.from_pandas(frame, preserve_index=False)
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as stream:
         stream.write_table(table)
