@@ -26,7 +26,7 @@ def main(path: str) -> None:
 
     flop, params, tokens = (np.log10(numbers(name)) for name in ("flop", "params", "tokens"))
     epochs = np.nan_to_num(numbers("epochs"), nan=1.0)
-    days = read_days(arrow_column(frame[found["date"].heading]))
+    days = read_days(arrow_column(frame[found["date"].heading])).values
     year = (days - np.datetime64("2020-01-01", "D")) / np.timedelta64(1, "D") / 365.25
     domain = frame[found["domain"].heading].fillna("").str.lower()
     first = domain.str.split(",").str[0].str.strip()

@@ -16,9 +16,9 @@ import pyarrow as pa
 
 from ..errors import RequestError, one_line
 from .cells import Texts, arrow_column
-from .headers import Column, find_columns
+from .headers import Column, HeadingsError, find_columns
 from .read import Batch
-from .rows import DERIVED, Found, HeadingsError, check_columns, score_rows
+from .rows import DERIVED, Found, check_columns, score_rows
 from .summary import PREFIX, Summary, own_name, summarise
 
 FILE, LINE, REASON, NOTES = "source_file", "line", "row_reason", "row_notes"
@@ -111,13 +111,12 @@ def score_batch(batch: Batch, settings: Settings) -> Scored:
     Raises:
         HeadingsError: naming the file, where its headings say nothing of models.
     """
-    table = batch.table
-    columns = find_columns(table.column_names, settings.mapping) if len(table) else {}
+    table, columns = batch.table, {}
     if len(table):
         try:
-            check_columns(columns, table.column_names)
+            columns = _columns_of(batch, settings)
         except HeadingsError as error:
-            raise HeadingsError(batch.file, f"headings: {error.problem}") from None
+            raise HeadingsError(f"{batch.file}: {error.field}", error.problem) from None
     found = score_table(table, columns, settings, table.column_names)
     if batch.unread:
         lines, reasons = zip(*batch.unread, strict=True)
@@ -132,9 +131,21 @@ def score_batch(batch: Batch, settings: Settings) -> Scored:
     return found
 
 
+def _columns_of(batch: Batch, settings: Settings) -> dict[str, Column]:
+    names, mapping = batch.table.column_names, settings.mapping
+    if not batch.is_first:  # rows of JSON need not all have every key
+        mapping = {name: heading for name, heading in mapping.items() if heading in names}
+    columns = find_columns(names, mapping)
+    if batch.is_first:
+        check_columns(columns, names)
+    return columns
+
+
 def _free(name: str, taken: Sequence[str]) -> str:
     """Return the name of a new column: a catalogue that has one of that name keeps it."""
-    return f"{PREFIX}{name}" if name in taken else name
+    while name in taken:
+        name = f"{PREFIX}{name}"
+    return name
 
 
 def score_table(

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,7 +31,9 @@ NO_DAY = np.datetime64("NaT", "D")
 PLAIN = r"^[+-]?([0-9]{1,40}\.?[0-9]{0,20}|\.[0-9]{1,20})([eE][+-]?[0-9]{1,2})?$"
 """Numbers that Arrow reads as Python does."""
 
-_DAY = r"^(19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}$"
+_SPREADSHEET = np.datetime64("1899-12-30", "D")
+"""Day 0 of Excel's."""
+
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
 _WORDS = re.compile(r"\s*(flop|flops|tokens|parameters|params|hours|usd|gpus|chips|x)\s*$", re.I)
 _BETWEEN = re.compile(r"\s*(?:–|—|\bto\b|\.\.|~)\s*|(?<=[\dKMBTkmbt])\s*-\s*(?=\d)")
@@ -74,8 +78,11 @@ def arrow_column(cells: pd.Series | pa.Array | pa.ChunkedArray) -> pa.Array:
         cells: of any kind; those of mixed kinds become texts.
     """
     if isinstance(cells, pd.Series):
-        mixed = cells.dtype == object
-        cells = pa.array(cells.astype("string") if mixed else cells, from_pandas=True)
+        try:
+            mixed = cells.dtype == object
+            cells = pa.array(cells.astype("string") if mixed else cells, from_pandas=True)
+        except (pa.ArrowException, TypeError, ValueError):  # complex numbers, sparse columns
+            cells = pa.array([_flat(cell) for cell in cells], pa.string())
     column = cells.combine_chunks() if isinstance(cells, pa.ChunkedArray) else cells
     if isinstance(column, pa.ChunkedArray):  # of no chunks, or too many letters for one
         column = pa.concat_arrays(column.chunks) if column.num_chunks else pa.nulls(0, column.type)
@@ -88,7 +95,21 @@ def arrow_column(cells: pd.Series | pa.Array | pa.ChunkedArray) -> pa.Array:
         return column.cast(pa.string())
     if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         return column.cast(pa.large_string())
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        return pa.array([_decoded(value) for value in column.to_pylist()], pa.string())
     return pa.array([_flat(value) for value in column.to_pylist()], pa.string())
+
+
+def without_zone(column: pa.Array) -> pa.Array:
+    """Return a column of moments as texts, in UTC; any other as it is."""
+    if not pa.types.is_timestamp(column.type) or column.type.tz is None:
+        return column
+    moments = column.cast(pa.timestamp(column.type.unit)).cast(pa.string())
+    return pc.binary_join_element_wise(moments, "Z", "")
+
+
+def _decoded(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("utf-8", "replace")
 
 
 def _is_number(kind: pa.DataType) -> bool:
@@ -222,14 +243,27 @@ def _joined(parts: list[str], kind: str) -> tuple[float, str]:
     return math.exp(sum(map(math.log, values)) / len(values)), "the middle of a range"
 
 
-def read_days(column: pa.Array) -> np.ndarray:
-    """Read days as ``2026-07-15``, ``2026-07``, ``2026`` or ``July 2026``; NaT for no day."""
+class Days(NamedTuple):
+    """A column of days.
+
+    Attributes:
+        values: NaT where there is none; ``(rows,)``.
+        notes: what was made of a cell that is no plain day, or that it is none.
+    """
+
+    values: np.ndarray
+    notes: Texts | None
+
+
+def read_days(column: pa.Array) -> Days:
+    """Read days as ``2026-07-15``, ``2026-07``, ``2026``, ``July 2026`` or ``Q3 2026``."""
     if pa.types.is_date(column.type) or pa.types.is_timestamp(column.type):
-        return _checked_days(_days(column.cast(pa.date32(), safe=False)))
+        return Days(_checked_days(_days(column.cast(pa.date32(), safe=False))), None)
     texts = pc.utf8_trim_whitespace(_as_text(column))
     codes, different = _different(texts)
-    days = np.array([*map(_day, different), NO_DAY], dtype="datetime64[D]")
-    return np.asarray(days[codes])
+    read = [*map(_day, different), (NO_DAY, "")]
+    days = np.array([day for day, _ in read], dtype="datetime64[D]")
+    return Days(days[codes], Texts(codes, [note for _, note in read]))
 
 
 def _days(column: pa.Array) -> np.ndarray:
@@ -241,17 +275,28 @@ def _checked_days(days: np.ndarray) -> np.ndarray:
     return np.where((years >= 1940) & (years <= 2100), days, NO_DAY)
 
 
-def _day(text: str) -> np.datetime64:
-    if re.fullmatch(r"(19|20)\d\d(\.0)?", text):
-        return np.datetime64(f"{text[:4]}-07-01", "D")  # the middle of the year
-    if re.fullmatch(_DAY, text):
-        try:
-            return np.datetime64(text, "D")
-        except ValueError:
-            return NO_DAY
-    if not re.search(r"(19|20)\d\d", text):
-        return NO_DAY
-    found = pd.to_datetime(text, errors="coerce")
+@lru_cache(maxsize=65536)
+def _day(text: str) -> tuple[np.datetime64, str]:
+    """Return a cell's day, and what was made of it."""
+    plain = text.removesuffix(".0")
+    if re.fullmatch(r"(19|20)\d\d", plain):
+        return _middle(plain, 7, 1), ""
+    if re.fullmatch(r"[2-5]\d{4}", plain):
+        return _SPREADSHEET + np.timedelta64(int(plain), "D"), "a spreadsheet's number of a day"
+    quarter = re.fullmatch(r"(?:(\d{4})[ -]?)?Q([1-4])(?:[ -]?(\d{4}))?", text, re.I)
+    if quarter and (quarter[1] or quarter[3]):
+        return _middle(quarter[1] or quarter[3], 3 * int(quarter[2]) - 1, 15), "the middle of it"
+    years = re.findall(r"(?<!\d)(?:19|20)\d\d(?!\d)", text)
+    if not years:
+        return NO_DAY, "" if text.lower() in MISSING else "is no date"
+    with warnings.catch_warnings(action="ignore"):
+        found = pd.to_datetime(text, errors="coerce", utc=True)
     if pd.isna(found) or not 1940 <= found.year <= 2100:
-        return NO_DAY
-    return np.datetime64(found.date(), "D")
+        return _middle(years[0], 7, 1), "only the year is read"
+    is_unsure = re.fullmatch(r"\d{1,2}[/.-]\d{1,2}[/.-]\d{4}", text)
+    note = f"read as {found:%d %B %Y}" if is_unsure else ""
+    return np.datetime64(found.date(), "D"), note
+
+
+def _middle(year: str, month: int, day: int) -> np.datetime64:
+    return np.datetime64(f"{year}-{month:02d}-{day:02d}", "D")

@@ -29,7 +29,7 @@ CPUS = 1.0
 GPUS = 0.25
 """Of a task, where the cluster has any: several share a GPU, as reading and writing take longer."""
 
-FRAMES = ("largest", "by_year", "by_organization")
+FRAMES = ("largest", "by_year", "by_organization", "trends")
 """Of a summary."""
 
 SCHEMA = pa.schema(
@@ -119,15 +119,17 @@ def _packed(done: Done) -> dict[str, Any]:
         "largest": _bytes(summary.largest),
         "by_year": _bytes(summary.by_year.reset_index()),
         "by_organization": _bytes(summary.by_organization.reset_index()),
+        "trends": _bytes(summary.trends.reset_index()),
     }
 
 
 def _unpacked(row: dict[str, Any]) -> Done:
-    largest, years, organizations = (_frame(row[name]) for name in FRAMES)
-    if len(largest):
-        years, organizations = years.set_index("year"), organizations.set_index("organization")
+    frames = [_frame(row[name]) for name in FRAMES]
+    if len(frames[0]):
+        # The others' first column says what each row is of.
+        frames[1:] = [frame.set_index(frame.columns[0]) for frame in frames[1:]]
     failed = tuple(row["failed"]) or None
-    summary = Summary(largest, years, organizations)
+    summary = Summary(*frames)
     return Done(Counts.from_json(row["counts"]), summary, row["size"], failed)
 
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from importlib import resources
-from statistics import NormalDist
+from statistics import NormalDist, fmean
 from typing import Any, NamedTuple
 
 import torch
@@ -23,7 +23,7 @@ from computebill.kernels.flop import training_flop
 
 from ..cost_method import cost_method
 from ..quantity import parse_quantity
-from .cells import Texts
+from .cells import LARGEST, Texts
 
 Z = NormalDist().inv_cdf(0.95)
 CIRCULAR = (0.3, 0.4)
@@ -88,7 +88,8 @@ class Figure(NamedTuple):
 
 
 def figure(median: Tensor, below: Tensor | float, above: Tensor | float, way: str = "") -> Figure:
-    """Return a column that was found one way."""
+    """Return a column that was found one way; what is beyond belief is not known."""
+    median = torch.where(median <= LARGEST, median, torch.nan)
 
     def column(value: Tensor | float) -> Tensor:
         return torch.as_tensor(value, dtype=median.dtype, device=median.device).expand_as(median)
@@ -158,18 +159,15 @@ def is_language(domain: Texts) -> Any:
 
 
 def line_shifts(domain: Texts) -> dict[str, Any]:
-    """Return the shift of each line for a row's first domain that there is a line for."""
+    """Return the shift of each line, the mean of a row's domains that there is one for."""
     lines = constants()["line"]
 
     def shift(name: str, text: str) -> float:
         known = lines[name]["domains"]
-        return float(known.get(_first_of(text.lower(), known), math.nan))
+        own = [known[each] for part in text.lower().split(",") if (each := part.strip()) in known]
+        return fmean(own) if own else math.nan
 
     return {name: domain.told(partial(shift, name)) for name in lines}
-
-
-def _first_of(domains: str, known: Collection[str]) -> str:
-    return next((each for part in domains.split(",") if (each := part.strip()) in known), "")
 
 
 def derive_flop(rows: Inputs) -> Figure:

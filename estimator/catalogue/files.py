@@ -13,9 +13,8 @@ from typing import Literal, NamedTuple
 from ..draws import choose_device
 from ..errors import RequestError, shown
 from .batch import Counts, Settings, score_batch
-from .headers import find_columns
+from .headers import HeadingsError, find_columns
 from .read import ROWS, Batch, Piece, find_files, find_pieces, read_batches, state_of
-from .rows import HeadingsError
 from .score import Score, in_order
 from .summary import Summary, summarise
 from .write import Parts, Writer, name_of
@@ -90,7 +89,7 @@ def score_files(
     """
     start = time.perf_counter()
     files = find_files(sources)
-    _check(sources, files, output, engine, resume)
+    _check(sources, files, output, engine, address, resume)
     settings = Settings(dict(mapping or {}), tuple(profiles), choose_device(device))
     if output.suffix:
         found = _to_file(files, output, settings, rows, progress)
@@ -106,6 +105,7 @@ def _check(
     files: Sequence[Path],
     output: Path,
     engine: Engine,
+    address: str | None,
     resume: bool,
 ) -> None:
     given, targets = shown(str(output)), {output.resolve(), _rejects_of(output).resolve()}
@@ -117,6 +117,8 @@ def _check(
         raise RequestError("-o", f"got {given}, {problem}; allowed: another place")
     if output.suffix and resume:
         raise RequestError("--resume", "goes on with a folder's parts; give -o a folder")
+    if address is not None and engine != "ray":
+        raise RequestError("--address", f"got {address}, of a Ray cluster; give --engine ray too")
     if output.suffix and engine != "local":
         raise RequestError("--engine", f"got {engine}, which writes parts; give -o a folder")
 
@@ -143,7 +145,11 @@ def _to_file(
             rejected_to.write(part.rejects)
             if progress is not None:
                 progress(size)
+        if not found.rows_in:
+            raise RequestError(str(files[0]), "has no rows; nothing to score")
     found.rejects_file = str(rejects_file) if found.rows_rejected else None
+    if not found.rows_rejected:
+        rejects_file.unlink(missing_ok=True)  # of another time
     return found
 
 
@@ -159,7 +165,7 @@ def _to_parts(
     found, parts = Score(), Parts(job.folder)
     made_from = {
         "version": metadata.version("computebill"),
-        "files": {str(path): list(state_of(path)) for path in files},
+        "files": [[str(path), *state_of(path)] for path in files],
         "mapping": dict(job.settings.mapping),
         "profiles": [str(folder) for folder in job.settings.profiles],
         "rows": job.rows,
@@ -179,6 +185,8 @@ def _to_parts(
         if progress is not None:
             progress(batch.size)
     parts.close(found.unread_files)
+    if not found.rows_in and not found.unread_files:
+        raise RequestError(str(files[0]), "has no rows; nothing to score")
     found.rejects_file = str(job.folder) if found.rows_rejected else None
     return found
 
@@ -208,7 +216,7 @@ def tasks_of(pieces: Iterable[tuple[str, Piece]], job: Job) -> Iterator[Callable
             try:
                 batch = next(batches, None)
             except RequestError as error:
-                failed = (str(piece.path), error.problem)
+                failed = (piece.name, error.problem)
                 yield partial(Done, Counts(), Summary(), 0, failed)
                 break
             if batch is None:

@@ -19,6 +19,13 @@ TEXTS = frozenset(
 """Fields that are no numbers."""
 
 
+HOURS_PER_DAY = 24.0
+
+
+class HeadingsError(RequestError):
+    """A table whose headings say nothing of models, or not what they have to."""
+
+
 class Column(NamedTuple):
     """A column of a file that is a field.
 
@@ -60,23 +67,39 @@ def read_heading(heading: str) -> tuple[str, float] | None:
     apart = {plain(text): name for text, name in table["apart"].items()}
     if plain(heading) in apart:
         return apart[plain(heading)], 1.0
+    for name, spellings in table["days"].items():
+        if plain(heading) in spellings:
+            return name, HOURS_PER_DAY
     name = _spellings().get(plain(heading))
     if name is not None:
-        return name, 1.0
+        return name, unit_of(name, heading) or 1.0
     base, _, rest = heading.partition("(")
     name = _spellings().get(plain(base))
     if name is None:
         return None
-    word = plain(rest)
-    if word in table["units"]:
-        return name, float(table["units"][word])
+    factor = unit_of(name, heading)
+    if factor is not None:
+        return name, factor
     # ``(from Organization)`` and its like tell another column than the base.
-    return (name, 1.0) if word in table["words"]["ignored"] or not word else None
+    return (name, 1.0) if plain(rest) in table["words"]["ignored"] else None
 
 
-def unit_of(heading: str) -> float:
-    """Return the factor of the unit in a heading's brackets; one where it is none."""
-    return float(_table()["units"].get(plain(heading.partition("(")[2]), 1.0))
+def unit_of(name: str, heading: str) -> float | None:
+    """Return the factor of the unit in a heading's brackets; None where it is no unit of a field's.
+
+    An ``m`` is minutes of nobody: million parameters, but of a time it is not known.
+    """
+    units, rest = _table()["units"], heading.partition("(")[2]
+    word = plain(rest.replace("%", " percent ")).removeprefix("in ")
+    kinds = [kind for kind in ("flop", "time", "share") if name in units[f"of_{kind}"]]
+    if kinds != ["time"]:
+        kinds.append("number")
+    elif name == "chip_hours" and len(word) > 1:
+        kinds.append("number")  # million, and not m
+    for kind in kinds:
+        if word in units[kind]:
+            return float(units[kind][word])
+    return None
 
 
 def find_columns(
@@ -90,7 +113,8 @@ def find_columns(
             in brackets.
 
     Raises:
-        RequestError: where the mapping names no field, or a column that there is not.
+        RequestError: where the mapping names no field.
+        HeadingsError: where it names a column that there is not.
     """
     found: dict[str, Column] = {}
     present = list(headings)
@@ -98,10 +122,10 @@ def find_columns(
         if name not in fields():
             raise RequestError(f"mapping.{name}", f"is no field; allowed: {', '.join(fields())}")
         if heading not in present:
-            raise RequestError(
+            raise HeadingsError(
                 f"mapping.{name}", f"got {shown(heading)}; the file has no such column"
             )
-        found[name] = Column(heading, unit_of(heading))
+        found[name] = Column(heading, unit_of(name, heading) or 1.0)
     for heading in present:
         known = read_heading(heading)
         if known is not None and heading not in {column.heading for column in found.values()}:

@@ -41,6 +41,7 @@ class Piece(NamedTuple):
         groups: row groups; None for a text.
         rows: of them; None where they are not known before they are read.
         size: bytes of the file that it stands for.
+        name: of the file, as it was given.
     """
 
     path: Path
@@ -48,6 +49,7 @@ class Piece(NamedTuple):
     groups: tuple[int, ...] | None
     rows: int | None
     size: int
+    name: str
 
 
 @dataclass
@@ -59,12 +61,14 @@ class Batch:
         table: cells as texts; those of a Parquet file as they are.
         unread: lines that are no rows, with the reason.
         size: bytes of the file that were read since the batch before.
+        is_first: of its file, or piece.
     """
 
     file: str
     table: pa.Table
     unread: list[tuple[str, str]] = field(default_factory=list)
     size: int = 0
+    is_first: bool = True
 
 
 def find_files(sources: Sequence[str | Path]) -> list[Path]:
@@ -73,7 +77,7 @@ def find_files(sources: Sequence[str | Path]) -> list[Path]:
     Raises:
         RequestError: where there is none, or its ending says no form.
     """
-    found: dict[Path, None] = {}
+    found: dict[Path, Path] = {}
     for source in sources:
         path = Path(source)
         if path.is_dir():
@@ -86,15 +90,16 @@ def find_files(sources: Sequence[str | Path]) -> list[Path]:
             matches = [path]
         if not matches:
             raise RequestError(str(source), "no such file")
-        found.update(dict.fromkeys(matches))
-    for path in found:
+        for each in matches:
+            found.setdefault(each.resolve(), each)
+    for path in found.values():
         form = _form(path)
         if not form:
             allowed = ", ".join(ENDINGS)
             raise RequestError(str(path), f"allowed: {allowed}, also {', '.join(COMPRESSED)}")
         if form == "parquet" and path.suffix.lower() != ".parquet":
             raise RequestError(str(path), "Parquet files are compressed inside; allowed: .parquet")
-    return list(found)
+    return list(found.values())
 
 
 def _form(path: Path) -> str | None:
@@ -126,7 +131,7 @@ def find_pieces(path: Path, rows: int = ROWS) -> list[Piece]:
     """
     state = state_of(path)
     if _form(path) != "parquet":
-        return [Piece(path, state, None, None, state[0])]
+        return [Piece(path, state, None, None, state[0], str(path))]
     with _named(path), pq.ParquetFile(path) as file:
         counts = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
     found: list[Piece] = []
@@ -136,7 +141,7 @@ def find_pieces(path: Path, rows: int = ROWS) -> list[Piece]:
         held = sum(counts[each] for each in groups)
         if held >= rows or group == len(counts) - 1:
             size = round(state[0] * held / max(1, sum(counts)))
-            found.append(Piece(path, state, tuple(groups), held, size))
+            found.append(Piece(path, state, tuple(groups), held, size, str(path)))
             groups = []
     return found
 
@@ -144,7 +149,7 @@ def find_pieces(path: Path, rows: int = ROWS) -> list[Piece]:
 class _named:  # noqa: N801 -- reads as what it does
     """Within it, what goes wrong with a file is told with its name."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | str) -> None:
         self._path = str(path)
 
     def __enter__(self) -> None:
@@ -167,10 +172,12 @@ def read_batches(piece: Piece, rows: int = ROWS) -> Iterator[Batch]:
     """
     readers = {"parquet": _parquet, "json": _json_lines}
     reader = readers.get(_form(piece.path) or "", _separated)
-    with _named(piece.path):
-        yield from reader(piece, rows)
+    with _named(piece.name):
+        for number, batch in enumerate(reader(piece, rows)):
+            batch.is_first = number == 0
+            yield batch
     if state_of(piece.path) != piece.state:
-        raise RequestError(str(piece.path), "changed while it was read")
+        raise RequestError(piece.name, "changed while it was read")
 
 
 def _parquet(piece: Piece, rows: int) -> Iterator[Batch]:
@@ -179,12 +186,15 @@ def _parquet(piece: Piece, rows: int) -> Iterator[Batch]:
         _check_headings(piece.path, names)
         for batch in file.iter_batches(rows, row_groups=list(piece.groups or ())):
             size = round(piece.size * len(batch) / max(1, piece.rows or 0))
-            yield Batch(str(piece.path), pa.Table.from_batches([batch]), [], size)
+            yield Batch(piece.name, pa.Table.from_batches([batch]), [], size)
 
 
 def _check_headings(path: Path, names: Sequence[str]) -> None:
     if not any(name.strip() for name in names):
-        raise RequestError(str(path), "is empty; its first line has to be the headings")
+        raise RequestError(str(path), "its first line is empty; it has to be the headings")
+    if len(names) == 1 and ";" in names[0]:
+        problem = "its cells are divided by semicolons; allowed: commas, or tabs in a .tsv"
+        raise RequestError(str(path), problem)
     twice = sorted({name for name in names if names.count(name) > 1 and name})
     if twice:
         raise RequestError(str(path), f"has the heading {twice[0]} twice")
@@ -228,7 +238,7 @@ def _separated(piece: Piece, rows: int) -> Iterator[Batch]:
 
     with ExitStack() as stack:
         text = _Text(piece.path, stack)
-        reader = arrow_csv.open_csv(
+        reading = arrow_csv.open_csv(
             text.stream,
             # One thread, so that lines that are no rows come in their order, with their number.
             arrow_csv.ReadOptions(
@@ -244,6 +254,7 @@ def _separated(piece: Piece, rows: int) -> Iterator[Batch]:
                 column_types=dict.fromkeys(headings, pa.string()), strings_can_be_null=False
             ),
         )
+        reader = stack.enter_context(reading)
         done = 1  # line of the headings
         for table in rebatched(reader, rows):
             done += len(table)
@@ -253,7 +264,7 @@ def _separated(piece: Piece, rows: int) -> Iterator[Batch]:
                 done += 1
                 told = f"has {row.actual_columns} cells, where there are {row.expected_columns}"
                 lines.append((row.text[:LONGEST], f"{told} headings"))
-            yield Batch(str(piece.path), table, lines, text.read())
+            yield Batch(piece.name, table, lines, text.read())
 
 
 def _headings(path: Path, separator: str) -> list[str]:
@@ -300,10 +311,10 @@ def _json_lines(piece: Piece, rows: int) -> Iterator[Batch]:
             else:
                 unread.append((line.strip()[:LONGEST], "is no JSON object"))
             if len(held) + len(unread) >= rows:
-                yield Batch(str(piece.path), _table(held), unread, text.read())
+                yield Batch(piece.name, _table(held), unread, text.read())
                 held, unread = [], []
         if held or unread:
-            yield Batch(str(piece.path), _table(held), unread, text.read())
+            yield Batch(piece.name, _table(held), unread, text.read())
 
 
 def _flat(value: Any) -> str | None:
@@ -315,5 +326,16 @@ def _flat(value: Any) -> str | None:
 
 def _table(rows: list[dict[str, str | None]]) -> pa.Table:
     names = dict.fromkeys(name for row in rows for name in row)
-    columns = {name: pa.array([row.get(name) for row in rows], pa.string()) for name in names}
-    return pa.table(columns)
+    columns = [_texts([row.get(name) for row in rows]) for name in names]
+    return pa.table(columns, names=[_plain(name) for name in names])
+
+
+def _texts(cells: list[str | None]) -> pa.Array:
+    try:
+        return pa.array(cells, pa.string())
+    except UnicodeEncodeError:  # half of a character that takes two
+        return pa.array([cell if cell is None else _plain(cell) for cell in cells], pa.string())
+
+
+def _plain(text: str) -> str:
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -11,7 +11,6 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from ..errors import RequestError
 from .cells import NO_DAY, Texts, read_days, read_numbers, read_texts
 from .costs import Parts, derive_costs, different_pairs, find_parts, price
 from .derive import (
@@ -27,7 +26,7 @@ from .derive import (
     is_language,
     line_shifts,
 )
-from .headers import TEXTS, Column, fields
+from .headers import TEXTS, Column, HeadingsError, fields
 
 FIGURES = (
     "flop",
@@ -44,14 +43,12 @@ DERIVED = ("flop", "gpu_hours")
 MISSING = "no FLOP, no size with data, no hardware with time"
 REASONS = (f"{MISSING}, no date", f"{MISSING}, no line of its domain")
 
+TODAY = "no date: prices of today"
+
 SAID = frozenset({"flop", "params", "tokens", "hours", "chip_hours", "date"})
 """Fields, one of which a catalogue has to have."""
 
 EPOCH, DAYS_PER_YEAR = np.datetime64("2020-01-01", "D"), 365.25
-
-
-class HeadingsError(RequestError):
-    """A table whose headings say nothing of models."""
 
 
 @dataclass
@@ -71,6 +68,12 @@ class Cells:
     texts: dict[str, Texts]
     published: np.ndarray
     notes: list[Texts]
+
+    def note(self, heading: str, notes: Texts | None) -> None:
+        """Keep what was made of a column's cells."""
+        if notes is not None and any(notes.values):
+            told = [f"{heading}: {note}" if note else "" for note in notes.values]
+            self.notes.append(Texts(notes.codes, told))
 
 
 @dataclass
@@ -139,7 +142,9 @@ def score_rows(
     found["circular"] = pa.array(is_circular(inputs).cpu().numpy())
     found["fine_tune"] = pa.array(cells.texts["base_model"].told(bool))
     found["several_accelerators"] = pa.array(hardware.told(lambda text: "," in text))
-    found["notes"] = joined([*cells.notes, parts.texts("note")], rows).as_column()
+    undated = np.isnat(cells.published) & ~np.isnan(parts.figures("peak"))
+    today = Texts(undated.astype(np.int64), ["", TODAY])
+    found["notes"] = joined([*cells.notes, parts.texts("note"), today], rows).as_column()
     known = torch.isfinite(flop.median) | torch.isfinite(hours.median)
     return Found(pa.table(found), known.cpu().numpy(), _reasons(cells), ways)
 
@@ -148,7 +153,9 @@ def _read(table: Mapping[str, pa.Array], rows: int, columns: Mapping[str, Column
     nothing = Texts(np.zeros(rows, dtype=np.int64), [""])
     cells = Cells(rows, {}, {}, np.full(rows, NO_DAY), [])
     if "date" in columns:
-        cells.published = read_days(table[columns["date"].heading])
+        days = read_days(table[columns["date"].heading])
+        cells.published = days.values
+        cells.note(columns["date"].heading, days.notes)
     for name in fields():
         column = columns.get(name)
         if name in TEXTS:
@@ -160,12 +167,19 @@ def _read(table: Mapping[str, pa.Array], rows: int, columns: Mapping[str, Column
                 continue
             numbers = read_numbers(table[column.heading], column.factor)
             cells.numbers[name] = numbers.values
-            if numbers.notes is not None:
-                told = [
-                    f"{column.heading}: {each}" if each else "" for each in numbers.notes.values
-                ]
-                cells.notes.append(Texts(numbers.notes.codes, told))
+            cells.note(column.heading, numbers.notes)
+    _read_percent(cells, columns)
     return cells
+
+
+def _read_percent(cells: Cells, columns: Mapping[str, Column]) -> None:
+    """Take a utilisation above one as percent."""
+    shares = cells.numbers["mfu"]
+    is_percent = (shares > 1) & (shares <= 100)
+    if is_percent.any():
+        cells.numbers["mfu"] = np.where(is_percent, shares / 100, shares)
+        notes = Texts(is_percent.astype(np.int64), ["", "taken as percent"])
+        cells.note(columns["mfu"].heading, notes)
 
 
 def _inputs(cells: Cells, parts: Parts, device: torch.device) -> Inputs:

@@ -16,6 +16,7 @@ import pandas as pd
 import pyarrow as pa
 
 from ..draws import choose_device
+from ..errors import RequestError, shown
 from .batch import Counts, Settings, score_table
 from .cells import arrow_column
 from .headers import find_columns
@@ -25,9 +26,6 @@ from .summary import Summary
 
 TOLD = 10
 """Largest runs that are told."""
-
-TOLD_ORGANIZATIONS = 100
-"""Organisations that are told, those whose rows cost the most."""
 
 ROW = "row of the frame"
 
@@ -72,8 +70,6 @@ class Score(Counts):
                 {"model": row.model, "organization": row.organization, "flop": row.flop_p50}
                 for row in self.summary.largest.head(TOLD).itertuples()
             ],
-            "by_year": records(self.summary.by_year),
-            "by_organization": records(self.summary.costliest(TOLD_ORGANIZATIONS)),
             **self.summary.to_dict(),
             "seconds": self.seconds,
         }
@@ -86,11 +82,6 @@ class Score(Counts):
         """Take in a batch."""
         self.add(counts)
         self.summary.add(summary)
-
-
-def records(sums: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return sums as JSON has them, each with its key."""
-    return [dict(row) for row in sums.reset_index().to_dict("records")] if len(sums) else []
 
 
 def score_catalogue(
@@ -110,15 +101,18 @@ def score_catalogue(
 
     Returns:
         the frame's columns and what was found, in ``scored``; rows that tell too little, with the
-        reason, in ``rejects``. Together they are all rows, each once.
+        reason, in ``rejects``. Together they are all rows, each once, under their own index.
 
     Raises:
-        RequestError: where no column is a field's, the mapping names what there is not, or there
-            is no such device.
+        RequestError: where no column is a field's or two have the same name, the mapping names
+            what there is not, or there is no such device.
     """
     start = time.perf_counter()
     settings = Settings(dict(mapping or {}), tuple(profiles), choose_device(device))
     names = [str(name) for name in frame.columns]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise RequestError("headings", f"has {shown(twice[0])} twice; allowed: each once")
     columns = find_columns(names, mapping)
     check_columns(columns, names)
     wanted = {column.heading for column in columns.values()}
@@ -138,9 +132,9 @@ def score_catalogue(
 def _beside(frame: pd.DataFrame, parts: Sequence[pa.Table], read: set[str]) -> pd.DataFrame:
     """Return a frame's rows with new columns beside its own."""
     new = pa.concat_tables(parts, promote_options="default")
-    rows = frame.iloc[new[ROW].to_numpy()].reset_index(drop=True)
+    rows = frame.iloc[new[ROW].to_numpy()]
     columns = new.drop_columns([name for name in (ROW, *read) if name in new.column_names])
-    found: pd.DataFrame = pd.concat([rows, columns.to_pandas()], axis=1)
+    found: pd.DataFrame = pd.concat([rows, columns.to_pandas().set_axis(rows.index)], axis=1)
     return found
 
 

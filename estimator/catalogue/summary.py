@@ -14,10 +14,17 @@ from .cells import Texts, arrow_column, read_days, read_texts
 from .derive import Z
 from .headers import Column
 
-ORIGIN = pd.Timestamp(2020, 1, 1)
+ORIGIN, DAYS_PER_YEAR = np.datetime64("2020-01-01", "D"), 365.25
 LEAST_FOR_TREND = 3
-TRENDS = ("flop", "cost_amortised_usd")
+LINES = ("line by date and size", "line by date")
+"""Ways to FLOP that are a trend themselves."""
 
+MOMENTS = ("rows", "x", "y", "xx", "xy", "yy")
+"""Sums of years since 2020 and of a figure's logarithm, and below them the first and last year."""
+
+ENDS = ("first", "last")
+
+MOST_ORGANIZATIONS = 100
 MOST = 2000
 """Rows that are kept for charts: those of the most FLOP."""
 
@@ -40,7 +47,12 @@ KEPT = (
 
 def own_name(name: str, headings: list[str]) -> str:
     """Return what a figure's column is called: a catalogue that has one of that name keeps it."""
-    return f"{PREFIX}{name}" if f"{PREFIX}{name}" in headings else name
+    own = [each for each in headings if each.endswith(name) and not _before(each, name)]
+    return max(own, key=len, default=name)
+
+
+def _before(heading: str, name: str) -> str:
+    return heading.removesuffix(name).replace(PREFIX, "")
 
 
 @dataclass
@@ -51,11 +63,13 @@ class Summary:
         largest: model, organization, date and figures of rows, most FLOP first.
         by_year: rows, FLOP and cost of each year of publication.
         by_organization: the same of each organisation.
+        trends: sums of which a figure's trend is made, by figure.
     """
 
     largest: pd.DataFrame = field(default_factory=pd.DataFrame)
     by_year: pd.DataFrame = field(default_factory=pd.DataFrame)
     by_organization: pd.DataFrame = field(default_factory=pd.DataFrame)
+    trends: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def costliest(self, most: int) -> pd.DataFrame:
         """Return the sums of the organisations whose rows cost the most."""
@@ -64,14 +78,11 @@ class Summary:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form: points and trends for charts, and the sums. Unknown is null."""
-        points, trends = self.largest, {}
-        for name in TRENDS if len(points) else ():
-            trends[name] = _records(trend(points, name))
         return {
-            "points": _records(points),
-            "trends": trends,
+            "points": _records(self.largest),
+            "trends": {name: _records(trend(self, name)) for name in self.trends.index},
             "by_year": _records(self.by_year.reset_index()),
-            "by_organization": _records(self.by_organization.reset_index()),
+            "by_organization": _records(self.costliest(MOST_ORGANIZATIONS).reset_index()),
         }
 
     def add(self, other: Summary) -> None:
@@ -82,13 +93,21 @@ class Summary:
         self.largest = largest
         self.by_year = _sum(self.by_year, other.by_year)
         self.by_organization = _sum(self.by_organization, other.by_organization)
+        ends = _together(self.trends, other.trends)
+        self.trends = _sum(self.trends, other.trends)
+        if len(ends):
+            self.trends["first"] = ends.groupby("figure")["first"].min()
+            self.trends["last"] = ends.groupby("figure")["last"].max()
 
 
 def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
     """Return rows as JSON has them: days as text, what is not known as None."""
     rows = rows.astype(object).where(rows.notna(), None)
     return [
-        {key: str(each.date()) if isinstance(each, pd.Timestamp) else each for key, each in row}
+        {
+            str(key): str(each.date()) if isinstance(each, pd.Timestamp) else each
+            for key, each in row
+        }
         for row in (record.items() for record in rows.to_dict("records"))
     ]
 
@@ -100,12 +119,30 @@ def summarise(scored: pa.Table, columns: Mapping[str, Column]) -> Summary:
     plain = Texts(organizations.codes, [_plain(name) for name in organizations.values])
     days = np.full(len(scored), np.datetime64("NaT", "D"))
     if "date" in columns:
-        days = read_days(arrow_column(scored[columns["date"].heading]))
+        days = read_days(arrow_column(scored[columns["date"].heading])).values
     years = days.astype("datetime64[Y]").astype(int).astype(float) + 1970
     return Summary(
         _largest(scored, columns, flop, days, plain),
         _sums(np.where(np.isnat(days), np.nan, years), flop, cost, "year"),
         _sums(np.array(plain.values, dtype=object)[plain.codes], flop, cost, "organization"),
+        _trends(scored, days, flop, cost),
+    )
+
+
+def _trends(scored: pa.Table, days: np.ndarray, flop: np.ndarray, cost: np.ndarray) -> pd.DataFrame:
+    ways = read_texts(arrow_column(scored[own_name("flop_way", scored.column_names)]))
+    is_line = ways.told(lambda way: way in LINES).astype(bool)
+    years = np.where(np.isnat(days), np.nan, (days - ORIGIN).astype(float) / DAYS_PER_YEAR)
+    figures = {"flop": np.where(is_line, np.nan, flop), "cost_amortised_usd": cost}
+    sums = {}
+    for name, values in figures.items():
+        known = np.isfinite(years) & (values > 0)
+        x, y = years[known], np.log10(values[known])
+        moments = (len(x), x.sum(), y.sum(), (x * x).sum(), (x * y).sum(), (y * y).sum())
+        ends = (x.min(initial=np.inf), x.max(initial=-np.inf))
+        sums[name] = [float(each) for each in (*moments, *ends)]
+    return pd.DataFrame.from_dict(sums, orient="index", columns=[*MOMENTS, *ENDS]).rename_axis(
+        "figure"
     )
 
 
@@ -159,32 +196,37 @@ def _sum(one: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
 def _together(one: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
     if one.empty or other.empty:
         return other if one.empty else one
-    return pd.concat([one, other], ignore_index=True)
+    return pd.concat([one, other])
 
 
-def trend(rows: pd.DataFrame, name: str, points: int = 24) -> pd.DataFrame:
+def trend(summary: Summary, name: str, points: int = 24) -> pd.DataFrame:
     """Return the line through a figure's logarithm by date, and where nine in ten rows are.
 
+    Least squares over all rows that have the figure; FLOP that are a line's are left out.
+
     Args:
-        rows: of the largest runs.
+        summary: of a catalogue.
         name: of the figure.
         points: of the line.
 
     Returns:
         date, middle, low and high; empty of fewer than three rows.
     """
-    known = rows[rows["date"].notna() & (rows[f"{name}_p50"] > 0)]
-    days = (known["date"] - ORIGIN).dt.days.to_numpy(float)
-    logs = np.log10(known[f"{name}_p50"].to_numpy(float))
-    if len(days) < LEAST_FOR_TREND or days.min() == days.max():
-        return pd.DataFrame(columns=["date", "middle", "low", "high"])
-    slope, constant = np.polyfit(days, logs, 1)
-    spread = Z * np.std(logs - slope * days - constant, ddof=2)
-    at = np.linspace(days.min(), days.max(), points)
-    line = slope * at + constant
+    nothing = pd.DataFrame(columns=["date", "middle", "low", "high"])
+    if name not in summary.trends.index:
+        return nothing
+    sums = summary.trends.loc[[name], [*MOMENTS, *ENDS]].to_numpy(float)[0]
+    rows, x, y, xx, xy, yy, first, last = sums
+    if rows < LEAST_FOR_TREND or first == last:
+        return nothing
+    along, across, upwards = xx - x * x / rows, xy - x * y / rows, yy - y * y / rows
+    slope = across / along
+    spread = Z * np.sqrt(max(0.0, upwards - slope * across) / (rows - 2))
+    at = np.linspace(first, last, points)
+    line = y / rows + slope * (at - x / rows)
     return pd.DataFrame(
         {
-            "date": ORIGIN + pd.to_timedelta(at, unit="D"),
+            "date": pd.Timestamp(ORIGIN) + pd.to_timedelta(at * DAYS_PER_YEAR, unit="D"),
             "middle": 10.0**line,
             "low": 10.0 ** (line - spread),
             "high": 10.0 ** (line + spread),

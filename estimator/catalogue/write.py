@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from ..errors import RequestError, shown
 from ..writing import replacing
 from .batch import Counts, Scored
-from .cells import PLAIN, arrow_column, is_text
+from .cells import PLAIN, arrow_column, is_text, without_zone
 
 ENDINGS = (".parquet", ".csv")
 MANIFEST, UNREAD = "sources.json", "unread.json"
@@ -31,7 +31,7 @@ def harmless(table: pa.Table) -> pa.Table:
     """Return a table whose texts no spreadsheet runs: an apostrophe goes before such a cell."""
     names, columns = [], []
     for name, column in zip(table.column_names, table.columns, strict=True):
-        texts = arrow_column(column)
+        texts = without_zone(arrow_column(column))
         if is_text(texts.type):
             is_risky = pc.match_substring_regex(texts, DANGEROUS)
             is_number = pc.match_substring_regex(texts, PLAIN)
@@ -162,6 +162,8 @@ class Parts:
             self.folder.mkdir(parents=True, exist_ok=True)
             held = {path.name for path in self.folder.iterdir() if not path.name.startswith(".")}
             known, unread = self._told(MANIFEST), self._told(UNREAD) or {}
+            if known is not None and "files" not in known:
+                raise ValueError(f"{MANIFEST} is not one of parts")
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise RequestError("-o", f"{given}, which cannot be used: {reason}") from None
@@ -171,14 +173,16 @@ class Parts:
             raise RequestError("-o", f"{given}, which holds parts; --resume goes on with them")
         if known is not None:
             # Files that could not be read may have been mended; their parts are made again.
-            mended = [file for file in unread if file in wanted["files"]]
-            known["files"] |= {file: wanted["files"][file] for file in mended}
+            mended = {place for place, each in enumerate(wanted["files"]) if each[0] in unread}
+            for place in mended & set(range(len(known["files"]))):
+                if known["files"][place][0] == wanted["files"][place][0]:
+                    known["files"][place] = wanted["files"][place]
             if known != wanted:
                 problem = "its parts are of other catalogues, changed ones or another version"
                 raise RequestError("-o", f"{given}; {problem}")
-            for place, file in enumerate(wanted["files"]):
-                if file in mended:
-                    self._remove(name_of(place))
+            for place in mended:
+                self._remove(f"{name_of(place)}-")
+            self._remove(".")  # what a kill left half written
         self._tell(MANIFEST, wanted)
 
     def close(self, unread: Mapping[str, str]) -> None:
@@ -195,13 +199,18 @@ class Parts:
         with replacing(self.folder / name) as temporary:
             temporary.write_text(json.dumps(value, indent=1), "utf-8")
 
-    def _remove(self, name: str) -> None:
-        for path in self.folder.glob(f"{name}-*"):
-            path.unlink()
+    def _remove(self, beginning: str) -> None:
+        for path in self.folder.iterdir():
+            if path.name.startswith(beginning) and path.suffix in (*ENDINGS, ".json"):
+                path.unlink()
 
     def has(self, name: str) -> bool:
-        """Whether a part is there."""
-        return (self.folder / f"{name}.parquet").is_file()
+        """Whether a part is there, whole."""
+        path = self.folder / f"{name}.parquet"
+        try:
+            return path.is_file() and COUNTS in (pq.read_schema(path).metadata or {})
+        except (OSError, pa.ArrowException):
+            return False
 
     def read(self, name: str) -> tuple[pa.Table, Counts]:
         """Return the rows of a part that is there, and what it tells of itself."""

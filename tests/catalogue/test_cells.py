@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -107,17 +108,37 @@ def test_no_cell_stops_a_column(cells: list[str | None]) -> None:
     assert len(values) == len(cells)
     known = values[np.isfinite(values)]
     assert ((known > 0) & (known <= 1e40)).all()
-    assert len(read_days(column)) == len(read_texts(column).codes) == len(cells)
+    assert len(read_days(column).values) == len(read_texts(column).codes) == len(cells)
 
 
 def test_days_are_read_as_people_write_them() -> None:
-    texts = ["2026-07-15", "2026-07", "2020", "July 2021", "", "soon", "1e9", "99999-01-01"]
-    found = read_days(pa.array(texts))
-    days = [None if np.isnat(day) else str(day)[:7] for day in found]
-    assert days == ["2026-07", "2026-07", "2020-07", "2021-07", None, None, None, None]
-    assert str(read_days(pa.array([dt.date(2024, 2, 29)]))[0]) == "2024-02-29"
-    assert str(read_days(pa.array([dt.datetime(2024, 2, 29, 23)]))[0]) == "2024-02-29"
-    assert np.isnat(read_days(pa.array([dt.date(1000, 1, 1)]))[0])
+    known = {
+        "2026-07-15": ("2026-07-15", ""),
+        "2026-07": ("2026-07-01", ""),
+        "2020": ("2020-07-01", ""),
+        "2020.0": ("2020-07-01", ""),
+        "July 2021": ("2021-07-01", ""),
+        "2024-05-01T10:00:00Z": ("2024-05-01", ""),
+        "Q3 2023": ("2023-08-15", "the middle of it"),
+        "2023-Q1": ("2023-02-15", "the middle of it"),
+        "45123": ("2023-07-16", "a spreadsheet's number of a day"),
+        "03/04/2023": ("2023-03-04", "read as 04 March 2023"),
+        "2018-02-30": ("2018-07-01", "only the year is read"),
+        "circa 2023": ("2023-07-01", "only the year is read"),
+        "": ("NaT", ""),
+        "unknown": ("NaT", ""),
+        "soon": ("NaT", "is no date"),
+        "1e9": ("NaT", "is no date"),
+        "99999-01-01": ("NaT", "is no date"),
+    }
+    with warnings.catch_warnings(action="error"):
+        found = read_days(pa.array(list(known)))
+    assert found.notes is not None
+    told = zip(map(str, found.values), found.notes.as_column().to_pylist(), strict=True)
+    assert dict(zip(known, told, strict=True)) == known
+    for moment in (dt.date(2024, 2, 29), dt.datetime(2024, 2, 29, 23)):
+        assert str(read_days(pa.array([moment])).values[0]) == "2024-02-29"
+    assert np.isnat(read_days(pa.array([dt.date(1000, 1, 1)])).values[0])
 
 
 @pytest.mark.parametrize(
@@ -136,6 +157,16 @@ def test_days_are_read_as_people_write_them() -> None:
         ("System", ("model", 1.0)),
         ("Training time (hours)", ("hours", 1.0)),
         ("Training time (days)", ("hours", 24.0)),
+        ("Training time (d)", ("hours", 24.0)),
+        ("Training time (months)", ("hours", 730.5)),
+        ("Training time (m)", None),
+        ("GPU-days", ("chip_hours", 24.0)),
+        ("GPU hours (millions)", ("chip_hours", 1e6)),
+        ("Training FLOPs", ("flop", 1.0)),
+        ("Training compute (ZFLOPs)", ("flop", 1e21)),
+        ("MFU (%)", ("mfu", 0.01)),
+        ("Parameters (in billions)", ("params", 1e9)),
+        ("Training compute cost (million USD)", ("listed_cost", 1e6)),
         ("Parameters (B)", ("params", 1e9)),
         ("Training compute cost (2023 USD)", ("listed_cost", 1.0)),
         ("Training compute cost (cloud)", ("listed_cost_cloud", 1.0)),

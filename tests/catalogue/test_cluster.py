@@ -58,9 +58,10 @@ def parts(folder: Path) -> dict[str, bytes]:
 
 
 def test_a_cluster_gives_what_one_machine_gives_though_a_worker_dies(
-    tmp_path: Path, cluster: Any
+    tmp_path: Path, cluster: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source, out = catalogues(tmp_path / "in"), tmp_path / "ray"
+    monkeypatch.chdir(tmp_path)
+    source, out = catalogues(Path("in")), tmp_path / "ray"
     killed = threading.Event()
 
     def kill() -> None:

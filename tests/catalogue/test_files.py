@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -309,3 +311,109 @@ def test_json_lines_keep_their_digits(tmp_path: Path) -> None:
     found = pd.read_parquet(tmp_path / "out.parquet")
     assert found["FLOP"].tolist() == [str(exact), "2e24", "1e+24"]
     assert found["flop_p50"].tolist() == pytest.approx([exact, 2e24, 1e24])
+
+
+def test_parts_go_by_the_order_of_the_files(tmp_path: Path) -> None:
+    a, b = catalogue(tmp_path / "a.csv", 3), catalogue(tmp_path / "b.csv", 3, 3)
+    out = tmp_path / "out"
+    cb.score_files([a, b], out)
+    with pytest.raises(cb.RequestError, match="parts are of other catalogues"):
+        cb.score_files([b, a], out, resume=True)
+    assert models(out) == [f"m{i}" for i in range(6)]
+
+
+def test_a_file_counts_once_however_it_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = catalogue(tmp_path / "x.csv", 3)
+    monkeypatch.chdir(tmp_path)
+    names = [source, "x.csv", f"../{tmp_path.name}/x.csv", "*.csv"]
+    assert cb.score_files(names, tmp_path / "out.parquet").rows_in == 3
+    for output in ("../" + tmp_path.name + "/x.csv", "x.parquet"):
+        inputs = [source if output.endswith(".csv") else source.rename("x.rejects.csv")]
+        with pytest.raises(cb.RequestError, match="one of the catalogues"):
+            cb.score_files(inputs, Path(output))
+
+
+def test_rejects_of_another_time_do_not_stay(tmp_path: Path) -> None:
+    dirty, clean = tmp_path / "dirty.csv", catalogue(tmp_path / "clean.csv", 3)
+    dirty.write_text("Model,FLOP\na,1e24\nb,\n")
+    out = tmp_path / "out.csv"
+    assert cb.score_files([dirty], out).rows_rejected == 1
+    assert (tmp_path / "out.rejects.csv").exists()
+    assert cb.score_files([clean], out).rows_rejected == 0
+    assert left_in(tmp_path) == {"dirty.csv", "clean.csv", "out.csv"}
+
+
+def test_a_folder_in_any_state_is_gone_on_with_or_told_of(tmp_path: Path) -> None:
+    source, out = catalogue(tmp_path / "x.csv", 50), tmp_path / "out"
+    cb.score_files([source], out, rows=10)
+    part = out / "part-00000-00000-00002.parquet"
+    part.write_bytes(part.read_bytes()[:-50])
+    (out / ".half.part-00000-00000-00004.parquet").write_bytes(b"PAR1")
+    assert cb.score_files([source], out, rows=10, resume=True).rows_scored == 50
+    assert models(out) == sorted(f"m{i}" for i in range(50))
+    assert not list(out.glob(".*"))
+    for manifest in ("[]", "{}", "nothing"):
+        (out / "sources.json").write_text(manifest)
+        with pytest.raises(cb.RequestError, match=r"-o: got .*, which cannot be used"):
+            cb.score_files([source], out, rows=10, resume=True)
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.parquet", "x.jsonl"])
+@pytest.mark.parametrize("target", ["out.parquet", "out.csv", "out"])
+def test_nothing_to_score_is_told(tmp_path: Path, name: str, target: str) -> None:
+    source = tmp_path / name
+    if name == "x.parquet":
+        pd.DataFrame({"Model": pd.Series(dtype="string")}).to_parquet(source)
+    else:
+        source.write_text("" if name == "x.jsonl" else "Model,FLOP\n")
+    with pytest.raises(cb.RequestError, match="has no rows; nothing to score"):
+        cb.score_files([source], tmp_path / target)
+    assert not list(tmp_path.glob("out.*"))
+
+
+def test_json_lines_of_half_characters_and_fewer_keys(tmp_path: Path) -> None:
+    source = tmp_path / "x.jsonl"
+    rows = [{"Model": f"m{i}", "work": 1e24} for i in range(8)]
+    rows += [{"Model": "\ud800", "FLOP": "1e24"}, {"Model": "m", "\ud800": 1}]
+    source.write_text("\n".join(json.dumps(row) for row in rows))
+    found = cb.score_files([source], tmp_path / "out", rows=4, mapping={"flop": "work"})
+    assert (found.rows_scored, found.rows_rejected) == (9, 1)
+
+
+def test_moments_with_zones_come_out_of_csv(tmp_path: Path) -> None:
+    moments = pa.array([0], pa.timestamp("s", tz="Nowhere/At all"))
+    table = pa.table({"Model": ["a"], "FLOP": [1e24], "when": moments})
+    pq.write_table(table, tmp_path / "x.parquet")
+    cb.score_files([tmp_path / "x.parquet"], tmp_path / "out.csv")
+    assert pd.read_csv(tmp_path / "out.csv")["when"].tolist() == ["1970-01-01 00:00:00.000Z"]
+
+
+def test_a_command_that_is_asked_to_end_leaves_nothing_behind(tmp_path: Path) -> None:
+    source = catalogue(tmp_path / "x.csv", 400_000)
+    command = [sys.executable, "-m", "computebill.cli", "score", str(source), "-o"]
+    process = subprocess.Popen([*command, str(tmp_path / "out.csv")])
+    while not [path for path in tmp_path.iterdir() if path.name.startswith(".")]:
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.terminate()
+    assert process.wait() == 128 + signal.SIGTERM
+    assert left_in(tmp_path) == {"x.csv"}
+
+
+def test_what_cannot_be_drawn_or_reached_is_told_before_anything_is_scored(tmp_path: Path) -> None:
+    source, out = catalogue(tmp_path / "x.csv", 3), tmp_path / "out.csv"
+    flags = ["score", str(source), "-o", str(out)]
+    for more, told in (
+        (["--plot", str(tmp_path / "none" / "x.png")], "its folder does not exist"),
+        (["--address", "127.0.0.1:1"], "give --engine ray too"),
+    ):
+        done = CliRunner().invoke(main, [*flags, *more])
+        assert done.exit_code == 2
+        assert told in done.stderr
+        assert not out.exists()
+    source.write_text("Model,FLOP\na,\n")
+    done = CliRunner().invoke(main, [*flags, "--plot", str(tmp_path / "x.png")])
+    assert done.exit_code == 2
+    assert "no row was scored" in done.stderr

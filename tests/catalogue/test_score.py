@@ -10,9 +10,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from scipy.stats import linregress
 
 import computebill as cb
 from computebill.catalogue.summary import trend
@@ -107,6 +109,49 @@ def test_a_catalogue_that_was_scored_keeps_its_columns_and_gets_new_ones() -> No
     assert again.scored["flop_way"].tolist() == ["theirs"]
     assert again.ways["flop"] == {"listed": 1}
     assert again.summary.largest["flop_way"].tolist() == ["listed"]
+
+
+def test_a_frame_keeps_its_index_and_may_be_scored_again_and_again() -> None:
+    frame = pd.DataFrame([LLAMA, {"Model": "Ghost"}, LLAMA], dtype="string", index=["b", "a", "b"])
+    found = cb.score_catalogue(frame)
+    assert found.scored is not None
+    assert found.rejects is not None
+    assert found.scored.index.tolist() == ["b", "b"]
+    assert found.rejects.index.tolist() == ["a"]
+    scored = found.scored
+    for _ in range(3):
+        again = cb.score_catalogue(scored).scored
+        assert again is not None
+        assert again.columns.is_unique
+        assert len(again.columns) > len(scored.columns)
+        scored = again
+    with pytest.raises(cb.RequestError, match="headings: has 'Model' twice"):
+        cb.score_catalogue(pd.concat([frame, frame[["Model"]]], axis=1))
+
+
+def test_what_is_beyond_belief_is_not_known() -> None:
+    absurd = {"Parameters": "1e39", "Training dataset size (total)": "1e39"}
+    row = scored(**absurd, **{"Training compute (FLOP)": None})
+    assert row["flop_way"] == "line by date"
+    assert row["flop_p50"] < 1e40
+
+
+def test_the_order_of_domains_does_not_matter() -> None:
+    without = {"Training compute (FLOP)": None, "Training dataset size (total)": None}
+    one, other = (
+        scored(**without, Domain=domains)["flop_p50"]
+        for domains in ("Multimodal,Vision,Language", "Language,Vision,Multimodal")
+    )
+    assert one == pytest.approx(other)
+
+
+def test_cells_that_were_made_something_of_are_noted() -> None:
+    assert "Publication date: is no date; no date: prices of today" in scored(
+        **{"Publication date": "soon"}
+    )["notes"].replace("hardware: ", "")
+    percent = scored(**{"Hardware utilization (MFU)": "40"})
+    assert "taken as percent" in percent["notes"]
+    assert percent["gpu_hours_p50"] == pytest.approx(3.8e25 / (989.4e12 * 0.4) / 3600, rel=1e-3)
 
 
 def test_circular_rows_tunes_and_several_chips_are_marked() -> None:
@@ -272,6 +317,7 @@ def test_the_catalogue_that_ships_is_scored_whole() -> None:
     # Where both are told, hours by FLOP and chip hold those reported.
     hidden = ["Training chip-hours", "Hardware quantity", "Training time (hours)"]
     told = rows[rows["Training chip-hours"].notna() & rows["Training compute (FLOP)"].notna()]
+    told = told.reset_index(drop=True)
     again = cb.score_catalogue(told.drop(columns=hidden)).scored
     assert again is not None
     reported = pd.to_numeric(told["Training chip-hours"]).reset_index(drop=True)
@@ -396,10 +442,32 @@ def test_the_summary_adds_up_years_and_organisations_over_batches(tmp_path: Path
 def test_a_trend_is_the_line_that_rows_lie_on() -> None:
     dates = pd.date_range("2020-01-01", periods=20, freq="90D")
     flop = 1e22 * 10 ** (0.5 * (dates - dates[0]).days.to_numpy() / 365.25)
-    found = trend(pd.DataFrame({"date": dates, "flop_p50": flop}), "flop")
+    rows = pd.DataFrame({"Publication date": dates, "FLOP": flop})
+    found = trend(cb.score_catalogue(rows).summary, "flop")
     assert found["middle"].iloc[[0, -1]].tolist() == pytest.approx([1e22, flop[-1]], rel=1e-6)
     assert found["low"].tolist() == pytest.approx(found["high"].tolist(), rel=1e-4)
-    assert trend(pd.DataFrame({"date": dates[:2], "flop_p50": flop[:2]}), "flop").empty
+    assert trend(cb.score_catalogue(rows.head(2)).summary, "flop").empty
+
+
+def test_a_trend_is_of_all_rows_and_of_none_that_are_a_trend_themselves(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    days = rng.integers(0, 2000, size=6000)
+    flop = 10 ** (20 + days / 700 + rng.normal(0, 1, len(days)))
+    dates = pd.Timestamp("2019-01-01") + pd.to_timedelta(days, unit="D")
+    rows = pd.DataFrame({"Publication date": dates, "FLOP": flop, "Domain": "Language"})
+    lines = rows.assign(FLOP=np.nan)
+    source, folder = tmp_path / "x.parquet", tmp_path / "parts"
+    pd.concat([rows, lines]).to_parquet(source)
+    summary = cb.score_files([source], folder, rows=900).summary
+    assert len(summary.largest) == 2000
+    fit = linregress(days, np.log10(flop))
+    found = trend(summary, "flop")
+    ends = fit.intercept + fit.slope * np.array([days.min(), days.max()])
+    assert np.log10(found["middle"].to_numpy()[[0, -1]]) == pytest.approx(ends, abs=1e-6)
+    inside = np.mean(np.abs(np.log10(flop) - fit.intercept - fit.slope * days) < 1.645)
+    width = np.log10(found["high"] / found["middle"]).iloc[0]
+    assert width == pytest.approx(1.645, rel=0.03)
+    assert inside == pytest.approx(0.9, abs=0.02)
 
 
 def test_the_picture_has_the_rows(tmp_path: Path) -> None:
