@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from .accelerators import list_accelerators as list_accelerators
     from .architectures import Architecture as Architecture
     from .architectures import read_architecture as read_architecture
+    from .benchmark import Bench as Bench
+    from .benchmark import bench as bench
     from .catalogue import Score as Score
     from .catalogue import score_catalogue as score_catalogue
     from .catalogue import score_files as score_files
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Accelerator": "accelerators",
     "Architecture": "architectures",
+    "Bench": "benchmark",
     "Layout": "layout",
     "ModelCard": "model",
     "Plan": "plan",
@@ -63,6 +66,7 @@ _HOMES = {
     "SweepSpec": "sweep",
     "Utilisation": "mfu",
     "Validation": "validation",
+    "bench": "benchmark",
     "calibrate": "validation",
     "compare_spend": "spend",
     "describe_model": "model",

@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 
 from .accelerator_names import KnownName, meant_by, resolve_name
 from .errors import RequestError, shown
+from .fitted import Fitted
 from .specfile import Spec, read_toml, validate
 
 PROFILES_VARIABLE = "COMPUTEBILL_PROFILES"
@@ -172,7 +173,12 @@ class Prices(Spec):
 
 
 class Accelerator(Spec):
-    """One accelerator: figures of one chip, each with its source."""
+    """One accelerator: figures of one chip, each with its source.
+
+    ``known_as`` is the name by which its generation is looked up, where it is not its own: that of
+    the shipped profile of the same part, or one that no generation has. ``efficiency`` is what the
+    step model reaches on it, where that was fitted to measurements of the part itself.
+    """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
     title: str
@@ -187,11 +193,14 @@ class Accelerator(Spec):
     measured_memory_bandwidth_gb_s: Figure | None = None
     price_usd: PriceBand | None = None
     peak_tflops: Peaks
+    known_as: str = ""
+    multiprocessors: Figure | None = None
     links: Links = Links()
     power: Power = Power()
     sources: dict[str, Source]
     measured: Measured = Measured()
     prices: Prices = Prices()
+    efficiency: Fitted | None = None
 
     @model_validator(mode="after")
     def _sources_exist(self) -> Accelerator:

@@ -94,7 +94,7 @@ def _flop_per_token(cases: CaseColumns, rows: Sequence[MeasuredRow]) -> Tensor:
     return torch.stack(chosen) * frozen
 
 
-def fit(measured: Measurements, keep: Tensor | None = None) -> Tensor:
+def fit(measured: Measurements, keep: Tensor | None = None, middle: Tensor | None = None) -> Tensor:
     """Return efficiencies, free of bounds, that fit measured steps.
 
     Least is a robust mean of the errors' logarithms, with a weak pull to sensible values. Every fit
@@ -104,8 +104,11 @@ def fit(measured: Measurements, keep: Tensor | None = None) -> Tensor:
     Args:
         measured: rows.
         keep: 1 for rows that count, 0 for those left out; ``(rows,)``.
+        middle: sensible values, free of bounds, where other than before anything was measured:
+            the shipped ones, for measurements of one device.
     """
-    middle, spread = priors(), spreads()
+    middle = priors() if middle is None else middle
+    spread = spreads()
     free = middle.clone().requires_grad_(True)
     weights = measured.weights if keep is None else measured.weights * keep
     descent = torch.optim.LBFGS(
@@ -228,12 +231,25 @@ def layouts_apart(measured: Measurements, errors: Tensor) -> float | None:
 
 
 def profile(
-    measured: Measurements, free: Tensor, left_out: Tensor | None = None, note: str = ""
+    measured: Measurements,
+    free: Tensor,
+    left_out: Tensor | None = None,
+    note: str = "",
+    middle: Tensor | None = None,
 ) -> Fitted:
-    """Return fitted values as they are kept in a file; those no row speaks of are left out."""
+    """Return fitted values as they are kept in a file; those no row speaks of are left out.
+
+    Args:
+        measured: rows.
+        free: as fitted, free of bounds.
+        left_out: logarithm of predicted over measured time, of sources left out; ``(rows,)``.
+        note: what is to be remembered about them.
+        middle: values that are left out where the fit left them; those before anything was
+            measured if not given.
+    """
     values = bounded(free)
     apart = None if left_out is None else layouts_apart(measured, left_out)
-    changed = (free - priors()).abs() > 1e-6
+    changed = (free - (priors() if middle is None else middle)).abs() > 1e-6
     return Fitted(
         fitted=dt.date.today(),
         rows=len(measured.rows),

@@ -23,7 +23,7 @@ from .layout import RECIPES, RECOMPUTE, Layout, layout_columns
 LINK_BYTES_PER_S = 25e9
 """Of an accelerator whose links nobody wrote down."""
 
-OPERAND_BYTES = {"16": 2.0, "nvfp4": 0.5}
+OPERAND_BYTES = {"32": 4.0, "16": 2.0, "nvfp4": 0.5}
 STATE_BYTES = 26.0
 """Read and written of a parameter's gradient, master copy and moments."""
 
@@ -61,7 +61,8 @@ class Case:
             hardware=hardware_generation(self.accelerator),
             number=number_format(self.precision),
             software=self.software,
-            is_ultra=self.accelerator.name in ("gb300-nvl72", "b300"),
+            is_ultra=(self.accelerator.known_as or self.accelerator.name)
+            in ("gb300-nvl72", "b300"),
             is_sharded=self.layout.zero == 3,
             is_fused=self.layout.attention == "flash",
             overlaps_tensor=self.layout.tp_overlap,
@@ -117,7 +118,7 @@ def case_columns(cases: Sequence[Case]) -> CaseColumns:
             ),
             peak_16=column(
                 [
-                    peak_flop_per_s(case.accelerator, "bf16") * speed
+                    peak_flop_per_s(case.accelerator, _wide(case.precision)) * speed
                     for case, speed in zip(cases, speeds, strict=True)
                 ]
             ),
@@ -157,8 +158,16 @@ def _gradient_bytes(case: Case) -> float:
 
 def _weight_bytes(case: Case) -> float:
     """Of a weight on its way: what products are computed with, where software gathers that."""
-    low = number_format(case.precision) != "16"
+    number = number_format(case.precision)
+    if number == "32":
+        return 4.0
+    low = number != "16"
     return 1.0 if low and case.software in ("fused", "modern", "graphed") else 2.0
+
+
+def _wide(precision: str) -> str:
+    """Of attention and of the head: 16 bits, but 32 where all is in 32."""
+    return precision if number_format(precision) == "32" else "bf16"
 
 
 def peak_flop_per_s(accelerator: Accelerator, precision: str) -> float:

@@ -7,25 +7,31 @@ one's own measurements takes their place.
 
 from __future__ import annotations
 
-import datetime as dt
 import math
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
 from computebill.kernels.conditions import Efficiency
 
 from .errors import RequestError
-from .specfile import Spec, parse_toml, read_text, validate
+from .fitted import UNFITTED_APART as UNFITTED_APART
+from .fitted import Fitted as Fitted
+from .specfile import parse_toml, read_text, validate
 from .writing import replacing
 
+if TYPE_CHECKING:
+    from .accelerators import Accelerator
+
 SHIPPED = "efficiency.toml"
+
+WHOLE = ("16", "32")
+"""Formats that need no casts and no scales."""
 
 FINE_SCALES = ("fp8-rowwise", "fp8-blockwise")
 """8-bit formats with a scale for each row, or for each block of 128."""
@@ -171,34 +177,6 @@ NAMES = tuple(PARAMETERS)
 INDEX = {name: index for index, name in enumerate(NAMES)}
 
 
-UNFITTED_APART = 0.1
-"""Of ``Fitted.apart``, where no pair of rows tells it."""
-
-
-class Fitted(Spec):
-    """A profile's file.
-
-    Attributes:
-        fitted: when.
-        rows: measured steps that it was fitted on.
-        sources: where they are from.
-        note: what else there is to say.
-        intervals: by the kind of case, 5th and 95th percentile of measured over predicted time,
-            of sources that were left out.
-        apart: median difference of two rows' errors, in logarithms, of one model and accelerator
-            under two layouts, of sources that were left out.
-        values: efficiencies by name.
-    """
-
-    fitted: dt.date
-    rows: int
-    sources: tuple[str, ...]
-    note: str = ""
-    intervals: dict[str, tuple[float, float]] = Field(default_factory=dict)
-    apart: Annotated[float, Field(gt=0)] = UNFITTED_APART
-    values: dict[str, float]
-
-
 def priors() -> Tensor:
     """Return all efficiencies before anything was measured, free of bounds: logs and logits."""
     return torch.tensor(
@@ -248,7 +226,10 @@ def _shipped() -> Fitted:
 
 
 def _checked(data: Mapping[str, object], name: str) -> Fitted:
-    fitted = validate(Fitted, data, name)
+    return _bounds_checked(validate(Fitted, data, name), name)
+
+
+def _bounds_checked(fitted: Fitted, name: str) -> Fitted:
     for key, value in fitted.values.items():
         if key not in PARAMETERS:
             raise RequestError(name, f"values.{key} is not a known efficiency")
@@ -256,6 +237,33 @@ def _checked(data: Mapping[str, object], name: str) -> Fitted:
             bound = "above 0 and below 1" if PARAMETERS[key].is_share else "above 0"
             raise RequestError(name, f"values.{key}: got {value:g}; allowed: {bound}")
     return fitted
+
+
+def efficiencies_of(accelerator: Accelerator, path: Path | None = None) -> Fitted:
+    """Return the efficiencies that an accelerator's steps have.
+
+    A file that was asked for goes first; then what the accelerator's own profile says, and the
+    shipped values where it says nothing. Intervals stay the shipped ones where it has none.
+
+    Raises:
+        RequestError: naming the file or the profile, and the field.
+    """
+    own = accelerator.efficiency
+    if path is not None or own is None:
+        return read_profile(path)
+    return _over_shipped(own, accelerator.name)
+
+
+def _over_shipped(own: Fitted, name: str) -> Fitted:
+    _bounds_checked(own, f"{name}: efficiency")
+    shipped = _shipped()
+    return own.model_copy(
+        update={
+            "intervals": {**shipped.intervals, **own.intervals},
+            "apart": own.apart if "apart" in own.model_fields_set else shipped.apart,
+            "values": {**shipped.values, **own.values},
+        }
+    )
 
 
 def write_profile(fitted: Fitted, path: Path) -> None:
@@ -323,7 +331,7 @@ def kernel_efficiency(values: Tensor, kinds: Sequence[Kind]) -> Efficiency:
     def flag(flags: Sequence[bool]) -> Tensor:
         return torch.tensor([float(each) for each in flags], dtype=torch.float64)
 
-    low = [kind.number != "16" for kind in kinds]
+    low = [kind.number not in WHOLE for kind in kinds]
     ultra = flag([kind.is_ultra and kind.number in ("fp8", "mxfp8") for kind in kinds])
     fine = flag([kind.number in FINE_SCALES for kind in kinds])
     products = column([product_name(kind) for kind in kinds])
@@ -340,7 +348,9 @@ def kernel_efficiency(values: Tensor, kinds: Sequence[Kind]) -> Efficiency:
         attention_backward=same("attention_backward"),
         score_passes=same("score_passes") * flag([not kind.is_fused for kind in kinds]),
         misaligned=same("misaligned"),
-        traffic=column([f"traffic.{compiler(kind)}" for kind in kinds]),
+        # What is kept in 16 bits takes twice the bytes in 32.
+        traffic=column([f"traffic.{compiler(kind)}" for kind in kinds])
+        * (1 + flag([kind.number == "32" for kind in kinds])),
         # Finer scales are found along rows for one pass and along columns for the other.
         cast_traffic=same("casts") * flag(low) * (1 + fine),
         memory=same("memory"),
@@ -394,7 +404,7 @@ def product_name(kind: Kind) -> str:
     if name in PARAMETERS:
         return name
     low = f"products.{kind.hardware}.fp8"
-    if kind.number != "16" and low in PARAMETERS:
+    if kind.number not in WHOLE and low in PARAMETERS:
         return low
     return f"products.{kind.hardware}.16"
 
@@ -411,4 +421,5 @@ def attention_name(kind: Kind) -> str:
 
 
 def _half_k(number: str) -> str:
-    return {"16": "half_k.16", "nvfp4": "half_k.4"}.get(number, "half_k.8")
+    names = {"16": "half_k.16", "32": "half_k.16", "nvfp4": "half_k.4"}
+    return names.get(number, "half_k.8")

@@ -96,9 +96,10 @@ MULTIPROCESSORS = {
     "mi": 304.0,
     "mi35": 256.0,
     "tpu": 8.0,
+    "cpu": 0.0,
 }
 """By the beginning of a profile's name (vendors' datasheets; reviews for chips before Volta and for
-Turing); 100 where nothing fits."""
+Turing); 100 where nothing fits. A CPU's libraries cut tiles to size: it has none to fill."""
 
 BEST_PRODUCT = {"ampere": 0.84, "hopper": 0.807, "blackwell": 0.776, "cdna": 0.6}
 """Share of the 16-bit peak that the best measured product reaches, the median of a generation's
@@ -122,12 +123,15 @@ COMPILED_FRAMEWORKS = ("maxtext", "paxml", "jax", "t5x")
 
 def hardware_generation(accelerator: Accelerator) -> str:
     """Return the generation of an accelerator; ``other`` where it is none of the table's."""
-    return _longest(HARDWARE, accelerator.name) or "other"
+    return _longest(HARDWARE, accelerator.known_as or accelerator.name) or "other"
 
 
 def multiprocessors(accelerator: Accelerator) -> float:
     """Return how many multiprocessors work off the tiles of a product."""
-    return _longest(MULTIPROCESSORS, accelerator.name) or 100.0
+    if accelerator.multiprocessors is not None:
+        return accelerator.multiprocessors.value
+    found = _longest(MULTIPROCESSORS, accelerator.known_as or accelerator.name)
+    return 100.0 if found is None else found
 
 
 def reach(accelerator: Accelerator) -> float:
@@ -179,8 +183,8 @@ def read_software(value: str) -> Software:
 
 
 def number_format(precision: str) -> str:
-    """Return the class of a precision: ``16`` for all 16 bits, else its own name."""
-    return "16" if precision in ("bf16", "fp16") else precision
+    """Return the class of a precision: ``16`` or ``32`` for all of so many bits, else its name."""
+    return {"bf16": "16", "fp16": "16", "fp32": "32", "tf32": "32"}.get(precision, precision)
 
 
 def _longest(table: Mapping[str, T], name: str) -> T | None:

@@ -8,11 +8,15 @@ from pathlib import Path
 
 from .calibration import interval_of
 from .cases import Case, case_columns, step_times
-from .efficiency import Fitted, bounded, product_name, read_profile, unbounded
+from .efficiency import Fitted, bounded, efficiencies_of, product_name, unbounded
+from .errors import RequestError
 from .quantity import Quantity, parse_quantity
 
 UNFITTED = (0.5, 2.0)
 """Measured over predicted time under a profile that has no intervals."""
+
+MOST = 0.98
+"""Share of the peak that no step exceeds."""
 
 UNSEEN = 1.5
 """Times wider, in its logarithm, where no row spoke of the accelerator's products."""
@@ -41,19 +45,31 @@ class StepEstimate:
     is_seen: bool
 
     def utilisation(self, flop_per_step: float, peak_flop_per_s: float) -> Quantity:
-        """Return the share of the peak that so many FLOP of all accelerators are."""
+        """Return the share of the peak that so many FLOP of all accelerators are.
+
+        Raises:
+            RequestError: where that is all of the peak: the FLOP count what nobody computes, as
+                6 N D does of a small model's embedding.
+        """
         share = flop_per_step / (self.seconds * peak_flop_per_s * self.case.layout.accelerators)
+        if share >= MOST:
+            raise RequestError(
+                "convention",
+                f"counts {share:.0%} of the peak for the predicted step, more than is computed; "
+                "allowed: one that leaves out lookups, megatron or causal",
+            )
         return parse_quantity(
-            {"p5": share / self.high, "p50": share, "p95": min(share / self.low, 0.98)}, upper=1.0
+            {"p5": share / self.high, "p50": share, "p95": min(share / self.low, MOST)}, upper=1.0
         )
 
     @property
     def source(self) -> str:
         """Where the prediction is from, for people."""
         own = "" if self.is_seen else "; its products were never measured: a wider interval"
+        several = "" if len(self.fitted.sources) == 1 else "s"
         return (
             f"step model, fitted on {self.fitted.rows:,} measured steps of "
-            f"{len(self.fitted.sources)} sources ({self.fitted.fitted}){own}"
+            f"{len(self.fitted.sources)} source{several} ({self.fitted.fitted}){own}"
         )
 
 
@@ -62,12 +78,12 @@ def estimate_step(case: Case, efficiency: Path | None = None) -> StepEstimate:
 
     Args:
         case: what is run.
-        efficiency: a fitted profile; the shipped one otherwise.
+        efficiency: a fitted profile; else the accelerator's own, or the shipped one.
 
     Raises:
         RequestError: where the profile cannot be read.
     """
-    fitted = read_profile(efficiency)
+    fitted = efficiencies_of(case.accelerator, efficiency)
     found = step_times(case_columns([case]), bounded(unbounded(fitted.values)))
     low, high = interval_of(case, fitted.intervals) or UNFITTED
     is_seen = product_name(case.kind) in fitted.values

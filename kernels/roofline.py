@@ -20,21 +20,24 @@ def quantised(m: Tensor, n: Tensor, units: Tensor, harshness: Tensor) -> Tensor:
 
     Outputs are computed in whole tiles, and tiles in whole waves over all multiprocessors. A
     kernel may choose another tile, or split the inner size, so that a wave that is not full
-    costs only a part (``harshness``) of what it would.
+    costs only a part (``harshness``) of what it would. A CPU's libraries cut tiles to size: there,
+    a product takes what it needs.
 
     Args:
         m: rows; any shape, as all that follow.
         n: columns.
-        units: multiprocessors.
+        units: multiprocessors; 0 of a CPU.
         harshness: 0 where partial waves cost nothing, 1 where they cost a whole one.
     """
     rows = torch.ceil(m / TILE_M) * TILE_M / m
     columns = torch.ceil(n / TILE_N) * TILE_N / n
     tiles = torch.ceil(m / TILE_M) * torch.ceil(n / TILE_N)
-    waves = torch.ceil(tiles / units) * units / tiles
+    there = units.clamp_min(1.0)
+    waves = torch.ceil(tiles / there) * there / tiles
     # Small products take smaller tiles: no more than twice the work.
     padding = (rows * columns).clamp_max(2.0)
-    return padding * (1.0 + harshness * (waves.clamp_max(4.0) - 1.0))
+    wasted = padding * (1.0 + harshness * (waves.clamp_max(4.0) - 1.0))
+    return torch.where(units > 0, wasted, 1.0)
 
 
 def product_seconds(

@@ -6,10 +6,12 @@ Nothing here imports torch, pandas or pydantic before the command that needs it 
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import importlib
 import io
 import os
+import signal
 import sys
 from typing import Any
 
@@ -20,10 +22,12 @@ COMMANDS = {
     "plan": "Find the layout, GPU count and accelerator that are fastest or cheapest.",
     "model": "Count a model's parameters, FLOP and memory from its config.json.",
     "mfu": "Read a speed, or a published MFU, under every convention.",
+    "bench": "Measure what this machine's accelerator reaches, beside its datasheet.",
     "validate": "Predict measured training steps, and say how far off the model is.",
     "calibrate": "Fit the step model's efficiencies to measured training steps.",
     "sweep": "Price a research programme, experiment by experiment, beside its final run.",
     "spend": "Set an organisation's final runs against the R&D compute it reported.",
+    "report": "Make one page of results: answers, charts, tables, sources; no network needed.",
     "score": "Score a catalogue of models: FLOP, GPU-hours, cost and energy of every row.",
     "hardware": "List the accelerators that are known, and where each figure comes from.",
 }
@@ -36,6 +40,13 @@ class LazyGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the commands in the order a newcomer meets them."""
         return list(COMMANDS)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Keep the arguments as given: a result tells the command that reproduces it."""
+        from .options import ARGUMENTS
+
+        ctx.meta[ARGUMENTS] = list(args)
+        return super().parse_args(ctx, args)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the command's module and return its ``command``."""
@@ -54,6 +65,9 @@ class LazyGroup(click.Group):
         # Before torch is imported: waiting threads that spin take the cores of a busy machine
         # from those that work, and a command takes four times as long.
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        with contextlib.suppress(ValueError):  # in another thread than the first
+            # Asked to end, a command cleans up as after Ctrl-C: no half-written file is left.
+            signal.signal(signal.SIGTERM, _end)
         if isinstance(sys.stdout, io.TextIOWrapper):
             # A terminal that is not UTF-8 gets \u2013 for a dash, which JSON reads as one.
             sys.stdout.reconfigure(errors="backslashreplace")
@@ -69,6 +83,10 @@ class LazyGroup(click.Group):
             if error.errno == errno.EPIPE:  # whoever read the output has enough
                 raise
             raise click.ClickException(f"cannot write: {error}") from None
+
+
+def _end(number: int, _: object) -> None:
+    raise SystemExit(128 + number)
 
 
 class BadRequest(click.ClickException):

@@ -35,7 +35,7 @@ from ..architectures import Architecture, read_architecture
 from ..architectures.columns import columns
 from ..cases import peak_flop_per_s
 from ..counting import count_parameters
-from ..efficiency import Fitted, read_profile
+from ..efficiency import efficiencies_of, read_profile
 from ..errors import RequestError
 from ..generations import Software, read_software
 from ..layout import check_sequence_length
@@ -94,13 +94,13 @@ class Workshop:
 
     Attributes:
         software: generation of the training software.
-        fitted: efficiencies of training.
+        efficiency: a file of fitted efficiencies; else each accelerator's own, or the shipped.
         profiles: folders of accelerator profiles of one's own.
         most: accelerators of an experiment whose number is not given.
     """
 
     software: Software
-    fitted: Fitted
+    efficiency: Path | None
     profiles: Sequence[Path] = ()
     most: int = MOST
     _utilisations: dict[tuple[str, str, int], Utilisation] = field(default_factory=dict)
@@ -136,8 +136,9 @@ class Workshop:
         accelerator, precision = self.accelerator(cell), self.precision(cell)
         key = (accelerator.name, precision, sequence)
         if key not in self._utilisations:
+            fitted = efficiencies_of(accelerator, self.efficiency)
             self._utilisations[key] = Utilisation(
-                accelerator, precision, sequence, self.software, self.fitted
+                accelerator, precision, sequence, self.software, fitted
             )
         return self._utilisations[key]
 
@@ -469,4 +470,6 @@ def make_workshop(
     Raises:
         RequestError: where the software or the file of efficiencies is not known.
     """
-    return Workshop(read_software(software), read_profile(efficiency), profiles, most or MOST)
+    if efficiency is not None:
+        read_profile(efficiency)  # refuses a wrong file before anything is computed
+    return Workshop(read_software(software), efficiency, profiles, most or MOST)
