@@ -22,6 +22,7 @@ from .counting import CONVENTIONS, count_flop
 from .errors import RequestError, shown
 from .layout import RECOMPUTE, check_sequence_length
 from .model import default_sequence
+from .run_inputs import Assumption
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,7 +102,13 @@ class Utilisation:
             "hardware_flop_per_token": self.hardware_flop_per_token,
             "mfu": self.mfu,
             "hfu": self.hfu,
+            "assumptions": [self._peak().to_dict()],
         }
+
+    def _peak(self) -> Assumption:
+        source = self.accelerator.sources[self.accelerator.peak(self.precision).source].title
+        value = f"{self.peak_flop_per_s / 1e12:.6g} TFLOP/s"
+        return Assumption(f"{self.accelerator.title}: peak, dense {self.precision}", value, source)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row a convention: FLOP per token, utilisation."""

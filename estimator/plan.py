@@ -18,7 +18,7 @@ from computebill.kernels import search
 from .accelerators import Accelerator, find_accelerator
 from .architectures import Architecture, read_architecture
 from .draws import choose_device
-from .efficiency import Fitted, bounded, read_profile, unbounded
+from .efficiency import Fitted, bounded, efficiencies_of, read_profile, unbounded
 from .errors import RequestError
 from .generations import read_software
 from .grid import Grid
@@ -159,6 +159,9 @@ class Plan:
             "feasible": self.feasible,
             "excluded": dict(self.excluded),
             "search_seconds": self.search_seconds,
+            "assumptions": figures["assumptions"],
+            "samples": figures["samples"],
+            "seed": figures["seed"],
         }
 
     def to_frame(self) -> pd.DataFrame:
@@ -217,12 +220,14 @@ def plan(
     sequence = check_sequence_length(
         architecture, default_sequence(architecture) if given is None else given
     )
-    fitted = read_profile(None if asked.efficiency is None else Path(asked.efficiency))
+    efficiency = None if asked.efficiency is None else Path(asked.efficiency)
+    fitted = read_profile(efficiency)
     start = time.perf_counter()
     searched: dict[tuple[str, str], _Found] = {}
     for space in _spaces(asked, architecture, sequence, profiles):
         found = searched.setdefault((space.accelerator.name, space.precision), _Found())
-        grid = Grid(space, bounded(unbounded(fitted.values)), torch.device(choose_device(device)))
+        values = efficiencies_of(space.accelerator, efficiency).values
+        grid = Grid(space, bounded(unbounded(values)), torch.device(choose_device(device)))
         for count in asked.counts:
             _search(asked, grid, count, found)
     seconds = time.perf_counter() - start

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -24,6 +24,7 @@ from .prices import Commitment
 from .quantity import AtLeastOne, Number, Positive, Share
 from .run_inputs import Assumption, gather_inputs
 from .run_model import RunModel, count_run_model
+from .sensitivity import Swing, swings
 from .specfile import Name, Spec, read_toml, validate
 from .summary import Collector, Distribution
 
@@ -184,6 +185,8 @@ class RunEstimate:
         densities: the costs' distributions, for charts.
         settings: draws, seed, device.
         model: the model counted from its config.json, where one was given.
+        swings_of: what of it is shown in ``swings``: cloud, amortised or gpu_hours.
+        swings: that figure with one input at an end of its interval, the others at their medians.
     """
 
     spec: RunSpec
@@ -193,6 +196,8 @@ class RunEstimate:
     densities: Mapping[str, Density]
     settings: Settings
     model: RunModel | None = None
+    swings_of: str | None = None
+    swings: tuple[Swing, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form; its keys are a contract. What is not known is null."""
@@ -200,6 +205,10 @@ class RunEstimate:
         return {
             "name": self.spec.name,
             "accelerator": self.accelerator.name,
+            "accelerator_title": self.accelerator.title,
+            "accelerator_memory_gb": self.accelerator.memory_gb.value,
+            "count": None if self.spec.count is None else self.spec.count.median,
+            "date": None if self.spec.date is None else str(self.spec.date),
             "model": {"params": figure["params"], "params_active": figure["params_active"]},
             "tokens": figure["tokens"],
             "flop": {"model": figure["flop"], "hardware": figure["flop_hardware"]},
@@ -220,6 +229,9 @@ class RunEstimate:
             "memory_gb": self._memory(),
             "layout": self.model.layout.to_dict() if self.model and self.model.layout else None,
             "breakdown_seconds": self._breakdown(),
+            "scaling": [] if self.model is None else self.model.scaling(self.rows["mfu"].p50),
+            "swings_of": self.swings_of,
+            "swings": [swing.to_dict() for swing in self.swings],
             "assumptions": [assumption.to_dict() for assumption in self.assumptions],
             "samples": self.settings.samples,
             "seed": self.settings.seed,
@@ -279,12 +291,18 @@ def estimate_run(
     inputs = gather_inputs(run, accelerator, model)
     columns = Columns(list(inputs.quantities.values()), list(inputs.quantities), chosen.device)
     order = {name: i for i, name in enumerate(inputs.quantities)}
+
+    def priced(points: Tensor) -> dict[str, Tensor]:
+        values = columns.draw(points)
+        return evaluate({name: values[i] for name, i in order.items()})
+
     collector = Collector(len(ROWS), chosen)
     for replicate, points in columns.chunks(chosen):
-        values = columns.draw(points)
-        found = evaluate({name: values[i] for name, i in order.items()})
+        found = priced(points)
         collector.add(replicate, torch.stack([found[name] for name in ROWS]))
     rows = dict(zip(ROWS, collector.finish(), strict=True))
+    main = next((name for name in MAIN_FIGURES if rows[name].is_known), None)
+    moved = swings(columns, lambda points: priced(points)[main]) if main else []
     return RunEstimate(
         spec=run,
         accelerator=accelerator,
@@ -293,8 +311,16 @@ def estimate_run(
         densities=_densities(collector, rows) if collector.kept else {},
         settings=chosen,
         model=model,
+        swings_of=main,
+        swings=tuple(
+            replace(each, assumption=inputs.labels.get(each.assumption, each.assumption))
+            for each in moved
+        ),
     )
 
+
+MAIN_FIGURES = ("cloud", "amortised", "gpu_hours")
+"""What a run is asked for: the first that is known."""
 
 ROWS = (
     "params",

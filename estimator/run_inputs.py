@@ -46,10 +46,11 @@ class Assumption:
 
 @dataclass(frozen=True)
 class Inputs:
-    """A run's inputs by name, SI units and USD, and the same for people."""
+    """A run's inputs by name, SI units and USD; the same for people, and each name's label."""
 
     quantities: Mapping[str, Quantity]
     assumptions: tuple[Assumption, ...]
+    labels: Mapping[str, str]
 
 
 class _Gathering:
@@ -58,11 +59,13 @@ class _Gathering:
     def __init__(self) -> None:
         self.quantities: dict[str, Quantity] = {}
         self.assumptions: list[Assumption] = []
+        self.labels: dict[str, str] = {}
 
     def take(
         self, key: str, quantity: Quantity, label: str = "", source: str = "", scale: float = 1.0
     ) -> None:
         self.quantities[key] = scaled(quantity, scale)
+        self.labels[key] = label or key.replace("_", " ")
         if label:
             self.assumptions.append(Assumption(label, quantity.text, source))
 
@@ -80,7 +83,7 @@ def gather_inputs(run: RunSpec, accelerator: Accelerator, model: RunModel | None
     _take_price(found, run, accelerator)
     _take_ownership(found, run, accelerator)
     _take_energy(found, run, accelerator)
-    return Inputs(found.quantities, tuple(found.assumptions))
+    return Inputs(found.quantities, tuple(found.assumptions), found.labels)
 
 
 def scaled(quantity: Quantity, factor: float) -> Quantity:

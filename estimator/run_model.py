@@ -12,7 +12,7 @@ from .generations import read_software
 from .layout import Layout
 from .model import MemoryUse, ModelCard, describe_model
 from .quantity import Quantity
-from .timing import StepEstimate, estimate_step
+from .timing import StepEstimate, estimate_step, scaling
 
 if TYPE_CHECKING:
     from .accelerators import Accelerator
@@ -43,6 +43,25 @@ class RunModel:
         batches = layout.micro_batch * (layout.micro_batches or 1) * layout.dp
         tokens = batches * self.card.sequence * self.card.architecture.stacks
         return self.step.utilisation(self.flop_per_token(convention) * tokens, peak_flop_per_s)
+
+    def scaling(self, mfu: float) -> list[dict[str, float]]:
+        """Return utilisation on more and on fewer accelerators, the global batch the same.
+
+        Args:
+            mfu: on the run's own number, at the median.
+
+        Returns:
+            gpus, p5, p50 and p95; empty without a step's time.
+        """
+        if self.step is None:
+            return []
+        now, step = self.step.case.layout.accelerators * self.step.seconds, self.step
+        found = []
+        for gpus, seconds in scaling(step):
+            middle = mfu * now / (gpus * seconds)
+            ends = {"p5": middle / step.high, "p50": middle, "p95": min(1.0, middle / step.low)}
+            found.append({"gpus": gpus, **ends})
+        return found
 
     def flop_per_token(self, convention: str) -> float:
         """Model FLOP per token of a training step."""

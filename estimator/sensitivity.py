@@ -1,4 +1,4 @@
-"""Which assumption drives a result: first-order and total shares of its variance."""
+"""Which assumption drives a result: its share of the variance, and how far it moves the result."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from computebill.kernels import variance
 from .draws import MOST_REPLICATES, Columns, Settings
 
 MOST_DRAWS = 2**15
+ENDS = 0.05, 0.95
 MOST_VALUES = 2**27
 """Values to evaluate: each dimension takes a pass over all rows, so programmes of more than a
 few dozen runs get fewer draws."""
@@ -35,6 +36,50 @@ class Driver:
     def to_dict(self) -> dict[str, str | float]:
         """Return the JSON form."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class Swing:
+    """A result where one assumption is at an end of its interval, the others at their medians.
+
+    Attributes:
+        assumption: its name.
+        p5: the result with it at its 5th percentile.
+        p50: with all at their medians.
+        p95: with it at its 95th percentile.
+    """
+
+    assumption: str
+    p5: float
+    p50: float
+    p95: float
+
+    def to_dict(self) -> dict[str, str | float]:
+        """Return the JSON form."""
+        return asdict(self)
+
+
+def swings(columns: Columns, output: Callable[[Tensor], Tensor]) -> list[Swing]:
+    """Move one assumption at a time to the ends of its interval; the widest first.
+
+    Args:
+        columns: the uncertain quantities.
+        output: from points ``(dimensions, draws)`` to the result ``(draws,)``; where that is not
+            known, nothing moves it.
+    """
+    count = columns.dimensions
+    if not count:
+        return []
+    points = torch.full((count, 2 * count + 1), 0.5, dtype=torch.float64, device=columns.device)
+    places = torch.arange(count, device=columns.device)
+    points[places, places], points[places, count + places] = ENDS
+    found = output(points)
+    if not bool(found.isfinite().all()):
+        return []
+    *ends, middle = found.tolist()
+    rows = zip(columns.dimension_names, ends[:count], ends[count:], strict=True)
+    moved = [Swing(name, low, middle, high) for name, low, high in rows if low != high]
+    return sorted(moved, key=lambda swing: -abs(swing.p95 - swing.p5))
 
 
 def drivers(

@@ -18,15 +18,19 @@ from .draws import Method, Settings, settings
 from .errors import RequestError
 from .programme import (
     BASE_VARIANT,
+    SIZE_KEYS,
     Change,
     LoadedProgramme,
     Programme,
+    Regression,
     Run,
     load_programme,
 )
+from .quantity import Quantity
 from .regressions import Prediction, Regressions
+from .run_inputs import Assumption
 from .scenarios import ScenarioBill, price_scenarios
-from .sensitivity import Driver, drivers
+from .sensitivity import Driver, Swing, drivers, swings
 from .summary import Collector, Distribution
 
 if TYPE_CHECKING:
@@ -170,6 +174,7 @@ class SpendEstimate:
         variants: the other variants of the file.
         scenarios: stated sets of experiments, and how much of the exploration they explain.
         sensitivity: assumptions by their part in the share's variance, over all draws.
+        swings: the share with one assumption at an end of its interval, the others in the middle.
         joint: numerator and share together; None where one of them does not vary, or the draws
             were too many to keep.
         settings: draws, seed, device.
@@ -185,6 +190,7 @@ class SpendEstimate:
     variants: tuple[VariantTotals, ...]
     scenarios: tuple[ScenarioBill, ...]
     sensitivity: tuple[Driver, ...]
+    swings: tuple[Swing, ...]
     joint: Joint | None
     settings: Settings
 
@@ -203,19 +209,26 @@ class SpendEstimate:
             **self.totals.to_dict(),
             "runs": [run.to_dict() for run in self.runs],
             "sensitivity": [driver.to_dict() for driver in self.sensitivity],
+            "swings": [swing.to_dict() for swing in self.swings],
             "follower": [
-                {"skipped": skipped, "bill_usd": bill.to_dict()}
+                {"skipped": skipped, "bill_usd": bill.to_dict(), "share": self.bill_share(skipped)}
                 for skipped, bill in zip(SKIPPED, self.follower, strict=True)
             ],
             "variants": [variant.to_dict() for variant in self.variants],
             "scenarios": [scenario.to_dict() for scenario in self.scenarios],
             "joint": self.joint.to_dict() if self.joint else None,
+            "assumptions": [each.to_dict() for each in _assumptions(self.programme)],
             "sources": {key: source.model_dump() for key, source in self.programme.sources.items()},
             "samples": self.settings.samples,
             "seed": self.settings.seed,
             "device": self.settings.device,
             "method": self.settings.method,
         }
+
+    def bill_share(self, skipped: float) -> dict[str, float]:
+        """Return p5, p50 and p95 of a follower's bill over the leader's, the same draw by draw."""
+        share = self.totals.final_share
+        return {key: 1 - skipped + skipped * getattr(share, key) for key in ("p5", "p50", "p95")}
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row a run: p5, p50, p95 and mean of FLOP, hours and dollars."""
@@ -292,6 +305,7 @@ def compare_spend(
         variants=_variants(loaded, compiled, brief, base),
         scenarios=price_scenarios(bill, loaded.folder, chosen, profiles),
         sensitivity=tuple(drivers(bill.columns, _share_of(bill), chosen)),
+        swings=tuple(swings(bill.columns, _share_of(bill))),
         joint=_joint(collector) if collector.kept else None,
         settings=chosen,
     )
@@ -425,6 +439,31 @@ def _reported(programme: Programme) -> dict[str, float]:
         key = f"{item.counts_as}_usd"
         sums[key] = sums.get(key, 0.0) + total
     return sums
+
+
+def _assumptions(programme: Programme) -> Iterator[Assumption]:
+    """Yield every number that went in, with its source."""
+    titles = {key: source.title for key, source in programme.sources.items()}
+    for item in programme.reported:
+        signs = ((term, "less " if term.sign < 0 else "") for term in item.periods)
+        amounts = ", ".join(f"{sign}{term.amount.text} ({term.period})" for term, sign in signs)
+        yield Assumption(item.item, f"{amounts} {item.currency}", titles[item.source])
+    for name, rate in programme.currencies.items():
+        yield Assumption(f"{name} per USD", f"{rate.per_usd:g}", titles[rate.source])
+    assumed = programme.assumptions
+    for label, each in (("utilisation", assumed.mfu), ("price, USD an hour", assumed.price)):
+        if each is not None:
+            yield Assumption(label, each.value.text, titles[each.source])
+    for run in programme.runs:
+        for key in (*SIZE_KEYS, "multiplier", "mfu", "price"):
+            value = getattr(run, key)
+            text = value.text if isinstance(value, Quantity) else value
+            if isinstance(value, Regression):
+                text = f"{value.size.text} by the line through models of {value.on}"
+            if text is not None:
+                label = key.replace("_", " ").replace("flop", "FLOP").replace("mfu", "MFU")
+                text = text.replace("e+", "e")
+                yield Assumption(f"{run.name}: {label}", text, titles[run.source])
 
 
 def _joint(collector: Collector) -> Joint | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 GIB = 2.0**30
+MOST_POINTS = 2000
+"""Rows that the JSON form tells."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,7 @@ class Validation:
                 "rows": len(memory),
                 "mape": sum(abs(each - 1) for each in memory) / len(memory) if memory else None,
             },
+            "points": self._points(),
             "profile": {"fitted": str(self.fitted.fitted), "rows": self.fitted.rows},
             "left_out": None,
         }
@@ -132,6 +136,29 @@ class Validation:
                     name: each.to_dict() for name, each in self.by("source", left_out=True).items()
                 },
             }
+        return found
+
+    def _points(self) -> list[dict[str, Any]]:
+        """Return measured and predicted seconds, with the interval; of very many, some."""
+        step = max(1, math.ceil(len(self.errors) / MOST_POINTS))
+        rows, errors = self.measured.rows, self.errors.exp().tolist()
+        seconds = self.measured.log_seconds.exp().tolist()
+        found = []
+        for row, measured, ratio in list(zip(rows, seconds, errors, strict=True))[::step]:
+            low, high = interval_of(row.case, self.fitted.intervals) or (None, None)
+            predicted = measured * ratio
+            found.append(
+                {
+                    "source": row.source,
+                    "model": row.model,
+                    "gpu": row.gpu,
+                    "gpus": row.gpus,
+                    "measured_seconds": measured,
+                    "predicted_seconds": predicted,
+                    "p5_seconds": None if low is None else predicted * low,
+                    "p95_seconds": None if high is None else predicted * high,
+                }
+            )
         return found
 
     def to_frame(self) -> pd.DataFrame:

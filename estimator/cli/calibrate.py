@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .options import FILE, print_tables, to_json
+from .options import FILE, about, check_page, html_option, print_tables, to_json, write_own_page
 
 
 @click.command()
@@ -20,8 +20,9 @@ from .options import FILE, print_tables, to_json
     help="Where the fitted efficiencies go (.toml).",
 )
 @click.option("--note", default="", help="What is to be remembered about them.")
+@html_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def command(measured: Path, output: Path, note: str, as_json: bool) -> None:
+def command(measured: Path, output: Path, note: str, html: Path | None, as_json: bool) -> None:
     """Fit the step model's efficiencies to measured training steps.
 
     MEASURED is a CSV; its columns are listed in docs/measured-steps.md. `run` and `validate` take
@@ -36,13 +37,18 @@ def command(measured: Path, output: Path, note: str, as_json: bool) -> None:
         raise RequestError("-o", f"got {shown(str(output))}; allowed: .toml")
     if not output.parent.is_dir():
         raise RequestError("-o", f"got {shown(str(output))}; its folder does not exist")
+    check_page(html)
     from ..efficiency import write_profile
     from ..validation import calibrate
 
     fitted, found = calibrate(measured, note=note)
     write_profile(fitted, output)
+    result = {**found.to_dict(), "file": str(output)}
+    result["about"] = about(result)
+    if html is not None:
+        write_own_page(result, html)
     if as_json:
-        click.echo(to_json({**found.to_dict(), "file": str(output)}))
+        click.echo(to_json(result))
         return
     from ..views import validation as view
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+import shlex
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,8 +19,13 @@ import click
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ..views.report.document import Report
+
 F = TypeVar("F", bound=Callable[..., Any])
 Command = Callable[..., Any]
+
+ARGUMENTS = "computebill.arguments"
+"""Of the command line, as they were given; kept for what reproduces a result."""
 
 PLAIN_WIDTH = 120
 FILE_ENDINGS = (".json", ".csv", ".parquet")
@@ -105,13 +112,18 @@ def profiles_option(command: F) -> F:
 
 
 def output_options(command: Command) -> Command:
-    """Add --json, --csv, -o and --plot, collected as ``outputs``."""
+    """Add --json, --csv, -o, --plot and --html, collected as ``outputs``."""
 
     @wraps(command)
     def collecting(
-        as_json: bool, as_csv: bool, output: Path | None, plot: Path | None, **given: Any
+        as_json: bool,
+        as_csv: bool,
+        output: Path | None,
+        plot: Path | None,
+        html: Path | None,
+        **given: Any,
     ) -> Any:
-        return command(outputs=Outputs(as_json, as_csv, output, plot), **given)
+        return command(outputs=Outputs(as_json, as_csv, output, plot, html), **given)
 
     return with_options(
         collecting,
@@ -125,7 +137,14 @@ def output_options(command: Command) -> Command:
             help="Write the result to a file: .json, .csv or .parquet.",
         ),
         click.option("--plot", type=FILE, metavar="FILE", help="Draw it: .png, .svg or .html."),
+        html_option,
     )
+
+
+def html_option(command: F) -> F:
+    """Add --html."""
+    text = "Write a page of it: the answer, charts, tables, sources; it needs no network."
+    return click.option("--html", type=FILE, metavar="FILE", help=text)(command)
 
 
 def field_options(fields: Sequence[tuple[str, str]]) -> Callable[[Command], Command]:
@@ -147,12 +166,13 @@ def with_options(command: Command, *options: Callable[[Command], Command]) -> Co
 
 @dataclass(frozen=True)
 class Outputs:
-    """Where a result goes: standard output in one form, a file, a picture."""
+    """Where a result goes: standard output in one form, a file, a picture, a page."""
 
     as_json: bool
     as_csv: bool
     file: Path | None
     plot: Path | None
+    html: Path | None = None
 
     def check(self, rows: Path | None = None, flag_of_rows: str = "--draws") -> None:
         """Refuse what cannot be written before anything is computed.
@@ -169,7 +189,8 @@ class Outputs:
             given = shown(str(self.file))
             raise RequestError("-o", f"got {given}; allowed: .json, .csv or .parquet")
         taken: dict[Path, str] = {}
-        for flag, path in (("-o", self.file), ("--plot", self.plot), (flag_of_rows, rows)):
+        files = (self.file, self.plot, self.html, rows)
+        for flag, path in zip(("-o", "--plot", "--html", flag_of_rows), files, strict=True):
             if path is None:
                 continue
             if not _has_folder(path):
@@ -184,6 +205,7 @@ class Outputs:
             from ..views.charts import check_ending
 
             check_ending(self.plot)
+        check_page(self.html)
 
     def emit(
         self,
@@ -193,6 +215,9 @@ class Outputs:
         chart: Callable[[], Any],
     ) -> None:
         """Write and print a result as asked; what is not asked for is not made."""
+        result = {**result, "about": about(result)}
+        if self.html is not None:
+            write_own_page(result, self.html)
         if self.plot is not None:
             from ..views import charts
 
@@ -205,6 +230,46 @@ class Outputs:
             click.echo(frame().to_csv(index=False), nl=False)
         else:
             print_tables(tables())
+
+
+def about(result: dict[str, Any]) -> dict[str, Any]:
+    """Return where a result comes from: the command, the versions, the day, the draws."""
+    from importlib.metadata import version
+
+    told = {"command": shlex.join(["computebill", *click.get_current_context().meta[ARGUMENTS]])}
+    told |= {name: version(name) for name in ("computebill", "torch")}
+    drawn = result["programmes"][0] if result.get("programmes") else result
+    settings = {key: drawn[key] for key in ("samples", "seed", "method", "device") if key in drawn}
+    return {**told, "date": dt.date.today().isoformat(), **settings}
+
+
+def write_own_page(result: dict[str, Any], html: Path) -> None:
+    """Write the page of a command's own result."""
+    from ..views.report import reports_of
+
+    write_page(reports_of([("result", result)]), html)
+
+
+def check_page(html: Path | None, flag: str = "--html") -> None:
+    """Refuse a page's name that does not end as one.
+
+    Raises:
+        RequestError: naming the flag.
+    """
+    if html is not None and html.suffix.lower() not in (".html", ".htm"):
+        from ..errors import RequestError, shown
+
+        raise RequestError(flag, f"got {shown(str(html))}; allowed: .html")
+
+
+def write_page(reports: Sequence[Report], html: Path) -> None:
+    """Write one page of reports, under its final name in one step."""
+    from ..views.report import page
+    from ..writing import replacing
+
+    text = page.render(reports)
+    with replacing(html) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 @contextmanager

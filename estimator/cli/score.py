@@ -7,7 +7,18 @@ from typing import Literal
 
 import click
 
-from .options import FILE, FOLDER, print_tables, profiles_option, progress_bar, to_json
+from .options import (
+    FILE,
+    FOLDER,
+    Outputs,
+    about,
+    html_option,
+    print_tables,
+    profiles_option,
+    progress_bar,
+    to_json,
+    write_own_page,
+)
 
 LONG = 10_000_000
 """Bytes of catalogues from which a bar is shown."""
@@ -42,6 +53,7 @@ LONG = 10_000_000
 )
 @click.option("--address", metavar="HOST:PORT", help="Of the Ray cluster; else RAY_ADDRESS.")
 @click.option("--plot", type=FILE, metavar="FILE", help="Draw it: .png, .svg or .html.")
+@html_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @profiles_option
 def command(
@@ -53,6 +65,7 @@ def command(
     engine: Literal["local", "ray"],
     address: str | None,
     plot: Path | None,
+    html: Path | None,
     as_json: bool,
     profiles: tuple[Path, ...],
 ) -> None:
@@ -69,10 +82,7 @@ def command(
     computebill score many/*.parquet -o scored --resume
     computebill score many -o scored --engine ray
     """  # noqa: D301 -- click reads the backslash
-    if plot is not None:
-        from ..views.charts import check_ending
-
-        check_ending(plot)
+    Outputs(as_json, False, None, plot, html).check()
     from ..catalogue import score_files
     from ..catalogue.headers import read_mapping
     from ..catalogue.read import find_files, state_of
@@ -95,8 +105,12 @@ def command(
         from ..views.score_chart import score_chart
 
         save(score_chart(found), plot)
+    result = {**found.to_dict(), "catalogues": list(catalogues)}
+    result["about"] = about(result)
+    if html is not None:
+        write_own_page(result, html)
     if as_json:
-        click.echo(to_json(found.to_dict()))
+        click.echo(to_json(result))
     else:
         from ..views import score as view
 

@@ -108,8 +108,9 @@ def _list(presets: list[tuple[str, SweepSpec]], outputs: Outputs) -> None:
     """Show what ships."""
     from ..errors import RequestError
 
-    if outputs.plot is not None:
-        raise RequestError("--plot", "needs a NAME or a FILE")
+    for flag, path in (("--plot", outputs.plot), ("--html", outputs.html)):
+        if path is not None:
+            raise RequestError(flag, "needs a NAME or a FILE")
     rows = [
         {"name": name, "title": each.name, "description": each.description}
         for name, each in presets

@@ -34,6 +34,9 @@ LIMIT = 1_000_000
 TRIED = 4096
 """Experiments that are timed, to tell how long all would take."""
 
+MOST_CHANGES = 2000
+"""Changes of the cluster's use that the JSON form tells."""
+
 KEYS = ("flop", *FIGURES)
 BASES = {"cost_usd": "cloud", "gpu_hours": "gpu_hours"}
 """What a share may be of, and the figure it is made from."""
@@ -196,6 +199,7 @@ class SweepEstimate:
         """Return the JSON form; its keys are a contract. What is not known is null."""
         return {
             "name": self.spec.name,
+            "description": " ".join(self.spec.description.split()),
             "experiments": round(self.experiments),
             **_figures(self.rows),
             "final": None if self.final is None else _figures(self.final),
@@ -203,15 +207,27 @@ class SweepEstimate:
             "share_basis": self.share_basis,
             "groups": [group.to_dict() for group in self.groups],
             "by_size": [size.to_dict() for size in self.sizes],
-            "schedule": None if self.schedule is None else self.schedule.to_dict(),
+            "schedule": self._schedule(),
             "budget": None if self.fitting is None else self.fitting.to_dict(),
             "published": [{**each.model_dump(), "estimate": own} for each, own in self.published()],
             "assumptions": [each.to_dict() for each in self.assumptions],
+            "sources": {key: source.model_dump() for key, source in self.spec.sources.items()},
             "samples": self.settings.samples,
             "seed": self.settings.seed,
             "device": self.settings.device,
             "seconds": self.seconds,
         }
+
+    def _schedule(self) -> dict[str, Any] | None:
+        if self.schedule is None:
+            return None
+        names = [group.group.name for group in self.groups]
+        usage = self.schedule.usage(MOST_CHANGES)
+        days = sorted({day for day, _, _ in usage})
+        at_work: dict[str, list[int]] = {}
+        for _, group, gpus in usage:
+            at_work.setdefault(names[group], []).append(gpus)
+        return {**self.schedule.to_dict(), "usage": {"days": days, "gpus": at_work}}
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row a group, and the totals: p5, p50, p95 and mean of each figure."""

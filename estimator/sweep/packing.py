@@ -76,8 +76,11 @@ class Schedule:
             "jobs": sum(each.count for each in self.placed),
         }
 
-    def usage(self) -> list[tuple[float, int, int]]:
-        """Return ``(day, group, gpus)``: from that day on, accelerators each group has at work."""
+    def usage(self, most: int | None = None) -> list[tuple[float, int, int]]:
+        """Return ``(day, group, gpus)``: from that day on, accelerators each group has at work.
+
+        Of more than ``most`` changes every so-manieth moment, with all of its groups.
+        """
         changes: dict[float, dict[int, int]] = {}
         for each in self.placed:
             for hours, sign in ((each.start, 1), (each.end, -1)):
@@ -85,10 +88,13 @@ class Schedule:
                 at[each.group] = at.get(each.group, 0) + sign * each.gpus
         running: dict[int, int] = dict.fromkeys((each.group for each in self.placed), 0)
         found = []
-        for hours in sorted(changes):
+        moments = sorted(changes)
+        kept = 1 if most is None else max(1, math.ceil(len(moments) * len(running) / most))
+        for place, hours in enumerate(moments):
             for group, change in changes[hours].items():
                 running[group] += change
-            found += [(hours / HOURS_PER_DAY, group, gpus) for group, gpus in running.items()]
+            if place % kept == 0 or place == len(moments) - 1:
+                found += [(hours / HOURS_PER_DAY, group, gpus) for group, gpus in running.items()]
         return found
 
 

@@ -15,7 +15,7 @@ from ..mfu import Utilisation
 from ..model import PARTS, ModelCard
 from ..run import COST_WAYS, RunEstimate
 from ..spend import SKIPPED, SpendEstimate
-from ..timing import StepEstimate, scaling
+from ..timing import StepEstimate
 from ..validation import Validation
 from ..writing import replacing
 from .text import digits, money, percent
@@ -133,16 +133,15 @@ def _follower_lines(estimates: Sequence[SpendEstimate]) -> Any:
     rows = []
     names = _names(estimates)
     for name, estimate in zip(names, estimates, strict=True):
-        share = estimate.totals.final_share
         for skipped, bill in zip(SKIPPED, estimate.follower, strict=True):
+            share = estimate.bill_share(skipped)
             rows.append(
                 {
                     "programme": name,
                     "skipped": skipped,
-                    # Of the leader's own bill in each draw: 1 - k + k x share, which rises with it.
-                    "bill": 1 - skipped + skipped * share.p50,
-                    "low": 1 - skipped + skipped * share.p5,
-                    "high": 1 - skipped + skipped * share.p95,
+                    "bill": share["p50"],
+                    "low": share["p5"],
+                    "high": share["p95"],
                     "text": money(bill.p50),
                 }
             )
@@ -180,7 +179,7 @@ def run_chart(estimate: RunEstimate) -> Any:
     if estimate.model is None or estimate.model.step is None:
         return styled(costs)
     step = estimate.model.step
-    charts = [costs, _spent(step), _scaling_line(estimate, step)]
+    charts = [costs, _spent(step), _scaling_line(estimate.model.scaling(estimate.rows["mfu"].p50))]
     return styled(alt.vconcat(*charts).resolve_scale(color="independent"))
 
 
@@ -208,22 +207,16 @@ def _spent(step: StepEstimate) -> Any:
     )
 
 
-def _scaling_line(estimate: RunEstimate, step: StepEstimate) -> Any:
+def _scaling_line(rows: list[dict[str, float]]) -> Any:
     """Utilisation of the same step on more and on fewer accelerators, with its interval."""
-    middle = estimate.rows["mfu"].p50
-    now = step.case.layout.accelerators * step.seconds
-    rows = []
-    for count, seconds in scaling(step):
-        mfu = middle * now / (count * seconds)
-        rows.append({"gpus": count, "mfu": mfu, "low": mfu / step.high, "high": mfu / step.low})
     base = alt.Chart(
         pd.DataFrame(rows), title="Utilisation against the number of GPUs, same global batch"
     ).encode(x=alt.X("gpus:Q", title="GPUs").scale(type="log"))
     band = base.mark_area(color=REST, opacity=0.6).encode(
-        y=alt.Y("low:Q", title="MFU").axis(format="%"), y2="high:Q"
+        y=alt.Y("p5:Q", title="MFU").axis(format="%"), y2="p95:Q"
     )
     line = base.mark_line(color=WAY_COLOURS[0], point=True).encode(
-        y="mfu:Q", tooltip=["gpus", alt.Tooltip("mfu:Q", format=".1%")]
+        y="p50:Q", tooltip=["gpus", alt.Tooltip("p50:Q", format=".1%", title="MFU")]
     )
     return (band + line).properties(width=WIDTH, height=200)
 

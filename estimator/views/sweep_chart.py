@@ -85,16 +85,10 @@ def _usage(found: SweepEstimate) -> Any:
     assert found.schedule is not None
     schedule = found.schedule
     names = [group.group.name for group in found.groups]
-    steps = schedule.usage()
-    # Of very many changes every so-manieth moment, with all of its groups.
-    width = len({group for _, group, _ in steps})
-    moments = len(steps) // width
-    kept = max(1, math.ceil(moments * width / MOST_STEPS))
     frame = pd.DataFrame(
         [
             {"day": day, "group": names[group], "gpus": gpus}
-            for place, (day, group, gpus) in enumerate(steps)
-            if (place // width) % kept == 0 or place // width == moments - 1
+            for day, group, gpus in schedule.usage(MOST_STEPS)
         ]
     )
     told = f"{schedule.gpus:,} GPUs for {schedule.days:.3g} days, {schedule.idle_share:.0%} idle"

@@ -61,9 +61,11 @@ def test_the_card_says_what_matters(config: str) -> None:
 
 
 def test_standard_input_and_a_directory(config: str) -> None:
-    named = answer("model", config)
-    assert answer("model", "-", text=json.dumps(CONFIG)) == named
-    assert answer("model", str(Path(config).parent)) == named
+    named, piped = answer("model", config), answer("model", "-", text=json.dumps(CONFIG))
+    held = answer("model", str(Path(config).parent))
+    commands = [each.pop("about")["command"] for each in (named, piped, held)]
+    assert piped == named == held
+    assert commands[1] == "computebill model - --json"
 
 
 def test_a_layout_s_flags(config: str) -> None:

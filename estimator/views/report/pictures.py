@@ -1,0 +1,59 @@
+"""Pictures of a report's charts: PNG, SVG and PDF of each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import vl_convert
+
+from ...errors import RequestError
+from ...writing import replacing
+from . import drawing
+from .document import Chart, Report
+
+INK = "#22313f"
+LONGEST_NAME = 60
+
+
+def save_pictures(reports: Sequence[Report], folder: Path) -> list[Path]:
+    """Write each chart three times, and return the files.
+
+    Raises:
+        RequestError: where the folder cannot be made or written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RequestError(str(folder), f"cannot be made: {error.strerror or error}") from None
+    charts = [chart for report in reports for chart in report.charts()]
+    written = []
+    for place, chart in enumerate(charts, start=1):
+        spec = picture_spec(chart)
+        for form, make in FORMS.items():
+            target = folder / f"{place:02d}-{_plain(chart.title)}.{form}"
+            with replacing(target) as temporary:
+                temporary.write_bytes(make(spec))
+            written.append(target)
+    return written
+
+
+FORMS: dict[str, Callable[[dict[str, Any]], bytes]] = {
+    "png": lambda spec: bytes(vl_convert.vegalite_to_png(spec, scale=2)),
+    "svg": lambda spec: str(vl_convert.vegalite_to_svg(spec)).encode(),
+    "pdf": lambda spec: bytes(vl_convert.vegalite_to_pdf(spec)),
+}
+
+
+def picture_spec(chart: Chart) -> dict[str, Any]:
+    """Return a chart as Vega-Lite for paper: a title, a width, dark on white."""
+    wide = chart.picture.properties(width=drawing.PICTURE_WIDTH, title=chart.title)
+    spec: dict[str, Any] = wide.to_dict()
+    spec["config"] = {**drawing.look(INK), "background": "white"}
+    return spec
+
+
+def _plain(title: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:LONGEST_NAME]

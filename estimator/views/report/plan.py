@@ -1,0 +1,217 @@
+"""A search, as a page tells it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import altair as alt
+
+from ..text import count_interval, digits, money, money_interval, percent, percent_interval
+from . import drawing
+from .document import (
+    Chart,
+    Report,
+    Result,
+    Section,
+    Table,
+    distribution,
+    figure,
+    parts,
+    sections,
+    signed,
+)
+
+LEAST = {"time": "Fastest", "cost": "Cheapest", "energy": "Least energy"}
+DEGREES = ("tp", "pp", "vpp", "dp", "cp", "ep")
+KINDS = ("best", "best of its kind", "runner-up", "front")
+
+
+def report(result: Result) -> Report:
+    """Tell a search and the best that it found."""
+    best = result["best"]
+    days, usd = distribution(best["days"]), distribution(best["cost_usd"])
+    answer = f"{LEAST[result['objective']]} is {where(best)}, laid out {described(best)}: "
+    answer += f"{count_interval(days)} days"
+    answer += f" and {money_interval(usd)} rented." if usd.is_known else "; no price is known."
+    texts = (
+        ("days", count_interval(days)),
+        ("seconds a step", count_interval(distribution(best["step_seconds"]))),
+        ("utilisation (MFU)", percent_interval(distribution(best["mfu"]))),
+        ("cost, rented", money_interval(usd)),
+        ("memory, GB", digits(best["memory_gb"])),
+    )
+    found = sections(
+        Section("Days and cost", parts([_front(result)])),
+        Section("Other layouts", parts([_runners(result), _each(result)])),
+        Section("The search", parts([_rules(result)])),
+    )
+    title = "The plan" if result["name"] == "plan" else result["name"]
+    return Report(title, answer, [figure(*each) for each in texts], found).told(result)
+
+
+def where(one: Mapping[str, Any]) -> str:
+    """Return how many of which accelerator, in which precision."""
+    return f"{one['layout']['accelerators']:,} x {one['accelerator']}, {one['precision']}"
+
+
+def described(one: Mapping[str, Any]) -> str:
+    """Return a layout in one line, what is 1 left out."""
+    layout = one["layout"]
+    told = [f"{key} {layout[key]}" for key in DEGREES if layout[key] > 1] or ["no parallel degree"]
+    told += [f"zero {layout['zero']}", f"micro-batch {layout['micro_batch']}"]
+    told += [layout["schedule"]] * (layout["schedule"] != "1f1b")
+    told += [f"recompute {layout['recompute']}"] * (layout["recompute"] != "none")
+    return ", ".join(told)
+
+
+def _middle(value: Any) -> float | None:
+    """Return a figure, or the median of one with an interval."""
+    found: float | None = value["p50"] if isinstance(value, Mapping) else value
+    return found
+
+
+def _front(result: Result) -> Chart:
+    groups = (result["pareto"], result["runners_up"], result["by_accelerator"], [result["best"]])
+    rows: dict[str, dict[str, Any]] = {}
+    for kind, group in zip(reversed(KINDS), groups, strict=True):
+        for each in group:
+            row = {
+                "days": _middle(each["days"]),
+                "cost": _middle(each["cost_usd"]),
+                "memory": each["memory_gb"],
+                "on": f"{each['accelerator']}, {each['precision']}",
+                "where": where(each),
+                "layout": described(each),
+                "kind": kind,
+            }
+            # The last kind that a layout is of goes before.
+            rows[f"{row['where']} {row['layout']} {each['layout']}"] = row
+    points = list(rows.values())
+    for row in points:
+        row["texts"] = f"{digits(row['days'])} days"
+        row["usd"] = "" if row["cost"] is None else money(row["cost"])
+        row["gb"] = f"{digits(row['memory'])} GB"
+    cells = [
+        (row["where"], row["layout"], row["kind"], digits(row["days"]), row["usd"], row["gb"])
+        for row in sorted(points, key=lambda row: row["days"])
+    ]
+    several = len({row["cost"] for row in points}) > 1 and all(row["usd"] for row in points)
+    against = "cost" if several else "memory"
+    says = f"Nothing else beats these in days, cost and memory; shown is days against {against}."
+    clusters = len({row["where"] for row in points})
+    if clusters > 1:
+        says += " The cross is the best; a line joins the cheapest for so many days or fewer."
+    return Chart(
+        f"Days against {against}",
+        says,
+        _scatter(points, against),
+        Table(
+            "Layouts", ("on", "layout", "kind", "days", "cost", "memory"), cells, ("layout", "kind")
+        ),
+    )
+
+
+def _scatter(rows: list[dict[str, Any]], against: str) -> Any:
+    order = list(dict.fromkeys(row["on"] for row in rows))
+    chosen, opacity = drawing.toggled("on")
+    titles = {
+        "cost": ("cost, rented (USD)", drawing.DOLLARS, True),
+        "memory": ("memory of the fullest GPU (GB)", drawing.COUNTS, False),
+    }
+    title, labels, is_log = titles[against]
+    labels = drawing.thinned(labels, drawing.span(row[against] for row in rows))
+    shown = drawing.thinned(drawing.COUNTS, drawing.span(row["days"] for row in rows))
+    x = drawing.amount("days", "days", shown, is_log=True)
+    y = drawing.height(against, title, labels, is_log=is_log, zero=False)
+    tooltip = drawing.tips(
+        where="on", layout="layout", kind="", texts="days", usd="cost", gb="memory"
+    )
+    base = alt.Chart(drawing.data(rows))
+    points = (
+        base.mark_point(filled=True, size=70)
+        .encode(
+            x=x,
+            y=y,
+            color=drawing.colours("on", order),
+            shape=alt.Shape(
+                "kind:N",
+                title=None,
+                scale=alt.Scale(
+                    domain=list(KINDS), range=["cross", "diamond", "triangle-up", "circle"]
+                ),
+            ),
+            opacity=opacity,
+            tooltip=tooltip,
+        )
+        .add_params(chosen, drawing.zoom())
+    )
+    best = (
+        base.transform_filter("datum.kind === 'best'")
+        .mark_point(color=drawing.INK, size=320, strokeWidth=2, filled=False, fillOpacity=0)
+        .encode(x=x, y=y, tooltip=tooltip)
+    )
+    layers = [points, best]
+    if against == "cost":
+        layers.insert(0, _steps(rows, x, y))
+    return alt.layer(*layers).properties(height=380)
+
+
+def _steps(rows: list[dict[str, Any]], x: Any, y: Any) -> Any:
+    """Draw the front of days and cost alone, which nothing beats in both."""
+    front: list[dict[str, Any]] = []
+    for row in sorted(rows, key=lambda row: (row["days"], row["cost"])):
+        if not front or row["cost"] < front[-1]["cost"]:
+            front.append({"days": row["days"], "cost": row["cost"]})
+    line = alt.Chart(drawing.data(front)).mark_line(
+        interpolate="step-after", color=drawing.REST, strokeWidth=1.5
+    )
+    return line.encode(x=x, y=y)
+
+
+def _runners(result: Result) -> Table | None:
+    best = _middle(result["best"]["step_seconds"])
+    cells = []
+    for each in result["runners_up"]:
+        odds = each["odds_slower"]
+        loss = "" if best is None else signed(each["step_seconds"] / best - 1)
+        cells.append(
+            (
+                where(each),
+                described(each),
+                digits(each["days"]),
+                "" if each["cost_usd"] is None else money(each["cost_usd"]),
+                loss,
+                "" if odds is None else f"{odds * 100:.0f} %",
+            )
+        )
+    headings = ("on", "layout", "days", "cost", "step", "odds that it is slower")
+    return Table("The next best", headings, cells, ("layout",)) if cells else None
+
+
+def _each(result: Result) -> Table | None:
+    cells = [
+        (
+            where(each),
+            described(each),
+            digits(each["days"]),
+            "" if each["cost_usd"] is None else money(each["cost_usd"]),
+        )
+        for each in result["by_accelerator"]
+    ]
+    cells += [
+        (f"{each['accelerator']}, {each['precision']}", each["reason"], "", "")
+        for each in result["dropped"]
+    ]
+    title, headings = "The best of each accelerator", ("on", "layout", "days", "cost")
+    return Table(title, headings, cells, ("layout",)) if len(cells) > 1 else None
+
+
+def _rules(result: Result) -> Table:
+    title = (
+        f"{result['evaluated']:,} layouts in {digits(result['search_seconds'])} s; "
+        f"{result['feasible']:,} are legal and fit. Left out, one layout by several rules"
+    )
+    ordered = sorted(result["excluded"].items(), key=lambda each: -each[1])
+    cells = [(rule, f"{count:,}", percent(count / result["evaluated"])) for rule, count in ordered]
+    return Table(title, ("rule", "layouts", "share"), cells)

@@ -1,0 +1,212 @@
+"""A priced run, as a page tells it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import altair as alt
+
+from ...model import PARTS
+from ..run import ROWS
+from ..text import count, digits, money, money_interval, percent, percent_interval
+from . import drawing
+from .document import (
+    Chart,
+    Report,
+    Result,
+    Section,
+    Table,
+    distribution,
+    figure,
+    parts,
+    sections,
+)
+from .steps import tornado
+
+WAYS = {
+    "cloud": "rented",
+    "amortised": "hardware used up + energy",
+    "upfront": "buying the cluster",
+}
+MOVED: dict[str, tuple[str, Callable[[float], str], str]] = {
+    "cloud": ("cost, rented (USD)", money, drawing.DOLLARS),
+    "amortised": ("cost, hardware used up + energy (USD)", money, drawing.DOLLARS),
+    "gpu_hours": ("GPU-hours", count, drawing.COUNTS),
+}
+NO_INTERVAL = "No interval is stated for these."
+
+
+def report(result: Result) -> Report:
+    """Tell one run."""
+    figures = _figures(result)
+    tiles = [figure(label, text) for label, text in figures if label in TILES]
+    found = sections(
+        Section("What it costs", parts([_costs(result), _table(figures)])),
+        Section("What drives it", parts([_tornado(result)])),
+        Section("Speed", parts([_scaling(result), _breakdown(result)])),
+        Section("Memory of the fullest GPU", parts([_memory(result)])),
+    )
+    return Report(title(result), _answer(result), tiles, found).told(result)
+
+
+def title(result: Result) -> str:
+    """Return the name of a run, or what it is on."""
+    on = result.get("accelerator_title", result["accelerator"])
+    if result.get("count"):
+        on = f"{result['count']:,.0f} x {on}"
+    return on if result["name"] == "run" else f"{result['name']}: {on}"
+
+
+def _answer(result: Result) -> str:
+    hours = distribution(result["gpu_hours"])
+    told = f"The run takes {_count(hours)} GPU-hours"
+    if result["days"]:
+        told += f", {_count(distribution(result['days']))} days"
+    if result["flop"]["model"]:
+        told += f", for {_written('flop', result['flop']['model'])} FLOP"
+    ways = [
+        f"{money_interval(distribution(result['cost_ways_usd'][way]))} {label}"
+        for way, label in (("cloud", "rented"), ("amortised", "as hardware used up and energy"))
+        if result["cost_ways_usd"].get(way)
+    ]
+    return f"{told}; it costs {' or '.join(ways)}." if ways else f"{told}; no price is known."
+
+
+def _count(value: Any) -> str:
+    return _WRITERS["gpu_hours"](value)
+
+
+_WRITERS = {key: write for _, key, write, _ in ROWS}
+
+
+def _written(key: str, given: Any) -> str:
+    return _WRITERS[key](distribution(given))
+
+
+def _figures(result: Result) -> list[tuple[str, str]]:
+    """Return label and text of every figure that is known."""
+    flop = {"flop": result["flop"]["model"], "flop_hardware": result["flop"]["hardware"]}
+    known = {**result, **result["cost_ways_usd"], **result["amortised_parts_usd"], **flop}
+    return [
+        (label.strip(), write(distribution(known[key])) + unit)
+        for label, key, write, unit in ROWS
+        if known.get(key) and not (key == "goodput" and known[key]["p50"] == 1)
+    ]
+
+
+TILES = ("Training FLOP", "Utilisation (MFU)", "GPU-hours", "Days", "Cost, rented", "Energy")
+
+
+def _table(figures: list[tuple[str, str]]) -> Table:
+    return Table("All figures", ("figure", "median (5th–95th percentile)"), figures)
+
+
+def _costs(result: Result) -> Chart | None:
+    rows, cells = [], []
+    for way, label in WAYS.items():
+        if not result["cost_ways_usd"].get(way):
+            continue
+        usd = distribution(result["cost_ways_usd"][way])
+        text = money_interval(usd)
+        rows.append({"name": label, "text": text, "short": text, **drawing.ends(usd)})
+        cells.append((label, text))
+    for part, given in result["amortised_parts_usd"].items():
+        if given:
+            label = f"of the hardware used up: {part.replace('_', ' ')}"
+            cells.append((label, money_interval(distribution(given))))
+    if not rows:
+        return None
+    return Chart(
+        "Cost, by the way it is counted",
+        "Median and 5th to 95th percentile, on a logarithmic axis.",
+        drawing.intervals(rows, "USD", drawing.DOLLARS, is_log=True),
+        Table("Cost by way", ("way", "median (5th–95th)"), cells),
+    )
+
+
+def _tornado(result: Result) -> Chart | None:
+    of, write, labels = MOVED.get(result.get("swings_of") or "", MOVED["cloud"])
+    found = result.get("swings") or []
+    return tornado("What moves the result", found, of, write, labels)
+
+
+def _scaling(result: Result) -> Chart | None:
+    given = result.get("scaling") or []
+    if len(given) < 2:
+        return None
+    now = (result["layout"] or {}).get("accelerators")
+    rows = [
+        {
+            **each,
+            "text": percent_interval(distribution({**each, "mean": each["p50"]})),
+            "count": f"{each['gpus']:,.0f}",
+            "what": "this run" if each["gpus"] == now else "another number of GPUs",
+        }
+        for each in given
+    ]
+    return Chart(
+        "Utilisation against the number of GPUs",
+        "The same global batch on more and on fewer GPUs; the band is the 5th to 95th percentile "
+        "of the step model's error, the ringed point this run.",
+        _scaling_line(rows),
+        Table("Utilisation", ("GPUs", "MFU"), [(row["count"], row["text"]) for row in rows]),
+    )
+
+
+def _scaling_line(rows: drawing.Rows) -> Any:
+    labels = drawing.thinned(drawing.COUNTS, drawing.span(row["gpus"] for row in rows))
+    base = alt.Chart(drawing.data(rows)).encode(
+        x=drawing.amount("gpus", "GPUs", labels, is_log=True),
+        tooltip=drawing.tips(count="GPUs", text="MFU", what=""),
+    )
+    title = "MFU"
+    band = base.mark_area(color=drawing.MAIN, opacity=0.18).encode(
+        y=drawing.height("p5", title, drawing.PERCENT), y2="p95:Q"
+    )
+    line = base.mark_line(color=drawing.MAIN, strokeWidth=2.5).encode(y="p50:Q")
+    points = base.mark_point(color=drawing.MAIN, filled=True, opacity=1, size=50).encode(y="p50:Q")
+    ring = (
+        base.transform_filter("datum.what === 'this run'")
+        .mark_point(color=drawing.INK, size=220, strokeWidth=2, filled=False, fillOpacity=0)
+        .encode(y="p50:Q")
+    )
+    whole = alt.layer(band, line, points, ring).add_params(drawing.zoom())
+    return whole.properties(height=260)
+
+
+def _breakdown(result: Result) -> Chart | None:
+    given = {key: value for key, value in (result["breakdown_seconds"] or {}).items() if value > 0}
+    if not given:
+        return None
+    whole = sum(given.values())
+    rows = [
+        {"name": name, "value": value, "text": f"{digits(value)} s, {percent(value / whole)}"}
+        for name, value in given.items()
+    ]
+    return Chart(
+        "What a step's time is spent on",
+        f"As predicted, {digits(whole)} s in all; a utilisation given in its place is not in it.",
+        drawing.bars(rows, "seconds", drawing.COUNTS),
+        Table("A step's time", ("part", "time"), [(row["name"], row["text"]) for row in rows]),
+    )
+
+
+def _memory(result: Result) -> Chart | None:
+    given = result["memory_gb"]
+    if not given:
+        return None
+    rows = [
+        {"name": part, "value": given[part], "text": f"{digits(given[part])} GB"} for part in PARTS
+    ]
+    limit = result.get("accelerator_memory_gb")
+    says = "Weights, gradients, optimizer states, activations and what else a GPU holds."
+    if limit:
+        fits = "fits" if given["total"] <= limit else "does not fit"
+        says += f" The whole {fits} in {limit:g} GB."
+    return Chart(
+        "Memory in its parts",
+        says,
+        drawing.bars(rows, "GB", drawing.COUNTS),
+        Table("Memory", ("part", "GB"), [(row["name"], row["text"]) for row in rows]),
+    )

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import copy
+import re
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from computebill.errors import RequestError
+from computebill.views.report import reports_of
+from computebill.views.report.document import Chart, Report, Table, distribution, figure, signed
+
+Results = dict[str, dict[str, Any]]
+KINDS = ("run", "laid-out", "plan", "model", "mfu", "sweep", "spend", "score", "validate")
+
+
+def one(result: dict[str, Any], *others: dict[str, Any]) -> Report:
+    return reports_of([("x.json", result), *(("y.json", each) for each in others)])[0]
+
+
+def tables(report: Report) -> list[Table]:
+    found = [part for section in report.sections for part in section.parts]
+    return [part.table if isinstance(part, Chart) else part for part in found]
+
+
+def titles(report: Report) -> list[str]:
+    return [chart.title for chart in report.charts()]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_report_says_what_its_result_says(results: Results, kind: str) -> None:
+    report = one(results[kind])
+    assert re.search(r"\d.*\.$", report.answer)
+    assert report.charts()
+    assert report.about["command"].startswith(f"computebill {kind.replace('laid-out', 'run')} ")
+    for table in tables(report):
+        assert table.rows, table.title
+        assert {len(row) for row in table.rows} == {len(table.headings)}
+        assert not [cell for row in table.rows for cell in row if re.search(r"\bnan\b|None", cell)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_chart_is_valid_and_has_its_table(results: Results, kind: str) -> None:
+    for chart in one(results[kind]).charts():
+        spec = chart.picture.properties(width=500).to_dict()  # Altair validates it
+        assert spec["datasets"]
+        assert chart.says.endswith(".")
+        assert chart.table.rows
+
+
+def test_the_answer_has_the_interval(results: Results) -> None:
+    share = distribution(results["spend"]["final_share"])
+    spend = one(results["spend"])
+    assert f"took {share.p50 * 100:.2f} % (" in spend.answer
+    assert re.search(r"GPU-hours, [\d.]+ \([\d.]+–[\d.]+\) days", one(results["run"]).answer)
+
+
+def test_assumptions_and_sources(results: Results) -> None:
+    for kind in ("run", "plan", "sweep", "spend", "mfu"):
+        assert one(results[kind]).assumptions, kind
+        assert all(source for _, _, source in one(results[kind]).assumptions), kind
+    assert one(results["spend"]).sources
+
+
+def test_the_charts_worth_having(results: Results) -> None:
+    assert titles(one(results["spend"]))[:4] == [
+        "Final runs and the rest of R&D compute",
+        "From one run to the whole programme",
+        "Runs, dearest first",
+        "How far each assumption moves the share",
+    ]
+    assert "Utilisation against the number of GPUs" in titles(one(results["laid-out"]))
+    assert "What moves the result" in titles(one(results["run"]))
+    assert titles(one(results["plan"])) == ["Days against cost"]
+    assert "GPUs at work over time" in titles(one(results["sweep"]))
+    assert "From the final run to the whole programme" in titles(one(results["sweep"]))
+    assert "Predicted against measured time of a step" in titles(one(results["validate"]))
+    assert titles(one(results["score"]))[0] == "Cost against date of publication"
+
+
+def test_the_parts_of_a_waterfall_add_up(results: Results) -> None:
+    charts = {chart.title: chart for chart in one(results["spend"]).charts()}
+    spec = charts["From one run to the whole programme"].picture.to_dict()
+    rows = next(iter(spec["datasets"].values()))
+    assert all(row["start"] == before["end"] for before, row in pairwise(rows[:-1]))
+    assert rows[-1]["start"] == 0
+    assert rows[-1]["end"] == pytest.approx(rows[-2]["end"])
+
+
+def test_several_programmes_are_compared(results: Results) -> None:
+    both = reports_of([("a.json", results["spends"])])
+    assert [each.title for each in both] == [
+        "Final training runs against R&D compute",
+        "Example lab, second half of 2025, as-published",
+        "OpenAI, 2024, as-published",
+    ]
+    apart = reports_of([("a.json", results["spend"]), ("b.json", results["spends"])])
+    assert len(apart) == 4
+    assert both[1].about == results["spends"]["about"]
+
+
+def test_a_run_stands_in_the_catalogue(results: Results) -> None:
+    run = {**results["laid-out"], "date": "2024-03-01"}
+    table = tables(one(results["score"], run))[0]
+    assert table.rows[0][0] == "Mine"
+    assert table.rows[0][2] == "2024-03-01"
+    alone = tables(one(results["score"]))[0]
+    assert len(table.rows) == len(alone.rows) + 1
+    undated = tables(one(results["score"], results["run"]))[0]
+    assert undated.rows[0][::2][:2] == ("your run", results["run"]["about"]["date"])
+
+
+def test_results_of_before_have_a_page_too(results: Results) -> None:
+    for kind in ("run", "laid-out", "spend", "sweep", "score", "validate", "plan", "mfu"):
+        old = copy.deepcopy(results[kind])
+        for key in ("about", "swings", "swings_of", "scaling", "points", "trends", "by_year"):
+            old.pop(key, None)
+        old.pop("sources" if kind == "sweep" else "accelerator_title", None)
+        assert one(old).answer
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ([1], "x.json: allowed: one JSON object"),
+        ({}, "x.json: is no result of a command that has a page; expected keys: final_share"),
+        ({"accelerators": []}, "got ['accelerators']"),
+        ({"programmes": [1]}, "x.json: programmes: allowed: a list of objects"),
+        ({"final_share": 1, "reported": 1, "runs": 1}, "x.json: a key of the result is missing"),
+        ({"cost_ways_usd": 1, "gpu_hours": "a", "mfu": 1}, "x.json: "),
+    ],
+)
+def test_what_is_no_result_is_refused(given: Any, problem: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        reports_of([("x.json", given)])
+    assert problem in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["run", "plan", "mfu", "model"])
+def test_every_key_of_another_type_is_refused_or_told(results: Results, kind: str) -> None:
+    refused = 0
+    for key in results[kind]:
+        for value in ("text", [1]):
+            try:
+                one({**results[kind], key: value})
+            except RequestError:
+                refused += 1
+    assert refused > 4
+
+
+def test_figures_are_read_from_their_text() -> None:
+    assert figure("", "32.1 k (21.9–46.4) MWh").value == "32.1 k MWh"
+    assert figure("", "32.1 k (21.9–46.4) MWh").interval == "21.9–46.4"
+    assert figure("", "3.80e25").interval == ""
+    assert signed(-0.0021) == "−0.2 %"
