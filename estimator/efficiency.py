@@ -77,6 +77,7 @@ PARAMETERS: dict[str, Parameter] = {
     "products.tpu.fp8": _share(0.60),
     "products.tpu.int8": _share(0.60),
     "products.other.16": _share(0.55),
+    "products.other.32": _share(0.55),
     "products.other.fp8": _share(0.50),
     # 8 bits with a scale for each row or block, over those with one for a tensor.
     "fine_scales": _factor(0.8, 0.2),

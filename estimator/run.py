@@ -82,6 +82,7 @@ class RunSpec(Spec):
         precision: of the peak that utilisation is a share of.
         mfu: model FLOP utilisation; without it, what runs were seen to reach.
         price: USD per accelerator-hour; or take it from a provider's list.
+        final_share: share of its programme's R&D compute that the run is; the rest explores.
         provider: whose list price.
         commitment: on-demand, 1y, 3y or spot.
         date: of the prices, and of the run's start.
@@ -111,6 +112,7 @@ class RunSpec(Spec):
     precision: str | None = None
     mfu: Share | None = None
     price: Positive | None = None
+    final_share: Share | None = None
     provider: str | None = None
     commitment: Commitment = "on-demand"
     date: Day | None = None
@@ -221,6 +223,8 @@ class RunEstimate:
             "gpu_hours": figure["gpu_hours"],
             "cost_usd": figure["cloud"],
             "cost_ways_usd": {way: figure[way] for way in COST_WAYS},
+            "programme_usd": figure["programme"],
+            "exploration_usd": figure["exploration"],
             "amortised_parts_usd": {
                 part: figure[part] for part in ("chip", "other_server", "interconnect", "energy")
             },
@@ -337,6 +341,8 @@ ROWS = (
     "cloud",
     "amortised",
     "upfront",
+    "programme",
+    "exploration",
     "chip",
     "other_server",
     "interconnect",
@@ -375,6 +381,8 @@ def evaluate(given: Mapping[str, Tensor]) -> dict[str, Tensor]:
         seconds, given["chip_watt"], given["chip_to_server"], given["power_fraction"], given["pue"]
     )
     energy = cost.energy_usd(joules, given["usd_per_joule"])
+    rented = cost.cloud(seconds, given["usd_per_second"])
+    programme = rented / given["final_share"]
     return {
         "params": given["params"],
         "params_active": params,
@@ -387,9 +395,11 @@ def evaluate(given: Mapping[str, Tensor]) -> dict[str, Tensor]:
         "days": wall / cost.SECONDS_PER_DAY,
         "tokens_per_second_per_gpu": tokens / training,
         "step_seconds": training / given["count"] * given["tokens_per_step"] / tokens,
-        "cloud": cost.cloud(seconds, given["usd_per_second"]),
+        "cloud": rented,
         "amortised": parts.total + energy,
         "upfront": cost.upfront(given["count"], given["chip_usd"], given["interconnect_share"]),
+        "programme": programme,
+        "exploration": programme - rented,
         "chip": parts.chip,
         "other_server": parts.other_server,
         "interconnect": parts.interconnect,

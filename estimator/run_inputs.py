@@ -81,6 +81,7 @@ def gather_inputs(run: RunSpec, accelerator: Accelerator, model: RunModel | None
     _take_accelerator(found, run, accelerator, model)
     _take_failures(found, run, model)
     _take_price(found, run, accelerator)
+    _take_programme(found, run)
     _take_ownership(found, run, accelerator)
     _take_energy(found, run, accelerator)
     return Inputs(found.quantities, tuple(found.assumptions), found.labels)
@@ -191,6 +192,14 @@ def _take_failures(found: _Gathering, run: RunSpec, model: RunModel | None) -> N
         given: Quantity | None = getattr(run, name)
         quantity = given if given is not None else parse_quantity(usual)
         found.take(name, quantity, what, GIVEN if given is not None else "assumed (not checked)")
+
+
+def _take_programme(found: _Gathering, run: RunSpec) -> None:
+    if run.final_share is None:
+        found.take("final_share", UNKNOWN)
+        return
+    label = "share of the programme's R&D compute that is this run"
+    found.take("final_share", run.final_share, label, GIVEN)
 
 
 def _take_price(found: _Gathering, run: RunSpec, accelerator: Accelerator) -> None:

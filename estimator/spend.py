@@ -288,7 +288,7 @@ def compare_spend(
         return ProgrammeBill(spec, regressions, chosen.device, profiles)
 
     bill = compiled(loaded.stages(variant)[-1][1])
-    collector, sampled = _simulate(bill, chosen, progress, sink)
+    collector, sampled = simulate(bill, chosen, progress, sink)
     # Effects are differences between stages on the same points: fewer draws serve.
     brief = chosen._replace(samples=min(chosen.samples, Settings().samples))
     base = sampled.totals
@@ -304,23 +304,39 @@ def compare_spend(
         follower=sampled.follower,
         variants=_variants(loaded, compiled, brief, base),
         scenarios=price_scenarios(bill, loaded.folder, chosen, profiles),
-        sensitivity=tuple(drivers(bill.columns, _share_of(bill), chosen)),
-        swings=tuple(swings(bill.columns, _share_of(bill))),
+        sensitivity=tuple(drivers(bill.columns, share_of(bill), chosen)),
+        swings=tuple(swings(bill.columns, share_of(bill))),
         joint=_joint(collector) if collector.kept else None,
         settings=chosen,
     )
 
 
 @dataclass(frozen=True)
-class _Sampled:
+class Sampled:
+    """What draws of a programme give: its sums, its runs, and the follower's bills."""
+
     totals: Totals
     runs: tuple[RunBill, ...]
     follower: tuple[Distribution, ...]
 
 
-def _simulate(
-    bill: ProgrammeBill, chosen: Settings, progress: Progress | None, sink: Sink | None
-) -> tuple[Collector, _Sampled]:
+def simulate(
+    bill: ProgrammeBill,
+    chosen: Settings,
+    progress: Progress | None = None,
+    sink: Sink | None = None,
+) -> tuple[Collector, Sampled]:
+    """Draw a programme, chunk by chunk.
+
+    Args:
+        bill: the programme.
+        chosen: draws.
+        progress: called with the number of draws just done.
+        sink: called with each chunk of draws.
+
+    Raises:
+        RequestError: where too few draws hold together.
+    """
     runs = bill.programme.runs
     collector = Collector(4 + len(SKIPPED) + 3 * len(runs), chosen)
     followed = 1 - torch.tensor(SKIPPED, dtype=torch.float64, device=chosen.device)[:, None]
@@ -345,10 +361,10 @@ def _simulate(
     )
     bill_of_follower = tuple(found[4 : 4 + len(SKIPPED)])
     of_totals = _as_totals(found[:4], excess / chosen.samples)
-    return collector, _Sampled(of_totals, bills, bill_of_follower)
+    return collector, Sampled(of_totals, bills, bill_of_follower)
 
 
-def _share_of(bill: ProgrammeBill) -> Callable[[Tensor], Tensor]:
+def share_of(bill: ProgrammeBill) -> Callable[[Tensor], Tensor]:
     """Return the share as a function of points; where draws are left out, one counts as 1."""
     largest = 1.0 if bill.programme.assumptions.within_spend else torch.inf
     return lambda points: bill.evaluate(points).share.clamp(max=largest)

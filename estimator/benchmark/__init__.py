@@ -8,15 +8,16 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 import torch
 
 from computebill.kernels.measure.copies import Traffic, fastest
-from computebill.kernels.measure.devices import Conditions, describe
+from computebill.kernels.measure.devices import Conditions, Hardware, describe
 from computebill.kernels.measure.matmul import DTYPES
-from computebill.kernels.measure.outcome import Skip
+from computebill.kernels.measure.outcome import Skip, attempt
 from computebill.kernels.measure.step import TrainingStep
 
 from ..accelerators import Accelerator
@@ -82,7 +83,11 @@ def bench(
     chosen = choose(device)
     if isinstance(chosen, Skip):
         return _nothing(quick, chosen)
-    return _Run(chosen, device, quick, check, name, profiles, progress).bench(parts, kinds)
+    hardware = attempt("device", lambda: describe(chosen))
+    if isinstance(hardware, Skip):
+        return _nothing(quick, hardware)
+    run = _Run(chosen, hardware, device, quick, check, name, profiles, progress)
+    return run.bench(parts, kinds)
 
 
 def _known(field: str, given: Sequence[str] | None, allowed: Sequence[str]) -> tuple[str, ...]:
@@ -113,6 +118,7 @@ class _Run:
     def __init__(
         self,
         device: torch.device,
+        hardware: Hardware,
         asked: str,
         quick: bool,
         check: bool,
@@ -122,7 +128,7 @@ class _Run:
     ) -> None:
         self._device, self._checks = device, check
         self._budget = QUICK if quick else FULL
-        self._hardware = describe(device)
+        self._hardware = hardware
         self._known = datasheet(self._hardware, profiles)
         self._remarks = told(device, self._hardware, self._known, asked)
         self._name = name or (f"{self._known.name}-measured" if self._known else "measured")
@@ -141,7 +147,11 @@ class _Run:
         profile = self._profile(date, own)
         steps, fit_error = _quiet(_of(self._results, Timed)), None
         if profile is not None:
-            profile, fit_error = _fitted(profile, steps, f"computebill bench {date}")
+            fitted = attempt("fit", partial(_fitted, profile, steps, f"computebill bench {date}"))
+            if isinstance(fitted, Skip):
+                self._results.append(fitted)
+            else:
+                profile, fit_error = fitted
         if is_whole and self._checks:
             is_whole = self._check(suite, profile, steps)
         precision = PRODUCTS[steps[0].policy] if steps else None

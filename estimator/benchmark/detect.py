@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -75,6 +76,8 @@ def told(
     """
     found = list(remarks(conditions(device)))
     is_cpu = hardware.kind == "cpu"
+    if hardware.kind == "cuda" and find_spec("pynvml") is None:
+        found.append("clocks, power and use are not told: install computebill[bench]")
     if is_cpu and asked == "auto":
         found.insert(0, "no accelerator was found: the CPU is measured")
     if known is None:

@@ -50,7 +50,7 @@ def measured_profile(
     date: dt.date,
     version: str,
 ) -> Accelerator | None:
-    """Return a profile with measured figures, without efficiencies; None without a rate.
+    """Return a profile with measured figures, without efficiencies; None where nothing was.
 
     Args:
         name: of the profile.
@@ -63,6 +63,8 @@ def measured_profile(
         version: of computebill.
     """
     products = tuple(_product(each, hardware) for each in best.values())
+    if not products and not moved:
+        return None
     rates = [each.bytes_per_s / 1e9 for each in moved.values()]
     bandwidth = Figure(value=_round(max(rates)), source=OWN) if rates else None
     title = f"{hardware.name}, measured {date}"

@@ -179,7 +179,13 @@ class Bench:
             "host": {"launches_per_s": launches[0].per_s if launches else None},
             "attention": [_attention(each) for each in self.of(Attention)],
             "block": [_block(each) for each in self.of(Block)],
-            "step": [{**step_row(each.step), "speed": self.speed(each)} for each in self.of(Timed)],
+            "step": [
+                {**step_row(each.step), "mfu": self.mfu(each.step), "speed": self.speed(each)}
+                for each in self.of(Timed)
+            ],
+            "compiled_step": [
+                {**step_row(each), "mfu": self.mfu(each)} for each in self.of(TrainingStep)
+            ],
             "collectives": [_collective(each) for each in self.of(Collective)],
             "conditions": None if self.load is None else asdict(self.load),
             "profile": _profile(self.profile),
@@ -203,6 +209,24 @@ class Bench:
             rate = each.bytes_per_s / GIGA
             rows.append({"part": "copy", "kind": kind, "gb_s": rate, **_timing(each.timing)})
         return pd.DataFrame(rows)
+
+    def mfu(self, step: TrainingStep) -> dict[str, float]:
+        """Return a step's utilisation by convention: of the datasheet's peak, or the best product.
+
+        Nothing where neither is known.
+        """
+        peak = self.peak(PRODUCTS[step.policy])
+        if peak is None:
+            return {}
+        return {convention: rate / peak for convention, rate in step.flop_per_s.items()}
+
+    def peak(self, dtype: str) -> float | None:
+        """Return what utilisations are a share of, FLOP/s; None where it is not known."""
+        known = self.datasheet
+        if known is not None and dtype in known.precisions:
+            return known.peak_flop_per_s(dtype)
+        best = self.best.get(dtype)
+        return None if best is None else best.flop_per_s
 
     @property
     def _fitted_steps(self) -> int:

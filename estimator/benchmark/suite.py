@@ -18,7 +18,7 @@ from computebill.kernels.measure import (
 )
 from computebill.kernels.measure.devices import memory_free_bytes
 from computebill.kernels.measure.matmul import DTYPES
-from computebill.kernels.measure.outcome import Skip
+from computebill.kernels.measure.outcome import Skip, attempt, reason
 
 from .models import FITTED, Sizes, decoder, unit_width
 from .result import PRODUCTS, QUIET, Timed, best_products
@@ -125,12 +125,21 @@ class Suite:
         """Measure; yields after each measurement, so that an interrupt loses only one."""
         whole = sum(_SHARES[part] for part in self._parts)
         for part in self._parts:
-            tasks = self._tasks(part)
-            for what, share, call in tasks:
-                results = call()
+            for what, share, call in self._safely(part):
+                results = attempt(what, call)
+                if isinstance(results, Skip):
+                    results = (results,)
                 self._found.extend(results)
                 yield Done(what, share * _SHARES[part] / whole, results)
         yield from self._again()
+
+    def _safely(self, part: str) -> Iterator[_Task]:
+        """Yield a part's tasks; a driver that refuses what they begin with ends only the part."""
+        try:
+            yield from self._tasks(part)
+        except RuntimeError as error:
+            why = reason(error)
+            yield part, 0.0, lambda: (Skip(part, why),)
 
     def _again(self) -> Iterator[Done]:
         """Time the best products once more: what stood in their way may have gone."""
@@ -225,6 +234,23 @@ class Suite:
 
             yield "training steps", 1 / len(rows), time
         yield "disturbed steps", 0.0, self._disturbed
+        if self._budget.is_compiled:
+            yield "compiled step", 0.0, self._compiled
+
+    def _compiled(self) -> Results:
+        """A step by torch.compile, shown beside the others; nothing is fitted to it."""
+        sizes = self._decoder()
+        return (
+            step.measure_step(
+                sizes.shape,
+                sizes.batch,
+                sizes.sequence,
+                self._device,
+                policy=self._policy(),
+                compiled=True,
+                seconds=self._budget.step,
+            ),
+        )
 
     def _disturbed(self) -> Results:
         """Time those again that ran while the device was slower than it has shown since."""

@@ -204,7 +204,8 @@ class _Text:
     """A text file, compressed or not, that tells how much of it has been read."""
 
     def __init__(self, path: Path, stack: ExitStack) -> None:
-        self._raw = stack.enter_context(path.open("rb"))
+        # Arrow's own file, which its threads read without asking Python, that may be ending.
+        self._raw = stack.enter_context(pa.OSFile(str(path), "rb"))
         self._told = 0
         compression = COMPRESSED.get(path.suffix.lower())
         self.stream: Any = self._raw

@@ -28,6 +28,7 @@ COMMANDS = {
     "sweep": "Price a research programme, experiment by experiment, beside its final run.",
     "spend": "Set an organisation's final runs against the R&D compute it reported.",
     "report": "Make one page of results: answers, charts, tables, sources; no network needed.",
+    "serve": "Serve a local page where assumptions are sliders.",
     "score": "Score a catalogue of models: FLOP, GPU-hours, cost and energy of every row.",
     "hardware": "List the accelerators that are known, and where each figure comes from.",
 }
@@ -79,14 +80,22 @@ class LazyGroup(click.Group):
             if not isinstance(error, RequestError):
                 raise
             raise BadRequest(str(error)) from None
+        except _Ended as ended:
+            # What was open is closed by now; threads that still read would abort a slower end.
+            sys.stdout.flush()
+            os._exit(int(ended.code or 0))
         except OSError as error:
             if error.errno == errno.EPIPE:  # whoever read the output has enough
                 raise
             raise click.ClickException(f"cannot write: {error}") from None
 
 
+class _Ended(SystemExit):
+    """A signal asked the command to end."""
+
+
 def _end(number: int, _: object) -> None:
-    raise SystemExit(128 + number)
+    raise _Ended(128 + number)
 
 
 class BadRequest(click.ClickException):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from .options import FILE, print_tables, profiles_option, progress_bar, to_json
+from .options import FILE, about, print_tables, profiles_option, progress_bar, to_json
 
 STEPS = 1000
 """Of the progress bar."""
@@ -78,15 +78,16 @@ def command(
             progress=progress,
         )
     is_written = output is not None and found.profile is not None
-    if output is not None and found.profile is not None:
-        write_accelerator(found.profile, output)
     if as_json:
         file = str(output) if is_written else None
-        click.echo(to_json({**found.to_dict(), "file": file}))
+        result = {**found.to_dict(), "file": file}
+        click.echo(to_json({**result, "about": about(result)}))
     else:
         from ..views import bench as view
 
         print_tables(view.full(found))
+    if output is not None and found.profile is not None:
+        write_accelerator(found.profile, output)
     if output is not None:
         line = f"Wrote {output}" if is_written else f"{output} not written: too little was measured"
         click.echo(line, err=as_json)

@@ -30,6 +30,7 @@ FIELDS = (
     ("precision", "Of the peak that utilisation is a share of: bf16, fp8, …"),
     ("mfu", "Model FLOP utilisation, 0.4 or 0.35..0.45; without it, as observed on 37 runs."),
     ("price", "USD per accelerator-hour, 2.1 or 1.5..3."),
+    ("final-share", "Share of its programme that the run is, 0.1..0.25: what the rest costs."),
     ("provider", "Take the price from this provider's list: aws, gcp, lambda, …"),
     ("commitment", "Of that price: on-demand, 1y, 3y, spot."),
     ("date", "Of the prices and the run, 2025-06-30."),

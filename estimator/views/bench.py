@@ -12,7 +12,7 @@ from rich.text import Text
 from computebill.kernels.measure.attention import Attention
 from computebill.kernels.measure.collectives import Collective
 from computebill.kernels.measure.host import Launches
-from computebill.kernels.measure.step import Block
+from computebill.kernels.measure.step import Block, TrainingStep
 
 from ..accelerators import Accelerator
 from ..benchmark.result import GIGA, QUIET, TERA, Bench, Timed, step_name
@@ -20,6 +20,7 @@ from ..efficiency import PARAMETERS, read_profile
 from . import tables
 from .text import digits
 
+CONVENTIONS = ("6nd", "palm", "megatron", "causal")
 CHECKED = "Steps that nothing was fitted to: predicted, then run"
 
 
@@ -33,14 +34,14 @@ def full(found: Bench) -> Iterator[RenderableType]:
 
 
 def _measured(found: Bench) -> Iterator[RenderableType]:
-    if found.best or found.bandwidth:
+    if found.best or found.bandwidth or found.of(Launches):
         yield _reached(found)
     attention, blocks = found.of(Attention), found.of(Block)
     if attention or blocks:
         yield _passes(found)
     if found.of(Collective):
         yield _collectives(found)
-    if found.of(Timed):
+    if len(found.of(Timed)) + len(found.of(TrainingStep)):
         yield _steps(found)
 
 
@@ -180,20 +181,23 @@ def _steps(found: Bench) -> Table:
     table = tables.table("Training steps of small decoders (width x blocks, sequences x tokens)")
     table.add_column("decoder")
     table.add_column("dtype")
-    for heading in ("parameters", "ms", "tokens/s", "TFLOP/s", "of best product"):
+    for heading in ("parameters", "ms", "tokens/s", "TFLOP/s", "of best product", "MFU: 6nd"):
         table.add_column(heading, justify="right")
-    for timed in found.of(Timed):
-        step = timed.step
+    for convention in CONVENTIONS[1:]:
+        table.add_column(convention, justify="right")
+    for step in (*(timed.step for timed in found.of(Timed)), *found.of(TrainingStep)):
         best = found.best.get(_dtype(step.policy))
+        mfu = found.mfu(step)
         rate = step.flop_per_s["causal"]
         table.add_row(
-            step_name(step),
+            step_name(step) + (", compiled" if step.compiled else ""),
             step.policy,
             f"{step.shape.parameters / 1e6:,.1f} M",
             digits(step.whole.seconds * 1e3),
             f"{step.tokens_per_s:,.0f}",
             digits(rate / TERA),
             "" if best is None else f"{rate / best.flop_per_s:.0%}",
+            *(f"{mfu[each]:.0%}" if mfu else "" for each in CONVENTIONS),
         )
     return table
 

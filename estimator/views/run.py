@@ -27,6 +27,8 @@ ROWS: tuple[tuple[str, str, Callable[[Distribution], str], str], ...] = (
     ("Cost, hardware used up + energy", "amortised", money_interval, ""),
     ("  of it energy", "energy", money_interval, ""),
     ("Cost of buying the cluster", "upfront", money_interval, ""),
+    ("The whole programme, rented", "programme", money_interval, ""),
+    ("  of it experiments and all else", "exploration", money_interval, ""),
     ("Energy", "energy_mwh", count_interval, " MWh"),
     ("Carbon", "carbon_t", count_interval, " t CO2e"),
 )

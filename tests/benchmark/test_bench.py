@@ -133,7 +133,7 @@ def test_other_commands_take_the_profile(
 def test_the_tables_tell_all(measuring: Callable[..., None]) -> None:
     measuring()
     output = invoke("--check", "--device", "cpu").stdout
-    for text in ("fp32 product", "memory read", "products.other.16", "mean error", "Not measured"):
+    for text in ("fp32 product", "memory read", "products.other.32", "mean error", "Not measured"):
         assert text in output
     assert "no accelerator was found" not in output
     assert "no accelerator was found" in invoke("--only", "launches").stdout
@@ -289,3 +289,41 @@ def test_a_cpu_has_no_datasheet() -> None:
     assert detect.datasheet(hardware(name="NVIDIA H100 80GB HBM3")) is None
     with pytest.raises(RequestError, match="device: got 'gpu'"):
         detect.choose("gpu")
+
+
+def test_a_dtype_that_leaves_out_the_steps_own_is_no_fault(
+    measuring: Callable[..., None],
+) -> None:
+    measuring(**{"matmul.search_best": lambda dtype, *_, **__: product("bf16")})
+    found = cb.bench(quick=True, only=["matmul", "copy", "step"], dtypes=["bf16"])
+    assert found.profile is not None
+    assert found.profile.efficiency is None
+    assert [each.what for each in found.skipped].count("fit") == 1
+
+
+def test_a_driver_that_refuses_ends_only_its_part(
+    measuring: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> Any:
+        raise RuntimeError("all devices are busy or unavailable")
+
+    measuring()
+    monkeypatch.setattr(suite, "memory_free_bytes", refuse)
+    found = cb.bench(quick=True, only=["launches", "attention", "step"])
+    assert [each.what for each in found.skipped if "busy" in each.why] == ["attention", "step"]
+    assert len(found.of(Launches)) == 1
+    monkeypatch.setattr(benchmark, "describe", refuse)
+    nothing = cb.bench(quick=True)
+    assert not nothing.results
+    assert "busy" in nothing.skipped[0].why
+
+
+def test_utilisation_is_told_under_every_convention(measuring: Callable[..., None]) -> None:
+    measuring()
+    found = cb.bench(only=["matmul", "copy", "step"]).to_dict()
+    peak = next(each["tflops"] for each in found["matmul"] if each["dtype"] == "fp32") * 1e12
+    for row in (*found["step"], *found["compiled_step"]):
+        assert row["mfu"] == pytest.approx(
+            {name: rate * 1e12 / peak for name, rate in row["tflops"].items()}
+        )
+    assert len(found["compiled_step"]) == 1

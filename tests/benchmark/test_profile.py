@@ -58,8 +58,8 @@ def test_a_fit_finds_what_a_device_reaches() -> None:
         assert seconds_of(step_case(sizes, own, "fp32"), efficiencies_of(own)) == pytest.approx(
             true, rel=0.1
         )
-    assert fitted.values["products.other.16"] == pytest.approx(
-        REACHED["products.other.16"], rel=0.15
+    assert fitted.values["products.other.32"] == pytest.approx(
+        REACHED["products.other.32"], rel=0.15
     )
 
 
@@ -80,7 +80,7 @@ def test_a_profile_s_own_efficiencies_go_before_the_shipped_and_after_a_file(
     assert "of 1 source (" in estimate_step(case).source
     path = tmp_path / "slow.toml"
     path.write_text(
-        'fitted = 2026-01-01\nrows = 1\nsources = ["s"]\n[values]\n"products.other.16" = 0.1\n'
+        'fitted = 2026-01-01\nrows = 1\nsources = ["s"]\n[values]\n"products.other.32" = 0.1\n'
     )
     assert estimate_step(case, path).seconds == pytest.approx(estimate_step(plain, path).seconds)
     assert efficiencies_of(own).intervals == read_profile().intervals
@@ -89,8 +89,8 @@ def test_a_profile_s_own_efficiencies_go_before_the_shipped_and_after_a_file(
 def test_a_wrong_efficiency_is_told_with_its_profile() -> None:
     found = fitted_on(STEPS, plain_cpu(), "a test")
     assert found is not None
-    wrong = found[0].model_copy(update={"values": {"products.other.16": 1.5}})
-    with pytest.raises(RequestError, match=r"plain-cpu: efficiency: values\.products\.other\.16"):
+    wrong = found[0].model_copy(update={"values": {"products.other.32": 1.5}})
+    with pytest.raises(RequestError, match=r"plain-cpu: efficiency: values\.products\.other\.32"):
         efficiencies_of(plain_cpu().model_copy(update={"efficiency": wrong}))
 
 

@@ -470,3 +470,15 @@ def test_every_input_is_listed() -> None:
     names = {assumption.name for assumption in found.assumptions}
     assert {"server price over its chips'", "years owned at the start"} <= names
     assert all(assumption.source for assumption in found.assumptions)
+
+
+def test_a_share_of_the_programme_gives_what_the_rest_costs() -> None:
+    rows = estimate(price=2.0, mfu=0.4, final_share=0.2).rows
+    assert rows["programme"].p50 == pytest.approx(5 * rows["cloud"].p50)
+    assert rows["exploration"].p50 == pytest.approx(4 * rows["cloud"].p50)
+    spread = estimate(price=2.0, mfu=0.4, final_share="0.1..0.25").rows
+    # The quantile of the quotient: a tenth of programmes are beyond a share of a tenth.
+    z = 1.6448536269514722 / 1.2815515655446004
+    share = math.sqrt(0.1 * 0.25) * math.exp(-z * math.log(math.sqrt(0.25 / 0.1)))
+    assert spread["programme"].p95 == pytest.approx(spread["cloud"].p50 / share, rel=5e-3)
+    assert not estimate().rows["programme"].is_known

@@ -1,0 +1,46 @@
+"""``computebill serve``."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0: any free."
+)
+@click.option(
+    "--name",
+    "names",
+    multiple=True,
+    metavar="HOST",
+    help="Name by which the page is asked for, besides localhost; may be repeated.",
+)
+@click.option(
+    "--rate",
+    type=click.FloatRange(1),
+    default=40.0,
+    show_default=True,
+    help="Requests a second of one client.",
+)
+@click.option(
+    "--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes."
+)
+def command(host: str, port: int, names: tuple[str, ...], rate: float, workers: int) -> None:
+    """Serve a local page where assumptions are sliders: a company's programme, or a run.
+
+    It reads no files and asks nobody else. On an address of a network, give the --name by which
+    others ask for it.
+
+    \b
+    computebill serve
+    computebill serve --host 0.0.0.0 --name prices.example --workers 4
+    """  # noqa: D301 -- click reads the backslash
+    try:
+        from ..serve import run
+    except ImportError:
+        from ..errors import RequestError
+
+        raise RequestError("serve", "needs fastapi; install computebill[serve]") from None
+    run(host, port, names, rate, workers)
