@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test bench check docs clean
+.PHONY: demo test pictures bench check docs clean
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -19,6 +19,19 @@ demo: $(VENV)/ready  ## the three shares, a priced run, and a chart of each in d
 
 test: $(VENV)/ready  ## the tests
 	$(BIN)/python -m pytest -n auto
+
+SHOT := chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --virtual-time-budget=8000
+
+pictures: $(VENV)/ready  ## the README's pictures of the report and the page, by Debian's chromium
+	mkdir -p demo docs/pictures
+	$(BIN)/computebill spend --json > demo/spend.json
+	$(BIN)/computebill run examples/run.toml --json > demo/run.json
+	$(BIN)/computebill score examples/models.csv -o demo/scored.csv --json > demo/score.json
+	$(BIN)/computebill report demo/spend.json demo/run.json demo/score.json -o demo/report.html
+	$(SHOT) --window-size=1100,1500 --screenshot=docs/pictures/report.png file://$(CURDIR)/demo/report.html
+	$(BIN)/computebill serve --port 8130 & server=$$!; sleep 8; \
+		$(SHOT) --window-size=1100,1000 --screenshot=docs/pictures/serve.png \
+		'http://127.0.0.1:8130/?view=run'; kill $$server
 
 bench: $(VENV)/ready  ## speed, against a baseline in the same run
 	$(BIN)/python -m pytest bench
