@@ -116,11 +116,17 @@ def _priced(
     generator = torch.Generator().manual_seed(chosen.seed)
     order = torch.randperm(by_group.shape[1], generator=generator).to(by_group.device)
     hours = by_group.sum(0)[order]
-    collector, start = Collector(3, chosen), 0
+    collector, start, kept = Collector(3, chosen), 0, 0
     for replicate, points in bill.columns.chunks(chosen):
         own = hours[start : start + points.shape[1]]
         start += points.shape[1]
-        collector.add(replicate, _rows(bill, own, points, replicate))
+        found = _rows(bill, own, points, replicate)
+        kept += found.shape[1]
+        collector.add(replicate, found)
+    if not kept:
+        raise RequestError(
+            "assumptions", "the final runs cost more than all R&D compute in every draw"
+        )
     rows = collector.finish()
     means = by_group.mean(1)
     return ScenarioBill(

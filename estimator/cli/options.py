@@ -269,7 +269,7 @@ def write_page(reports: Sequence[Report], html: Path) -> None:
 
     text = page.render(reports)
     with replacing(html) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="replace")
 
 
 @contextmanager

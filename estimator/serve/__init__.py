@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import os
+import re
 from collections.abc import Sequence
 
 import torch
 import uvicorn
 from fastapi import FastAPI
 
+from ..errors import RequestError, shown
 from ..programme import shipped_programmes
 from ..what_if import what_if
 from .app import HOSTS, make_app
 
-__all__ = ["app", "make_app", "run"]
+__all__ = ["application", "make_app", "run"]
 
 NAMES, RATE = "COMPUTEBILL_SERVE_NAMES", "COMPUTEBILL_SERVE_RATE"
 """What the processes of a server are told."""
 
-BACKLOG = 256
+BACKLOG, MOST_CONNECTIONS = 256, 512
 
 
 def run(host: str, port: int, names: Sequence[str], rate: float, workers: int) -> None:
@@ -30,11 +33,19 @@ def run(host: str, port: int, names: Sequence[str], rate: float, workers: int) -
         names: by which the page is asked for, besides those of this machine.
         rate: requests a second of one client.
         workers: processes.
+
+    Raises:
+        RequestError: where a name is none, or the rate no number.
     """
+    wrong = [name for name in names if not re.fullmatch(r"[A-Za-z0-9._:\[\]-]+", name)]
+    if wrong:
+        raise RequestError("--name", f"got {shown(wrong[0])}; allowed: a host's name")
+    if not math.isfinite(rate):
+        raise RequestError("--rate", f"got {rate}; allowed: a number of 1 or more")
     os.environ[NAMES] = ",".join([*HOSTS, host, *names])
     os.environ[RATE] = str(rate / workers)
     uvicorn.run(
-        f"{__name__}:app",
+        f"{__name__}:application",
         factory=True,
         host=host,
         port=port,
@@ -42,10 +53,12 @@ def run(host: str, port: int, names: Sequence[str], rate: float, workers: int) -
         log_level="warning",
         backlog=BACKLOG,
         server_header=False,
+        proxy_headers=False,  # who asks is who is connected
+        limit_concurrency=MOST_CONNECTIONS,
     )
 
 
-def app() -> FastAPI:
+def application() -> FastAPI:
     """Return the application of one process, as its environment tells."""
     torch.set_num_threads(1)  # requests are small, and run side by side
     for programme in shipped_programmes():  # so that nobody waits for the first answer

@@ -6,7 +6,9 @@ Every state is an address: what a page shows is a function of its query.
 from __future__ import annotations
 
 import json
+import logging
 import math
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from functools import lru_cache
 from importlib import resources
@@ -18,7 +20,6 @@ import tomli_w
 import torch
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from ..draws import Columns
 from ..errors import RequestError, shown
@@ -65,16 +66,19 @@ def make_app(hosts: Sequence[str] = HOSTS, rate: float = 40.0) -> FastAPI:
         hosts: names by which it may be asked for; others are refused, against rebinding of names.
         rate: requests a second of one client; more are told to wait.
     """
-    app = FastAPI(title="computebill", docs_url=None, redoc_url=None)
-    limits = Limits(rate)
+    app = FastAPI(title="computebill", docs_url=None, redoc_url=None, openapi_url=None)
+    limits, known = Limits(rate), frozenset(host.lower() for host in hosts)
 
     @app.middleware("http")
     async def guard(request: Request, following: Next) -> Response:
-        response = _refusal(request, limits) or await following(request)
+        refused = _refusal(request, limits, known)
+        try:
+            response = refused or await following(request)
+        except Exception:  # told to nobody but the log
+            logging.getLogger(__name__).exception("an answer failed")
+            response = _told(500, "request", "could not be answered")
         response.headers.update(HEADERS)
         return response
-
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))
 
     @app.exception_handler(RequestError)
     async def refuse(_: Request, error: RequestError) -> JSONResponse:
@@ -87,8 +91,11 @@ def make_app(hosts: Sequence[str] = HOSTS, rate: float = 40.0) -> FastAPI:
     return app
 
 
-def _refusal(request: Request, limits: Limits) -> Response | None:
+def _refusal(request: Request, limits: Limits, hosts: frozenset[str]) -> Response | None:
     """Return what is answered to a request that is too long, too often, or no question."""
+    host = re.sub(r":\d*$", "", request.headers.get("host", "")).lower()
+    if host not in hosts:  # another name that leads here: rebinding
+        return _told(400, "host", "is not this page's; start it with --name HOST")
     if request.method not in ("GET", "HEAD"):
         return _told(405, "request", "only questions: GET")
     if len(request.url.query) > LONGEST:
@@ -116,11 +123,11 @@ def _limiter(_: str) -> anyio.CapacityLimiter:
 
 
 def _add_pages(app: FastAPI) -> None:
-    @app.get("/", include_in_schema=False)
+    @app.api_route("/", methods=["GET", "HEAD"])
     async def page() -> Response:
         return Response(_static("page.html"), media_type="text/html")
 
-    @app.get("/static/{name}", include_in_schema=False)
+    @app.api_route("/static/{name}", methods=["GET", "HEAD"])
     async def static(name: str) -> Response:
         if name not in STATIC:
             return _told(404, "name", "there is no such file")

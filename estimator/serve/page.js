@@ -252,7 +252,7 @@ function tornado(title, swings, write) {
 function begin(from) {
   if (view === "spend") {
     const programme = from.programme || state.programme || Object.keys(options.programmes)[0];
-    const known = options.programmes[programme] || { assumed: {} };
+    const known = Object.hasOwn(options.programmes, programme) ? options.programmes[programme] : { assumed: {} };
     state = { programme };
     for (const [name, ends] of Object.entries(known.assumed)) state[name] = `${plain(ends.p10)}..${plain(ends.p90)}`;
   } else {
@@ -265,7 +265,7 @@ function begin(from) {
 async function start() {
   options = await (await fetch("/api/options")).json();
   const from = Object.fromEntries(new URLSearchParams(location.search));
-  if (from.view in FIELDS) view = from.view;
+  if (Object.hasOwn(FIELDS, from.view)) view = from.view;
   delete from.view;
   for (const button of document.querySelectorAll("nav button")) button.addEventListener("click", () => { view = button.dataset.view; state = {}; begin({}); });
   $("#form").addEventListener("submit", (event) => event.preventDefault());

@@ -99,6 +99,27 @@ def test_every_answer_has_the_headers_of_a_closed_house(client: TestClient) -> N
     assert client.post("/api/run").status_code == 405
     assert client.get("/api/run", params={"x": "y" * LONGEST}).status_code == 414
     assert client.get("/docs").status_code == 404
+    assert client.get("/openapi.json").status_code == 404
+    assert client.head("/").status_code == 200
+
+
+def test_what_leaves_nothing_to_explain_is_told(client: TestClient) -> None:
+    dear = {"programme": "zai-2025", "mfu": "0.03", "price": "100"}
+    assert client.get("/api/spend", params=dear).status_code == 200
+    (error,) = errors(client, "/download/report.html", dear)
+    assert "more than all R&D compute in every draw" in error["message"]
+
+
+def test_a_fault_is_told_without_its_inside(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: object) -> str:
+        raise ZeroDivisionError("a secret")
+
+    monkeypatch.setattr("computebill.serve.app._run", fail)
+    client = TestClient(make_app(), base_url="http://localhost")
+    response = client.get("/api/run", params=RUN)
+    assert response.status_code == 500
+    assert "secret" not in response.text
+    assert response.headers["x-frame-options"] == "DENY"
 
 
 def test_too_many_questions_wait() -> None:

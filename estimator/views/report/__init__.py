@@ -83,5 +83,5 @@ def _told(name: str, reporter: Callable[[Result], Report], result: Result) -> Re
         return reporter(result)
     except KeyError as error:
         raise refuse(name, "a key of the result is missing", error.args[0]) from None
-    except (TypeError, ValueError, AttributeError, IndexError, ZeroDivisionError) as error:
+    except (TypeError, ValueError, AttributeError, IndexError, ArithmeticError) as error:
         raise refuse(name, "is not as computebill writes it", str(error)) from None

@@ -106,7 +106,7 @@ class Report:
             self,
             assumptions=assumed,
             sources=list((result.get("sources") or {}).values()),
-            about=result.get("about") or {},
+            about=about if isinstance(about := result.get("about"), dict) else {},
         )
 
 
