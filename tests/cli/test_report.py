@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+import computebill as cb
 from computebill.cli import main
 
 RUN = ["run", "--params", "7B", "--tokens", "2T", "--accelerator", "h100", "--count", "8"]
@@ -104,3 +105,20 @@ def test_a_page_s_name_is_looked_at_before_anything_is_computed(tmp_path: Path) 
         assert "--html: got" in done.output
     both = str(tmp_path / "x.html")
     assert "the file of --plot" in invoke(*RUN, "--html", both, "--plot", both).output
+
+
+@pytest.mark.parametrize("place", ["title", "organisation", "name"])
+@pytest.mark.parametrize("wrong", [7, ["a"], {"b": None}, None, True])
+def test_a_result_of_wrong_kinds_gives_a_page_or_one_line(
+    tmp_path: Path, place: str, wrong: object
+) -> None:
+    result = cb.estimate_run(
+        {"params": "7B", "tokens": "1T", "accelerator": "h100", "count": 64}, samples=256
+    ).to_dict()
+    result[place] = wrong
+    result["swings"] = [{**each, "assumption": wrong} for each in result["swings"]]
+    file = tmp_path / "x.json"
+    file.write_text(json.dumps(result))
+    done = CliRunner().invoke(main, ["report", str(file), "-o", str(tmp_path / "x.html")])
+    assert done.exit_code in (0, 2), done.output
+    assert "Traceback" not in done.output

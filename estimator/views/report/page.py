@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import json
 import re
 from collections.abc import Iterator, Sequence
 from functools import cache
-from html import escape
 from importlib import resources
 from typing import Any
 
@@ -31,6 +31,11 @@ ABOUT = {
     "method": "method",
     "device": "device",
 }
+
+
+def escape(text: object) -> str:
+    """Return a text as HTML shows it, whatever a result has in its place."""
+    return html.escape(str(text))
 
 
 def render(reports: Sequence[Report]) -> str:
@@ -215,12 +220,12 @@ def _figure(figure: Figure) -> str:
 
 def together(text: str) -> str:
     """Return a sentence whose numbers do not break across lines."""
-    text = re.sub(r"(?<=\d) (?=[%kMBT]\b|%)", "\u00a0", text)
+    text = re.sub(r"(?<=\d) (?=[%kMBT]\b|%)", "\u00a0", str(text))
     return escape(re.sub(r"(?<=\d)–(?=[$\d])", "\u2060–\u2060", text))
 
 
 def _source(source: Any) -> str:
-    title, address = escape(source.get("title") or ""), source.get("address") or ""
+    title, address = escape(source.get("title") or ""), str(source.get("address") or "")
     if address.startswith(("https://", "http://")):
         title = f'<a href="{escape(address)}" rel="noreferrer">{title}</a>'
     elif address:
