@@ -11,7 +11,7 @@ import sys
 import numpy as np
 import pandas as pd
 
-from computebill.catalogue.cells import arrow_column, read_days, read_numbers
+from computebill.catalogue.cells import arrow_column, read_days, read_numbers, years_of
 from computebill.catalogue.headers import find_columns
 
 DOMAINS = ("language", "vision", "image generation", "video", "speech", "biology", "games")
@@ -27,7 +27,7 @@ def main(path: str) -> None:
     flop, params, tokens = (np.log10(numbers(name)) for name in ("flop", "params", "tokens"))
     epochs = np.nan_to_num(numbers("epochs"), nan=1.0)
     days = read_days(arrow_column(frame[found["date"].heading])).values
-    year = (days - np.datetime64("2020-01-01", "D")) / np.timedelta64(1, "D") / 365.25
+    year = years_of(days)
     domain = frame[found["domain"].heading].fillna("").str.lower()
     first = domain.str.split(",").str[0].str.strip()
     language = domain.str.contains("language").to_numpy()

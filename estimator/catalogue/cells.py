@@ -18,6 +18,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..cost_method import DAYS_PER_YEAR
 from ..quantity import parse_number
 
 MISSING = frozenset({"", "-", "–", "?", "n/a", "na", "nan", "none", "null", "unknown", "tbd"})
@@ -27,6 +28,8 @@ LARGEST = 1e40
 """Of any number in a catalogue: the largest runs are at some 1e27 FLOP."""
 
 NO_DAY = np.datetime64("NaT", "D")
+ORIGIN = np.datetime64("2020-01-01", "D")
+"""Of years in lines and trends."""
 
 PLAIN = r"^[+-]?([0-9]{1,40}\.?[0-9]{0,20}|\.[0-9]{1,20})([eE][+-]?[0-9]{1,2})?$"
 """Numbers that Arrow reads as Python does."""
@@ -264,6 +267,11 @@ def read_days(column: pa.Array) -> Days:
     read = [*map(_day, different), (NO_DAY, "")]
     days = np.array([day for day, _ in read], dtype="datetime64[D]")
     return Days(days[codes], Texts(codes, [note for _, note in read]))
+
+
+def years_of(days: np.ndarray) -> np.ndarray:
+    """Return days as years since the beginning of 2020; NaN for no day."""
+    return np.asarray((days - ORIGIN) / np.timedelta64(1, "D") / DAYS_PER_YEAR)
 
 
 def _days(column: pa.Array) -> np.ndarray:

@@ -10,7 +10,7 @@ import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from importlib import resources
 from statistics import NormalDist, fmean
 from typing import Any, NamedTuple
@@ -146,6 +146,22 @@ class Inputs:
     def __getitem__(self, name: str) -> Tensor:
         return self.numbers[name]
 
+    @cached_property
+    def told_hours(self) -> Figure:
+        """GPU-hours as listed, or the quantity times the hours."""
+        listed = figure(self["chip_hours"], LISTED_HOURS, LISTED_HOURS, "listed")
+        product = self["quantity"] * self["hours"]
+        return listed.or_else(figure(product, PRODUCT_HOURS, PRODUCT_HOURS, "quantity x time"))
+
+    @cached_property
+    def utilisation(self) -> Figure:
+        """As listed, else as it was observed."""
+        mfu = self["mfu"]
+        listed = torch.where((mfu > LEAST_MFU) & (mfu <= 1), mfu, torch.nan)
+        middle, below, above = utilisation_interval()
+        seen = figure(torch.full_like(listed, middle), below, above)
+        return figure(listed, LISTED_MFU, LISTED_MFU).or_else(seen)
+
 
 def confidence_factors(told: Texts) -> Any:
     """Return the factor within which listed FLOP lie, by the words of a catalogue."""
@@ -199,25 +215,10 @@ def _exponent(rows: Inputs, key: str) -> Tensor:
     return torch.where(rows.language, own, other) * math.log(10)
 
 
-def chip_hours(rows: Inputs) -> Figure:
-    """GPU-hours as listed, or the quantity times the hours."""
-    listed = figure(rows["chip_hours"], LISTED_HOURS, LISTED_HOURS, "listed")
-    product = rows["quantity"] * rows["hours"]
-    return listed.or_else(figure(product, PRODUCT_HOURS, PRODUCT_HOURS, "quantity x time"))
-
-
 def _from_hours(rows: Inputs) -> Figure:
-    hours, reached = chip_hours(rows), _utilisation(rows)
+    hours, reached = rows.told_hours, rows.utilisation
     found = scaled(hours, SECONDS_PER_HOUR * rows.peak * reached.median, *reached[1:3])
     return figure(found.median, found.below, found.above, "hardware x time")
-
-
-def _utilisation(rows: Inputs) -> Figure:
-    """As listed, else as it was observed."""
-    listed = torch.where((rows["mfu"] > LEAST_MFU) & (rows["mfu"] <= 1), rows["mfu"], torch.nan)
-    middle, below, above = utilisation_interval()
-    seen = figure(torch.full_like(listed, middle), below, above)
-    return figure(listed, LISTED_MFU, LISTED_MFU).or_else(seen)
 
 
 def _lines(rows: Inputs) -> Sequence[Figure]:
@@ -237,7 +238,7 @@ def derive_hours(rows: Inputs, flop: Figure) -> Figure:
 
     A tune's FLOP may count its base, which its hardware never ran: its own FLOP go before those.
     """
-    reached = _utilisation(rows)
+    reached = rows.utilisation
     tuned = rows["finetune_flop"]
     own = torch.where(torch.isfinite(tuned), tuned, flop.median)
     seconds = accelerator_seconds(own, rows.peak, reached.median)
@@ -247,11 +248,11 @@ def derive_hours(rows: Inputs, flop: Figure) -> Figure:
         torch.hypot(flop.above, reached.below),
         "FLOP / (peak x MFU)",
     )
-    return chip_hours(rows).or_else(by_flop)
+    return rows.told_hours.or_else(by_flop)
 
 
 def is_circular(rows: Inputs) -> Tensor:
     """Whether listed FLOP are just what an assumed utilisation makes of the hours."""
-    implied = rows["flop"] / (rows.peak * chip_hours(rows).median * SECONDS_PER_HOUR)
+    implied = rows["flop"] / (rows.peak * rows.told_hours.median * SECONDS_PER_HOUR)
     near = [(implied / share - 1).abs() < EXACT for share in CIRCULAR]
     return torch.stack(near).any(dim=0)

@@ -11,7 +11,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from .cells import NO_DAY, Texts, read_days, read_numbers, read_texts
+from .cells import NO_DAY, Texts, read_days, read_numbers, read_texts, years_of
 from .costs import Parts, derive_costs, different_pairs, find_parts, price
 from .derive import (
     SIZES,
@@ -48,22 +48,18 @@ TODAY = "no date: prices of today"
 SAID = frozenset({"flop", "params", "tokens", "hours", "chip_hours", "date"})
 """Fields, one of which a catalogue has to have."""
 
-EPOCH, DAYS_PER_YEAR = np.datetime64("2020-01-01", "D"), 365.25
-
 
 @dataclass
 class Cells:
     """What a batch's cells say, by field.
 
     Attributes:
-        rows: of the batch.
         numbers: NaN where there is none; ``(rows,)`` each.
         texts: empty where there is none.
         published: days.
         notes: what was made of cells, those of a column in one.
     """
 
-    rows: int
     numbers: dict[str, np.ndarray]
     texts: dict[str, Texts]
     published: np.ndarray
@@ -151,7 +147,7 @@ def score_rows(
 
 def _read(table: Mapping[str, pa.Array], rows: int, columns: Mapping[str, Column]) -> Cells:
     nothing = Texts(np.zeros(rows, dtype=np.int64), [""])
-    cells = Cells(rows, {}, {}, np.full(rows, NO_DAY), [])
+    cells = Cells({}, {}, np.full(rows, NO_DAY), [])
     if "date" in columns:
         days = read_days(table[columns["date"].heading])
         cells.published = days.values
@@ -186,12 +182,10 @@ def _inputs(cells: Cells, parts: Parts, device: torch.device) -> Inputs:
     def column(values: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(values)).to(device)
 
-    days = (cells.published - EPOCH).astype(float)
-    year = np.where(np.isnat(cells.published), np.nan, days / DAYS_PER_YEAR)
     domain = cells.texts["domain"]
     return Inputs(
         {name: column(values) for name, values in cells.numbers.items()},
-        column(year),
+        column(years_of(cells.published)),
         column(parts.figures("peak")),
         column(confidence_factors(cells.texts["confidence"])),
         column(is_language(domain)),

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from .cells import Texts, arrow_column, read_days, read_texts
+from ..cost_method import DAYS_PER_YEAR
+from .cells import ORIGIN, Texts, arrow_column, read_days, read_texts, years_of
 from .derive import Z
 from .headers import Column
 
-ORIGIN, DAYS_PER_YEAR = np.datetime64("2020-01-01", "D"), 365.25
 LEAST_FOR_TREND = 3
 LINES = ("line by date and size", "line by date")
 """Ways to FLOP that are a trend themselves."""
@@ -132,7 +132,7 @@ def summarise(scored: pa.Table, columns: Mapping[str, Column]) -> Summary:
 def _trends(scored: pa.Table, days: np.ndarray, flop: np.ndarray, cost: np.ndarray) -> pd.DataFrame:
     ways = read_texts(arrow_column(scored[own_name("flop_way", scored.column_names)]))
     is_line = ways.told(lambda way: way in LINES).astype(bool)
-    years = np.where(np.isnat(days), np.nan, (days - ORIGIN).astype(float) / DAYS_PER_YEAR)
+    years = years_of(days)
     figures = {"flop": np.where(is_line, np.nan, flop), "cost_amortised_usd": cost}
     sums = {}
     for name, values in figures.items():
