@@ -49,6 +49,23 @@ class Shape(NamedTuple):
         heads = self.width // self.head
         return heads if self.width < GROUPED_FROM else math.gcd(heads, KEY_HEADS)
 
+    @property
+    def feed_forward(self) -> int:
+        """Width of the feed-forward layer: 8/3 of the width, up to a multiple of 256."""
+        return -(-8 * self.width // 3 // 256) * 256
+
+    @property
+    def tied(self) -> bool:
+        """Whether the output shares the embedding's table."""
+        return self.width < TIED_BELOW
+
+    @property
+    def params(self) -> float:
+        """Parameters but for the norms' (under 0.1 %)."""
+        attention = 2.0 * self.width * (self.width + self.key_heads * self.head)
+        tables = VOCABULARY * self.width * (1 if self.tied else 2)
+        return self.depth * (attention + 3.0 * self.width * self.feed_forward) + tables
+
     def config(self) -> dict[str, object]:
         """Return it as a configuration."""
         return {
@@ -57,26 +74,18 @@ class Shape(NamedTuple):
             "num_hidden_layers": self.depth,
             "num_attention_heads": self.width // self.head,
             "num_key_value_heads": self.key_heads,
-            "intermediate_size": -(-8 * self.width // 3 // 256) * 256,
+            "intermediate_size": self.feed_forward,
             "vocab_size": VOCABULARY,
-            "tie_word_embeddings": self.width < TIED_BELOW,
+            "tie_word_embeddings": self.tied,
         }
 
 
 @lru_cache(maxsize=1)
 def _candidates() -> list[tuple[float, Shape]]:
-    """Shapes by their approximate size."""
-    found = []
-    for depth in DEPTHS:
-        for width in _widths():
-            aspect = width / (ASPECT * depth)
-            if 0.4 < aspect < 2.5:
-                shape = Shape(depth, width)
-                # 8/3 h of feed-forward; fewer keys and values make it a little less.
-                each = (4.0 - 2.0 * (1 - shape.key_heads * shape.head / width)) * width**2
-                tables = VOCABULARY * width * (1 if width < TIED_BELOW else 2)
-                found.append((depth * (each + 8.0 * width**2) + tables, shape))
-    return found
+    """Shapes with their sizes, near the aspect of published models."""
+    shapes = (Shape(depth, width) for depth in DEPTHS for width in _widths())
+    near = (shape for shape in shapes if 0.4 < shape.width / (ASPECT * shape.depth) < 2.5)
+    return [(shape.params, shape) for shape in near]
 
 
 def _widths() -> list[int]:
@@ -93,7 +102,7 @@ def shape_of(params: float) -> Shape:
     def off(candidate: tuple[float, Shape]) -> float:
         size, shape = candidate
         aspect = math.log(shape.width / (ASPECT * shape.depth))
-        return abs(math.log(size) - wanted) + 0.1 * abs(aspect)
+        return abs(math.log(size) - wanted) + 0.12 * abs(aspect)
 
     return min(_candidates(), key=off)[1]
 

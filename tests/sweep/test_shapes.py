@@ -16,9 +16,10 @@ SIZES = st.floats(7, 12).map(lambda power: 10.0**power)
 @given(SIZES)
 @example(1.5e7)
 @example(2.4e7)
+@example(10.0**8.34375)
 def test_a_shape_has_about_the_parameters_that_were_asked_for(params: float) -> None:
     _, counted = architecture_of(shape_of(params))
-    assert abs(counted / params - 1) <= (0.12 if params > 5e8 else 0.15)
+    assert abs(counted / params - 1) <= (0.09 if params > 5e8 else 0.14)
 
 
 @given(SIZES)
