@@ -261,6 +261,12 @@ def power_fraction(vendor: str) -> float:
     return table.tpu if is_tpu(vendor) else table.gpu
 
 
+def price_spread(vendor: str) -> Interval:
+    """Return the range of a purchase price, as multiples of it."""
+    multiples = cost_method().uncertainty.multiples
+    return multiples.price_tpu if is_tpu(vendor) else multiples.price_gpu
+
+
 def pue(organisation: str | None) -> float:
     """Return the power usage effectiveness of who runs the data centre.
 

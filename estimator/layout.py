@@ -49,29 +49,65 @@ class Bytes(NamedTuple):
     gradient: float
     master: float
     step: float
+    source: str
 
 
 RECIPES: dict[str, Bytes] = {
-    # Megatron-LM: gradients are accumulated in 32 bits (docs, "distributed optimizer").
-    "megatron": Bytes(weight=2, gathered=2, gradient=4, master=4, step=0),
-    # DeepSpeed ZeRO: 4 psi + 16 psi / n, of which 4 are a 32-bit gradient (its memory estimator).
-    "deepspeed": Bytes(weight=2, gathered=2, gradient=2, master=4, step=4),
-    # Its BF16 optimizer, and nanotron: a 32-bit accumulator beside the 16-bit gradient.
-    "deepspeed-bf16": Bytes(weight=2, gathered=2, gradient=6, master=4, step=0),
-    # torch FSDP: weights rest in 32 bits and are gathered in 16; no other master copy.
-    "fsdp": Bytes(weight=4, gathered=2, gradient=4, master=0, step=0),
+    "megatron": Bytes(
+        weight=2,
+        gathered=2,
+        gradient=4,
+        master=4,
+        step=0,
+        source="Megatron-LM's documentation, distributed optimizer: gradients add up in 32 bits",
+    ),
+    "deepspeed": Bytes(
+        weight=2,
+        gathered=2,
+        gradient=2,
+        master=4,
+        step=4,
+        source="DeepSpeed's memory estimator: 4 psi + 16 psi / n, of which 4 a 32-bit gradient",
+    ),
+    "deepspeed-bf16": Bytes(
+        weight=2,
+        gathered=2,
+        gradient=6,
+        master=4,
+        step=0,
+        source="DeepSpeed's BF16 optimizer, and nanotron: 32 bits beside the 16-bit gradient",
+    ),
+    "fsdp": Bytes(
+        weight=4,
+        gathered=2,
+        gradient=4,
+        master=0,
+        step=0,
+        source="torch FSDP: weights rest in 32 bits and are gathered in 16; no other copy",
+    ),
 }
 
-MOMENTS: dict[str, tuple[float, float]] = {
-    # Of matrices in layers, and of everything else.
-    "adamw": (8.0, 8.0),
-    # Two moments of one byte, with a 32-bit scale for each block of 256 (Dettmers et al. 2021,
-    # arXiv 2110.02861); embeddings stay in 32 bits.
-    "adamw-8bit": (2.0 + 2 * 4 / 256, 8.0),
-    # One moment; embeddings, head and norms are AdamW's (Jordan et al. 2024; Kimi K2).
-    "muon": (4.0, 8.0),
+
+class Moments(NamedTuple):
+    """Bytes of an optimizer's moments for each parameter: of matrices in layers, of all else."""
+
+    matrix: float
+    other: float
+    source: str
+
+
+MOMENTS: dict[str, Moments] = {
+    "adamw": Moments(8.0, 8.0, "two moments of 32 bits"),
+    "adamw-8bit": Moments(
+        2.0 + 2 * 4 / 256,
+        8.0,
+        "Dettmers et al. 2021, arXiv:2110.02861: two of one byte, a 32-bit scale for each 256; "
+        "embeddings in 32 bits",
+    ),
+    "muon": Moments(
+        4.0, 8.0, "Jordan et al. 2024; Kimi K2: one moment, embeddings, head and norms as AdamW"
+    ),
 }
-"""Bytes of an optimizer's moments for each parameter."""
 
 SCORE_BYTES = {"flash": 0.0, "unfused": 2.0}
 """Kept for each head, query and key: the softmax, where attention is not one kernel."""
@@ -83,7 +119,8 @@ softmax, which Megatron-LM overwrites with its gradient and PyTorch does not."""
 
 
 CONTEXT_GB = 1.5
-"""Of a process on a device: 1,271 to 1,573 MiB, as BigScience measured on V100 and A100."""
+CONTEXT_SOURCE = "1,271 to 1,573 MiB, as BigScience measured on V100 and A100"
+"""Of a process on a device."""
 
 COMMUNICATOR_GB = 0.4
 """Of NCCL's buffers, for each kind of parallel group that a rank is in. Not checked."""
@@ -411,7 +448,7 @@ def recipe_columns(layouts: Sequence[Layout]) -> memory.Recipe:
     rows = []
     for each in layouts:
         held = RECIPES[each.used_recipe]
-        matrix, other = MOMENTS[each.optimizer]
+        moments = MOMENTS[each.optimizer]
         trained = 0.0 if each.lora_rank else 1.0
         # Frozen weights rest in the 16 bits that they are computed with.
         weight = held.weight if trained else held.gathered
@@ -420,14 +457,14 @@ def recipe_columns(layouts: Sequence[Layout]) -> memory.Recipe:
                 weight,
                 held.gathered,
                 held.gradient,
-                held.master + matrix,
-                held.master + other,
+                held.master + moments.matrix,
+                held.master + moments.other,
                 held.step,
                 trained,
                 float(each.lora_rank),
                 held.weight,
                 held.gradient,
-                held.master + other,
+                held.master + moments.other,
             )
         )
     return memory.Recipe(*torch.tensor(rows, dtype=torch.float64).T)

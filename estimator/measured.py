@@ -6,12 +6,11 @@ only for a fact that it lacks, or a contradiction in it, and the reason names it
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from .accelerators import Accelerator, find_accelerator
 from .architectures import Architecture, read_architecture
@@ -20,6 +19,7 @@ from .errors import RequestError, shown
 from .generations import Software, software_generation
 from .layout import Layout
 from .remarks import Remarks, read_remarks
+from .specfile import table_rows
 
 REQUIRED = ("gpu", "n_gpus", "n_layers", "hidden", "n_heads", "ffn_hidden", "seq_len", "tp", "pp")
 """Facts without which a step cannot be predicted."""
@@ -47,6 +47,13 @@ class UnusableError(Exception):
     """A row that cannot be a case, with the reason."""
 
 
+class Cited(NamedTuple):
+    """Where rows are from: title and address."""
+
+    title: str
+    address: str
+
+
 @dataclass(frozen=True)
 class MeasuredRow:
     """A measured step.
@@ -54,6 +61,7 @@ class MeasuredRow:
     Attributes:
         row: its number in the file, the header being 1.
         source: where it is from.
+        cited: title and address of that, where the table has them.
         model: as the source calls it.
         gpu: as the source calls it.
         case: what was run.
@@ -67,6 +75,7 @@ class MeasuredRow:
 
     row: int
     source: str
+    cited: Cited
     model: str
     gpu: str
     case: Case
@@ -98,14 +107,9 @@ def read_measured(path: str | Path) -> tuple[list[MeasuredRow], list[Skipped]]:
         text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise RequestError(str(path), f"cannot be read: {error}") from None
-    lines = [line for line in text.splitlines() if not line.startswith("#")]
-    table = csv.DictReader(lines)
-    missing = [name for name in REQUIRED if name not in (table.fieldnames or ())]
-    if missing:
-        raise RequestError(str(path), f"has no column {', '.join(missing)}")
     used: list[MeasuredRow] = []
     skipped: list[Skipped] = []
-    for number, cells in enumerate(table, start=2):
+    for number, cells in enumerate(table_rows(text, str(path), REQUIRED), start=2):
         given = {key: value.strip() for key, value in cells.items() if key and value}
         source = given.get("source_id", "")
         try:
@@ -156,6 +160,7 @@ def _measured(number: int, source: str, cells: Mapping[str, str]) -> MeasuredRow
     return MeasuredRow(
         row=number,
         source=source,
+        cited=Cited(cells.get("source_title") or source, cells.get("source_address", "")),
         model=cells.get("model", ""),
         gpu=cells["gpu"],
         case=case,

@@ -18,11 +18,11 @@ from computebill.kernels.flop import training_flop
 from .accelerators import Accelerator, find_accelerator
 from .architectures import Architecture, read_architecture
 from .architectures.columns import columns
+from .assumptions import peak_assumption
 from .counting import CONVENTIONS, count_flop
 from .errors import RequestError, shown
 from .layout import RECOMPUTE, check_sequence_length
 from .model import default_sequence
-from .run_inputs import Assumption
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -102,13 +102,8 @@ class Utilisation:
             "hardware_flop_per_token": self.hardware_flop_per_token,
             "mfu": self.mfu,
             "hfu": self.hfu,
-            "assumptions": [self._peak().to_dict()],
+            "assumptions": [peak_assumption(self.accelerator, self.precision).to_dict()],
         }
-
-    def _peak(self) -> Assumption:
-        source = self.accelerator.sources[self.accelerator.peak(self.precision).source].title
-        value = f"{self.peak_flop_per_s / 1e12:.6g} TFLOP/s"
-        return Assumption(f"{self.accelerator.title}: peak, dense {self.precision}", value, source)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row a convention: FLOP per token, utilisation."""

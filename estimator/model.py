@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,10 +15,16 @@ from computebill.kernels.operators import Groups, Operators
 from .accelerators import Accelerator, find_accelerator
 from .architectures import Architecture, read_architecture
 from .architectures.columns import Columns, columns
+from .assumptions import GIVEN, Assumption, memory_assumption, sequence_assumption
 from .counting import FlopPerToken, Parameters, count_flop, count_parameters
 from .errors import RequestError
 from .layout import (
+    COMMUNICATOR_GB,
+    CONTEXT_GB,
+    CONTEXT_SOURCE,
     DEGREES,
+    MOMENTS,
+    RECIPES,
     Layout,
     activation_columns,
     check_layout,
@@ -34,7 +40,8 @@ if TYPE_CHECKING:
 GB = 1e9
 RESERVED = 1.05
 """Of a process's memory over its tensors': what the allocator holds in blocks not quite filled.
-The one constant that was set by measurements: the median over their sources (bench/README.md)."""
+The one constant that was set by measurements: the median over their sources
+(bench/memory_accuracy.py)."""
 
 LARGEST_MICRO_BATCH = 4096
 DEFAULT_SEQUENCE = 4096
@@ -42,6 +49,9 @@ DEFAULT_SEQUENCE = 4096
 
 PARTS = ("weights", "gradients", "optimizer", "activations", "other", "total")
 """Of a GPU's memory, as they are told."""
+
+SETTINGS = ("recompute", "optimizer", "attention", "kernels", "micro_batch")
+"""Of a layout, that its memory rests on beside its degrees."""
 
 COMMON = (
     ("1 GPU", Layout()),
@@ -111,6 +121,7 @@ class ModelCard:
         memory: under each layout; where one was asked for, of each of its pipeline stages.
         accelerator: that micro-batches are to fit.
         layout: the one asked for, if any.
+        assumptions: what the counts and the memory rest on.
     """
 
     architecture: Architecture
@@ -120,6 +131,7 @@ class ModelCard:
     memory: tuple[MemoryUse, ...]
     accelerator: Accelerator
     layout: Layout | None
+    assumptions: tuple[Assumption, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form; its keys are a contract."""
@@ -149,6 +161,7 @@ class ModelCard:
             "accelerator_memory_gb": self.accelerator.memory_gb.value,
             "memory_gb": [use.to_dict() for use in self.memory],
             "notes": list(self.architecture.notes),
+            "assumptions": [each.to_dict() for each in self.assumptions],
         }
 
     def to_frame(self) -> pd.DataFrame:
@@ -213,7 +226,38 @@ def describe_model(
         memory=tuple(_memory_uses(batch, sequence, layouts, part, by_stage=by_stage)),
         accelerator=part,
         layout=used if by_stage else None,
+        assumptions=(
+            sequence_assumption(sequence, is_given=sequence_length is not None),
+            memory_assumption(part),
+            *_memory_assumptions([layout for _, layout in layouts], used),
+        ),
     )
+
+
+def _memory_assumptions(layouts: Sequence[Layout], given: Layout) -> Iterator[Assumption]:
+    """Yield what the memory of layouts rests on, beside their degrees."""
+    for name in SETTINGS:
+        source = GIVEN if name in given.model_fields_set else "the default"
+        yield Assumption(name.replace("_", "-"), str(getattr(given, name)), source)
+    for name in dict.fromkeys(layout.used_recipe for layout in layouts):
+        held = RECIPES[name]
+        text = f"{held.weight:g} of weights, {held.gradient:g} of gradients, {held.master:g} of a "
+        text += "master copy"
+        yield Assumption(f"bytes a parameter, {name}", text, held.source)
+    moments = MOMENTS[given.optimizer]
+    yield Assumption(
+        f"bytes a parameter, {given.optimizer}",
+        f"{moments.matrix:g} of moments in layers, {moments.other:g} elsewhere",
+        moments.source,
+    )
+    if given.overhead_gb is not None:
+        yield Assumption("a process on a device", f"{given.overhead_gb:g} GB", GIVEN)
+    else:
+        yield Assumption("a process on a device", f"{CONTEXT_GB:g} GB", CONTEXT_SOURCE)
+        buffers = "buffers of NCCL, for each parallel group of a rank"
+        yield Assumption(buffers, f"{COMMUNICATOR_GB:g} GB", "assumed (not checked)")
+    reserved = "measured runs with a printed memory, the median over sources"
+    yield Assumption("memory reserved over that of tensors", f"{RESERVED:g} times", reserved)
 
 
 def read_layout(layout: Layout | Mapping[str, Any] | None) -> Layout:

@@ -16,13 +16,14 @@ from computebill.kernels import cost, goodput, quantiles
 from computebill.kernels.flop import training_flop
 
 from .accelerators import Accelerator, find_accelerator
+from .assumptions import Assumption
 from .draws import Columns, Method, Settings, settings
 from .errors import shown
 from .layout import Layout
 from .model import PARTS
 from .prices import Commitment
 from .quantity import AtLeastOne, Number, Positive, Share
-from .run_inputs import Assumption, gather_inputs
+from .run_inputs import gather_inputs
 from .run_model import RunModel, count_run_model
 from .sensitivity import Swing, swings
 from .specfile import Name, Spec, read_toml, validate

@@ -8,13 +8,21 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from computebill.kernels.cost import JOULES_PER_KWH, SECONDS_PER_DAY, SECONDS_PER_HOUR
 
 from . import cost_method as method
 from .accelerators import Accelerator
+from .assumptions import (
+    GIVEN,
+    Assumption,
+    peak_assumption,
+    sequence_assumption,
+    source_of,
+    source_title,
+)
 from .cost_method import Interval
 from .errors import RequestError
 from .prices import PurchaseQuote, cloud_price, purchase_price, typical_cloud_price
@@ -25,23 +33,9 @@ if TYPE_CHECKING:
     from .run_model import RunModel
 
 UNKNOWN = constant(math.nan)
-GIVEN = "given"
 LLAMA_3_FAILURES = 419 / (54 * 16384)
 LLAMA_3 = "Grattafiori et al. 2024, arXiv:2407.21783: 419 in 54 days on 16,384 GPUs"
 METHOD = "Cottier et al. 2024, arXiv:2405.21015"
-
-
-@dataclass(frozen=True)
-class Assumption:
-    """An input, as a person reads it."""
-
-    name: str
-    value: str
-    source: str
-
-    def to_dict(self) -> dict[str, str]:
-        """Return the JSON form."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -119,7 +113,7 @@ def _take_model(found: _Gathering, run: RunSpec, model: RunModel | None) -> None
         found.assumptions += [
             Assumption("parameters", f"{int(counts.total):,}", source),
             Assumption("active parameters", f"{int(counts.active):,}", source),
-            Assumption("sequence length", f"{model.card.sequence:,}", _given(run.sequence_length)),
+            sequence_assumption(model.card.sequence, is_given=run.sequence_length is not None),
             Assumption("model FLOP per token", f"{per_token.value:.4g}", run.convention),
         ]
     found.take("params", params)
@@ -142,24 +136,13 @@ def _take_model(found: _Gathering, run: RunSpec, model: RunModel | None) -> None
     found.take("count", run.count or UNKNOWN)
 
 
-def _given(value: object) -> str:
-    return "the model's own limit, at most 4,096" if value is None else GIVEN
-
-
 def _take_accelerator(
     found: _Gathering, run: RunSpec, accelerator: Accelerator, model: RunModel | None
 ) -> None:
     precision = run.precision or accelerator.default_precision
-    figure = accelerator.peak(precision)
     peak = accelerator.peak_flop_per_s(precision)
     found.quantities["peak_flop_per_s"] = constant(peak)
-    found.assumptions.append(
-        Assumption(
-            f"peak, dense {precision}",
-            f"{peak / 1e12:.6g} TFLOP/s",
-            f"{accelerator.name}: {_source(accelerator, figure.source)}",
-        )
-    )
+    found.assumptions.append(peak_assumption(accelerator, precision))
     observed = method.cost_method().mfu.observed
     predicted = None if model is None else model.utilisation(run.convention, peak)
     if run.mfu is not None:
@@ -216,7 +199,7 @@ def _take_price(found: _Gathering, run: RunSpec, accelerator: Accelerator) -> No
         )
         how = ", from its on-demand price and usual discount" if quote.derived else ""
         source = f"{quote.provider}, {quote.commitment}, {quote.date}{how}"
-        source += f": {_source(accelerator, quote.source)}"
+        source += f": {source_title(accelerator, quote.source)}"
         found.take("usd_per_second", constant(quote.usd_per_hour), label, source, scale)
         return
     try:
@@ -258,9 +241,8 @@ def _take_ownership(found: _Gathering, run: RunSpec, accelerator: Accelerator) -
         )
         return
     usd = price_with_server(accelerator, quote)
-    multiples = ranges.multiples
-    spread = multiples.price_tpu if method.is_tpu(accelerator.vendor) else multiples.price_gpu
-    source = f"{quote.kind}, {quote.date or 'undated'}: {_source(accelerator, quote.source)}"
+    spread = method.price_spread(accelerator.vendor)
+    source = f"{quote.kind}, {quote.date or 'undated'}: {source_title(accelerator, quote.source)}"
     if not quote.includes_server:
         source += f"; times {overhead:g} for the server"
     source += f"; range {METHOD}"
@@ -299,13 +281,13 @@ def _take_energy(found: _Gathering, run: RunSpec, accelerator: Accelerator) -> N
     chip = accelerator.power.chip_watt
     found.take("chip_watt", constant(chip.value) if chip else UNKNOWN)
     if chip:
-        source = f"{accelerator.name}: {_source(accelerator, chip.source)}"
+        source = source_of(accelerator, chip.source)
         found.assumptions.append(Assumption("chip power", f"{chip.value:g} W", source))
     server = accelerator.power.server_watt_per_chip
     ratio, source = method.chip_to_server_power(accelerator.title, accelerator.vendor), METHOD
     if server and chip:
         ratio = server.value / chip.value
-        source = f"{accelerator.name}: {_source(accelerator, server.source)}"
+        source = source_of(accelerator, server.source)
     found.take("chip_to_server", constant(ratio), "server power over chip power", source)
     fraction = values.power_fraction_tpu if is_tpu else values.power_fraction_gpu
     found.take("power_fraction", _between(fraction), "average share of rated power", METHOD)
@@ -326,7 +308,8 @@ def _take_electricity(found: _Gathering, run: RunSpec) -> None:
         middle = method.usd_per_kwh(dt.date(year, 1, 1))
         spread = constants.uncertainty.multiples.electricity
         usd = parse_quantity({"p5": middle * spread.p5, "p95": middle * spread.p95})
-        source = f"US industrial, {year}: {constants.electricity.source.removeprefix('Same; ')}"
+        source = constants.electricity.source.removeprefix(f"{METHOD}; ")
+        source = f"US industrial, {year}: {source}"
     found.take("usd_per_joule", usd, "USD per kWh", source, 1 / JOULES_PER_KWH)
     carbon = constants.carbon
     if run.carbon_g_per_kwh is not None:
@@ -340,7 +323,3 @@ def _take_electricity(found: _Gathering, run: RunSpec) -> None:
 def _between(interval: Interval) -> Quantity:
     upper = 1.0 if interval.p95 <= 1.0 else math.inf
     return parse_quantity({"p5": interval.p5, "p95": interval.p95}, upper=upper)
-
-
-def _source(accelerator: Accelerator, key: str) -> str:
-    return accelerator.sources[key].title

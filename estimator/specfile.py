@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import tomllib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, TypeVar
 
@@ -134,10 +134,22 @@ def is_deeper(data: Any, limit: int) -> bool:
     return bool(level)
 
 
-def table_rows(text: str) -> csv.DictReader[str]:
-    """Read a CSV table by its header; lines that start with ``#`` are comments."""
+def table_rows(text: str, name: str = "", needed: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
+    """Yield a CSV table's rows by its header; lines that start with ``#`` are comments.
+
+    Raises:
+        RequestError: naming the file: not a table, or without a column that is needed.
+    """
     lines = [line for line in text.splitlines() if not line.startswith("#")]
-    return csv.DictReader(io.StringIO("\n".join(lines)))
+    table = csv.DictReader(io.StringIO("\n".join(lines)))
+    try:
+        missing = [key for key in needed if key not in (table.fieldnames or ())]
+        if missing:
+            has_none = f"has no column {', '.join(missing)}; needed: {', '.join(needed)}"
+            raise RequestError(name, has_none)
+        yield from table
+    except csv.Error as error:
+        raise RequestError(name, f"is not a CSV table: {error}") from None
 
 
 def validate(model: type[S], data: Mapping[str, Any], name: str, flags: Collection[str] = ()) -> S:

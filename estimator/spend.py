@@ -13,6 +13,7 @@ from torch import Tensor
 from computebill.kernels import quantiles
 from computebill.kernels.cost import SECONDS_PER_HOUR
 
+from .assumptions import Assumption
 from .billing import Outcome, ProgrammeBill
 from .draws import Method, Settings, settings
 from .errors import RequestError
@@ -28,7 +29,6 @@ from .programme import (
 )
 from .quantity import Quantity
 from .regressions import Prediction, Regressions
-from .run_inputs import Assumption
 from .scenarios import ScenarioBill, price_scenarios
 from .sensitivity import Driver, Swing, drivers, swings
 from .summary import Collector, Distribution

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from .assumptions import Assumption, peak_assumption
 from .calibration import (
     Measurements,
     alike,
@@ -128,6 +129,8 @@ class Validation:
             "points": self._points(),
             "profile": {"fitted": str(self.fitted.fitted), "rows": self.fitted.rows},
             "left_out": None,
+            "assumptions": [each.to_dict() for each in self._assumptions()],
+            "sources": {row.source: row.cited._asdict() for row in self.measured.rows},
         }
         if self.left_out is not None:
             found["left_out"] = {
@@ -137,6 +140,17 @@ class Validation:
                 },
             }
         return found
+
+    def _assumptions(self) -> Iterator[Assumption]:
+        """Yield the accelerators' peaks, then the efficiencies."""
+        cases = [row.case for row in self.measured.rows]
+        known = {(each.accelerator.name, each.precision): each for each in cases}
+        for case in known.values():
+            yield peak_assumption(case.accelerator, case.precision)
+        fitted = self.fitted
+        source = f"fitted {fitted.fitted} to {fitted.rows:,} measured steps"
+        for name, value in fitted.values.items():
+            yield Assumption(f"efficiency {name}", f"{value:.4g}", source)
 
     def _points(self) -> list[dict[str, Any]]:
         """Return measured and predicted seconds, with the interval; of very many, some."""

@@ -18,7 +18,7 @@ from ..accelerators import Accelerator, Figure, MatrixProduct, Measured, Peaks, 
 from ..calibration import Measurements, fit, log_errors, measurements
 from ..calibration import profile as fitted_profile
 from ..efficiency import Fitted, read_profile, unbounded
-from ..measured import MeasuredRow
+from ..measured import Cited, MeasuredRow
 from ..writing import replacing
 from .models import step_case
 from .result import PRODUCTS, TERA
@@ -181,6 +181,7 @@ def _row(index: int, step: TrainingStep, accelerator: Accelerator, title: str) -
     return MeasuredRow(
         row=index,
         source=title,
+        cited=Cited(title, ""),
         model=f"{step.shape.hidden} x {step.shape.layers}",
         gpu=accelerator.name,
         case=step_case(step, accelerator, PRODUCTS[step.policy]),

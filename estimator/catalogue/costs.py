@@ -34,12 +34,9 @@ from .derive import Figure, figure, scaled
 LONGEST_RUN = 24.0 * 730
 """Hours beyond which a run's time is not believed."""
 
-PRICE_SPREAD = {"gpu": 2.0, "tpu": 4.0}
-"""95th percentile of a purchase price over its middle, Cottier et al. 2024."""
-
 POWER_SPREAD = 1.4
 CLOUD_SPREAD = 2.0
-"""The same of a chip's power, and of an hour in the cloud."""
+"""95th percentile over the middle: of a chip's power, of an hour in the cloud."""
 
 _MONTHS = np.datetime64("1900-01", "M")
 """The first that is counted."""
@@ -158,7 +155,7 @@ def _part(found: Accelerator, number: str) -> Part:
         method.chip_to_server_power(found.title, found.vendor),
         method.power_fraction(found.vendor),
         method.server_overhead(found.title, found.vendor),
-        PRICE_SPREAD["tpu" if method.is_tpu(found.vendor) else "gpu"],
+        method.price_spread(found.vendor).p95,
     )
 
 

@@ -271,7 +271,8 @@ def _separated(piece: Piece, rows: int) -> Iterator[Batch]:
 def _headings(path: Path, separator: str) -> list[str]:
     """Return the headings of a table; one that is empty is named by its place."""
     with ExitStack() as stack:
-        csv.field_size_limit(LONGEST)
+        # The limit is the whole process's: others read tables too.
+        stack.callback(csv.field_size_limit, csv.field_size_limit(LONGEST))
         try:
             found = next(csv.reader(_Text(path, stack).lines(), delimiter=separator), [])
         except csv.Error as error:

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from ..draws import choose_device
 from ..errors import RequestError, shown
+from .assumptions import assumptions
 from .batch import Counts, Settings, score_table
 from .cells import arrow_column
 from .headers import find_columns
@@ -72,6 +73,7 @@ class Score(Counts):
             ],
             **self.summary.to_dict(),
             "seconds": self.seconds,
+            "assumptions": [each.to_dict() for each in assumptions()],
         }
 
     def to_frame(self) -> pd.DataFrame:

@@ -14,11 +14,12 @@ from torch import Tensor
 from computebill.kernels.cost import SECONDS_PER_HOUR
 
 from ..accelerators import Accelerator, find_accelerator
+from ..assumptions import Assumption
 from ..draws import Columns, Settings
 from ..errors import RequestError
 from ..quantity import Quantity, constant, parse_quantity
 from ..run import RunSpec, evaluate
-from ..run_inputs import LLAMA_3, LLAMA_3_FAILURES, Assumption, gather_inputs
+from ..run_inputs import LLAMA_3, LLAMA_3_FAILURES, gather_inputs
 from ..run_model import count_run_model
 from ..specfile import validate
 from . import serving

@@ -14,10 +14,10 @@ from torch import Tensor
 
 from computebill.kernels.cost import SECONDS_PER_HOUR
 
+from ..assumptions import Assumption
 from ..draws import Method, Settings, settings
 from ..errors import RequestError
 from ..quantity import parse_number
-from ..run_inputs import Assumption
 from ..summary import Collector, Distribution
 from .draws import FIGURES, SweepDraws
 from .packing import Schedule, pack

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import json
 import os
 import signal
@@ -320,6 +321,13 @@ def test_parts_go_by_the_order_of_the_files(tmp_path: Path) -> None:
     with pytest.raises(cb.RequestError, match="parts are of other catalogues"):
         cb.score_files([b, a], out, resume=True)
     assert models(out) == [f"m{i}" for i in range(6)]
+
+
+def test_longer_cells_are_read_without_a_trace(tmp_path: Path) -> None:
+    before = csv.field_size_limit()
+    path = catalogue(tmp_path / "c.csv", 3, **{"Notes": "m" * 200_000})
+    assert cb.score_files([path], tmp_path / "o.csv").rows_scored == 3
+    assert csv.field_size_limit() == before
 
 
 def test_a_file_counts_once_however_it_is_named(

@@ -246,6 +246,8 @@ def test_tables_that_cannot_be_used(write: Write, tmp_path: Path) -> None:
         validate(path)
     with pytest.raises(cb.RequestError, match="cannot be read"):
         validate(tmp_path / "none.csv")
+    with pytest.raises(cb.RequestError, match="is not a CSV table: field larger than"):
+        validate(write({"model": "m" * 140_000}))
 
 
 EVIDENCE = os.environ.get("COMPUTEBILL_EVIDENCE")

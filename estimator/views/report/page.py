@@ -227,7 +227,8 @@ def together(text: str) -> str:
 def _source(source: Any) -> str:
     title, address = escape(source.get("title") or ""), str(source.get("address") or "")
     if address.startswith(("https://", "http://")):
-        title = f'<a href="{escape(address)}" rel="noreferrer">{title}</a>'
+        address, _, where = address.partition(" ")
+        title = f'<a href="{escape(address)}" rel="noreferrer">{title}</a> {escape(where)}'.strip()
     elif address:
         title = f"{title} ({escape(address)})"
     more = [escape(source[key]) for key in ("licence", "note") if source.get(key)]

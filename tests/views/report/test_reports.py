@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from computebill.errors import RequestError
-from computebill.views.report import reports_of
+from computebill.views.report import page, reports_of
 from computebill.views.report.document import Chart, Report, Table, distribution, figure, signed
 
 Results = dict[str, dict[str, Any]]
@@ -57,10 +57,18 @@ def test_the_answer_has_the_interval(results: Results) -> None:
 
 
 def test_assumptions_and_sources(results: Results) -> None:
-    for kind in ("run", "plan", "sweep", "spend", "mfu"):
+    for kind in KINDS:
         assert one(results[kind]).assumptions, kind
         assert all(source for _, _, source in one(results[kind]).assumptions), kind
     assert one(results["spend"]).sources
+    assert [each["title"] for each in one(results["validate"]).sources] == ["a", "b"]
+
+
+def test_an_address_may_say_where_in_it(results: Results) -> None:
+    cited = {"title": "Megatron", "address": "https://example.org/x (figure 3)"}
+    result = {**results["validate"], "sources": {"a": cited}}
+    text = page.render(reports_of([("x.json", result)]))
+    assert '<a href="https://example.org/x" rel="noreferrer">Megatron</a> (figure 3)' in text
 
 
 def test_the_charts_worth_having(results: Results) -> None:
