@@ -50,6 +50,13 @@ def memory_assumption(accelerator: Accelerator) -> Assumption:
     return Assumption("memory of an accelerator", f"{memory.value:g} GB", source)
 
 
+def bandwidth_assumption(accelerator: Accelerator) -> Assumption:
+    """Return the bandwidth of an accelerator's memory."""
+    bandwidth = accelerator.memory_bandwidth_gb_s
+    source = source_of(accelerator, bandwidth.source)
+    return Assumption("bandwidth of its memory", f"{bandwidth.value:g} GB/s", source)
+
+
 def sequence_assumption(length: int, *, is_given: bool) -> Assumption:
     """Return the tokens of a sequence."""
     source = GIVEN if is_given else "the model's own limit, at most 4,096"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,6 +18,12 @@ from computebill.kernels.measure.outcome import Skip
 from computebill.kernels.measure.step import Block, TrainingStep
 
 from ..accelerators import Accelerator
+from ..assumptions import (
+    Assumption,
+    bandwidth_assumption,
+    memory_assumption,
+    peak_assumption,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -195,7 +201,18 @@ class Bench:
             "check_mape": self.check_error,
             "check_quiet": {"steps": len(self.quiet_checks), "mape": self.quiet_error},
             "skipped": [asdict(each) for each in self.skipped],
+            "assumptions": [each.to_dict() for each in self._assumptions()],
         }
+
+    def _assumptions(self) -> Iterator[Assumption]:
+        """Yield the datasheet's figures that the measured ones stand beside."""
+        known = self.datasheet
+        if known is None:
+            return
+        for dtype in known.precisions:
+            yield peak_assumption(known, dtype)
+        yield memory_assumption(known)
+        yield bandwidth_assumption(known)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row a measurement: what it is of, and its seconds and rate."""
@@ -349,7 +366,11 @@ def _product(product: Product, is_best: bool) -> dict[str, Any]:
         "n": product.n,
         "k": product.k,
         "dtype": product.dtype,
+        "flop": product.flop,
         "tflops": product.flop_per_s / TERA,
+        # The slow end of the times is the low end of the rate.
+        "p5_tflops": product.flop / product.timing.p95 / TERA,
+        "p95_tflops": product.flop / product.timing.p5 / TERA,
         **_timing(product.timing),
         "best": is_best,
     }

@@ -7,7 +7,17 @@ from pathlib import Path
 
 import click
 
-from .options import FILE, about, print_tables, profiles_option, progress_bar, to_json
+from .options import (
+    FILE,
+    about,
+    check_page,
+    html_option,
+    print_tables,
+    profiles_option,
+    progress_bar,
+    to_json,
+    write_own_page,
+)
 
 STEPS = 1000
 """Of the progress bar."""
@@ -30,6 +40,7 @@ STEPS = 1000
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:1.")
 @profiles_option
+@html_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option(
     "-o",
@@ -45,6 +56,7 @@ def command(
     check: bool,
     device: str,
     profiles: tuple[Path, ...],
+    html: Path | None,
     as_json: bool,
     output: Path | None,
 ) -> None:
@@ -57,6 +69,7 @@ def command(
     computebill bench --check -o my-gpu.toml
     computebill run llama-3-8b.toml --accelerator ./my-gpu.toml
     """  # noqa: D301 -- click reads the backslash
+    check_page(html)
     if output is not None:
         _check_output(output)
     from ..benchmark import bench, write_accelerator
@@ -78,10 +91,12 @@ def command(
             progress=progress,
         )
     is_written = output is not None and found.profile is not None
+    result = {**found.to_dict(), "file": str(output) if is_written else None}
+    result["about"] = about(result)
+    if html is not None:
+        write_own_page(result, html)
     if as_json:
-        file = str(output) if is_written else None
-        result = {**found.to_dict(), "file": file}
-        click.echo(to_json({**result, "about": about(result)}))
+        click.echo(to_json(result))
     else:
         from ..views import bench as view
 

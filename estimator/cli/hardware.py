@@ -2,11 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import click
 
-from .options import F, print_tables, profiles_option
+from .options import (
+    F,
+    about,
+    check_page,
+    html_option,
+    print_tables,
+    profiles_option,
+    to_json,
+    write_own_page,
+)
+
+
+class Shared(NamedTuple):
+    """Options that all forms of the command take, before and after the form's name."""
+
+    profiles: tuple[Path, ...]
+    as_json: bool
+    html: Path | None
+
+    def after(self, outer: Shared) -> Shared:
+        """Return these, and those that were given before the form's name."""
+        profiles = (*self.profiles, *outer.profiles)
+        return Shared(profiles, self.as_json or outer.as_json, self.html or outer.html)
 
 
 def shared_options(function: F) -> F:
@@ -14,30 +38,28 @@ def shared_options(function: F) -> F:
     as_json = click.option(
         "--json", "as_json", is_flag=True, help="Print one JSON object and nothing else."
     )
-    return profiles_option(as_json(function))
+    return profiles_option(as_json(html_option(function)))
 
 
 @click.group("hardware", invoke_without_command=True)
 @shared_options
 @click.pass_context
-def command(context: click.Context, profiles: tuple[Path, ...], as_json: bool) -> None:
+def command(context: click.Context, /, **shared: Any) -> None:
     """List the accelerators that are known, and where each figure comes from.
 
     Examples: computebill hardware; computebill hardware show "NVIDIA H100 SXM5 80GB"
     """
-    context.obj = (profiles, as_json)
+    context.obj = Shared(**shared)
     if context.invoked_subcommand is None:
-        _print_list(profiles, as_json)
+        _print_list(context.obj)
 
 
 @command.command("list")
 @shared_options
 @click.pass_obj
-def list_command(
-    outer: tuple[tuple[Path, ...], bool], profiles: tuple[Path, ...], as_json: bool
-) -> None:
+def list_command(outer: Shared, /, **shared: Any) -> None:
     """List every accelerator: peaks, memory, power, a typical price."""
-    _print_list((*profiles, *outer[0]), as_json or outer[1])
+    _print_list(Shared(**shared).after(outer))
 
 
 @command.command("show")
@@ -45,36 +67,38 @@ def list_command(
 @click.option("--prices", "all_prices", is_flag=True, help="Show every cloud price on record.")
 @shared_options
 @click.pass_obj
-def show_command(
-    outer: tuple[tuple[Path, ...], bool],
-    name: str,
-    all_prices: bool,
-    profiles: tuple[Path, ...],
-    as_json: bool,
-) -> None:
+def show_command(outer: Shared, /, name: str, all_prices: bool, **shared: Any) -> None:
     """Show one accelerator, each figure with its source.
 
     NAME is any name in use (h100-sxm, "GeForce RTX 4090", Trillium) or a profile's file.
     """
+    given = Shared(**shared).after(outer)
+    check_page(given.html)
     from ..accelerators import find_accelerator
-
-    accelerator = find_accelerator(name, (*profiles, *outer[0]))
-    if as_json or outer[1]:
-        click.echo(accelerator.model_dump_json(exclude_none=True, indent=2))
-        return
     from ..views.hardware import profile_view
 
-    print_tables(profile_view(accelerator, all_prices=all_prices))
+    accelerator = find_accelerator(name, given.profiles)
+    _emit(
+        accelerator.model_dump(mode="json", exclude_none=True),
+        given,
+        lambda: profile_view(accelerator, all_prices=all_prices),
+    )
 
 
-def _print_list(profiles: tuple[Path, ...], as_json: bool) -> None:
-    import json
-
+def _print_list(given: Shared) -> None:
+    check_page(given.html)
     from ..accelerators import list_accelerators
     from ..views.hardware import summary_rows, summary_table
 
-    rows = summary_rows(list_accelerators(profiles))
-    if as_json:
-        click.echo(json.dumps({"accelerators": rows}, indent=2, ensure_ascii=False))
-        return
-    print_tables([summary_table(rows)])
+    rows = summary_rows(list_accelerators(given.profiles))
+    _emit({"accelerators": rows}, given, lambda: [summary_table(rows)])
+
+
+def _emit(result: dict[str, Any], given: Shared, tables: Callable[[], Iterable[Any]]) -> None:
+    result = {**result, "about": about(result)}
+    if given.html is not None:
+        write_own_page(result, given.html)
+    if given.as_json:
+        click.echo(to_json(result))
+    else:
+        print_tables(tables())

@@ -239,7 +239,8 @@ def about(result: dict[str, Any]) -> dict[str, Any]:
     told = {"command": shlex.join(["computebill", *click.get_current_context().meta[ARGUMENTS]])}
     told |= {name: version(name) for name in ("computebill", "torch")}
     drawn = result["programmes"][0] if result.get("programmes") else result
-    settings = {key: drawn[key] for key in ("samples", "seed", "method", "device") if key in drawn}
+    keys = ("samples", "seed", "method", "device")
+    settings = {key: drawn[key] for key in keys if isinstance(drawn.get(key), str | int)}
     return {**told, "date": dt.date.today().isoformat(), **settings}
 
 

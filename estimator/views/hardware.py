@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.table import Table
 from rich.text import Text
@@ -122,13 +122,37 @@ def _figure_table(accelerator: Accelerator) -> Table:
     table = tables.table("Figures of one chip")
     for column in ("figure", "value", "unit", "source", "note"):
         table.add_column(column, justify="right" if column == "value" else "left")
+    for row in figure_rows(accelerator):
+        table.add_row(row.name, row.value, row.unit, row.source, _marked(row.note))
+    return table
+
+
+def _marked(note: str) -> Text:
+    text = Text(note)
+    text.highlight_words([UNCHECKED], style="yellow")
+    return text
+
+
+class FigureRow(NamedTuple):
+    """A figure of one chip, as a table has it; the source is a key of the profile's."""
+
+    name: str
+    value: str
+    unit: str
+    source: str
+    note: str
+
+
+def figure_rows(accelerator: Accelerator) -> Iterator[FigureRow]:
+    """Yield the figures of one chip, prices apart."""
     for path, cited in accelerator.cited():
         if isinstance(cited, Price):
             continue
         label, value = _label_and_value(path, cited)
         unit = next((text for start, text in UNITS.items() if path.startswith(start)), "")
-        table.add_row(label, value, unit, cited.source, _note(accelerator, cited))
-    return table
+        mark = "" if accelerator.is_checked(cited) else UNCHECKED
+        note = "; ".join(text for text in (mark, cited.note) if text)
+        yield FigureRow(label, value, unit, cited.source, note)
 
 
 def _label_and_value(path: str, cited: Cited) -> tuple[str, str]:
@@ -142,14 +166,8 @@ def _label_and_value(path: str, cited: Cited) -> tuple[str, str]:
     return path, _number(value) if isinstance(value, float) else str(value)
 
 
-def _note(accelerator: Accelerator, cited: Cited) -> Text:
-    text = Text(cited.note)
-    if not accelerator.is_checked(cited):
-        text = Text(UNCHECKED, style="yellow").append(f"; {cited.note}" if cited.note else "")
-    return text
-
-
-def _price_notes(price: Price) -> str:
+def price_notes(price: Price) -> str:
+    """Return what a reader should know of a price."""
     return "; ".join(_price_remarks(price))
 
 
@@ -170,12 +188,13 @@ def _purchase_table(accelerator: Accelerator) -> Table:
         table.add_column(column, justify="right" if column == "USD" else "left")
     for price in accelerator.prices.purchase:
         table.add_row(
-            str(price.date), _usd_range(price), price.kind, price.source, _price_notes(price)
+            str(price.date), usd_range(price), price.kind, price.source, price_notes(price)
         )
     return table
 
 
-def _usd_range(price: PurchasePrice) -> str:
+def usd_range(price: PurchasePrice) -> str:
+    """Return a purchase price, or its two ends."""
     low = f"{price.low_usd:,.0f}"
     return low if price.low_usd == price.high_usd else f"{low} to {price.high_usd:,.0f}"
 
@@ -192,18 +211,23 @@ def _cloud_table(accelerator: Accelerator, all_prices: bool) -> Table:
         table.add_row(
             str(price.date),
             price.provider,
-            *_cloud_amounts(price),
+            *("" if usd is None else f"{usd:.2f}" for usd in cloud_amounts(price).values()),
             price.kind,
             price.source,
-            _price_notes(price),
+            price_notes(price),
         )
     return table
 
 
-def _cloud_amounts(price: CloudPrice) -> Iterator[str]:
-    amounts = (price.on_demand_usd, price.committed_1y_usd, price.committed_3y_usd)
-    for usd in (*amounts, price.spot_usd, price.capacity_block_usd):
-        yield "" if usd is None else f"{usd:.2f}"
+def cloud_amounts(price: CloudPrice) -> dict[str, float | None]:
+    """Return what an hour costs, USD, by the way it is rented."""
+    return {
+        "on demand": price.on_demand_usd,
+        "1 year": price.committed_1y_usd,
+        "3 years": price.committed_3y_usd,
+        "spot": price.spot_usd,
+        "block": price.capacity_block_usd,
+    }
 
 
 def _source_table(accelerator: Accelerator) -> Table:

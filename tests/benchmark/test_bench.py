@@ -69,8 +69,11 @@ def test_a_bench_fits_checks_and_writes_what_commands_take(
 ) -> None:
     measuring()
     path = tmp_path / "my-cpu.toml"
-    result = invoke("--quick", "--check", "--json", "-o", str(path), "--device", "cpu")
+    page = tmp_path / "page.html"
+    outputs = ("--json", "-o", str(path), "--html", str(page))
+    result = invoke("--quick", "--check", *outputs, "--device", "cpu")
     assert result.exit_code == 0, result.output
+    assert "Some CPU reaches 0.200" in page.read_text()
     found = json.loads(result.stdout)
     assert found.keys() >= KEYS
     assert found["matmul"][0].keys() >= {"m", "n", "k", "dtype", "tflops"}

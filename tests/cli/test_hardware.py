@@ -81,7 +81,10 @@ def test_show_as_json_is_the_whole_profile() -> None:
         "note": "",
     }
     assert profile["sources"]["vendor"]["address"].startswith("https://")
-    assert parsed("--json", "show", "h100") == profile
+    other = parsed("--json", "show", "h100")
+    assert other.pop("about")["command"] == "computebill hardware --json show h100"
+    assert profile.pop("about")["computebill"]
+    assert other == profile
 
 
 def test_doubtful_prices_and_variants_are_told() -> None:
@@ -123,3 +126,27 @@ def test_a_missing_profile_directory_ends_with_status_2(tmp_path: Path) -> None:
     result = run("list", "--profiles", str(tmp_path / "none"))
     assert result.exit_code == 2
     assert "is not a directory" in result.stderr
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_a_page_of_one_or_all(tmp_path: Path, before: bool) -> None:
+    page = ["--html", str(tmp_path / "page.html")]
+    assert run(*page).exit_code == 0
+    assert "What an hour costs" in (tmp_path / "page.html").read_text()
+    show = ["show", "h100"]
+    assert run(*page, *show).exit_code == 0 if before else run(*show, *page).exit_code == 0
+    text = (tmp_path / "page.html").read_text()
+    assert "NVIDIA H100 SXM5 80GB" in text
+    assert "Price of an hour, by day and provider" in text
+    wrong = run("--html", "page.pdf")
+    assert wrong.exit_code == 2
+    assert "--html: got 'page.pdf'; allowed: .html" in wrong.output
+
+
+def test_a_profile_of_few_figures_has_a_page(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(PROFILE)
+    page = tmp_path / "page.html"
+    result = run("show", str(tmp_path / "mine.toml"), "--html", str(page))
+    assert result.exit_code == 0, result.output
+    assert "My [bold] chip reaches 500 TFLOP/s dense in fp16" in page.read_text()
+    assert "not re-checked; as told" in page.read_text()

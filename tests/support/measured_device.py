@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import torch
 
-from computebill.accelerators import Accelerator, Figure, Peaks, Source
+from computebill.accelerators import Accelerator, Figure, Peaks, Source, find_accelerator
 from computebill.benchmark.models import Sizes, step_case
+from computebill.benchmark.result import Bench, Change, Checked, Timed
 from computebill.cases import case_columns, step_times
 from computebill.efficiency import bounded, read_profile, unbounded
+from computebill.kernels.measure.attention import Attention, AttentionShape
 from computebill.kernels.measure.clock import Timing
+from computebill.kernels.measure.collectives import Collective
 from computebill.kernels.measure.copies import Traffic
 from computebill.kernels.measure.devices import Hardware
+from computebill.kernels.measure.host import Launches
 from computebill.kernels.measure.matmul import Product, Search
-from computebill.kernels.measure.step import TrainingStep
+from computebill.kernels.measure.model import Shape
+from computebill.kernels.measure.outcome import Skip
+from computebill.kernels.measure.step import Block, TrainingStep
 
 CPU = torch.device("cpu")
 
@@ -87,3 +94,33 @@ def as_predicted(sizes: Sizes, accelerator: Accelerator, slower: float = 1.0) ->
         sizes.shape, sizes.batch, sizes.sequence, "fp32", False, timing(seconds), part, part, part,
         None,
     )  # fmt: skip
+
+
+def whole_bench() -> Bench:
+    """A result that has something of everything, beside the H100's datasheet."""
+    shape = Shape(256, 4, 4, 4, 64, 768, 8192, False)
+    step = as_predicted(Sizes(shape, 4, 256), plain_cpu())
+    attention = AttentionShape(4, 4, 4, 256, 64)
+    tried = (product("bf16", 600.0).best, product("bf16", 700.0).best)
+    return Bench(
+        date=dt.date(2026, 11, 22),
+        version="0.1.0",
+        budget="quick",
+        seconds=40.0,
+        is_interrupted=False,
+        device=hardware(kind="cuda", name="Some GPU"),
+        datasheet=find_accelerator("h100-sxm"),
+        remarks=("busy with other work (20%): times will be too long",),
+        results=(
+            Search(tried[1], tried, ()),
+            traffic(gb_s=2900.0),
+            Launches(timing(5e-6)),
+            Attention(attention, "flash", "bf16", timing(1e-4), timing(3e-4)),
+            Block(shape, 4, 256, "autocast", False, timing(1e-3), timing(2e-3)),
+            Timed(step, 1e12),
+            *(Collective("all-reduce", "nccl", 2, size, timing(1e-3)) for size in (2**20, 2**24)),
+        ),
+        skipped=(Skip("fp8 products", "no such kernel"),),
+        changes=(Change("8B decoder", 2.0, 2.5),),
+        checks=(Checked(Timed(step, 1e12), step.whole.seconds * 1.1, step.whole.seconds * 2),),
+    )

@@ -9,14 +9,17 @@ from typing import Any
 
 from click.testing import CliRunner
 from known import LLAMA_8B
+from measured_device import whole_bench
 
 from computebill.cli import main
+from computebill.cli.options import to_json
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 RUN = ("run", "--params", "7B", "--tokens", "2T", "--accelerator", "h100", "--count", "512")
 RUN += ("--mfu", "0.3..0.45", "--price", "1.5..3", "--samples", "512", "--json")
 FIT = ("--tokens", "1T", "--accelerator", "h100", "--global-batch", "512")
 FIT += ("--sequence-length", "4096", "--price", "2")
+BENCH_ABOUT = {"command": "computebill bench --json", "computebill": "0.1.0"}
 SPEED = ("--tokens-per-second", "9000", "--accelerator", "h100")
 SWEEP = """
 name = "Mine"
@@ -82,4 +85,7 @@ def all_results(folder: Path) -> dict[str, dict[str, Any]]:
         "spends": told("spend", lab, "openai-2024", "--samples", "512", "--json"),
         "score": told("score", catalogue, "-o", str(folder / "scored.csv"), "--json"),
         "validate": told("validate", str(measured), "--json"),
+        "hardware": told("hardware", "--json"),
+        "hardware-show": told("hardware", "show", "h100", "--json"),
+        "bench": {**json.loads(to_json(whole_bench().to_dict())), "about": BENCH_ABOUT},
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from . import catalogue, model, plan, run, spend, sweep, validation
+from . import bench, catalogue, hardware, model, plan, run, spend, sweep, validation
 from .document import Report, Result, refuse
 
 PROGRAMMES = "programmes"
@@ -28,6 +28,9 @@ KINDS: dict[str, tuple[frozenset[str], Callable[[Result], Report]]] = {
     "model": (frozenset({"flop_per_token", "memory_gb", "model_type"}), model.report),
     "mfu": (frozenset({"mfu", "hfu", "peak_flop_per_s"}), model.utilisation),
     "run": (RUN_KEYS, run.report),
+    "bench": (frozenset({"matmul", "check_mape", "skipped"}), bench.report),
+    "hardware": (frozenset({"accelerators"}), hardware.listed),
+    "hardware show": (frozenset({"peak_tflops", "memory_gb", "sources"}), hardware.shown),
 }
 """Keys that tell a command's result, and what tells it; the first that fits is taken."""
 

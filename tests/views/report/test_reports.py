@@ -13,6 +13,7 @@ from computebill.views.report.document import Chart, Report, Table, distribution
 
 Results = dict[str, dict[str, Any]]
 KINDS = ("run", "laid-out", "plan", "model", "mfu", "sweep", "spend", "score", "validate")
+KINDS += ("bench", "hardware", "hardware-show")
 
 
 def one(result: dict[str, Any], *others: dict[str, Any]) -> Report:
@@ -33,7 +34,8 @@ def test_a_report_says_what_its_result_says(results: Results, kind: str) -> None
     report = one(results[kind])
     assert re.search(r"\d.*\.$", report.answer)
     assert report.charts()
-    assert report.about["command"].startswith(f"computebill {kind.replace('laid-out', 'run')} ")
+    command = kind.replace("laid-out", "run").replace("-", " ")
+    assert report.about["command"].startswith(f"computebill {command} ")
     for table in tables(report):
         assert table.rows, table.title
         assert {len(row) for row in table.rows} == {len(table.headings)}
@@ -57,11 +59,31 @@ def test_the_answer_has_the_interval(results: Results) -> None:
 
 
 def test_assumptions_and_sources(results: Results) -> None:
-    for kind in KINDS:
+    for kind in set(KINDS) - {"hardware"}:  # which has one accelerator's sources a page
         assert one(results[kind]).assumptions, kind
         assert all(source for _, _, source in one(results[kind]).assumptions), kind
     assert one(results["spend"]).sources
     assert [each["title"] for each in one(results["validate"]).sources] == ["a", "b"]
+
+
+def test_what_a_device_reaches_stands_beside_its_datasheet(results: Results) -> None:
+    report = one(results["bench"])
+    # 700 of 989.4 TFLOP/s; 1.03 and 0.98 of the median time, so the low end is 700 / 1.03.
+    assert "reaches 700 (680–714) TFLOP/s in bf16 products, 70.7 % of its" in report.answer
+    assert report.answer.endswith("1 of them, were predicted 10.0 % off.")
+    cells = {row[0]: row[2:] for row in tables(report)[0].rows}
+    assert cells["memory copy, GB/s"] == ("2,900", "3,350", "86.6 %")
+    names = [name for name, *_ in report.assumptions]
+    assert {"peak, dense bf16", "bandwidth of its memory"} <= set(names)
+
+
+def test_an_accelerator_s_figures_have_their_sources(results: Results) -> None:
+    report = one(results["hardware-show"])
+    told = {name: (value, source) for name, value, source in report.assumptions}
+    assert told["peak_tflops.bf16"] == ("989.4 TFLOP/s dense", "NVIDIA H100 product page")
+    prices = tables(report)[0]
+    assert len(prices.rows) > 50
+    assert any("doubtful, not used" in row[-1] for row in prices.rows)
 
 
 def test_an_address_may_say_where_in_it(results: Results) -> None:
@@ -133,7 +155,7 @@ def test_results_of_before_have_a_page_too(results: Results) -> None:
     [
         ([1], "x.json: allowed: one JSON object"),
         ({}, "x.json: is no result of a command that has a page; expected keys: final_share"),
-        ({"accelerators": []}, "got ['accelerators']"),
+        ({"gpus": []}, "got ['gpus']"),
         ({"programmes": [1]}, "x.json: programmes: allowed: a list of objects"),
         ({"final_share": 1, "reported": 1, "runs": 1}, "x.json: a key of the result is missing"),
         ({"cost_ways_usd": 1, "gpu_hours": "a", "mfu": 1}, "x.json: "),
