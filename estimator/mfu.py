@@ -6,7 +6,7 @@ by another.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from computebill.kernels.flop import training_flop
 from .accelerators import Accelerator, find_accelerator
 from .architectures import Architecture, read_architecture
 from .architectures.columns import columns
-from .assumptions import peak_assumption
+from .assumptions import GIVEN, Assumption, as_text, peak_assumption, sequence_assumption
 from .counting import CONVENTIONS, count_flop
 from .errors import RequestError, shown
 from .layout import RECOMPUTE, check_sequence_length
@@ -62,6 +62,7 @@ class Utilisation:
         tokens_per_second_per_gpu: the speed.
         flop_per_token: model FLOP, by convention; those that need an architecture may be None.
         hardware_flop_per_token: what was really computed; None without an architecture.
+        assumptions: what was given, and the peak.
     """
 
     model: str
@@ -72,6 +73,7 @@ class Utilisation:
     tokens_per_second_per_gpu: float
     flop_per_token: Mapping[str, float | None]
     hardware_flop_per_token: float | None
+    assumptions: tuple[Assumption, ...]
 
     def share(self, flop_per_token: float | None) -> float | None:
         """Return the share of the peak that so many FLOP per token are."""
@@ -102,7 +104,7 @@ class Utilisation:
             "hardware_flop_per_token": self.hardware_flop_per_token,
             "mfu": self.mfu,
             "hfu": self.hfu,
-            "assumptions": [peak_assumption(self.accelerator, self.precision).to_dict()],
+            "assumptions": [each.to_dict() for each in self.assumptions],
         }
 
     def to_frame(self) -> pd.DataFrame:
@@ -185,7 +187,37 @@ def utilisation(
         tokens_per_second_per_gpu=_tokens_per_second(speed, sequence, stacks, flop, peak),
         flop_per_token=flop,
         hardware_flop_per_token=hardware,
+        assumptions=(
+            *_speed_told(speed),
+            *_work_told(name, params_active, sequence, sequence_length, recompute, lora_rank),
+            peak_assumption(part, used),
+        ),
     )
+
+
+def _speed_told(speed: Speed) -> Iterator[Assumption]:
+    for name, value in vars(speed).items():
+        if value is not None:
+            yield Assumption(name.replace("_", " "), as_text(value), GIVEN)
+
+
+def _work_told(
+    model: str,
+    params_active: float | None,
+    sequence: int | None,
+    given: float | None,
+    recompute: str,
+    lora_rank: int,
+) -> Iterator[Assumption]:
+    if params_active is not None:
+        yield Assumption("active parameters", as_text(params_active), GIVEN)
+    else:
+        yield Assumption("FLOP per token", "counted from the configuration", model)
+        yield Assumption("recompute", recompute, "given, or the default: none")
+    if sequence is not None:
+        yield sequence_assumption(sequence, is_given=given is not None)
+    if lora_rank:
+        yield Assumption("rank of adapters", str(lora_rank), GIVEN)
 
 
 def _tokens_per_second(

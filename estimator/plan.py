@@ -17,6 +17,7 @@ from computebill.kernels import search
 
 from .accelerators import Accelerator, find_accelerator
 from .architectures import Architecture, read_architecture
+from .assumptions import given_inputs
 from .draws import choose_device
 from .efficiency import Fitted, bounded, efficiencies_of, read_profile, unbounded
 from .errors import RequestError
@@ -38,6 +39,10 @@ FITS = "fits the memory"
 """The rule that only the model's and the layout's bytes decide."""
 
 OBJECTIVES = {"time": "days", "cost": "cost_usd", "energy": "energy_mwh"}
+
+
+NO_INPUTS = ("name", "top")
+"""Of a plan's fields, that decide nothing."""
 
 
 @dataclass(frozen=True)
@@ -159,6 +164,7 @@ class Plan:
             "feasible": self.feasible,
             "excluded": dict(self.excluded),
             "search_seconds": self.search_seconds,
+            "inputs": [each.to_dict() for each in given_inputs(self.spec, left_out=NO_INPUTS)],
             "assumptions": figures["assumptions"],
             "samples": figures["samples"],
             "seed": figures["seed"],

@@ -39,6 +39,7 @@ class ScenarioBill:
         gpu_hours: of all.
         cost_usd: at the programme's price.
         explained: share of the programme's exploration.
+        spec: its experiments, as they were priced.
     """
 
     scenario: Scenario
@@ -47,6 +48,7 @@ class ScenarioBill:
     gpu_hours: Distribution
     cost_usd: Distribution
     explained: Distribution
+    spec: SweepSpec
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -139,6 +141,7 @@ def _priced(
         gpu_hours=rows[0],
         cost_usd=rows[1],
         explained=rows[2],
+        spec=spec,
     )
 
 

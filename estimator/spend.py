@@ -19,15 +19,13 @@ from .draws import Method, Settings, settings
 from .errors import RequestError
 from .programme import (
     BASE_VARIANT,
-    SIZE_KEYS,
     Change,
     LoadedProgramme,
     Programme,
-    Regression,
     Run,
     load_programme,
 )
-from .quantity import Quantity
+from .programme_inputs import programme_assumptions, scenario_inputs, sources_of
 from .regressions import Prediction, Regressions
 from .scenarios import ScenarioBill, price_scenarios
 from .sensitivity import Driver, Swing, drivers, swings
@@ -217,13 +215,20 @@ class SpendEstimate:
             "variants": [variant.to_dict() for variant in self.variants],
             "scenarios": [scenario.to_dict() for scenario in self.scenarios],
             "joint": self.joint.to_dict() if self.joint else None,
-            "assumptions": [each.to_dict() for each in _assumptions(self.programme)],
-            "sources": {key: source.model_dump() for key, source in self.programme.sources.items()},
+            "assumptions": [each.to_dict() for each in self._assumptions()],
+            "sources": {
+                key: source.model_dump()
+                for key, source in sources_of(self.programme, self.scenarios).items()
+            },
             "samples": self.settings.samples,
             "seed": self.settings.seed,
             "device": self.settings.device,
             "method": self.settings.method,
         }
+
+    def _assumptions(self) -> Iterator[Assumption]:
+        yield from programme_assumptions(self.programme)
+        yield from scenario_inputs(self.scenarios)
 
     def bill_share(self, skipped: float) -> dict[str, float]:
         """Return p5, p50 and p95 of a follower's bill over the leader's, the same draw by draw."""
@@ -455,31 +460,6 @@ def _reported(programme: Programme) -> dict[str, float]:
         key = f"{item.counts_as}_usd"
         sums[key] = sums.get(key, 0.0) + total
     return sums
-
-
-def _assumptions(programme: Programme) -> Iterator[Assumption]:
-    """Yield every number that went in, with its source."""
-    titles = {key: source.title for key, source in programme.sources.items()}
-    for item in programme.reported:
-        signs = ((term, "less " if term.sign < 0 else "") for term in item.periods)
-        amounts = ", ".join(f"{sign}{term.amount.text} ({term.period})" for term, sign in signs)
-        yield Assumption(item.item, f"{amounts} {item.currency}", titles[item.source])
-    for name, rate in programme.currencies.items():
-        yield Assumption(f"{name} per USD", f"{rate.per_usd:g}", titles[rate.source])
-    assumed = programme.assumptions
-    for label, each in (("utilisation", assumed.mfu), ("price, USD an hour", assumed.price)):
-        if each is not None:
-            yield Assumption(label, each.value.text, titles[each.source])
-    for run in programme.runs:
-        for key in (*SIZE_KEYS, "multiplier", "mfu", "price"):
-            value = getattr(run, key)
-            text = value.text if isinstance(value, Quantity) else value
-            if isinstance(value, Regression):
-                text = f"{value.size.text} by the line through models of {value.on}"
-            if text is not None:
-                label = key.replace("_", " ").replace("flop", "FLOP").replace("mfu", "MFU")
-                text = text.replace("e+", "e")
-                yield Assumption(f"{run.name}: {label}", text, titles[run.source])
 
 
 def _joint(collector: Collector) -> Joint | None:

@@ -19,9 +19,10 @@ from ..draws import Method, Settings, settings
 from ..errors import RequestError
 from ..quantity import parse_number
 from ..summary import Collector, Distribution
-from .draws import FIGURES, SweepDraws
+from .bills import KEYS, Fitting, GroupBill, SizeBill, figures, inputs, json_key
+from .draws import SweepDraws
 from .packing import Schedule, pack
-from .spec import Group, Published, SweepSpec, load_sweep
+from .spec import Published, SweepSpec, load_sweep
 from .totals import Jobs, Progress, Sink, Totals, add_up, all_cells, size_bounds
 from .work import Workshop, make_workshop
 
@@ -37,113 +38,8 @@ TRIED = 4096
 MOST_CHANGES = 2000
 """Changes of the cluster's use that the JSON form tells."""
 
-KEYS = ("flop", *FIGURES)
 BASES = {"cost_usd": "cloud", "gpu_hours": "gpu_hours"}
 """What a share may be of, and the figure it is made from."""
-
-
-@dataclass(frozen=True)
-class GroupBill:
-    """What a group of experiments takes.
-
-    Attributes:
-        group: as described.
-        experiments: how many.
-        rows: distributions by the names of ``KEYS``.
-        share: of all experiments' cost, or hours where no price is known; of the means.
-        mfu: FLOP over what its accelerators' peak would have given, at the median; NaN if unknown.
-        length: share of its length that an experiment takes, with stops and failures, on average.
-    """
-
-    group: Group
-    experiments: float
-    rows: Mapping[str, Distribution]
-    share: float
-    mfu: float
-    length: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        return {
-            "name": self.group.name,
-            "kind": self.group.kind,
-            "experiments": round(self.experiments),
-            **_figures(self.rows),
-            "share": self.share,
-            "mfu": None if math.isnan(self.mfu) else self.mfu,
-            "mean_length": self.length,
-            "source": self.group.source,
-            "note": self.group.note,
-        }
-
-
-@dataclass(frozen=True)
-class SizeBill:
-    """Experiments with models of a size.
-
-    Attributes:
-        low: parameters, at least; NaN where they are not known.
-        high: parameters, below.
-        experiments: how many.
-        gpu_hours: of them, at the median.
-        cost_usd: the same.
-        saved_usd: without these and all larger.
-    """
-
-    low: float
-    high: float
-    experiments: float
-    gpu_hours: float
-    cost_usd: float
-    saved_usd: float
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form; what is not known is null."""
-        found = {
-            "params_from": self.low,
-            "params_below": self.high,
-            "experiments": round(self.experiments),
-            "gpu_hours": self.gpu_hours,
-            "cost_usd": self.cost_usd,
-            "saved_without_these_and_larger_usd": self.saved_usd,
-        }
-        return {key: value if math.isfinite(value) else None for key, value in found.items()}
-
-
-@dataclass(frozen=True)
-class Fitting:
-    """What a budget pays for.
-
-    Attributes:
-        budget_usd: to be spent.
-        odds: that all experiments cost no more.
-        part: of the programme that fits, at the median.
-        experiments: of it, in the programme's own proportions.
-        by_size: experiments of one size alone that fit: bounds of the size, and how many.
-    """
-
-    budget_usd: float
-    odds: float
-    part: float
-    experiments: float
-    by_size: tuple[tuple[float, float, float], ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        return {
-            "budget_usd": self.budget_usd,
-            "odds_all_fit": self.odds,
-            "part_that_fits": self.part,
-            "experiments_that_fit": math.floor(self.experiments),
-            "by_size": [
-                {
-                    "params_from": None if math.isnan(low) else low,
-                    "params_below": high if math.isfinite(high) else None,
-                    "experiments": math.floor(count),
-                }
-                for low, high, count in self.by_size
-            ],
-        }
 
 
 @dataclass(frozen=True)
@@ -201,8 +97,8 @@ class SweepEstimate:
             "name": self.spec.name,
             "description": " ".join(self.spec.description.split()),
             "experiments": round(self.experiments),
-            **_figures(self.rows),
-            "final": None if self.final is None else _figures(self.final),
+            **figures(self.rows),
+            "final": None if self.final is None else figures(self.final),
             "share_of_programme": None if self.share is None else self.share.to_dict(),
             "share_basis": self.share_basis,
             "groups": [group.to_dict() for group in self.groups],
@@ -210,6 +106,7 @@ class SweepEstimate:
             "schedule": self._schedule(),
             "budget": None if self.fitting is None else self.fitting.to_dict(),
             "published": [{**each.model_dump(), "estimate": own} for each, own in self.published()],
+            "inputs": [each.to_dict() for each in inputs(self.spec)],
             "assumptions": [each.to_dict() for each in self.assumptions],
             "sources": {key: source.model_dump() for key, source in self.spec.sources.items()},
             "samples": self.settings.samples,
@@ -243,7 +140,7 @@ class SweepEstimate:
         return pd.DataFrame(
             [
                 {"group": name, "kind": kind, "experiments": round(count)}
-                | {f"{_key(key)}_{q}": getattr(rows[key], q) for key in KEYS for q in keys}
+                | {f"{json_key(key)}_{q}": getattr(rows[key], q) for key in KEYS for q in keys}
                 for name, kind, count, rows in named
             ]
         )
@@ -499,11 +396,3 @@ def _fitting(
         part * sum(group.experiments for group in groups),
         tuple((size.low, size.high, budget / (size.cost_usd / size.experiments)) for size in sizes),
     )
-
-
-def _key(name: str) -> str:
-    return {"cloud": "cost_usd", "amortised": "amortised_usd"}.get(name, name)
-
-
-def _figures(rows: Mapping[str, Distribution]) -> dict[str, Any]:
-    return {_key(key): row.to_dict() for key, row in rows.items() if key in KEYS}

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from rich.console import RenderableType
 from rich.table import Table
 
-from ..sweep.estimate import SizeBill, SweepEstimate
+from ..sweep.bills import SizeBill
+from ..sweep.estimate import SweepEstimate
 from ..sweep.spec import SweepSpec
 from . import tables
 from .text import (

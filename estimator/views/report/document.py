@@ -98,13 +98,11 @@ class Report:
 
     def told(self, result: Result) -> Report:
         """Return the same with the assumptions, sources and provenance that its result has."""
-        assumed = [
-            (str(each["name"]), str(each["value"]), str(each["source"]))
-            for each in result.get("assumptions") or ()
-        ]
+        given = (*(result.get("inputs") or ()), *(result.get("assumptions") or ()))
+        assumed = [(str(each["name"]), str(each["value"]), str(each["source"])) for each in given]
         return replace(
             self,
-            assumptions=assumed,
+            assumptions=list(dict.fromkeys(assumed)),
             sources=list((result.get("sources") or {}).values()),
             about=about if isinstance(about := result.get("about"), dict) else {},
         )

@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from results import told
 
 from computebill.errors import RequestError
 from computebill.views.report import page, reports_of
@@ -184,3 +185,26 @@ def test_figures_are_read_from_their_text() -> None:
     assert figure("", "32.1 k (21.9–46.4) MWh").interval == "21.9–46.4"
     assert figure("", "3.80e25").interval == ""
     assert signed(-0.0021) == "−0.2 %"
+
+
+def test_what_was_given_is_told_too(results: Results) -> None:
+    def told(kind: str) -> dict[str, str]:
+        return {name: value for name, value, _ in one(results[kind]).assumptions}
+
+    sweep = told("sweep")
+    assert sweep["ladder: grid"] == "params 100M, 400M, 1B; tokens_per_param 5, 20"
+    assert sweep["words: tokens"] == "1B"
+    assert sweep["final run: gpu hours"] == "5000"
+    plan = told("plan")
+    assert (plan["global batch"], plan["count"]) == ("512", "32, 64")
+    assert told("mfu")["tokens per second per gpu"] == "9000"
+    assert told("mfu")["sequence length"] == "4,096"
+
+
+def test_a_scenario_s_own_sources_are_cited() -> None:
+    report = one(told("spend", "minimax-2025", "--samples", "512", "--json"))
+    titles = " ".join(str(source["title"]) for source in report.sources)
+    assert "Predictable Scale" in titles  # Step Law
+    assert "Smol Training Playbook" in titles
+    names = [name for name, _, _ in report.assumptions]
+    assert "Published practice: synthetic data: tokens" in names
