@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from .accelerators import Accelerator
+from .fitted import Fitted
 from .quantity import Quantity, constant
 from .specfile import Spec
 
@@ -60,6 +61,12 @@ def bandwidth_assumption(accelerator: Accelerator) -> Assumption:
     bandwidth = accelerator.memory_bandwidth_gb_s
     source = source_of(accelerator, bandwidth.source)
     return Assumption("bandwidth of its memory", f"{bandwidth.value:g} GB/s", source)
+
+
+def efficiency_assumptions(fitted: Fitted) -> Iterator[Assumption]:
+    """Yield fitted efficiencies."""
+    for name, value in fitted.values.items():
+        yield Assumption(f"efficiency {name}", f"{value:.4g}", fitted.origin)
 
 
 def sequence_assumption(length: int, *, is_given: bool) -> Assumption:

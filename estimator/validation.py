@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from .assumptions import Assumption, peak_assumption
+from .assumptions import Assumption, efficiency_assumptions, peak_assumption
 from .calibration import (
     Measurements,
     alike,
@@ -147,10 +147,7 @@ class Validation:
         known = {(each.accelerator.name, each.precision): each for each in cases}
         for case in known.values():
             yield peak_assumption(case.accelerator, case.precision)
-        fitted = self.fitted
-        source = f"fitted {fitted.fitted} to {fitted.rows:,} measured steps"
-        for name, value in fitted.values.items():
-            yield Assumption(f"efficiency {name}", f"{value:.4g}", source)
+        yield from efficiency_assumptions(self.fitted)
 
     def _points(self) -> list[dict[str, Any]]:
         """Return measured and predicted seconds, with the interval; of very many, some."""

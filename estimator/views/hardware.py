@@ -10,6 +10,7 @@ from rich.text import Text
 
 from ..accelerators import Accelerator, Cited, CloudPrice, Figure, Price, PurchasePrice
 from ..errors import RequestError
+from ..fitted import Fitted
 from ..prices import typical_cloud_price
 from . import tables
 
@@ -97,6 +98,8 @@ def _number(value: float | None) -> str:
 def profile_view(accelerator: Accelerator, *, all_prices: bool = False) -> list[Text | Table]:
     """Return one accelerator's figures, each with its source, then its prices."""
     parts: list[Text | Table] = [_heading(accelerator), _figure_table(accelerator)]
+    if accelerator.efficiency is not None:
+        parts.append(_efficiency_table(accelerator.efficiency))
     if accelerator.prices.purchase:
         parts.append(_purchase_table(accelerator))
     if accelerator.prices.cloud:
@@ -131,6 +134,15 @@ def _marked(note: str) -> Text:
     text = Text(note)
     text.highlight_words([UNCHECKED], style="yellow")
     return text
+
+
+def _efficiency_table(fitted: Fitted) -> Table:
+    table = tables.table(f"Efficiencies, {fitted.origin}")
+    table.add_column("efficiency")
+    table.add_column("value", justify="right")
+    for name, value in fitted.values.items():
+        table.add_row(name, f"{value:.4g}")
+    return table
 
 
 class FigureRow(NamedTuple):

@@ -96,6 +96,7 @@ def test_a_bench_fits_checks_and_writes_what_commands_take(
     shown = CliRunner().invoke(main, ["hardware", "show", str(path)])
     assert shown.exit_code == 0, shown.output
     assert "computebill bench" in shown.output
+    assert "products.other.32" in shown.output  # an efficiency
 
 
 def _config(folder: Path) -> Path:

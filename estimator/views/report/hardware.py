@@ -10,6 +10,7 @@ from typing import Any
 import altair as alt
 
 from ...accelerators import Accelerator
+from ...assumptions import efficiency_assumptions
 from ..hardware import cloud_amounts, figure_rows, price_notes, usd_range
 from ..text import digits
 from . import drawing
@@ -158,6 +159,9 @@ def shown(result: Result) -> Report:
         (row.name, f"{row.value} {row.unit}".strip(), _cited(part, row.source, row.note))
         for row in figure_rows(part)
     ]
+    if part.efficiency is not None:
+        fitted = efficiency_assumptions(part.efficiency)
+        rows += [(each.name, each.value, each.source) for each in fitted]
     notes = [part.notes] if part.notes else []
     return dataclasses.replace(told, assumptions=rows, notes=notes)
 
