@@ -17,7 +17,7 @@ import pandas as pd
 import torch
 
 from computebill.accelerators import find_accelerator
-from computebill.catalogue.costs import find_part
+from computebill.catalogue.costs import find_chip
 from computebill.catalogue.derive import utilisation_interval
 from computebill.cost_method import DAYS_PER_YEAR, cost_method
 from computebill.efficiency import read_profile
@@ -32,7 +32,7 @@ TOKENS = (1e6, 2e6, 4e6, 16e6)
 def reached(rows: pd.DataFrame) -> Iterator[tuple[pd.Series, str, float]]:
     """Yield language models of known size, chip and hours, with their utilisation."""
     for _, row in rows.iterrows():
-        part = find_part(str(row["Training hardware"]), str(row["Numerical format"]), ())
+        part = find_chip(str(row["Training hardware"]), str(row["Numerical format"]), ())
         flop, hours = row["Training compute (FLOP)"], row["chip_hours"]
         if part.name and "Language" in row["Domain"] and row["Parameters"] > 0:
             yield row, part.name, flop / (part.peak * hours * 3600)

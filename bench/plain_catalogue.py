@@ -18,7 +18,7 @@ import pandas as pd
 
 from computebill import cost_method as method
 from computebill.accelerators import find_accelerator
-from computebill.catalogue.costs import Part, find_part
+from computebill.catalogue.costs import Chip, find_chip
 from computebill.catalogue.derive import constants, utilisation_interval
 from computebill.prices import purchase_price, typical_cloud_price
 from computebill.run_inputs import acquired, price_with_server
@@ -35,8 +35,8 @@ NONE: Figure = (math.nan, math.nan, math.nan)
 
 
 @cache
-def part_of(hardware: str, number: str) -> Part:
-    return find_part(hardware, number, ())
+def part_of(hardware: str, number: str) -> Chip:
+    return find_chip(hardware, number, ())
 
 
 @cache
@@ -57,7 +57,7 @@ def prices_of(chip: str, month: dt.date) -> tuple[float, dt.date | None, float]:
 # A row at a time -------------------------------------------------------------------------------
 
 
-def flop_of(row: pd.Series, part: Part, year: float) -> Figure:
+def flop_of(row: pd.Series, part: Chip, year: float) -> Figure:
     table = constants()
     if row.flop > 0:
         factor = table["confidence"].get(row.confidence.lower(), table["confidence"]["other"])
@@ -103,7 +103,7 @@ def utilisation_of(row: pd.Series) -> Figure:
     return utilisation_interval()
 
 
-def hours_of(row: pd.Series, part: Part, flop: Figure) -> Figure:
+def hours_of(row: pd.Series, part: Chip, flop: Figure) -> Figure:
     listed = listed_hours(row)
     if listed[0] > 0:
         return listed

@@ -6,6 +6,7 @@ kept as numbers into a short list.
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import warnings
@@ -85,7 +86,7 @@ def arrow_column(cells: pd.Series | pa.Array | pa.ChunkedArray) -> pa.Array:
             mixed = cells.dtype == object
             cells = pa.array(cells.astype("string") if mixed else cells, from_pandas=True)
         except (pa.ArrowException, TypeError, ValueError):  # complex numbers, sparse columns
-            cells = pa.array([_flat(cell) for cell in cells], pa.string())
+            cells = pa.array([flat(cell) for cell in cells], pa.string())
     column = cells.combine_chunks() if isinstance(cells, pa.ChunkedArray) else cells
     if isinstance(column, pa.ChunkedArray):  # of no chunks, or too many letters for one
         column = pa.concat_arrays(column.chunks) if column.num_chunks else pa.nulls(0, column.type)
@@ -100,7 +101,7 @@ def arrow_column(cells: pd.Series | pa.Array | pa.ChunkedArray) -> pa.Array:
         return column.cast(pa.large_string())
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
         return pa.array([_decoded(value) for value in column.to_pylist()], pa.string())
-    return pa.array([_flat(value) for value in column.to_pylist()], pa.string())
+    return pa.array([flat(value) for value in column.to_pylist()], pa.string())
 
 
 def without_zone(column: pa.Array) -> pa.Array:
@@ -121,10 +122,13 @@ def _is_number(kind: pa.DataType) -> bool:
     )
 
 
-def _flat(value: Any) -> str | None:
-    if value is None:
-        return None
-    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+def flat(value: Any) -> str | None:
+    """Return a cell of any kind as text: a list as its items with commas between."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return ",".join(map(str, value))
+    return json.dumps(value, default=str) if isinstance(value, dict | bool) else str(value)
 
 
 def read_texts(column: pa.Array) -> Texts:

@@ -42,7 +42,7 @@ _MONTHS = np.datetime64("1900-01", "M")
 """The first that is counted."""
 
 
-class Part(NamedTuple):
+class Chip(NamedTuple):
     """An accelerator as rows use it; NaN where a figure is not known.
 
     Attributes:
@@ -66,11 +66,11 @@ class Part(NamedTuple):
     note: str = ""
 
 
-UNKNOWN = Part("", math.nan, math.nan, math.nan, math.nan, math.nan, math.nan)
+UNKNOWN = Chip("", math.nan, math.nan, math.nan, math.nan, math.nan, math.nan)
 
 
 @dataclass
-class Parts:
+class Chips:
     """Accelerators of rows.
 
     Attributes:
@@ -79,7 +79,7 @@ class Parts:
     """
 
     codes: np.ndarray
-    different: Sequence[Part]
+    different: Sequence[Chip]
 
     def figures(self, name: str) -> np.ndarray:
         """Return a figure of every row's accelerator."""
@@ -91,7 +91,7 @@ class Parts:
         return Texts(self.codes, [getattr(part, name) for part in self.different])
 
 
-def find_parts(hardware: Texts, number: Texts, profiles: tuple[Path, ...]) -> Parts:
+def find_chips(hardware: Texts, number: Texts, profiles: tuple[Path, ...]) -> Chips:
     """Return the accelerators of rows.
 
     Args:
@@ -101,9 +101,9 @@ def find_parts(hardware: Texts, number: Texts, profiles: tuple[Path, ...]) -> Pa
     """
     codes, pairs = different_pairs(hardware.codes, number.codes)
     found = [
-        find_part(hardware.values[name], number.values[form], profiles) for name, form in pairs
+        find_chip(hardware.values[name], number.values[form], profiles) for name, form in pairs
     ]
-    return Parts(codes, found)
+    return Chips(codes, found)
 
 
 def different_pairs(one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, list[tuple[int, int]]]:
@@ -119,10 +119,10 @@ def different_pairs(one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, lis
 
 
 @lru_cache(maxsize=4096)
-def find_part(text: str, number: str, profiles: tuple[Path, ...]) -> Part:
+def find_chip(text: str, number: str, profiles: tuple[Path, ...]) -> Chip:
     """Return the accelerator of a cell; of several the first that is known.
 
-    Where a name may mean several parts, the module with the least memory is taken.
+    Where a name may mean several chips, the module with the least memory is taken.
 
     Args:
         text: one name, or several with commas between.
@@ -138,17 +138,17 @@ def find_part(text: str, number: str, profiles: tuple[Path, ...]) -> Part:
             notes = [f"may be {len(found)}, taken as {usual.name}"] if len(found) > 1 else []
             notes += [f"several, priced as {usual.name}"] if "," in text else []
             told = "; ".join(f"hardware: {note}" for note in notes)
-            return _part(usual, number)._replace(note=told)
+            return _chip(usual, number)._replace(note=told)
     return UNKNOWN._replace(note="hardware: is not a known accelerator") if text else UNKNOWN
 
 
-def _part(found: Accelerator, number: str) -> Part:
+def _chip(found: Accelerator, number: str) -> Chip:
     precision = number.lower() if number.lower() in ("fp8", "nvfp4") else found.default_precision
     try:
         peak = found.peak_flop_per_s(precision)
     except RequestError:
         peak = found.peak_flop_per_s(found.default_precision)
-    return Part(
+    return Chip(
         found.name,
         peak,
         found.power.chip_watt.value if found.power.chip_watt else math.nan,
@@ -200,7 +200,7 @@ class Priced(NamedTuple):
     """What costs are made of, besides hours; ``(rows,)`` each.
 
     Attributes:
-        parts: figures of the accelerators by name, as `Part` has them.
+        chips: figures of the accelerators by name, as `Chip` has them.
         bought: a chip with its server's share, USD.
         years: that it was owned when training began.
         hour: in the cloud, USD.
@@ -208,7 +208,7 @@ class Priced(NamedTuple):
         usd_per_kwh: of electricity.
     """
 
-    parts: dict[str, Tensor]
+    chips: dict[str, Tensor]
     bought: Tensor
     years: Tensor
     hour: Tensor
@@ -217,7 +217,7 @@ class Priced(NamedTuple):
 
 
 def price(
-    parts: Parts,
+    chips: Chips,
     organization: Texts,
     published: np.ndarray,
     hours: np.ndarray,
@@ -227,7 +227,7 @@ def price(
     """Look up what each row's accelerator cost when it trained; once a month and accelerator.
 
     Args:
-        parts: accelerators of the rows.
+        chips: accelerators of the rows.
         organization: who trained.
         published: days; where there is none, today's prices.
         hours: of the runs; NaN where they are not known.
@@ -236,8 +236,8 @@ def price(
     """
     starts = _starts(published, hours)
     months = (starts.astype("datetime64[M]") - _MONTHS).astype(np.int64)
-    codes, pairs = different_pairs(parts.codes, months)
-    found = [_prices(parts.different[part].name, _day_of(month), profiles) for part, month in pairs]
+    codes, pairs = different_pairs(chips.codes, months)
+    found = [_prices(chips.different[part].name, _day_of(month), profiles) for part, month in pairs]
     table = np.array(found, dtype=float).reshape(-1, len(Prices._fields))[codes]
     # Electricity goes by the year of publication, where there is one.
     told = np.where(np.isnat(published), starts, published).astype("datetime64[Y]")
@@ -250,7 +250,7 @@ def price(
     names = ("watt", "ratio", "fraction", "overhead", "spread")
     owned = (starts.astype(float) - table[:, 1]) / method.DAYS_PER_YEAR
     return Priced(
-        {name: column(parts.figures(name)) for name in names},
+        {name: column(chips.figures(name)) for name in names},
         bought=column(table[:, 0]),
         # Without a day of release it is bought for the run.
         years=column(np.maximum(np.nan_to_num(owned, nan=0.0), 0.0)),
@@ -287,15 +287,15 @@ def derive_costs(hours: Figure, quantity: Tensor, priced: Priced) -> Costs:
         seconds.new_tensor(each)
         for each in (table.depreciation.orders_per_year, table.interconnect.share)
     )
-    parts = priced.parts
+    chips = priced.chips
     value = cost.depreciated_value(priced.bought, priced.years, orders)
-    hardware = cost.amortised_hardware(value, seconds, parts["overhead"], orders, share)
+    hardware = cost.amortised_hardware(value, seconds, chips["overhead"], orders, share)
     joules = cost.energy_joules(
-        seconds, parts["watt"], parts["ratio"], parts["fraction"], priced.pue
+        seconds, chips["watt"], chips["ratio"], chips["fraction"], priced.pue
     )
     energy = cost.energy_usd(joules, priced.usd_per_kwh / JOULES_PER_KWH)
     rented = cost.cloud(seconds, priced.hour / SECONDS_PER_HOUR)
-    wide = torch.log(parts["spread"])
+    wide = torch.log(chips["spread"])
     power, cloud = (torch.full_like(wide, math.log(each)) for each in (POWER_SPREAD, CLOUD_SPREAD))
     return Costs(
         scaled(hours, (hardware.total + energy) / hours.median, wide, wide),

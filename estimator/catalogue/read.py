@@ -19,6 +19,7 @@ import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 
 from ..errors import RequestError
+from .cells import flat
 
 ROWS = 100_000
 """Of a batch."""
@@ -309,7 +310,7 @@ def _json_lines(piece: Piece, rows: int) -> Iterator[Batch]:
                 unread.append((line.strip()[:LONGEST], "is no JSON"))
                 continue
             if isinstance(row, dict):
-                held.append({key: _flat(value) for key, value in row.items()})
+                held.append({key: flat(value) for key, value in row.items()})
             else:
                 unread.append((line.strip()[:LONGEST], "is no JSON object"))
             if len(held) + len(unread) >= rows:
@@ -317,13 +318,6 @@ def _json_lines(piece: Piece, rows: int) -> Iterator[Batch]:
                 held, unread = [], []
         if held or unread:
             yield Batch(piece.name, _table(held), unread, text.read())
-
-
-def _flat(value: Any) -> str | None:
-    """A cell of a list is its items with commas between."""
-    if value is None or isinstance(value, str):
-        return value
-    return ",".join(map(str, value)) if isinstance(value, list) else json.dumps(value)
 
 
 def _table(rows: list[dict[str, str | None]]) -> pa.Table:

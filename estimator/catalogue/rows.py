@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from .cells import NO_DAY, Texts, read_days, read_numbers, read_texts, years_of
-from .costs import Parts, derive_costs, different_pairs, find_parts, price
+from .costs import Chips, derive_costs, different_pairs, find_chips, price
 from .derive import (
     SIZES,
     TIMES,
@@ -119,16 +119,16 @@ def score_rows(
         device: that computes.
     """
     cells = _read(table, rows, columns)
-    parts = find_parts(cells.texts["hardware"], cells.texts["format"], profiles)
+    chips = find_chips(cells.texts["hardware"], cells.texts["format"], profiles)
     where = torch.device(device)
-    inputs = _inputs(cells, parts, where)
+    inputs = _inputs(cells, chips, where)
     flop = derive_flop(inputs)
     hours = derive_hours(inputs, flop)
     priced = price(
-        parts, cells.texts["organization"], cells.published, cells.numbers["hours"], profiles, where
+        chips, cells.texts["organization"], cells.published, cells.numbers["hours"], profiles, where
     )
     costs = derive_costs(hours, inputs["quantity"], priced)
-    found: dict[str, pa.Array] = {"accelerator": parts.texts("name").as_column()}
+    found: dict[str, pa.Array] = {"accelerator": chips.texts("name").as_column()}
     ways = {
         name: Texts(each.way.cpu().numpy(), WAYS)
         for name, each in zip(DERIVED, (flop, hours), strict=True)
@@ -138,9 +138,9 @@ def score_rows(
     found["circular"] = pa.array(is_circular(inputs).cpu().numpy())
     found["fine_tune"] = pa.array(cells.texts["base_model"].told(bool))
     found["several_accelerators"] = pa.array(hardware.told(lambda text: "," in text))
-    undated = np.isnat(cells.published) & ~np.isnan(parts.figures("peak"))
+    undated = np.isnat(cells.published) & ~np.isnan(chips.figures("peak"))
     today = Texts(undated.astype(np.int64), ["", TODAY])
-    found["notes"] = joined([*cells.notes, parts.texts("note"), today], rows).as_column()
+    found["notes"] = joined([*cells.notes, chips.texts("note"), today], rows).as_column()
     known = torch.isfinite(flop.median) | torch.isfinite(hours.median)
     return Found(pa.table(found), known.cpu().numpy(), _reasons(cells), ways)
 
@@ -178,7 +178,7 @@ def _read_percent(cells: Cells, columns: Mapping[str, Column]) -> None:
         cells.note(columns["mfu"].heading, notes)
 
 
-def _inputs(cells: Cells, parts: Parts, device: torch.device) -> Inputs:
+def _inputs(cells: Cells, chips: Chips, device: torch.device) -> Inputs:
     def column(values: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(values)).to(device)
 
@@ -186,7 +186,7 @@ def _inputs(cells: Cells, parts: Parts, device: torch.device) -> Inputs:
     return Inputs(
         {name: column(values) for name, values in cells.numbers.items()},
         column(years_of(cells.published)),
-        column(parts.figures("peak")),
+        column(chips.figures("peak")),
         column(confidence_factors(cells.texts["confidence"])),
         column(is_language(domain)),
         {name: column(shifts) for name, shifts in line_shifts(domain).items()},

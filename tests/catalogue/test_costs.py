@@ -9,7 +9,7 @@ import pytest
 
 from computebill import cost_method
 from computebill.accelerators import find_accelerator
-from computebill.catalogue.costs import different_pairs, find_part
+from computebill.catalogue.costs import different_pairs, find_chip
 from computebill.prices import purchase_price
 from computebill.run_inputs import price_with_server, years_owned
 
@@ -20,7 +20,7 @@ def test_hardware_is_worth_what_the_published_code_says_when_training_begins() -
     """Cottier et al. 2024, 36 runs: the first price, less what it lost since it was had."""
     ratios = []
     for case in CASES.itertuples():
-        name = find_part(str(case.hardware), "", ()).name
+        name = find_chip(str(case.hardware), "", ()).name
         accelerator = find_accelerator(name) if name else None
         if accelerator is None or not accelerator.prices.purchase:
             continue
