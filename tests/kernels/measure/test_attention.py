@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 
 import pytest
 import torch
@@ -41,7 +42,9 @@ def test_masked_keys_are_left_out() -> None:
 
 @pytest.mark.parametrize("dtype", ["fp32", "bf16"])
 def test_every_back_end_is_timed_or_named_with_a_reason(dtype: str) -> None:
-    found = measure_attention(SHAPE, CPU, dtype=dtype, seconds=0.4)
+    # On a CPU, PyTorch before 2.7 has flash attention for as many keys as queries only.
+    shape = replace(SHAPE, kv_heads=SHAPE.heads)
+    found = measure_attention(shape, CPU, dtype=dtype, seconds=0.4)
     assert len(found) == len(BACKENDS)
     timed = {each.backend: each for each in found if isinstance(each, Attention)}
     assert {"flash", "math"} <= timed.keys()
