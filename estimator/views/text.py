@@ -23,7 +23,7 @@ def digits(value: float, figures: int = 3) -> str:
     # Rounding may carry into one more digit: 9.996 is 10.0.
     rounded = round(value, places)
     places = max(0, figures - 1 - math.floor(math.log10(abs(rounded)))) if rounded else places
-    return f"{rounded:,.{min(places, 12)}f}"
+    return f"{rounded:,.{min(places, 12)}f}".replace("-", "−")
 
 
 def scale_of(value: float) -> tuple[float, str]:
@@ -46,7 +46,7 @@ def money(value: float) -> str:
     """Write dollars: ``$51.0 M``; cents where there are only cents."""
     if not math.isfinite(value):
         return UNKNOWN
-    return f"{'-' if value < 0 else ''}${count(abs(value))}"
+    return f"{'−' if value < 0 else ''}${count(abs(value))}"
 
 
 def flop(value: float) -> str:
@@ -105,6 +105,6 @@ def _interval(value: Distribution, write: Callable[[float], str]) -> str:
 
 
 def _bounds(value: Distribution, factor: float) -> str:
-    if value.p5 == value.p95:
-        return ""
-    return f" ({digits(value.p5 / factor)}–{digits(value.p95 / factor)})"
+    low, high = digits(value.p5 / factor), digits(value.p95 / factor)
+    # Draws of one number differ in its last bit: no interval.
+    return f" ({low}–{high})" if low != high else ""

@@ -63,7 +63,7 @@ def utilisation(result: Result) -> Report:
     chart = Chart(
         "Utilisation by convention",
         "The same speed, counted in different ways.",
-        drawing.bars(rows, "share of the peak", drawing.PERCENT),
+        drawing.bars(rows, "share of the peak", drawing.PERCENT, of="convention"),
         Table(
             "Conventions",
             ("convention", "FLOP per token", "utilisation", "counts"),
@@ -88,7 +88,7 @@ def _operators(result: Result) -> Chart:
     return Chart(
         "FLOP per token by operator",
         "Share of forward and backward together.",
-        drawing.bars(rows, "share of the FLOP", drawing.PERCENT),
+        drawing.bars(rows, "share of the FLOP", drawing.PERCENT, of="operator"),
         Table("Operators", ("operator", "forward", "backward", "share"), cells),
     )
 
@@ -140,7 +140,7 @@ def _stacks(rows: drawing.Rows, order: list[str], limit: float, most: float) -> 
             color=drawing.colours("part", order),
             order="order:Q",
             opacity=opacity,
-            tooltip=drawing.tips(name="", part="", text="memory"),
+            tooltip=drawing.tips(name="layout", part="part", text="memory"),
         )
         .add_params(chosen)
     )

@@ -33,7 +33,7 @@
       Object.values(spec.datasets).flat().map((row) => row.name).filter((name) => name?.length > 20)
     );
     const found = JSON.parse(JSON.stringify(spec), (key, value) =>
-      names.has(value) ? folded(value) : value
+      key === "columns" ? undefined : names.has(value) ? folded(value) : value
     );
     if (names.size) found.height = Math.round(1.5 * spec.height);
     return found;

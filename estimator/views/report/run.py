@@ -60,6 +60,16 @@ def title(result: Result) -> str:
     return f"{name}: {on}" if name else on
 
 
+def short(result: Result) -> str:
+    """Return the name of a run as a chart writes it beside its point."""
+    if result["name"] != UNNAMED:
+        return str(result["name"])
+    params = (result.get("model") or {}).get("params")
+    size = f"{count(distribution(params).p50)} on " if params else ""
+    on = f"{result['count']:,.0f} x " if result.get("count") else ""
+    return f"{size}{on}{result['accelerator']}"
+
+
 def _size(result: Result) -> str:
     """Return parameters and tokens, ``70.0 B parameters, 15.0 T tokens``; what is known of them."""
     params = (result.get("model") or {}).get("params")
@@ -140,8 +150,8 @@ def _costs(result: Result) -> Chart | None:
         return None
     return Chart(
         "Cost, by the way it is counted",
-        "Median and 5th to 95th percentile, on a logarithmic axis.",
-        drawing.intervals(rows, "USD", drawing.DOLLARS, is_log=True),
+        f"Median and 5th to 95th percentile, on a logarithmic axis.{drawing.goes_below(rows)}",
+        drawing.intervals(rows, "USD", drawing.DOLLARS, is_log=True, of="way"),
         Table("Cost by way", ("way", "median (5th–95th)"), cells),
     )
 
@@ -189,10 +199,9 @@ def _scaling(result: Result) -> Chart | None:
 
 
 def _scaling_line(rows: drawing.Rows) -> Any:
-    labels = drawing.thinned(drawing.COUNTS, drawing.span(row["gpus"] for row in rows))
     base = alt.Chart(drawing.data(rows)).encode(
-        x=drawing.amount("gpus", "GPUs", labels, is_log=True),
-        tooltip=drawing.tips(count="GPUs", text="MFU", what=""),
+        x=drawing.amount("gpus", "GPUs", drawing.COUNTS, is_log=True),
+        tooltip=drawing.tips(count="GPUs", text="MFU", what="it is"),
     )
     title = "MFU"
     band = base.mark_area(color=drawing.MAIN, opacity=0.18).encode(

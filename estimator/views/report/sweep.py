@@ -79,7 +79,7 @@ def _groups(result: Result) -> Chart:
     for name, kind, each in named:
         value = distribution(each[key])
         text = write_interval(value)
-        if value.is_known and value.p5 > 0:
+        if value.is_known:
             rows.append(
                 {
                     "name": name,
@@ -114,8 +114,8 @@ def _groups(result: Result) -> Chart:
     )
     return Chart(
         "By group",
-        "Median and 5th to 95th percentile, on a logarithmic axis.",
-        drawing.intervals(rows, title, labels, is_log=True),
+        f"Median and 5th to 95th percentile, on a logarithmic axis.{drawing.goes_below(rows)}",
+        drawing.intervals(rows, title, labels, is_log=True, of="group"),
         Table("Groups", headings, cells, ("kind", "source and note")),
     )
 
@@ -172,7 +172,7 @@ def _sizes(result: Result) -> Chart | None:
     return Chart(
         "By active parameters",
         "Means of all experiments of a size; the table tells what is saved without the largest.",
-        drawing.bars(rows, title, labels),
+        drawing.bars(rows, title, labels, of="active parameters"),
         Table("Sizes", headings, cells),
     )
 
