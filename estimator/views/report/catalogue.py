@@ -26,6 +26,7 @@ from .run import UNNAMED, short
 
 MOST_ORGANISATIONS = 15
 OWN = "your run"
+SUMS = ("rows", "FLOP", "rows with a cost", "cost")
 LABEL_HEIGHT = 14
 HEIGHT = 400
 NEAR = 0.3
@@ -175,7 +176,7 @@ def _scatter(
     x = drawing.dates("date")
     y = drawing.height("p50", title, labels, is_log=True)
     tooltip = drawing.tips(
-        model="model", organization="of", date="date", text=title, way="found by"
+        model="model", organization="of", day="date", text=title, way="found by"
     )
     base = alt.Chart(drawing.data(rows)).encode(x=x)
     palette = [colour for colour in drawing.PALETTE if colour != drawing.FINAL]
@@ -249,35 +250,40 @@ def _organisations(result: Result) -> Chart | None:
         {"name": each["organization"], "value": each[COST], "text": money(each[COST])}
         for each in known
     ]
-    cells = [
-        (each["organization"], f"{each['rows']:,.0f}", flop(each[FLOP] or 0.0), money(each[COST]))
-        for each in known
-    ]
+    cells = [_sum(each["organization"], each) for each in known]
     return Chart(
         "Cost of all rows that have one, by organisation",
-        f"Sums of medians; the {min(len(rows), MOST_ORGANISATIONS)} largest of {len(rows)}.",
+        "Sums of medians, without an interval; "
+        f"the {min(len(rows), MOST_ORGANISATIONS)} largest of {len(rows)}.",
         drawing.bars(
             rows[:MOST_ORGANISATIONS],
             "hardware used up + energy (USD)",
             drawing.DOLLARS,
             of="organisation",
         ),
-        Table("Organisations", ("organisation", "rows", "FLOP", "cost"), cells),
+        Table("Organisations, sums of medians", ("organisation", *SUMS), cells),
     )
 
 
 def _years(result: Result) -> Table | None:
     cells = [
-        (
-            UNKNOWN if each["year"] is None else f"{each['year']:.0f}",
-            f"{each['rows']:,.0f}",
-            flop(each[FLOP] or 0.0),
-            money(each[COST] or 0.0),
-        )
+        _sum(UNKNOWN if each["year"] is None else f"{each['year']:.0f}", each)
         for each in result.get("by_year") or ()
     ]
     title = "By year of publication, sums of medians"
-    return Table(title, ("year", "rows", "FLOP", "cost"), cells) if cells else None
+    return Table(title, ("year", *SUMS), cells) if cells else None
+
+
+def _sum(name: str, each: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the cells of a sum; of no row that has a figure it is not known."""
+    known = each.get("rows_with_cost")
+    return (
+        name,
+        f"{each['rows']:,.0f}",
+        flop(each[FLOP]) if each[FLOP] else UNKNOWN,
+        UNKNOWN if known is None else f"{known:,.0f}",
+        money(each[COST]) if each[COST] else UNKNOWN,
+    )
 
 
 def _ways(result: Result) -> list[Table]:
