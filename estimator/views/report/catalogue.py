@@ -175,9 +175,7 @@ def _scatter(
     chosen, opacity = drawing.toggled("way")
     x = drawing.dates("date")
     y = drawing.height("p50", title, labels, is_log=True)
-    tooltip = drawing.tips(
-        model="model", organization="of", day="date", text=title, way="found by"
-    )
+    tooltip = drawing.tips(model="model", organization="of", day="date", text=title, way="found by")
     base = alt.Chart(drawing.data(rows)).encode(x=x)
     palette = [colour for colour in drawing.PALETTE if colour != drawing.FINAL]
     others = base.transform_filter("!datum.own")

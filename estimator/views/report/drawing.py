@@ -78,6 +78,7 @@ def look(ink: str) -> dict[str, Any]:
             "gridColor": ink,
             "gridOpacity": 0.14,
             "labelOverlap": True,
+            "labelSeparation": 4,
         },
         "axisY": {"labelLimit": 260},
         "axisX": {"labelFlush": True},

@@ -27,7 +27,7 @@
     return look;
   };
   const folded = (name) =>
-    name.replace(/\n/g, " ").replace(/(.{12,20})[ ]/g, "$1\n");
+    name.replace(/\n/g, " ").replace(/(.{1,18})(?:\s+|(?<=-)|$)/g, "$1\n").trim();
   const narrowed = (spec) => {
     const names = new Set(
       Object.values(spec.datasets).flat().map((row) => row.name).filter((name) => name?.length > 20)
@@ -39,13 +39,98 @@
     return found;
   };
 
+  const pressed = (bar, text, label, act) => {
+    const made = document.createElement("button");
+    made.type = "button";
+    made.textContent = text;
+    if (label) made.setAttribute("aria-label", label);
+    made.addEventListener("click", () => act(made));
+    bar.append(made);
+    return made;
+  };
+  // A domain about the middle of what is shown; null is all of it.
+  const zoom = (view, times) => {
+    for (const { channel, field } of view.signal("zoom_tuple_fields")) {
+      const scale = view.scale(channel);
+      const [from, to] = scale.range();
+      const half = (to - from) / 2 / times;
+      const ends = [-half, half].map((each) => +scale.invert((from + to) / 2 + each));
+      view.signal("zoom_" + field, times ? ends : null);
+    }
+    view.runAsync();
+  };
+  const choose = (view, field, names) => {
+    const fields = view.signal("chosen_" + field + "_tuple_fields");
+    const rows = names.map((name) => ({ unit: "", fields, values: [name] }));
+    view.data("chosen_" + field + "_store", rows).runAsync();
+  };
+  // What the mouse does by wheel and legend, for keys and fingers.
+  const tools = (element, view, chart) => {
+    const params = (chart.spec.params || []).map((param) => param.name);
+    const bar = document.createElement("div");
+    bar.className = "tools";
+    bar.setAttribute("role", "group");
+    bar.setAttribute("aria-label", "Zoom and legend: " + chart.title);
+    if (params.includes("zoom")) {
+      pressed(bar, "+", "Zoom in", () => zoom(view, 1.5));
+      pressed(bar, "−", "Zoom out", () => zoom(view, 1 / 1.5));
+      pressed(bar, "Back", "Back to all of it", () => zoom(view, 0));
+    }
+    for (const { encoding } of [chart.spec, ...(chart.spec.layer || [])]) {
+      for (const channel of ["color", "shape"]) {
+        const given = encoding?.[channel];
+        if (!given?.scale?.domain || !params.includes("chosen_" + given.field)) continue;
+        params.splice(params.indexOf("chosen_" + given.field), 1);
+        const names = new Set();
+        for (const name of given.scale.domain) {
+          const made = pressed(bar, "Only " + name, "", () => {
+            if (!names.delete(name)) names.add(name);
+            made.setAttribute("aria-pressed", names.has(name));
+            choose(view, given.field, [...names]);
+          });
+          made.className = "key";
+          made.setAttribute("aria-pressed", false);
+        }
+      }
+    }
+    if (bar.childElementCount) element.after(bar);
+  };
+
+  // A table that scrolls is reached by keys; others are not in their way.
+  const watched = new ResizeObserver((entries) => {
+    for (const { target } of entries) {
+      const wide = target.scrollWidth > target.clientWidth;
+      if (wide || target.scrollHeight > target.clientHeight) {
+        target.tabIndex = 0;
+        target.setAttribute("role", "region");
+        target.setAttribute("aria-label", target.querySelector("caption").textContent);
+      } else {
+        for (const name of ["tabindex", "role", "aria-label"]) target.removeAttribute(name);
+      }
+    }
+  });
+  for (const each of document.querySelectorAll(".scroll")) watched.observe(each);
+
+  // Paper has no button to open a table: all but very long ones are open there.
+  const LONG = 60;
+  let shut = [];
+  window.addEventListener("beforeprint", () => {
+    shut = [...document.querySelectorAll("details:not([open])")].filter(
+      (each) => each.querySelectorAll("tr").length <= LONG && !each.closest(".chart")
+    );
+    for (const each of shut) each.open = true;
+  });
+  window.addEventListener("afterprint", () => {
+    for (const each of shut) each.open = false;
+  });
+
   const draw = async () => {
     for (const [place, chart] of given.charts.entries()) {
       const element = document.getElementById("c" + place);
       try {
         const width = element.clientWidth;
         const spec = width < NARROW ? narrowed(chart.spec) : chart.spec;
-        await window.vegaEmbed(element, spec, {
+        const { view } = await window.vegaEmbed(element, spec, {
           mode: "vega-lite",
           logLevel: 1, // errors only
           ast: true,
@@ -58,6 +143,8 @@
         const picture = element.querySelector("svg.marks");
         picture.setAttribute("role", "img");
         picture.setAttribute("aria-label", chart.label);
+        element.querySelector("summary")?.setAttribute("aria-label", "Save this chart");
+        tools(element, view, chart);
       } catch (error) {
         element.textContent = "This chart cannot be drawn; its table follows.";
         console.error(error);

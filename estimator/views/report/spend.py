@@ -42,8 +42,8 @@ SMALLEST_PART = 0.001
 TOTALS = ("final_share", "final_runs_usd", "exploration_usd", "rnd_compute_usd")
 
 
-def report(result: Result) -> Report:
-    """Tell one programme."""
+def report(result: Result, is_alone: bool = True) -> Report:
+    """Tell one programme; beside others, what is elsewhere is told with the comparison."""
     share, final, rest, whole = (distribution(result[key]) for key in TOTALS)
     who, title = result["organisation"], result["title"]
     answer = (
@@ -58,7 +58,7 @@ def report(result: Result) -> Report:
         Section("Under other assumptions", parts([_variants(result)])),
         Section("The follower's bill", parts([_followers([result])])),
         Section("Scenarios", parts([_scenarios([result])])),
-        _elsewhere([result]),
+        _elsewhere([result]) if is_alone else None,
     )
     figures = (
         figure("final share of R&D compute", percent_interval(share)),
