@@ -94,6 +94,22 @@ def test_intervals_are_in_the_medians_unit() -> None:
     assert text.count_interval(row(8, 1660, 270e3)) == "1.66 k (8.00–270 k)"
 
 
+@pytest.mark.parametrize(
+    ("mwh", "written"),
+    [
+        ((40.1e3, 53.7e3, 60.2e3), "53.7 (40.1–60.2) GWh"),
+        ((0.8e3, 0.99999e3, 1.2e3), "1.00 (0.800–1.20) GWh"),
+        ((21.0, 46.4, 46.4), "46.4 (21.0–46.4) MWh"),
+        ((2e6, 2e6, 2e6), "2.00 TWh"),
+        ((0.012, 0.012, 0.012), "12.0 kWh"),
+        ((0.0, 0.0, 0.0), "0 kWh"),
+        ((math.nan, math.nan, math.nan), "–"),
+    ],
+)
+def test_energy(mwh: tuple[float, float, float], written: str) -> None:
+    assert text.energy_interval(row(*mwh)) == written
+
+
 def test_one_number_has_no_interval() -> None:
     assert text.money_interval(row(2e6, 2e6, 2e6)) == "$2.00 M"
     assert text.flop_interval(row(1e24, 1e24, 1e24)) == "1.00e24"

@@ -30,8 +30,8 @@ WAYS = {
     "upfront": "buying the cluster",
 }
 MOVED: dict[str, tuple[str, Callable[[float], str], str]] = {
-    "cloud": ("cost, rented (USD)", money, drawing.DOLLARS),
-    "amortised": ("cost, hardware used up + energy (USD)", money, drawing.DOLLARS),
+    "cloud": ("rented cost", money, drawing.DOLLARS),
+    "amortised": ("cost of hardware used up and energy", money, drawing.DOLLARS),
     "gpu_hours": ("GPU-hours", count, drawing.COUNTS),
 }
 UNNAMED = "run"
@@ -172,7 +172,8 @@ def _programme(result: Result) -> Chart | None:
 def _tornado(result: Result) -> Chart | None:
     of, write, labels = MOVED.get(result.get("swings_of") or "", MOVED["cloud"])
     found = result.get("swings") or []
-    return tornado("What moves the result", found, of, write, labels)
+    unit = " (USD)" if write is money else ""
+    return tornado("What moves the result", found, of, write, labels, unit)
 
 
 def _scaling(result: Result) -> Chart | None:

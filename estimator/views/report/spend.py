@@ -348,7 +348,7 @@ def _variants(result: Result) -> Chart | None:
                     name,
                     money_interval(distribution(each["final_runs_usd"])),
                     text,
-                    "" if effect is None else f"{effect * 100:+.2f} points",
+                    "" if effect is None else f"{effect * 100:+.2f} points".replace("-", "−"),
                     each.get("why", each.get("description", "")),
                 )
             )

@@ -20,7 +20,8 @@ def report(result: Result) -> Report:
     covered = result["coverage_90"]
     answer = (
         f"The step model is {percent(result['median_ape'])} off in the median row and "
-        f"{percent(result['p90_ape'])} in the worst tenth, over {result['rows']:,} measured steps"
+        f"at least {percent(result['p90_ape'])} in the worst tenth, over {result['rows']:,} "
+        "measured steps"
     )
     figures = [
         Figure("median error", percent(result["median_ape"])),
