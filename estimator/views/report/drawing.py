@@ -316,7 +316,7 @@ def goes_below(rows: Rows) -> str:
     """Say what the arrows of a logarithmic axis are, where there are any."""
     if not any(row["p95"] > 0 for row in rows) or all(row["p5"] >= _floor(rows) for row in rows):
         return ""
-    return " An arrow: it goes on below the axis; the table has the figure."
+    return " An arrow goes on below the axis."
 
 
 def bars(rows: Rows, title: str, labels: str, of: str = "part") -> Any:
