@@ -32,9 +32,8 @@ LOWEST = 1e-3
 """Where a logarithmic axis begins at the latest, of its smallest median."""
 HALO = "#ffffff"
 """Behind text upon marks, on paper; a page puts its own colour in its place."""
-ROOM = {"x": ("width", 700, 170), "y": ("height", 250, 55)}
-"""Pixels a decade from which every tick of a logarithmic axis has a label, and from which 2 and 5
-have."""
+ROOM = {"x": ("width", 170), "y": ("height", 55)}
+"""Pixels a decade from which 2 and 5 have a label on a logarithmic axis."""
 PICTURE_WIDTH = 760
 FONT = "system-ui, -apple-system, 'Segoe UI', 'Liberation Sans', Arial, sans-serif"
 
@@ -159,8 +158,9 @@ def height(
 
 
 def from_nothing(values: Iterable[float]) -> tuple[float, float]:
-    """Return the ends of an axis from nothing whose largest mark is not cut."""
-    return 0.0, EDGE * max(values)
+    """Return the ends of an axis from nothing that cuts no mark, at nothing or the largest."""
+    most = max(values)
+    return (1.0 - EDGE) / 2 * most, EDGE * most
 
 
 def _amount(
@@ -189,12 +189,12 @@ def _amount(
 
 
 def _told_ticks(channel: str) -> str:
-    """Return which ticks of a logarithmic axis have a label, zoomed too: 1, 2 and 5, or 1 alone."""
-    size, every, some = ROOM[channel]
+    """Return which ticks of a logarithmic axis have a label, zoomed too: all, 1, 2 and 5, or 1."""
+    size, least = ROOM[channel]
     room = f"{size} * LN10 / log({_times(channel)})"
-    digit = "round(datum.value / pow(10, floor(log(datum.value) / LN10 + 1e-9)))"
-    few = f"{room} > {some} && ({digit} === 2 || {digit} === 5)"
-    return f"({room} > {every} || {digit} === 1 || {few})"
+    digit = "format(datum.value / pow(10, floor(log(datum.value) / LN10 + 1e-9)), '.3~r')"
+    few = f"{room} > {least} && ({digit} === '2' || {digit} === '5')"
+    return f"({_times(channel)} < 10 || {digit} === '1' || {few})"
 
 
 def _times(channel: str) -> str:

@@ -30,7 +30,7 @@
     name.replace(/\n/g, " ").replace(/(.{1,18})(?:\s+|(?<=-)|$)/g, "$1\n").trim();
   const narrowed = (spec) => {
     const names = new Set(
-      Object.values(spec.datasets).flat().map((row) => row.name).filter((name) => name?.length > 20)
+      Object.values(spec.datasets).flat().map((row) => row.name).filter((name) => name?.length > 18)
     );
     const found = JSON.parse(JSON.stringify(spec), (key, value) =>
       key === "columns" ? undefined : names.has(value) ? folded(value) : value

@@ -24,8 +24,8 @@ from .document import Chart, Figure, Report, Section, Table
 
 SHORT = 8
 """Rows of a table that one sheet of paper shall hold."""
-WIDE = 6
-"""Columns of a table with words that, where there is little room, becomes a list of its rows."""
+NARROW, WIDE = 3, 6
+"""Columns of a table with words that becomes a list of its rows on a narrow screen, on paper."""
 # Of escaped text; the sign that ends a sentence or a bracket is no part of an address.
 _ADDRESS = re.compile(r"https?://[^\s<>&\"')]+(?:&amp;[^\s<>&\"')]+)*(?<![.,;:])")
 ABOUT = {
@@ -116,7 +116,8 @@ class _Writer:
         yield (
             '<p class="how">In brackets: 5th to 95th percentile, in the unit of the median. In a '
             "chart, hover for figures, drag to move, Ctrl and wheel to zoom, double-click to go "
-            "back; click names in a legend to single them out. Each has its table below it.</p>"
+            "back; click names in a legend to single them out. Below each are buttons for the "
+            "same, reached by the Tab key too, and its table.</p>"
         )
         yield "<noscript><p>The charts need JavaScript; the tables do not.</p></noscript>"
         for place, report in enumerate(self.reports):
@@ -244,8 +245,10 @@ def _source(source: Any) -> str:
 def table(given: Table) -> Iterator[str]:
     """Yield a table's lines; it scrolls sideways by itself where it is wider than the page."""
     title = escape(given.title)
-    stacked = bool(given.left) and len(given.headings) >= WIDE
-    kinds = ["short"] * (len(given.rows) <= SHORT) + ["stack"] * stacked
+    stacked = bool(given.left) and len(given.headings) >= NARROW
+    is_wide = stacked and len(given.headings) >= WIDE
+    is_short = len(given.rows) <= SHORT
+    kinds = ["short"] * is_short + ["stack"] * stacked + ["wide"] * is_wide
     kind = f' class="{" ".join(kinds)}"' if kinds else ""
     yield f'<div class="scroll"><table{kind}><caption><span>{title}</span></caption>'
     is_left = [place == 0 or name in given.left for place, name in enumerate(given.headings)]

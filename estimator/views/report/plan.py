@@ -151,6 +151,9 @@ def _scatter(rows: list[dict[str, Any]], against: str) -> Any:
             shape=alt.Shape(
                 "kind:N",
                 title=None,
+                legend=alt.Legend(
+                    symbolFillColor=drawing.INK, symbolStrokeColor=drawing.INK, columns=2
+                ),
                 scale=alt.Scale(
                     domain=list(KINDS), range=["cross", "diamond", "triangle-up", "circle"]
                 ),
