@@ -294,7 +294,7 @@ def _floor(rows: Rows) -> float:
     """Return where a logarithmic axis begins: a stray low end shall not press all else together."""
     above = [row[key] for row in rows for key in ("p5", "p50", "p95") if row[key] > 0]
     middles = [row["p50"] for row in rows if row["p50"] > 0]
-    return max(min(above), LOWEST * min(middles, default=0.0))
+    return float(max(min(above), LOWEST * min(middles, default=0.0)))
 
 
 def _above(rows: Rows) -> list[dict[str, Any]]:
