@@ -44,11 +44,11 @@
     made.type = "button";
     made.textContent = text;
     if (label) made.setAttribute("aria-label", label);
-    made.addEventListener("click", () => act(made));
+    made.addEventListener("click", act);
     bar.append(made);
     return made;
   };
-  // A domain about the middle of what is shown; null is all of it.
+  // A domain about the middle of what is shown; none is all of it.
   const zoom = (view, times) => {
     for (const { channel, field } of view.signal("zoom_tuple_fields")) {
       const scale = view.scale(channel);
@@ -59,38 +59,47 @@
     }
     view.runAsync();
   };
-  const choose = (view, field, names) => {
+  // One button a name of a legend, pressed as the legend has it, whoever chose.
+  const keys = (bar, view, { field, scale }) => {
+    const store = "chosen_" + field + "_store";
     const fields = view.signal("chosen_" + field + "_tuple_fields");
-    const rows = names.map((name) => ({ unit: "", fields, values: [name] }));
-    view.data("chosen_" + field + "_store", rows).runAsync();
+    const chosen = () => view.data(store).map((row) => row.values[0]);
+    const made = scale.domain.map((name) => {
+      const key = pressed(bar, "Only " + name.replace(/\n/g, " "), "", () => {
+        const now = chosen();
+        const next = now.includes(name) ? now.filter((each) => each !== name) : [...now, name];
+        const rows = next.map((each) => ({ unit: "", fields, values: [each] }));
+        view.data(store, rows).runAsync();
+      });
+      key.className = "key";
+      return key;
+    });
+    const show = () =>
+      made.forEach((key, place) =>
+        key.setAttribute("aria-pressed", chosen().includes(scale.domain[place]))
+      );
+    view.addDataListener(store, show);
+    show();
   };
   // What the mouse does by wheel and legend, for keys and fingers.
-  const tools = (element, view, chart) => {
-    const params = (chart.spec.params || []).map((param) => param.name);
+  const tools = (element, view, spec, title) => {
+    const params = (spec.params || []).map((param) => param.name);
     const bar = document.createElement("div");
     bar.className = "tools";
     bar.setAttribute("role", "group");
-    bar.setAttribute("aria-label", "Zoom and legend: " + chart.title);
+    bar.setAttribute("aria-label", "Zoom and legend: " + title);
     if (params.includes("zoom")) {
       pressed(bar, "+", "Zoom in", () => zoom(view, 1.5));
       pressed(bar, "−", "Zoom out", () => zoom(view, 1 / 1.5));
       pressed(bar, "Back", "Back to all of it", () => zoom(view, 0));
     }
-    for (const { encoding } of [chart.spec, ...(chart.spec.layer || [])]) {
+    for (const { encoding } of [spec, ...(spec.layer || [])]) {
       for (const channel of ["color", "shape"]) {
         const given = encoding?.[channel];
-        if (!given?.scale?.domain || !params.includes("chosen_" + given.field)) continue;
-        params.splice(params.indexOf("chosen_" + given.field), 1);
-        const names = new Set();
-        for (const name of given.scale.domain) {
-          const made = pressed(bar, "Only " + name, "", () => {
-            if (!names.delete(name)) names.add(name);
-            made.setAttribute("aria-pressed", names.has(name));
-            choose(view, given.field, [...names]);
-          });
-          made.className = "key";
-          made.setAttribute("aria-pressed", false);
-        }
+        const place = params.indexOf("chosen_" + given?.field);
+        if (place < 0 || !given.scale?.domain) continue;
+        params.splice(place, 1); // several layers have one legend
+        keys(bar, view, given);
       }
     }
     if (bar.childElementCount) element.after(bar);
@@ -144,7 +153,7 @@
         picture.setAttribute("role", "img");
         picture.setAttribute("aria-label", chart.label);
         element.querySelector("summary")?.setAttribute("aria-label", "Save this chart");
-        tools(element, view, chart);
+        tools(element, view, spec, chart.title);
       } catch (error) {
         element.textContent = "This chart cannot be drawn; its table follows.";
         console.error(error);

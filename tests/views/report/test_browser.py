@@ -133,6 +133,13 @@ def test_keys_zoom_and_choose(browser: Any, results: Results, tmp_path: Path) ->
     best.press("Space")
     shown.wait_for_timeout(200)
     assert points.evaluate_all(seen) == every
+    # The legend itself does the same, and the button knows.
+    chart.locator(".role-legend-symbol path").last.click(force=True)
+    shown.wait_for_timeout(200)
+    assert 0 < points.evaluate_all(seen) < every
+    front = shown.get_by_role("button", name="Only front", exact=True)
+    assert front.get_attribute("aria-pressed") == "true"
+    assert best.get_attribute("aria-pressed") == "false"
     assert problems == []
 
 
