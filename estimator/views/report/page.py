@@ -210,7 +210,7 @@ class _Writer:
         yield self._heading("Reproduce")
         if report.about.get("command"):
             command = escape(str(report.about["command"]))
-            yield f'<pre><code>{command}</code></pre>'
+            yield f"<pre><code>{command}</code></pre>"
         known = [(text, report.about[key]) for key, text in ABOUT.items() if key in report.about]
         yield '<dl class="about">'
         for text, value in known:
