@@ -61,7 +61,8 @@ class Summary:
 
     Attributes:
         largest: model, organization, date and figures of rows, most FLOP first.
-        by_year: rows, FLOP and cost of each year of publication.
+        by_year: rows, FLOP, cost and rows that have a cost, of each year of publication; a sum of
+            nothing is not known.
         by_organization: the same of each organisation.
         trends: sums of which a figure's trend is made, by figure.
     """
@@ -183,8 +184,10 @@ def _largest(
 
 
 def _sums(keys: np.ndarray, flop: np.ndarray, cost: np.ndarray, name: str) -> pd.DataFrame:
-    rows = pd.DataFrame({name: keys, "rows": 1.0, "flop": flop, "cost_amortised_usd": cost})
-    return rows.groupby(name).sum()
+    figures = {"flop": flop, "cost_amortised_usd": cost, "rows_with_cost": 1.0 * np.isfinite(cost)}
+    rows = pd.DataFrame({name: keys, "rows": 1.0, **figures})
+    # A sum of nothing is not nothing: it is not known.
+    return rows.groupby(name).sum(min_count=1)
 
 
 def _sum(one: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:

@@ -10,7 +10,15 @@ from rich.table import Table
 
 from ..plan import OBJECTIVES, Candidate, Plan
 from . import tables
-from .text import count_interval, digits, money, money_interval, percent, percent_interval
+from .text import (
+    count_interval,
+    digits,
+    energy_interval,
+    money,
+    money_interval,
+    percent,
+    percent_interval,
+)
 
 ALIKE = 0.8
 """Odds below which two layouts cannot be told apart."""
@@ -70,7 +78,7 @@ def _best(found: Plan) -> Table:
     if rows["cloud"].is_known:
         table.add_row("Cost, rented", money_interval(rows["cloud"]))
     if rows["energy_mwh"].is_known:
-        table.add_row("Energy, MWh", count_interval(rows["energy_mwh"]))
+        table.add_row("Energy", energy_interval(rows["energy_mwh"]))
     return table
 
 

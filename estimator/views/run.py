@@ -12,7 +12,15 @@ from ..run import RunEstimate
 from ..summary import Distribution
 from ..timing import StepEstimate
 from . import tables
-from .text import count_interval, digits, flop_interval, money_interval, percent, percent_interval
+from .text import (
+    count_interval,
+    digits,
+    energy_interval,
+    flop_interval,
+    money_interval,
+    percent,
+    percent_interval,
+)
 
 ROWS: tuple[tuple[str, str, Callable[[Distribution], str], str], ...] = (
     ("Training FLOP", "flop", flop_interval, ""),
@@ -29,7 +37,7 @@ ROWS: tuple[tuple[str, str, Callable[[Distribution], str], str], ...] = (
     ("Cost of buying the cluster", "upfront", money_interval, ""),
     ("The whole programme, rented", "programme", money_interval, ""),
     ("  of it experiments and all else", "exploration", money_interval, ""),
-    ("Energy", "energy_mwh", count_interval, " MWh"),
+    ("Energy", "energy_mwh", energy_interval, ""),
     ("Carbon", "carbon_t", count_interval, " t CO2e"),
 )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 import pandas as pd
@@ -78,12 +77,11 @@ def _organisations(found: Score) -> Table:
 def _sums(sums: pd.DataFrame, title: str) -> Table:
     table = tables.table(title)
     table.add_column("", overflow="fold")
-    for heading in ("rows", "FLOP", "cost"):
+    for heading in ("rows", "FLOP", "with a cost", "cost"):
         table.add_column(heading, justify="right")
     for name, row in sums.iterrows():
-        # A sum of nothing is not known.
-        cost = row["cost_amortised_usd"] or math.nan
-        table.add_row(str(name), f"{row['rows']:,.0f}", flop(row["flop"]), money(cost))
+        rows, known = (f"{row[key]:,.0f}" for key in ("rows", "rows_with_cost"))
+        table.add_row(str(name), rows, flop(row["flop"]), known, money(row["cost_amortised_usd"]))
     return table
 
 

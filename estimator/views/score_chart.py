@@ -69,7 +69,7 @@ def _over_time(found: Score, name: str, title: str, label: str) -> Any:
 
 
 def _by_organisation(found: Score) -> Any:
-    rows = found.summary.costliest(MOST_ORGANISATIONS)
+    rows = found.summary.costliest(MOST_ORGANISATIONS).dropna(subset="cost_amortised_usd")
     return (
         alt.Chart(rows.reset_index(), title="Cost of all rows that have one, by organisation")
         .mark_bar(color=WAY_COLOURS[0])

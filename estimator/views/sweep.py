@@ -17,6 +17,7 @@ from .text import (
     count,
     count_interval,
     digits,
+    energy_interval,
     flop_interval,
     money,
     money_interval,
@@ -79,7 +80,7 @@ def _answer(found: SweepEstimate) -> Table:
         ("GPU-hours", "gpu_hours", count_interval),
         ("Cost, rented", "cloud", money_interval),
         ("Cost, hardware used up + energy", "amortised", money_interval),
-        ("Energy, MWh", "energy_mwh", count_interval),
+        ("Energy", "energy_mwh", energy_interval),
     ):
         known = [rows[key], *([final[key]] if final else [])]
         if any(row.is_known for row in known):

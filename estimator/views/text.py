@@ -12,6 +12,8 @@ WIDE = 100.0
 """Bounds further apart have a unit each."""
 _SCALES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 
+_ENERGIES = ((1e6, "TWh"), (1e3, "GWh"), (1.0, "MWh"), (1e-3, "kWh"))
+
 
 def digits(value: float, figures: int = 3) -> str:
     """Write a number of ordinary size with ``figures`` significant digits, no exponent."""
@@ -23,7 +25,7 @@ def digits(value: float, figures: int = 3) -> str:
     # Rounding may carry into one more digit: 9.996 is 10.0.
     rounded = round(value, places)
     places = max(0, figures - 1 - math.floor(math.log10(abs(rounded)))) if rounded else places
-    return f"{rounded:,.{min(places, 12)}f}"
+    return f"{rounded:,.{min(places, 12)}f}".replace("-", "−")
 
 
 def scale_of(value: float) -> tuple[float, str]:
@@ -46,7 +48,7 @@ def money(value: float) -> str:
     """Write dollars: ``$51.0 M``; cents where there are only cents."""
     if not math.isfinite(value):
         return UNKNOWN
-    return f"{'-' if value < 0 else ''}${count(abs(value))}"
+    return f"{'−' if value < 0 else ''}${count(abs(value))}"
 
 
 def flop(value: float) -> str:
@@ -70,6 +72,16 @@ def money_interval(value: Distribution) -> str:
 def count_interval(value: Distribution) -> str:
     """Write ``30.8 M (24.1–36.0)``."""
     return _interval(value, count)
+
+
+def energy_interval(mwh: Distribution) -> str:
+    """Write MWh in the unit that fits: ``53.7 (40.1–60.2) GWh``."""
+    if not mwh.is_known:
+        return UNKNOWN
+    size = abs(mwh.p50)
+    known = (each for each in _ENERGIES if size >= each[0] * 0.9995)
+    factor, unit = next(known, _ENERGIES[-1])
+    return f"{count_interval(mwh.scaled(1.0 / factor))} {unit}"
 
 
 def percent_interval(value: Distribution) -> str:
@@ -105,6 +117,6 @@ def _interval(value: Distribution, write: Callable[[float], str]) -> str:
 
 
 def _bounds(value: Distribution, factor: float) -> str:
-    if value.p5 == value.p95:
-        return ""
-    return f" ({digits(value.p5 / factor)}–{digits(value.p95 / factor)})"
+    low, high = digits(value.p5 / factor), digits(value.p95 / factor)
+    # Draws of one number differ in its last bit: no interval.
+    return f" ({low}–{high})" if low != high else ""

@@ -439,6 +439,34 @@ def test_the_summary_adds_up_years_and_organisations_over_batches(tmp_path: Path
     assert again.largest["model"].tolist() == at_once.largest["model"].tolist()
 
 
+def test_a_sum_of_unknown_costs_is_unknown(tmp_path: Path) -> None:
+    bare = {"Training compute (FLOP)": "1e22", "Model": "bare", "Organization": "o1"}
+    rows = [
+        LLAMA | {"Organization": "o0"},
+        bare | {"Publication date": "2015-03-01"},
+        bare | {"Publication date": "2024-03-01"},
+    ]
+    path = tmp_path / "x.csv"
+    pd.DataFrame(rows, dtype="string").to_csv(path, index=False)
+    at_once = cb.score_files([path], tmp_path / "x.parquet").summary
+    by_year = at_once.to_dict()["by_year"]
+    assert [row["year"] for row in by_year] == [2015, 2024]
+    assert by_year[0]["cost_amortised_usd"] is None
+    assert [row["rows_with_cost"] for row in by_year] == [0, 1]
+    assert by_year[1]["cost_amortised_usd"] > 1e6
+    assert [row["cost_amortised_usd"] is None for row in at_once.to_dict()["by_organization"]] == [
+        False,
+        True,
+    ]
+    # A batch of unknowns takes nothing from the others.
+    for resume in (False, True):
+        parts = cb.score_files([path], tmp_path / "parts", rows=1, resume=resume).summary
+        pd.testing.assert_frame_equal(parts.by_year, at_once.by_year)
+        pd.testing.assert_frame_equal(
+            parts.by_organization.sort_index(), at_once.by_organization.sort_index()
+        )
+
+
 def test_a_trend_is_the_line_that_rows_lie_on() -> None:
     dates = pd.date_range("2020-01-01", periods=20, freq="90D")
     flop = 1e22 * 10 ** (0.5 * (dates - dates[0]).days.to_numpy() / 365.25)

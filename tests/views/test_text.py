@@ -27,7 +27,7 @@ def row(p5: float, p50: float, p95: float) -> Distribution:
         (123.4, "123"),
         (1485, "1,485"),
         (0.0123, "0.0123"),
-        (-2.5, "-2.50"),
+        (-2.5, "−2.50"),
         (math.nan, "–"),
         (math.inf, "–"),
     ],
@@ -47,7 +47,7 @@ def test_three_digits(value: float, written: str) -> None:
         (999.96e6, "1.00 B"),
         (5e9, "5.00 B"),
         (2.5e15, "2,500 T"),
-        (-12e3, "-12.0 k"),
+        (-12e3, "−12.0 k"),
         (math.nan, "–"),
     ],
 )
@@ -60,7 +60,7 @@ def test_counts(value: float, written: str) -> None:
     [
         (51.02e6, "$51.0 M"),
         (0.123, "$0.123"),
-        (-16.4e6, "-$16.4 M"),
+        (-16.4e6, "−$16.4 M"),
         (0, "$0"),
         (math.nan, "–"),
         (-math.inf, "–"),
@@ -90,13 +90,32 @@ def test_intervals_are_in_the_medians_unit() -> None:
     assert text.percent_interval(row(0.106, 0.2274, 0.489)) == "22.7 % (10.6–48.9)"
     assert text.flop_interval(row(3.1e25, 3.8e25, 4.2e26)) == "3.80e25 (3.10–42.0)"
     # Of another sign, or far apart, each bound has its own.
-    assert text.money_interval(row(-16.4e6, 25e6, 30e6)) == "$25.0 M (-$16.4 M–$30.0 M)"
+    assert text.money_interval(row(-16.4e6, 25e6, 30e6)) == "$25.0 M (−$16.4 M–$30.0 M)"
     assert text.count_interval(row(8, 1660, 270e3)) == "1.66 k (8.00–270 k)"
+
+
+@pytest.mark.parametrize(
+    ("mwh", "written"),
+    [
+        ((40.1e3, 53.7e3, 60.2e3), "53.7 (40.1–60.2) GWh"),
+        ((0.8e3, 0.99999e3, 1.2e3), "1.00 (0.800–1.20) GWh"),
+        ((21.0, 46.4, 46.4), "46.4 (21.0–46.4) MWh"),
+        ((2e6, 2e6, 2e6), "2.00 TWh"),
+        ((0.012, 0.012, 0.012), "12.0 kWh"),
+        ((0.0, 0.0, 0.0), "0 kWh"),
+        ((math.nan, math.nan, math.nan), "–"),
+    ],
+)
+def test_energy(mwh: tuple[float, float, float], written: str) -> None:
+    assert text.energy_interval(row(*mwh)) == written
 
 
 def test_one_number_has_no_interval() -> None:
     assert text.money_interval(row(2e6, 2e6, 2e6)) == "$2.00 M"
     assert text.flop_interval(row(1e24, 1e24, 1e24)) == "1.00e24"
+    # Draws of one number differ in its last bit.
+    assert text.percent_interval(row(0.368, 0.368, 0.368 + 1e-16)) == "36.8 %"
+    assert text.percent_interval(row(0.36801, 0.36802, 0.36803)) == "36.8 %"
 
 
 def test_what_is_not_known_is_a_dash() -> None:
@@ -120,8 +139,10 @@ def test_what_is_written_is_the_number_to_three_digits(value: float) -> None:
     found = text.count(value)
     number, _, letter = found.partition(" ")
     factor = {"": 1, "k": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}[letter]
-    assert float(number.replace(",", "")) * factor == pytest.approx(value, rel=5.01e-3, abs=1e-12)
-    assert re.fullmatch(r"-?[\d,]+(\.\d+)?( [kMBT])?", found)
+    assert float(number.replace(",", "").replace("−", "-")) * factor == pytest.approx(
+        value, rel=5.01e-3, abs=1e-12
+    )
+    assert re.fullmatch(r"−?[\d,]+(\.\d+)?( [kMBT])?", found)
 
 
 @given(finite)

@@ -1,7 +1,8 @@
 """One page of results: the answer first, then charts, tables, every assumption with its source.
 
-A report is made of results as ``--json`` prints them and of nothing else; it only formats and
-draws, and works out no figure of its own.
+A report is made of results as ``--json`` prints them and of nothing else. It estimates nothing:
+what it works out is plain arithmetic on their figures, such as what is left of a total, how far
+one figure is from another, and where a line in a chart lies.
 """
 
 from __future__ import annotations
@@ -54,6 +55,8 @@ def reports_of(named: Sequence[tuple[str, Result]]) -> list[Report]:
     for name, result in single:
         if set(result) >= SCORE_KEYS:
             found.append(_told(name, lambda each: catalogue.report(each, runs), result))
+        elif len(programmes) > 1 and set(result) >= SPEND_KEYS:
+            found.append(_told(name, lambda each: spend.report(each, is_alone=False), result))
         else:
             found.append(_told(name, _reporter(name, result), result))
     return found

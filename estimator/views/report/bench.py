@@ -117,7 +117,7 @@ def _reached(result: Result) -> Chart | Table | None:
     table = Table("Reached, beside the datasheet", headings, cells, ("at",))
     if not rows:
         return table
-    picture = drawing.bars(rows, "share of the datasheet's figure", drawing.PERCENT)
+    picture = drawing.bars(rows, "share of the datasheet's figure", drawing.PERCENT, of="what")
     return Chart("Reached, of the datasheet's figure", "The best of each kind.", picture, table)
 
 
@@ -162,10 +162,10 @@ def _products(result: Result) -> Chart | None:
 def _sizes(rows: drawing.Rows) -> Any:
     order = list(dict.fromkeys(str(row["dtype"]) for row in rows))
     chosen, opacity = drawing.toggled("dtype")
-    labels = drawing.thinned(drawing.FLOP, drawing.span(row["flop"] for row in rows))
+    reached = drawing.from_nothing(row["value"] for row in rows)
     base = alt.Chart(drawing.data(rows)).encode(
-        x=drawing.amount("flop", "FLOP of the product", labels, is_log=True),
-        y=drawing.height("value", "TFLOP/s", drawing.COUNTS),
+        x=drawing.amount("flop", "FLOP of the product", drawing.FLOP, is_log=True),
+        y=drawing.height("value", "TFLOP/s", drawing.COUNTS, ends=reached),
         tooltip=drawing.tips(size="m x k x n", dtype="dtype", text="reached"),
     )
     points = (
@@ -221,12 +221,13 @@ def _timed(result: Result) -> list[tuple[str, str, str, Mapping[str, Any]]]:
 def _pairs(rows: drawing.Rows) -> Any:
     chosen, opacity = drawing.toggled("kind")
     order = ("forward", "backward")
+    ends = drawing.from_nothing(row["value"] for row in rows)
     return (
         alt.Chart(drawing.data(rows))
         .mark_point(filled=True, size=80)
         .encode(
             y=drawing.names("name", rows),
-            x=drawing.amount("value", "TFLOP/s", drawing.COUNTS),
+            x=drawing.amount("value", "TFLOP/s", drawing.COUNTS, ends=ends),
             color=drawing.colours("kind", order, (drawing.MAIN, drawing.PALETTE[1])),
             opacity=opacity,
             tooltip=drawing.tips(name="of", kind="pass", text="reached"),
@@ -274,13 +275,13 @@ def _collectives(result: Result) -> Chart | None:
     ]
     order = list(dict.fromkeys(row["operation"] for row in rows))
     chosen, opacity = drawing.toggled("operation")
-    labels = drawing.thinned(drawing.COUNTS, drawing.span(row["bytes"] for row in rows))
+    reached = drawing.from_nothing(row["value"] for row in rows)
     picture = (
         alt.Chart(drawing.data(rows))
         .mark_line(point=True, strokeWidth=2)
         .encode(
-            x=drawing.amount("bytes", "bytes", labels, is_log=True),
-            y=drawing.height("value", "bus bandwidth, GB/s", drawing.COUNTS),
+            x=drawing.amount("bytes", "bytes", drawing.COUNTS, is_log=True),
+            y=drawing.height("value", "bus bandwidth, GB/s", drawing.COUNTS, ends=reached),
             color=drawing.colours("operation", order),
             opacity=opacity,
             tooltip=drawing.tips(operation="operation", size="of", text="bus", time="time"),
@@ -329,7 +330,7 @@ def _checks(result: Result) -> Chart | None:
 
 def _scatter(rows: Sequence[Mapping[str, Any]]) -> Any:
     values = [row[key] for row in rows for key in ("measured", "predicted")]
-    labels = drawing.thinned(drawing.COUNTS, drawing.span(values))
+    labels = drawing.COUNTS
     x = drawing.amount("measured", "measured, ms a step", labels, is_log=True)
     y = drawing.height("predicted", "predicted, ms a step", labels, is_log=True)
     tooltip = drawing.tips(name="decoder", text="measured", told="predicted", off="off")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
+from math import log10
 from typing import Any
 
 import altair as alt
@@ -20,15 +22,21 @@ from .document import (
     parts,
     sections,
 )
+from .run import UNNAMED, short
 
 MOST_ORGANISATIONS = 15
 OWN = "your run"
+SUMS = ("rows", "FLOP", "rows with a cost", "cost")
+LABEL_HEIGHT = 14
+HEIGHT = 400
+NEAR = 0.3
+"""Part of the axis of dates that a name may be long."""
 COST, FLOP = "cost_amortised_usd", "flop"
 
 
 def report(result: Result, runs: Sequence[Result] = ()) -> Report:
     """Tell a catalogue, with runs of one's own placed in it."""
-    points = [*_points(result), *map(_own, runs)]
+    points = [*_points(result), *_own_rows(runs)]
     largest = max(points, key=lambda row: row[f"{FLOP}_p50"] or 0.0, default=None)
     answer = f"{result['rows_scored']:,} of {result['rows_in']:,} rows have figures"
     if largest is not None and largest[f"{FLOP}_p50"]:
@@ -62,18 +70,31 @@ def report(result: Result, runs: Sequence[Result] = ()) -> Report:
 
 
 def _points(result: Result) -> list[dict[str, Any]]:
-    return [{**row, "own": False} for row in result.get("points") or ()]
+    return [{**row, "own": False, "undated": False} for row in result.get("points") or ()]
 
 
-def _own(result: Result) -> dict[str, Any]:
+def _own_rows(runs: Sequence[Result]) -> list[dict[str, Any]]:
+    """Return runs as rows: one without a name is one's own, several are told by their size."""
+    names = [short(each) for each in runs]
+    if len(runs) == 1 and runs[0]["name"] == UNNAMED:
+        names = [OWN]
+    found = []
+    for place, (name, each) in enumerate(zip(names, runs, strict=True)):
+        number = names[: place + 1].count(name)
+        found.append(_own(each, f"{name} ({number})" if number > 1 else name))
+    return found
+
+
+def _own(result: Result, name: str) -> dict[str, Any]:
     """Return a run as a row; it stands at its date, or at the day it was estimated."""
     row: dict[str, Any] = {
-        "model": OWN if result["name"] == "run" else result["name"],
+        "model": name,
         "organization": result.get("accelerator_title", ""),
         "date": result.get("date") or (result.get("about") or {}).get("date"),
         "flop_way": OWN,
         "gpu_hours_way": OWN,
         "own": True,
+        "undated": not result.get("date"),
     }
     costs = {COST: result["cost_ways_usd"].get("amortised"), FLOP: result["flop"]["model"]}
     for name, given in costs.items():
@@ -111,8 +132,11 @@ def _over_time(
             "model": row["model"],
             "organization": row["organization"],
             "date": row["date"],
+            # What is drawn as a date is a number when hovered.
+            "day": row["date"],
             "way": row[way] or "not told",
             "own": row["own"],
+            "undated": row["undated"],
             "text": _usd(row) if name == COST else _flop(row),
             **{key: row[f"{name}_{key}"] for key in ("p5", "p50", "p95")},
         }
@@ -122,17 +146,15 @@ def _over_time(
     if not rows:
         return None
     label = "Cost" if name == COST else "Training FLOP"
-    own = any(row["own"] for row in rows)
     says = "Each point is a model with its 5th to 95th percentile"
     says += "; the dashed line is the trend with nine in ten models in its band" if trend else ""
-    says += f"; the large red diamond is {OWN}." if own else "."
+    says += _of_own([row for row in rows if row["own"]])
     title = "cost: hardware used up + energy (USD)" if name == COST else "training FLOP"
     labels = drawing.DOLLARS if name == COST else drawing.FLOP
     cells = [
         (row["model"], row["organization"] or "", row["date"], row["text"], row["way"])
         for row in sorted(rows, key=lambda row: (not row["own"], -row["p50"]))
     ]
-    labels = drawing.thinned(labels, drawing.span(row["p50"] for row in rows))
     return Chart(
         f"{label} against date of publication",
         says,
@@ -151,9 +173,9 @@ def _scatter(
 ) -> Any:
     order = list(dict.fromkeys(str(row["way"]) for row in rows if not row["own"]))
     chosen, opacity = drawing.toggled("way")
-    x = alt.X("date:T", title=None, axis=alt.Axis(format="%Y", tickCount="year"))
+    x = drawing.dates("date")
     y = drawing.height("p50", title, labels, is_log=True)
-    tooltip = drawing.tips(model="", organization="of", date="date", text=title, way="found by")
+    tooltip = drawing.tips(model="model", organization="of", day="date", text=title, way="found by")
     base = alt.Chart(drawing.data(rows)).encode(x=x)
     palette = [colour for colour in drawing.PALETTE if colour != drawing.FINAL]
     others = base.transform_filter("!datum.own")
@@ -168,9 +190,9 @@ def _scatter(
     mark = own.mark_point(
         shape="diamond", filled=True, color=drawing.FINAL, size=240, opacity=1
     ).encode(y=y, tooltip=tooltip)
-    layers = [lines, points, spread, mark, *_names(rows, x, y)]
+    layers = [lines, points, spread, mark]
     if trend:
-        line = alt.Chart(drawing.data(trend)).encode(x="date:T")
+        line = alt.Chart(drawing.data(trend)).encode(x=drawing.dates("date"))
         layers.insert(
             0,
             line.mark_area(color=drawing.REST, opacity=0.13).encode(
@@ -182,19 +204,39 @@ def _scatter(
                 color=drawing.INK, fillOpacity=0, strokeDash=[6, 4], strokeWidth=1.5
             ).encode(y="middle:Q")
         )
-    return alt.layer(*layers).properties(height=400)
+    layers += _names(rows, x, y)
+    return alt.layer(*layers).properties(height=HEIGHT)
+
+
+def _of_own(own: drawing.Rows) -> str:
+    if not own:
+        return "."
+    what = f"diamond is {OWN}" if len(own) == 1 else "diamonds are runs of your own"
+    undated = any(row["undated"] for row in own)
+    at = " One without a date stands at the day of its estimate." if undated else ""
+    return f"; the large red {what}.{at}"
 
 
 def _names(rows: drawing.Rows, x: Any, y: Any) -> list[Any]:
-    """Write the names of runs of one's own, each a line above the one before."""
-    return [
-        alt.Chart(drawing.data([row]))
-        .mark_text(
-            color=drawing.INK, fontSize=12, align="right", dx=-13, dy=-14 * place, fontWeight="bold"
+    """Write the names of runs of one's own; one that would lie upon another goes above it."""
+    own = sorted((row for row in rows if row["own"]), key=lambda row: row["p50"])
+    spread = [log10(row["p50"]) for row in rows]
+    days = [date.fromisoformat(row["date"]).toordinal() for row in rows]
+    tall, wide = max(spread) - min(spread) or 1.0, max(days) - min(days) or 1
+    placed: list[tuple[float, int]] = []
+    layers = []
+    for row in own:
+        day = date.fromisoformat(row["date"]).toordinal()
+        at = start = HEIGHT * log10(row["p50"]) / tall
+        for below, when in placed:
+            if abs(day - when) < NEAR * wide:
+                at = max(at, below + LABEL_HEIGHT)
+        placed.append((at, day))
+        base = alt.Chart(drawing.data([row])).encode(x=x, y=y, text="model:N")
+        layers += drawing.upon(
+            base, fontSize=12, align="right", dx=-13, dy=start - at, fontWeight="bold"
         )
-        .encode(x=x, y=y, text="model:N")
-        for place, row in enumerate(row for row in rows if row["own"])
-    ]
+    return layers
 
 
 def _organisations(result: Result) -> Chart | None:
@@ -206,30 +248,40 @@ def _organisations(result: Result) -> Chart | None:
         {"name": each["organization"], "value": each[COST], "text": money(each[COST])}
         for each in known
     ]
-    cells = [
-        (each["organization"], f"{each['rows']:,.0f}", flop(each[FLOP] or 0.0), money(each[COST]))
-        for each in known
-    ]
+    cells = [_sum(each["organization"], each) for each in known]
     return Chart(
         "Cost of all rows that have one, by organisation",
-        f"Sums of medians; the {min(len(rows), MOST_ORGANISATIONS)} largest of {len(rows)}.",
-        drawing.bars(rows[:MOST_ORGANISATIONS], "hardware used up + energy (USD)", drawing.DOLLARS),
-        Table("Organisations", ("organisation", "rows", "FLOP", "cost"), cells),
+        "Sums of medians, without an interval; "
+        f"the {min(len(rows), MOST_ORGANISATIONS)} largest of {len(rows)}.",
+        drawing.bars(
+            rows[:MOST_ORGANISATIONS],
+            "hardware used up + energy (USD)",
+            drawing.DOLLARS,
+            of="organisation",
+        ),
+        Table("Organisations, sums of medians", ("organisation", *SUMS), cells),
     )
 
 
 def _years(result: Result) -> Table | None:
     cells = [
-        (
-            UNKNOWN if each["year"] is None else f"{each['year']:.0f}",
-            f"{each['rows']:,.0f}",
-            flop(each[FLOP] or 0.0),
-            money(each[COST] or 0.0),
-        )
+        _sum(UNKNOWN if each["year"] is None else f"{each['year']:.0f}", each)
         for each in result.get("by_year") or ()
     ]
     title = "By year of publication, sums of medians"
-    return Table(title, ("year", "rows", "FLOP", "cost"), cells) if cells else None
+    return Table(title, ("year", *SUMS), cells) if cells else None
+
+
+def _sum(name: str, each: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the cells of a sum; of no row that has a figure it is not known."""
+    known = each.get("rows_with_cost")
+    return (
+        name,
+        f"{each['rows']:,.0f}",
+        flop(each[FLOP]) if each[FLOP] else UNKNOWN,
+        UNKNOWN if known is None else f"{known:,.0f}",
+        money(each[COST]) if each[COST] else UNKNOWN,
+    )
 
 
 def _ways(result: Result) -> list[Table]:

@@ -79,7 +79,6 @@ def _over_time(known: Sequence[Mapping[str, Any]]) -> Chart | None:
 
 def _scatter(rows: drawing.Rows, order: Sequence[str]) -> Any:
     chosen, opacity = drawing.toggled("vendor")
-    labels = drawing.thinned(drawing.COUNTS, drawing.span(row["value"] for row in rows))
     tooltip = drawing.tips(
         title="accelerator", day="released", text="peak", memory="memory", hour="an hour"
     )
@@ -87,8 +86,8 @@ def _scatter(rows: drawing.Rows, order: Sequence[str]) -> Any:
         alt.Chart(drawing.data(rows))
         .mark_point(filled=True, size=70)
         .encode(
-            x=alt.X("date:T", title="released", scale=alt.Scale(padding=drawing.MARGIN)),
-            y=drawing.height("value", "TFLOP/s at 16 bits", labels, is_log=True),
+            x=drawing.dates("date"),
+            y=drawing.height("value", "TFLOP/s at 16 bits", drawing.COUNTS, is_log=True),
             color=drawing.colours("vendor", order),
             opacity=opacity,
             tooltip=tooltip,
@@ -110,7 +109,7 @@ def _prices(found: Sequence[Mapping[str, Any]]) -> Chart | None:
     return Chart(
         "What an hour costs",
         "One chip on demand, the median provider of the last prices on record.",
-        drawing.bars(rows, title, drawing.DOLLARS),
+        drawing.bars(rows, title, drawing.DOLLARS, of="accelerator"),
         Table("An hour", ("accelerator", title), [(row["name"], row["text"]) for row in rows]),
     )
 
@@ -203,6 +202,7 @@ def _cloud(part: Accelerator) -> Chart | None:
 
 def _price_points(rows: drawing.Rows, order: Sequence[str]) -> Any:
     chosen, opacity = drawing.toggled("way")
+    ends = drawing.from_nothing(row["value"] for row in rows)
     tooltip = drawing.tips(
         provider="provider", day="day", way="rented", text="USD an hour", source="source"
     )
@@ -210,8 +210,8 @@ def _price_points(rows: drawing.Rows, order: Sequence[str]) -> Any:
         alt.Chart(drawing.data(rows))
         .mark_point(filled=True, size=45)
         .encode(
-            x=alt.X("date:T", title=None, scale=alt.Scale(padding=drawing.MARGIN)),
-            y=drawing.height("value", "USD an hour", drawing.DOLLARS),
+            x=drawing.dates("date"),
+            y=drawing.height("value", "USD an hour", drawing.DOLLARS, ends=ends),
             color=drawing.colours("way", order),
             opacity=opacity,
             tooltip=tooltip,

@@ -22,7 +22,7 @@ def report(result: Result) -> Report:
     told = f"{count(total)} parameters"
     told += f", of which a token meets {count(active)}" if active != total else ""
     answer = (
-        f"{result['model_type']} has {told}; a token of training takes "
+        f"This model of type {result['model_type']} has {told}; a token of training takes "
         f"{flop(per_token['forward'] + per_token['backward'])} FLOP."
     )
     figures = [
@@ -38,7 +38,7 @@ def report(result: Result) -> Report:
         Section("Memory", parts([_memory(result)])),
         Section("Shape", [Table("Shape", ("", ""), shape)]),
     )
-    title = f"{result['model_type']}, {count(total)} parameters"
+    title = f"A model of {count(total)} parameters (type {result['model_type']})"
     return Report(title, answer, figures, found, notes=result["notes"]).told(result)
 
 
@@ -57,23 +57,25 @@ def utilisation(result: Result) -> Report:
     answer = (
         f"{count(result['tokens_per_second_per_gpu'])} tokens per second and GPU are "
         f"{first['text']} of the {result['accelerator']}'s {result['precision']} peak, as "
-        f"{first['name']} counts; between {percent(min(row['value'] for row in rows))} and "
-        f"{percent(max(row['value'] for row in rows))} under all conventions."
+        f"{first['name']} counts"
     )
-    chart = Chart(
-        "Utilisation by convention",
-        "The same speed, counted in different ways.",
-        drawing.bars(rows, "share of the peak", drawing.PERCENT),
-        Table(
-            "Conventions",
-            ("convention", "FLOP per token", "utilisation", "counts"),
-            cells,
-            ("counts",),
-        ),
-    )
+    headings = ("convention", "FLOP per token", "utilisation", "counts")
+    table = Table("Conventions", headings, cells, ("counts",))
+    part: Chart | Table = table
+    if len(rows) > 1:
+        least, most = (percent(end(row["value"] for row in rows)) for end in (min, max))
+        answer += f"; between {least} and {most} under all conventions"
+        part = Chart(
+            "Utilisation by convention",
+            "The same speed, counted in different ways.",
+            drawing.bars(rows, "share of the peak", drawing.PERCENT, of="convention"),
+            table,
+        )
+    else:
+        answer += "; the other conventions need the model's shape"
     figures = [Figure(row["name"], row["text"]) for row in rows]
     title = f"Utilisation of {result['accelerator']}"
-    return Report(title, answer, figures, [Section("Conventions", [chart])]).told(result)
+    return Report(title, f"{answer}.", figures, [Section("Conventions", [part])]).told(result)
 
 
 def _operators(result: Result) -> Chart:
@@ -88,7 +90,7 @@ def _operators(result: Result) -> Chart:
     return Chart(
         "FLOP per token by operator",
         "Share of forward and backward together.",
-        drawing.bars(rows, "share of the FLOP", drawing.PERCENT),
+        drawing.bars(rows, "share of the FLOP", drawing.PERCENT, of="operator"),
         Table("Operators", ("operator", "forward", "backward", "share"), cells),
     )
 
@@ -140,7 +142,7 @@ def _stacks(rows: drawing.Rows, order: list[str], limit: float, most: float) -> 
             color=drawing.colours("part", order),
             order="order:Q",
             opacity=opacity,
-            tooltip=drawing.tips(name="", part="", text="memory"),
+            tooltip=drawing.tips(name="layout", part="part", text="memory"),
         )
         .add_params(chosen)
     )

@@ -27,17 +27,111 @@
     return look;
   };
   const folded = (name) =>
-    name.replace(/\n/g, " ").replace(/(.{12,20})[ ]/g, "$1\n");
+    name.replace(/\n/g, " ").replace(/(.{1,18})(?:\s+|(?<=-)|$)/g, "$1\n").trim();
   const narrowed = (spec) => {
     const names = new Set(
-      Object.values(spec.datasets).flat().map((row) => row.name).filter((name) => name?.length > 20)
+      Object.values(spec.datasets).flat().map((row) => row.name).filter((name) => name?.length > 18)
     );
     const found = JSON.parse(JSON.stringify(spec), (key, value) =>
-      names.has(value) ? folded(value) : value
+      key === "columns" ? undefined : names.has(value) ? folded(value) : value
     );
     if (names.size) found.height = Math.round(1.5 * spec.height);
     return found;
   };
+
+  const pressed = (bar, text, label, act) => {
+    const made = document.createElement("button");
+    made.type = "button";
+    made.textContent = text;
+    if (label) made.setAttribute("aria-label", label);
+    made.addEventListener("click", act);
+    bar.append(made);
+    return made;
+  };
+  // A domain about the middle of what is shown; none is all of it.
+  const zoom = (view, times) => {
+    for (const { channel, field } of view.signal("zoom_tuple_fields")) {
+      const scale = view.scale(channel);
+      const [from, to] = scale.range();
+      const half = (to - from) / 2 / times;
+      const ends = [-half, half].map((each) => +scale.invert((from + to) / 2 + each));
+      view.signal("zoom_" + field, times ? ends : null);
+    }
+    view.runAsync();
+  };
+  // One button a name of a legend, pressed as the legend has it, whoever chose.
+  const keys = (bar, view, { field, scale }) => {
+    const store = "chosen_" + field + "_store";
+    const fields = view.signal("chosen_" + field + "_tuple_fields");
+    const chosen = () => view.data(store).map((row) => row.values[0]);
+    const made = scale.domain.map((name) => {
+      const key = pressed(bar, "Only " + name.replace(/\n/g, " "), "", () => {
+        const now = chosen();
+        const next = now.includes(name) ? now.filter((each) => each !== name) : [...now, name];
+        const rows = next.map((each) => ({ unit: "", fields, values: [each] }));
+        view.data(store, rows).runAsync();
+      });
+      key.className = "key";
+      return key;
+    });
+    const show = () =>
+      made.forEach((key, place) =>
+        key.setAttribute("aria-pressed", chosen().includes(scale.domain[place]))
+      );
+    view.addDataListener(store, show);
+    show();
+  };
+  // What the mouse does by wheel and legend, for keys and fingers.
+  const tools = (element, view, spec, title) => {
+    const params = (spec.params || []).map((param) => param.name);
+    const bar = document.createElement("div");
+    bar.className = "tools";
+    bar.setAttribute("role", "group");
+    bar.setAttribute("aria-label", "Zoom and legend: " + title);
+    if (params.includes("zoom")) {
+      pressed(bar, "+", "Zoom in", () => zoom(view, 1.5));
+      pressed(bar, "−", "Zoom out", () => zoom(view, 1 / 1.5));
+      pressed(bar, "Back", "Back to all of it", () => zoom(view, 0));
+    }
+    for (const { encoding } of [spec, ...(spec.layer || [])]) {
+      for (const channel of ["color", "shape"]) {
+        const given = encoding?.[channel];
+        const place = params.indexOf("chosen_" + given?.field);
+        if (place < 0 || !given.scale?.domain) continue;
+        params.splice(place, 1); // several layers have one legend
+        keys(bar, view, given);
+      }
+    }
+    if (bar.childElementCount) element.after(bar);
+  };
+
+  // A table that scrolls is reached by keys; others are not in their way.
+  const watched = new ResizeObserver((entries) => {
+    for (const { target } of entries) {
+      const wide = target.scrollWidth > target.clientWidth;
+      if (wide || target.scrollHeight > target.clientHeight) {
+        target.tabIndex = 0;
+        target.setAttribute("role", "region");
+        target.setAttribute("aria-label", target.querySelector("caption").textContent);
+      } else {
+        for (const name of ["tabindex", "role", "aria-label"]) target.removeAttribute(name);
+      }
+    }
+  });
+  for (const each of document.querySelectorAll(".scroll")) watched.observe(each);
+
+  // Paper has no button to open a table: all but very long ones are open there.
+  const LONG = 60;
+  let shut = [];
+  window.addEventListener("beforeprint", () => {
+    shut = [...document.querySelectorAll("details:not([open])")].filter(
+      (each) => each.querySelectorAll("tr").length <= LONG && !each.closest(".chart")
+    );
+    for (const each of shut) each.open = true;
+  });
+  window.addEventListener("afterprint", () => {
+    for (const each of shut) each.open = false;
+  });
 
   const draw = async () => {
     for (const [place, chart] of given.charts.entries()) {
@@ -45,7 +139,7 @@
       try {
         const width = element.clientWidth;
         const spec = width < NARROW ? narrowed(chart.spec) : chart.spec;
-        await window.vegaEmbed(element, spec, {
+        const { view } = await window.vegaEmbed(element, spec, {
           mode: "vega-lite",
           logLevel: 1, // errors only
           ast: true,
@@ -58,6 +152,8 @@
         const picture = element.querySelector("svg.marks");
         picture.setAttribute("role", "img");
         picture.setAttribute("aria-label", chart.label);
+        element.querySelector("summary")?.setAttribute("aria-label", "Save this chart");
+        tools(element, view, spec, chart.title);
       } catch (error) {
         element.textContent = "This chart cannot be drawn; its table follows.";
         console.error(error);

@@ -22,6 +22,12 @@ from ..charts import ScriptSafeEncoder
 from . import drawing
 from .document import Chart, Figure, Report, Section, Table
 
+SHORT = 8
+"""Rows of a table that one sheet of paper shall hold."""
+NARROW, WIDE = 3, 6
+"""Columns of a table with words that becomes a list of its rows on a narrow screen, on paper."""
+# Of escaped text; the sign that ends a sentence or a bracket is no part of an address.
+_ADDRESS = re.compile(r"https?://[^\s<>&\"')]+(?:&amp;[^\s<>&\"')]+)*(?<![.,;:])")
 ABOUT = {
     "computebill": "computebill",
     "torch": "torch",
@@ -70,7 +76,7 @@ def chart_spec(chart: Chart) -> dict[str, Any]:
     spec: dict[str, Any] = chart.picture.properties(width="container").to_dict()
     spec.pop("config", None)
     spec["autosize"] = {"type": "fit-x", "contains": "padding"}
-    return {"spec": spec, "label": f"{chart.title}. {chart.says}"}
+    return {"spec": spec, "title": chart.title, "label": f"{chart.title}. {chart.says}"}
 
 
 @cache
@@ -110,7 +116,8 @@ class _Writer:
         yield (
             '<p class="how">In brackets: 5th to 95th percentile, in the unit of the median. In a '
             "chart, hover for figures, drag to move, Ctrl and wheel to zoom, double-click to go "
-            "back; click names in a legend to single them out. Each has its table below it.</p>"
+            "back; click names in a legend to single them out. Below each are buttons for the "
+            "same, reached by the Tab key too, and its table.</p>"
         )
         yield "<noscript><p>The charts need JavaScript; the tables do not.</p></noscript>"
         for place, report in enumerate(self.reports):
@@ -203,7 +210,7 @@ class _Writer:
         yield self._heading("Reproduce")
         if report.about.get("command"):
             command = escape(str(report.about["command"]))
-            yield f'<pre tabindex="0" aria-label="Command"><code>{command}</code></pre>'
+            yield f"<pre><code>{command}</code></pre>"
         known = [(text, report.about[key]) for key, text in ABOUT.items() if key in report.about]
         yield '<dl class="about">'
         for text, value in known:
@@ -238,21 +245,31 @@ def _source(source: Any) -> str:
 def table(given: Table) -> Iterator[str]:
     """Yield a table's lines; it scrolls sideways by itself where it is wider than the page."""
     title = escape(given.title)
-    yield f'<div class="scroll" tabindex="0" role="region" aria-label="{title}">'
-    yield f"<table><caption>{title}</caption>"
+    stacked = bool(given.left) and len(given.headings) >= NARROW
+    is_wide = stacked and len(given.headings) >= WIDE
+    is_short = len(given.rows) <= SHORT
+    kinds = ["short"] * is_short + ["stack"] * stacked + ["wide"] * is_wide
+    kind = f' class="{" ".join(kinds)}"' if kinds else ""
+    yield f'<div class="scroll"><table{kind}><caption><span>{title}</span></caption>'
     is_left = [place == 0 or name in given.left for place, name in enumerate(given.headings)]
     if any(given.headings):
         heads = zip(given.headings, is_left, strict=True)
         cells = "".join(f'<th scope="col"{_side(left)}>{escape(name)}</th>' for name, left in heads)
         yield f"<thead><tr>{cells}</tr></thead>"
     yield "<tbody>"
+    labels = [f' data-label="{escape(name)}"' if stacked else "" for name in given.headings]
     for first, *rest in given.rows:
         cells = "".join(
-            f"<td{_side(left)}>{escape(cell)}</td>"
-            for cell, left in zip(rest, is_left[1:], strict=True)
+            f"<td{_side(left)}{label}>{linked(cell)}</td>"
+            for cell, left, label in zip(rest, is_left[1:], labels[1:], strict=True)
         )
         yield f'<tr><th scope="row">{escape(first)}</th>{cells}</tr>'
     yield "</tbody></table></div>"
+
+
+def linked(text: object) -> str:
+    """Return a text as HTML, its addresses as links."""
+    return _ADDRESS.sub(r'<a href="\g<0>" rel="noreferrer">\g<0></a>', escape(text))
 
 
 def _side(is_left: bool) -> str:

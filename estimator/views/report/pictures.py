@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from .document import Chart, Report
 
 INK = "#22313f"
 LONGEST_NAME = 60
+LINE_LENGTH = 135
+"""Characters of a line beneath a title."""
 
 
 def save_pictures(reports: Sequence[Report], folder: Path) -> list[Path]:
@@ -28,10 +31,12 @@ def save_pictures(reports: Sequence[Report], folder: Path) -> list[Path]:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RequestError(str(folder), f"cannot be made: {error.strerror or error}") from None
-    charts = [chart for report in reports for chart in report.charts()]
+    # Alone, a picture of one of several results would not say which.
+    several = len(reports) > 1
+    charts = [(chart, report.title) for report in reports for chart in report.charts()]
     written = []
-    for place, chart in enumerate(charts, start=1):
-        spec = picture_spec(chart)
+    for place, (chart, title) in enumerate(charts, start=1):
+        spec = picture_spec(chart, title if several else "")
         for form, make in FORMS.items():
             target = folder / f"{place:02d}-{_plain(chart.title)}.{form}"
             with replacing(target) as temporary:
@@ -47,10 +52,11 @@ FORMS: dict[str, Callable[[dict[str, Any]], bytes]] = {
 }
 
 
-def picture_spec(chart: Chart) -> dict[str, Any]:
-    """Return a chart as Vega-Lite for paper: a title, a width, dark on white."""
-    wide = chart.picture.properties(width=drawing.PICTURE_WIDTH, title=chart.title)
-    spec: dict[str, Any] = wide.to_dict()
+def picture_spec(chart: Chart, of: str = "") -> dict[str, Any]:
+    """Return a chart as Vega-Lite for paper: of what, what it says, a width, dark on white."""
+    spec: dict[str, Any] = chart.picture.properties(width=drawing.PICTURE_WIDTH).to_dict()
+    told = [line for text in (of, chart.says) for line in textwrap.wrap(text, LINE_LENGTH)]
+    spec["title"] = {"text": chart.title, "subtitle": told, "subtitlePadding": 5, "offset": 14}
     spec["config"] = {**drawing.look(INK), "background": "white"}
     return spec
 

@@ -72,33 +72,17 @@ def _middle(value: Any) -> float | None:
 
 
 def _front(result: Result) -> Chart:
-    groups = (result["pareto"], result["runners_up"], result["by_accelerator"], [result["best"]])
-    rows: dict[str, dict[str, Any]] = {}
-    for kind, group in zip(reversed(KINDS), groups, strict=True):
-        for each in group:
-            row = {
-                "days": _middle(each["days"]),
-                "cost": _middle(each["cost_usd"]),
-                "memory": each["memory_gb"],
-                "on": f"{each['accelerator']}, {each['precision']}",
-                "where": where(each),
-                "layout": described(each),
-                "kind": kind,
-            }
-            # The last kind that a layout is of goes before.
-            rows[f"{row['where']} {row['layout']} {each['layout']}"] = row
-    points = list(rows.values())
-    for row in points:
-        row["texts"] = f"{digits(row['days'])} days"
-        row["usd"] = "" if row["cost"] is None else money(row["cost"])
-        row["gb"] = f"{digits(row['memory'])} GB"
+    points = _layouts(result)
     cells = [
-        (row["where"], row["layout"], row["kind"], digits(row["days"]), row["usd"], row["gb"])
+        (row["where"], row["layout"], row["kind"], row["texts"], row["usd"], row["gb"])
         for row in sorted(points, key=lambda row: row["days"])
     ]
     several = len({row["cost"] for row in points}) > 1 and all(row["usd"] for row in points)
     against = "cost" if several else "memory"
     says = f"Nothing else beats these in days, cost and memory; shown is days against {against}."
+    says += " Points are medians"
+    spread = any("days_p5" in row for row in points)
+    says += "; the best has its 5th to 95th percentile." if spread else "."
     clusters = len({row["where"] for row in points})
     if clusters > 1:
         says += " The cross is the best; a line joins the cheapest for so many days or fewer."
@@ -112,20 +96,50 @@ def _front(result: Result) -> Chart:
     )
 
 
+def _layouts(result: Result) -> list[dict[str, Any]]:
+    """Return each layout once, as the first of the kinds that it is of."""
+    groups = (result["pareto"], result["runners_up"], result["by_accelerator"], [result["best"]])
+    rows: dict[str, dict[str, Any]] = {}
+    for kind, group in zip(reversed(KINDS), groups, strict=True):
+        for each in group:
+            row = {
+                "days": _middle(each["days"]),
+                "cost": _middle(each["cost_usd"]),
+                "memory": each["memory_gb"],
+                "on": f"{each['accelerator']}, {each['precision']}",
+                "where": where(each),
+                "layout": described(each),
+                "kind": kind,
+                "texts": count_interval(distribution(each["days"])),
+                "usd": "" if each["cost_usd"] is None else _usd(each),
+                "gb": digits(each["memory_gb"]),
+            }
+            for name, given in (("days", each["days"]), ("cost", each["cost_usd"])):
+                if isinstance(given, Mapping):
+                    row |= {f"{name}_{end}": given[end] for end in ("p5", "p95")}
+            # The last kind that a layout is of goes before.
+            rows[f"{row['where']} {row['layout']} {each['layout']}"] = row
+    return list(rows.values())
+
+
+def _usd(one: Mapping[str, Any]) -> str:
+    return money_interval(distribution(one["cost_usd"]))
+
+
 def _scatter(rows: list[dict[str, Any]], against: str) -> Any:
     order = list(dict.fromkeys(row["on"] for row in rows))
-    chosen, opacity = drawing.toggled("on")
+    chosen, _ = drawing.toggled("on")
+    of_kind, _ = drawing.toggled("kind")
+    opacity = alt.condition(chosen & of_kind, alt.value(0.85), alt.value(0.06))
     titles = {
         "cost": ("cost, rented (USD)", drawing.DOLLARS, True),
         "memory": ("memory of the fullest GPU (GB)", drawing.COUNTS, False),
     }
     title, labels, is_log = titles[against]
-    labels = drawing.thinned(labels, drawing.span(row[against] for row in rows))
-    shown = drawing.thinned(drawing.COUNTS, drawing.span(row["days"] for row in rows))
-    x = drawing.amount("days", "days", shown, is_log=True)
+    x = drawing.amount("days", "days", drawing.COUNTS, is_log=True)
     y = drawing.height(against, title, labels, is_log=is_log, zero=False)
     tooltip = drawing.tips(
-        where="on", layout="layout", kind="", texts="days", usd="cost", gb="memory"
+        where="on", layout="layout", kind="kind", texts="days", usd="cost", gb="memory, GB"
     )
     base = alt.Chart(drawing.data(rows))
     points = (
@@ -137,6 +151,9 @@ def _scatter(rows: list[dict[str, Any]], against: str) -> Any:
             shape=alt.Shape(
                 "kind:N",
                 title=None,
+                legend=alt.Legend(
+                    symbolFillColor=drawing.INK, symbolStrokeColor=drawing.INK, columns=2
+                ),
                 scale=alt.Scale(
                     domain=list(KINDS), range=["cross", "diamond", "triangle-up", "circle"]
                 ),
@@ -144,17 +161,28 @@ def _scatter(rows: list[dict[str, Any]], against: str) -> Any:
             opacity=opacity,
             tooltip=tooltip,
         )
-        .add_params(chosen, drawing.zoom())
+        .add_params(chosen, of_kind, drawing.zoom())
     )
     best = (
         base.transform_filter("datum.kind === 'best'")
         .mark_point(color=drawing.INK, size=320, strokeWidth=2, filled=False, fillOpacity=0)
         .encode(x=x, y=y, tooltip=tooltip)
     )
-    layers = [points, best]
+    layers = [points, *_spreads(rows, x, y, against), best]
     if against == "cost":
         layers.insert(0, _steps(rows, x, y))
     return alt.layer(*layers).properties(height=380)
+
+
+def _spreads(rows: list[dict[str, Any]], x: Any, y: Any, against: str) -> list[Any]:
+    """Draw the intervals of the layouts that have one; an axis has one title, its points'."""
+    known = [row for row in rows if "days_p5" in row]
+    if not known:
+        return []
+    rule = alt.Chart(drawing.data(known)).mark_rule(color=drawing.INK, strokeWidth=1.5, opacity=0.6)
+    across = rule.encode(x=alt.X("days_p5:Q").title(""), x2="days_p95:Q", y=y)
+    up = rule.encode(x=x, y=alt.Y(f"{against}_p5:Q").title(""), y2=f"{against}_p95:Q")
+    return [across, up] if all(f"{against}_p5" in row for row in known) else [across]
 
 
 def _steps(rows: list[dict[str, Any]], x: Any, y: Any) -> Any:
@@ -186,7 +214,7 @@ def _runners(result: Result) -> Table | None:
             )
         )
     headings = ("on", "layout", "days", "cost", "step", "odds that it is slower")
-    return Table("The next best", headings, cells, ("layout",)) if cells else None
+    return Table("The next best, medians only", headings, cells, ("layout",)) if cells else None
 
 
 def _each(result: Result) -> Table | None:
@@ -194,8 +222,8 @@ def _each(result: Result) -> Table | None:
         (
             where(each),
             described(each),
-            digits(each["days"]),
-            "" if each["cost_usd"] is None else money(each["cost_usd"]),
+            count_interval(distribution(each["days"])),
+            "" if each["cost_usd"] is None else _usd(each),
         )
         for each in result["by_accelerator"]
     ]
@@ -203,7 +231,7 @@ def _each(result: Result) -> Table | None:
         (f"{each['accelerator']}, {each['precision']}", each["reason"], "", "")
         for each in result["dropped"]
     ]
-    title, headings = "The best of each accelerator", ("on", "layout", "days", "cost")
+    title, headings = "The best of each accelerator, medians only", ("on", "layout", "days", "cost")
     return Table(title, headings, cells, ("layout",)) if len(cells) > 1 else None
 
 

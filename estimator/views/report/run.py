@@ -22,7 +22,7 @@ from .document import (
     parts,
     sections,
 )
-from .steps import tornado
+from .steps import Part, tornado, waterfall
 
 WAYS = {
     "cloud": "rented",
@@ -30,11 +30,12 @@ WAYS = {
     "upfront": "buying the cluster",
 }
 MOVED: dict[str, tuple[str, Callable[[float], str], str]] = {
-    "cloud": ("cost, rented (USD)", money, drawing.DOLLARS),
-    "amortised": ("cost, hardware used up + energy (USD)", money, drawing.DOLLARS),
+    "cloud": ("rented cost", money, drawing.DOLLARS),
+    "amortised": ("cost of hardware used up and energy", money, drawing.DOLLARS),
     "gpu_hours": ("GPU-hours", count, drawing.COUNTS),
 }
-NO_INTERVAL = "No interval is stated for these."
+UNNAMED = "run"
+"""Name of a run that was given none."""
 
 
 def report(result: Result) -> Report:
@@ -42,7 +43,7 @@ def report(result: Result) -> Report:
     figures = _figures(result)
     tiles = [figure(label, text) for label, text in figures if label in TILES]
     found = sections(
-        Section("What it costs", parts([_costs(result), _table(figures)])),
+        Section("What it costs", parts([_costs(result), _programme(result), _table(figures)])),
         Section("What drives it", parts([_tornado(result)])),
         Section("Speed", parts([_scaling(result), _breakdown(result)])),
         Section("Memory of the fullest GPU", parts([_memory(result)])),
@@ -51,11 +52,29 @@ def report(result: Result) -> Report:
 
 
 def title(result: Result) -> str:
-    """Return the name of a run, or what it is on."""
+    """Return the name of a run, or its size, and what it is on."""
     on = result.get("accelerator_title", result["accelerator"])
     if result.get("count"):
         on = f"{result['count']:,.0f} x {on}"
-    return on if result["name"] == "run" else f"{result['name']}: {on}"
+    name = result["name"] if result["name"] != UNNAMED else _size(result)
+    return f"{name}: {on}" if name else on
+
+
+def short(result: Result) -> str:
+    """Return the name of a run as a chart writes it beside its point."""
+    if result["name"] != UNNAMED:
+        return str(result["name"])
+    params = (result.get("model") or {}).get("params")
+    size = f"{count(distribution(params).p50)} on " if params else ""
+    on = f"{result['count']:,.0f} x " if result.get("count") else ""
+    return f"{size}{on}{result['accelerator']}"
+
+
+def _size(result: Result) -> str:
+    """Return parameters and tokens, ``70.0 B parameters, 15.0 T tokens``; what is known of them."""
+    params = (result.get("model") or {}).get("params")
+    given = (("parameters", params), ("tokens", result.get("tokens")))
+    return ", ".join(f"{count(distribution(value).p50)} {word}" for word, value in given if value)
 
 
 def _answer(result: Result) -> str:
@@ -70,7 +89,10 @@ def _answer(result: Result) -> str:
         for way, label in (("cloud", "rented"), ("amortised", "as hardware used up and energy"))
         if result["cost_ways_usd"].get(way)
     ]
-    return f"{told}; it costs {' or '.join(ways)}." if ways else f"{told}; no price is known."
+    told += f"; it costs {' or '.join(ways)}" if ways else "; no price is known"
+    if result.get("programme_usd"):
+        told += f"; its whole programme costs {_written('programme', result['programme_usd'])}"
+    return f"{told}."
 
 
 def _count(value: Any) -> str:
@@ -87,7 +109,8 @@ def _written(key: str, given: Any) -> str:
 def _figures(result: Result) -> list[tuple[str, str]]:
     """Return label and text of every figure that is known."""
     flop = {"flop": result["flop"]["model"], "flop_hardware": result["flop"]["hardware"]}
-    known = {**result, **result["cost_ways_usd"], **result["amortised_parts_usd"], **flop}
+    whole = {key: result.get(f"{key}_usd") for key in ("programme", "exploration")}
+    known = {**result, **result["cost_ways_usd"], **result["amortised_parts_usd"], **flop, **whole}
     return [
         (label.strip(), write(distribution(known[key])) + unit)
         for label, key, write, unit in ROWS
@@ -95,7 +118,15 @@ def _figures(result: Result) -> list[tuple[str, str]]:
     ]
 
 
-TILES = ("Training FLOP", "Utilisation (MFU)", "GPU-hours", "Days", "Cost, rented", "Energy")
+TILES = (
+    "Training FLOP",
+    "Utilisation (MFU)",
+    "GPU-hours",
+    "Days",
+    "Cost, rented",
+    "The whole programme, rented",
+    "Energy",
+)
 
 
 def _table(figures: list[tuple[str, str]]) -> Table:
@@ -119,16 +150,30 @@ def _costs(result: Result) -> Chart | None:
         return None
     return Chart(
         "Cost, by the way it is counted",
-        "Median and 5th to 95th percentile, on a logarithmic axis.",
-        drawing.intervals(rows, "USD", drawing.DOLLARS, is_log=True),
+        f"Median and 5th to 95th percentile, on a logarithmic axis.{drawing.goes_below(rows)}",
+        drawing.intervals(rows, "USD", drawing.DOLLARS, is_log=True, of="way"),
         Table("Cost by way", ("way", "median (5th–95th)"), cells),
     )
+
+
+def _programme(result: Result) -> Chart | None:
+    given = [
+        ("this run, rented", "final run", result["cost_ways_usd"].get("cloud")),
+        ("experiments and all else", "all else", result.get("exploration_usd")),
+        ("the whole programme", "whole", result.get("programme_usd")),
+    ]
+    if not all(usd for _, _, usd in given):
+        return None
+    found = [Part(name, kind, distribution(usd)) for name, kind, usd in given]
+    says = "What the run is of its programme is assumed, not known. "
+    return waterfall("From this run to the whole programme", says, found)
 
 
 def _tornado(result: Result) -> Chart | None:
     of, write, labels = MOVED.get(result.get("swings_of") or "", MOVED["cloud"])
     found = result.get("swings") or []
-    return tornado("What moves the result", found, of, write, labels)
+    unit = " (USD)" if write is money else ""
+    return tornado("What moves the result", found, of, write, labels, unit)
 
 
 def _scaling(result: Result) -> Chart | None:
@@ -155,10 +200,9 @@ def _scaling(result: Result) -> Chart | None:
 
 
 def _scaling_line(rows: drawing.Rows) -> Any:
-    labels = drawing.thinned(drawing.COUNTS, drawing.span(row["gpus"] for row in rows))
     base = alt.Chart(drawing.data(rows)).encode(
-        x=drawing.amount("gpus", "GPUs", labels, is_log=True),
-        tooltip=drawing.tips(count="GPUs", text="MFU", what=""),
+        x=drawing.amount("gpus", "GPUs", drawing.COUNTS, is_log=True),
+        tooltip=drawing.tips(count="GPUs", text="MFU", what="it is"),
     )
     title = "MFU"
     band = base.mark_area(color=drawing.MAIN, opacity=0.18).encode(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -33,14 +34,16 @@ from .document import (
 from .steps import Part, tornado, waterfall
 
 MOST_RUNS = 24
+MOST_SHARE = 2.0
+"""Where an axis of shares ends at the latest."""
 RUNS_APART = 5
 SMALLEST_EXCESS = 0.001
 SMALLEST_PART = 0.001
 TOTALS = ("final_share", "final_runs_usd", "exploration_usd", "rnd_compute_usd")
 
 
-def report(result: Result) -> Report:
-    """Tell one programme."""
+def report(result: Result, is_alone: bool = True) -> Report:
+    """Tell one programme; beside others, what is elsewhere is told with the comparison."""
     share, final, rest, whole = (distribution(result[key]) for key in TOTALS)
     who, title = result["organisation"], result["title"]
     answer = (
@@ -55,7 +58,7 @@ def report(result: Result) -> Report:
         Section("Under other assumptions", parts([_variants(result)])),
         Section("The follower's bill", parts([_followers([result])])),
         Section("Scenarios", parts([_scenarios([result])])),
-        _elsewhere([result]),
+        _elsewhere([result]) if is_alone else None,
     )
     figures = (
         figure("final share of R&D compute", percent_interval(share)),
@@ -69,6 +72,7 @@ def report(result: Result) -> Report:
 
 def comparison(results: Sequence[Result]) -> Report:
     """Tell several programmes side by side."""
+    results = _told_apart(results)
     ordered = sorted(results, key=lambda each: each["final_share"]["p50"])
     told = [
         f"{percent_interval(distribution(each['final_share']))} at {each['organisation']}"
@@ -79,11 +83,12 @@ def comparison(results: Sequence[Result]) -> Report:
         figure(each["title"], percent_interval(distribution(each["final_share"])))
         for each in results
     ]
+    notes = [f"{each['organisation']}: {note}" for each in results for note in _notes(each)]
     return Report(
         "Final training runs against R&D compute",
         f"Final training runs are a minority of R&D compute: {listed}."
         if all(each["final_share"]["p50"] < 0.5 for each in results)
-        else f"Final training runs took {listed} of R&D compute.",
+        else f"Of R&D compute, final training runs took {listed}.",
         figures,
         sections(
             Section("By company", parts([_shares(results), _dollars(results)])),
@@ -91,7 +96,30 @@ def comparison(results: Sequence[Result]) -> Report:
             Section("Scenarios", parts([_scenarios(results)])),
             _elsewhere(results),
         ),
+        notes=notes,
     )
+
+
+def _told_apart(results: Sequence[Result]) -> list[Result]:
+    """Return results with names of their own.
+
+    Of one organisation twice that is the title, of one title twice its variant, then a number.
+    """
+    found: list[Result] = []
+    owners = Counter(each["organisation"] for each in results)
+    titles = Counter(each["title"] for each in results)
+    seen: Counter[str] = Counter()
+    for each in results:
+        title, owner = each["title"], each["organisation"]
+        if titles[title] > 1:
+            title, owner = (f"{name}, {each['variant']}" for name in (title, owner))
+            seen[title] += 1
+            number = f" ({seen[title]})" if seen[title] > 1 else ""
+            title, owner = title + number, owner + number
+        elif owners[owner] > 1:
+            owner = title
+        found.append({**each, "title": title, "organisation": owner})
+    return found
 
 
 def _notes(result: Result) -> list[str]:
@@ -112,7 +140,6 @@ def _shares(results: Sequence[Result]) -> Chart:
         common = {
             "name": each["title"],
             **drawing.ends(share),
-            "p95": min(share.p95, 1.0),
             "short": percent_interval(share),
         }
         for part, start, end, usd in (
@@ -131,10 +158,17 @@ def _shares(results: Sequence[Result]) -> Chart:
                 money_interval(distribution(each["rnd_compute_usd"])),
             )
         )
+    says = (
+        "Red is the median share of final runs, the line its 5th to 95th percentile: a quantile "
+        "of the ratio, not a ratio of quantiles."
+    )
+    if any(row["p95"] > 1.0 for row in rows):
+        says += " Beyond 100 % the final runs cost more than was reported."
+    if any(row["p95"] > MOST_SHARE for row in rows):
+        says += " A line to the edge goes on to what is written."
     return Chart(
         "Final runs and the rest of R&D compute",
-        "Red is the median share of final runs, the line its 5th to 95th percentile: a quantile "
-        "of the ratio, not a ratio of quantiles.",
+        says,
         _share_bars(rows),
         Table(
             "Final runs and the rest",
@@ -148,8 +182,8 @@ def _share_bars(rows: drawing.Rows) -> Any:
     order = ["final runs", "experiments and all else"]
     chosen, opacity = drawing.toggled("part")
     base = alt.Chart(drawing.data(rows)).encode(y=drawing.names("name", rows))
-    x = drawing.amount("start", "share of R&D compute", drawing.PERCENT)
-    x.scale = alt.Scale(domain=[0, 1], nice=False)
+    most = min(MOST_SHARE, max(1.0, *(row["p95"] for row in rows)))
+    x = drawing.amount("start", "share of R&D compute", drawing.PERCENT, ends=(0.0, most))
     shapes = (
         base.mark_bar(height=24)
         .encode(
@@ -157,7 +191,9 @@ def _share_bars(rows: drawing.Rows) -> Any:
             x2="end:Q",
             color=drawing.colours("part", order, (drawing.FINAL, drawing.REST)),
             opacity=opacity,
-            tooltip=drawing.tips(name="", part="", text="median (5th–95th)", short="final share"),
+            tooltip=drawing.tips(
+                name="programme", part="part", text="median (5th–95th)", short="final share"
+            ),
         )
         .add_params(chosen, drawing.zoom("x"))
     )
@@ -187,7 +223,7 @@ def _dollars(results: Sequence[Result]) -> Chart:
             cells.append((each["title"], label, text))
     return Chart(
         "The same in dollars",
-        "Medians and 5th to 95th percentiles, on a logarithmic axis.",
+        f"Medians and 5th to 95th percentiles, on a logarithmic axis.{drawing.goes_below(rows)}",
         drawing.intervals(rows, "USD", drawing.DOLLARS, is_log=True),
         Table(
             "Final runs and all else", ("programme", "part", "median (5th–95th)"), cells, ("part",)
@@ -208,17 +244,16 @@ def _waterfall(result: Result) -> Chart | None:
         rest = final.mean - sum(part.value.mean for part in found)
         found.append(Part(f"{left} other final run{'s' * (left > 1)}", "final run", rest))
     exploration = distribution(result["exploration_usd"])
+    says = "From the dearest run to all R&D compute. "
     stated = result["scenarios"][0] if result["scenarios"] else None
     if stated is not None and stated["cost_usd"]["mean"] < exploration.mean:
         usd = distribution(stated["cost_usd"])
         found.append(Part(f"stated experiments ({stated['name']})", "experiments", usd))
         found.append(Part("all else", "all else", exploration.mean - usd.mean))
+        says += "The stated experiments are a scenario, not a fact. "
     else:
         found.append(Part("experiments and all else", "all else", exploration))
     found.append(Part("R&D compute", "whole", whole))
-    says = "From the dearest run to all R&D compute. "
-    if stated is not None:
-        says += "The stated experiments are a scenario, not a fact. "
     return waterfall("From one run to the whole programme", says, found)
 
 
@@ -259,7 +294,7 @@ def _runs(result: Result) -> Chart | None:
         "Runs, dearest first",
         "Cost of each run, median and 5th to 95th percentile, on a logarithmic axis"
         + (f"; the {len(shown)} dearest of {len(rows)}." if len(rows) > len(shown) else "."),
-        drawing.intervals(shown, "cost, USD", drawing.DOLLARS, is_log=True),
+        drawing.intervals(shown, "cost, USD", drawing.DOLLARS, is_log=True, of="run"),
         Table(
             "Runs",
             ("run", "released", "kind", "FLOP", "GPU-hours", "cost", "source", "note"),
@@ -313,14 +348,16 @@ def _variants(result: Result) -> Chart | None:
                     name,
                     money_interval(distribution(each["final_runs_usd"])),
                     text,
-                    "" if effect is None else f"{effect * 100:+.2f} points",
+                    "" if effect is None else f"{effect * 100:+.2f} points".replace("-", "−"),
                     each.get("why", each.get("description", "")),
                 )
             )
     return Chart(
         "The share under other assumptions",
         "Each change as it is made after those above it, then the whole variant.",
-        drawing.intervals(rows, "final share of R&D compute", drawing.PERCENT, is_log=False),
+        drawing.intervals(
+            rows, "final share of R&D compute", drawing.PERCENT, is_log=False, of="variant"
+        ),
         Table(
             "Variants",
             ("variant", "final runs", "final share", "effect on the median", "why"),
@@ -335,7 +372,7 @@ def _followers(results: Sequence[Result]) -> Chart:
     for each in results:
         for step in each["follower"]:
             skipped, bill = step["skipped"], distribution(step["bill_usd"])
-            row = {"name": each["title"], "skipped": skipped, "text": money_interval(bill)}
+            row = {"programme": each["title"], "skipped": skipped, "text": money_interval(bill)}
             rows.append({**row, **step["share"], "part": percent(skipped)})
         cells.append(
             (
@@ -354,20 +391,23 @@ def _followers(results: Sequence[Result]) -> Chart:
 
 
 def _follower_lines(rows: drawing.Rows) -> Any:
-    order = list(dict.fromkeys(str(row["name"]) for row in rows))
-    chosen, opacity = drawing.toggled("name")
-    x = drawing.amount("skipped", "part of the exploration that is skipped", drawing.PERCENT)
-    base = alt.Chart(drawing.data(rows)).encode(x=x, color=drawing.colours("name", order))
-    title = "bill, share of the leader's"
+    order = list(dict.fromkeys(str(row["programme"]) for row in rows))
+    chosen, opacity = drawing.toggled("programme")
+    title = "part of the exploration that is skipped"
+    # A little beyond both ends, or their points are cut.
+    x = drawing.amount("skipped", title, drawing.PERCENT, ends=(-0.02, 1.02))
+    base = alt.Chart(drawing.data(rows)).encode(x=x, color=drawing.colours("programme", order))
+    ends = drawing.from_nothing(row["p95"] for row in rows)
+    y = drawing.height("p5", "bill, share of the leader's", drawing.PERCENT, ends=ends)
     bands = base.mark_area().encode(
-        y=drawing.height("p5", title, drawing.PERCENT),
+        y=y,
         y2="p95:Q",
         opacity=alt.condition(chosen, alt.value(0.16), alt.value(0.02)),
     )
     lines = base.mark_line(strokeWidth=2.5, point=alt.OverlayMarkDef(size=60, opacity=0.9)).encode(
         y="p50:Q",
         opacity=opacity,
-        tooltip=drawing.tips(name="", part="skipped", text="bill"),
+        tooltip=drawing.tips(programme="programme", part="skipped", text="bill"),
     )
     return alt.layer(bands, lines.add_params(chosen, drawing.zoom())).properties(height=300)
 

@@ -56,6 +56,8 @@ def waterfall(
         interval = write_interval(part.value) if known else ""
         cells.append((part.name, part.kind, write(mean), interval))
     says += "Bars are means, since means add up; lines are 5th to 95th percentile of each part."
+    if not all(isinstance(part.value, Distribution) for part in found):
+        says += " What has no line is a sum or a rest: its mean is known, its interval is not."
     headings = ("part", "kind", "mean", "median (5th–95th)")
     return Chart(
         title, says, drawing.waterfall(rows, unit, labels), Table(title, headings, cells, ("kind",))
@@ -68,6 +70,7 @@ def tornado(
     of: str,
     write: Callable[[float], str],
     labels: str,
+    unit: str = "",
 ) -> Chart | None:
     """Return how far each assumption moves a result; None where nothing does."""
     if not swings:
@@ -93,5 +96,5 @@ def tornado(
     if len(swings) > MOST_BARS:
         says += f" The {MOST_BARS} widest of {len(swings)}."
     headings = ("assumption", "at its 5th percentile", "at its 95th percentile")
-    picture = drawing.tornado(rows[: 2 * MOST_BARS], of, labels)
+    picture = drawing.tornado(rows[: 2 * MOST_BARS], f"{of}{unit}", labels)
     return Chart(title, says, picture, Table(title, headings, cells))

@@ -44,8 +44,9 @@ def report(result: Result) -> Report:
     figures = [
         Figure("experiments", f"{result['experiments']:,}"),
         figure("GPU-hours", count_interval(hours)),
-        figure("training FLOP", flop_interval(distribution(result["flop"]))),
     ]
+    flop = distribution(result["flop"])
+    figures += [figure("training FLOP", flop_interval(flop))] * flop.is_known
     figures += [figure("cost, rented", money_interval(usd))] * usd.is_known
     if result["share_of_programme"]:
         share = percent_interval(distribution(result["share_of_programme"]))
@@ -79,7 +80,7 @@ def _groups(result: Result) -> Chart:
     for name, kind, each in named:
         value = distribution(each[key])
         text = write_interval(value)
-        if value.is_known and value.p5 > 0:
+        if value.is_known:
             rows.append(
                 {
                     "name": name,
@@ -114,8 +115,8 @@ def _groups(result: Result) -> Chart:
     )
     return Chart(
         "By group",
-        "Median and 5th to 95th percentile, on a logarithmic axis.",
-        drawing.intervals(rows, title, labels, is_log=True),
+        f"Median and 5th to 95th percentile, on a logarithmic axis.{drawing.goes_below(rows)}",
+        drawing.intervals(rows, title, labels, is_log=True, of="group"),
         Table("Groups", headings, cells, ("kind", "source and note")),
     )
 
@@ -171,8 +172,9 @@ def _sizes(result: Result) -> Chart | None:
     )
     return Chart(
         "By active parameters",
-        "Means of all experiments of a size; the table tells what is saved without the largest.",
-        drawing.bars(rows, title, labels),
+        "Medians only: that of all experiments, divided as the means of the sizes are. The table "
+        "tells what is saved without the largest.",
+        drawing.bars(rows, title, labels, of="active parameters"),
         Table("Sizes", headings, cells),
     )
 
@@ -182,8 +184,8 @@ def _schedule(result: Result) -> str:
     if given is None:
         return ""
     return (
-        f"On {given['gpus']:,} GPUs, largest first, all have ended after {digits(given['days'])} "
-        f"days; no schedule is shorter than {digits(given['bound_days'])}. "
+        f"At the medians, on {given['gpus']:,} GPUs and the largest first, all have ended after "
+        f"{digits(given['days'])} days; no schedule is shorter than {digits(given['bound_days'])}. "
         f"{percent(given['idle_share'])} of the cluster is idle until then."
     )
 
@@ -245,7 +247,7 @@ def _budget(result: Result) -> Table | None:
         return None
     cells = [
         ("Odds that all experiments cost no more", percent(given["odds_all_fit"])),
-        ("Part of the programme, at the median", percent(given["part_that_fits"])),
+        _fits(given["part_that_fits"]),
     ]
     cells += [
         (
@@ -254,7 +256,14 @@ def _budget(result: Result) -> Table | None:
         )
         for each in given["by_size"]
     ]
-    return Table(f"What {money(given['budget_usd'])} pays for", ("", ""), cells)
+    return Table(f"What {money(given['budget_usd'])} pays for, at the medians", ("", ""), cells)
+
+
+def _fits(part: float) -> tuple[str, str]:
+    """Return how much of the programme a budget pays for: a part of it, or how many times all."""
+    if part < 1.0:
+        return "Part of the programme", percent(part)
+    return "How many times the whole programme", digits(part)
 
 
 def _published(result: Result) -> Table | None:

@@ -20,7 +20,8 @@ def report(result: Result) -> Report:
     covered = result["coverage_90"]
     answer = (
         f"The step model is {percent(result['median_ape'])} off in the median row and "
-        f"{percent(result['p90_ape'])} in the worst tenth, over {result['rows']:,} measured steps"
+        f"at least {percent(result['p90_ape'])} in the worst tenth, over {result['rows']:,} "
+        "measured steps"
     )
     figures = [
         Figure("median error", percent(result["median_ape"])),
@@ -100,9 +101,8 @@ def _band(given: list[Mapping[str, Any]]) -> list[dict[str, float]]:
 def _scatter(rows: drawing.Rows, band: drawing.Rows) -> Any:
     order = [name for name, _ in Counter(str(row["gpu"]) for row in rows).most_common()]
     chosen, opacity = drawing.toggled("gpu")
-    labels = drawing.thinned(drawing.COUNTS, drawing.span(row["measured_seconds"] for row in rows))
-    x = drawing.amount("measured_seconds", "measured, s a step", labels, is_log=True)
-    y = drawing.height("predicted_seconds", "predicted, s a step", labels, is_log=True)
+    x = drawing.amount("measured_seconds", "measured, s a step", drawing.COUNTS, is_log=True)
+    y = drawing.height("predicted_seconds", "predicted, s a step", drawing.COUNTS, is_log=True)
     points = (
         alt.Chart(drawing.data(rows))
         .mark_circle(size=30)
@@ -112,7 +112,7 @@ def _scatter(rows: drawing.Rows, band: drawing.Rows) -> Any:
             color=drawing.colours("gpu", order),
             opacity=opacity,
             tooltip=drawing.tips(
-                model="",
+                model="model",
                 source="source",
                 on="on",
                 seconds="measured, s",
@@ -166,23 +166,24 @@ def _groups(result: Result, key: str, title: str) -> Chart:
     return Chart(
         title,
         f"Median error of a step's time beside that of a formula of one line{more}.",
-        _pairs(rows),
+        _pairs(rows, key.removeprefix("by_")),
         Table(title, headings, cells),
     )
 
 
-def _pairs(rows: drawing.Rows) -> Any:
+def _pairs(rows: drawing.Rows, of: str) -> Any:
     order = list(dict.fromkeys(str(row["what"]) for row in rows))
     chosen, opacity = drawing.toggled("what")
+    ends = drawing.from_nothing(row["value"] for row in rows)
     return (
         alt.Chart(drawing.data(rows))
         .mark_point(filled=True, size=80)
         .encode(
             y=drawing.names("name", rows),
-            x=drawing.amount("value", "median error of a step's time", drawing.PERCENT),
+            x=drawing.amount("value", "median error of a step's time", drawing.PERCENT, ends=ends),
             color=drawing.colours("what", order, (drawing.MAIN, drawing.REST)),
             opacity=opacity,
-            tooltip=drawing.tips(name="", what="", text="median error", rows="rows"),
+            tooltip=drawing.tips(name=of, what="by", text="median error", rows="rows"),
         )
         .add_params(chosen, drawing.zoom("x"))
         .properties(height=drawing.tall(rows, 24))

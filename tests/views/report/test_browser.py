@@ -103,6 +103,88 @@ def test_hover_zoom_legend_and_keys(browser: Any, results: Results, tmp_path: Pa
     assert problems == []
 
 
+def test_keys_zoom_and_choose(browser: Any, results: Results, tmp_path: Path) -> None:
+    path = tmp_path / "plan.html"
+    path.write_text(page.render(reports_of([("x", results["plan"])])), encoding="utf-8")
+    shown, problems, _ = opened(browser, path)
+    chart = shown.locator(".chart").first
+    assert chart.locator("summary").get_attribute("aria-label") == "Save this chart"
+    ticks = chart.locator(".role-axis-label text")
+    whole = sorted(ticks.all_text_contents())
+    shown.get_by_role("button", name="Zoom in").press("Enter")
+    shown.wait_for_timeout(200)
+    assert sorted(ticks.all_text_contents()) != whole
+    shown.get_by_role("button", name="Back to all").press("Enter")
+    shown.wait_for_timeout(200)
+    assert sorted(ticks.all_text_contents()) == whole
+
+    points = chart.locator("path[aria-roledescription=point]")
+    seen = "all => all.filter(each => each.getAttribute('opacity') > .5).length"
+    every = points.evaluate_all(seen)
+    best = shown.get_by_role("button", name="Only best", exact=True)
+    shown.evaluate("document.activeElement.blur()")
+    assert best.bounding_box()["width"] <= 1
+    best.focus()
+    assert best.bounding_box()["width"] > 20
+    best.press("Space")
+    shown.wait_for_timeout(200)
+    assert best.get_attribute("aria-pressed") == "true"
+    assert 0 < points.evaluate_all(seen) < every
+    best.press("Space")
+    shown.wait_for_timeout(200)
+    assert points.evaluate_all(seen) == every
+    # The legend itself does the same, and the button knows.
+    chart.locator(".role-legend-symbol path").last.click(force=True)
+    shown.wait_for_timeout(200)
+    assert 0 < points.evaluate_all(seen) < every
+    front = shown.get_by_role("button", name="Only front", exact=True)
+    assert front.get_attribute("aria-pressed") == "true"
+    assert best.get_attribute("aria-pressed") == "false"
+    assert problems == []
+
+
+def test_only_tables_that_scroll_are_reached_by_keys(browser: Any, saved: Path) -> None:
+    regions = "all => all.map(each => [each.tabIndex, each.scrollWidth > each.clientWidth])"
+    for width in (400, 1200):
+        shown, _, _ = opened(browser, saved, viewport={"width": width, "height": 800})
+        shown.wait_for_timeout(200)
+        found = shown.locator("section > .scroll").evaluate_all(regions)
+        assert found
+        assert all((index == 0) == scrolls for index, scrolls in found)
+    assert not any(scrolls for _, scrolls in found)
+
+
+def test_a_narrow_page_stacks_wide_tables(browser: Any, saved: Path) -> None:
+    shown, _, _ = opened(browser, saved, viewport={"width": 400, "height": 800})
+    table = shown.locator("table.stack:visible").first
+    assert table.bounding_box()["width"] <= 400
+    cell = table.locator("td").first
+    label = cell.evaluate("each => getComputedStyle(each, '::before').content")
+    assert cell.get_attribute("data-label") in label
+    names = shown.locator(".chart .role-axis-label text").all_text_contents()
+    assert not [name for name in names if "…" in name]
+
+
+def test_paper_has_the_tables_behind_charts_and_the_addresses(browser: Any, saved: Path) -> None:
+    shown, _, _ = opened(browser, saved)
+    table = shown.locator("details", has_text="The same in dollars").locator("table")
+    assert not table.is_visible()
+    shown.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    shown.emulate_media(media="print")
+    assert table.is_visible()
+    assert "all else" in table.inner_text()
+    long = shown.locator("figure > details:not([open]) > summary")
+    rows = "all => all.map(each => each.parentElement.querySelectorAll('tbody tr').length)"
+    assert long.count()
+    assert min(long.evaluate_all(rows)) > 60
+    told = "each => getComputedStyle(each, '::after').content"
+    assert "left out on paper" in long.first.evaluate(told)
+    link = shown.locator(".sources a").first
+    assert "attr(href)" in link.evaluate(told) or "http" in link.evaluate(told)
+    shown.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert not table.is_visible()
+
+
 def test_the_theme_is_the_reader_s(browser: Any, saved: Path) -> None:
     shown, _, _ = opened(browser, saved, color_scheme="light")
     paper = "getComputedStyle(document.body).backgroundColor"

@@ -118,6 +118,15 @@ def test_pictures_of_every_chart(results: Results, tmp_path: Path) -> None:
         pictures.save_pictures(reports, tmp_path / "file")
 
 
+def test_a_picture_says_what_its_lines_mean(results: Results) -> None:
+    chart = reports_of([("a", results["run"])])[0].charts()[0]
+    title = pictures.picture_spec(chart)["title"]
+    assert title["text"] == chart.title
+    assert " ".join(title["subtitle"]) == chart.says
+    assert max(map(len, title["subtitle"])) <= 135
+    assert pictures.picture_spec(chart, "Mine")["title"]["subtitle"] == ["Mine", *title["subtitle"]]
+
+
 def test_data_colours_stand_out_in_light_and_dark() -> None:
     from computebill.views.report.drawing import PALETTE
 

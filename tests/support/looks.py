@@ -1,0 +1,40 @@
+"""What tests of pages look up in a report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from computebill.views.report import reports_of
+from computebill.views.report.document import Chart, Report, Table
+
+
+def one(result: dict[str, Any], *others: dict[str, Any]) -> Report:
+    """Return the first report of results."""
+    return reports_of([("x.json", result), *(("y.json", each) for each in others)])[0]
+
+
+def tables(report: Report) -> list[Table]:
+    """Return all tables, those behind charts too."""
+    found = [part for section in report.sections for part in section.parts]
+    return [part.table if isinstance(part, Chart) else part for part in found]
+
+
+def table_of(report: Report, title: str) -> Table:
+    """Return the table of that title."""
+    return next(table for table in tables(report) if table.title == title)
+
+
+def charts(report: Report) -> dict[str, Chart]:
+    """Return the charts by their titles."""
+    return {chart.title: chart for chart in report.charts()}
+
+
+def spec_of(chart: Chart) -> dict[str, Any]:
+    """Return a chart as Vega-Lite, which Altair validates."""
+    spec: dict[str, Any] = chart.picture.to_dict()
+    return spec
+
+
+def rows_of(chart: Chart) -> list[dict[str, Any]]:
+    """Return the rows that a chart draws, the most of its data sets."""
+    return max(spec_of(chart)["datasets"].values(), key=len)
