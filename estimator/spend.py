@@ -288,15 +288,16 @@ def compare_spend(
         return ProgrammeBill(spec, regressions, chosen.device, profiles)
 
     bill = compiled(loaded.stages(variant)[-1][1])
+    is_base = variant in (BASE_VARIANT, loaded.programme.base_name)
     collector, sampled = simulate(bill, chosen, progress, sink)
     # Effects are differences between stages on the same points: fewer draws serve.
     brief = chosen._replace(samples=min(chosen.samples, Settings().samples))
     base = sampled.totals
-    if variant != BASE_VARIANT or brief != chosen:
+    if not is_base or brief != chosen:
         base = _totals(compiled(loaded.programme), brief)
     return SpendEstimate(
         name=loaded.name,
-        variant=variant,
+        variant=loaded.programme.base_name if is_base else variant,
         programme=bill.programme,
         totals=sampled.totals,
         reported=_reported(bill.programme),
@@ -432,7 +433,7 @@ def _variants(
     chosen: Settings,
     base: Totals,
 ) -> tuple[VariantTotals, ...]:
-    found = [VariantTotals(BASE_VARIANT, loaded.programme.description, base, ())]
+    found = [VariantTotals(loaded.programme.base_name, loaded.programme.description, base, ())]
     for variant in loaded.programme.variants:
         before, steps = base, []
         for change, spec in loaded.stages(variant.name)[1:]:
