@@ -96,8 +96,10 @@ def _listen(host: str, port: int) -> socket.socket:
     if not host:
         raise RequestError("--host", "got ''; allowed: an address, 0.0.0.0 for all of this machine")
     try:
-        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listening = socket.socket(family, kind)
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+        family, kind, protocol, _, address = found[0]
+        # Without its protocol asyncio does not see that it is TCP, and answers wait 40 ms.
+        listening = socket.socket(family, kind, protocol)
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise RequestError("--host", f"got {shown(host)}; {reason}") from None

@@ -6,19 +6,19 @@ const RUN = { accelerator: "h100-sxm", params: "70B", tokens: "15T", count: "204
 const FIELDS = {
   spend: {
     programme: { label: "Company" },
-    mfu: { label: "Utilisation (MFU) of its runs" },
-    price: { label: "Price, USD per accelerator-hour" },
-    rnd_compute: { label: "R&D compute, USD, in place of what was reported" },
+    mfu: { label: "Utilisation (MFU)" },
+    price: { label: "Price, USD an hour" },
+    rnd_compute: { label: "R&D compute, USD" },
   },
   run: {
     accelerator: { label: "Accelerator" },
     params: { label: "Parameters" },
-    params_active: { label: "Active parameters, where fewer" },
+    params_active: { label: "Active parameters" },
     tokens: { label: "Tokens" },
     count: { label: "Accelerators" },
     mfu: { label: "Utilisation (MFU)", isWide: true },
-    price: { label: "Price, USD per accelerator-hour", isWide: true },
-    final_share: { label: "Share of the whole programme that the run is", isWide: true },
+    price: { label: "Price, USD an hour", isWide: true },
+    final_share: { label: "Share of its programme", isWide: true },
     date: { label: "Day of the prices, 2025-06-30", isText: true },
   },
 };
@@ -292,7 +292,7 @@ function picture({ title, kind, axis, legend, ticks, rows }) {
   const lines = rows.map((row) => {
     const svg = drawn("svg", { role: "img", "aria-label": row.told });
     svg.append(drawn("title", {}, row.told));
-    for (const { at } of ticks) svg.append(drawn("line", { x1: percent(at), x2: percent(at), y1: 0, y2: "100%", class: "grid" }));
+    for (const { at } of ticks) svg.append(drawn("line", { x1: percent(at), x2: percent(at), y1: "-14%", y2: "114%", class: "grid" }));
     svg.append(...(kind === "tornado" ? bars(row.ends) : [interval(row.ends), drawn("circle", { cx: percent(row.ends[1]), cy: "50%", r: 5, class: "dot" })]));
     return element("div", { class: "line" }, element("span", { class: "what" }, row.name), svg, element("span", { class: "value" }, row.text));
   });
@@ -307,7 +307,7 @@ function interval([low, , high]) {
 }
 function bars([low, middle, high]) {
   const bar = (end, kind) => drawn("rect", { x: percent(Math.min(end, middle)), width: percent(Math.abs(end - middle)), y: "50%", height: 18, class: kind });
-  return [bar(low, "low"), bar(high, "high"), drawn("line", { x1: percent(middle), x2: percent(middle), y1: 0, y2: "100%", class: "middle" })];
+  return [bar(low, "low"), bar(high, "high"), drawn("line", { x1: percent(middle), x2: percent(middle), y1: "-14%", y2: "114%", class: "middle" })];
 }
 
 // Files: fetched, so that a refusal is read --------------------------------------------------------
