@@ -427,6 +427,24 @@ def _totals(bill: ProgrammeBill, chosen: Settings) -> Totals:
     return _as_totals(collector.finish(), excess / chosen.samples)
 
 
+def totals_and_costs(
+    bill: ProgrammeBill, chosen: Settings
+) -> tuple[Totals, tuple[Distribution, ...]]:
+    """Return a programme's sums and what each run costs, and nothing else: soon done.
+
+    Raises:
+        RequestError: where too few draws hold together.
+    """
+    collector = Collector(4 + len(bill.programme.runs), chosen)
+    excess = 0
+    for chunk in _outcomes(bill, chosen):
+        rows = torch.cat([_total_rows(chunk.outcome), chunk.outcome.bill.usd])
+        collector.add(chunk.replicate, rows)
+        excess += chunk.excess
+    found = collector.finish()
+    return _as_totals(found[:4], excess / chosen.samples), tuple(found[4:])
+
+
 def _variants(
     loaded: LoadedProgramme,
     compiled: Callable[[Programme], ProgrammeBill],

@@ -15,13 +15,14 @@ from .accelerators import list_accelerators
 from .billing import ProgrammeBill
 from .draws import Settings, settings
 from .errors import RequestError, shown
-from .programme import LoadedProgramme, Programme, load_programme, shipped_programmes
+from .programme import LoadedProgramme, Programme, Run, load_programme, shipped_programmes
 from .quantity import Positive, Quantity, Share
 from .regressions import Regressions
 from .run import RunEstimate, RunSpec, estimate_run
 from .sensitivity import Swing, swings
 from .specfile import Spec, validate
-from .spend import Sampled, SpendEstimate, compare_spend, share_of, simulate
+from .spend import SpendEstimate, Totals, compare_spend, share_of, totals_and_costs
+from .summary import Distribution
 
 SAMPLES = 2**13
 """Draws of an answer: it comes at once, and is as near to the exact one as the eye sees."""
@@ -56,13 +57,15 @@ class SpendAnswer:
 
     Attributes:
         loaded: with what was moved.
-        sampled: its sums and runs.
+        totals: its sums.
+        runs: each run, whether it counts, and what it costs.
         swings: how far each assumption moves the share.
         chosen: draws.
     """
 
     loaded: LoadedProgramme
-    sampled: Sampled
+    totals: Totals
+    runs: tuple[tuple[Run, bool, Distribution], ...]
     swings: tuple[Swing, ...]
     chosen: Settings
 
@@ -72,14 +75,10 @@ class SpendAnswer:
             "programme": self.loaded.name,
             "title": self.loaded.programme.title,
             "variant": self.loaded.programme.base_name,
-            **self.sampled.totals.to_dict(),
+            **self.totals.to_dict(),
             "runs": [
-                {
-                    "name": each.run.name,
-                    "counted": each.counted,
-                    "cost_usd": each.cost_usd.to_dict(),
-                }
-                for each in self.sampled.runs
+                {"name": run.name, "counted": is_counted, "cost_usd": cost.to_dict()}
+                for run, is_counted, cost in self.runs
             ],
             "swings": [swing.to_dict() for swing in self.swings],
             "samples": self.chosen.samples,
@@ -152,10 +151,10 @@ class WhatIf:
         """
         loaded = self.moved(given)
         bill = ProgrammeBill(loaded.programme, self.regressions, self.chosen.device)
-        _, sampled = simulate(bill, self.chosen)
-        return SpendAnswer(
-            loaded, sampled, tuple(swings(bill.columns, share_of(bill))), self.chosen
-        )
+        totals, costs = totals_and_costs(bill, self.chosen)
+        runs = tuple(zip(loaded.programme.runs, bill.counted, costs, strict=True))
+        moving = tuple(swings(bill.columns, share_of(bill)))
+        return SpendAnswer(loaded, totals, runs, moving, self.chosen)
 
     def estimate(self, given: Mapping[str, str]) -> SpendEstimate:
         """Return the whole result, of the same draws as the answer.

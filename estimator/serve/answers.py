@@ -35,9 +35,7 @@ class Answers:
     def __init__(self, programmes: Mapping[str, WhatIf]) -> None:
         self._programmes = programmes
         # The first answer of each is made now, so that nobody waits for it.
-        self._published = {
-            name: each.answer({}).sampled.totals for name, each in programmes.items()
-        }
+        self._published = {name: each.answer({}).totals for name, each in programmes.items()}
         self._sliders = {name: ProgrammeSliders(each) for name, each in programmes.items()}
         self.spend = lru_cache(maxsize=4096)(self._spend)
         self.run = lru_cache(maxsize=4096)(self._run)
@@ -61,7 +59,7 @@ class Answers:
     def _spend(self, given: Given) -> str:
         name, moved = self._programme_of(given)
         answer, published = self._programmes[name].answer(moved), self._published[name]
-        shown_as = spend_shown(answer, published if moved else answer.sampled.totals)
+        shown_as = spend_shown(answer, published if moved else answer.totals)
         fields = self._sliders[name].fields(moved)
         return dumped({**answer.to_dict(), "shown": {**shown_as, "fields": fields}})
 

@@ -53,16 +53,17 @@ def spend_shown(answer: SpendAnswer, published: Totals) -> dict[str, Any]:
         answer: with what was moved.
         published: the totals before anything was.
     """
-    totals = answer.sampled.totals
+    totals = answer.totals
     share: Row = ("Share of final runs", totals.final_share, FRACTION)
     sums: list[Row] = [
         ("Final runs", totals.final_runs_usd, USD),
         ("Experiments and all else", totals.exploration_usd, USD),
         ("R&D compute", totals.rnd_compute_usd, USD),
     ]
+    ordered = sorted(answer.runs, key=lambda each: (not each[1], -_median(each[2])))
     runs: list[Row] = [
-        (each.run.name if each.counted else f"{each.run.name} (not counted)", each.cost_usd, USD)
-        for each in sorted(answer.sampled.runs, key=lambda each: (not each.counted, _less(each)))
+        (run.name if is_counted else f"{run.name} (not counted)", cost, USD)
+        for run, is_counted, cost in ordered
     ]
     charts = [
         _intervals("In dollars", sums),
@@ -83,13 +84,12 @@ def spend_shown(answer: SpendAnswer, published: Totals) -> dict[str, Any]:
     }
 
 
-def _less(bill: Any) -> float:
-    cost: Distribution = bill.cost_usd
-    return -cost.p50 if cost.is_known else 0.0
+def _median(cost: Distribution) -> float:
+    return cost.p50 if cost.is_known else 0.0
 
 
 def _spend_headline(answer: SpendAnswer) -> str:
-    totals, who = answer.sampled.totals, answer.loaded.programme.title
+    totals, who = answer.totals, answer.loaded.programme.title
     took = f"Final training runs took {percent_interval(totals.final_share)} of R&D compute at"
     rest = totals.exploration_usd
     if rest.p50 < 0:
@@ -98,7 +98,7 @@ def _spend_headline(answer: SpendAnswer) -> str:
 
 
 def _spend_notes(answer: SpendAnswer, published: Totals) -> list[str]:
-    totals, programme, notes = answer.sampled.totals, answer.loaded.programme, []
+    totals, programme, notes = answer.totals, answer.loaded.programme, []
     if totals.excess >= SMALLEST_EXCESS:
         left_out = "; these draws are left out" if programme.assumptions.within_spend else ""
         notes.append(

@@ -105,7 +105,7 @@ class ProgrammeSliders:
     """The sliders of a programme, and where they begin."""
 
     def __init__(self, programme: WhatIf) -> None:
-        reported = programme.answer({}).sampled.totals.rnd_compute_usd
+        reported = programme.answer({}).totals.rnd_compute_usd
         spent = _numbers(reported.p50 / BEYOND, reported.p50 * BEYOND)
         self._all = {"mfu": MFU, "price": PRICE, "rnd_compute": spent}
         self.begin: dict[str, dict[str, Any]] = {}
