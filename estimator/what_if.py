@@ -24,7 +24,7 @@ from .specfile import Spec, validate
 from .spend import SpendEstimate, Totals, compare_spend, share_of, totals_and_costs
 from .summary import Distribution
 
-SAMPLES = 2**13
+SAMPLES = 2**12
 """Draws of an answer: it comes at once, and is as near to the exact one as the eye sees."""
 
 MOVED_BY_HAND = "moved by hand"
@@ -156,13 +156,25 @@ class WhatIf:
         moving = tuple(swings(bill.columns, share_of(bill)))
         return SpendAnswer(loaded, totals, runs, moving, self.chosen)
 
+    def file(self, given: Mapping[str, str]) -> LoadedProgramme:
+        """Return what the command takes: as moved, without scenarios where nothing is left to them.
+
+        Raises:
+            RequestError: as `moved`.
+        """
+        loaded = self.moved(given)
+        if not given or self.answer(given).totals.excess < 1:
+            return loaded
+        data = {key: value for key, value in loaded.data.items() if key != "scenarios"}
+        return loaded._replace(data=data, programme=validate(Programme, data, loaded.name))
+
     def estimate(self, given: Mapping[str, str]) -> SpendEstimate:
         """Return the whole result, of the same draws as the answer.
 
         Raises:
             RequestError: as `moved`.
         """
-        return compare_spend(self.moved(given), samples=self.chosen.samples, device="cpu")
+        return compare_spend(self.file(given), samples=self.chosen.samples, device="cpu")
 
 
 def _reporting(reported: Sequence[Mapping[str, Any]], value: str) -> list[dict[str, Any]]:

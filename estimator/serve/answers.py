@@ -80,7 +80,7 @@ class Answers:
         """Return the file that the command takes."""
         if _is_programme(given):
             name, moved = self._programme_of(given)
-            data = self._programmes[name].moved(moved).data
+            data = self._programmes[name].file(moved).data
         else:
             run_of(dict(given))
             data = dict(given)

@@ -88,7 +88,8 @@ def _percents(low: float, step: float, steps: int) -> Slider:
     return Slider(values, [typed_percent(value) for value in values], percent)
 
 
-MFU = _percents(0.02, 0.005, 177)
+# Every pair of stops is an interval that a share may have: beyond, too much of it exceeds one.
+MFU = _percents(0.02, 0.005, 117)
 PRICE = _numbers(0.2, 20)
 RUN = {
     "params": _numbers(1e8, 1e13, count),
@@ -97,7 +98,7 @@ RUN = {
     "count": _counts(),
     "mfu": MFU,
     "price": PRICE,
-    "final_share": _percents(0.01, 0.01, 100),
+    "final_share": _percents(0.02, 0.01, 59),
 }
 
 
