@@ -16,7 +16,7 @@ from ..provenance import provenance
 from ..views.report import reports_of
 from ..views.report.page import render
 from ..what_if import RUN_FIELDS, SAMPLES, WhatIf, accelerators, estimate_of, run_of
-from .shown import run_shown, spend_shown
+from .screen import run_shown, spend_shown
 from .sliders import ProgrammeSliders, run_fields, run_options
 
 LONGEST_NAME = 80

@@ -47,7 +47,8 @@ HOSTS = ("localhost", "127.0.0.1", "[::1]")
 """Names of this machine."""
 
 ASKING = ["GET", "HEAD"]
-STATIC = {"page.js": "text/javascript", "page.css": "text/css", "icon.svg": "image/svg+xml"}
+ICON = "icon.svg"
+STATIC = {"page.js": "text/javascript", "page.css": "text/css", ICON: "image/svg+xml"}
 
 Next = Callable[[Request], Awaitable[Response]]
 
@@ -153,7 +154,9 @@ def _add_pages(app: FastAPI) -> None:
 def _stored(request: Request, name: str, kind: str) -> Response:
     """Return a file of the page; a browser keeps it, and asks whether it is still the same."""
     content, tag = _static(name)
-    headers = {"Cache-Control": "no-cache", "ETag": tag}
+    # Browsers ask for the icon at every new address of the page.
+    kept = "max-age=86400" if name == ICON else "no-cache"
+    headers = {"Cache-Control": kept, "ETag": tag}
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers=headers)
     return Response(content, media_type=kind, headers=headers)

@@ -23,6 +23,7 @@ const FIELDS = {
   },
 };
 const CHOICES = ["programme", "accelerator"];
+const REST_MS = 400;
 const $ = (selector) => document.querySelector(selector);
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 let options = null;
@@ -30,6 +31,7 @@ let view = "spend";
 let programme = "";
 const states = { run: { ...RUN } };
 let parts = {}; // of the form, by field
+let placed = {}; // where sliders stood at the last answer
 
 function element(name, attributes = {}, ...children) {
   const made = document.createElement(name);
@@ -56,16 +58,17 @@ function sliders() {
 }
 function ends(name) {
   const given = state()[name];
-  if (!given) return sliders()[name].texts || ["", ""];
+  if (!given) return [...(sliders()[name].texts || ["", ""])];
   const cut = given.indexOf("..");
   return cut < 0 ? [given, given] : [given.slice(0, cut), given.slice(cut + 2)];
 }
+// Takes what the boxes hold, one of them anew; where one is empty, the other stands alone.
 function give(name, index, text) {
-  const { isWide } = parts[name];
-  const both = ends(name);
-  both[index] = text;
+  const { isWide, rows } = parts[name];
+  rows[index].typed.value = text;
+  const both = rows.map(({ typed }) => typed.value.trim());
   const isInterval = isWide && !text.includes("..") && both[0] && both[1] && both[0] !== both[1];
-  const given = isInterval ? both.join("..") : isWide && !text ? both[0] || both[1] : text;
+  const given = isInterval ? both.join("..") : both[index] || both[1 - index] || "";
   if (given) state()[name] = given;
   else delete state()[name];
   const unmoved = sliders()[name].texts;
@@ -140,23 +143,25 @@ function rowsOf(name, label, told, isWide) {
 }
 function makeRow(name, index, end, label, told) {
   const full = end ? `${label}, ${end}` : label;
-  const { stops, places } = sliders()[name];
+  const { stops } = sliders()[name];
+  const { places } = placed[name] || sliders()[name];
   const typed = element("input", { type: "text", name, "aria-label": full, "aria-describedby": `${told} note-${name}` });
   const slider = element("input", { type: "range", min: "0", max: String(stops.length - 1), "aria-label": `${full}, slider` });
   slider.value = String(places ? places[index] : stops.length / 2);
   parts[name].rows.push({ typed, slider });
   slider.addEventListener("input", () => slide(name, index, slider));
-  typed.addEventListener("input", () => { give(name, index, typed.value.trim()); ask(); });
+  typed.addEventListener("input", () => { give(name, index, typed.value); ask(); });
   typed.addEventListener("change", () => {
     if (!parts[name].isWide && typed.value.includes("..")) makeForm();
-    else refresh(name);
+    // Who empties both ends of an interval begins with one.
+    else if (typed.value.trim() || !state()[name]) refresh(name);
   });
   return element("div", { class: "row" }, element("label", {}, end), slider, typed);
 }
 function slide(name, index, slider) {
   const text = sliders()[name].stops[Number(slider.value)];
   const other = parts[name].rows[1 - index];
-  const isEmpty = !ends(name)[1 - index];
+  const isEmpty = other && !other.typed.value.trim();
   give(name, index, text);
   // One end takes the other with it.
   if (other && (isEmpty || Number(other.slider.value) < Number(slider.value) === (index === 0))) {
@@ -175,6 +180,7 @@ function refresh(name) {
   });
 }
 function placeSliders(fields, assumed = {}) {
+  placed = fields;
   for (const [name, { rows, reading }] of Object.entries(parts)) {
     reading.textContent = fields[name] ? fields[name].text : "";
     $(`#note-${name}`).textContent = assumed[name] || "";
@@ -199,6 +205,7 @@ function write() {
     isNew = false;
   } catch { /* a browser that counts them: the next one is written */ }
 }
+// A movement that comes after a rest has an entry of its own.
 function fresh() {
   write();
   isNew = true;
@@ -207,6 +214,7 @@ function go(toView, toProgramme) {
   fresh();
   view = toView;
   programme = toProgramme;
+  placed = {};
   makeForm();
   fresh();
   ask();
@@ -231,7 +239,7 @@ async function ask() {
   isWaiting = true;
   $("#answer").classList.add("late");
   clearTimeout(writing);
-  writing = setTimeout(write, 250);
+  writing = setTimeout(fresh, REST_MS);
   if (isBusy) return;
   isBusy = true;
   while (isWaiting) {
@@ -348,9 +356,8 @@ async function start() {
   for (const button of document.querySelectorAll("nav button")) button.addEventListener("click", () => go(button.dataset.view, programme));
   for (const link of document.querySelectorAll("[data-file]")) link.addEventListener("click", download);
   $("#form").addEventListener("submit", (event) => event.preventDefault());
-  $("#form").addEventListener("change", fresh);
-  $("#share").addEventListener("click", copy, { once: false });
-  addEventListener("popstate", () => { clearTimeout(writing); isNew = true; read(); });
+  $("#share").addEventListener("click", copy);
+  addEventListener("popstate", () => { clearTimeout(writing); isNew = false; read(); });
   read();
 }
 start();

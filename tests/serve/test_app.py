@@ -252,6 +252,7 @@ def test_a_browser_keeps_what_has_not_changed(client: TestClient) -> None:
     first = client.get("/static/page.js")
     again = client.get("/static/page.js", headers={"if-none-match": first.headers["etag"]})
     assert (first.status_code, again.status_code) == (200, 304)
+    assert "max-age" in client.get("/static/icon.svg").headers["cache-control"]
     assert not again.content
 
 
@@ -327,7 +328,18 @@ texts = st.one_of(
     st.sampled_from(["1..0", "..", "1e999", "-1", "NaN", "70B", "0.1..0.9", "'", "<script>", "0"]),
 )
 names = st.sampled_from(
-    ["programme", "accelerator", "params", "tokens", "count", "mfu", "price", "final_share", "date"]
+    [
+        "programme",
+        "accelerator",
+        "params",
+        "tokens",
+        "count",
+        "mfu",
+        "price",
+        "final_share",
+        "date",
+        "rnd_compute",
+    ]
 )
 
 
