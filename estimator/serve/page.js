@@ -254,7 +254,7 @@ async function answer() {
   const [own, of] = [view, programme];
   const response = await asked(`/api/${view}?${text}`);
   const found = response ? await response.json().catch(() => null) : null;
-  if (view !== own || programme !== of) return;
+  if (view !== own || programme !== of || (isWaiting && isBusyAnswer(response))) return;
   const isGood = Boolean(response && response.ok && found);
   tellProblems(isGood ? [] : (found && found.errors) || [{ field: "", message: "The server does not answer; is it still running?" }]);
   if (!isGood) return;
@@ -266,10 +266,13 @@ async function answer() {
 async function asked(address) {
   for (;;) {
     const response = await fetch(address).catch(() => null);
-    if (!response || (response.status !== 429 && response.status !== 503)) return response;
-    if (isWaiting) return response;
+    if (!isBusyAnswer(response) || isWaiting) return response;
     await pause(1000 * Number(response.headers.get("Retry-After") || 1));
+    if (isWaiting) return response;
   }
+}
+function isBusyAnswer(response) {
+  return Boolean(response) && [429, 503].includes(response.status);
 }
 function tellProblems(errors) {
   for (const each of document.querySelectorAll(".wrong")) each.textContent = "";
