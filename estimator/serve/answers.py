@@ -126,7 +126,10 @@ def _is_programme(given: Given) -> bool:
 
 def dumped(result: Any) -> str:
     """Return JSON; what is not known is null."""
-    return json.dumps(_finite(result), allow_nan=False)
+    try:
+        return json.dumps(result, allow_nan=False)
+    except ValueError:  # seldom: a copy of every answer would take longer than to write it
+        return json.dumps(_finite(result), allow_nan=False)
 
 
 def _finite(value: Any) -> Any:

@@ -289,6 +289,7 @@ function tellProblems(errors) {
 // Showing --------------------------------------------------------------------------------------
 
 function show({ headline, notes, figures, charts, table, fields, assumed }) {
+  $("#answer").classList.remove("empty");
   $("#headline").textContent = headline;
   $("#notes").replaceChildren(...notes.map((note) => element("li", {}, note)));
   $("#figures").replaceChildren(...figures.map(({ label, value, interval }) => element("div", {}, element("dt", {}, label), element("dd", {}, value, element("small", {}, interval)))));

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 import time
 import tomllib
@@ -17,6 +18,7 @@ from starlette.testclient import TestClient
 import computebill as cb
 from computebill.cli import main
 from computebill.serve import make_app
+from computebill.serve.answers import dumped
 from computebill.serve.app import LONGEST, MOST_DOWNLOADS
 from computebill.serve.limits import BusyError, Limits, Queue
 from computebill.views import text
@@ -98,6 +100,13 @@ def test_what_is_wrong_is_told_of_its_field(
     (error,) = errors(client, path, params)
     assert error["field"] == field
     assert told in error["message"]
+
+
+def test_what_is_not_known_is_null() -> None:
+    assert json.loads(dumped({"a": [math.nan, 1.5], "b": math.inf})) == {
+        "a": [None, 1.5],
+        "b": None,
+    }
 
 
 def test_a_field_given_twice_is_refused(client: TestClient) -> None:

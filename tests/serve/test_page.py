@@ -260,6 +260,7 @@ def test_what_is_wrong_is_told_beside_its_field_and_stays_as_typed(
 def test_an_unknown_company_is_told_and_shown(page: Any, address: str) -> None:
     page.goto(f"{address}/?view=spend&programme=nobody")
     expect(page.locator("#wrong-programme")).to_contain_text("allowed: openai-2024")
+    expect(page.locator("#downloads")).to_be_hidden()
     expect(page.locator("select[name=programme] option:checked")).to_have_text("nobody (not known)")
 
 
