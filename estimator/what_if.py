@@ -25,7 +25,7 @@ from .spend import SpendEstimate, Totals, compare_spend, share_of, totals_and_co
 from .summary import Distribution
 
 SAMPLES = 2**12
-"""Draws of an answer: it comes at once, and is as near to the exact one as the eye sees."""
+"""Draws of an answer: as many as let fifty people move sliders on two cores and not wait."""
 
 MOVED_BY_HAND = "moved by hand"
 SOURCE = {"by-hand": {"title": "Moved by hand"}}

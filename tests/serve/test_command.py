@@ -83,11 +83,11 @@ def test_the_address_is_told_and_answers_at_once(tmp_path: Path) -> None:
         assert get(port, "/", "10.1.2.3")[0] == 400
         start = time.monotonic()
         with closing(http.client.HTTPConnection("127.0.0.1", int(port), timeout=60)) as kept:
-            for _ in range(20):
+            for _ in range(60):
                 kept.request("GET", "/static/icon.svg", headers={"Host": "localhost"})
                 kept.getresponse().read()
         # A delayed acknowledgement takes 40 ms each.
-        assert time.monotonic() - start < 0.6
+        assert time.monotonic() - start < 60 * 0.04 * 0.6
         server.send_signal(signal.SIGINT)
         assert server.wait(30) == 0
 
@@ -105,7 +105,7 @@ def test_a_server_of_a_network_says_who_can_reach_it() -> None:
 
 
 class Impatient(TimedProtocol):
-    patience = 0.5
+    patience = 2.0
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost: localhost\r\n"])
@@ -121,11 +121,11 @@ def test_a_connection_without_a_whole_request_is_closed(sent: bytes) -> None:
         with socket.create_connection(listening.getsockname(), timeout=10) as slow:
             for drop in (sent[:5], sent[5:]):  # more of it does not begin the wait anew
                 slow.sendall(drop)
-                time.sleep(0.2)
+                time.sleep(0.8)
             start = time.monotonic()
             with suppress(ConnectionResetError):
                 assert slow.recv(100) == b""
-            assert time.monotonic() - start < 0.35
+            assert time.monotonic() - start < 1.0
         # A whole request is answered, and the next on the same connection too.
         with closing(http.client.HTTPConnection(*listening.getsockname()[:2])) as good:
             for pause in (0.3, 0.3, 0.0):
