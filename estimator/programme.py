@@ -258,6 +258,7 @@ class Programme(Spec):
     organisation: Name
     title: Name
     description: str = ""
+    base_name: Name = BASE_VARIANT
     window: Window
     releases: Window | None = None
     sources: dict[str, SourceNote]
@@ -278,10 +279,11 @@ class Programme(Spec):
         return self
 
     def _check_names(self) -> None:
+        bases = {BASE_VARIANT, self.base_name}
         for kind, names in (
             ("runs", [run.name for run in self.runs]),
             ("reported", [item.item for item in self.reported]),
-            ("variants", [BASE_VARIANT, *(variant.name for variant in self.variants)]),
+            ("variants", [*bases, *(variant.name for variant in self.variants)]),
             ("scenarios", [scenario.name for scenario in self.scenarios]),
         ):
             for name, times in Counter(names).items():
@@ -379,11 +381,11 @@ class LoadedProgramme(NamedTuple):
             RequestError: where there is no such variant, or a change does not fit.
         """
         stages: list[tuple[Change | None, Programme]] = [(None, self.programme)]
-        if variant == BASE_VARIANT:
+        if variant in (BASE_VARIANT, self.programme.base_name):
             return stages
         names = [known.name for known in self.programme.variants]
         if variant not in names:
-            allowed = ", ".join([BASE_VARIANT, *names])
+            allowed = ", ".join([self.programme.base_name, *names])
             raise RequestError("variant", f"got {shown(variant)}; allowed: {allowed}")
         place = names.index(variant)
         data = self.data

@@ -293,15 +293,16 @@ def compare_spend(
         return ProgrammeBill(spec, regressions, chosen.device, profiles)
 
     bill = compiled(loaded.stages(variant)[-1][1])
+    is_base = variant in (BASE_VARIANT, loaded.programme.base_name)
     collector, sampled = simulate(bill, chosen, progress, sink)
     # Effects are differences between stages on the same points: fewer draws serve.
     brief = chosen._replace(samples=min(chosen.samples, Settings().samples))
     base = sampled.totals
-    if variant != BASE_VARIANT or brief != chosen:
+    if not is_base or brief != chosen:
         base = _totals(compiled(loaded.programme), brief)
     return SpendEstimate(
         name=loaded.name,
-        variant=variant,
+        variant=loaded.programme.base_name if is_base else variant,
         programme=bill.programme,
         totals=sampled.totals,
         reported=_reported(bill.programme),
@@ -431,13 +432,31 @@ def _totals(bill: ProgrammeBill, chosen: Settings) -> Totals:
     return _as_totals(collector.finish(), excess / chosen.samples)
 
 
+def totals_and_costs(
+    bill: ProgrammeBill, chosen: Settings
+) -> tuple[Totals, tuple[Distribution, ...]]:
+    """Return a programme's sums and what each run costs, and nothing else: soon done.
+
+    Raises:
+        RequestError: where too few draws hold together.
+    """
+    collector = Collector(4 + len(bill.programme.runs), chosen)
+    excess = 0
+    for chunk in _outcomes(bill, chosen):
+        rows = torch.cat([_total_rows(chunk.outcome), chunk.outcome.bill.usd])
+        collector.add(chunk.replicate, rows)
+        excess += chunk.excess
+    found = collector.finish()
+    return _as_totals(found[:4], excess / chosen.samples), tuple(found[4:])
+
+
 def _variants(
     loaded: LoadedProgramme,
     compiled: Callable[[Programme], ProgrammeBill],
     chosen: Settings,
     base: Totals,
 ) -> tuple[VariantTotals, ...]:
-    found = [VariantTotals(BASE_VARIANT, loaded.programme.description, base, ())]
+    found = [VariantTotals(loaded.programme.base_name, loaded.programme.description, base, ())]
     for variant in loaded.programme.variants:
         before, steps = base, []
         for change, spec in loaded.stages(variant.name)[1:]:

@@ -1,63 +1,119 @@
-"""A shipped programme, or a run, priced again and again while its assumptions are moved.
+"""A programme, or a run, priced again and again while its assumptions are moved.
 
 What does not depend on them is done once; few draws are enough for the eye.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 from .accelerators import list_accelerators
 from .billing import ProgrammeBill
 from .draws import Settings, settings
 from .errors import RequestError, shown
-from .programme import LoadedProgramme, Programme, load_programme, shipped_programmes
-from .quantity import Quantity
+from .programme import LoadedProgramme, Programme, Run, load_programme, shipped_programmes
+from .quantity import Positive, Quantity, Share
 from .regressions import Regressions
 from .run import RunEstimate, RunSpec, estimate_run
-from .sensitivity import swings
-from .specfile import validate
-from .spend import share_of, simulate
+from .sensitivity import Swing, swings
+from .specfile import Spec, validate
+from .spend import SpendEstimate, Totals, compare_spend, share_of, totals_and_costs
+from .summary import Distribution
 
-SAMPLES = 2048
-MOVED = ("mfu", "price")
-"""Assumptions of a programme that can be moved."""
+SAMPLES = 2**12
+"""Draws of an answer: as many as let fifty people move sliders on two cores and not wait."""
 
-BY_HAND = {"by-hand": {"title": "Moved by hand"}}
+MOVED_BY_HAND = "moved by hand"
+SOURCE = {"by-hand": {"title": "Moved by hand"}}
 """Source of what was moved."""
 
 RUN_FIELDS = ("params", "params_active", "tokens", "count", "mfu", "price", "final_share", "date")
 """Fields of a run that can be given, besides its accelerator."""
 
+S = TypeVar("S", bound=Spec)
+
+
+class Moves(Spec):
+    """What of a programme can be moved.
+
+    Attributes:
+        mfu: utilisation of all runs that do not state their own.
+        price: USD per accelerator-hour.
+        rnd_compute: R&D compute of the window in USD, in place of what was reported.
+    """
+
+    mfu: Share | None = None
+    price: Positive | None = None
+    rnd_compute: Positive | None = None
+
+
+@dataclass(frozen=True)
+class SpendAnswer:
+    """Shares and sums of a programme whose assumptions are moved.
+
+    Attributes:
+        loaded: with what was moved.
+        totals: its sums.
+        runs: each run, whether it counts, and what it costs.
+        swings: how far each assumption moves the share.
+        chosen: draws.
+    """
+
+    loaded: LoadedProgramme
+    totals: Totals
+    runs: tuple[tuple[Run, bool, Distribution], ...]
+    swings: tuple[Swing, ...]
+    chosen: Settings
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {
+            "programme": self.loaded.name,
+            "title": self.loaded.programme.title,
+            "variant": self.loaded.programme.base_name,
+            **self.totals.to_dict(),
+            "runs": [
+                {"name": run.name, "counted": is_counted, "cost_usd": cost.to_dict()}
+                for run, is_counted, cost in self.runs
+            ],
+            "swings": [swing.to_dict() for swing in self.swings],
+            "samples": self.chosen.samples,
+            "seed": self.chosen.seed,
+        }
+
 
 @dataclass(frozen=True)
 class WhatIf:
-    """A shipped programme whose assumptions can be moved.
+    """A programme whose assumptions can be moved.
 
     Attributes:
-        loaded: as it ships.
+        loaded: as its file has it.
         regressions: of runs whose FLOP nobody published; made once.
         chosen: draws.
+        is_shipped: whether it is known by its name alone.
     """
 
     loaded: LoadedProgramme
     regressions: Regressions
     chosen: Settings
+    is_shipped: bool = True
 
     def assumed(self) -> dict[str, Quantity]:
-        """Return the assumptions that can be moved, as they ship."""
-        found = {}
-        for name in MOVED:
-            assumption = getattr(self.loaded.programme.assumptions, name)
-            if assumption is not None:
-                found[name] = assumption.value
-        return found
+        """Return the assumptions that can be moved, as the file has them."""
+        assumptions = self.loaded.programme.assumptions
+        found = {name: getattr(assumptions, name) for name in ("mfu", "price")}
+        return {name: each.value for name, each in found.items() if each is not None}
+
+    def movable(self) -> tuple[str, ...]:
+        """Return the names of what can be moved."""
+        return (*self.assumed(), "rnd_compute")
 
     def moved(self, given: Mapping[str, str]) -> LoadedProgramme:
-        """Return the programme with its assumptions moved.
+        """Return the programme with its assumptions moved, and no other variants.
 
         Args:
             given: numbers as people write them, ``0.2..0.4``, by the assumption's name.
@@ -65,74 +121,115 @@ class WhatIf:
         Raises:
             RequestError: naming the assumption that is none, or out of its range.
         """
-        known = self.assumed()
-        data = {**self.loaded.data, "sources": {**self.loaded.data["sources"], **BY_HAND}}
-        data["assumptions"] = dict(data["assumptions"])
-        for name, value in given.items():
+        if not given:
+            return self.loaded
+        known = self.movable()
+        for name in given:
             if name not in known:
                 raise RequestError(name, f"is not moved here; allowed: {', '.join(known)}")
-            data["assumptions"][name] = {"value": value, "source": "by-hand"}
-        try:
-            programme = validate(Programme, data, self.loaded.name)
-        except RequestError as error:
-            raise _of_field(error, given) from None
+        _validated(Moves, given)
+        # A variant starts from the published assumptions; from others it may not even hold.
+        data = {
+            **{key: value for key, value in self.loaded.data.items() if key != "variants"},
+            "base_name": MOVED_BY_HAND,
+            "sources": {**self.loaded.data["sources"], **SOURCE},
+            "assumptions": dict(self.loaded.data.get("assumptions", {})),
+        }
+        for name, value in given.items():
+            if name == "rnd_compute":
+                data["reported"] = _reporting(data["reported"], value)
+            else:
+                data["assumptions"][name] = {"value": value, "source": "by-hand"}
+        programme = validate(Programme, data, self.loaded.name)
         return self.loaded._replace(data=data, programme=programme)
 
-    def answer(self, given: Mapping[str, str]) -> dict[str, Any]:
+    def answer(self, given: Mapping[str, str]) -> SpendAnswer:
         """Return the shares and sums, and how far each assumption moves the share.
 
         Raises:
             RequestError: as `moved`.
         """
-        loaded = self.moved(given) if given else self.loaded
+        loaded = self.moved(given)
         bill = ProgrammeBill(loaded.programme, self.regressions, self.chosen.device)
-        _, sampled = simulate(bill, self.chosen)
-        totals = sampled.totals
-        return {
-            "programme": loaded.name,
-            "title": loaded.programme.title,
-            "final_share": totals.final_share.to_dict(),
-            "final_runs_usd": totals.final_runs_usd.to_dict(),
-            "exploration_usd": totals.exploration_usd.to_dict(),
-            "rnd_compute_usd": totals.rnd_compute_usd.to_dict(),
-            "runs": [
-                {"name": each.run.name, "cost_usd": each.cost_usd.to_dict()}
-                for each in sampled.runs
-            ],
-            "swings": [swing.to_dict() for swing in swings(bill.columns, share_of(bill))],
-            "samples": self.chosen.samples,
-            "seed": self.chosen.seed,
-        }
+        totals, costs = totals_and_costs(bill, self.chosen)
+        runs = tuple(zip(loaded.programme.runs, bill.counted, costs, strict=True))
+        moving = tuple(swings(bill.columns, share_of(bill)))
+        return SpendAnswer(loaded, totals, runs, moving, self.chosen)
+
+    def file(self, given: Mapping[str, str]) -> LoadedProgramme:
+        """Return what the command takes: as moved, without scenarios where nothing is left to them.
+
+        Raises:
+            RequestError: as `moved`.
+        """
+        loaded = self.moved(given)
+        if not given or self.answer(given).totals.excess < 1:
+            return loaded
+        data = {key: value for key, value in loaded.data.items() if key != "scenarios"}
+        return loaded._replace(data=data, programme=validate(Programme, data, loaded.name))
+
+    def estimate(self, given: Mapping[str, str]) -> SpendEstimate:
+        """Return the whole result, of the same draws as the answer.
+
+        Raises:
+            RequestError: as `moved`.
+        """
+        return compare_spend(self.file(given), samples=self.chosen.samples, device="cpu")
 
 
-def _of_field(error: RequestError, given: Mapping[str, str]) -> RequestError:
-    """Return an error under the name of the field that was moved, where it is one of those."""
-    for name in given:
-        _, found, problem = str(error).partition(f"assumptions.{name}")
-        if found:
-            return RequestError(name, problem.partition(": ")[2] or error.problem)
-    return error
+def _reporting(reported: Sequence[Mapping[str, Any]], value: str) -> list[dict[str, Any]]:
+    """Return a programme's reported items with one of R&D compute, of another amount."""
+    kept = [dict(item) for item in reported if item["counts_as"] != "rnd_compute"]
+    first = next(item for item in reported if item["counts_as"] == "rnd_compute")
+    terms = [{**term, "amount": 0.0} for term in first["periods"]]
+    # The terms still cover the window; the first that is added has the whole amount.
+    next(term for term in terms if term.get("sign", 1) > 0)["amount"] = value
+    item = {"item": "R&D compute, moved by hand", "counts_as": "rnd_compute"}
+    return [{**item, "source": "by-hand", "periods": terms}, *kept]
 
 
-@lru_cache(maxsize=16)
-def what_if(name: str) -> WhatIf:
-    """Return a shipped programme to play with.
+def _validated(model: type[S], given: Mapping[str, str]) -> S:
+    """Validate fields; what is wrong is told by the field's own name."""
+    try:
+        return validate(model, given, "run", frozenset(given))
+    except RequestError as error:
+        field, problem = error.field.removeprefix("--").replace("-", "_"), error.problem
+        name, _, rest = problem.partition(": ")
+        if field not in given and name in model.model_fields:
+            field, problem = name, rest
+        raise RequestError(field, problem) from None
+
+
+def programmes(files: Sequence[str | Path] = ()) -> dict[str, WhatIf]:
+    """Return the programmes to play with, by name: one's own, then those that ship.
+
+    Args:
+        files: programmes of one's own; read now, and never again.
 
     Raises:
-        RequestError: where no programme that ships has that name; a file is none.
+        RequestError: naming the file that cannot be read, or has the name of another.
     """
-    if name not in shipped_programmes():
-        allowed = ", ".join(shipped_programmes())
-        raise RequestError("programme", f"got {shown(name)}; allowed: {allowed}")
-    loaded, chosen = load_programme(name), settings(SAMPLES, device="cpu")
-    return WhatIf(loaded, Regressions(loaded.regression_models(), 0, chosen.device), chosen)
+    chosen = settings(SAMPLES, device="cpu")
+    found: dict[str, WhatIf] = {}
+    sources: list[str | Path] = [*map(Path, files), *shipped_programmes()]
+    for source in sources:
+        loaded = load_programme(source)
+        if loaded.name in found:
+            known = found[loaded.name].loaded.folder or Path()
+            raise RequestError(
+                str(known / f"{loaded.name}.toml"),
+                f"has the name of another programme, {loaded.name}; allowed: one of its own",
+            )
+        regressions = Regressions(loaded.regression_models(), 0, chosen.device)
+        found[loaded.name] = WhatIf(loaded, regressions, chosen, isinstance(source, str))
+    return found
 
 
 def run_of(given: Mapping[str, str]) -> RunSpec:
     """Return the run that fields describe; only shipped accelerators, and no files.
 
     Raises:
-        RequestError: naming the field that is none, or wrong.
+        RequestError: naming the field that is none, missing, or wrong.
     """
     for name in given:
         if name not in (*RUN_FIELDS, "accelerator"):
@@ -141,12 +238,11 @@ def run_of(given: Mapping[str, str]) -> RunSpec:
     name = given.get("accelerator", "")
     if name not in accelerators():
         raise RequestError("accelerator", f"got {shown(name)}; allowed: a shipped profile's name")
-    try:
-        return validate(RunSpec, dict(given), "run", frozenset(given))
-    except RequestError as error:
-        raise RequestError(
-            error.field.removeprefix("--").replace("-", "_"), error.problem
-        ) from None
+    if "params" not in given and "params_active" not in given:
+        raise RequestError("params", "is missing; allowed: a number, 70B")
+    if "tokens" not in given:
+        raise RequestError("tokens", "is missing; allowed: a number, 15T")
+    return _validated(RunSpec, given)
 
 
 def estimate_of(given: Mapping[str, str], samples: int = SAMPLES) -> RunEstimate:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
-import shlex
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -234,14 +232,9 @@ class Outputs:
 
 def about(result: dict[str, Any]) -> dict[str, Any]:
     """Return where a result comes from: the command, the versions, the day, the draws."""
-    from importlib.metadata import version
+    from ..provenance import provenance
 
-    told = {"command": shlex.join(["computebill", *click.get_current_context().meta[ARGUMENTS]])}
-    told |= {name: version(name) for name in ("computebill", "torch")}
-    drawn = result["programmes"][0] if result.get("programmes") else result
-    keys = ("samples", "seed", "method", "device")
-    settings = {key: drawn[key] for key in keys if isinstance(drawn.get(key), str | int)}
-    return {**told, "date": dt.date.today().isoformat(), **settings}
+    return provenance(result, click.get_current_context().meta[ARGUMENTS])
 
 
 def write_own_page(result: dict[str, Any], html: Path) -> None:

@@ -2,66 +2,136 @@
 
 from __future__ import annotations
 
+import contextlib
+import inspect
+import ipaddress
+import json
 import math
 import os
 import re
-from collections.abc import Sequence
+import socket
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.supervisors import Multiprocess
 
 from ..errors import RequestError, shown
-from ..programme import shipped_programmes
-from ..what_if import what_if
+from ..what_if import programmes
 from .app import HOSTS, make_app
+from .timed import TimedProtocol
 
 __all__ = ["application", "make_app", "run"]
 
-NAMES, RATE = "COMPUTEBILL_SERVE_NAMES", "COMPUTEBILL_SERVE_RATE"
-"""What the processes of a server are told."""
+TOLD = "COMPUTEBILL_SERVE"
+"""What the processes of a server are told, as JSON."""
 
 BACKLOG, MOST_CONNECTIONS = 256, 512
 
 
-def run(host: str, port: int, names: Sequence[str], rate: float, workers: int) -> None:
+def run(
+    host: str,
+    port: int,
+    names: Sequence[str],
+    rate: float,
+    workers: int,
+    files: Sequence[str] = (),
+    tell: Callable[[str], None] = lambda _: None,
+) -> None:
     """Serve until stopped.
 
     Args:
         host: address to listen on.
         port: 0 for any that is free.
         names: by which the page is asked for, besides those of this machine.
-        rate: requests a second of one client.
+        rate: requests a second of one client, of each process.
         workers: processes.
+        files: programmes of one's own.
+        tell: called with what is to be known: the address, and who can reach it.
 
     Raises:
-        RequestError: where a name is none, or the rate no number.
+        RequestError: where a name is none, the rate no number, the address not to be had, or a
+            file no programme.
     """
     wrong = [name for name in names if not re.fullmatch(r"[A-Za-z0-9._:\[\]-]+", name)]
     if wrong:
         raise RequestError("--name", f"got {shown(wrong[0])}; allowed: a host's name")
     if not math.isfinite(rate):
         raise RequestError("--rate", f"got {rate}; allowed: a number of 1 or more")
-    os.environ[NAMES] = ",".join([*HOSTS, host, *names])
-    os.environ[RATE] = str(rate / workers)
-    uvicorn.run(
+    programmes(files)
+    listening = _listen(host, port)
+    is_own = ipaddress.ip_address(listening.getsockname()[0]).is_loopback
+    hosts = [*HOSTS, host, f"[{host}]", *names]
+    os.environ[TOLD] = json.dumps(
+        {"hosts": hosts, "rate": rate, "by_number": not is_own, "files": list(files)}
+    )
+    _tell_where(tell, listening, is_own, names)
+    config = uvicorn.Config(
         f"{__name__}:application",
         factory=True,
-        host=host,
-        port=port,
         workers=workers,
+        http=TimedProtocol,
+        ws="none",
         log_level="warning",
         backlog=BACKLOG,
         server_header=False,
         proxy_headers=False,  # who asks is who is connected
         limit_concurrency=MOST_CONNECTIONS,
     )
+    server = uvicorn.Server(config)
+    with contextlib.suppress(KeyboardInterrupt):
+        if workers == 1:
+            server.run(sockets=[listening])
+        else:
+            supervisor: Any = Multiprocess  # of older versions it is told what to run
+            is_older = "target" in inspect.signature(Multiprocess).parameters
+            told = {"target": server.run} if is_older else {}
+            supervisor(config, sockets=[listening], **told).run()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens: whoever connects from now on is answered."""
+    if not host:
+        raise RequestError("--host", "got ''; allowed: an address, 0.0.0.0 for all of this machine")
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+        family, kind, protocol, _, address = found[0]
+        # Without its protocol asyncio does not see that it is TCP, and answers wait 40 ms.
+        listening = socket.socket(family, kind, protocol)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise RequestError("--host", f"got {shown(host)}; {reason}") from None
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        listening.listen(BACKLOG)
+    except OSError as error:
+        listening.close()
+        raise RequestError("--port", f"got {port} of {host}; {error.strerror}") from None
+    listening.set_inheritable(True)
+    return listening
+
+
+def _tell_where(
+    tell: Callable[[str], None], listening: socket.socket, is_own: bool, names: Sequence[str]
+) -> None:
+    host, port = listening.getsockname()[:2]
+    shown_host = f"[{host}]" if ":" in host else host
+    tell(f"Serving http://{shown_host}:{port}; Ctrl+C stops.")
+    if not is_own:
+        known = f"; by name as {', '.join(names)}" if names else "; by a name only with --name HOST"
+        tell(f"Anyone who reaches this machine's addresses can use the page{known}.")
 
 
 def application() -> FastAPI:
     """Return the application of one process, as its environment tells."""
     torch.set_num_threads(1)  # requests are small, and run side by side
-    for programme in shipped_programmes():  # so that nobody waits for the first answer
-        what_if(programme).answer({})
-    names = os.environ.get(NAMES, "")
-    return make_app(names.split(",") if names else HOSTS, float(os.environ.get(RATE, "40")))
+    told = json.loads(os.environ.get(TOLD, "{}"))
+    return make_app(
+        told.get("hosts", HOSTS),
+        told.get("rate", 40.0),
+        programmes(told.get("files", ())),
+        by_number=told.get("by_number", False),
+    )

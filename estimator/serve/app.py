@@ -1,44 +1,37 @@
-"""The page and what it asks: shipped programmes, runs on shipped accelerators, no files.
+"""The page and what it asks: programmes, runs on shipped accelerators, no files.
 
 Every state is an address: what a page shows is a function of its query.
 """
 
 from __future__ import annotations
 
-import json
+import ipaddress
 import logging
 import math
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import lru_cache
+from hashlib import sha256
 from importlib import resources
-from typing import Any, TypeVar
 
-import anyio
-import anyio.to_thread
-import tomli_w
-import torch
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
 
-from ..draws import Columns
-from ..errors import RequestError, shown
-from ..programme import shipped_programmes
-from ..quantity import Quantity
-from ..spend import compare_spend
-from ..views.report import reports_of
-from ..views.report.page import render
-from ..what_if import RUN_FIELDS, accelerators, estimate_of, run_of, what_if
-from .limits import Limits
+from ..errors import RequestError
+from ..what_if import WhatIf, programmes
+from .answers import Answers, Given, dumped
+from .limits import BusyError, Limits, Queue
 
-TENTHS = {"p10": 0.1, "p50": 0.5, "p90": 0.9}
 LONGEST = 2000
 """Letters of a query."""
 
-REPORT_SAMPLES = 2**14
-"""Draws of a report that is downloaded: more than the eye needs, and still soon there."""
+DOWNLOADS_PER_SECOND, MOST_DOWNLOADS = 0.5, 12
+"""A report takes a second; of one client that many at once."""
 
-HEADERS = {
+MOST_ANSWERS_WAITING, MOST_FILES_WAITING = 256, 8
+
+SECURITY = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "connect-src 'self'; img-src 'self' data:; form-action 'none'; base-uri 'none'; "
     "frame-ancestors 'none'",
@@ -49,115 +42,155 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
+FRESH = {"Cache-Control": "no-store"}
 HOSTS = ("localhost", "127.0.0.1", "[::1]")
 """Names of this machine."""
 
-STATIC = {"page.js": "text/javascript", "page.css": "text/css", "icon.svg": "image/svg+xml"}
+ASKING = ["GET", "HEAD"]
+ICON = "icon.svg"
+STATIC = {"page.js": "text/javascript", "page.css": "text/css", ICON: "image/svg+xml"}
 
-T = TypeVar("T")
-Given = tuple[tuple[str, str], ...]
 Next = Callable[[Request], Awaitable[Response]]
 
 
-def make_app(hosts: Sequence[str] = HOSTS, rate: float = 40.0) -> FastAPI:
+def make_app(
+    hosts: Sequence[str] = HOSTS,
+    rate: float = 40.0,
+    known: Mapping[str, WhatIf] | None = None,
+    *,
+    by_number: bool = False,
+) -> FastAPI:
     """Return the application.
 
     Args:
         hosts: names by which it may be asked for; others are refused, against rebinding of names.
         rate: requests a second of one client; more are told to wait.
+        known: programmes to choose from; those that ship if not given.
+        by_number: whether it may be asked for by any IP address: no name leads there.
     """
     app = FastAPI(title="computebill", docs_url=None, redoc_url=None, openapi_url=None)
-    limits, known = Limits(rate), frozenset(host.lower() for host in hosts)
+    answers = Answers(programmes() if known is None else known)
+    names = frozenset(host.lower().rstrip(".") for host in hosts)
+    limits = Limits(rate)
 
     @app.middleware("http")
     async def guard(request: Request, following: Next) -> Response:
-        refused = _refusal(request, limits, known)
+        refused = _refusal(request, limits, names, by_number)
         try:
             response = refused or await following(request)
         except Exception:  # told to nobody but the log
             logging.getLogger(__name__).exception("an answer failed")
             response = _told(500, "request", "could not be answered")
-        response.headers.update(HEADERS)
+        response.headers.update(SECURITY)
         return response
 
-    @app.exception_handler(RequestError)
-    async def refuse(_: Request, error: RequestError) -> JSONResponse:
-        content = {"errors": [{"field": error.field, "message": error.problem}]}
-        return JSONResponse(content, status_code=422)
-
+    _add_refusals(app)
     _add_pages(app)
-    _add_answers(app)
-    _add_downloads(app)
+    _add_answers(app, answers, rate)
+    _add_downloads(app, answers)
     return app
 
 
-def _refusal(request: Request, limits: Limits, hosts: frozenset[str]) -> Response | None:
+def _refusal(
+    request: Request, limits: Limits, names: frozenset[str], by_number: bool
+) -> Response | None:
     """Return what is answered to a request that is too long, too often, or no question."""
-    host = re.sub(r":\d*$", "", request.headers.get("host", "")).lower()
-    if host not in hosts:  # another name that leads here: rebinding
+    host = re.sub(r":\d*$", "", request.headers.get("host", "")).lower().rstrip(".")
+    if host not in names and not (by_number and _is_number(host)):  # a name that leads here
         return _told(400, "host", "is not this page's; start it with --name HOST")
-    if request.method not in ("GET", "HEAD"):
+    if request.method not in ASKING:
         return _told(405, "request", "only questions: GET")
     if len(request.url.query) > LONGEST:
         return _told(414, "query", f"is longer than {LONGEST} letters")
-    client = request.client.host if request.client else ""
-    if not limits.allow(client):
-        return _told(429, "request", "too many at once; try again in a second")
+    if not limits.allow(_client(request)):
+        return _told(429, "request", "too many at once; try again in a second", wait=1)
     return None
 
 
-def _told(status: int, field: str, message: str) -> JSONResponse:
+def _is_number(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        return False
+    return True
+
+
+def _client(request: Request) -> str:
+    return request.client.host if request.client else ""
+
+
+def _told(status: int, field: str, message: str, wait: int = 0) -> JSONResponse:
     errors = [{"field": field, "message": message}]
-    headers = {"Retry-After": "1"} if status == 429 else None
+    headers = {**FRESH, **({"Retry-After": str(wait)} if wait else {})}
     return JSONResponse({"errors": errors}, status_code=status, headers=headers)
 
 
-async def _beside(function: Callable[..., T], *given: Any, queue: str = "answers") -> T:
-    """Compute beside the server, one at a time: side by side they only wait for each other."""
-    return await anyio.to_thread.run_sync(function, *given, limiter=_limiter(queue))
+def _add_refusals(app: FastAPI) -> None:
+    @app.exception_handler(RequestError)
+    async def refuse(_: Request, error: RequestError) -> JSONResponse:
+        return _told(422, error.field, error.problem)
 
+    @app.exception_handler(BusyError)
+    async def busy(_: Request, error: BusyError) -> JSONResponse:
+        return _told(503, "request", "too many wait already; try again soon", wait=5)
 
-@lru_cache
-def _limiter(_: str) -> anyio.CapacityLimiter:
-    return anyio.CapacityLimiter(1)
+    @app.exception_handler(HTTPException)
+    async def unknown(_: Request, error: HTTPException) -> JSONResponse:
+        return _told(error.status_code, "address", str(error.detail).lower())
 
 
 def _add_pages(app: FastAPI) -> None:
-    @app.api_route("/", methods=["GET", "HEAD"])
-    async def page() -> Response:
-        return Response(_static("page.html"), media_type="text/html")
+    @app.api_route("/", methods=ASKING)
+    async def page(request: Request) -> Response:
+        return _stored(request, "page.html", "text/html")
 
-    @app.api_route("/static/{name}", methods=["GET", "HEAD"])
-    async def static(name: str) -> Response:
+    @app.api_route("/static/{name}", methods=ASKING)
+    async def static(request: Request, name: str) -> Response:
         if name not in STATIC:
-            return _told(404, "name", "there is no such file")
-        return Response(_static(name), media_type=STATIC[name])
+            return _told(404, "address", "not found")
+        return _stored(request, name, STATIC[name])
+
+
+def _stored(request: Request, name: str, kind: str) -> Response:
+    """Return a file of the page; a browser keeps it, and asks whether it is still the same."""
+    content, tag = _static(name)
+    # Browsers ask for the icon at every new address of the page.
+    kept = "max-age=86400" if name == ICON else "no-cache"
+    headers = {"Cache-Control": kept, "ETag": tag}
+    if request.headers.get("if-none-match") == tag:
+        return Response(status_code=304, headers=headers)
+    return Response(content, media_type=kind, headers=headers)
 
 
 @lru_cache
-def _static(name: str) -> bytes:
-    return resources.files(__package__).joinpath(name).read_bytes()
+def _static(name: str) -> tuple[bytes, str]:
+    content = resources.files(__package__).joinpath(name).read_bytes()
+    return content, f'"{sha256(content).hexdigest()[:16]}"'
 
 
-def _add_answers(app: FastAPI) -> None:
-    @app.get("/api/options")
-    async def options() -> JSONResponse:
+def _add_answers(app: FastAPI, answers: Answers, rate: float) -> None:
+    queue = Queue(MOST_ANSWERS_WAITING)
+    # A page that asks no faster is never told to wait.
+    options_text = dumped({**answers.options(), "pause_ms": math.ceil(1000 / rate)})
+
+    @app.api_route("/api/options", methods=ASKING)
+    async def options() -> Response:
         """Return what there is to choose from, and where sliders begin."""
-        return JSONResponse(await _beside(_options))
+        return _json(options_text)
 
-    @app.get("/api/spend")
+    @app.api_route("/api/spend", methods=ASKING)
     async def spend(request: Request) -> Response:
         """Return final runs against R&D compute: ``programme``, and assumptions that are moved."""
-        return _json(await _beside(_spend, _given(request)))
+        return _json(await queue.compute(answers.spend, _given(request)))
 
-    @app.get("/api/run")
+    @app.api_route("/api/run", methods=ASKING)
     async def run(request: Request) -> Response:
         """Return what a run takes and costs: ``accelerator``, ``params``, ``tokens``."""
-        return _json(await _beside(_run, _given(request)))
+        return _json(await queue.compute(answers.run, _given(request)))
 
 
 def _json(text: str) -> Response:
-    return Response(text, media_type="application/json", headers={"Cache-Control": "no-store"})
+    return Response(text, media_type="application/json", headers=FRESH)
 
 
 def _given(request: Request) -> Given:
@@ -174,106 +207,28 @@ def _given(request: Request) -> Given:
     return tuple(sorted((name, value.strip()) for name, value in items))
 
 
-@lru_cache(maxsize=1)
-def _options() -> dict[str, Any]:
-    programmes = {}
-    for name in shipped_programmes():
-        found = what_if(name)
-        programmes[name] = {
-            "title": found.loaded.programme.title,
-            "assumed": {key: _ends(value) for key, value in found.assumed().items()},
-        }
-    return {
-        "programmes": programmes,
-        "accelerators": accelerators(),
-        "run_fields": ["accelerator", *RUN_FIELDS],
-    }
+def _add_downloads(app: FastAPI, answers: Answers) -> None:
+    queue, limits = Queue(MOST_FILES_WAITING), Limits(DOWNLOADS_PER_SECOND, MOST_DOWNLOADS)
 
+    async def made(request: Request, function: Callable[[Given], str], kind: str) -> Response:
+        given, ending = _given(request), request.url.path.rpartition(".")[2]
+        if not limits.allow(_client(request)):
+            return _told(429, "request", "too many downloads; try again in 2 seconds", wait=2)
+        text = await queue.compute(function, given)
+        told = f'attachment; filename="{answers.file_name(given)}.{ending}"'
+        return Response(text, media_type=kind, headers={**FRESH, "Content-Disposition": told})
 
-def _ends(value: Quantity) -> dict[str, float]:
-    points = torch.tensor(
-        [list(TENTHS.values())] if not value.is_constant else [], dtype=torch.float64
-    )
-    (drawn,) = Columns([value], ["value"], "cpu").draw(points.reshape(-1, len(TENTHS)))
-    return dict(zip(TENTHS, drawn.expand(len(TENTHS)).tolist(), strict=True))
-
-
-@lru_cache(maxsize=4096)
-def _spend(given: Given) -> str:
-    name, moved = _programme_of(given)
-    return dumped(what_if(name).answer(moved))
-
-
-def _programme_of(given: Given) -> tuple[str, dict[str, str]]:
-    moved = dict(given)
-    name = moved.pop("programme", "")
-    if name not in shipped_programmes():
-        allowed = ", ".join(shipped_programmes())
-        raise RequestError("programme", f"got {shown(name)}; allowed: {allowed}")
-    return name, moved
-
-
-@lru_cache(maxsize=4096)
-def _run(given: Given) -> str:
-    return dumped(estimate_of(dict(given)).to_dict())
-
-
-def dumped(result: Any) -> str:
-    """Return JSON; what is not known is null."""
-    return json.dumps(_finite(result), allow_nan=False)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _add_downloads(app: FastAPI) -> None:
-    @app.get("/download/spec.toml")
+    @app.api_route("/download/spec.toml", methods=ASKING)
     async def spec(request: Request) -> Response:
         """Return the file that the command takes."""
-        text = await _beside(_spec, _given(request))
-        return _file(text, "spec.toml", "application/toml")
+        return await made(request, answers.spec, "application/toml")
 
-    @app.get("/download/result.json")
+    @app.api_route("/download/result.json", methods=ASKING)
     async def result(request: Request) -> Response:
         """Return the result, as ``--json`` prints it."""
-        found = await _beside(_result, _given(request), queue="files")
-        return _file(dumped(found), "result.json", "application/json")
+        return await made(request, lambda given: dumped(answers.result(given)), "application/json")
 
-    @app.get("/download/report.html")
+    @app.api_route("/download/report.html", methods=ASKING)
     async def report(request: Request) -> Response:
         """Return the page of the result, that needs no network."""
-        found = await _beside(_result, _given(request), queue="files")
-        text = await _beside(_page, found, queue="files")
-        return _file(text, "report.html", "text/html")
-
-
-def _page(result: dict[str, Any]) -> str:
-    return render(reports_of([("result.json", result)]))
-
-
-def _file(text: str, name: str, kind: str) -> Response:
-    return Response(
-        text, media_type=kind, headers={"Content-Disposition": f'attachment; filename="{name}"'}
-    )
-
-
-def _spec(given: Given) -> str:
-    if any(name == "programme" for name, _ in given):
-        name, moved = _programme_of(given)
-        return tomli_w.dumps(what_if(name).moved(moved).data)
-    run_of(dict(given))
-    return tomli_w.dumps(dict(given))
-
-
-@lru_cache(maxsize=64)
-def _result(given: Given) -> dict[str, Any]:
-    if any(name == "programme" for name, _ in given):
-        name, moved = _programme_of(given)
-        found = compare_spend(what_if(name).moved(moved), samples=REPORT_SAMPLES, device="cpu")
-        return found.to_dict()
-    return estimate_of(dict(given), REPORT_SAMPLES).to_dict()
+        return await made(request, answers.page, "text/html")

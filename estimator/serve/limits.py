@@ -1,13 +1,20 @@
-"""How often one client may ask."""
+"""How often one client may ask, and how many may wait."""
 
 from __future__ import annotations
 
 import time
 from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import anyio
+import anyio.to_thread
 
 MOST_CLIENTS = 10_000
 BURST_SECONDS = 5.0
 """Of the rate, that a client who was silent may ask at once."""
+
+T = TypeVar("T")
 
 
 class Limits:
@@ -15,11 +22,12 @@ class Limits:
 
     Args:
         rate: requests a second.
+        burst: at once, by a client who was silent.
     """
 
-    def __init__(self, rate: float) -> None:
+    def __init__(self, rate: float, burst: float | None = None) -> None:
         self._rate = rate
-        self._most = rate * BURST_SECONDS
+        self._most = rate * BURST_SECONDS if burst is None else burst
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def allow(self, client: str, now: float | None = None) -> bool:
@@ -32,3 +40,35 @@ class Limits:
         if len(self._buckets) > MOST_CLIENTS:
             self._buckets.popitem(last=False)
         return is_allowed
+
+
+class BusyError(Exception):
+    """Too many wait already."""
+
+
+class Queue:
+    """Computes beside the server, one at a time: side by side they only wait for each other.
+
+    Args:
+        most: who may wait; more are told to come again.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._waiting = 0
+        self._limiter: anyio.CapacityLimiter | None = None
+
+    async def compute(self, function: Callable[..., T], *given: Any) -> T:
+        """Return what a function returns.
+
+        Raises:
+            BusyError: where too many wait.
+        """
+        if self._waiting >= self._most:
+            raise BusyError
+        self._limiter = self._limiter or anyio.CapacityLimiter(1)
+        self._waiting += 1
+        try:
+            return await anyio.to_thread.run_sync(function, *given, limiter=self._limiter)
+        finally:
+            self._waiting -= 1

@@ -1,55 +1,37 @@
 "use strict";
-// Sliders, what the server says of them, and pictures of that. No figure is computed here.
+// Sliders, what the server says of them, and pictures of that. No figure is computed or put into
+// words here: where sliders stop, what they read and where a bar ends are the server's.
 
-const RUN = { accelerator: "h100-sxm", params: "70e9", tokens: "15e12", count: "2048", final_share: "0.1..0.25" };
+const RUN = { accelerator: "h100-sxm", params: "70B", tokens: "15T", count: "2048", final_share: "10%..25%" };
 const FIELDS = {
-  spend: [
-    { name: "programme", label: "Company", choices: (options) => Object.entries(options.programmes).map(([name, each]) => [name, each.title]) },
-    { name: "mfu", label: "Utilisation (MFU) of its runs", ends: [0.03, 0.9], write: percent, isInterval: true },
-    { name: "price", label: "Price, USD per accelerator-hour", ends: [0.2, 20], write: money, isInterval: true },
-  ],
-  run: [
-    { name: "accelerator", label: "Accelerator", choices: (options) => Object.entries(options.accelerators) },
-    { name: "params", label: "Parameters", ends: [1e8, 1e13], write: count },
-    { name: "params_active", label: "Active parameters, where fewer", ends: [1e8, 1e13], write: count, isOptional: true },
-    { name: "tokens", label: "Tokens", ends: [1e9, 1e15], write: count },
-    { name: "count", label: "Accelerators", ends: [1, 2e6], write: count },
-    { name: "mfu", label: "Utilisation (MFU); as seen in practice if empty", ends: [0.03, 0.9], write: percent, isInterval: true, isOptional: true },
-    { name: "price", label: "Price, USD per accelerator-hour; as offered if empty", ends: [0.2, 20], write: money, isInterval: true, isOptional: true },
-    { name: "final_share", label: "Share of the whole programme that the run is", ends: [0.01, 1], write: percent, isInterval: true, isOptional: true },
-  ],
+  spend: {
+    programme: { label: "Company" },
+    mfu: { label: "Utilisation (MFU)" },
+    price: { label: "Price, USD an hour" },
+    rnd_compute: { label: "R&D compute, USD" },
+  },
+  run: {
+    accelerator: { label: "Accelerator" },
+    params: { label: "Parameters" },
+    params_active: { label: "Active parameters" },
+    tokens: { label: "Tokens" },
+    count: { label: "Accelerators" },
+    mfu: { label: "Utilisation (MFU)", isWide: true },
+    price: { label: "Price, USD an hour", isWide: true },
+    final_share: { label: "Share of its programme", isWide: true },
+    date: { label: "Day of the prices, 2025-06-30", isText: true },
+  },
 };
-const STEPS = 1000;
+const CHOICES = ["programme", "accelerator"];
+const REST_MS = 400;
 const $ = (selector) => document.querySelector(selector);
+const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 let options = null;
-let state = {};
 let view = "spend";
-let asked = 0;
-
-function plain(value, digits = 3) {
-  if (value === 0) return "0";
-  const text = Number(value.toPrecision(digits));
-  return Math.abs(text) >= 1e5 || Math.abs(text) < 1e-3 ? text.toExponential() : String(text);
-}
-function scaled(value, names) {
-  for (const [size, name] of names) if (Math.abs(value) >= size) return plain(value / size) + name;
-  return plain(value);
-}
-function count(value) { return scaled(value, [[1e12, " T"], [1e9, " B"], [1e6, " M"], [1e4 / 10, " k"]]); }
-function money(value) { return "$" + scaled(value, [[1e9, " B"], [1e6, " M"], [1e3, " k"]]); }
-function percent(value) { return plain(value * 100) + " %"; }
-function flop(value) { return value.toExponential(2).replace("e+", "e"); }
-function interval(row, write) {
-  if (!row || row.p50 === null) return "not known";
-  return row.p5 === row.p95 ? write(row.p50) : `${write(row.p50)} (${between(row.p5, row.p95, write)})`;
-}
-// 10.6–48 %: a unit that both have stands once.
-function between(low, high, write) {
-  const [one, other] = [write(low), write(high)];
-  const unit = (text) => text.slice(text.lastIndexOf(" "));
-  const isSame = one.includes(" ") && unit(one) === unit(other);
-  return isSame ? `${one.slice(0, one.lastIndexOf(" "))}–${other.replace("$", "")}` : `${one}–${other}`;
-}
+let programme = "";
+const states = { run: { ...RUN } };
+let parts = {}; // of the form, by field
+let placed = {}; // where sliders stood at the last answer
 
 function element(name, attributes = {}, ...children) {
   const made = document.createElement(name);
@@ -64,212 +46,322 @@ function drawn(name, attributes, text = "") {
   return made;
 }
 
-// What is given: texts, as the server reads them ---------------------------------------------
+// What is given: texts, as the server reads them; a company's only where they were moved --------
 
-function parts(field) {
-  const [low, high = ""] = (state[field.name] || "").split("..");
-  return [low, high];
+function state() {
+  const key = view === "run" ? "run" : `of ${programme}`;
+  return (states[key] ??= {});
 }
-function given(field, place, text) {
-  const both = parts(field);
-  both[place] = text;
-  state[field.name] = field.isInterval && both[1] && both[1] !== both[0] ? both.join("..") : both[0] || both[1];
+function sliders() {
+  if (view === "run") return options.run;
+  return Object.hasOwn(options.programmes, programme) ? options.programmes[programme].fields : {};
 }
-function place(value, [low, high]) { return (STEPS * Math.log(value / low)) / Math.log(high / low); }
-function valueAt(step, [low, high]) { return low * (high / low) ** (step / STEPS); }
+function ends(name) {
+  const given = state()[name];
+  if (!given) return [...(sliders()[name].texts || ["", ""])];
+  const cut = given.indexOf("..");
+  return cut < 0 ? [given, given] : [given.slice(0, cut), given.slice(cut + 2)];
+}
+// Takes what the boxes hold, one of them anew; where one is empty, the other stands alone.
+function give(name, index, text) {
+  const { isWide, rows } = parts[name];
+  rows[index].typed.value = text;
+  const both = rows.map(({ typed }) => typed.value.trim());
+  const isInterval = isWide && !text.includes("..") && both[0] && both[1] && both[0] !== both[1];
+  const given = isInterval ? both.join("..") : both[index] || both[1 - index] || "";
+  if (given) state()[name] = given;
+  else delete state()[name];
+  const unmoved = sliders()[name].texts;
+  if (unmoved && given === [...new Set(unmoved)].join("..")) delete state()[name];
+}
+function query() {
+  const chosen = view === "spend" ? { programme, ...state() } : state();
+  return new URLSearchParams(Object.entries(chosen).filter(([, text]) => text));
+}
 
-function number(text) {
-  const units = { k: 1e3, M: 1e6, B: 1e9, T: 1e12, "%": 0.01 };
-  const unit = units[text.trim().slice(-1)];
-  return unit ? parseFloat(text) * unit : Number(text);
-}
+// The form -------------------------------------------------------------------------------------
 
 function makeForm() {
-  const form = $("#form");
-  form.replaceChildren(...FIELDS[view].map(makeField));
+  parts = {};
+  const names = Object.keys(FIELDS[view]).filter((name) => CHOICES.includes(name) || FIELDS[view][name].isText || sliders()[name]);
+  $("#fields").replaceChildren(...names.map(makeField));
   for (const button of document.querySelectorAll("nav button")) button.setAttribute("aria-pressed", String(button.dataset.view === view));
 }
-function makeField(field) {
-  const wrong = element("p", { class: "wrong", id: `wrong-${field.name}`, role: "alert" });
-  const set = element("fieldset", {}, element("legend", {}, field.label));
-  if (field.choices) {
-    const select = element("select", { name: field.name, "aria-label": field.label, "aria-describedby": wrong.id });
-    select.append(...field.choices(options).map(([value, title]) => element("option", { value }, title)));
-    select.value = state[field.name] || "";
-    select.addEventListener("change", () => { state[field.name] = select.value; if (field.name === "programme") begin({}); else ask(); });
-    set.append(select);
-  } else {
-    const names = field.isInterval ? ["p10", "p90"] : [""];
-    const shows = [];
-    set.append(...names.map((name, index) => makeSlider(field, index, name, wrong.id, shows)));
-  }
-  set.append(wrong);
+function makeField(name) {
+  const { label, isText } = FIELDS[view][name];
+  const told = `wrong-${name}`;
+  const set = element("div", { class: "field", role: "group", "aria-label": label });
+  if (CHOICES.includes(name)) set.append(element("b", {}, label), makeChoice(name, label, told));
+  else if (isText) set.append(element("b", {}, label), makeText(name, label, told));
+  else set.append(...makeSliders(name, label, told));
+  set.append(element("p", { class: "note", id: `note-${name}` }), element("p", { class: "wrong", id: told, role: "alert" }));
   return set;
 }
-function makeSlider(field, index, name, told, shows) {
-  const label = `${field.label}${name ? `, ${name}` : ""}`;
-  const typed = element("input", { type: "text", name: field.name, "aria-label": label, "aria-describedby": told, inputmode: "decimal" });
-  const slider = element("input", { type: "range", min: "0", max: String(STEPS), "aria-label": `${label}, slider` });
-  const show = () => {
-    const text = parts(field)[index] || (field.isInterval ? parts(field)[0] : "");
-    typed.value = text;
-    const value = number(text);
-    slider.classList.toggle("empty", !text);
-    slider.value = String(value > 0 ? place(value, field.ends) : STEPS / 2);
-    slider.setAttribute("aria-valuetext", value > 0 ? field.write(value) : "empty");
-  };
-  slider.addEventListener("input", () => {
-    const text = String(Number(valueAt(Number(slider.value), field.ends).toPrecision(3)));
-    given(field, index, text);
-    // One end takes the other with it.
-    const other = parts(field)[1 - index];
-    if (field.isInterval && other && (number(other) < Number(text)) === (index === 0)) given(field, 1 - index, text);
-    for (const each of shows) each();
-    typed.value = text;
-    slider.classList.remove("empty");
-    slider.setAttribute("aria-valuetext", field.write(Number(text)));
+function makeChoice(name, label, told) {
+  const all = name === "programme" ? Object.entries(options.programmes).map(([key, each]) => [key, each.title]) : Object.entries(options.accelerators);
+  const chosen = name === "programme" ? programme : state()[name] || "";
+  if (!all.some(([key]) => key === chosen)) all.unshift([chosen, chosen ? `${chosen} (not known)` : "choose one"]);
+  const select = element("select", { name, "aria-label": label, "aria-describedby": told }, ...all.map(([value, title]) => element("option", { value }, title)));
+  select.value = chosen;
+  select.addEventListener("change", () => {
+    if (name === "programme") go(view, select.value);
+    else { state()[name] = select.value; ask(); }
+  });
+  return select;
+}
+function makeText(name, label, told) {
+  const typed = element("input", { type: "text", name, "aria-label": label, "aria-describedby": told });
+  typed.value = state()[name] || "";
+  typed.addEventListener("input", () => { state()[name] = typed.value.trim(); ask(); });
+  return typed;
+}
+function makeSliders(name, label, told) {
+  const given = state()[name];
+  const unmoved = sliders()[name].texts;
+  const isWide = given ? given.includes("..") : unmoved ? unmoved[0] !== unmoved[1] : Boolean(FIELDS[view][name].isWide);
+  return rowsOf(name, label, told, isWide);
+}
+function rowsOf(name, label, told, isWide) {
+  const part = { isWide, rows: [], reading: element("output", { class: "reading" }) };
+  parts[name] = part;
+  const toggle = element("button", { type: "button", class: "toggle", "aria-label": `${label}: an interval`, "aria-pressed": String(isWide) }, "interval");
+  const head = element("div", { class: "head" }, element("b", {}, label), part.reading, toggle);
+  const rows = (isWide ? ["p10", "p90"] : [""]).map((end, index) => makeRow(name, index, end, label, told));
+  toggle.addEventListener("click", () => {
+    // One number in place of an interval: its lower end, to go on from.
+    const [low] = ends(name);
+    part.isWide = false;
+    if (isWide) give(name, 0, low);
+    head.replaceWith(...rowsOf(name, label, told, !isWide));
+    for (const row of rows) row.remove();
+    $(`button[aria-label="${label}: an interval"]`).focus();
+    fresh();
     ask();
   });
-  typed.addEventListener("input", () => { given(field, index, typed.value.trim()); const value = number(typed.value); if (value > 0) slider.value = String(place(value, field.ends)); ask(); });
-  shows.push(show);
-  show();
-  return element("div", { class: "row" }, element("label", {}, name), slider, typed);
+  refresh(name);
+  return [head, ...rows];
+}
+function makeRow(name, index, end, label, told) {
+  const full = end ? `${label}, ${end}` : label;
+  const { stops } = sliders()[name];
+  const { places } = placed[name] || sliders()[name];
+  const typed = element("input", { type: "text", name, "aria-label": full, "aria-describedby": `${told} note-${name}` });
+  const slider = element("input", { type: "range", min: "0", max: String(stops.length - 1), "aria-label": `${full}, slider` });
+  slider.value = String(places ? places[index] : stops.length / 2);
+  parts[name].rows.push({ typed, slider });
+  slider.addEventListener("input", () => slide(name, index, slider));
+  typed.addEventListener("input", () => { give(name, index, typed.value); ask(); });
+  typed.addEventListener("change", () => {
+    if (!parts[name].isWide && typed.value.includes("..")) makeForm();
+    // Who empties both ends of an interval begins with one.
+    else if (typed.value.trim() || !state()[name]) refresh(name);
+  });
+  return element("div", { class: "row" }, element("label", {}, end), slider, typed);
+}
+function slide(name, index, slider) {
+  const text = sliders()[name].stops[Number(slider.value)];
+  const other = parts[name].rows[1 - index];
+  const isEmpty = other && !other.typed.value.trim();
+  give(name, index, text);
+  // One end takes the other with it.
+  if (other && (isEmpty || Number(other.slider.value) < Number(slider.value) === (index === 0))) {
+    other.slider.value = slider.value;
+    give(name, 1 - index, text);
+  }
+  refresh(name);
+  ask();
+}
+function refresh(name) {
+  const both = ends(name);
+  parts[name].rows.forEach(({ typed, slider }, index) => {
+    typed.value = parts[name].isWide ? both[index] : state()[name] || both[0];
+    slider.classList.toggle("empty", !both[index]);
+    slider.setAttribute("aria-valuetext", both[index] || "empty");
+  });
+}
+function placeSliders(fields, assumed = {}) {
+  placed = fields;
+  for (const [name, { rows, reading }] of Object.entries(parts)) {
+    reading.textContent = fields[name] ? fields[name].text : "";
+    $(`#note-${name}`).textContent = assumed[name] || "";
+    rows.forEach(({ slider }, index) => {
+      if (fields[name] && document.activeElement !== slider) slider.value = String(fields[name].places[index]);
+      slider.classList.toggle("empty", !fields[name]);
+    });
+  }
 }
 
-// Asking ---------------------------------------------------------------------------------------
+// Addresses: each state has one, and Back returns to it ------------------------------------------
 
-function query() {
-  const names = FIELDS[view].map((field) => field.name);
-  return new URLSearchParams(names.filter((name) => state[name]).map((name) => [name, state[name]]));
+let isNew = false;
+let writing = null;
+function write() {
+  clearTimeout(writing);
+  const address = `?view=${view}&${query()}`;
+  if (address === location.search) return;
+  try {
+    if (isNew) history.pushState(null, "", address);
+    else history.replaceState(null, "", address);
+    isNew = false;
+  } catch { /* a browser that counts them: the next one is written */ }
 }
-let waiting = null;
-function ask() {
-  clearTimeout(waiting);
-  waiting = setTimeout(answer, 15);
+// A movement that comes after a rest has an entry of its own.
+function fresh() {
+  write();
+  isNew = true;
+}
+function go(toView, toProgramme) {
+  fresh();
+  view = toView;
+  programme = toProgramme;
+  placed = {};
+  makeForm();
+  fresh();
+  ask();
+}
+function read() {
+  const from = Object.fromEntries(new URLSearchParams(location.search));
+  view = Object.hasOwn(FIELDS, from.view) ? from.view : "spend";
+  programme = (view === "spend" && from.programme) || programme || Object.keys(options.programmes)[0];
+  const names = Object.keys(FIELDS[view]).filter((name) => name in from && name !== "programme");
+  const given = Object.fromEntries(names.map((name) => [name, from[name]]));
+  if (view === "spend") states[`of ${programme}`] = given;
+  else if (names.length) states.run = given;
+  makeForm();
+  ask();
+}
+
+// Asking: one question at a time, the newest state next -------------------------------------------
+
+let isBusy = false;
+let isWaiting = false;
+async function ask() {
+  isWaiting = true;
+  $("#answer").classList.add("late");
+  clearTimeout(writing);
+  writing = setTimeout(fresh, REST_MS);
+  if (isBusy) return;
+  isBusy = true;
+  while (isWaiting) {
+    isWaiting = false;
+    await answer();
+    await pause(options.pause_ms);
+  }
+  isBusy = false;
 }
 async function answer() {
-  const own = ++asked;
   const text = query().toString();
-  history.replaceState(null, "", `?view=${view}&${text}`);
-  $("#answer").classList.add("late");
-  let found, isGood;
-  try {
-    const response = await fetch(`/api/${view}?${text}`);
-    isGood = response.ok;
-    found = await response.json();
-  } catch {
-    isGood = false;
-    found = { errors: [{ field: "", message: "the server does not answer" }] };
-  }
-  if (own !== asked) return;
-  $("#answer").classList.remove("late");
-  tellProblems(isGood ? [] : found.errors);
-  if (isGood) (view === "spend" ? showSpend : showRun)(found);
+  const [own, of] = [view, programme];
+  const response = await asked(`/api/${view}?${text}`);
+  const found = response ? await response.json().catch(() => null) : null;
+  if (view !== own || programme !== of || (isWaiting && isBusyAnswer(response))) return;
+  const isGood = Boolean(response && response.ok && found);
+  tellProblems(isGood ? [] : (found && found.errors) || [{ field: "", message: "The server does not answer; is it still running?" }]);
+  if (!isGood) return;
+  show(found.shown);
+  if (!isWaiting) $("#answer").classList.remove("late");
   for (const link of document.querySelectorAll("[data-file]")) link.href = `/download/${link.dataset.file}?${text}`;
+}
+// A server that is busy says for how long; an answer to no question is null.
+async function asked(address) {
+  for (;;) {
+    const response = await fetch(address).catch(() => null);
+    if (!isBusyAnswer(response) || isWaiting) return response;
+    await pause(1000 * Number(response.headers.get("Retry-After") || 1));
+    if (isWaiting) return response;
+  }
+}
+function isBusyAnswer(response) {
+  return Boolean(response) && [429, 503].includes(response.status);
 }
 function tellProblems(errors) {
   for (const each of document.querySelectorAll(".wrong")) each.textContent = "";
   for (const each of document.querySelectorAll("[aria-invalid]")) each.removeAttribute("aria-invalid");
   $("#problem").textContent = "";
+  $("#stale").hidden = !errors.length || !$("#figures").children.length;
   for (const { field, message } of errors) {
     const place = document.getElementById(`wrong-${field}`);
-    (place || $("#problem")).textContent = message;
+    (place || $("#problem")).textContent = place || !field ? message : `${field}: ${message}`;
     for (const each of document.getElementsByName(field)) each.setAttribute("aria-invalid", "true");
   }
 }
 
 // Showing --------------------------------------------------------------------------------------
 
-function show(headline, figures, charts, rows) {
+function show({ headline, notes, figures, charts, table, fields, assumed }) {
+  $("#answer").classList.remove("empty");
   $("#headline").textContent = headline;
-  $("#figures").replaceChildren(...figures.map(([name, row, write]) => {
-    const value = row && row.p50 !== null ? write(row.p50) : "not known";
-    const small = row && row.p50 !== null && row.p5 !== row.p95 ? between(row.p5, row.p95, write) : "";
-    return element("div", {}, element("dt", {}, name), element("dd", {}, value, element("small", {}, small)));
-  }));
-  $("#charts").replaceChildren(...charts);
-  const head = element("tr", {}, ...["", "p5", "p50", "p95"].map((name) => element("th", { scope: "col" }, name)));
-  $("#table").replaceChildren(head, ...rows.filter(([, row]) => row && row.p50 !== null).map(([name, row, write]) => element("tr", {}, element("th", { scope: "row" }, name), ...["p5", "p50", "p95"].map((key) => element("td", {}, write(row[key]))))));
+  $("#notes").replaceChildren(...notes.map((note) => element("li", {}, note)));
+  $("#figures").replaceChildren(...figures.map(({ label, value, interval }) => element("div", {}, element("dt", {}, label), element("dd", {}, value, element("small", {}, interval)))));
+  $("#charts").replaceChildren(...charts.map(picture));
+  const heads = (first) => element("tr", {}, ...[first, "p5", "p50", "p95"].map((text) => element("th", { scope: "col" }, text)));
+  $("#table").replaceChildren(...table.map(({ title, rows }) => element("tbody", {}, heads(title), ...rows.map(([name, ...cells]) => element("tr", {}, element("th", { scope: "row" }, name), ...cells.map((cell) => element("td", {}, cell)))))));
+  placeSliders(fields, assumed);
 }
-function showSpend(found) {
-  const name = found.title;
-  const headline = `Final training runs took ${interval(found.final_share, percent)} of R&D compute at ${name}; ${interval(found.exploration_usd, money)} went to experiments and all else.`;
-  const sums = [["Final runs", found.final_runs_usd, money], ["Experiments and all else", found.exploration_usd, money], ["R&D compute, reported", found.rnd_compute_usd, money]];
-  const runs = found.runs.map((run) => [run.name, run.cost_usd, money]);
-  const dearest = [...runs].sort(([, one], [, other]) => other.p50 - one.p50).slice(0, MOST);
-  const charts = [lines("In dollars", sums), tornado("How far each assumption moves the share", found.swings, percent), lines("The dearest runs", dearest)];
-  show(headline, [["Share of final runs", found.final_share, percent], ...sums], charts, [["Share of final runs", found.final_share, percent], ...sums, ...runs]);
-}
-function showRun(found) {
-  const days = found.days && found.days.p50 !== null ? `${interval(found.days, plain)} days, ` : "";
-  const headline = `The run takes ${days}${interval(found.gpu_hours, count)} GPU-hours and ${interval(found.cost_usd, money)} of rented accelerators.`;
-  const costs = [["Rented", found.cost_usd, money], ["Hardware used up + energy", found.cost_ways_usd.amortised, money], ["Buying the cluster", found.cost_ways_usd.upfront, money], ["The whole programme", found.programme_usd, money], ["  of it experiments and all else", found.exploration_usd, money]];
-  const others = [["Training FLOP", found.flop.model, flop], ["Utilisation (MFU)", found.mfu, percent], ["GPU-hours", found.gpu_hours, count], ["Days", found.days, plain], ["Energy, MWh", found.energy_mwh, count]];
-  const charts = [lines("What it costs", costs), tornado("How far each assumption moves the cost", found.swings, money)];
-  show(headline, [others[2], others[3], ["Rented", found.cost_usd, money], ["The whole programme", found.programme_usd, money]], charts, [...others, ...costs]);
-}
-
-const LEFT = 270, RIGHT = 690, MARGIN = 150, HIGH = 30, LONGEST = 36, MOST = 10;
-function picture(title, rows) {
-  const svg = drawn("svg", { viewBox: `0 0 ${RIGHT + MARGIN} ${rows * HIGH + 12}`, role: "img", "aria-label": `${title}; the figures stand in the table` });
-  return [svg, element("figure", {}, element("figcaption", {}, title), svg)];
-}
-function short(text) { return text.length > LONGEST ? `${text.slice(0, LONGEST - 1)}…` : text; }
-function lines(title, all) {
-  const rows = all.filter(([, row]) => row && row.p50 > 0);
-  const [svg, figure] = picture(title, rows.length);
-  const low = Math.min(...rows.map(([, row]) => row.p5)), high = Math.max(...rows.map(([, row]) => row.p95)) * 1.0001;
-  const at = (value) => LEFT + ((RIGHT - LEFT) * Math.log(value / low)) / Math.log(high / low);
-  rows.forEach(([name, row, write], index) => {
-    const y = index * HIGH + 20;
-    svg.append(drawn("text", { x: LEFT - 14, y: y + 4, "text-anchor": "end" }, short(name.trim())));
-    svg.append(drawn("line", { x1: at(row.p5), x2: at(row.p95), y1: y, y2: y, class: "line" }));
-    svg.append(drawn("circle", { cx: at(row.p50), cy: y, r: 5, class: "dot" }));
-    svg.append(drawn("text", { x: RIGHT + 12, y: y + 4 }, write(row.p50)));
+const percent = (part) => `${100 * part}%`;
+function picture({ title, kind, axis, legend, ticks, rows }) {
+  const keys = legend.map(([mark, text]) => element("span", {}, element("i", { class: `mark ${mark}` }), text));
+  const lines = rows.map((row) => {
+    const svg = drawn("svg", { role: "img", "aria-label": row.told });
+    svg.append(drawn("title", {}, row.told));
+    for (const { at } of ticks) svg.append(drawn("line", { x1: percent(at), x2: percent(at), y1: "-14%", y2: "114%", class: "grid" }));
+    svg.append(...(kind === "tornado" ? bars(row.ends) : [interval(row.ends), drawn("circle", { cx: percent(row.ends[1]), cy: "50%", r: 5, class: "dot" })]));
+    return element("div", { class: "line" }, element("span", { class: "what" }, row.name), svg, element("span", { class: "value" }, row.text));
   });
-  return figure;
+  const scale = drawn("svg", { "aria-hidden": "true" });
+  for (const { at, text } of ticks) scale.append(drawn("text", { x: percent(at), y: 12, "text-anchor": at < 0.04 ? "start" : at > 0.96 ? "end" : "middle" }, text));
+  lines.push(element("div", { class: "line scale" }, element("span", { class: "what" }), scale, element("span", { class: "value" })));
+  const caption = element("figcaption", {}, title, element("small", {}, axis));
+  return element("figure", {}, caption, element("p", { class: "legend" }, ...keys), ...lines);
 }
-function tornado(title, swings, write) {
-  const rows = swings.slice(0, MOST);
-  const [svg, figure] = picture(title, rows.length);
-  const ends = rows.flatMap((row) => [row.p5, row.p95]);
-  const low = Math.min(...ends), high = Math.max(...ends, low + 1e-12);
-  const at = (value) => LEFT + ((RIGHT - LEFT) * (value - low)) / (high - low);
-  rows.forEach((row, index) => {
-    const y = index * HIGH + 10;
-    svg.append(drawn("text", { x: LEFT - 14, y: y + 14, "text-anchor": "end" }, short(row.assumption)));
-    for (const [end, kind] of [[row.p5, "low"], [row.p95, "high"]]) {
-      const [from, to] = [at(Math.min(end, row.p50)), at(Math.max(end, row.p50))];
-      svg.append(drawn("rect", { x: from, width: Math.max(1, to - from), y, height: 18, class: kind }));
-    }
-    svg.append(drawn("text", { x: RIGHT + 12, y: y + 14, class: "soft" }, between(Math.min(row.p5, row.p95), Math.max(row.p5, row.p95), write)));
-  });
-  return figure;
+function interval([low, , high]) {
+  return drawn("line", { x1: percent(low), x2: percent(high), y1: "50%", y2: "50%", class: "span" });
+}
+function bars([low, middle, high]) {
+  const bar = (end, kind) => drawn("rect", { x: percent(Math.min(end, middle)), width: percent(Math.abs(end - middle)), y: "50%", height: 18, class: kind });
+  return [bar(low, "low"), bar(high, "high"), drawn("line", { x1: percent(middle), x2: percent(middle), y1: "-14%", y2: "114%", class: "middle" })];
 }
 
-// Beginning ------------------------------------------------------------------------------------
+// Files: fetched, so that a refusal is read --------------------------------------------------------
 
-function begin(from) {
-  if (view === "spend") {
-    const programme = from.programme || state.programme || Object.keys(options.programmes)[0];
-    const known = Object.hasOwn(options.programmes, programme) ? options.programmes[programme] : { assumed: {} };
-    state = { programme };
-    for (const [name, ends] of Object.entries(known.assumed)) state[name] = `${plain(ends.p10)}..${plain(ends.p90)}`;
-  } else {
-    state = { ...RUN };
+async function download(event) {
+  const link = event.currentTarget;
+  event.preventDefault();
+  if (!link.href || link.getAttribute("aria-busy")) return;
+  link.setAttribute("aria-busy", "true");
+  const response = await fetch(link.href).catch(() => null);
+  link.removeAttribute("aria-busy");
+  if (!response || !response.ok) {
+    const found = response ? await response.json().catch(() => null) : null;
+    $("#problem").textContent = `${link.textContent}: ${found ? found.errors[0].message : "the server does not answer"}`;
+    return;
   }
-  if (Object.keys(from).length > (from.programme ? 1 : 0)) state = { ...(view === "spend" ? state : {}), ...from };
-  makeForm();
-  answer();
+  const [, name] = /filename="([^"]*)"/.exec(response.headers.get("Content-Disposition"));
+  const address = URL.createObjectURL(await response.blob());
+  element("a", { href: address, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 10000);
+}
+async function copy() {
+  write();
+  const button = $("#share");
+  const text = button.textContent;
+  const isCopied = await navigator.clipboard?.writeText(location.href).then(() => true, () => false);
+  button.textContent = isCopied ? "Copied" : "Copy it from the address bar";
+  await pause(2000);
+  button.textContent = text;
 }
 async function start() {
-  options = await (await fetch("/api/options")).json();
-  const from = Object.fromEntries(new URLSearchParams(location.search));
-  if (Object.hasOwn(FIELDS, from.view)) view = from.view;
-  delete from.view;
-  for (const button of document.querySelectorAll("nav button")) button.addEventListener("click", () => { view = button.dataset.view; state = {}; begin({}); });
+  const response = await fetch("/api/options").catch(() => null);
+  if (!response || !response.ok) {
+    $("#problem").textContent = "The server does not say what there is to choose from; load the page again.";
+    return;
+  }
+  options = await response.json();
+  for (const button of document.querySelectorAll("nav button")) button.addEventListener("click", () => go(button.dataset.view, programme));
+  for (const link of document.querySelectorAll("[data-file]")) link.addEventListener("click", download);
   $("#form").addEventListener("submit", (event) => event.preventDefault());
-  $("#share").addEventListener("click", async () => { await navigator.clipboard.writeText(location.href); $("#share").textContent = "Copied"; });
-  begin(from);
+  $("#share").addEventListener("click", copy);
+  addEventListener("popstate", () => { clearTimeout(writing); isNew = false; read(); });
+  read();
 }
 start();

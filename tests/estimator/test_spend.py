@@ -311,3 +311,16 @@ def test_cuda_gives_the_same_figures() -> None:
     cuda = compare_spend("minimax-2025", samples=30_000, device="cuda").to_dict()
     for key in ("p5", "p50", "p95", "mean"):
         assert cpu["final_share"][key] == pytest.approx(cuda["final_share"][key], rel=1e-9)
+
+
+def test_a_file_may_name_its_own_assumptions() -> None:
+    data = {**load_programme("openai-2024").data, "base_name": "my own"}
+    found = compare_spend(data, samples=64, device="cpu")
+    assert found.variant == "my own"
+    assert [variant.name for variant in found.variants] == ["my own", "computebill"]
+    asked = compare_spend(data, variant="my own", samples=64, device="cpu")
+    assert asked.totals.to_dict() == found.totals.to_dict()
+    with pytest.raises(RequestError, match="allowed: my own, computebill"):
+        compare_spend(data, variant="other", samples=64)
+    with pytest.raises(RequestError, match="the name 'my own' is given twice"):
+        compare_spend({**data, "variants": [{**data["variants"][0], "name": "my own"}]}, samples=64)

@@ -1,26 +1,39 @@
 from __future__ import annotations
 
 import json
+import math
+import shlex
+import time
 import tomllib
+from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
+from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 import computebill as cb
+from computebill.cli import main
 from computebill.serve import make_app
-from computebill.serve.app import LONGEST
-from computebill.serve.limits import Limits
-from computebill.what_if import SAMPLES
+from computebill.serve.answers import dumped
+from computebill.serve.app import LONGEST, MOST_DOWNLOADS
+from computebill.serve.limits import BusyError, Limits, Queue
+from computebill.views import text
+from computebill.what_if import SAMPLES, programmes
 
 RUN = {"accelerator": "h100-sxm", "params": "70B", "tokens": "15T", "count": "1024"}
 
 
 @pytest.fixture(scope="module")
 def client() -> TestClient:
-    return TestClient(make_app(rate=1e9), base_url="http://localhost", raise_server_exceptions=True)
+    monkeyed = pytest.MonkeyPatch()
+    monkeyed.setattr("computebill.serve.app.MOST_DOWNLOADS", 10**9)
+    found = TestClient(make_app(rate=1e9), base_url="http://localhost")
+    monkeyed.undo()
+    return found
 
 
 def errors(client: TestClient, path: str, params: dict[str, str]) -> list[dict[str, str]]:
@@ -38,12 +51,16 @@ def test_a_programme_as_it_ships_is_what_the_api_says(client: TestClient) -> Non
 
 
 def test_moved_assumptions_are_those_of_a_file_that_says_so(client: TestClient) -> None:
-    moved = {"programme": "zai-2025", "mfu": "0.3..0.5", "price": "2"}
+    moved = {"programme": "zai-2025", "mfu": "0.3..0.5", "price": "2", "rnd_compute": "200M"}
     found = client.get("/api/spend", params=moved).json()
     spec = tomllib.loads(client.get("/download/spec.toml", params=moved).text)
     assert spec["assumptions"]["mfu"]["value"] == "0.3..0.5"
     known = cb.compare_spend(spec, samples=SAMPLES, device="cpu").to_dict()
-    assert found["final_share"] == known["final_share"]
+    for key in ("final_share", "exploration_usd", "rnd_compute_usd", "swings"):
+        assert found[key] == known[key]
+    assert found["rnd_compute_usd"]["p50"] == pytest.approx(200e6)
+    assert known["variant"] == found["variant"] == "moved by hand"
+    assert [variant["name"] for variant in known["variants"]] == ["moved by hand"]
     as_shipped = client.get("/api/spend", params={"programme": "zai-2025"}).json()
     assert found["final_share"]["p50"] < as_shipped["final_share"]["p50"]
 
@@ -67,7 +84,13 @@ def test_a_run_is_what_the_api_says(client: TestClient) -> None:
         ("/api/run", {**RUN, "model": "/etc/passwd"}, "model", "is not moved here"),
         ("/api/run", {**RUN, "efficiency": "x.toml"}, "efficiency", "is not moved here"),
         ("/api/run", {**RUN, "tokens": "much"}, "tokens", "allowed: a number"),
-        ("/api/run", {"accelerator": "h100-sxm"}, "run", "give params"),
+        ("/api/spend", {"programme": "minimax-2025", "rnd_compute": "0"}, "rnd_compute", "above 0"),
+        ("/api/run", {"accelerator": "h100-sxm"}, "params", "is missing"),
+        ("/api/run", {"accelerator": "h100-sxm", "params": "1B"}, "tokens", "is missing"),
+        ("/api/run", {**RUN, "count": "0.5"}, "count", "a whole number"),
+        ("/api/run", {**RUN, "params_active": "80B"}, "params_active", "up to 70B"),
+        ("/api/run", {**RUN, "mfu": "0.2..0.3..0.4"}, "mfu", "got '0.3..0.4'"),
+        ("/api/run", {**RUN, "date": "soon"}, "date", "a day"),
         ("/download/report.html", {**RUN, "price": "-1"}, "price", "above 0"),
     ],
 )
@@ -77,6 +100,13 @@ def test_what_is_wrong_is_told_of_its_field(
     (error,) = errors(client, path, params)
     assert error["field"] == field
     assert told in error["message"]
+
+
+def test_what_is_not_known_is_null() -> None:
+    assert json.loads(dumped({"a": [math.nan, 1.5], "b": math.inf})) == {
+        "a": [None, 1.5],
+        "b": None,
+    }
 
 
 def test_a_field_given_twice_is_refused(client: TestClient) -> None:
@@ -99,22 +129,94 @@ def test_every_answer_has_the_headers_of_a_closed_house(client: TestClient) -> N
     assert client.post("/api/run").status_code == 405
     assert client.get("/api/run", params={"x": "y" * LONGEST}).status_code == 414
     assert client.get("/docs").status_code == 404
+    assert client.get("/nothing").json()["errors"][0]["field"] == "address"
+    assert client.head("/api/options").status_code == 200
+    assert client.get("/", headers={"host": "localhost.:80"}).status_code == 200
+    assert client.get("/", headers={"host": "10.0.0.1"}).status_code == 400
     assert client.get("/openapi.json").status_code == 404
     assert client.head("/").status_code == 200
 
 
-def test_what_leaves_nothing_to_explain_is_told(client: TestClient) -> None:
-    dear = {"programme": "zai-2025", "mfu": "0.03", "price": "100"}
-    assert client.get("/api/spend", params=dear).status_code == 200
-    (error,) = errors(client, "/download/report.html", dear)
-    assert "more than all R&D compute in every draw" in error["message"]
+def test_what_leaves_nothing_to_explain_is_told_and_can_be_downloaded(client: TestClient) -> None:
+    dear = {"programme": "minimax-2025", "mfu": "0.03", "price": "20"}
+    found = client.get("/api/spend", params=dear).json()
+    assert found["probability_final_exceeds_rnd"] == 1
+    shown = found["shown"]
+    assert "more than all of it" in shown["headline"]
+    assert "In 100 % of the draws" in shown["notes"][0]
+    assert shown["figures"][2]["value"].startswith("−$2.5")
+    for name in ("result.json", "report.html", "spec.toml"):
+        assert client.get(f"/download/{name}", params=dear).status_code == 200
+
+
+@pytest.mark.parametrize("mfu", ["0.05..0.35", "0.03", "0.2..0.4", "2%..60%"])
+def test_pictures_stay_inside_their_axes(client: TestClient, mfu: str) -> None:
+    given = {"programme": "minimax-2025", "mfu": mfu, "price": "1.5..3"}
+    for chart in client.get("/api/spend", params=given).json()["shown"]["charts"]:
+        places = [end for row in chart["rows"] for end in row["ends"]]
+        places += [tick["at"] for tick in chart["ticks"]]
+        assert all(0 <= place <= 1 for place in places)
+        assert 2 <= len(chart["ticks"]) <= 7
+
+
+def test_a_picture_of_nothing_is_left_out(client: TestClient) -> None:
+    given = {**RUN, "mfu": "0.4", "price": "2"}
+    titles = [
+        chart["title"] for chart in client.get("/api/run", params=given).json()["shown"]["charts"]
+    ]
+    assert titles == ["What it costs"]
+
+
+def test_swings_stand_in_the_table_and_runs_that_are_not_counted_are_marked(
+    client: TestClient,
+) -> None:
+    found = client.get("/api/spend", params={"programme": "minimax-2025"}).json()
+    groups = {group["title"]: group["rows"] for group in found["shown"]["table"]}
+    moved = groups["Share of final runs, one assumption moved"]
+    assert [row[0] for row in moved] == [swing["assumption"] for swing in found["swings"]]
+    outside = [run["name"] for run in found["runs"] if not run["counted"]]
+    assert outside
+    marked = [row[0] for row in groups["Runs"] if row[0].endswith(" (not counted)")]
+    assert sorted(marked) == sorted(f"{name} (not counted)" for name in outside)
+
+
+def test_texts_are_those_of_the_command(client: TestClient) -> None:
+    found = client.get("/api/run", params={**RUN, "mfu": "0.3..0.4", "price": "2"}).json()
+    estimate = cb.estimate_run(
+        {**RUN, "mfu": "0.3..0.4", "price": "2"}, samples=SAMPLES, device="cpu"
+    )
+    assert text.money_interval(estimate.rows["cloud"]) in found["shown"]["headline"]
+    assert found["shown"]["fields"]["params"]["text"] == "70 B"
+    assert found["shown"]["fields"]["mfu"]["text"] == "30 % – 40 %"
+
+
+def test_what_is_not_given_is_told_with_its_source(client: TestClient) -> None:
+    known = client.get("/api/run", params=RUN).json()["shown"]["assumed"]
+    assert "observed on" in known["mfu"]
+    assert "on-demand prices" in known["price"]
+    unknown = client.get("/api/run", params={**RUN, "accelerator": "h20"}).json()["shown"]
+    assert unknown["assumed"]["price"] == "No rental price of this accelerator is known; type one."
+    assert unknown["headline"].endswith("no rental price of the accelerator is known: type one.")
+
+
+def test_a_slider_stands_where_its_number_is(client: TestClient) -> None:
+    options = client.get("/api/options").json()
+    assert set(options["programmes"]["openai-2024"]["fields"]) == {"price", "rnd_compute"}
+    stops = options["run"]["tokens"]["stops"]
+    for wanted in ("1T", "15T", "200B"):
+        given = {**RUN, "tokens": f"{wanted}..400T"}
+        fields = client.get("/api/run", params=given).json()["shown"]["fields"]
+        assert [stops[place] for place in fields["tokens"]["places"]] == [wanted, "400T"]
+    assert all(
+        float(cb.quantity.parse_number(each)) % 1 == 0 for each in options["run"]["count"]["stops"]
+    )
 
 
 def test_a_fault_is_told_without_its_inside(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(_: object) -> str:
         raise ZeroDivisionError("a secret")
 
-    monkeypatch.setattr("computebill.serve.app._run", fail)
+    monkeypatch.setattr("computebill.serve.answers.estimate_of", fail)
     client = TestClient(make_app(), base_url="http://localhost")
     response = client.get("/api/run", params=RUN)
     assert response.status_code == 500
@@ -129,6 +231,40 @@ def test_too_many_questions_wait() -> None:
     assert codes[-1] == 429
 
 
+def test_downloads_have_a_smaller_measure() -> None:
+    client = TestClient(make_app(rate=1e9), base_url="http://localhost")
+    answers = [client.get("/download/spec.toml", params=RUN) for _ in range(MOST_DOWNLOADS + 1)]
+    assert [answer.status_code for answer in answers] == [200] * MOST_DOWNLOADS + [429]
+    assert answers[-1].headers["retry-after"] == "2"
+
+
+def test_who_comes_to_a_long_queue_is_sent_away() -> None:
+    async def crowd() -> list[str]:
+        queue = Queue(2)
+        told: list[str] = []
+
+        async def come() -> None:
+            try:
+                told.append(await queue.compute(lambda: time.sleep(0.05) or "done"))
+            except BusyError:
+                told.append("busy")
+
+        async with anyio.create_task_group() as group:
+            for _ in range(3):
+                group.start_soon(come)
+        return told
+
+    assert sorted(anyio.run(crowd)) == ["busy", "done", "done"]
+
+
+def test_a_browser_keeps_what_has_not_changed(client: TestClient) -> None:
+    first = client.get("/static/page.js")
+    again = client.get("/static/page.js", headers={"if-none-match": first.headers["etag"]})
+    assert (first.status_code, again.status_code) == (200, 304)
+    assert "max-age" in client.get("/static/icon.svg").headers["cache-control"]
+    assert not again.content
+
+
 def test_a_bucket_fills_at_its_rate() -> None:
     limits = Limits(rate=2.0)
     assert [limits.allow("a", 0.0) for _ in range(11)] == [True] * 10 + [False]
@@ -139,17 +275,60 @@ def test_a_bucket_fills_at_its_rate() -> None:
 def test_downloads_are_what_is_shown(client: TestClient) -> None:
     given = {"programme": "minimax-2025", "price": "1..2"}
     result = client.get("/download/result.json", params=given)
-    assert "attachment" in result.headers["content-disposition"]
-    share = result.json()["final_share"]
-    shown = client.get("/api/spend", params=given).json()["final_share"]
-    assert share["p50"] == pytest.approx(shown["p50"], rel=0.02)
+    name = "minimax-2025-price-1..2"
+    assert result.headers["content-disposition"] == f'attachment; filename="{name}.json"'
+    shown = client.get("/api/spend", params=given).json()
+    for key in ("final_share", "final_runs_usd", "exploration_usd"):
+        assert result.json()[key] == shown[key]
     page = client.get("/download/report.html", params=given)
     assert page.status_code == 200
     assert "MiniMax" in page.text
-    assert "Moved by hand" in page.text
-    run = tomllib.loads(client.get("/download/spec.toml", params=RUN).text)
-    assert run == RUN
-    assert cb.estimate_run(run, samples=64).rows["flop"].p50 == pytest.approx(6 * 70e9 * 15e12)
+    assert "moved by hand" in page.text
+    assert "as-published" not in page.text
+    assert f"computebill spend {name}.toml --samples {SAMPLES}" in page.text
+    run = client.get("/download/spec.toml", params=RUN)
+    assert tomllib.loads(run.text) == RUN
+    assert run.text.startswith("# computebill run run-h100-sxm-70B-15T-count-1024.toml --samples")
+    assert cb.estimate_run(RUN, samples=64).rows["flop"].p50 == pytest.approx(6 * 70e9 * 15e12)
+
+
+def test_the_command_of_a_download_gives_its_figures(
+    client: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = {"programme": "zai-2025", "mfu": "30%..50%"}
+    result = client.get("/download/result.json", params=given).json()
+    spec = client.get("/download/spec.toml", params=given)
+    name = spec.headers["content-disposition"].partition('"')[2].rstrip('"')
+    (tmp_path / name).write_text(spec.text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    arguments = shlex.split(result["about"]["command"])[1:]
+    told = json.loads(CliRunner().invoke(main, [*arguments, "--device", "cpu", "--json"]).stdout)
+    assert told["final_share"] == result["final_share"]
+    assert told["variant"] == "moved by hand"
+
+
+def test_an_untouched_programme_is_as_published(client: TestClient) -> None:
+    result = client.get("/download/result.json", params={"programme": "minimax-2025"}).json()
+    assert result["about"]["command"] == f"computebill spend minimax-2025 --samples {SAMPLES}"
+    assert result["variant"] == "as-published"
+    assert len(result["variants"]) > 1
+
+
+def test_a_programme_of_ones_own_is_offered(tmp_path: Path) -> None:
+    shipped = cb.programme.SHIPPED.joinpath("openai-2024.toml").read_text(encoding="utf-8")
+    own = tmp_path / "my-lab.toml"
+    own.write_text(shipped.replace('title = "OpenAI, 2024"', 'title = "My lab"'), encoding="utf-8")
+    client = TestClient(make_app(known=programmes([own])), base_url="http://localhost")
+    own.unlink()  # read at the start, and never again
+    assert next(iter(client.get("/api/options").json()["programmes"])) == "my-lab"
+    found = client.get("/api/spend", params={"programme": "my-lab", "price": "2"}).json()
+    assert found["title"] == "My lab"
+    about = client.get("/download/result.json", params={"programme": "my-lab"}).json()["about"]
+    assert about["command"] == f"computebill spend my-lab.toml --samples {SAMPLES}"
+    second = tmp_path / "zai-2025.toml"
+    second.write_text(shipped, encoding="utf-8")
+    with pytest.raises(cb.RequestError, match=r"zai-2025\.toml: has the name of another"):
+        programmes([second])
 
 
 texts = st.one_of(
@@ -158,7 +337,18 @@ texts = st.one_of(
     st.sampled_from(["1..0", "..", "1e999", "-1", "NaN", "70B", "0.1..0.9", "'", "<script>", "0"]),
 )
 names = st.sampled_from(
-    ["programme", "accelerator", "params", "tokens", "count", "mfu", "price", "final_share", "date"]
+    [
+        "programme",
+        "accelerator",
+        "params",
+        "tokens",
+        "count",
+        "mfu",
+        "price",
+        "final_share",
+        "date",
+        "rnd_compute",
+    ]
 )
 
 

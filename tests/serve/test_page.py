@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 import uvicorn
 
 from computebill.serve import make_app
+from computebill.what_if import programmes
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")
@@ -21,12 +24,12 @@ sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
 expect = sync_api.expect
 
 
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
+@contextmanager
+def served(app: Any) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(make_app(rate=1e9), port=port, log_level="warning"))
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
@@ -34,6 +37,12 @@ def address() -> Iterator[str]:
     yield f"http://127.0.0.1:{port}"
     server.should_exit = True
     thread.join()
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with served(make_app(rate=1e9)) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
@@ -45,9 +54,14 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture
-def page(browser: Any, address: str) -> Iterator[Any]:
-    found = browser.new_page()
-    said: list[str] = []
+def said() -> list[str]:
+    """What the console was told."""
+    return []
+
+
+@pytest.fixture
+def page(browser: Any, address: str, said: list[str]) -> Iterator[Any]:
+    found = browser.new_page(viewport={"width": 1100, "height": 900})
     asked: list[str] = []
     found.on("console", lambda message: said.append(message.text))
     found.on("pageerror", lambda error: said.append(str(error)))
@@ -55,17 +69,30 @@ def page(browser: Any, address: str) -> Iterator[Any]:
     found.goto(address)
     found.wait_for_selector("#figures div")
     yield found
-    assert all(url.startswith(address) for url in asked)
+    assert all(url.startswith((address, f"blob:{address}")) for url in asked)
     # A refused question is an error to the console, and to nobody else.
     assert [text for text in said if "422" not in text] == []
     found.close()
+
+
+def settled(page: Any) -> None:
+    """Wait until the newest state is answered."""
+    # The page's own policy forbids the eval of wait_for_function.
+    while page.evaluate("!options || isBusy || isWaiting"):
+        page.wait_for_timeout(5)
 
 
 def share(page: Any) -> str:
     return str(page.inner_text("#figures dd").split("\n")[0])
 
 
-def test_sliders_move_the_figures_to_what_the_api_says(page: Any, address: str) -> None:
+def opened(page: Any, address: str, query: str) -> None:
+    page.goto(f"{address}/?{query}")
+    page.wait_for_selector("#figures div")
+    settled(page)
+
+
+def test_sliders_move_the_figures_to_what_the_api_says(page: Any) -> None:
     page.select_option("select[name=programme]", "minimax-2025")
     expect(page.locator("#headline")).to_contain_text("MiniMax")
     before = share(page)
@@ -74,9 +101,94 @@ def test_sliders_move_the_figures_to_what_the_api_says(page: Any, address: str) 
     slider.focus()
     with page.expect_response("**/api/spend?*mfu*") as answered:
         slider.press("End")
-    known = answered.value.json()["final_share"]["p50"]
+    known = answered.value.json()
     expect(page.locator("#headline")).not_to_contain_text(before)
-    assert float(share(page).removesuffix(" %")) == pytest.approx(100 * known, rel=0.01)
+    settled(page)
+    assert page.inner_text("#headline") == known["shown"]["headline"]
+    assert float(share(page).removesuffix(" %")) == pytest.approx(
+        100 * known["final_share"]["p50"], rel=0.01
+    )
+
+
+@pytest.mark.parametrize(
+    "query", [*(f"view=spend&programme={name}" for name in programmes()), "view=run"]
+)
+def test_every_slider_can_go_anywhere(page: Any, address: str, said: list[str], query: str) -> None:
+    opened(page, address, query)
+    sliders = page.locator("input[type=range]")
+    assert sliders.count() >= 3
+    for place in range(sliders.count()):
+        name = sliders.nth(place).get_attribute("aria-label")
+        if name.startswith("Active"):  # no more than all
+            continue
+        for key in ("Home", "End", "ArrowLeft", "PageDown"):
+            sliders.nth(place).press(key)
+            settled(page)
+            wrong = page.locator(".wrong").all_inner_texts()
+            assert not any(wrong), (name, key, wrong)
+            assert not page.inner_text("#problem")
+        # Where it is left is what its box reads.
+        assert sliders.nth(place).get_attribute("aria-valuetext") in page.evaluate(
+            "[...document.querySelectorAll('input[type=text]')].map(each => each.value)"
+        )
+    assert said == []
+    marks = "circle, #charts line, #charts rect"
+    broken = page.locator(marks).evaluate_all(
+        "each => each.filter(one => /NaN|undefined/.test(one.outerHTML)).length"
+    )
+    assert page.locator(marks).count()
+    assert broken == 0
+
+
+def test_a_company_has_the_sliders_of_its_assumptions(page: Any) -> None:
+    assert page.locator("input[name=mfu]").count() == 0
+    page.select_option("select[name=programme]", "zai-2025")
+    expect(page.locator("input[name=mfu]")).to_have_count(2)
+
+
+def test_one_end_of_an_empty_interval_is_both(page: Any, address: str) -> None:
+    opened(page, address, "view=run")
+    low, high = page.locator("input[name=mfu]").nth(0), page.locator("input[name=mfu]").nth(1)
+    page.get_by_label("Utilisation (MFU), p90, slider").press("Home")
+    settled(page)
+    assert (low.input_value(), high.input_value()) == ("2%", "2%")
+    expect(page).to_have_url(re.compile("mfu=2%25(&|$)"))
+    high.fill("")
+    settled(page)
+    expect(page.locator("#wrong-mfu")).to_be_empty()
+    low.fill("")
+    settled(page)
+    assert "mfu" not in page.evaluate("query().toString()")
+    high.fill("40%")
+    settled(page)
+    expect(page.locator("#wrong-mfu")).to_be_empty()
+    high.press("Tab")
+    assert (low.input_value(), high.input_value()) == ("40%", "40%")
+
+
+@pytest.mark.parametrize("typed", ["10T..20T", "1T..2T..3T"])
+def test_a_typed_interval_is_kept(page: Any, address: str, typed: str) -> None:
+    opened(page, address, "view=run")
+    box = page.locator("input[name=tokens]")
+    box.fill(typed)
+    settled(page)
+    expect(page).to_have_url(re.compile(f"tokens={re.escape(typed)}"))
+    page.reload()
+    settled(page)
+    boxes = page.locator("input[name=tokens]")
+    assert "..".join(boxes.nth(place).input_value() for place in range(boxes.count())) == typed
+
+
+def test_a_number_becomes_an_interval(page: Any, address: str) -> None:
+    opened(page, address, "view=run")
+    page.get_by_label("Tokens: an interval").click()
+    page.get_by_label("Tokens, p90, slider").press("PageUp")
+    settled(page)
+    assert re.search(r"tokens=15T\.\.\d+T", page.evaluate("query().toString()"))
+    assert page.inner_text("#headline").count("–") == 3
+    page.get_by_label("Tokens: an interval").click()
+    settled(page)
+    assert "tokens=15T&" in page.evaluate("query().toString()") + "&"
 
 
 def test_a_state_has_an_address(page: Any) -> None:
@@ -84,7 +196,7 @@ def test_a_state_has_an_address(page: Any) -> None:
     expect(page.locator("#headline")).to_contain_text("days")
     page.fill("input[name=tokens]", "1T")
     expect(page).to_have_url(re.compile("tokens=1T"))
-    expect(page.locator("#answer")).not_to_have_class("late")
+    settled(page)
     headline = page.inner_text("#headline")
     page.reload()
     page.wait_for_selector("#figures div")
@@ -92,23 +204,168 @@ def test_a_state_has_an_address(page: Any) -> None:
     assert page.inner_text("#headline") == headline
 
 
-def test_what_is_wrong_is_told_beside_its_field_and_stays_as_typed(page: Any) -> None:
-    typed = page.locator("input[name=price]").first
-    typed.fill("minus one")
-    expect(page.locator("#wrong-price")).to_contain_text("allowed")
-    expect(typed).to_have_value("minus one")
-    expect(typed).to_have_attribute("aria-invalid", "true")
-    typed.fill("1")
-    expect(page.locator("#wrong-price")).to_be_empty()
+def test_back_returns_and_nothing_moved_is_lost(page: Any) -> None:
+    page.select_option("select[name=programme]", "minimax-2025")
+    box = page.locator("input[name=price]").first
+    box.fill("1.75")
+    box.press("Tab")
+    page.select_option("select[name=programme]", "zai-2025")
+    page.click("button[data-view=run]")
+    page.fill("input[name=tokens]", "2T")
+    page.click("button[data-view=spend]")
+    page.select_option("select[name=programme]", "minimax-2025")
+    expect(page.locator("input[name=price]").first).to_have_value("1.75")
+    page.click("button[data-view=run]")
+    expect(page.locator("input[name=tokens]")).to_have_value("2T")
+    page.go_back()
+    expect(page.locator("select[name=programme]")).to_have_value("minimax-2025")
+    expect(page.locator("input[name=price]").first).to_have_value("1.75")
+    page.go_back()
+    expect(page.locator("select[name=programme]")).to_have_value("zai-2025")
 
 
-def test_the_page_is_readable_on_a_telephone_and_by_keyboard(page: Any) -> None:
+@pytest.mark.parametrize(
+    ("name", "typed", "told"),
+    [
+        ("price", "minus one", "allowed"),
+        ("count", "0.5", "a whole number"),
+        ("params_active", "80B", "up to 70B"),
+        ("tokens", "", "is missing"),
+        ("date", "soon", "a day"),
+    ],
+)
+def test_what_is_wrong_is_told_beside_its_field_and_stays_as_typed(
+    page: Any, address: str, name: str, typed: str, told: str
+) -> None:
+    opened(page, address, "view=run&accelerator=h100-sxm&params=70B&tokens=15T&count=2048")
+    headline, link = page.inner_text("#headline"), page.get_attribute("[data-file]", "href")
+    box = page.locator(f"input[name={name}]").first
+    before = box.input_value()
+    box.fill(typed)
+    expect(page.locator(f"#wrong-{name}")).to_contain_text(told)
+    expect(page.locator("#problem")).to_be_empty()
+    expect(box).to_have_value(typed)
+    expect(box).to_have_attribute("aria-invalid", "true")
+    # What stands is of the last good state, and says so.
+    expect(page.locator("#stale")).to_be_visible()
+    expect(page.locator("#answer")).to_have_class("late")
+    assert page.inner_text("#headline") == headline
+    assert page.get_attribute("[data-file]", "href") == link
+    box.fill(before)
+    expect(page.locator(f"#wrong-{name}")).to_be_empty()
+    expect(page.locator("#answer")).not_to_have_class("late")
+    expect(page.locator("#stale")).to_be_hidden()
+
+
+def test_an_unknown_company_is_told_and_shown(page: Any, address: str) -> None:
+    page.goto(f"{address}/?view=spend&programme=nobody")
+    expect(page.locator("#wrong-programme")).to_contain_text("allowed: openai-2024")
+    expect(page.locator("#downloads")).to_be_hidden()
+    expect(page.locator("select[name=programme] option:checked")).to_have_text("nobody (not known)")
+
+
+def test_a_file_is_saved_under_the_name_of_its_state(page: Any, address: str) -> None:
+    opened(page, address, "view=spend&programme=minimax-2025&mfu=0.03&price=20")
+    with page.expect_download() as saved:
+        page.click("[data-file='result.json']")
+    assert saved.value.suggested_filename == "minimax-2025-mfu-0.03-price-20.json"
+    result = json.loads(saved.value.path().read_text(encoding="utf-8"))
+    assert result["variant"] == "moved by hand"
+
+
+def test_a_refused_file_is_told(page: Any, said: list[str]) -> None:
+    told = {"errors": [{"field": "request", "message": "too many wait"}]}
+    page.route("**/download/*", lambda route: route.fulfill(status=422, json=told))
+    page.click("[data-file='report.html']")
+    expect(page.locator("#problem")).to_have_text("Report: too many wait")
+
+
+def test_a_page_that_moves_fast_is_never_refused(browser: Any) -> None:
+    with served(make_app(rate=5)) as address:
+        page = browser.new_page()
+        codes: list[int] = []
+        page.on("response", lambda response: codes.append(response.status))
+        page.goto(f"{address}/?view=spend&programme=zai-2025")
+        page.wait_for_selector("#figures div")
+        slider = page.locator("input[type=range]").first
+        until = time.monotonic() + 8
+        while time.monotonic() < until:
+            slider.press("ArrowRight")
+            slider.press("ArrowLeft")
+        slider.press("End")
+        settled(page)
+        assert set(codes) == {200}
+        assert "60 %" in page.inner_text(".reading >> nth=0")
+        page.close()
+
+
+def test_a_busy_server_is_asked_again(page: Any, said: list[str]) -> None:
+    refusals: list[str] = []
+
+    def refuse_once(route: Any) -> None:
+        if refusals:
+            route.continue_()
+            return
+        refusals.append(route.request.url)
+        route.fulfill(status=429, headers={"Retry-After": "1"}, json={"errors": []})
+
+    page.route("**/api/spend*", refuse_once)
+    page.fill("input[name=price]", "2")
+    settled(page)
+    assert refusals
+    expect(page.locator("#answer")).not_to_have_class("late")
+    assert page.locator("input[name=price]").first.input_value() == "2"
+    said[:] = [text for text in said if "429" not in text]
+
+
+def test_a_server_that_stopped_is_told(page: Any, said: list[str]) -> None:
+    page.route("**/api/*", lambda route: route.abort())
+    page.fill("input[name=price]", "2")
+    expect(page.locator("#problem")).to_contain_text("does not answer")
+    expect(page.locator("#answer")).to_have_class("late")
+    page.reload()
+    expect(page.locator("#problem")).to_contain_text("load the page again")
+    said[:] = [text for text in said if "ERR_FAILED" not in text]
+
+
+def wide_enough(page: Any) -> bool:
+    return bool(page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
+
+
+@pytest.mark.parametrize("query", ["view=spend&programme=minimax-2025", "view=run"])
+def test_the_page_is_readable_on_a_telephone_and_by_keyboard(
+    page: Any, address: str, query: str
+) -> None:
     page.set_viewport_size({"width": 380, "height": 800})
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    opened(page, address, query)
+    assert wide_enough(page)
     unnamed = page.evaluate(
-        "[...document.querySelectorAll('input, select, svg')]"
+        "[...document.querySelectorAll('input, select, svg:not([aria-hidden])')]"
         ".filter(each => !each.getAttribute('aria-label')).length"
     )
     assert unnamed == 0
+    smallest = page.evaluate(
+        "Math.min(...[...document.querySelectorAll('#charts text, #charts span')]"
+        ".map(each => parseFloat(getComputedStyle(each).fontSize)))"
+    )
+    assert smallest >= 12
+    # The answer stays in sight while the last slider is moved.
+    page.locator("input[type=range]").last.scroll_into_view_if_needed()
+    page.mouse.wheel(0, 300)
+    page.wait_for_timeout(100)
+    expect(page.locator("#headline")).to_be_in_viewport()
+    page.evaluate("scrollTo(0, 0)")
+    page.evaluate("document.activeElement.blur()")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
+
+
+def test_the_address_is_copied_and_the_button_says_so_for_a_while(page: Any) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    button = page.locator("#share")
+    text: Callable[[], str] = button.inner_text
+    before = text()
+    button.click()
+    expect(button).to_have_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == page.url
+    expect(button).to_have_text(before)

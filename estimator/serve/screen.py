@@ -1,0 +1,267 @@
+"""What the page shows of an answer: sentences, figures, pictures, a table; all texts made here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ..run import RunEstimate
+from ..sensitivity import Swing
+from ..spend import Totals
+from ..summary import Distribution
+from ..views.text import (
+    count,
+    count_interval,
+    flop,
+    flop_interval,
+    money,
+    money_interval,
+    monte_carlo,
+    percent,
+    percent_interval,
+)
+from ..what_if import SpendAnswer
+from .axes import axis_of
+from .texts import brief, minus
+
+MOST_ROWS = 10
+SMALLEST_EXCESS = 0.001
+
+
+class Unit(NamedTuple):
+    """How figures of a unit read, alone and with their interval."""
+
+    one: Callable[[float], str]
+    interval: Callable[[Distribution], str]
+    axis: str
+
+
+USD = Unit(money, money_interval, "USD")
+SHARE = Unit(percent, percent_interval, "share of R&D compute")
+FRACTION = Unit(percent, percent_interval, "")
+COUNT = Unit(count, count_interval, "")
+HOURS = Unit(count, count_interval, "GPU-hours")
+FLOP = Unit(flop, flop_interval, "")
+
+Row = tuple[str, Distribution, Unit]
+
+
+def spend_shown(answer: SpendAnswer, published: Totals) -> dict[str, Any]:
+    """Tell a programme's shares and sums.
+
+    Args:
+        answer: with what was moved.
+        published: the totals before anything was.
+    """
+    totals = answer.totals
+    share: Row = ("Share of final runs", totals.final_share, FRACTION)
+    sums: list[Row] = [
+        ("Final runs", totals.final_runs_usd, USD),
+        ("Experiments and all else", totals.exploration_usd, USD),
+        ("R&D compute", totals.rnd_compute_usd, USD),
+    ]
+    ordered = sorted(answer.runs, key=lambda each: (not each[1], -_median(each[2])))
+    runs: list[Row] = [
+        (run.name if is_counted else f"{run.name} (not counted)", cost, USD)
+        for run, is_counted, cost in ordered
+    ]
+    charts = [
+        _intervals("In dollars", sums),
+        _tornado("How far each assumption moves the share", answer.swings, SHARE),
+        _intervals("The dearest runs", runs),
+    ]
+    groups = [
+        _group("Sums", [share, *sums]),
+        _group("Runs", runs),
+        _swing_group("Share of final runs, one assumption moved", answer.swings, FRACTION),
+    ]
+    return {
+        "headline": _spend_headline(answer),
+        "notes": _spend_notes(answer, published),
+        "figures": [_figure(*row) for row in (share, *sums)],
+        "charts": [chart for chart in charts if chart],
+        "table": [group for group in groups if group["rows"]],
+    }
+
+
+def _median(cost: Distribution) -> float:
+    return cost.p50 if cost.is_known else 0.0
+
+
+def _spend_headline(answer: SpendAnswer) -> str:
+    totals, who = answer.totals, answer.loaded.programme.title
+    took = f"Final training runs took {percent_interval(totals.final_share)} of R&D compute at"
+    rest = totals.exploration_usd
+    if rest.p50 < 0:
+        return f"{took} {who}: more than all of it, so the assumptions cannot hold together."
+    return minus(f"{took} {who}; {money_interval(rest)} went to experiments and all else.")
+
+
+def _spend_notes(answer: SpendAnswer, published: Totals) -> list[str]:
+    totals, programme, notes = answer.totals, answer.loaded.programme, []
+    if totals.excess >= SMALLEST_EXCESS:
+        left_out = "; these draws are left out" if programme.assumptions.within_spend else ""
+        notes.append(
+            f"In {percent(totals.excess)} of the draws the final runs cost more than all R&D "
+            f"compute, so the assumptions cannot all hold there{left_out}."
+        )
+    if totals is not published:
+        notes.append(f"Before anything was moved: {percent_interval(published.final_share)}.")
+    notes.append(_precision(answer.chosen.samples, totals.final_share, "the share"))
+    return notes
+
+
+def _precision(samples: int, value: Distribution, what: str) -> str:
+    return f"{samples:,} draws; Monte Carlo error of {what}: {monte_carlo(value)}."
+
+
+COSTS = (
+    ("Rented", "cloud"),
+    ("Hardware used up + energy", "amortised"),
+    ("Buying the cluster", "upfront"),
+    ("The whole programme", "programme"),
+    ("of it experiments and all else", "exploration"),
+)
+OTHERS = (
+    ("Training FLOP", "flop", FLOP),
+    ("Utilisation (MFU)", "mfu", FRACTION),
+    ("GPU-hours", "gpu_hours", COUNT),
+    ("Days", "days", COUNT),
+    ("Energy, MWh", "energy_mwh", COUNT),
+)
+UNITS_OF_SWINGS = {"cloud": USD, "amortised": USD, "gpu_hours": HOURS}
+
+
+def run_shown(estimate: RunEstimate) -> dict[str, Any]:
+    """Tell what a run takes and costs."""
+    rows = estimate.rows
+    costs: list[Row] = [(label, rows[key], USD) for label, key in COSTS]
+    others: list[Row] = [(label, rows[key], unit) for label, key, unit in OTHERS]
+    unit = UNITS_OF_SWINGS.get(estimate.swings_of or "", USD)
+    what = "GPU-hours" if unit is HOURS else "cost"
+    charts = [
+        _intervals("What it costs", costs),
+        _tornado(f"How far each assumption moves the {what}", estimate.swings, unit),
+    ]
+    groups = [
+        _group("Size and time", others),
+        _group("Cost", costs),
+        _swing_group(f"{what}, one assumption moved".capitalize(), estimate.swings, unit),
+    ]
+    main = rows[estimate.swings_of or "gpu_hours"]
+    return {
+        "headline": _run_headline(rows),
+        "notes": [_precision(estimate.settings.samples, main, f"the {what}")],
+        "figures": [_figure(*row) for row in (others[2], others[3], costs[0], costs[3])],
+        "charts": [chart for chart in charts if chart],
+        "table": [group for group in groups if group["rows"]],
+        "assumed": _assumed(estimate),
+    }
+
+
+def _run_headline(rows: Mapping[str, Distribution]) -> str:
+    days, hours = rows["days"], f"{count_interval(rows['gpu_hours'])} GPU-hours"
+    takes = f"{count_interval(days)} days, {hours}" if days.is_known else hours
+    cost = rows["cloud"]
+    if not cost.is_known:
+        return f"The run takes {takes}; no rental price of the accelerator is known: type one."
+    return f"The run takes {takes} and {money_interval(cost)} of rented accelerators."
+
+
+def _assumed(estimate: RunEstimate) -> dict[str, str]:
+    """Return what stands in for fields that are not given, with its source."""
+    by_name = {each.name: each for each in estimate.assumptions}
+    found = {}
+    for field, name in (("mfu", "utilisation (MFU)"), ("price", "USD per accelerator-hour")):
+        each = by_name.get(name)
+        if getattr(estimate.spec, field) is None and each is not None:
+            # The whole source is in the report.
+            source = each.source.partition(": ")[0].partition("; ")[0]
+            found[field] = f"Not given: {each.value}, {source}"
+            if each.value == "not known":
+                found[field] = "No rental price of this accelerator is known; type one."
+    return found
+
+
+def _figure(label: str, value: Distribution, unit: Unit) -> dict[str, str]:
+    if not value.is_known:
+        return {"label": label, "value": "not known", "interval": ""}
+    one, _, interval = unit.interval(value).partition(" (")
+    return {"label": label, "value": minus(one), "interval": minus(interval.rstrip(")"))}
+
+
+def _intervals(title: str, rows: Sequence[Row]) -> dict[str, Any] | None:
+    """A line from the 5th to the 95th percentile and a dot at the median, a row each."""
+    known = [row for row in rows if row[1].is_known][:MOST_ROWS]
+    axis = axis_of([end for _, value, _ in known for end in (value.p5, value.p95)])
+    if axis is None:
+        return None
+    unit = known[0][2]
+    return {
+        "title": title,
+        "kind": "interval",
+        "axis": unit.axis + (", logarithmic" if axis.is_log else ""),
+        "legend": [["line", "5th to 95th percentile"], ["dot", "median"]],
+        "ticks": _ticks(axis.ticks(unit.one)),
+        "rows": [
+            {
+                "name": name,
+                "ends": [axis.at(value.p5), axis.at(value.p50), axis.at(value.p95)],
+                "text": minus(unit.one(value.p50)),
+                "told": minus(f"{name}: {unit.interval(value)}"),
+            }
+            for name, value, unit in known
+        ],
+    }
+
+
+def _tornado(title: str, swings: Sequence[Swing], unit: Unit) -> dict[str, Any] | None:
+    """A bar from the result with one assumption low to that with it high, a row each."""
+    shown = swings[:MOST_ROWS]
+    axis = axis_of([end for each in shown for end in (each.p5, each.p50, each.p95)])
+    if axis is None:
+        return None
+    return {
+        "title": title,
+        "kind": "tornado",
+        "axis": unit.axis + (", logarithmic" if axis.is_log else ""),
+        "legend": [
+            ["low", "the assumption at its 5th percentile"],
+            ["high", "at its 95th"],
+            ["middle", "all at their medians"],
+        ],
+        "ticks": _ticks(axis.ticks(unit.one)),
+        "rows": [
+            {
+                "name": each.assumption,
+                "ends": [axis.at(each.p5), axis.at(each.p50), axis.at(each.p95)],
+                "text": minus(" – ".join(map(unit.one, sorted((each.p5, each.p95))))),
+                "told": minus(
+                    f"{each.assumption} at its 5th percentile: {unit.one(each.p5)}; "
+                    f"at its 95th: {unit.one(each.p95)}"
+                ),
+            }
+            for each in shown
+        ],
+    }
+
+
+def _ticks(ticks: Sequence[Mapping[str, float | str]]) -> list[dict[str, float | str]]:
+    return [{**tick, "text": minus(brief(str(tick["text"])))} for tick in ticks]
+
+
+def _group(title: str, rows: Sequence[Row]) -> dict[str, Any]:
+    cells = [
+        [name, *(minus(unit.one(each)) for each in (value.p5, value.p50, value.p95))]
+        for name, value, unit in rows
+        if value.is_known
+    ]
+    return {"title": title, "rows": cells}
+
+
+def _swing_group(title: str, swings: Sequence[Swing], unit: Unit) -> dict[str, Any]:
+    cells = [
+        [each.assumption, *(minus(unit.one(end)) for end in (each.p5, each.p50, each.p95))]
+        for each in swings
+    ]
+    return {"title": title, "rows": cells}

@@ -1,0 +1,137 @@
+"""The command that serves: what it tells, what it refuses, and connections that it closes."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+import pytest
+import uvicorn
+from click.testing import CliRunner, Result
+
+from computebill.cli import main
+from computebill.programme import SHIPPED
+from computebill.serve import make_app
+from computebill.serve.timed import TimedProtocol
+
+
+def refused(*arguments: str) -> Result:
+    result = CliRunner().invoke(main, ["serve", *arguments])
+    assert result.exit_code == 2
+    assert "Traceback" not in result.output
+    return result
+
+
+def test_what_cannot_be_served_is_one_line(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        told = refused("--port", str(port)).output
+        assert f"--port: got {port} of 127.0.0.1; Address already in use" in told
+    assert "--host: got ''; allowed: an address" in refused("--host", "").output
+    assert "--host: got 'no.such.host.invalid'" in refused("--host", "no.such.host.invalid").output
+    assert "--name: got 'a b'" in refused("--name", "a b").output
+    assert "cannot be read" in refused(str(tmp_path / "none.toml")).output
+
+
+@contextmanager
+def serving(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
+    """A server's process, its first line, and its port."""
+    command = [sys.executable, "-m", "computebill.cli", "serve", "--port", "0", *arguments]
+    server = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ}
+    )
+    assert server.stdout is not None
+    try:
+        line = server.stdout.readline()
+        found = re.search(r":(\d+);", line)
+        assert found, line
+        yield server, line, found[1]
+    finally:
+        server.kill()
+        server.wait()
+        server.stdout.close()
+
+
+def get(port: str, path: str, host: str = "localhost") -> tuple[int, bytes]:
+    with closing(http.client.HTTPConnection("127.0.0.1", int(port), timeout=60)) as connection:
+        connection.request("GET", path, headers={"Host": host})
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+
+
+def test_the_address_is_told_and_answers_at_once(tmp_path: Path) -> None:
+    own = tmp_path / "my-lab.toml"
+    own.write_bytes(SHIPPED.joinpath("openai-2024.toml").read_bytes())
+    with serving("--workers", "2", str(own)) as (server, line, port):
+        assert line == f"Serving http://127.0.0.1:{port}; Ctrl+C stops.\n"
+        # Whoever comes before it is ready waits.
+        status, body = get(port, "/api/spend?programme=my-lab&price=2")
+        assert status == 200
+        assert b'"programme": "my-lab"' in body
+        assert get(port, "/", "10.1.2.3")[0] == 400
+        start = time.monotonic()
+        with closing(http.client.HTTPConnection("127.0.0.1", int(port), timeout=60)) as kept:
+            for _ in range(60):
+                kept.request("GET", "/static/icon.svg", headers={"Host": "localhost"})
+                kept.getresponse().read()
+        # A delayed acknowledgement takes 40 ms each.
+        assert time.monotonic() - start < 60 * 0.04 * 0.6
+        server.send_signal(signal.SIGINT)
+        assert server.wait(30) == 0
+
+
+def test_a_server_of_a_network_says_who_can_reach_it() -> None:
+    with serving("--host", "0.0.0.0", "--name", "prices.example") as (server, line, port):
+        assert line.startswith("Serving http://0.0.0.0:")
+        assert server.stdout is not None
+        told = server.stdout.readline()
+        assert "Anyone who reaches" in told
+        assert "by name as prices.example" in told
+        codes = [get(port, "/", host)[0] for host in ("10.1.2.3:80", "[::1]", "prices.example")]
+        assert codes == [200, 200, 200]
+        assert get(port, "/", "evil.example")[0] == 400
+
+
+class Impatient(TimedProtocol):
+    patience = 2.0
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost: localhost\r\n"])
+def test_a_connection_without_a_whole_request_is_closed(sent: bytes) -> None:
+    config = uvicorn.Config(make_app(rate=1e9), port=0, log_level="warning", http=Impatient)
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread.start()
+    try:
+        while not server.started:
+            time.sleep(0.01)
+        with socket.create_connection(listening.getsockname(), timeout=10) as slow:
+            for drop in (sent[:5], sent[5:]):  # more of it does not begin the wait anew
+                slow.sendall(drop)
+                time.sleep(0.8)
+            start = time.monotonic()
+            with suppress(ConnectionResetError):
+                assert slow.recv(100) == b""
+            assert time.monotonic() - start < 1.0
+        # A whole request is answered, and the next on the same connection too.
+        with closing(http.client.HTTPConnection(*listening.getsockname()[:2])) as good:
+            for pause in (0.3, 0.3, 0.0):
+                good.request("GET", "/", headers={"Host": "localhost"})
+                assert good.getresponse().read()
+                time.sleep(pause)
+    finally:
+        server.should_exit = True
+        thread.join()
