@@ -12,6 +12,8 @@ from ..summary import Distribution
 from ..views.text import (
     count,
     count_interval,
+    energy,
+    energy_interval,
     flop,
     flop_interval,
     money,
@@ -22,7 +24,7 @@ from ..views.text import (
 )
 from ..what_if import SpendAnswer
 from .axes import axis_of
-from .texts import brief, minus
+from .texts import brief
 
 MOST_ROWS = 10
 SMALLEST_EXCESS = 0.001
@@ -42,6 +44,7 @@ FRACTION = Unit(percent, percent_interval, "")
 COUNT = Unit(count, count_interval, "")
 HOURS = Unit(count, count_interval, "GPU-hours")
 FLOP = Unit(flop, flop_interval, "")
+ENERGY = Unit(energy, energy_interval, "")
 
 Row = tuple[str, Distribution, Unit]
 
@@ -94,7 +97,7 @@ def _spend_headline(answer: SpendAnswer) -> str:
     rest = totals.exploration_usd
     if rest.p50 < 0:
         return f"{took} {who}: more than all of it, so the assumptions cannot hold together."
-    return minus(f"{took} {who}; {money_interval(rest)} went to experiments and all else.")
+    return f"{took} {who}; {money_interval(rest)} went to experiments and all else."
 
 
 def _spend_notes(answer: SpendAnswer, published: Totals) -> list[str]:
@@ -127,7 +130,7 @@ OTHERS = (
     ("Utilisation (MFU)", "mfu", FRACTION),
     ("GPU-hours", "gpu_hours", COUNT),
     ("Days", "days", COUNT),
-    ("Energy, MWh", "energy_mwh", COUNT),
+    ("Energy", "energy_mwh", ENERGY),
 )
 UNITS_OF_SWINGS = {"cloud": USD, "amortised": USD, "gpu_hours": HOURS}
 
@@ -187,7 +190,7 @@ def _figure(label: str, value: Distribution, unit: Unit) -> dict[str, str]:
     if not value.is_known:
         return {"label": label, "value": "not known", "interval": ""}
     one, _, interval = unit.interval(value).partition(" (")
-    return {"label": label, "value": minus(one), "interval": minus(interval.rstrip(")"))}
+    return {"label": label, "value": one, "interval": interval.rstrip(")")}
 
 
 def _intervals(title: str, rows: Sequence[Row]) -> dict[str, Any] | None:
@@ -207,8 +210,8 @@ def _intervals(title: str, rows: Sequence[Row]) -> dict[str, Any] | None:
             {
                 "name": name,
                 "ends": [axis.at(value.p5), axis.at(value.p50), axis.at(value.p95)],
-                "text": minus(unit.one(value.p50)),
-                "told": minus(f"{name}: {unit.interval(value)}"),
+                "text": unit.one(value.p50),
+                "told": f"{name}: {unit.interval(value)}",
             }
             for name, value, unit in known
         ],
@@ -235,11 +238,9 @@ def _tornado(title: str, swings: Sequence[Swing], unit: Unit) -> dict[str, Any] 
             {
                 "name": each.assumption,
                 "ends": [axis.at(each.p5), axis.at(each.p50), axis.at(each.p95)],
-                "text": minus(" – ".join(map(unit.one, sorted((each.p5, each.p95))))),
-                "told": minus(
-                    f"{each.assumption} at its 5th percentile: {unit.one(each.p5)}; "
-                    f"at its 95th: {unit.one(each.p95)}"
-                ),
+                "text": " – ".join(map(unit.one, sorted((each.p5, each.p95)))),
+                "told": f"{each.assumption} at its 5th percentile: {unit.one(each.p5)}; "
+                f"at its 95th: {unit.one(each.p95)}",
             }
             for each in shown
         ],
@@ -247,12 +248,12 @@ def _tornado(title: str, swings: Sequence[Swing], unit: Unit) -> dict[str, Any] 
 
 
 def _ticks(ticks: Sequence[Mapping[str, float | str]]) -> list[dict[str, float | str]]:
-    return [{**tick, "text": minus(brief(str(tick["text"])))} for tick in ticks]
+    return [{**tick, "text": brief(str(tick["text"]))} for tick in ticks]
 
 
 def _group(title: str, rows: Sequence[Row]) -> dict[str, Any]:
     cells = [
-        [name, *(minus(unit.one(each)) for each in (value.p5, value.p50, value.p95))]
+        [name, *(unit.one(each) for each in (value.p5, value.p50, value.p95))]
         for name, value, unit in rows
         if value.is_known
     ]
@@ -261,7 +262,7 @@ def _group(title: str, rows: Sequence[Row]) -> dict[str, Any]:
 
 def _swing_group(title: str, swings: Sequence[Swing], unit: Unit) -> dict[str, Any]:
     cells = [
-        [each.assumption, *(minus(unit.one(end)) for end in (each.p5, each.p50, each.p95))]
+        [each.assumption, *(unit.one(end) for end in (each.p5, each.p50, each.p95))]
         for each in swings
     ]
     return {"title": title, "rows": cells}

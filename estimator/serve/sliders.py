@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
@@ -54,8 +55,10 @@ class Slider(NamedTuple):
 
 def ends_of(value: Quantity) -> tuple[float, float]:
     """Return a quantity's 10th and 90th percentile."""
+    # As it was given: what is cut off at a bound would move the ends a little.
+    whole = replace(value, upper=math.inf)
     points = torch.tensor([] if value.is_constant else [list(ENDS)], dtype=torch.float64)
-    (drawn,) = Columns([value], ["value"], "cpu").draw(points.reshape(-1, len(ENDS)))
+    (drawn,) = Columns([whole], ["value"], "cpu").draw(points.reshape(-1, len(ENDS)))
     low, high = drawn.expand(len(ENDS)).tolist()
     return low, high
 

@@ -74,14 +74,25 @@ def count_interval(value: Distribution) -> str:
     return _interval(value, count)
 
 
+def energy(mwh: float) -> str:
+    """Write MWh in the unit that fits: ``53.7 GWh``."""
+    if not math.isfinite(mwh):
+        return UNKNOWN
+    factor, unit = _energy_scale(mwh)
+    return f"{count(mwh / factor)} {unit}"
+
+
 def energy_interval(mwh: Distribution) -> str:
-    """Write MWh in the unit that fits: ``53.7 (40.1–60.2) GWh``."""
+    """Write ``53.7 (40.1–60.2) GWh``."""
     if not mwh.is_known:
         return UNKNOWN
-    size = abs(mwh.p50)
-    known = (each for each in _ENERGIES if size >= each[0] * 0.9995)
-    factor, unit = next(known, _ENERGIES[-1])
+    factor, unit = _energy_scale(mwh.p50)
     return f"{count_interval(mwh.scaled(1.0 / factor))} {unit}"
+
+
+def _energy_scale(mwh: float) -> tuple[float, str]:
+    known = (each for each in _ENERGIES if abs(mwh) >= each[0] * 0.9995)
+    return next(known, _ENERGIES[-1])
 
 
 def percent_interval(value: Distribution) -> str:
@@ -111,7 +122,7 @@ def _interval(value: Distribution, write: Callable[[float], str]) -> str:
     if not value.is_known:
         return UNKNOWN
     if value.p5 != value.p95 and (value.p5 <= 0 or value.p95 > WIDE * value.p5):
-        return f"{write(value.p50)} ({write(value.p5)}–{write(value.p95)})"
+        return f"{write(value.p50)} ({_span(write(value.p5), write(value.p95))})"
     factor, _ = scale_of(value.p50)
     return f"{write(value.p50)}{_bounds(value, factor)}"
 
@@ -119,4 +130,8 @@ def _interval(value: Distribution, write: Callable[[float], str]) -> str:
 def _bounds(value: Distribution, factor: float) -> str:
     low, high = digits(value.p5 / factor), digits(value.p95 / factor)
     # Draws of one number differ in its last bit: no interval.
-    return f" ({low}–{high})" if low != high else ""
+    return f" ({_span(low, high)})" if low != high else ""
+
+
+def _span(low: str, high: str) -> str:
+    return f"{low} to {high}" if "−" in low + high else f"{low}–{high}"

@@ -212,6 +212,11 @@ def test_a_slider_stands_where_its_number_is(client: TestClient) -> None:
     )
 
 
+def test_an_interval_reads_as_it_was_given(client: TestClient) -> None:
+    found = client.get("/api/spend?programme=minimax-2025&mfu=0.05..0.35&price=1.5..3").json()
+    assert found["shown"]["fields"]["mfu"]["text"] == "5 % – 35 %"
+
+
 def test_a_fault_is_told_without_its_inside(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(_: object) -> str:
         raise ZeroDivisionError("a secret")
