@@ -197,9 +197,10 @@ def _share_bars(rows: drawing.Rows) -> Any:
         )
         .add_params(chosen, drawing.zoom("x"))
     )
-    lines = base.mark_rule(color=drawing.INK, strokeWidth=2).encode(x="p5:Q", x2="p95:Q")
-    points = base.mark_tick(color=drawing.INK, thickness=2.5, size=16).encode(x="p50:Q")
-    texts = base.mark_text(
+    once = base.transform_filter("datum.part === 'final runs'")
+    lines = once.mark_rule(color=drawing.INK, strokeWidth=2).encode(x="p5:Q", x2="p95:Q")
+    points = once.mark_tick(color=drawing.INK, thickness=2.5, size=16).encode(x="p50:Q")
+    texts = once.mark_text(
         color=drawing.INK, fontSize=12, align="left", dy=-drawing.ROW // 2 - 1
     ).encode(x=alt.datum(0), text="short:N")
     return alt.layer(shapes, lines, points, texts).properties(height=drawing.tall(rows, 58))
