@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 from .accelerators import Accelerator
 from .fitted import Fitted
-from .quantity import Quantity, constant
+from .quantity import Quantity, number_text
 from .specfile import Spec
 
 GIVEN = "given"
@@ -72,7 +72,7 @@ def efficiency_assumptions(fitted: Fitted) -> Iterator[Assumption]:
 def sequence_assumption(length: int, *, is_given: bool) -> Assumption:
     """Return the tokens of a sequence."""
     source = GIVEN if is_given else "the model's own limit, at most 4,096"
-    return Assumption("sequence length", f"{length:,}", source)
+    return Assumption("sequence length", as_text(length), source)
 
 
 def given_inputs(
@@ -101,7 +101,7 @@ def as_text(value: object) -> str:
     if isinstance(value, Quantity):
         return value.text
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return constant(float(value)).text
+        return number_text(float(value))
     if isinstance(value, Spec):
         return as_text(_given_fields(value))
     if isinstance(value, Mapping):

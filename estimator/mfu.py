@@ -91,11 +91,22 @@ class Utilisation:
         """Hardware FLOP utilisation: recomputation counted, masked attention not."""
         return self.share(self.hardware_flop_per_token)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know: a speed that no accelerator can have."""
+        if max(each or 0.0 for each in self.mfu.values()) <= 1:
+            return ()
+        return (
+            f"faster than the peak in {self.precision}; another precision, or the speed of all "
+            "accelerators together?",
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form; its keys are a contract."""
         return {
             "model_type": self.model or None,
             "accelerator": self.accelerator.name,
+            "accelerator_title": self.accelerator.title,
             "precision": self.precision,
             "peak_flop_per_s": self.peak_flop_per_s,
             "sequence_length": self.sequence,
@@ -105,6 +116,7 @@ class Utilisation:
             "mfu": self.mfu,
             "hfu": self.hfu,
             "assumptions": [each.to_dict() for each in self.assumptions],
+            "notes": list(self.notes),
         }
 
     def to_frame(self) -> pd.DataFrame:

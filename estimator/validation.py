@@ -48,7 +48,8 @@ class Metrics:
         p90_ape: their 90th percentile.
         bias: median of the errors, with their sign; positive where too slow is predicted.
         coverage_90: share of the rows inside their 90 % interval; None where there is none.
-        baseline_median_ape: median error of FLOP / (peak x one utilisation per accelerator).
+        baseline_median_ape: median error of FLOP / (peak x one utilisation per accelerator), which
+            the accelerator's other rows tell; None where there are none.
         baseline_mape: its mean.
     """
 
@@ -58,8 +59,8 @@ class Metrics:
     p90_ape: float
     bias: float
     coverage_90: float | None
-    baseline_median_ape: float
-    baseline_mape: float
+    baseline_median_ape: float | None
+    baseline_mape: float | None
 
     def to_dict(self) -> dict[str, float | None]:
         """Return the JSON form."""
@@ -104,8 +105,8 @@ class Validation:
             p90_ape=float(off.abs().quantile(0.9)),
             bias=float(off.median()),
             coverage_90=inside,
-            baseline_median_ape=float(line.median()),
-            baseline_mape=float(line.mean()),
+            baseline_median_ape=_known(line.nanmedian()),
+            baseline_mape=_known(line.nanmean()),
         )
 
     def by(self, key: str, *, left_out: bool = False) -> dict[str, Metrics]:
@@ -289,7 +290,10 @@ def _within(
 
 
 def _baseline(measured: Measurements) -> Tensor:
-    """The one-line formula: 6nd over peak, with the one utilisation per accelerator that fits."""
+    """The one-line formula: 6nd over peak, with the one utilisation per accelerator that fits.
+
+    That is fitted to an accelerator's other rows; where there are none it has no answer, NaN.
+    """
     cases = measured.cases
     flop = count_flop(cases.batch, cases.work.sequence).conventions["6nd"]
     tokens = torch.tensor([row.tokens for row in measured.rows], dtype=torch.float64)
@@ -297,8 +301,23 @@ def _baseline(measured: Measurements) -> Tensor:
     at_peak = (flop * tokens / (gpus * cases.device.peak)).log() - measured.log_seconds
     found = torch.zeros_like(at_peak)
     for _, own in alike([row.gpu for row in measured.rows]):
-        found[own] = at_peak[own] - at_peak[own].median()
+        found[own] = at_peak[own] - _median_of_others(at_peak[own])
     return found
+
+
+def _median_of_others(values: Tensor) -> Tensor:
+    """Return for each value the median of all others, the lower of two; NaN where it is alone."""
+    if len(values) == 1:
+        return torch.full_like(values, math.nan)
+    ordered, order = values.sort()
+    middle = (len(values) - 2) // 2
+    # Without one of the lower half, the next takes its place.
+    place = torch.where(order.argsort() <= middle, middle + 1, middle)
+    return ordered[place]
+
+
+def _known(value: Tensor) -> float | None:
+    return None if bool(value.isnan()) else float(value)
 
 
 def _memory(rows: Sequence[MeasuredRow]) -> dict[int, float]:

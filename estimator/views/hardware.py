@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..accelerators import Accelerator, Cited, CloudPrice, Figure, Price, PurchasePrice
+from ..assumptions import source_title
 from ..errors import RequestError
 from ..fitted import Fitted
 from ..prices import typical_cloud_price
@@ -54,7 +55,8 @@ def _summary(accelerator: Accelerator) -> dict[str, Any]:
         "memory_gb": accelerator.memory_gb.value,
         "memory_bandwidth_gb_s": accelerator.memory_bandwidth_gb_s.value,
         "chip_watt": _value(accelerator.power.chip_watt),
-        "usd_per_hour": _typical_usd(accelerator),
+        **_typical_usd(accelerator),
+        "source": source_title(accelerator, accelerator.peak(accelerator.default_precision).source),
     }
 
 
@@ -62,11 +64,15 @@ def _value(figure: Figure | None) -> float | None:
     return figure.value if figure else None
 
 
-def _typical_usd(accelerator: Accelerator) -> float | None:
+def _typical_usd(accelerator: Accelerator) -> dict[str, float | int | None]:
+    """Return what providers ask for an hour on demand: the middle one, one in ten, nine in ten."""
+    names = ("usd_per_hour", "usd_per_hour_p10", "usd_per_hour_p90", "providers")
     try:
-        return round(typical_cloud_price(accelerator).p50, 4)
+        found = typical_cloud_price(accelerator)
     except RequestError:
-        return None
+        return dict.fromkeys(names)
+    usd = (round(each, 4) for each in (found.p50, found.p10, found.p90))
+    return dict(zip(names, (*usd, found.count), strict=True))
 
 
 def summary_table(rows: Sequence[dict[str, Any]]) -> Table:

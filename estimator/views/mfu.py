@@ -32,5 +32,5 @@ def full(found: Utilisation) -> Iterator[RenderableType]:
     if hardware is not None:
         table.add_row("hfu", flop(hardware), percent(found.hfu or 0.0), "all that was computed")
     yield table
-    if (found.mfu["6nd"] or 0.0) > 1:
-        yield Text(f"Note: faster than the peak in {found.precision}; another precision?")
+    for note in found.notes:
+        yield Text(f"Note: {note}")

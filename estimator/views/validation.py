@@ -46,8 +46,12 @@ def _by(found: Validation, key: str) -> Table:
         if has_left_out:
             cells += [left[name].median_ape, left[name].mape]
         covered = "" if each.coverage_90 is None else f"{each.coverage_90:.0%}"
-        table.add_row(name, f"{each.rows:,}", *(f"{value:.1%}" for value in cells), covered)
+        table.add_row(name, f"{each.rows:,}", *(_percent(value) for value in cells), covered)
     return table
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{value:.1%}"
 
 
 def _worst(found: Validation) -> Table:

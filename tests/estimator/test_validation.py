@@ -21,7 +21,7 @@ from computebill.calibration import (
 from computebill.cases import step_times
 from computebill.efficiency import INDEX, bounded, priors, read_profile
 from computebill.measured import read_measured
-from computebill.validation import calibrate, validate
+from computebill.validation import _median_of_others, calibrate, validate
 
 ROW = {
     "source_id": "s", "model": "Llama 8B", "gpu": "H100-SXM-80GB", "n_gpus": 8, "n_layers": 32,
@@ -293,3 +293,17 @@ def test_layouts_of_one_model_tell_how_far_errors_are_apart(write: Write) -> Non
     # Pairs of the first three are 0.1, 0.3 and 0.4 apart; the fourth is of another model.
     assert layouts_apart(measured, errors) == pytest.approx(0.3)
     assert layouts_apart(measurements(rows[2:]), errors[2:]) is None
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 7, 50])
+def test_the_one_line_formula_does_not_know_the_row_itself(count: int) -> None:
+    values = torch.randn(count, generator=torch.Generator().manual_seed(count)).round(decimals=1)
+    brute = [torch.cat([values[:i], values[i + 1 :]]).median() for i in range(count)]
+    assert torch.equal(_median_of_others(values), torch.stack(brute))
+    assert _median_of_others(values[:1]).isnan().all()
+
+
+def test_an_accelerator_s_only_row_has_no_one_line_formula(write: Write) -> None:
+    found = validate(write({}))
+    assert found.metrics().baseline_median_ape is None
+    assert found.to_dict()["baseline_mape"] is None

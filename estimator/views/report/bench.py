@@ -10,7 +10,7 @@ import altair as alt
 
 from ...summary import Distribution
 from ..bench import CHECKED, CONVENTIONS
-from ..text import count, digits, percent
+from ..text import count, count_interval, digits, percent
 from . import drawing
 from .document import Chart, Figure, Report, Result, Section, Table, parts, sections, signed
 
@@ -71,10 +71,9 @@ def _answer(result: Result, name: str) -> str:
 
 def _rate(product: Mapping[str, Any]) -> str:
     """Write a rate with its interval; results of before have none."""
-    value = digits(product["tflops"])
-    if "p5_tflops" not in product:
-        return value
-    return f"{value} ({digits(product['p5_tflops'])}–{digits(product['p95_tflops'])})"
+    middle = product["tflops"]
+    low, high = (product.get(f"{end}_tflops", middle) for end in ("p5", "p95"))
+    return count_interval(Distribution(low, middle, high, middle))
 
 
 def _figures(result: Result) -> list[Figure]:
@@ -114,9 +113,9 @@ def _reached(result: Result) -> Chart | Table | None:
     if not cells:
         return None
     headings = ("what", "at", "reached (5th–95th)", "datasheet", "share")
-    table = Table("Reached, beside the datasheet", headings, cells, ("at",))
     if not rows:
-        return table
+        return Table("Reached", headings[:3], [cell[:3] for cell in cells], ("at",))
+    table = Table("Reached, beside the datasheet", headings, cells, ("at",))
     picture = drawing.bars(rows, "share of the datasheet's figure", drawing.PERCENT, of="what")
     return Chart("Reached, of the datasheet's figure", "The best of each kind.", picture, table)
 
@@ -145,7 +144,7 @@ def _products(result: Result) -> Chart | None:
             "value": each["tflops"],
             "size": f"{each['m']:,} x {each['k']:,} x {each['n']:,}",
             "text": f"{_rate(each)} TFLOP/s",
-            "kind": "fastest" if each["best"] else "tried",
+            "kind": "chosen" if each["best"] else "tried",
         }
         for each in sorted(given, key=lambda each: (each["dtype"], -each["tflops"]))
     ]
@@ -153,7 +152,7 @@ def _products(result: Result) -> Chart | None:
     headings = ("m x k x n", "dtype", "reached (5th–95th)", "")
     return Chart(
         "Products, by size",
-        "Every shape that the search for the fastest tried; ringed is the fastest of each dtype.",
+        "Every shape that was tried; ringed is what each search chose, as timed once more.",
         _sizes(rows),
         Table("Products", headings, cells, ("dtype", "")),
     )
@@ -173,7 +172,7 @@ def _sizes(rows: drawing.Rows) -> Any:
         .encode(color=drawing.colours("dtype", order), opacity=opacity)
         .add_params(chosen, drawing.zoom())
     )
-    rings = base.transform_filter("datum.kind === 'fastest'").mark_point(
+    rings = base.transform_filter("datum.kind === 'chosen'").mark_point(
         color=drawing.INK, size=180, strokeWidth=1.5, filled=False, fillOpacity=0
     )
     return alt.layer(points, rings).properties(height=300)
@@ -352,9 +351,9 @@ def _changes(result: Result) -> Table | None:
     cells = [
         (
             each["what"],
-            "" if each["datasheet"] is None else digits(each["datasheet"]),
+            "–" if each["datasheet"] is None else digits(each["datasheet"]),
             digits(each["measured"]),
-            "" if each["datasheet"] is None else signed(each["measured"] / each["datasheet"] - 1),
+            "–" if each["datasheet"] is None else signed(each["measured"] / each["datasheet"] - 1),
         )
         for each in result["estimates"]
     ]

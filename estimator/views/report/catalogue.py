@@ -36,12 +36,13 @@ COST, FLOP = "cost_amortised_usd", "flop"
 
 def report(result: Result, runs: Sequence[Result] = ()) -> Report:
     """Tell a catalogue, with runs of one's own placed in it."""
-    points = [*_points(result), *_own_rows(runs)]
-    largest = max(points, key=lambda row: row[f"{FLOP}_p50"] or 0.0, default=None)
+    rows = _points(result)
+    points = [*rows, *_own_rows(runs)]
+    largest = max(rows, key=lambda row: row[f"{FLOP}_p50"] or 0.0, default=None)
     answer = f"{result['rows_scored']:,} of {result['rows_in']:,} rows have figures"
     if largest is not None and largest[f"{FLOP}_p50"]:
         answer += f"; the largest run is {largest['model']}, {_flop(largest)} FLOP"
-    dearest = max(points, key=lambda row: row[f"{COST}_p50"] or 0.0, default=None)
+    dearest = max(rows, key=lambda row: row[f"{COST}_p50"] or 0.0, default=None)
     if dearest is not None and dearest[f"{COST}_p50"]:
         answer += f"; the dearest is {dearest['model']}, {_usd(dearest)}"
     figures = [

@@ -254,7 +254,15 @@ def ends(value: Distribution) -> dict[str, float]:
     return {"p5": value.p5, "p50": value.p50, "p95": value.p95}
 
 
-def intervals(rows: Rows, title: str, labels: str, *, is_log: bool, of: str = "part") -> Any:
+def intervals(
+    rows: Rows,
+    title: str,
+    labels: str,
+    *,
+    is_log: bool,
+    of: str = "part",
+    told: str = "median (5th–95th)",
+) -> Any:
     """Draw medians as points, 5th to 95th percentile as lines, one row a name.
 
     Args:
@@ -263,11 +271,12 @@ def intervals(rows: Rows, title: str, labels: str, *, is_log: bool, of: str = "p
         labels: how its numbers are written.
         is_log: whether the axis is logarithmic, where anything is more than nothing.
         of: what a name is of.
+        told: what text is, where the ends are other percentiles.
     """
     is_log = is_log and any(row["p95"] > 0 for row in rows)
     kinds = list(dict.fromkeys(str(row.get("kind", "")) for row in rows))
     drawn = _above(rows) if is_log else [{**row, "at": row["p50"], "cut": False} for row in rows]
-    tooltip = tips(name=of, text="median (5th–95th)")
+    tooltip = tips(name=of, text=told)
     base = alt.Chart(data(drawn)).encode(y=names("name", rows), tooltip=tooltip)
     colour, opacity, params = alt.value(MAIN), alt.value(1.0), [zoom("x")]
     if len(kinds) > 1:
@@ -350,10 +359,11 @@ def waterfall(rows: Rows, title: str, labels: str) -> Any:
         .add_params(chosen, zoom("x"))
     )
     lines = base.mark_rule(color=INK, strokeWidth=1.5).encode(x="low:Q", x2="high:Q")
-    texts = base.mark_text(color=INK, fontSize=12, align="left", baseline="bottom", dy=-12).encode(
-        x="start:Q", text="short:N"
-    )
-    return alt.layer(shapes, lines, texts).properties(height=tall(rows, ROW + 16))
+    look: dict[str, Any] = {"color": INK, "fontSize": 12, "baseline": "bottom", "dy": -12}
+    up = base.transform_filter("datum.end >= datum.start").mark_text(**look, align="left")
+    down = base.transform_filter("datum.end < datum.start").mark_text(**look, align="right")
+    texts = [each.encode(x="start:Q", text="short:N") for each in (up, down)]
+    return alt.layer(shapes, lines, *texts).properties(height=tall(rows, ROW + 16))
 
 
 def tornado(rows: Rows, title: str, labels: str) -> Any:

@@ -18,6 +18,7 @@ from .document import Chart, Figure, Report, Result, Section, Table, parts, sect
 
 MOST_VENDORS = 7
 OTHERS = "others"
+PEAKS = "source of the peaks"
 
 
 def listed(result: Result) -> Report:
@@ -101,16 +102,23 @@ def _prices(found: Sequence[Mapping[str, Any]]) -> Chart | None:
     priced = [each for each in found if each["usd_per_hour"] is not None]
     if not priced:
         return None
-    rows = [
-        {"name": each["title"], "value": each["usd_per_hour"], "text": _hour(each)}
-        for each in sorted(priced, key=lambda each: -each["usd_per_hour"])
-    ]
-    title = "USD an hour, on demand"
+    rows = []
+    for each in sorted(priced, key=lambda each: -each["usd_per_hour"]):
+        middle = each["usd_per_hour"]
+        low, high = (each.get(f"usd_per_hour_{end}", middle) for end in ("p10", "p90"))
+        text = _hour(each) if low == high else f"{_hour(each)} ({low:.2f}–{high:.2f})"
+        providers = f"{each.get('providers', '')}"
+        ends = {"p5": low, "p50": middle, "p95": high, "short": text, "text": text}
+        rows.append({"name": each["title"], "providers": providers, **ends})
+    title, told = "USD an hour, on demand", "the middle provider (one in ten to nine in ten)"
+    cells = [(str(row["name"]), str(row["text"]), str(row["providers"])) for row in rows]
     return Chart(
         "What an hour costs",
-        "One chip on demand, the median provider of the last prices on record.",
-        drawing.bars(rows, title, drawing.DOLLARS, of="accelerator"),
-        Table("An hour", ("accelerator", title), [(row["name"], row["text"]) for row in rows]),
+        "One chip on demand: the middle provider, and the line from one in ten to nine in ten of "
+        "them, by their last prices on record; computebill hardware show NAME --html FILE tells "
+        "every price with its source.",
+        drawing.intervals(rows, title, drawing.DOLLARS, is_log=True, of="accelerator", told=told),
+        Table("An hour", ("accelerator", title, "providers"), cells),
     )
 
 
@@ -127,12 +135,13 @@ def _all(found: Sequence[Mapping[str, Any]]) -> Table:
             number(each["fp8_tflops"]),
             *(number(each[key]) for key in ("memory_gb", "memory_bandwidth_gb_s", "chip_watt")),
             _hour(each),
+            each.get("source", ""),
         )
         for each in found
     ]
-    headings = ("name", "title", "released", "16 bits", "fp8", "GB", "GB/s", "W", "an hour")
+    headings = ("name", "title", "released", "16 bits", "fp8", "GB", "GB/s", "W", "an hour", PEAKS)
     title = "Accelerators: dense TFLOP/s, memory, power, price"
-    return Table(title, headings, cells, ("title", "released"))
+    return Table(title, headings, cells, ("title", "released", PEAKS))
 
 
 def shown(result: Result) -> Report:
@@ -180,6 +189,7 @@ def _cloud(part: Accelerator) -> Chart | None:
             "value": usd,
             "text": f"${usd:.2f}",
             "source": _cited(part, price.source, price_notes(price)),
+            "doubtful": price.doubtful,
         }
         for price in reversed(part.prices.cloud)
         for way, usd in cloud_amounts(price).items()
@@ -194,7 +204,7 @@ def _cloud(part: Accelerator) -> Chart | None:
     headings = ("day", "provider", "rented", "USD an hour", "source")
     return Chart(
         "Price of an hour, by day and provider",
-        "Every price on record of one chip; doubtful ones are marked in the table, and not used.",
+        "Every price on record of one chip; doubtful ones are hollow, and not used.",
         _price_points(rows, order),
         Table("Cloud prices", headings, cells, ("provider", "rented", "source")),
     )
@@ -208,8 +218,10 @@ def _price_points(rows: drawing.Rows, order: Sequence[str]) -> Any:
     )
     return (
         alt.Chart(drawing.data(rows))
-        .mark_point(filled=True, size=45)
+        .mark_point(filled=True, size=45, strokeWidth=1.5)
         .encode(
+            fillOpacity=alt.condition("datum.doubtful", alt.value(0), alt.value(1)),
+            stroke=drawing.colours("way", order),
             x=drawing.dates("date"),
             y=drawing.height("value", "USD an hour", drawing.DOLLARS, ends=ends),
             color=drawing.colours("way", order),

@@ -53,10 +53,10 @@ def utilisation(result: Result) -> Report:
         cells.append((name, UNKNOWN if per_token is None else flop(per_token), text, counts))
         if value is not None:
             rows.append({"name": name, "value": value, "text": text})
-    first = rows[0]
+    first, name_of_part = rows[0], result.get("accelerator_title", result["accelerator"])
     answer = (
         f"{count(result['tokens_per_second_per_gpu'])} tokens per second and GPU are "
-        f"{first['text']} of the {result['accelerator']}'s {result['precision']} peak, as "
+        f"{first['text']} of the {name_of_part}'s {result['precision']} peak, as "
         f"{first['name']} counts"
     )
     headings = ("convention", "FLOP per token", "utilisation", "counts")
@@ -74,8 +74,10 @@ def utilisation(result: Result) -> Report:
     else:
         answer += "; the other conventions need the model's shape"
     figures = [Figure(row["name"], row["text"]) for row in rows]
-    title = f"Utilisation of {result['accelerator']}"
-    return Report(title, f"{answer}.", figures, [Section("Conventions", [part])]).told(result)
+    title = f"Utilisation of {name_of_part}"
+    notes = [f"{note[:1].upper()}{note[1:]}" for note in result.get("notes") or ()]
+    found = [Section("Conventions", [part])]
+    return Report(title, f"{answer}.", figures, found, notes=notes).told(result)
 
 
 def _operators(result: Result) -> Chart:

@@ -97,7 +97,7 @@
       for (const channel of ["color", "shape"]) {
         const given = encoding?.[channel];
         const place = params.indexOf("chosen_" + given?.field);
-        if (place < 0 || !given.scale?.domain) continue;
+        if (place < 0 || !(given.scale?.domain?.length > 1)) continue;
         params.splice(place, 1); // several layers have one legend
         keys(bar, view, given);
       }

@@ -28,6 +28,9 @@ NARROW, WIDE = 3, 6
 """Columns of a table with words that becomes a list of its rows on a narrow screen, on paper."""
 # Of escaped text; the sign that ends a sentence or a bracket is no part of an address.
 _ADDRESS = re.compile(r"https?://[^\s<>&\"')]+(?:&amp;[^\s<>&\"')]+)*(?<![.,;:])")
+INTERVAL = r"\([−$\d][^()]*(–| to )[^()]*\)"
+"""Of an answer, in brackets."""
+
 ABOUT = {
     "computebill": "computebill",
     "torch": "torch",
@@ -113,12 +116,7 @@ class _Writer:
         yield "</header>"
         yield from self._contents()
         yield '<main id="results" tabindex="-1">'
-        yield (
-            '<p class="how">In brackets: 5th to 95th percentile, in the unit of the median. In a '
-            "chart, hover for figures, drag to move, Ctrl and wheel to zoom, double-click to go "
-            "back; click names in a legend to single them out. Below each are buttons for the "
-            "same, reached by the Tab key too, and its table.</p>"
-        )
+        yield from self._how()
         yield "<noscript><p>The charts need JavaScript; the tables do not.</p></noscript>"
         for place, report in enumerate(self.reports):
             yield f'<article id="r{place}">'
@@ -131,6 +129,22 @@ class _Writer:
             yield from self._provenance(report, place)
             yield "</article>"
         yield "</main>"
+
+    def _how(self) -> Iterator[str]:
+        """Yield how to read the page: of what is on it."""
+        told = []
+        if any(
+            re.search(INTERVAL, each.answer) or each.about.get("samples") for each in self.reports
+        ):
+            told.append("In brackets: 5th to 95th percentile, in the unit of the median.")
+        if any(each.charts() for each in self.reports):
+            told.append(
+                "In a chart, hover for figures, drag to move, Ctrl and wheel to zoom, double-click "
+                "to go back; click names in a legend to single them out. Below each are buttons "
+                "for the same, reached by the Tab key too, and its table."
+            )
+        if told:
+            yield f'<p class="how">{" ".join(told)}</p>'
 
     def _heading(self, text: str, deeper: int = 0) -> str:
         level = self.level + deeper

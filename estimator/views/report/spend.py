@@ -48,9 +48,13 @@ def report(result: Result, is_alone: bool = True) -> Report:
     who, title = result["organisation"], result["title"]
     answer = (
         f"Final training runs took {percent_interval(share)} of {who}'s R&D compute: "
-        f"{money_interval(final)} of {money(whole.p50)}; the rest, {money_interval(rest)}, "
-        "went to experiments and all else."
+        f"{money_interval(final)} of {money(whole.p50)}"
     )
+    # No rest is left where they took more than all.
+    if rest.p50 < 0:
+        answer += ", which is more than all of it, so the assumptions cannot hold together."
+    else:
+        answer += f"; the rest, {money_interval(rest)}, went to experiments and all else."
     found = sections(
         Section("Where the money went", parts([_shares([result]), _waterfall(result)])),
         Section("Runs", parts([_runs(result)])),
@@ -165,7 +169,7 @@ def _shares(results: Sequence[Result]) -> Chart:
     if any(row["p95"] > 1.0 for row in rows):
         says += " Beyond 100 % the final runs cost more than was reported."
     if any(row["p95"] > MOST_SHARE for row in rows):
-        says += " A line to the edge goes on to what is written."
+        says += " An arrow goes on to what is written."
     return Chart(
         "Final runs and the rest of R&D compute",
         says,
@@ -198,12 +202,17 @@ def _share_bars(rows: drawing.Rows) -> Any:
         .add_params(chosen, drawing.zoom("x"))
     )
     once = base.transform_filter("datum.part === 'final runs'")
-    lines = once.mark_rule(color=drawing.INK, strokeWidth=2).encode(x="p5:Q", x2="p95:Q")
-    points = once.mark_tick(color=drawing.INK, thickness=2.5, size=16).encode(x="p50:Q")
+    inside = once.transform_filter(f"datum.p5 < {most}")
+    lines = inside.mark_rule(color=drawing.INK, strokeWidth=2).encode(x="p5:Q", x2="p95:Q")
+    points = inside.mark_tick(color=drawing.INK, thickness=2.5, size=16).encode(x="p50:Q")
+    beyond = once.transform_filter(f"datum.p95 > {most}").mark_point(
+        shape="triangle-right", filled=True, size=110, color=drawing.INK, opacity=1
+    )
     texts = once.mark_text(
         color=drawing.INK, fontSize=12, align="left", dy=-drawing.ROW // 2 - 1
     ).encode(x=alt.datum(0), text="short:N")
-    return alt.layer(shapes, lines, points, texts).properties(height=drawing.tall(rows, 58))
+    layers = (shapes, lines, points, beyond.encode(x=alt.datum(most)), texts)
+    return alt.layer(*layers).properties(height=drawing.tall(rows, 58))
 
 
 def _dollars(results: Sequence[Result]) -> Chart:

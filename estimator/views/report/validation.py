@@ -8,11 +8,12 @@ from typing import Any
 
 import altair as alt
 
-from ..text import digits, percent
+from ..text import UNKNOWN, digits, percent
 from . import drawing
 from .document import Chart, Figure, Report, Result, Section, Table, parts, sections, signed
 
 MOST_GROUPS = 20
+OTHERS = "others"
 
 
 def report(result: Result) -> Report:
@@ -27,7 +28,7 @@ def report(result: Result) -> Report:
         Figure("median error", percent(result["median_ape"])),
         Figure("mean error", percent(result["mape"])),
         Figure("bias", signed(result["bias"])),
-        Figure("one line: FLOP / (peak x utilisation)", percent(result["baseline_median_ape"])),
+        Figure("one line: FLOP / (peak x utilisation)", _percent(result["baseline_median_ape"])),
     ]
     if covered is not None:
         answer += f"; {percent(covered)} of them lie in the 90 % interval"
@@ -99,8 +100,12 @@ def _band(given: list[Mapping[str, Any]]) -> list[dict[str, float]]:
 
 
 def _scatter(rows: drawing.Rows, band: drawing.Rows) -> Any:
-    order = [name for name, _ in Counter(str(row["gpu"]) for row in rows).most_common()]
-    chosen, opacity = drawing.toggled("gpu")
+    common = Counter(str(row["gpu"]) for row in rows).most_common()
+    order = [name for name, _ in common]
+    if len(order) > len(drawing.PALETTE):  # each colour once
+        order = [*order[: len(drawing.PALETTE) - 1], OTHERS]
+    rows = [{**row, "part": row["gpu"] if row["gpu"] in order else OTHERS} for row in rows]
+    chosen, opacity = drawing.toggled("part")
     x = drawing.amount("measured_seconds", "measured, s a step", drawing.COUNTS, is_log=True)
     y = drawing.height("predicted_seconds", "predicted, s a step", drawing.COUNTS, is_log=True)
     points = (
@@ -109,7 +114,7 @@ def _scatter(rows: drawing.Rows, band: drawing.Rows) -> Any:
         .encode(
             x=x,
             y=y,
-            color=drawing.colours("gpu", order),
+            color=drawing.colours("part", order),
             opacity=opacity,
             tooltip=drawing.tips(
                 model="model",
@@ -140,6 +145,8 @@ def _groups(result: Result, key: str, title: str) -> Chart:
             ("step model", each["median_ape"]),
             ("one line: FLOP / (peak x utilisation)", each["baseline_median_ape"]),
         ):
+            if value is None:
+                continue
             rows.append(
                 {
                     "name": name,
@@ -156,7 +163,7 @@ def _groups(result: Result, key: str, title: str) -> Chart:
             percent(each["median_ape"]),
             percent(each["mape"]),
             signed(each["bias"]),
-            percent(each["baseline_median_ape"]),
+            _percent(each["baseline_median_ape"]),
             "" if each["coverage_90"] is None else percent(each["coverage_90"]),
         )
         for name, each in groups.items()
@@ -165,10 +172,15 @@ def _groups(result: Result, key: str, title: str) -> Chart:
     headings = (key.removeprefix("by_"), "rows", "median", "mean", "bias", "one line", "in 90 %")
     return Chart(
         title,
-        f"Median error of a step's time beside that of a formula of one line{more}.",
+        f"Median error of a step's time beside that of a formula of one line, whose "
+        f"utilisation is that of the accelerator's other rows{more}.",
         _pairs(rows, key.removeprefix("by_")),
         Table(title, headings, cells),
     )
+
+
+def _percent(value: float | None) -> str:
+    return UNKNOWN if value is None else percent(value)
 
 
 def _pairs(rows: drawing.Rows, of: str) -> Any:

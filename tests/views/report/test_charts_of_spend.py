@@ -67,7 +67,7 @@ def test_a_share_above_all_is_drawn_and_said(over: dict[str, Any]) -> None:
     over["programmes"][0]["final_share"]["p95"] = 9.0
     chart = charts(one(over))["Final runs and the rest of R&D compute"]
     assert domain(chart) == [0, 2.0]
-    assert chart.says.endswith("A line to the edge goes on to what is written.")
+    assert chart.says.endswith("An arrow goes on to what is written.")
 
 
 def test_the_comparison_warns_as_its_programmes_do(over: dict[str, Any]) -> None:

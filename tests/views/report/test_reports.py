@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 from results import told
 
+from computebill.assumptions import given_inputs
 from computebill.errors import RequestError
+from computebill.plan_spec import PlanSpec
 from computebill.views.report import page, reports_of
 from computebill.views.report.document import Chart, Report, Table, distribution, figure, signed
 
+H100 = ("--accelerator", "h100")
 Results = dict[str, dict[str, Any]]
 KINDS = ("run", "laid-out", "plan", "model", "mfu", "sweep", "spend", "score", "validate")
 KINDS += ("bench", "hardware", "hardware-show")
@@ -198,7 +201,7 @@ def test_what_was_given_is_told_too(results: Results) -> None:
     plan = told("plan")
     assert (plan["global batch"], plan["count"]) == ("512", "32, 64")
     assert told("mfu")["tokens per second per gpu"] == "9000"
-    assert told("mfu")["sequence length"] == "4,096"
+    assert told("mfu")["sequence length"] == "4096"
 
 
 def test_a_scenario_s_own_sources_are_cited() -> None:
@@ -208,3 +211,49 @@ def test_a_scenario_s_own_sources_are_cited() -> None:
     assert "Smol Training Playbook" in titles
     names = [name for name, _, _ in report.assumptions]
     assert "Published practice: synthetic data: tokens" in names
+
+
+def test_ones_own_run_is_none_of_the_catalogue_s(results: Results) -> None:
+    dear = copy.deepcopy({**results["laid-out"], "date": "2024-03-01"})
+    dear["cost_ways_usd"]["amortised"] |= {"p5": 1e12, "p50": 1e12, "p95": 1e12}
+    assert one(results["score"], dear).answer == one(results["score"]).answer
+
+
+def test_given_numbers_are_told_to_the_last_digit(results: Results) -> None:
+    result = copy.deepcopy(results["plan"])
+    spec = PlanSpec.model_validate(
+        {
+            "model": "m",
+            "tokens": "1T",
+            "accelerator": "h100",
+            "max_gpus": 16384,
+            "global_batch": 512,
+        }
+    )
+    result["inputs"] = [each.to_dict() for each in given_inputs(spec)]
+    told = {name: value for name, value, _ in one(result).assumptions}
+    assert told["max gpus"] == "16,384"
+
+
+def test_a_speed_beyond_the_peak_is_doubted(results: Results) -> None:
+    fast = told("mfu", "--params", "70B", "--tokens-per-second", "900000", *H100, "--json")
+    assert "faster than the peak in bf16" in fast["notes"][0]
+    assert one(fast).notes[0].startswith("Faster than the peak")
+    assert not one(results["mfu"]).notes
+
+
+def test_more_than_all_leaves_no_rest(results: Results) -> None:
+    result = copy.deepcopy(results["spend"])
+    result["exploration_usd"] |= {"p5": -3e9, "p50": -2e9, "p95": -1e9}
+    assert one(result).answer.endswith("so the assumptions cannot hold together.")
+    assert "went to experiments" not in one(result).answer
+
+
+def test_a_page_explains_only_what_it_has(results: Results) -> None:
+    def how(kind: str) -> str:
+        return page.render([one(results[kind])]).partition('class="how">')[2].partition("</p>")[0]
+
+    assert "In brackets" in how("run")
+    assert "In brackets" not in how("hardware")
+    plain = told("mfu", "--params", "70B", "--tokens-per-second", "900", *H100, "--json")
+    assert 'class="how"' not in page.render([one(plain)])
