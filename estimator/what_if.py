@@ -11,6 +11,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
+
 from .accelerators import list_accelerators
 from .billing import ProgrammeBill
 from .draws import Settings, settings
@@ -23,6 +25,7 @@ from .sensitivity import Swing, swings
 from .specfile import Spec, validate
 from .spend import SpendEstimate, Totals, compare_spend, share_of, totals_and_costs
 from .summary import Distribution
+from .sweep.spec import shipped_sweeps, sweep_data
 
 SAMPLES = 2**12
 """Draws of an answer: as many as let fifty people move sliders on two cores and not wait."""
@@ -108,6 +111,17 @@ class WhatIf:
         found = {name: getattr(assumptions, name) for name in ("mfu", "price")}
         return {name: each.value for name, each in found.items() if each is not None}
 
+    def reported(self) -> tuple[float, float, float]:
+        """Return the 10th, 50th and 90th percentile of R&D compute as the file has it, in USD."""
+        bill = ProgrammeBill(self.loaded.programme, self.regressions, self.chosen.device)
+        drawn = [
+            bill.evaluate(points, replicate).rnd_usd.expand(points.shape[1])
+            for replicate, points in bill.columns.chunks(self.chosen)
+        ]
+        at = torch.tensor([0.1, 0.5, 0.9], dtype=torch.float64)
+        low, middle, high = torch.quantile(torch.cat(drawn), at).tolist()
+        return low, middle, high
+
     def movable(self) -> tuple[str, ...]:
         """Return the names of what can be moved."""
         return (*self.assumed(), "rnd_compute")
@@ -163,10 +177,14 @@ class WhatIf:
             RequestError: as `moved`.
         """
         loaded = self.moved(given)
-        if not given or self.answer(given).totals.excess < 1:
+        if not given or self._totals(loaded).excess < 1:
             return loaded
         data = {key: value for key, value in loaded.data.items() if key != "scenarios"}
         return loaded._replace(data=data, programme=validate(Programme, data, loaded.name))
+
+    def _totals(self, loaded: LoadedProgramme) -> Totals:
+        bill = ProgrammeBill(loaded.programme, self.regressions, self.chosen.device)
+        return totals_and_costs(bill, self.chosen)[0]
 
     def estimate(self, given: Mapping[str, str]) -> SpendEstimate:
         """Return the whole result, of the same draws as the answer.
@@ -213,7 +231,7 @@ def programmes(files: Sequence[str | Path] = ()) -> dict[str, WhatIf]:
     found: dict[str, WhatIf] = {}
     sources: list[str | Path] = [*map(Path, files), *shipped_programmes()]
     for source in sources:
-        loaded = load_programme(source)
+        loaded = _alone(load_programme(source))
         if loaded.name in found:
             known = found[loaded.name].loaded.folder or Path()
             raise RequestError(
@@ -223,6 +241,34 @@ def programmes(files: Sequence[str | Path] = ()) -> dict[str, WhatIf]:
         regressions = Regressions(loaded.regression_models(), 0, chosen.device)
         found[loaded.name] = WhatIf(loaded, regressions, chosen, isinstance(source, str))
     return found
+
+
+def _alone(loaded: LoadedProgramme) -> LoadedProgramme:
+    """Return a programme that holds wherever its file is written: sweeps in it, paths absolute.
+
+    Raises:
+        RequestError: naming the scenario whose sweep cannot be read.
+    """
+    if loaded.folder is None:
+        return loaded
+    folder, data = loaded.folder.resolve(), dict(loaded.data)
+    if loaded.programme.regression_models is not None:
+        data["regression_models"] = str(folder / loaded.programme.regression_models)
+    if loaded.programme.scenarios:
+        data["scenarios"] = [
+            {**each, "sweep": _sweep_alone(each["sweep"], folder, i)}
+            for i, each in enumerate(data["scenarios"])
+        ]
+    return loaded._replace(data=data, programme=validate(Programme, data, loaded.name))
+
+
+def _sweep_alone(sweep: str | dict[str, Any], folder: Path, i: int) -> str | dict[str, Any]:
+    if not isinstance(sweep, str) or sweep in shipped_sweeps():
+        return sweep
+    try:
+        return sweep_data(folder / sweep)
+    except RequestError as error:
+        raise error.within(f"scenarios[{i}].sweep") from None
 
 
 def run_of(given: Mapping[str, str]) -> RunSpec:

@@ -109,20 +109,18 @@ class ProgrammeSliders:
     """The sliders of a programme, and where they begin."""
 
     def __init__(self, programme: WhatIf) -> None:
-        reported = programme.answer({}).totals.rnd_compute_usd
-        spent = _numbers(reported.p50 / BEYOND, reported.p50 * BEYOND)
+        low, middle, high = programme.reported()
+        spent = _numbers(middle / BEYOND, middle * BEYOND)
         self._all = {"mfu": MFU, "price": PRICE, "rnd_compute": spent}
         self.begin: dict[str, dict[str, Any]] = {}
         for name, value in programme.assumed().items():
             write = typed_percent if name == "mfu" else typed
             ends = [write(end) for end in ends_of(value)]
             self.begin[name] = {"texts": ends, **self._all[name].told(value)}
-        ends = [typed(reported.p5), typed(reported.p95)]
-        places = [spent.place(reported.p5), spent.place(reported.p95)]
         self.begin["rnd_compute"] = {
-            "texts": ends,
-            "places": places,
-            "text": brief(money(reported.p50)),
+            "texts": [typed(low), typed(high)],
+            "places": [spent.place(low), spent.place(high)],
+            "text": brief(money(middle)),
         }
 
     def options(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import anyio
 import pytest
+import tomli_w
 from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -334,6 +335,74 @@ def test_a_programme_of_ones_own_is_offered(tmp_path: Path) -> None:
     second.write_text(shipped, encoding="utf-8")
     with pytest.raises(cb.RequestError, match=r"zai-2025\.toml: has the name of another"):
         programmes([second])
+
+
+SWEEP = '[[groups]]\naccelerator = "h800-sxm"\nname = "tries"\ngpu_hours = 50\nrepeats = 1000\n'
+
+
+def test_what_is_downloaded_of_ones_own_programme_holds_from_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, elsewhere = tmp_path / "own", tmp_path / "elsewhere"
+    own.mkdir()
+    elsewhere.mkdir()
+    shipped = cb.programme.SHIPPED.joinpath("minimax-2025.toml").read_text(encoding="utf-8")
+    programme = shipped.partition("[[scenarios]]")[0] + (
+        '[[scenarios]]\nname = "s"\ndescription = "d"\nsource = "computebill"\n'
+        'sweep = "tries.toml"\n'
+    )
+    (own / "mine.toml").write_text(
+        'regression_models = "models.csv"\n' + programme, encoding="utf-8"
+    )
+    (own / "tries.toml").write_text(SWEEP, encoding="utf-8")
+    models = cb.programme.SHIPPED.joinpath("regression_models.csv").read_bytes()
+    (own / "models.csv").write_bytes(models)
+    monkeypatch.chdir(tmp_path)
+    client = TestClient(make_app(known=programmes(["own/mine.toml"])), base_url="http://localhost")
+    monkeypatch.chdir(elsewhere)
+    for moved in ({}, {"price": "2"}):
+        given = {"programme": "mine", **moved}
+        result = client.get("/download/result.json", params=given).json()
+        spec = client.get("/download/spec.toml", params=given).text
+        known = cb.compare_spend(tomllib.loads(spec), samples=SAMPLES, device="cpu").to_dict()
+        assert known["final_share"] == result["final_share"]
+        assert known["scenarios"] == result["scenarios"] != []
+    (own / "tries.toml").unlink()
+    with pytest.raises(cb.RequestError, match=r"scenarios\[0\]\.sweep: .*tries\.toml"):
+        programmes([own / "mine.toml"])
+
+
+def uncertain_lab(folder: Path) -> Path:
+    """OpenAI's programme with R&D compute of 20 to 40 million EUR."""
+    data = tomllib.loads(cb.programme.SHIPPED.joinpath("openai-2024.toml").read_text("utf-8"))
+    data["currencies"] = {"EUR": {"per_usd": 0.92, "source": next(iter(data["sources"]))}}
+    data["reported"] = [
+        {
+            "item": "R&D compute",
+            "counts_as": "rnd_compute",
+            "currency": "EUR",
+            "source": next(iter(data["sources"])),
+            "periods": [
+                {"period": "2024", "amount": "20e6..40e6"},
+            ],
+        }
+    ]
+    own = folder / "lab.toml"
+    own.write_text(tomli_w.dumps(data), encoding="utf-8")
+    return own
+
+
+def test_what_the_boxes_of_the_spend_hold_is_what_they_say(tmp_path: Path) -> None:
+    known = programmes([uncertain_lab(tmp_path)])
+    client = TestClient(make_app(known=known), base_url="http://localhost")
+    begin = client.get("/api/options").json()["programmes"]["lab"]["fields"]["rnd_compute"]
+    low, high = map(cb.quantity.parse_number, begin["texts"])
+    assert (low, high) == pytest.approx((20e6 / 0.92, 40e6 / 0.92), rel=0.01)
+    as_is = client.get("/api/spend?programme=lab").json()["rnd_compute_usd"]
+    given = {"programme": "lab", "rnd_compute": "..".join(begin["texts"])}
+    typed = client.get("/api/spend", params=given).json()["rnd_compute_usd"]
+    for key in ("p5", "p50", "p95"):
+        assert typed[key] == pytest.approx(as_is[key], rel=0.005)
 
 
 texts = st.one_of(
