@@ -37,6 +37,9 @@ SOURCE = {"by-hand": {"title": "Moved by hand"}}
 RUN_FIELDS = ("params", "params_active", "tokens", "count", "mfu", "price", "final_share", "date")
 """Fields of a run that can be given, besides its accelerator."""
 
+FRACTIONS = ("mfu", "final_share")
+"""Fields that are shares: no other is given in percent."""
+
 S = TypeVar("S", bound=Spec)
 
 
@@ -151,7 +154,7 @@ class WhatIf:
         }
         for name, value in given.items():
             if name == "rnd_compute":
-                data["reported"] = _reporting(data["reported"], value)
+                data = _reporting(data, value)
             else:
                 data["assumptions"][name] = {"value": value, "source": "by-hand"}
         programme = validate(Programme, data, self.loaded.name)
@@ -195,19 +198,27 @@ class WhatIf:
         return compare_spend(self.file(given), samples=self.chosen.samples, device="cpu")
 
 
-def _reporting(reported: Sequence[Mapping[str, Any]], value: str) -> list[dict[str, Any]]:
-    """Return a programme's reported items with one of R&D compute, of another amount."""
-    kept = [dict(item) for item in reported if item["counts_as"] != "rnd_compute"]
-    first = next(item for item in reported if item["counts_as"] == "rnd_compute")
-    terms = [{**term, "amount": 0.0} for term in first["periods"]]
-    # The terms still cover the window; the first that is added has the whole amount.
-    next(term for term in terms if term.get("sign", 1) > 0)["amount"] = value
-    item = {"item": "R&D compute, moved by hand", "counts_as": "rnd_compute"}
-    return [{**item, "source": "by-hand", "periods": terms}, *kept]
+def _reporting(data: Mapping[str, Any], value: str) -> dict[str, Any]:
+    """Return a programme's data with one reported item of R&D compute, of another amount."""
+    kept = [item for item in data["reported"] if item["counts_as"] != "rnd_compute"]
+    window = data["window"]
+    ends = dict.fromkeys((str(window["first"]), str(window["last"])))
+    item = {
+        "item": "R&D compute, moved by hand",
+        "counts_as": "rnd_compute",
+        "source": "by-hand",
+        "periods": [{"period": "..".join(ends), "amount": value}],
+    }
+    used = {each.get("currency") for each in kept}
+    rates = {code: rate for code, rate in data.get("currencies", {}).items() if code in used}
+    return {**data, "reported": [item, *kept], "currencies": rates}
 
 
 def _validated(model: type[S], given: Mapping[str, str]) -> S:
     """Validate fields; what is wrong is told by the field's own name."""
+    for name, value in given.items():
+        if "%" in value and name not in FRACTIONS:
+            raise RequestError(name, f"got {shown(value)}; allowed: a number that is no percentage")
     try:
         return validate(model, given, "run", frozenset(given))
     except RequestError as error:
