@@ -78,7 +78,9 @@ def spend_shown(answer: SpendAnswer, published: Totals) -> dict[str, Any]:
         _group("Runs", runs),
         _swing_group("Share of final runs, one assumption moved", answer.swings, FRACTION),
     ]
+    moved = "" if totals is published else ", moved by hand"
     return {
+        "title": f"{answer.loaded.programme.title}{moved}",
         "headline": _spend_headline(answer),
         "notes": _spend_notes(answer, published),
         "figures": [_figure(*row) for row in (share, *sums)],
@@ -115,7 +117,9 @@ def _spend_notes(answer: SpendAnswer, published: Totals) -> list[str]:
 
 
 def _precision(samples: int, value: Distribution, what: str) -> str:
-    return f"{samples:,} draws; Monte Carlo error of {what}: {monte_carlo(value)}."
+    error = monte_carlo(value)
+    of_it = " of it" if error.endswith("%") else ""  # of a share too: no percentage points
+    return f"{samples:,} draws; Monte Carlo error of {what}: {error}{of_it}."
 
 
 COSTS = (
@@ -153,6 +157,7 @@ def run_shown(estimate: RunEstimate) -> dict[str, Any]:
     ]
     main = rows[estimate.swings_of or "gpu_hours"]
     return {
+        "title": _run_title(estimate),
         "headline": _run_headline(rows),
         "notes": [_precision(estimate.settings.samples, main, f"the {what}")],
         "figures": [_figure(*row) for row in (others[2], others[3], costs[0], costs[3])],
@@ -160,6 +165,15 @@ def run_shown(estimate: RunEstimate) -> dict[str, Any]:
         "table": [group for group in groups if group["rows"]],
         "assumed": _assumed(estimate),
     }
+
+
+def _run_title(estimate: RunEstimate) -> str:
+    spec = estimate.spec
+    params, tokens = spec.params or spec.params_active, spec.tokens
+    size = [
+        f"{each.text} {what}" for each, what in ((params, "parameters"), (tokens, "tokens")) if each
+    ]
+    return ", ".join([*size, str(spec.accelerator)])
 
 
 def _run_headline(rows: Mapping[str, Distribution]) -> str:

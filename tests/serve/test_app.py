@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import shlex
 import time
 import tomllib
@@ -91,6 +92,9 @@ def test_a_run_is_what_the_api_says(client: TestClient) -> None:
         ("/api/run", {**RUN, "count": "0.5"}, "count", "a whole number"),
         ("/api/run", {**RUN, "params_active": "80B"}, "params_active", "up to 70B"),
         ("/api/run", {**RUN, "mfu": "0.2..0.3..0.4"}, "mfu", "got '0.3..0.4'"),
+        ("/api/run", {**RUN, "params": "70%"}, "params", "got '70%'; allowed: a number that is no"),
+        ("/api/run", {**RUN, "tokens": "20T..10T"}, "tokens", "got 20T; allowed: at most p90, 10T"),
+        ("/api/spend", {"programme": "zai-2025", "price": "2%"}, "price", "no percentage"),
         ("/api/run", {**RUN, "date": "soon"}, "date", "a day"),
         ("/download/report.html", {**RUN, "price": "-1"}, "price", "above 0"),
     ],
@@ -244,6 +248,14 @@ def test_downloads_have_a_smaller_measure() -> None:
     assert answers[-1].headers["retry-after"] == "2"
 
 
+def test_a_download_that_is_refused_does_not_count() -> None:
+    client = TestClient(make_app(rate=1e9), base_url="http://localhost")
+    wrong = {**RUN, "price": "-1"}
+    codes = [client.get("/download/spec.toml", params=wrong).status_code for _ in range(20)]
+    assert set(codes) == {422}
+    assert client.get("/download/spec.toml", params=RUN).status_code == 200
+
+
 def test_who_comes_to_a_long_queue_is_sent_away() -> None:
     async def crowd() -> list[str]:
         queue = Queue(2)
@@ -375,6 +387,7 @@ def test_what_is_downloaded_of_ones_own_programme_holds_from_any_folder(
 def uncertain_lab(folder: Path) -> Path:
     """OpenAI's programme with R&D compute of 20 to 40 million EUR."""
     data = tomllib.loads(cb.programme.SHIPPED.joinpath("openai-2024.toml").read_text("utf-8"))
+    data.pop("variants")
     data["currencies"] = {"EUR": {"per_usd": 0.92, "source": next(iter(data["sources"]))}}
     data["reported"] = [
         {
@@ -403,6 +416,38 @@ def test_what_the_boxes_of_the_spend_hold_is_what_they_say(tmp_path: Path) -> No
     typed = client.get("/api/spend", params=given).json()["rnd_compute_usd"]
     for key in ("p5", "p50", "p95"):
         assert typed[key] == pytest.approx(as_is[key], rel=0.005)
+
+
+def test_the_spend_moved_by_hand_is_told_as_one_amount(tmp_path: Path) -> None:
+    known = programmes([uncertain_lab(tmp_path)])
+    client = TestClient(make_app(known=known), base_url="http://localhost")
+    for name, period in (("zai-2025", "2024-07..2025-06"), ("lab", "2024-01..2024-12")):
+        given = {"programme": name, "rnd_compute": "2M..20M"}
+        result = client.get("/download/result.json", params=given).json()
+        told = {each["name"]: each["value"] for each in result["assumptions"]}
+        amount = f"2M–20M (p10–p90) ({period}) USD"
+        assert told["R&D compute, moved by hand"] == amount
+        spec = tomllib.loads(client.get("/download/spec.toml", params=given).text)
+        used = {each.get("currency", "USD") for each in spec["reported"]} - {"USD"}
+        assert set(spec["currencies"]) == used
+    assert not used
+
+
+def test_an_error_of_the_draws_says_what_it_is_relative_to(client: TestClient) -> None:
+    notes = client.get("/api/spend?programme=minimax-2025").json()["shown"]["notes"]
+    assert re.search(r"error of the share: [\d.]+ % of it\.$", notes[-1])
+
+
+def test_every_state_has_a_title(client: TestClient) -> None:
+    asked = (
+        "spend?programme=zai-2025",
+        "spend?programme=zai-2025&price=2",
+        "spend?programme=openai-2024",
+    )
+    titles = [client.get(f"/api/{each}").json()["shown"]["title"] for each in asked]
+    titles.append(client.get("/api/run", params=RUN).json()["shown"]["title"])
+    assert len(set(titles)) == 4
+    assert titles[-1] == "70B parameters, 15T tokens, h100-sxm"
 
 
 texts = st.one_of(
