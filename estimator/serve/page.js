@@ -118,7 +118,7 @@ function makeChoice(name, label, told) {
   return select;
 }
 function makeText(name, label, told) {
-  const typed = element("input", { type: "text", name, "aria-label": label, "aria-describedby": told });
+  const typed = element("input", { type: "text", name, "aria-label": label, "aria-describedby": `${told} note-${name}` });
   typed.value = state()[name] || "";
   typed.addEventListener("input", () => { state()[name] = typed.value.trim(); write(); ask(); });
   return typed;
@@ -224,9 +224,9 @@ function refresh(name) {
 }
 function placeSliders(fields, assumed = {}) {
   placed = fields;
+  for (const note of document.querySelectorAll(".field .note")) note.textContent = assumed[note.id.slice("note-".length)] || "";
   for (const [name, { rows, reading }] of Object.entries(parts)) {
     reading.textContent = fields[name] ? fields[name].text : "";
-    $(`#note-${name}`).textContent = assumed[name] || "";
     rows.forEach(({ slider }, index) => {
       if (fields[name] && document.activeElement !== slider) slider.value = String(fields[name].places[index]);
       slider.classList.toggle("empty", !fields[name]);

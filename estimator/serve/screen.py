@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ..errors import RequestError
+from ..prices import typical_cloud_price
 from ..run import RunEstimate
 from ..sensitivity import Swing
 from ..spend import Totals
@@ -28,6 +31,7 @@ from .texts import brief
 
 MOST_ROWS = 10
 SMALLEST_EXCESS = 0.001
+YEAR = dt.timedelta(days=365)
 
 
 class Unit(NamedTuple):
@@ -197,7 +201,27 @@ def _assumed(estimate: RunEstimate) -> dict[str, str]:
             found[field] = f"Not given: {each.value}, {source}"
             if each.value == "not known":
                 found[field] = "No rental price of this accelerator is known; type one."
+    prices = _far_prices(estimate)
+    if prices:
+        found["date"] = prices
     return found
+
+
+def _far_prices(estimate: RunEstimate) -> str:
+    """Tell where other prices than those of the year before a day serve, as it has too few."""
+    spec = estimate.spec
+    if spec.date is None or spec.price is not None:
+        return ""
+    try:
+        used = typical_cloud_price(estimate.accelerator, spec.date)
+    except RequestError:  # there are none at all, which is told beside the price
+        return ""
+    if used.last_date <= spec.date and spec.date - used.first_date < YEAR:
+        return ""
+    return (
+        "The year before this day has prices of fewer than three providers on record; those "
+        f"nearest to it serve, of {used.first_date} to {used.last_date}."
+    )
 
 
 def _figure(label: str, value: Distribution, unit: Unit) -> dict[str, str]:

@@ -204,6 +204,19 @@ def test_what_is_not_given_is_told_with_its_source(client: TestClient) -> None:
     assert unknown["headline"].endswith("no rental price of the accelerator is known: type one.")
 
 
+def test_a_day_without_prices_is_told(client: TestClient) -> None:
+    def told(**fields: str) -> str:
+        shown = client.get("/api/run", params={**RUN, **fields}).json()["shown"]
+        return str(shown["assumed"].get("date", ""))
+
+    assert "nearest to it serve" in told(date="2015-01-01")
+    assert "nearest to it serve" in told(date="2035-01-01")
+    assert not told(date="2015-01-01", price="2")
+    assert not told(date="2025-06-30")
+    assert not told(date="2025-06-30", accelerator="h20")
+    assert not told()
+
+
 def test_a_slider_stands_where_its_number_is(client: TestClient) -> None:
     options = client.get("/api/options").json()
     assert set(options["programmes"]["openai-2024"]["fields"]) == {"price", "rnd_compute"}

@@ -232,6 +232,15 @@ def test_active_parameters_take_all_with_them_and_are_taken(page: Any, address: 
     assert not any(page.locator(".wrong").all_inner_texts())
 
 
+def test_a_day_without_prices_is_told_beside_it(page: Any, address: str) -> None:
+    opened(page, address, "view=run")
+    page.fill("input[name=date]", "2015-01-01")
+    expect(page.locator("#note-date")).to_contain_text("nearest to it serve")
+    page.fill("input[name=date]", "")
+    expect(page.locator("#note-date")).to_be_empty()
+    expect(page.locator("#note-mfu")).to_contain_text("Not given")
+
+
 def test_a_field_that_a_company_does_not_have_is_left_out(page: Any, address: str) -> None:
     opened(page, address, "view=spend&programme=openai-2024&mfu=0.3&price=2&nonsense=1")
     expect(page.locator("#left-out")).to_contain_text("mfu, nonsense")
