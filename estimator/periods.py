@@ -1,4 +1,4 @@
-"""Reporting periods: ``2024``, ``2024-H1``, ``2024-9M``, ``2024-Q4``, ``2024-03``.
+"""Reporting periods: ``2024``, ``2024-H1``, ``2024-9M``, ``2024-Q4``, ``2024-03``, ``2024..2025``.
 
 Companies report overlapping periods; a window is put together by adding and subtracting them.
 Months are counted from year 0, so a period is a half-open range of integers.
@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from .errors import shown
 
-FORMS = "2024, 2024-H1, 2024-9M, 2024-Q4 or 2024-03"
+FORMS = "2024, 2024-H1, 2024-9M, 2024-Q4, 2024-03 or 2024-07..2025-06"
 _PERIOD = re.compile(r"(\d{4})(?:-(?:H([12])|Q([1-4])|([1-9]|1[0-2])M|(0[1-9]|1[0-2])))?")
 
 
@@ -58,6 +58,8 @@ def parse_period(text: object) -> Months:
     """
     if isinstance(text, int) and not isinstance(text, bool) and 0 < text < 10_000:
         text = str(text)
+    if isinstance(text, str) and text.count("..") == 1:
+        return parse_window(*text.split(".."))
     match = _PERIOD.fullmatch(text) if isinstance(text, str) else None
     if match is None or int(match[1]) == 0:
         raise ValueError(f"got {shown(text)}; allowed: {FORMS}")

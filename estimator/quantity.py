@@ -197,14 +197,15 @@ def parse_quantity(
 
 def _bounded(key: str, number: float, lower: float, upper: float, zero: bool) -> float:
     if number < lower or number > upper or (number == lower and not zero):
-        raise ValueError(f"{key}got {number:g}; allowed: {_range(lower, upper, zero)}")
+        raise ValueError(f"{key}got {number_text(number)}; allowed: {_range(lower, upper, zero)}")
     return number
 
 
 def _range(lower: float, upper: float, zero: bool) -> str:
+    low, high = number_text(lower), number_text(upper)
     if upper == math.inf:
-        return f"{lower:g} or more" if zero else f"above {lower:g}"
-    return f"{lower:g} to {upper:g}" if zero else f"above {lower:g}, up to {upper:g}"
+        return f"{low} or more" if zero else f"above {low}"
+    return f"{low} to {high}" if zero else f"above {low}, up to {high}"
 
 
 def _shape(numbers: Mapping[str, float]) -> tuple[Family, tuple[float, ...]]:
@@ -232,15 +233,19 @@ def _shape(numbers: Mapping[str, float]) -> tuple[Family, tuple[float, ...]]:
 def _ascending(numbers: Mapping[str, float], *keys: str) -> list[float]:
     values = [numbers[key] for key in keys]
     if keys[0] != "low" and values[0] <= 0:
-        raise ValueError(f"{keys[0]}: got {values[0]:g}; allowed: above 0 (a log-normal)")
+        raise ValueError(
+            f"{keys[0]}: got {number_text(values[0])}; allowed: above 0 (a log-normal)"
+        )
     for i in range(len(keys) - 1):
         if values[i] > values[i + 1]:
             raise ValueError(
-                f"{keys[i]}: got {values[i]:g}; allowed: at most {keys[i + 1]}, {values[i + 1]:g}"
+                f"{keys[i]}: got {number_text(values[i])}; "
+                f"allowed: at most {keys[i + 1]}, {number_text(values[i + 1])}"
             )
     if keys[0] != "low" and values[-1] / values[0] > WIDEST:
         raise ValueError(
-            f"{keys[-1]}: got {values[-1]:g}; allowed: at most {WIDEST:g} times {keys[0]}"
+            f"{keys[-1]}: got {number_text(values[-1])}; "
+            f"allowed: at most {WIDEST:g} times {keys[0]}"
         )
     return values
 

@@ -11,6 +11,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
+
 from .accelerators import list_accelerators
 from .billing import ProgrammeBill
 from .draws import Settings, settings
@@ -23,6 +25,7 @@ from .sensitivity import Swing, swings
 from .specfile import Spec, validate
 from .spend import SpendEstimate, Totals, compare_spend, share_of, totals_and_costs
 from .summary import Distribution
+from .sweep.spec import shipped_sweeps, sweep_data
 
 SAMPLES = 2**12
 """Draws of an answer: as many as let fifty people move sliders on two cores and not wait."""
@@ -33,6 +36,9 @@ SOURCE = {"by-hand": {"title": "Moved by hand"}}
 
 RUN_FIELDS = ("params", "params_active", "tokens", "count", "mfu", "price", "final_share", "date")
 """Fields of a run that can be given, besides its accelerator."""
+
+FRACTIONS = ("mfu", "final_share")
+"""Fields that are shares: no other is given in percent."""
 
 S = TypeVar("S", bound=Spec)
 
@@ -108,6 +114,17 @@ class WhatIf:
         found = {name: getattr(assumptions, name) for name in ("mfu", "price")}
         return {name: each.value for name, each in found.items() if each is not None}
 
+    def reported(self) -> tuple[float, float, float]:
+        """Return the 10th, 50th and 90th percentile of R&D compute as the file has it, in USD."""
+        bill = ProgrammeBill(self.loaded.programme, self.regressions, self.chosen.device)
+        drawn = [
+            bill.evaluate(points, replicate).rnd_usd.expand(points.shape[1])
+            for replicate, points in bill.columns.chunks(self.chosen)
+        ]
+        at = torch.tensor([0.1, 0.5, 0.9], dtype=torch.float64)
+        low, middle, high = torch.quantile(torch.cat(drawn), at).tolist()
+        return low, middle, high
+
     def movable(self) -> tuple[str, ...]:
         """Return the names of what can be moved."""
         return (*self.assumed(), "rnd_compute")
@@ -137,7 +154,7 @@ class WhatIf:
         }
         for name, value in given.items():
             if name == "rnd_compute":
-                data["reported"] = _reporting(data["reported"], value)
+                data = _reporting(data, value)
             else:
                 data["assumptions"][name] = {"value": value, "source": "by-hand"}
         programme = validate(Programme, data, self.loaded.name)
@@ -163,10 +180,14 @@ class WhatIf:
             RequestError: as `moved`.
         """
         loaded = self.moved(given)
-        if not given or self.answer(given).totals.excess < 1:
+        if not given or self._totals(loaded).excess < 1:
             return loaded
         data = {key: value for key, value in loaded.data.items() if key != "scenarios"}
         return loaded._replace(data=data, programme=validate(Programme, data, loaded.name))
+
+    def _totals(self, loaded: LoadedProgramme) -> Totals:
+        bill = ProgrammeBill(loaded.programme, self.regressions, self.chosen.device)
+        return totals_and_costs(bill, self.chosen)[0]
 
     def estimate(self, given: Mapping[str, str]) -> SpendEstimate:
         """Return the whole result, of the same draws as the answer.
@@ -177,19 +198,27 @@ class WhatIf:
         return compare_spend(self.file(given), samples=self.chosen.samples, device="cpu")
 
 
-def _reporting(reported: Sequence[Mapping[str, Any]], value: str) -> list[dict[str, Any]]:
-    """Return a programme's reported items with one of R&D compute, of another amount."""
-    kept = [dict(item) for item in reported if item["counts_as"] != "rnd_compute"]
-    first = next(item for item in reported if item["counts_as"] == "rnd_compute")
-    terms = [{**term, "amount": 0.0} for term in first["periods"]]
-    # The terms still cover the window; the first that is added has the whole amount.
-    next(term for term in terms if term.get("sign", 1) > 0)["amount"] = value
-    item = {"item": "R&D compute, moved by hand", "counts_as": "rnd_compute"}
-    return [{**item, "source": "by-hand", "periods": terms}, *kept]
+def _reporting(data: Mapping[str, Any], value: str) -> dict[str, Any]:
+    """Return a programme's data with one reported item of R&D compute, of another amount."""
+    kept = [item for item in data["reported"] if item["counts_as"] != "rnd_compute"]
+    window = data["window"]
+    ends = dict.fromkeys((str(window["first"]), str(window["last"])))
+    item = {
+        "item": "R&D compute, moved by hand",
+        "counts_as": "rnd_compute",
+        "source": "by-hand",
+        "periods": [{"period": "..".join(ends), "amount": value}],
+    }
+    used = {each.get("currency") for each in kept}
+    rates = {code: rate for code, rate in data.get("currencies", {}).items() if code in used}
+    return {**data, "reported": [item, *kept], "currencies": rates}
 
 
 def _validated(model: type[S], given: Mapping[str, str]) -> S:
     """Validate fields; what is wrong is told by the field's own name."""
+    for name, value in given.items():
+        if "%" in value and name not in FRACTIONS:
+            raise RequestError(name, f"got {shown(value)}; allowed: a number that is no percentage")
     try:
         return validate(model, given, "run", frozenset(given))
     except RequestError as error:
@@ -213,7 +242,7 @@ def programmes(files: Sequence[str | Path] = ()) -> dict[str, WhatIf]:
     found: dict[str, WhatIf] = {}
     sources: list[str | Path] = [*map(Path, files), *shipped_programmes()]
     for source in sources:
-        loaded = load_programme(source)
+        loaded = _alone(load_programme(source))
         if loaded.name in found:
             known = found[loaded.name].loaded.folder or Path()
             raise RequestError(
@@ -223,6 +252,34 @@ def programmes(files: Sequence[str | Path] = ()) -> dict[str, WhatIf]:
         regressions = Regressions(loaded.regression_models(), 0, chosen.device)
         found[loaded.name] = WhatIf(loaded, regressions, chosen, isinstance(source, str))
     return found
+
+
+def _alone(loaded: LoadedProgramme) -> LoadedProgramme:
+    """Return a programme that holds wherever its file is written: sweeps in it, paths absolute.
+
+    Raises:
+        RequestError: naming the scenario whose sweep cannot be read.
+    """
+    if loaded.folder is None:
+        return loaded
+    folder, data = loaded.folder.resolve(), dict(loaded.data)
+    if loaded.programme.regression_models is not None:
+        data["regression_models"] = str(folder / loaded.programme.regression_models)
+    if loaded.programme.scenarios:
+        data["scenarios"] = [
+            {**each, "sweep": _sweep_alone(each["sweep"], folder, i)}
+            for i, each in enumerate(data["scenarios"])
+        ]
+    return loaded._replace(data=data, programme=validate(Programme, data, loaded.name))
+
+
+def _sweep_alone(sweep: str | dict[str, Any], folder: Path, i: int) -> str | dict[str, Any]:
+    if not isinstance(sweep, str) or sweep in shipped_sweeps():
+        return sweep
+    try:
+        return sweep_data(folder / sweep)
+    except RequestError as error:
+        raise error.within(f"scenarios[{i}].sweep") from None
 
 
 def run_of(given: Mapping[str, str]) -> RunSpec:

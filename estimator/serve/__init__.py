@@ -117,12 +117,31 @@ def _listen(host: str, port: int) -> socket.socket:
 def _tell_where(
     tell: Callable[[str], None], listening: socket.socket, is_own: bool, names: Sequence[str]
 ) -> None:
-    host, port = listening.getsockname()[:2]
-    shown_host = f"[{host}]" if ":" in host else host
-    tell(f"Serving http://{shown_host}:{port}; Ctrl+C stops.")
+    address, port = listening.getsockname()[:2]
+    is_all = ipaddress.ip_address(address).is_unspecified
+    host = "localhost" if is_all else _bracketed(address)
+    tell(f"Serving http://{host}:{port}; Ctrl+C stops.")
     if not is_own:
+        by = names[0] if names else _own_address(listening.family) if is_all else host
+        at = f" at http://{by}:{port}" if by else ""
         known = f"; by name as {', '.join(names)}" if names else "; by a name only with --name HOST"
-        tell(f"Anyone who reaches this machine's addresses can use the page{known}.")
+        tell(f"Anyone who reaches this machine's addresses can use the page{at}{known}.")
+
+
+def _bracketed(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
+
+
+def _own_address(family: int) -> str:
+    """Return the address that others reach this machine at; empty where it has none."""
+    far = "2001:db8::1" if family == socket.AF_INET6 else "192.0.2.1"  # of nobody
+    try:
+        # To connect sends nothing, and tells which address would.
+        with socket.socket(family, socket.SOCK_DGRAM) as asking:
+            asking.connect((far, 9))
+            return _bracketed(asking.getsockname()[0])
+    except OSError:
+        return ""
 
 
 def application() -> FastAPI:

@@ -15,7 +15,7 @@ from ..errors import RequestError, shown
 from ..provenance import provenance
 from ..views.report import reports_of
 from ..views.report.page import render
-from ..what_if import RUN_FIELDS, SAMPLES, WhatIf, accelerators, estimate_of, run_of
+from ..what_if import SAMPLES, WhatIf, accelerators, estimate_of, run_of
 from .screen import run_shown, spend_shown
 from .sliders import ProgrammeSliders, run_fields, run_options
 
@@ -53,7 +53,6 @@ class Answers:
             },
             "accelerators": accelerators(),
             "run": run_options(),
-            "run_fields": ["accelerator", *RUN_FIELDS],
         }
 
     def _spend(self, given: Given) -> str:
@@ -113,10 +112,11 @@ class Answers:
 
     def _arguments(self, given: Given) -> list[str]:
         """Return the command line that gives the same."""
-        command = "spend" if _is_programme(given) else "run"
-        name, moved = self._programme_of(given) if _is_programme(given) else ("", {"": ""})
-        is_known = not moved and self._programmes[name].is_shipped
-        source = name if is_known else f"{self.file_name(given)}.toml"
+        command, source = "run", f"{self.file_name(given)}.toml"
+        if _is_programme(given):
+            name, moved = self._programme_of(given)
+            is_known = not moved and self._programmes[name].is_shipped
+            command, source = "spend", name if is_known else source
         return [command, source, "--samples", str(SAMPLES)]
 
 

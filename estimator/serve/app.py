@@ -214,7 +214,11 @@ def _add_downloads(app: FastAPI, answers: Answers) -> None:
         given, ending = _given(request), request.url.path.rpartition(".")[2]
         if not limits.allow(_client(request)):
             return _told(429, "request", "too many downloads; try again in 2 seconds", wait=2)
-        text = await queue.compute(function, given)
+        try:
+            text = await queue.compute(function, given)
+        except (RequestError, BusyError):  # no file, so it does not count
+            limits.give_back(_client(request))
+            raise
         told = f'attachment; filename="{answers.file_name(given)}.{ending}"'
         return Response(text, media_type=kind, headers={**FRESH, "Content-Disposition": told})
 

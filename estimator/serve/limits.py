@@ -41,6 +41,12 @@ class Limits:
             self._buckets.popitem(last=False)
         return is_allowed
 
+    def give_back(self, client: str) -> None:
+        """Let a question that was no question not count."""
+        if client in self._buckets:
+            left, last = self._buckets[client]
+            self._buckets[client] = (min(self._most, left + 1), last)
+
 
 class BusyError(Exception):
     """Too many wait already."""

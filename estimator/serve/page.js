@@ -24,12 +24,15 @@ const FIELDS = {
 };
 const CHOICES = ["programme", "accelerator"];
 const REST_MS = 400;
+const [FIRST_WAIT_MS, LONGEST_WAIT_MS] = [1000, 30000]; // before a server that is gone is asked again
 const $ = (selector) => document.querySelector(selector);
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 let options = null;
 let view = "spend";
 let programme = "";
 const states = { run: { ...RUN } };
+const kept = {}; // intervals that became one number, by state and field
+let answered = ""; // the question of the last good answer
 let parts = {}; // of the form, by field
 let placed = {}; // where sliders stood at the last answer
 
@@ -51,6 +54,10 @@ function drawn(name, attributes, text = "") {
 function state() {
   const key = view === "run" ? "run" : `of ${programme}`;
   return (states[key] ??= {});
+}
+function keptOf() {
+  const key = view === "run" ? "run" : `of ${programme}`;
+  return (kept[key] ??= {});
 }
 function sliders() {
   if (view === "run") return options.run;
@@ -83,6 +90,7 @@ function query() {
 
 function makeForm() {
   parts = {};
+  $("#left-out").textContent = "";
   const names = Object.keys(FIELDS[view]).filter((name) => CHOICES.includes(name) || FIELDS[view][name].isText || sliders()[name]);
   $("#fields").replaceChildren(...names.map(makeField));
   for (const button of document.querySelectorAll("nav button")) button.setAttribute("aria-pressed", String(button.dataset.view === view));
@@ -110,9 +118,9 @@ function makeChoice(name, label, told) {
   return select;
 }
 function makeText(name, label, told) {
-  const typed = element("input", { type: "text", name, "aria-label": label, "aria-describedby": told });
+  const typed = element("input", { type: "text", name, "aria-label": label, "aria-describedby": `${told} note-${name}` });
   typed.value = state()[name] || "";
-  typed.addEventListener("input", () => { state()[name] = typed.value.trim(); ask(); });
+  typed.addEventListener("input", () => { state()[name] = typed.value.trim(); write(); ask(); });
   return typed;
 }
 function makeSliders(name, label, told) {
@@ -127,11 +135,12 @@ function rowsOf(name, label, told, isWide) {
   const toggle = element("button", { type: "button", class: "toggle", "aria-label": `${label}: an interval`, "aria-pressed": String(isWide) }, "interval");
   const head = element("div", { class: "head" }, element("b", {}, label), part.reading, toggle);
   const rows = (isWide ? ["p10", "p90"] : [""]).map((end, index) => makeRow(name, index, end, label, told));
-  toggle.addEventListener("click", () => {
-    // One number in place of an interval: its lower end, to go on from.
-    const [low] = ends(name);
-    part.isWide = false;
-    if (isWide) give(name, 0, low);
+  toggle.addEventListener("click", async () => {
+    toggle.disabled = true;
+    while (isBusy) await pause(10); // the median is of the newest state
+    if (!head.isConnected) return;
+    if (isWide) becomeOne(name);
+    else becomeInterval(name);
     head.replaceWith(...rowsOf(name, label, told, !isWide));
     for (const row of rows) row.remove();
     $(`button[aria-label="${label}: an interval"]`).focus();
@@ -140,6 +149,22 @@ function rowsOf(name, label, told, isWide) {
   });
   refresh(name);
   return [head, ...rows];
+}
+// One number in place of an interval is its median, as the server has it.
+function becomeOne(name) {
+  const given = state()[name];
+  const told = answered === query().toString() && (placed[name] || sliders()[name]);
+  const one = (told && told.median) || ends(name)[0];
+  parts[name].isWide = false;
+  give(name, 0, one);
+  keptOf()[name] = { given, one };
+}
+// An interval that became one number, and was not moved since, is itself again.
+function becomeInterval(name) {
+  const before = keptOf()[name];
+  if (!before || before.one !== state()[name]) return;
+  if (before.given) state()[name] = before.given;
+  else delete state()[name];
 }
 function makeRow(name, index, end, label, told) {
   const full = end ? `${label}, ${end}` : label;
@@ -150,7 +175,9 @@ function makeRow(name, index, end, label, told) {
   slider.value = String(places ? places[index] : stops.length / 2);
   parts[name].rows.push({ typed, slider });
   slider.addEventListener("input", () => slide(name, index, slider));
-  typed.addEventListener("input", () => { give(name, index, typed.value); ask(); });
+  slider.addEventListener("change", write);
+  // Typed is in the address at once: whoever loads the page again soon still has it.
+  typed.addEventListener("input", () => { give(name, index, typed.value); write(); ask(); });
   typed.addEventListener("change", () => {
     if (!parts[name].isWide && typed.value.includes("..")) makeForm();
     // Who empties both ends of an interval begins with one.
@@ -168,8 +195,24 @@ function slide(name, index, slider) {
     other.slider.value = slider.value;
     give(name, 1 - index, text);
   }
+  takeAlong(name);
   refresh(name);
   ask();
+}
+// There are no more active parameters than all: both have the same stops.
+function takeAlong(name) {
+  const other = { params: "params_active", params_active: "params" }[name];
+  if (!other || !state()[other] || !state()[name]) return;
+  parts[name].rows.forEach(({ slider }, index) => {
+    parts[other].rows.forEach((row, place) => {
+      const [mine, its] = [Number(slider.value), Number(row.slider.value)];
+      if (parts[name].rows.length === parts[other].rows.length && index !== place) return;
+      if (name === "params" ? its <= mine : its >= mine) return;
+      row.slider.value = slider.value;
+      give(other, place, sliders()[other].stops[mine]);
+    });
+  });
+  refresh(other);
 }
 function refresh(name) {
   const both = ends(name);
@@ -181,9 +224,9 @@ function refresh(name) {
 }
 function placeSliders(fields, assumed = {}) {
   placed = fields;
+  for (const note of document.querySelectorAll(".field .note")) note.textContent = assumed[note.id.slice("note-".length)] || "";
   for (const [name, { rows, reading }] of Object.entries(parts)) {
     reading.textContent = fields[name] ? fields[name].text : "";
-    $(`#note-${name}`).textContent = assumed[name] || "";
     rows.forEach(({ slider }, index) => {
       if (fields[name] && document.activeElement !== slider) slider.value = String(fields[name].places[index]);
       slider.classList.toggle("empty", !fields[name]);
@@ -225,9 +268,14 @@ function read() {
   programme = (view === "spend" && from.programme) || programme || Object.keys(options.programmes)[0];
   const names = Object.keys(FIELDS[view]).filter((name) => name in from && name !== "programme");
   const given = Object.fromEntries(names.map((name) => [name, from[name]]));
+  const isKnown = view === "run" || Object.hasOwn(options.programmes, programme);
+  const isMoved = (name) => CHOICES.includes(name) || FIELDS[view][name]?.isText || Boolean(sliders()[name]);
+  const leftOut = isKnown ? Object.keys(from).filter((name) => name !== "view" && !isMoved(name)) : [];
+  for (const name of leftOut) delete given[name];
   if (view === "spend") states[`of ${programme}`] = given;
   else if (names.length) states.run = given;
   makeForm();
+  if (leftOut.length) $("#left-out").textContent = `Left out of the address, as it is not moved here: ${leftOut.join(", ")}.`;
   ask();
 }
 
@@ -235,9 +283,11 @@ function read() {
 
 let isBusy = false;
 let isWaiting = false;
+let trying = null;
+let patience = FIRST_WAIT_MS;
 async function ask() {
   isWaiting = true;
-  $("#answer").classList.add("late");
+  $("main").classList.add("late");
   clearTimeout(writing);
   writing = setTimeout(fresh, REST_MS);
   if (isBusy) return;
@@ -257,10 +307,22 @@ async function answer() {
   if (view !== own || programme !== of || (isWaiting && isBusyAnswer(response))) return;
   const isGood = Boolean(response && response.ok && found);
   tellProblems(isGood ? [] : (found && found.errors) || [{ field: "", message: "The server does not answer; is it still running?" }]);
+  clearTimeout(trying);
+  if (!response) tryAgain(ask);
   if (!isGood) return;
+  patience = FIRST_WAIT_MS;
+  answered = text;
   show(found.shown);
-  if (!isWaiting) $("#answer").classList.remove("late");
+  if (!isWaiting) $("main").classList.remove("late");
   for (const link of document.querySelectorAll("[data-file]")) link.href = `/download/${link.dataset.file}?${text}`;
+}
+// Asks again after a growing pause, or when told to.
+function tryAgain(what) {
+  const again = element("button", { type: "button", id: "again" }, "Try again");
+  again.addEventListener("click", () => { clearTimeout(trying); what(); });
+  $("#problem").append(again);
+  trying = setTimeout(what, patience);
+  patience = Math.min(2 * patience, LONGEST_WAIT_MS);
 }
 // A server that is busy says for how long; an answer to no question is null.
 async function asked(address) {
@@ -288,8 +350,9 @@ function tellProblems(errors) {
 
 // Showing --------------------------------------------------------------------------------------
 
-function show({ headline, notes, figures, charts, table, fields, assumed }) {
+function show({ title, headline, notes, figures, charts, table, fields, assumed }) {
   $("#answer").classList.remove("empty");
+  document.title = `${title} - computebill`;
   $("#headline").textContent = headline;
   $("#notes").replaceChildren(...notes.map((note) => element("li", {}, note)));
   $("#figures").replaceChildren(...figures.map(({ label, value, interval }) => element("div", {}, element("dt", {}, label), element("dd", {}, value, element("small", {}, interval)))));
@@ -329,11 +392,12 @@ async function download(event) {
   event.preventDefault();
   if (!link.href || link.getAttribute("aria-busy")) return;
   link.setAttribute("aria-busy", "true");
+  $("#refused").textContent = "";
   const response = await fetch(link.href).catch(() => null);
   link.removeAttribute("aria-busy");
   if (!response || !response.ok) {
     const found = response ? await response.json().catch(() => null) : null;
-    $("#problem").textContent = `${link.textContent}: ${found ? found.errors[0].message : "the server does not answer"}`;
+    $("#refused").textContent = `${link.textContent}: ${found ? found.errors[0].message : "the server does not answer"}`;
     return;
   }
   const [, name] = /filename="([^"]*)"/.exec(response.headers.get("Content-Disposition"));
@@ -353,14 +417,22 @@ async function copy() {
 async function start() {
   const response = await fetch("/api/options").catch(() => null);
   if (!response || !response.ok) {
-    $("#problem").textContent = "The server does not say what there is to choose from; load the page again.";
+    $("#problem").textContent = "The server does not say what there is to choose from; is it still running?";
+    tryAgain(start);
     return;
   }
+  $("#problem").textContent = "";
+  patience = FIRST_WAIT_MS;
   options = await response.json();
   for (const button of document.querySelectorAll("nav button")) button.addEventListener("click", () => go(button.dataset.view, programme));
   for (const link of document.querySelectorAll("[data-file]")) link.addEventListener("click", download);
   $("#form").addEventListener("submit", (event) => event.preventDefault());
   $("#share").addEventListener("click", copy);
+  addEventListener("pagehide", write);
+  const details = $("details");
+  let wasOpen = false;
+  addEventListener("beforeprint", () => { wasOpen = details.open; details.open = true; });
+  addEventListener("afterprint", () => { details.open = wasOpen; });
   addEventListener("popstate", () => { clearTimeout(writing); isNew = false; read(); });
   read();
 }

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ..errors import RequestError
+from ..prices import typical_cloud_price
 from ..run import RunEstimate
 from ..sensitivity import Swing
 from ..spend import Totals
@@ -28,6 +31,7 @@ from .texts import brief
 
 MOST_ROWS = 10
 SMALLEST_EXCESS = 0.001
+YEAR = dt.timedelta(days=365)
 
 
 class Unit(NamedTuple):
@@ -78,7 +82,9 @@ def spend_shown(answer: SpendAnswer, published: Totals) -> dict[str, Any]:
         _group("Runs", runs),
         _swing_group("Share of final runs, one assumption moved", answer.swings, FRACTION),
     ]
+    moved = "" if totals is published else ", moved by hand"
     return {
+        "title": f"{answer.loaded.programme.title}{moved}",
         "headline": _spend_headline(answer),
         "notes": _spend_notes(answer, published),
         "figures": [_figure(*row) for row in (share, *sums)],
@@ -115,7 +121,9 @@ def _spend_notes(answer: SpendAnswer, published: Totals) -> list[str]:
 
 
 def _precision(samples: int, value: Distribution, what: str) -> str:
-    return f"{samples:,} draws; Monte Carlo error of {what}: {monte_carlo(value)}."
+    error = monte_carlo(value)
+    of_it = " of it" if error.endswith("%") else ""  # of a share too: no percentage points
+    return f"{samples:,} draws; Monte Carlo error of {what}: {error}{of_it}."
 
 
 COSTS = (
@@ -153,6 +161,7 @@ def run_shown(estimate: RunEstimate) -> dict[str, Any]:
     ]
     main = rows[estimate.swings_of or "gpu_hours"]
     return {
+        "title": _run_title(estimate),
         "headline": _run_headline(rows),
         "notes": [_precision(estimate.settings.samples, main, f"the {what}")],
         "figures": [_figure(*row) for row in (others[2], others[3], costs[0], costs[3])],
@@ -160,6 +169,15 @@ def run_shown(estimate: RunEstimate) -> dict[str, Any]:
         "table": [group for group in groups if group["rows"]],
         "assumed": _assumed(estimate),
     }
+
+
+def _run_title(estimate: RunEstimate) -> str:
+    spec = estimate.spec
+    params, tokens = spec.params or spec.params_active, spec.tokens
+    size = [
+        f"{each.text} {what}" for each, what in ((params, "parameters"), (tokens, "tokens")) if each
+    ]
+    return ", ".join([*size, str(spec.accelerator)])
 
 
 def _run_headline(rows: Mapping[str, Distribution]) -> str:
@@ -183,7 +201,27 @@ def _assumed(estimate: RunEstimate) -> dict[str, str]:
             found[field] = f"Not given: {each.value}, {source}"
             if each.value == "not known":
                 found[field] = "No rental price of this accelerator is known; type one."
+    prices = _far_prices(estimate)
+    if prices:
+        found["date"] = prices
     return found
+
+
+def _far_prices(estimate: RunEstimate) -> str:
+    """Tell where other prices than those of the year before a day serve, as it has too few."""
+    spec = estimate.spec
+    if spec.date is None or spec.price is not None:
+        return ""
+    try:
+        used = typical_cloud_price(estimate.accelerator, spec.date)
+    except RequestError:  # there are none at all, which is told beside the price
+        return ""
+    if used.last_date <= spec.date and spec.date - used.first_date < YEAR:
+        return ""
+    return (
+        "The year before this day has prices of fewer than three providers on record; those "
+        f"nearest to it serve, of {used.first_date} to {used.last_date}."
+    )
 
 
 def _figure(label: str, value: Distribution, unit: Unit) -> dict[str, str]:

@@ -27,6 +27,16 @@ BEYOND = 5.0
 """How many times more, or less, than was reported the slider of R&D compute goes to."""
 
 
+def typed(value: float) -> str:
+    """Write a number as it may be typed: ``70B``, ``2048``, ``1.5``."""
+    return number_text(value, 4).replace(",", "")
+
+
+def typed_percent(value: float) -> str:
+    """Write a fraction as it may be typed: ``22.5%``."""
+    return f"{value * 100:.4g}%"
+
+
 class Slider(NamedTuple):
     """A slider's stops.
 
@@ -34,11 +44,13 @@ class Slider(NamedTuple):
         values: ascending.
         texts: of the values, as they may be typed.
         write: how a value reads.
+        typed: how it is typed.
     """
 
     values: list[float]
     texts: list[str]
     write: Callable[[float], str]
+    typed: Callable[[float], str]
 
     def place(self, value: float) -> int:
         """Return the stop that is nearest."""
@@ -50,7 +62,8 @@ class Slider(NamedTuple):
         """Return where a quantity's sliders stand, and how it reads."""
         low, high = ends_of(value)
         text = " – ".join(brief(self.write(end)) for end in dict.fromkeys((low, high)))
-        return {"places": [self.place(low), self.place(high)], "text": text}
+        places = [self.place(low), self.place(high)]
+        return {"places": places, "text": text, "median": self.typed(value.median)}
 
 
 def ends_of(value: Quantity) -> tuple[float, float]:
@@ -63,32 +76,22 @@ def ends_of(value: Quantity) -> tuple[float, float]:
     return low, high
 
 
-def typed(value: float) -> str:
-    """Write a number as it may be typed: ``70B``, ``2048``, ``1.5``."""
-    return number_text(value, 4).replace(",", "")
-
-
-def typed_percent(value: float) -> str:
-    """Write a fraction as it may be typed: ``22.5%``."""
-    return f"{value * 100:.4g}%"
-
-
 def _numbers(low: float, high: float, write: Callable[[float], str] = money) -> Slider:
     """Return a slider over round numbers, each a few percent more than the one before."""
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     found = [float(f"{m * 10.0 ** (d - 2):.3g}") for d in decades for m in MANTISSAS]
     values = [value for value in found if low <= value <= high]
-    return Slider(values, [typed(value) for value in values], write)
+    return Slider(values, [typed(value) for value in values], write, typed)
 
 
 def _counts() -> Slider:
     whole = [value for value in _numbers(1, 2e6).values if value % 1 == 0]
-    return Slider(whole, [typed(value) for value in whole], lambda value: f"{value:,.0f}")
+    return Slider(whole, [typed(value) for value in whole], lambda value: f"{value:,.0f}", typed)
 
 
 def _percents(low: float, step: float, steps: int) -> Slider:
     values = [round(low + step * i, 4) for i in range(steps)]
-    return Slider(values, [typed_percent(value) for value in values], percent)
+    return Slider(values, [typed_percent(value) for value in values], percent, typed_percent)
 
 
 # Every pair of stops is an interval that a share may have: beyond, too much of it exceeds one.
@@ -109,20 +112,18 @@ class ProgrammeSliders:
     """The sliders of a programme, and where they begin."""
 
     def __init__(self, programme: WhatIf) -> None:
-        reported = programme.answer({}).totals.rnd_compute_usd
-        spent = _numbers(reported.p50 / BEYOND, reported.p50 * BEYOND)
+        low, middle, high = programme.reported()
+        spent = _numbers(middle / BEYOND, middle * BEYOND)
         self._all = {"mfu": MFU, "price": PRICE, "rnd_compute": spent}
         self.begin: dict[str, dict[str, Any]] = {}
         for name, value in programme.assumed().items():
-            write = typed_percent if name == "mfu" else typed
-            ends = [write(end) for end in ends_of(value)]
+            ends = [self._all[name].typed(end) for end in ends_of(value)]
             self.begin[name] = {"texts": ends, **self._all[name].told(value)}
-        ends = [typed(reported.p5), typed(reported.p95)]
-        places = [spent.place(reported.p5), spent.place(reported.p95)]
         self.begin["rnd_compute"] = {
-            "texts": ends,
-            "places": places,
-            "text": brief(money(reported.p50)),
+            "texts": [typed(low), typed(high)],
+            "places": [spent.place(low), spent.place(high)],
+            "text": brief(money(middle)),
+            "median": typed(middle),
         }
 
     def options(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import shlex
 import time
 import tomllib
@@ -10,6 +11,7 @@ from typing import Any
 
 import anyio
 import pytest
+import tomli_w
 from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -90,6 +92,9 @@ def test_a_run_is_what_the_api_says(client: TestClient) -> None:
         ("/api/run", {**RUN, "count": "0.5"}, "count", "a whole number"),
         ("/api/run", {**RUN, "params_active": "80B"}, "params_active", "up to 70B"),
         ("/api/run", {**RUN, "mfu": "0.2..0.3..0.4"}, "mfu", "got '0.3..0.4'"),
+        ("/api/run", {**RUN, "params": "70%"}, "params", "got '70%'; allowed: a number that is no"),
+        ("/api/run", {**RUN, "tokens": "20T..10T"}, "tokens", "got 20T; allowed: at most p90, 10T"),
+        ("/api/spend", {"programme": "zai-2025", "price": "2%"}, "price", "no percentage"),
         ("/api/run", {**RUN, "date": "soon"}, "date", "a day"),
         ("/download/report.html", {**RUN, "price": "-1"}, "price", "above 0"),
     ],
@@ -199,6 +204,19 @@ def test_what_is_not_given_is_told_with_its_source(client: TestClient) -> None:
     assert unknown["headline"].endswith("no rental price of the accelerator is known: type one.")
 
 
+def test_a_day_without_prices_is_told(client: TestClient) -> None:
+    def told(**fields: str) -> str:
+        shown = client.get("/api/run", params={**RUN, **fields}).json()["shown"]
+        return str(shown["assumed"].get("date", ""))
+
+    assert "nearest to it serve" in told(date="2015-01-01")
+    assert "nearest to it serve" in told(date="2035-01-01")
+    assert not told(date="2015-01-01", price="2")
+    assert not told(date="2025-06-30")
+    assert not told(date="2025-06-30", accelerator="h20")
+    assert not told()
+
+
 def test_a_slider_stands_where_its_number_is(client: TestClient) -> None:
     options = client.get("/api/options").json()
     assert set(options["programmes"]["openai-2024"]["fields"]) == {"price", "rnd_compute"}
@@ -241,6 +259,14 @@ def test_downloads_have_a_smaller_measure() -> None:
     answers = [client.get("/download/spec.toml", params=RUN) for _ in range(MOST_DOWNLOADS + 1)]
     assert [answer.status_code for answer in answers] == [200] * MOST_DOWNLOADS + [429]
     assert answers[-1].headers["retry-after"] == "2"
+
+
+def test_a_download_that_is_refused_does_not_count() -> None:
+    client = TestClient(make_app(rate=1e9), base_url="http://localhost")
+    wrong = {**RUN, "price": "-1"}
+    codes = [client.get("/download/spec.toml", params=wrong).status_code for _ in range(20)]
+    assert set(codes) == {422}
+    assert client.get("/download/spec.toml", params=RUN).status_code == 200
 
 
 def test_who_comes_to_a_long_queue_is_sent_away() -> None:
@@ -334,6 +360,107 @@ def test_a_programme_of_ones_own_is_offered(tmp_path: Path) -> None:
     second.write_text(shipped, encoding="utf-8")
     with pytest.raises(cb.RequestError, match=r"zai-2025\.toml: has the name of another"):
         programmes([second])
+
+
+SWEEP = '[[groups]]\naccelerator = "h800-sxm"\nname = "tries"\ngpu_hours = 50\nrepeats = 1000\n'
+
+
+def test_what_is_downloaded_of_ones_own_programme_holds_from_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, elsewhere = tmp_path / "own", tmp_path / "elsewhere"
+    own.mkdir()
+    elsewhere.mkdir()
+    shipped = cb.programme.SHIPPED.joinpath("minimax-2025.toml").read_text(encoding="utf-8")
+    programme = shipped.partition("[[scenarios]]")[0] + (
+        '[[scenarios]]\nname = "s"\ndescription = "d"\nsource = "computebill"\n'
+        'sweep = "tries.toml"\n'
+    )
+    (own / "mine.toml").write_text(
+        'regression_models = "models.csv"\n' + programme, encoding="utf-8"
+    )
+    (own / "tries.toml").write_text(SWEEP, encoding="utf-8")
+    models = cb.programme.SHIPPED.joinpath("regression_models.csv").read_bytes()
+    (own / "models.csv").write_bytes(models)
+    monkeypatch.chdir(tmp_path)
+    client = TestClient(make_app(known=programmes(["own/mine.toml"])), base_url="http://localhost")
+    monkeypatch.chdir(elsewhere)
+    for moved in ({}, {"price": "2"}):
+        given = {"programme": "mine", **moved}
+        result = client.get("/download/result.json", params=given).json()
+        spec = client.get("/download/spec.toml", params=given).text
+        known = cb.compare_spend(tomllib.loads(spec), samples=SAMPLES, device="cpu").to_dict()
+        assert known["final_share"] == result["final_share"]
+        assert known["scenarios"] == result["scenarios"] != []
+    (own / "tries.toml").unlink()
+    with pytest.raises(cb.RequestError, match=r"scenarios\[0\]\.sweep: .*tries\.toml"):
+        programmes([own / "mine.toml"])
+
+
+def uncertain_lab(folder: Path) -> Path:
+    """OpenAI's programme with R&D compute of 20 to 40 million EUR."""
+    data = tomllib.loads(cb.programme.SHIPPED.joinpath("openai-2024.toml").read_text("utf-8"))
+    data.pop("variants")
+    data["currencies"] = {"EUR": {"per_usd": 0.92, "source": next(iter(data["sources"]))}}
+    data["reported"] = [
+        {
+            "item": "R&D compute",
+            "counts_as": "rnd_compute",
+            "currency": "EUR",
+            "source": next(iter(data["sources"])),
+            "periods": [
+                {"period": "2024", "amount": "20e6..40e6"},
+            ],
+        }
+    ]
+    own = folder / "lab.toml"
+    own.write_text(tomli_w.dumps(data), encoding="utf-8")
+    return own
+
+
+def test_what_the_boxes_of_the_spend_hold_is_what_they_say(tmp_path: Path) -> None:
+    known = programmes([uncertain_lab(tmp_path)])
+    client = TestClient(make_app(known=known), base_url="http://localhost")
+    begin = client.get("/api/options").json()["programmes"]["lab"]["fields"]["rnd_compute"]
+    low, high = map(cb.quantity.parse_number, begin["texts"])
+    assert (low, high) == pytest.approx((20e6 / 0.92, 40e6 / 0.92), rel=0.01)
+    as_is = client.get("/api/spend?programme=lab").json()["rnd_compute_usd"]
+    given = {"programme": "lab", "rnd_compute": "..".join(begin["texts"])}
+    typed = client.get("/api/spend", params=given).json()["rnd_compute_usd"]
+    for key in ("p5", "p50", "p95"):
+        assert typed[key] == pytest.approx(as_is[key], rel=0.005)
+
+
+def test_the_spend_moved_by_hand_is_told_as_one_amount(tmp_path: Path) -> None:
+    known = programmes([uncertain_lab(tmp_path)])
+    client = TestClient(make_app(known=known), base_url="http://localhost")
+    for name, period in (("zai-2025", "2024-07..2025-06"), ("lab", "2024-01..2024-12")):
+        given = {"programme": name, "rnd_compute": "2M..20M"}
+        result = client.get("/download/result.json", params=given).json()
+        told = {each["name"]: each["value"] for each in result["assumptions"]}
+        amount = f"2M–20M (p10–p90) ({period}) USD"
+        assert told["R&D compute, moved by hand"] == amount
+        spec = tomllib.loads(client.get("/download/spec.toml", params=given).text)
+        used = {each.get("currency", "USD") for each in spec["reported"]} - {"USD"}
+        assert set(spec["currencies"]) == used
+    assert not used
+
+
+def test_an_error_of_the_draws_says_what_it_is_relative_to(client: TestClient) -> None:
+    notes = client.get("/api/spend?programme=minimax-2025").json()["shown"]["notes"]
+    assert re.search(r"error of the share: [\d.]+ % of it\.$", notes[-1])
+
+
+def test_every_state_has_a_title(client: TestClient) -> None:
+    asked = (
+        "spend?programme=zai-2025",
+        "spend?programme=zai-2025&price=2",
+        "spend?programme=openai-2024",
+    )
+    titles = [client.get(f"/api/{each}").json()["shown"]["title"] for each in asked]
+    titles.append(client.get("/api/run", params=RUN).json()["shown"]["title"])
+    assert len(set(titles)) == 4
+    assert titles[-1] == "70B parameters, 15T tokens, h100-sxm"
 
 
 texts = st.one_of(

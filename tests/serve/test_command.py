@@ -94,14 +94,25 @@ def test_the_address_is_told_and_answers_at_once(tmp_path: Path) -> None:
 
 def test_a_server_of_a_network_says_who_can_reach_it() -> None:
     with serving("--host", "0.0.0.0", "--name", "prices.example") as (server, line, port):
-        assert line.startswith("Serving http://0.0.0.0:")
+        assert line == f"Serving http://localhost:{port}; Ctrl+C stops.\n"
         assert server.stdout is not None
         told = server.stdout.readline()
         assert "Anyone who reaches" in told
+        assert f"at http://prices.example:{port};" in told
         assert "by name as prices.example" in told
         codes = [get(port, "/", host)[0] for host in ("10.1.2.3:80", "[::1]", "prices.example")]
         assert codes == [200, 200, 200]
         assert get(port, "/", "evil.example")[0] == 400
+
+
+def test_others_are_told_an_address_that_they_can_open() -> None:
+    with serving("--host", "0.0.0.0") as (server, _, port):
+        assert server.stdout is not None
+        told = server.stdout.readline()
+        assert "0.0.0.0" not in told
+        found = re.search(rf" at http://([\d.]+):{port};", told)
+        if found:  # a machine without a network has none
+            assert get(port, "/", found[1])[0] == 200
 
 
 class Impatient(TimedProtocol):

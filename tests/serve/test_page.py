@@ -119,8 +119,6 @@ def test_every_slider_can_go_anywhere(page: Any, address: str, said: list[str], 
     assert sliders.count() >= 3
     for place in range(sliders.count()):
         name = sliders.nth(place).get_attribute("aria-label")
-        if name.startswith("Active"):  # no more than all
-            continue
         for key in ("Home", "End", "ArrowLeft", "PageDown"):
             sliders.nth(place).press(key)
             settled(page)
@@ -186,9 +184,83 @@ def test_a_number_becomes_an_interval(page: Any, address: str) -> None:
     settled(page)
     assert re.search(r"tokens=15T\.\.\d+T", page.evaluate("query().toString()"))
     assert page.inner_text("#headline").count("–") == 3
+    given = page.evaluate("query().toString()")
+    # One number is the median; an interval again is the one that was.
+    low, high = re.search(r"tokens=(\d+)T\.\.(\d+)T", given).groups()
+    page.get_by_label("Tokens: an interval").click()
+    page.wait_for_selector("input[aria-label=Tokens]")
+    settled(page)
+    one = re.search(r"tokens=([\d.]+)T(&|$)", page.evaluate("query().toString()"))[1]
+    assert float(one) == pytest.approx((float(low) * float(high)) ** 0.5, rel=0.001)
     page.get_by_label("Tokens: an interval").click()
     settled(page)
-    assert "tokens=15T&" in page.evaluate("query().toString()") + "&"
+    assert page.evaluate("query().toString()") == given
+
+
+def test_an_interval_of_a_company_comes_back(page: Any, address: str) -> None:
+    opened(page, address, "view=spend&programme=minimax-2025")
+    boxes = page.locator("input[name=mfu]")
+    before = share(page)
+    toggle = page.get_by_label("Utilisation (MFU): an interval")
+    toggle.click()
+    expect(boxes).to_have_count(1)
+    settled(page)
+    assert boxes.input_value() == "22.91%"
+    toggle.click()
+    expect(boxes).to_have_count(2)
+    settled(page)
+    assert [boxes.nth(place).input_value() for place in (0, 1)] == ["15%", "35%"]
+    assert share(page) == before
+
+
+def test_what_was_typed_is_there_when_the_page_is_loaded_at_once(page: Any, address: str) -> None:
+    opened(page, address, "view=run")
+    page.fill("input[name=tokens]", "3T")
+    page.reload()
+    expect(page.locator("input[name=tokens]")).to_have_value("3T")
+
+
+def test_active_parameters_take_all_with_them_and_are_taken(page: Any, address: str) -> None:
+    opened(page, address, "view=run&accelerator=h100-sxm&params=70B&params_active=20B&tokens=15T")
+    page.get_by_label("Active parameters, slider").press("End")
+    settled(page)
+    values = "[...document.querySelectorAll('input[name^=params]')].map(each => each.value)"
+    assert page.evaluate(values) == ["10T", "10T"]
+    page.locator("input[aria-label='Parameters, slider']").press("Home")
+    settled(page)
+    assert page.evaluate(values) == ["100M", "100M"]
+    assert not any(page.locator(".wrong").all_inner_texts())
+
+
+def test_a_day_without_prices_is_told_beside_it(page: Any, address: str) -> None:
+    opened(page, address, "view=run")
+    page.fill("input[name=date]", "2015-01-01")
+    expect(page.locator("#note-date")).to_contain_text("nearest to it serve")
+    page.fill("input[name=date]", "")
+    expect(page.locator("#note-date")).to_be_empty()
+    expect(page.locator("#note-mfu")).to_contain_text("Not given")
+
+
+def test_a_field_that_a_company_does_not_have_is_left_out(page: Any, address: str) -> None:
+    opened(page, address, "view=spend&programme=openai-2024&mfu=0.3&price=2&nonsense=1")
+    expect(page.locator("#left-out")).to_contain_text("mfu, nonsense")
+    expect(page.locator("#headline")).to_contain_text("OpenAI")
+    expect(page).to_have_url(re.compile(r"programme=openai-2024&price=2$"))
+    assert page.title() == "OpenAI, 2024, moved by hand - computebill"
+    page.click("button[data-view=run]")
+    expect(page.locator("#left-out")).to_be_empty()
+
+
+def test_the_print_has_the_figures_and_no_buttons(page: Any, address: str) -> None:
+    opened(page, address, "view=spend&programme=minimax-2025")
+    page.emulate_media(media="print")
+    for hidden in ("nav", ".toggle", "#share", "input[type=range]"):
+        expect(page.locator(hidden).first).to_be_hidden()
+    assert page.evaluate("getComputedStyle($('main')).display") == "block"
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    expect(page.locator("#table")).to_be_visible()
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    expect(page.locator("#table")).to_be_hidden()
 
 
 def test_a_state_has_an_address(page: Any) -> None:
@@ -248,12 +320,12 @@ def test_what_is_wrong_is_told_beside_its_field_and_stays_as_typed(
     expect(box).to_have_attribute("aria-invalid", "true")
     # What stands is of the last good state, and says so.
     expect(page.locator("#stale")).to_be_visible()
-    expect(page.locator("#answer")).to_have_class("late")
+    expect(page.locator("main")).to_have_class("late")
     assert page.inner_text("#headline") == headline
     assert page.get_attribute("[data-file]", "href") == link
     box.fill(before)
     expect(page.locator(f"#wrong-{name}")).to_be_empty()
-    expect(page.locator("#answer")).not_to_have_class("late")
+    expect(page.locator("main")).not_to_have_class("late")
     expect(page.locator("#stale")).to_be_hidden()
 
 
@@ -277,7 +349,7 @@ def test_a_refused_file_is_told(page: Any, said: list[str]) -> None:
     told = {"errors": [{"field": "request", "message": "too many wait"}]}
     page.route("**/download/*", lambda route: route.fulfill(status=422, json=told))
     page.click("[data-file='report.html']")
-    expect(page.locator("#problem")).to_have_text("Report: too many wait")
+    expect(page.locator("#refused")).to_have_text("Report: too many wait")
 
 
 def test_a_page_that_moves_fast_is_never_refused(browser: Any) -> None:
@@ -313,7 +385,7 @@ def test_a_busy_server_is_asked_again(page: Any, said: list[str]) -> None:
     page.fill("input[name=price]", "2")
     settled(page)
     assert refusals
-    expect(page.locator("#answer")).not_to_have_class("late")
+    expect(page.locator("main")).not_to_have_class("late")
     assert page.locator("input[name=price]").first.input_value() == "2"
     said[:] = [text for text in said if "429" not in text]
 
@@ -322,9 +394,20 @@ def test_a_server_that_stopped_is_told(page: Any, said: list[str]) -> None:
     page.route("**/api/*", lambda route: route.abort())
     page.fill("input[name=price]", "2")
     expect(page.locator("#problem")).to_contain_text("does not answer")
-    expect(page.locator("#answer")).to_have_class("late")
+    expect(page.locator("main")).to_have_class("late")
+    expect(page.locator("#headline")).to_have_css("opacity", "0.5")
     page.reload()
-    expect(page.locator("#problem")).to_contain_text("load the page again")
+    expect(page.locator("#problem")).to_contain_text("to choose from")
+    page.unroute("**/api/*")
+    page.click("#again")
+    page.wait_for_selector("#figures div")
+    page.route("**/api/*", lambda route: route.abort())
+    page.fill("input[name=price]", "2.5")
+    expect(page.locator("#problem")).to_contain_text("does not answer")
+    page.unroute("**/api/*")
+    # It asks by itself.
+    expect(page.locator("main")).not_to_have_class("late")
+    expect(page.locator("#problem")).to_be_empty()
     said[:] = [text for text in said if "ERR_FAILED" not in text]
 
 
