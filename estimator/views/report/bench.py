@@ -196,7 +196,14 @@ def _passes(result: Result) -> Chart | None:
     return Chart(
         "Attention and a transformer block",
         "What their forward and backward passes reach.",
-        _pairs(rows),
+        drawing.dots(
+            rows,
+            "kind",
+            "TFLOP/s",
+            drawing.COUNTS,
+            drawing.tips(name="of", kind="pass", text="reached"),
+            (drawing.MAIN, drawing.PALETTE[1]),
+        ),
         Table("Attention and blocks", headings, cells, ("at", "pass")),
     )
 
@@ -215,25 +222,6 @@ def _timed(result: Result) -> list[tuple[str, str, str, Mapping[str, Any]]]:
         dtype = "bf16" if each["policy"] == "autocast" else each["policy"]
         found.append((f"{compiled}, {each['policy']}, width {each['hidden']:,}", dtype, size, each))
     return found
-
-
-def _pairs(rows: drawing.Rows) -> Any:
-    chosen, opacity = drawing.toggled("kind")
-    order = ("forward", "backward")
-    ends = drawing.from_nothing(row["value"] for row in rows)
-    return (
-        alt.Chart(drawing.data(rows))
-        .mark_point(filled=True, size=80)
-        .encode(
-            y=drawing.names("name", rows),
-            x=drawing.amount("value", "TFLOP/s", drawing.COUNTS, ends=ends),
-            color=drawing.colours("kind", order, (drawing.MAIN, drawing.PALETTE[1])),
-            opacity=opacity,
-            tooltip=drawing.tips(name="of", kind="pass", text="reached"),
-        )
-        .add_params(chosen, drawing.zoom("x"))
-        .properties(height=drawing.tall(rows, 28))
-    )
 
 
 def _steps(result: Result) -> Table | None:

@@ -340,6 +340,37 @@ def bars(rows: Rows, title: str, labels: str, of: str = "part") -> Any:
     return alt.layer(shapes, texts).properties(height=tall(rows, ROW - 6))
 
 
+def dots(
+    rows: Rows, by: str, title: str, labels: str, tooltip: list[Any], palette: Sequence[str]
+) -> Any:
+    """Draw several values a name, a dot each: ``name``, ``value``, and ``by``, which colours it.
+
+    Args:
+        rows: to draw.
+        by: field that tells the values of a name apart.
+        title: of the axis.
+        labels: how its numbers are written.
+        tooltip: as ``tips`` returns it.
+        palette: of ``by``, in the order of the rows.
+    """
+    order = list(dict.fromkeys(str(row[by]) for row in rows))
+    chosen, opacity = toggled(by)
+    reached = from_nothing(row["value"] for row in rows)
+    return (
+        alt.Chart(data(rows))
+        .mark_point(filled=True, size=80)
+        .encode(
+            y=names("name", rows),
+            x=amount("value", title, labels, ends=reached),
+            color=colours(by, order, palette),
+            opacity=opacity,
+            tooltip=tooltip,
+        )
+        .add_params(chosen, zoom("x"))
+        .properties(height=tall(rows, 24))
+    )
+
+
 def waterfall(rows: Rows, title: str, labels: str) -> Any:
     """Draw steps that add up: ``name``, ``start``, ``end``, ``low``, ``high``, ``kind``, ``text``.
 

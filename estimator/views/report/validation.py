@@ -174,32 +174,20 @@ def _groups(result: Result, key: str, title: str) -> Chart:
         title,
         f"Median error of a step's time beside that of a formula of one line, whose "
         f"utilisation is that of the accelerator's other rows{more}.",
-        _pairs(rows, key.removeprefix("by_")),
+        drawing.dots(
+            rows,
+            "what",
+            "median error of a step's time",
+            drawing.PERCENT,
+            drawing.tips(name=key.removeprefix("by_"), what="by", text="median error", rows="rows"),
+            (drawing.MAIN, drawing.REST),
+        ),
         Table(title, headings, cells),
     )
 
 
 def _percent(value: float | None) -> str:
     return UNKNOWN if value is None else percent(value)
-
-
-def _pairs(rows: drawing.Rows, of: str) -> Any:
-    order = list(dict.fromkeys(str(row["what"]) for row in rows))
-    chosen, opacity = drawing.toggled("what")
-    ends = drawing.from_nothing(row["value"] for row in rows)
-    return (
-        alt.Chart(drawing.data(rows))
-        .mark_point(filled=True, size=80)
-        .encode(
-            y=drawing.names("name", rows),
-            x=drawing.amount("value", "median error of a step's time", drawing.PERCENT, ends=ends),
-            color=drawing.colours("what", order, (drawing.MAIN, drawing.REST)),
-            opacity=opacity,
-            tooltip=drawing.tips(name=of, what="by", text="median error", rows="rows"),
-        )
-        .add_params(chosen, drawing.zoom("x"))
-        .properties(height=drawing.tall(rows, 24))
-    )
 
 
 def _skipped(result: Result) -> Table | None:
