@@ -57,7 +57,7 @@ def waterfall(
         cells.append((part.name, part.kind, write(mean), interval))
     says += "Bars are means, since means add up; lines are 5th to 95th percentile of each part."
     if not all(isinstance(part.value, Distribution) for part in found):
-        says += " What has no line is a sum or a rest: its mean is known, its interval is not."
+        says += " What has no line is one number, or a sum or a rest whose interval is not known."
     headings = ("part", "kind", "mean", "median (5th–95th)")
     return Chart(
         title, says, drawing.waterfall(rows, unit, labels), Table(title, headings, cells, ("kind",))

@@ -66,7 +66,7 @@ def test_a_budget_for_more_than_all(results: Results) -> None:
 
 def test_what_has_no_interval_says_so(results: Results) -> None:
     sweep = charts(one(results["sweep"]))
-    rest = "What has no line is a sum or a rest: its mean is known, its interval is not."
+    rest = "What has no line is one number, or a sum or a rest whose interval is not known."
     assert sweep["From the final run to the whole programme"].says.endswith(rest)
     assert rest not in charts(one(results["spend"]))["Runs, dearest first"].says
     assert "Medians only" in sweep["By active parameters"].says
