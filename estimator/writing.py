@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .errors import RequestError
@@ -24,16 +24,24 @@ def replacing(target: Path) -> Iterator[Path]:
     try:
         if target.is_dir():
             raise RequestError(str(target), "is a directory; a file name is needed")
-        handle, name = tempfile.mkstemp(prefix=".", suffix=f".{target.name}", dir=target.parent)
     except OSError as error:
-        raise RequestError(str(target), f"cannot be written: {error.strerror or error}") from None
-    os.close(handle)
-    temporary = Path(name)
+        raise _refused(target, error) from None
+    # Named before it is made, so that a signal in between leaves nothing behind.
+    temporary = target.with_name(f".{secrets.token_hex(4)}.{target.name}")
     try:
+        try:
+            temporary.touch(0o600, exist_ok=False)
+        except OSError as error:
+            raise _refused(target, error) from None
         yield temporary
         mask = os.umask(0)
         os.umask(mask)
         temporary.chmod(0o666 & ~mask)
         temporary.replace(target)
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # what went wrong before is told
+            temporary.unlink()
+
+
+def _refused(target: Path, error: OSError) -> RequestError:
+    return RequestError(str(target), f"cannot be written: {error.strerror or error}")
