@@ -1,14 +1,30 @@
-# Everything a fresh machine needs is installed into .venv by the first target that runs.
+# Everything a fresh machine needs is installed into .venv by the first target that runs, at the
+# versions of constraints.txt.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test pictures bench check docs clean
+.PHONY: demo test test-newest test-oldest lock pictures bench check docs clean
 
+# pip and setuptools first: those that came with Python are not the lock's.
 $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[test]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt pip setuptools
+	$(BIN)/pip install --quiet --constraint constraints.txt --no-build-isolation --editable ".[test]"
 	touch $@
+
+# The lock and the lowest versions are those of the oldest Python that pyproject.toml allows.
+$(VENV)-lock/ready: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "needs PYTHON=python3.11")'
+	$(PYTHON) -m venv --clear $(VENV)-lock
+	$(VENV)-lock/bin/python -m pip install --quiet --constraint constraints.txt pip pip-tools uv
+	touch $@
+
+lock: $(VENV)-lock/ready  ## constraints.txt from pyproject.toml: the newest releases that fit
+	CUSTOM_COMPILE_COMMAND="make lock" $(VENV)-lock/bin/pip-compile --quiet \
+		--output-file constraints.txt pyproject.toml
+	sed -i 's/+cpu$$//' constraints.txt
+	$(VENV)-lock/bin/python tests/support/locked.py
 
 demo: $(VENV)/ready  ## the three shares, a priced run, and a chart of each in demo/
 	mkdir -p demo
@@ -19,6 +35,19 @@ demo: $(VENV)/ready  ## the three shares, a priced run, and a chart of each in d
 
 test: $(VENV)/ready  ## the tests
 	$(BIN)/python -m pytest -n auto
+
+test-newest:  ## the tests with the newest releases; torch as constraints.in has it
+	$(PYTHON) -m venv --clear --upgrade-deps $(VENV)-newest
+	$(VENV)-newest/bin/pip install --quiet --constraint constraints.in --editable ".[test]"
+	$(VENV)-newest/bin/python -m pytest -n auto
+
+test-oldest: $(VENV)-lock/ready  ## the tests with the lowest releases that pyproject.toml allows
+	$(PYTHON) -m venv --clear --upgrade-deps $(VENV)-oldest
+	$(VENV)-lock/bin/uv pip compile --quiet --resolution lowest-direct --python-version 3.11 \
+		--extra test --output-file $(VENV)-oldest/constraints.txt pyproject.toml
+	$(VENV)-oldest/bin/pip install --quiet --constraint $(VENV)-oldest/constraints.txt \
+		--editable ".[test]"
+	$(VENV)-oldest/bin/python -m pytest -n auto
 
 SHOT := chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --virtual-time-budget=8000
 
@@ -45,4 +74,4 @@ check: $(VENV)/ready  ## lint and format
 	$(BIN)/cog --check README.md
 
 clean:
-	rm -rf $(VENV) build demo *.egg-info
+	rm -rf $(VENV) $(VENV)-lock $(VENV)-newest $(VENV)-oldest build demo *.egg-info
