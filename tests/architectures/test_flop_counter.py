@@ -10,6 +10,7 @@ architecture asks, the difference is told operator by operator:
 - Jamba multiplies by its time step's matrix outside the module that holds it; the counter sees it
   among the products of the scan, so that it is left out on both sides.
 - A causal convolution pads its input, and computes kernel - 1 outputs that are cut off.
+- Angles of rotary positions are a product in some releases of transformers; they are left out.
 - Llama 4's module runs every expert on every token, with zeros for those not chosen.
 """
 
@@ -80,18 +81,30 @@ def run(built: nn.Module, sequence: int) -> tuple[FlopCounterMode, int]:
 
 
 def run_without_values(built: nn.Module, sequence: int) -> tuple[FlopCounterMode, int]:
-    """Run a module on the meta device, or skip where this transformers asks for values."""
+    """Run a module on the meta device, or skip where the libraries cannot."""
     try:
         return run(built, sequence)
     except (NotImplementedError, RuntimeError) as error:
-        if "meta tensor" not in str(error):
+        # A value is asked for; or PyTorch 2.6, which has no autocast there.
+        if "meta tensor" not in str(error) and "device type for autocast" not in str(error):
             raise
-        pytest.skip(f"transformers {transformers.__version__} asks for values: {error}")
+        versions = f"transformers {transformers.__version__}, torch {torch.__version__}"
+        pytest.skip(f"no run on the meta device with {versions}: {error}")
+
+
+def counted(counter: FlopCounterMode) -> float:
+    """FLOP that the counter saw, less those of rotary positions' angles."""
+    angles = sum(
+        sum(found.values())
+        for name, found in counter.get_flop_counts().items()
+        if "rotary" in name.rpartition(".")[2]
+    )
+    return float(counter.get_total_flops() - angles)
 
 
 def outside_mixers(counter: FlopCounterMode, built: nn.Module) -> float:
-    """FLOP that the counter saw, less what recurrent mixers do beside projections."""
-    seen = float(counter.get_total_flops())
+    """FLOP that were counted, less what recurrent mixers do beside projections."""
+    seen = counted(counter)
     counts = counter.get_flop_counts()
     root = type(built).__name__
     for name, inner in built.named_modules():
@@ -133,7 +146,7 @@ def test_random_configurations(model_type: str, data: st.DataObject) -> None:
     built = module(config, "cpu").requires_grad_(False)
     counter, tokens = run(built, SEQUENCE)
     found = by_name(config, SEQUENCE if model_type != "vit" else tokens)
-    seen = float(counter.get_total_flops())
+    seen = counted(counter)
     if model_type in RECURRENT:
         seen = outside_mixers(counter, built) - padded_convolutions(built)
     if model_type == "llama4_text":
@@ -164,4 +177,4 @@ def test_published_sizes(published: dict[str, Any]) -> None:
     config = published["config"]
     counter, tokens = run_without_values(module(config), 64)
     found = sum(by_name(config, 64.0).values())
-    assert found * tokens == pytest.approx(counter.get_total_flops(), rel=1e-3)
+    assert found * tokens == pytest.approx(counted(counter), rel=1e-3)
