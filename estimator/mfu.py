@@ -15,6 +15,7 @@ import torch
 
 from computebill.kernels.flop import training_flop
 
+from .notebook import Shown
 from .accelerators import Accelerator, find_accelerator
 from .architectures import Architecture, read_architecture
 from .architectures.columns import columns
@@ -49,8 +50,8 @@ class Speed:
     convention: str | None = None
 
 
-@dataclass(frozen=True)
-class Utilisation:
+@dataclass(frozen=True, repr=False)
+class Utilisation(Shown):
     """What ``utilisation`` finds.
 
     Attributes:

@@ -12,6 +12,7 @@ import torch
 from computebill.kernels import memory as kernel
 from computebill.kernels.operators import Groups, Operators
 
+from .notebook import Shown
 from .accelerators import Accelerator, find_accelerator
 from .architectures import Architecture, read_architecture
 from .architectures.columns import Columns, columns
@@ -109,8 +110,8 @@ class MemoryUse:
         }
 
 
-@dataclass(frozen=True)
-class ModelCard:
+@dataclass(frozen=True, repr=False)
+class ModelCard(Shown):
     """What ``describe_model`` finds.
 
     Attributes:

@@ -15,6 +15,7 @@ from torch import Tensor
 from computebill.kernels import cost, goodput, quantiles
 from computebill.kernels.flop import training_flop
 
+from .notebook import Shown
 from .accelerators import Accelerator, find_accelerator
 from .assumptions import Assumption
 from .draws import Columns, Method, Settings, settings
@@ -176,8 +177,8 @@ class Density:
     probability: list[float]
 
 
-@dataclass(frozen=True)
-class RunEstimate:
+@dataclass(frozen=True, repr=False)
+class RunEstimate(Shown):
     """What ``estimate_run`` finds; figures that need what was not given are not known.
 
     Attributes:

@@ -13,6 +13,7 @@ from torch import Tensor
 from computebill.kernels import quantiles
 from computebill.kernels.cost import SECONDS_PER_HOUR
 
+from .notebook import Shown
 from .assumptions import Assumption
 from .billing import Outcome, ProgrammeBill
 from .draws import Method, Settings, settings
@@ -157,8 +158,8 @@ class Joint:
         return dict(self.__dict__)
 
 
-@dataclass(frozen=True)
-class SpendEstimate:
+@dataclass(frozen=True, repr=False)
+class SpendEstimate(Shown):
     """What ``compare_spend`` finds.
 
     Attributes:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from .notebook import Shown
 from .assumptions import Assumption, efficiency_assumptions, peak_assumption
 from .calibration import (
     Measurements,
@@ -67,8 +68,8 @@ class Metrics:
         return dict(vars(self))
 
 
-@dataclass(frozen=True)
-class Validation:
+@dataclass(frozen=True, repr=False)
+class Validation(Shown):
     """What ``validate`` finds.
 
     Attributes:

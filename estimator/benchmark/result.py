@@ -17,6 +17,7 @@ from computebill.kernels.measure.matmul import Product, Search
 from computebill.kernels.measure.outcome import Skip
 from computebill.kernels.measure.step import Block, TrainingStep
 
+from ..notebook import Shown
 from ..accelerators import Accelerator
 from ..assumptions import (
     Assumption,
@@ -93,8 +94,8 @@ class Change:
     measured: float
 
 
-@dataclass(frozen=True)
-class Bench:
+@dataclass(frozen=True, repr=False)
+class Bench(Shown):
     """What a benchmark found.
 
     Attributes:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from computebill.kernels.cost import SECONDS_PER_HOUR
 
+from ..notebook import Shown
 from ..assumptions import Assumption
 from ..draws import Method, Settings, settings
 from ..errors import RequestError
@@ -42,8 +43,8 @@ BASES = {"cost_usd": "cloud", "gpu_hours": "gpu_hours"}
 """What a share may be of, and the figure it is made from."""
 
 
-@dataclass(frozen=True)
-class SweepEstimate:
+@dataclass(frozen=True, repr=False)
+class SweepEstimate(Shown):
     """What ``price_sweep`` finds.
 
     Attributes:

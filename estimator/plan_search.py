@@ -15,6 +15,7 @@ import torch
 
 from computebill.kernels import search
 
+from .notebook import Shown
 from .accelerators import Accelerator, find_accelerator
 from .architectures import Architecture, read_architecture
 from .assumptions import given_inputs
@@ -93,8 +94,8 @@ class Candidate:
         }
 
 
-@dataclass(frozen=True)
-class Plan:
+@dataclass(frozen=True, repr=False)
+class Plan(Shown):
     """What ``plan`` finds.
 
     Attributes:
