@@ -38,7 +38,7 @@ FOLDED = 16
 
 STYLE = """
 .computebill{max-width:72em;line-height:1.4}
-div.computebill table{border-collapse:collapse;border:0;margin:.4em 0 1.2em;table-layout:auto;\
+div.computebill table{border-collapse:collapse;color:inherit;border:0;margin:.4em 0 1.2em;table-layout:auto;\
 width:auto;font-variant-numeric:tabular-nums}
 div.computebill caption,.computebill summary{font-weight:bold;text-align:left;padding:.3em 0;\
 color:inherit;caption-side:top}
@@ -100,10 +100,9 @@ def _table(table: Table, can_fold: bool) -> str:
     if table.show_header:
         cells = (_cell(column, column.header, "th") for column, _ in columns)
         head = f"<thead><tr>{''.join(cells)}</tr></thead>"
-    first = 1 if table.show_header else 0  # a column's cells begin with its heading
     rows = []
     for i, row in enumerate(table.rows):
-        cells = (_cell(column, found[first + i], "td") for column, found in columns)
+        cells = (_cell(column, found[i], "td") for column, found in columns)
         rows.append(f"<tr{_class(row.style)}>{''.join(cells)}</tr>")
     folds = can_fold and len(rows) >= FOLDED
     caption = "" if folds or not title else f"<caption>{title}</caption>"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 from measured_device import whole_bench
 from rich.console import Console
+from known import LLAMA_8B
 from results import EXAMPLES, HEADER, MEASURED, SWEEP
 
 import computebill as cb
@@ -18,8 +20,7 @@ from computebill.views import run as run_view
 HOSTILE = '<script>alert("1")</script>'
 RUN: dict[str, Any] = {"params": "7B", "tokens": "2T", "accelerator": "h100", "mfu": 0.4}
 RUN |= {"price": 2, "count": 8}
-CONFIG = EXAMPLES / "llama-3.1-8b.json"
-VOID = {"br"}
+CONFIG = LLAMA_8B
 
 
 class Reader(HTMLParser):
@@ -59,16 +60,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def made(kind: str, folder: Path) -> Any:
-    sweep, measured = folder / "s.toml", folder / "m.csv"
+    sweep, measured, config = (folder / name for name in ("s.toml", "m.csv", "config.json"))
+    config.write_text(json.dumps(CONFIG))
     sweep.write_text(SWEEP)
     measured.write_text(HEADER + MEASURED)
-    fit = {"model": str(CONFIG), "tokens": "1T", "accelerator": "h100", "global_batch": 512}
+    fit = {"model": str(config), "tokens": "1T", "accelerator": "h100", "global_batch": 512}
     fit |= {"sequence_length": 4096, "price": 2, "count": 32}
     makers = {
         "RunEstimate": lambda: cb.estimate_run(RUN, samples=64),
         "Plan": lambda: cb.plan(fit),
         "ModelCard": lambda: cb.describe_model(CONFIG),
-        "Utilisation": lambda: cb.utilisation("h100", tokens_per_second=9000, model=CONFIG),
+        "Utilisation": lambda: cb.utilisation(
+            CONFIG, speed=cb.Speed(tokens_per_second_per_gpu=9000), accelerator="h100"
+        ),
         "SpendEstimate": lambda: cb.compare_spend("openai-2024", samples=64),
         "SweepEstimate": lambda: cb.price_sweep(sweep, samples=64),
         "Score": lambda: cb.score_catalogue(pd.read_csv(EXAMPLES / "models.csv")),
