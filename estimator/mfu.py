@@ -15,7 +15,6 @@ import torch
 
 from computebill.kernels.flop import training_flop
 
-from .notebook import Shown
 from .accelerators import Accelerator, find_accelerator
 from .architectures import Architecture, read_architecture
 from .architectures.columns import columns
@@ -24,6 +23,7 @@ from .counting import CONVENTIONS, count_flop
 from .errors import RequestError, shown
 from .layout import RECOMPUTE, check_sequence_length
 from .model import default_sequence
+from .notebook import Shown
 
 if TYPE_CHECKING:
     import pandas as pd

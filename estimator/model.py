@@ -12,7 +12,6 @@ import torch
 from computebill.kernels import memory as kernel
 from computebill.kernels.operators import Groups, Operators
 
-from .notebook import Shown
 from .accelerators import Accelerator, find_accelerator
 from .architectures import Architecture, read_architecture
 from .architectures.columns import Columns, columns
@@ -33,6 +32,7 @@ from .layout import (
     layout_columns,
     recipe_columns,
 )
+from .notebook import Shown
 from .specfile import validate
 
 if TYPE_CHECKING:

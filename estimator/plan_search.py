@@ -15,7 +15,6 @@ import torch
 
 from computebill.kernels import search
 
-from .notebook import Shown
 from .accelerators import Accelerator, find_accelerator
 from .architectures import Architecture, read_architecture
 from .assumptions import given_inputs
@@ -26,6 +25,7 @@ from .generations import read_software
 from .grid import Grid
 from .layout import Layout, check_sequence_length
 from .model import GB, default_sequence, stage_bytes
+from .notebook import Shown
 from .plan_spec import PlanSpec, read_plan
 from .run import RunEstimate, estimate_run
 from .space import Space, make_space

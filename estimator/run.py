@@ -15,13 +15,13 @@ from torch import Tensor
 from computebill.kernels import cost, goodput, quantiles
 from computebill.kernels.flop import training_flop
 
-from .notebook import Shown
 from .accelerators import Accelerator, find_accelerator
 from .assumptions import Assumption
 from .draws import Columns, Method, Settings, settings
 from .errors import shown
 from .layout import Layout
 from .model import PARTS
+from .notebook import Shown
 from .prices import Commitment
 from .quantity import AtLeastOne, Number, Positive, Share
 from .run_inputs import gather_inputs

@@ -13,11 +13,11 @@ from torch import Tensor
 from computebill.kernels import quantiles
 from computebill.kernels.cost import SECONDS_PER_HOUR
 
-from .notebook import Shown
 from .assumptions import Assumption
 from .billing import Outcome, ProgrammeBill
 from .draws import Method, Settings, settings
 from .errors import RequestError
+from .notebook import Shown
 from .programme import (
     BASE_VARIANT,
     Change,

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from .notebook import Shown
 from .assumptions import Assumption, efficiency_assumptions, peak_assumption
 from .calibration import (
     Measurements,
@@ -29,6 +28,7 @@ from .efficiency import Fitted, read_profile, unbounded
 from .errors import RequestError
 from .measured import MeasuredRow, Skipped, read_measured
 from .model import stage_bytes
+from .notebook import Shown
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -17,7 +17,6 @@ from computebill.kernels.measure.matmul import Product, Search
 from computebill.kernels.measure.outcome import Skip
 from computebill.kernels.measure.step import Block, TrainingStep
 
-from ..notebook import Shown
 from ..accelerators import Accelerator
 from ..assumptions import (
     Assumption,
@@ -25,6 +24,7 @@ from ..assumptions import (
     memory_assumption,
     peak_assumption,
 )
+from ..notebook import Shown
 
 if TYPE_CHECKING:
     import pandas as pd

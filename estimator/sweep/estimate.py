@@ -14,10 +14,10 @@ from torch import Tensor
 
 from computebill.kernels.cost import SECONDS_PER_HOUR
 
-from ..notebook import Shown
 from ..assumptions import Assumption
 from ..draws import Method, Settings, settings
 from ..errors import RequestError
+from ..notebook import Shown
 from ..quantity import parse_number
 from ..summary import Collector, Distribution
 from .bills import KEYS, Fitting, GroupBill, SizeBill, figures, inputs, json_key
