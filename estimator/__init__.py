@@ -6,7 +6,10 @@ The names below are loaded when first used, so that ``import computebill`` is in
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
+
+from . import notebook as _notebook
 
 if TYPE_CHECKING:
     from .accelerators import Accelerator as Accelerator
@@ -27,8 +30,8 @@ if TYPE_CHECKING:
     from .mfu import utilisation as utilisation
     from .model import ModelCard as ModelCard
     from .model import describe_model as describe_model
-    from .plan import Plan as Plan
-    from .plan import plan as plan
+    from .plan_search import Plan as Plan
+    from .plan_search import plan as plan
     from .plan_spec import PlanSpec as PlanSpec
     from .programme import Programme as Programme
     from .programme import load_programme as load_programme
@@ -47,13 +50,17 @@ if TYPE_CHECKING:
     from .validation import calibrate as calibrate
     from .validation import validate as validate
 
+# Before torch is loaded, which reads it once: waiting threads that spin take the cores of a busy
+# machine from those that work. What was set already stands.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 _HOMES = {
     "Accelerator": "accelerators",
     "Architecture": "architectures",
     "Bench": "benchmark",
     "Layout": "layout",
     "ModelCard": "model",
-    "Plan": "plan",
+    "Plan": "plan_search",
     "PlanSpec": "plan_spec",
     "Programme": "programme",
     "RequestError": "errors",
@@ -75,7 +82,7 @@ _HOMES = {
     "list_accelerators": "accelerators",
     "load_programme": "programme",
     "load_sweep": "sweep",
-    "plan": "plan",
+    "plan": "plan_search",
     "price_sweep": "sweep",
     "read_architecture": "architectures",
     "score_catalogue": "catalogue",
@@ -89,6 +96,17 @@ _HOMES = {
 """Public names, and the module each lives in."""
 
 __all__ = list(_HOMES)
+
+
+def _views() -> Any:
+    return importlib.import_module(".views.notebook", __name__)
+
+
+# Here, as results do not import their views: imports point down.
+_notebook.tell_with(
+    html=lambda result: str(_views().html(result)),
+    line=lambda result: str(_views().line(result)),
+)
 
 
 def __getattr__(name: str) -> Any:

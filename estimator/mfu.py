@@ -23,6 +23,7 @@ from .counting import CONVENTIONS, count_flop
 from .errors import RequestError, shown
 from .layout import RECOMPUTE, check_sequence_length
 from .model import default_sequence
+from .notebook import Shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,8 +50,8 @@ class Speed:
     convention: str | None = None
 
 
-@dataclass(frozen=True)
-class Utilisation:
+@dataclass(frozen=True, repr=False)
+class Utilisation(Shown):
     """What ``utilisation`` finds.
 
     Attributes:

@@ -32,6 +32,7 @@ from .layout import (
     layout_columns,
     recipe_columns,
 )
+from .notebook import Shown
 from .specfile import validate
 
 if TYPE_CHECKING:
@@ -109,8 +110,8 @@ class MemoryUse:
         }
 
 
-@dataclass(frozen=True)
-class ModelCard:
+@dataclass(frozen=True, repr=False)
+class ModelCard(Shown):
     """What ``describe_model`` finds.
 
     Attributes:

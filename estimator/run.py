@@ -21,6 +21,7 @@ from .draws import Columns, Method, Settings, settings
 from .errors import shown
 from .layout import Layout
 from .model import PARTS
+from .notebook import Shown
 from .prices import Commitment
 from .quantity import AtLeastOne, Number, Positive, Share
 from .run_inputs import gather_inputs
@@ -176,8 +177,8 @@ class Density:
     probability: list[float]
 
 
-@dataclass(frozen=True)
-class RunEstimate:
+@dataclass(frozen=True, repr=False)
+class RunEstimate(Shown):
     """What ``estimate_run`` finds; figures that need what was not given are not known.
 
     Attributes:

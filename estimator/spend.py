@@ -17,6 +17,7 @@ from .assumptions import Assumption
 from .billing import Outcome, ProgrammeBill
 from .draws import Method, Settings, settings
 from .errors import RequestError
+from .notebook import Shown
 from .programme import (
     BASE_VARIANT,
     Change,
@@ -157,8 +158,8 @@ class Joint:
         return dict(self.__dict__)
 
 
-@dataclass(frozen=True)
-class SpendEstimate:
+@dataclass(frozen=True, repr=False)
+class SpendEstimate(Shown):
     """What ``compare_spend`` finds.
 
     Attributes:

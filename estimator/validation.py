@@ -28,6 +28,7 @@ from .efficiency import Fitted, read_profile, unbounded
 from .errors import RequestError
 from .measured import MeasuredRow, Skipped, read_measured
 from .model import stage_bytes
+from .notebook import Shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,8 +68,8 @@ class Metrics:
         return dict(vars(self))
 
 
-@dataclass(frozen=True)
-class Validation:
+@dataclass(frozen=True, repr=False)
+class Validation(Shown):
     """What ``validate`` finds.
 
     Attributes:

@@ -24,6 +24,7 @@ from ..assumptions import (
     memory_assumption,
     peak_assumption,
 )
+from ..notebook import Shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,8 +94,8 @@ class Change:
     measured: float
 
 
-@dataclass(frozen=True)
-class Bench:
+@dataclass(frozen=True, repr=False)
+class Bench(Shown):
     """What a benchmark found.
 
     Attributes:

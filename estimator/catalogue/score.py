@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from ..draws import choose_device
 from ..errors import RequestError, shown
+from ..notebook import Shown
 from .assumptions import assumptions
 from .batch import Counts, Settings, score_table
 from .cells import arrow_column
@@ -34,8 +35,8 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 
-@dataclass
-class Score(Counts):
+@dataclass(repr=False)
+class Score(Shown, Counts):
     """What came of a catalogue, besides its counts.
 
     Attributes:

@@ -63,9 +63,6 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; a request that cannot be met ends with its message and status 2."""
-        # Before torch is imported: waiting threads that spin take the cores of a busy machine
-        # from those that work, and a command takes four times as long.
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         with contextlib.suppress(ValueError):  # in another thread than the first
             # Asked to end, a command cleans up as after Ctrl-C: no half-written file is left.
             signal.signal(signal.SIGTERM, _end)

@@ -69,7 +69,7 @@ def command(
       --max-gpus 4096 --global-batch 2048 --objective cost --max-days 60
     """  # noqa: D301 -- click reads the backslash
     outputs.check()
-    from ..plan import plan
+    from ..plan_search import plan
     from ..plan_spec import plan_spec
 
     given = {name: value for name, value in fields.items() if value is not None}

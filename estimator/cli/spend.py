@@ -95,16 +95,13 @@ def command(
 
 def _tables(estimates: list[SpendEstimate]) -> Iterator[Any]:
     from ..elsewhere import shares_elsewhere
-    from ..programme import shipped_programmes
     from ..views import spend as view
 
     if len(estimates) == 1:
-        shipped = estimates[0].name in shipped_programmes()
-        yield from view.full(
-            estimates[0], shares_elsewhere() if shipped else (), narrow=is_narrow()
-        )
+        alone = estimates[0]
+        yield from view.full(alone, view.elsewhere_of(alone), narrow=is_narrow())
         return
-    yield view.comparison(estimates)
+    yield from view.comparison(estimates)
     yield view.followers(estimates)
     yield view.context(shares_elsewhere())
     yield "Runs, variants and what drives each share: computebill spend NAME"

@@ -13,6 +13,7 @@ from ..sensitivity import Swing
 from ..spend import Totals
 from ..summary import Distribution
 from ..views.text import (
+    beyond_spend,
     count,
     count_interval,
     energy,
@@ -30,7 +31,6 @@ from .axes import axis_of
 from .texts import brief
 
 MOST_ROWS = 10
-SMALLEST_EXCESS = 0.001
 YEAR = dt.timedelta(days=365)
 
 
@@ -107,13 +107,9 @@ def _spend_headline(answer: SpendAnswer) -> str:
 
 
 def _spend_notes(answer: SpendAnswer, published: Totals) -> list[str]:
-    totals, programme, notes = answer.totals, answer.loaded.programme, []
-    if totals.excess >= SMALLEST_EXCESS:
-        left_out = "; these draws are left out" if programme.assumptions.within_spend else ""
-        notes.append(
-            f"In {percent(totals.excess)} of the draws the final runs cost more than all R&D "
-            f"compute, so the assumptions cannot all hold there{left_out}."
-        )
+    totals, programme = answer.totals, answer.loaded.programme
+    told = beyond_spend(totals.excess, programme.assumptions.within_spend)
+    notes = [] if told is None else [told]
     if totals is not published:
         notes.append(f"Before anything was moved: {percent_interval(published.final_share)}.")
     notes.append(_precision(answer.chosen.samples, totals.final_share, "the share"))

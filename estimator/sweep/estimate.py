@@ -17,6 +17,7 @@ from computebill.kernels.cost import SECONDS_PER_HOUR
 from ..assumptions import Assumption
 from ..draws import Method, Settings, settings
 from ..errors import RequestError
+from ..notebook import Shown
 from ..quantity import parse_number
 from ..summary import Collector, Distribution
 from .bills import KEYS, Fitting, GroupBill, SizeBill, figures, inputs, json_key
@@ -42,8 +43,8 @@ BASES = {"cost_usd": "cloud", "gpu_hours": "gpu_hours"}
 """What a share may be of, and the figure it is made from."""
 
 
-@dataclass(frozen=True)
-class SweepEstimate:
+@dataclass(frozen=True, repr=False)
+class SweepEstimate(Shown):
     """What ``price_sweep`` finds.
 
     Attributes:

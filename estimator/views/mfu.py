@@ -13,12 +13,23 @@ from .model import CONVENTION_TEXT
 from .text import count, flop, percent
 
 
-def full(found: Utilisation) -> Iterator[RenderableType]:
-    """One row a convention."""
+def brief(found: Utilisation) -> str:
+    """Return the utilisation under every convention, in one line."""
+    shares = {name: found.share(value) for name, value in found.flop_per_token.items()}
+    told = [f"{name} {percent(share)}" for name, share in shares.items() if share is not None]
+    return "; ".join([_title(found), *told])
+
+
+def _title(found: Utilisation) -> str:
     speed = count(found.tokens_per_second_per_gpu)
     where = f"{found.accelerator.title}, {flop(found.peak_flop_per_s)} FLOP/s {found.precision}"
     at = f" at {found.sequence:,} tokens" if found.sequence else ""
-    table = tables.table(f"{speed} tokens per second and GPU{at}, {where}")
+    return f"{speed} tokens per second and GPU{at}, {where}"
+
+
+def full(found: Utilisation) -> Iterator[RenderableType]:
+    """One row a convention."""
+    table = tables.table(_title(found))
     table.add_column("convention")
     table.add_column("FLOP per token", justify="right")
     table.add_column("utilisation", justify="right")

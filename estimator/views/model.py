@@ -39,9 +39,20 @@ def full(card: ModelCard) -> Iterator[RenderableType]:
         yield Text(f"Note: {note}")
 
 
-def _shape(card: ModelCard) -> Table:
+def brief(card: ModelCard) -> str:
+    """Return what it is and how large, in one line."""
+    found = card.to_dict()
+    sizes = f"Parameters {short(found['params'])}; Layers {found['layers']:,}"
+    return f"{_title(card)}; {sizes}; Sequence length {card.sequence:,}"
+
+
+def _title(card: ModelCard) -> str:
     family = FAMILIES[card.architecture.model_type]
-    table = tables.table(f"{card.architecture.model_type} (as {family.title})")
+    return f"{card.architecture.model_type} (as {family.title})"
+
+
+def _shape(card: ModelCard) -> Table:
+    table = tables.table(_title(card))
     table.show_header = False
     table.add_column("")
     table.add_column("", justify="right")

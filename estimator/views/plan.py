@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from rich.console import RenderableType
 from rich.table import Table
 
-from ..plan import OBJECTIVES, Candidate, Plan
+from ..plan_search import OBJECTIVES, Candidate, Plan
 from . import tables
 from .text import (
     count_interval,
@@ -62,10 +62,20 @@ def where(one: Candidate) -> str:
     return f"{one.layout.accelerators:,} x {one.accelerator.name}, {one.precision}"
 
 
-def _best(found: Plan) -> Table:
+def brief(found: Plan) -> str:
+    """Return the best layout and its days, in one line."""
+    days = count_interval(found.estimate.rows["days"])
+    return f"{_title(found)}; {described(found.best)}; Days {days}"
+
+
+def _title(found: Plan) -> str:
     least = {"time": "Fastest", "cost": "Cheapest", "energy": "Least energy"}
     name = "" if found.spec.name == "plan" else f"{found.spec.name}. "
-    table = tables.table(f"{name}{least[found.spec.objective]}: {where(found.best)}")
+    return f"{name}{least[found.spec.objective]}: {where(found.best)}"
+
+
+def _best(found: Plan) -> Table:
+    table = tables.table(_title(found))
     table.add_column("")
     table.add_column("median (5th–95th percentile)", justify="right")
     rows = found.estimate.rows

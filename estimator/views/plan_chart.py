@@ -8,7 +8,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from ..plan import Plan
+from ..plan_search import Plan
 from .charts import styled
 from .plan import described, where
 

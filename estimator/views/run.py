@@ -41,6 +41,9 @@ ROWS: tuple[tuple[str, str, Callable[[Distribution], str], str], ...] = (
     ("Carbon", "carbon_t", count_interval, " t CO2e"),
 )
 
+BRIEF = ("flop", "gpu_hours", "days", "cloud")
+"""Rows that one line tells."""
+
 
 def full(estimate: RunEstimate) -> Iterator[RenderableType]:
     """The answer, then every assumption with its source."""
@@ -52,11 +55,25 @@ def full(estimate: RunEstimate) -> Iterator[RenderableType]:
     yield _assumptions(estimate)
 
 
-def _answer(estimate: RunEstimate) -> Table:
+def brief(estimate: RunEstimate) -> str:
+    """Return what it takes and costs, in one line."""
+    told = [
+        f"{label} {write(estimate.rows[key])}{unit}"
+        for label, key, write, unit in ROWS
+        if key in BRIEF and estimate.rows[key].is_known
+    ]
+    return "; ".join([_title(estimate), *told])
+
+
+def _title(estimate: RunEstimate) -> str:
     name = "" if estimate.spec.name == "run" else f"{estimate.spec.name}: "
     count = estimate.spec.count
     on = f"{count.text} x {estimate.accelerator.title}" if count else estimate.accelerator.title
-    table = tables.table(f"{name}{on}")
+    return f"{name}{on}"
+
+
+def _answer(estimate: RunEstimate) -> Table:
+    table = tables.table(_title(estimate))
     table.add_column("")
     table.add_column("median (5th–95th percentile)", justify="right")
     for label, key, write, unit in ROWS:

@@ -8,10 +8,12 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ..elsewhere import ShareElsewhere
+from ..elsewhere import ShareElsewhere, shares_elsewhere
+from ..programme import shipped_programmes
 from ..spend import SKIPPED, SpendEstimate, VariantTotals
 from . import tables
 from .text import (
+    beyond_spend,
     count_interval,
     flop_interval,
     money,
@@ -22,7 +24,6 @@ from .text import (
 )
 
 MOST_DRIVERS = 6
-SMALLEST_EXCESS = 0.001
 FOLLOWER_STEPS = (0.0, 0.25, 0.5, 0.75, 1.0)
 LABELS = {
     "rnd_compute_usd": "R&D compute, as reported",
@@ -32,8 +33,8 @@ LABELS = {
 }
 
 
-def comparison(estimates: Sequence[SpendEstimate]) -> Table:
-    """Several programmes side by side, one a row."""
+def comparison(estimates: Sequence[SpendEstimate]) -> Iterator[RenderableType]:
+    """Several programmes side by side, one a row, and which of them cannot hold together."""
     variants = dict.fromkeys(estimate.variant for estimate in estimates)
     table = tables.table(
         f"Final training runs against R&D compute, {', '.join(variants)}; "
@@ -50,7 +51,14 @@ def comparison(estimates: Sequence[SpendEstimate]) -> Table:
             Text(percent_interval(totals.final_share), style="bold"),
             money_interval(totals.exploration_usd),
         )
-    return table
+    yield table
+    for estimate in estimates:
+        yield from _warnings(estimate, f"{estimate.programme.title}: ")
+
+
+def elsewhere_of(estimate: SpendEstimate) -> Sequence[ShareElsewhere]:
+    """Return the shares to set beside one programme: none where it is of one's own."""
+    return shares_elsewhere() if estimate.name in shipped_programmes() else ()
 
 
 def full(
@@ -68,6 +76,16 @@ def full(
     yield followers([estimate])
     if elsewhere:
         yield context(elsewhere)
+
+
+def brief(estimate: SpendEstimate) -> str:
+    """Return the share of final runs, in one line."""
+    totals = estimate.totals
+    return (
+        f"{estimate.programme.title}, {estimate.variant}; "
+        f"Final runs {money_interval(totals.final_runs_usd)}; "
+        f"Final share of R&D compute {percent_interval(totals.final_share)}"
+    )
 
 
 def scenarios(estimates: Sequence[SpendEstimate]) -> Table:
@@ -144,16 +162,10 @@ def _runs(estimate: SpendEstimate, narrow: bool) -> Table:
     return table
 
 
-def _warnings(estimate: SpendEstimate) -> Iterator[Text]:
-    if estimate.totals.excess < SMALLEST_EXCESS:
-        return
-    left_out = estimate.programme.assumptions.within_spend
-    yield Text(
-        f"In {percent(estimate.totals.excess)} of the draws the final runs cost more than all R&D "
-        "compute, so the assumptions cannot all hold there"
-        + ("; these draws are left out." if left_out else "."),
-        style="yellow",
-    )
+def _warnings(estimate: SpendEstimate, whose: str = "") -> Iterator[Text]:
+    told = beyond_spend(estimate.totals.excess, estimate.programme.assumptions.within_spend)
+    if told is not None:
+        yield Text(f"{whose}{told}", style="yellow")
 
 
 def _variants(variants: Sequence[VariantTotals]) -> Table:

@@ -10,6 +10,8 @@ from ..summary import Distribution
 UNKNOWN = "–"
 WIDE = 100.0
 """Bounds further apart have a unit each."""
+SMALLEST_EXCESS = 0.001
+"""Share of draws beyond the spend from which on it is told."""
 _SCALES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 
 _ENERGIES = ((1e6, "TWh"), (1e3, "GWh"), (1.0, "MWh"), (1e-3, "kWh"))
@@ -108,6 +110,21 @@ def flop_interval(value: Distribution) -> str:
         return UNKNOWN
     middle = flop(value.p50)
     return f"{middle}{_bounds(value, 10.0 ** int(middle.partition('e')[2]))}"
+
+
+def beyond_spend(excess: float, is_left_out: bool = False) -> str | None:
+    """Tell of draws in which the final runs cost more than all R&D compute; None of too few.
+
+    Args:
+        excess: their share of all draws.
+        is_left_out: whether the result leaves them out.
+    """
+    if excess < SMALLEST_EXCESS:
+        return None
+    return (
+        f"In {percent(excess)} of the draws the final runs cost more than all R&D compute: the "
+        f"assumptions cannot all hold there{'; these draws are left out' * is_left_out}."
+    )
 
 
 def monte_carlo(value: Distribution) -> str:

@@ -25,6 +25,15 @@ def full(found: Validation) -> Iterator[RenderableType]:
         yield _skipped(found)
 
 
+def brief(found: Validation) -> str:
+    """Return how far off all rows are, in one line."""
+    each = found.metrics()
+    return (
+        f"{each.rows:,} rows; Error of a step's time: median {_percent(each.median_ape)}, "
+        f"mean {_percent(each.mape)}, bias {_percent(each.bias)}"
+    )
+
+
 def _by(found: Validation, key: str) -> Table:
     table = tables.table(f"Error of a step's time, by {key}; one line: FLOP / (peak x utilisation)")
     table.add_column(key)

@@ -20,7 +20,7 @@ from computebill.grid import Grid
 from computebill.kernels import search
 from computebill.layout import check_layout
 from computebill.model import stage_bytes
-from computebill.plan import FITS, Plan, plan
+from computebill.plan_search import FITS, Plan, plan
 from computebill.plan_spec import PlanSpec
 from computebill.space import Space, make_space
 from computebill.timing import estimate_step

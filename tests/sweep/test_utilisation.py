@@ -14,7 +14,7 @@ from scipy.interpolate import RegularGridInterpolator
 from computebill.accelerators import find_accelerator
 from computebill.efficiency import read_profile
 from computebill.generations import read_software
-from computebill.plan import plan
+from computebill.plan_search import plan
 from computebill.sweep.shapes import architecture_of, shape_of
 from computebill.sweep.utilisation import Utilisation, bilinear, practice
 

@@ -69,7 +69,7 @@ def test_a_run_that_does_not_count_is_marked(
 
 
 def test_programmes_side_by_side(lab: SpendEstimate) -> None:
-    found = printed([spend_view.comparison([lab, lab]), spend_view.followers([lab])])
+    found = printed([*spend_view.comparison([lab, lab]), spend_view.followers([lab])])
     assert found.count("Lab, 2024") == 2
     assert found.count("$1.00 B") >= 3
 
@@ -101,3 +101,17 @@ def test_every_assumption_stands_with_its_source() -> None:
 def test_narrow_terminals_are_served(lab: SpendEstimate, width: int) -> None:
     found = printed(spend_view.full(lab, shares_elsewhere()), width)
     assert max(map(len, found.splitlines())) <= width
+
+
+def test_what_cannot_hold_together_is_told_in_the_comparison_too(
+    programme: Callable[[], Data], write_programme: Callable[[Data], Path], lab: SpendEstimate
+) -> None:
+    data = programme()
+    data["title"] = "Typo, 2024"
+    data["runs"][0]["flop"] = 1e29
+    beyond = compare_spend(write_programme(data), samples=64)
+    told = "In 100 % of the draws the final runs cost more than all R&D compute: the assumptions"
+    found = printed(spend_view.comparison([lab, beyond]))
+    assert f"Typo, 2024: {told} cannot all hold there." in found
+    assert found.count("of the draws") == 1
+    assert told in printed(spend_view.full(beyond, ()))

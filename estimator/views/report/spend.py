@@ -11,6 +11,7 @@ import altair as alt
 from ...elsewhere import shares_elsewhere
 from ...programme import shipped_programmes
 from ..text import (
+    beyond_spend,
     count_interval,
     flop_interval,
     money,
@@ -37,7 +38,6 @@ MOST_RUNS = 24
 MOST_SHARE = 2.0
 """Where an axis of shares ends at the latest."""
 RUNS_APART = 5
-SMALLEST_EXCESS = 0.001
 SMALLEST_PART = 0.001
 TOTALS = ("final_share", "final_runs_usd", "exploration_usd", "rnd_compute_usd")
 
@@ -127,13 +127,8 @@ def _told_apart(results: Sequence[Result]) -> list[Result]:
 
 
 def _notes(result: Result) -> list[str]:
-    excess = result["probability_final_exceeds_rnd"]
-    if excess < SMALLEST_EXCESS:
-        return []
-    return [
-        f"In {percent(excess)} of the draws the final runs cost more than all R&D compute: the "
-        "assumptions cannot all hold there."
-    ]
+    told = beyond_spend(result["probability_final_exceeds_rnd"])
+    return [] if told is None else [told]
 
 
 def _shares(results: Sequence[Result]) -> Chart:

@@ -25,6 +25,7 @@ from .generations import read_software
 from .grid import Grid
 from .layout import Layout, check_sequence_length
 from .model import GB, default_sequence, stage_bytes
+from .notebook import Shown
 from .plan_spec import PlanSpec, read_plan
 from .run import RunEstimate, estimate_run
 from .space import Space, make_space
@@ -93,8 +94,8 @@ class Candidate:
         }
 
 
-@dataclass(frozen=True)
-class Plan:
+@dataclass(frozen=True, repr=False)
+class Plan(Shown):
     """What ``plan`` finds.
 
     Attributes:
