@@ -34,7 +34,9 @@ KEYS = frozenset({"p5", "p10", "p50", "p90", "p95", "low", "high", "mean", "sd",
 """Of a distribution's table."""
 
 _NUMBER = re.compile(r"([+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([KMBTkmbt%]?)")
-_COMMAS = re.compile(r"([+-]?\d{1,40}(?:,\d{1,40})+(?:\.\d{1,40})?(?:[eE][+-]?\d{1,3})?)\s*([KMBTkmbt%]?)")
+_COMMAS = re.compile(
+    r"([+-]?\d{1,40}(?:,\d{1,40})+(?:\.\d{1,40})?(?:[eE][+-]?\d{1,3})?)\s*([KMBTkmbt%]?)"
+)
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?")
 _STANDARD = NormalDist()
 

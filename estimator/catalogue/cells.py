@@ -377,7 +377,8 @@ def days_come_first(columns: Iterable[pa.Array]) -> bool | None:
     for column in columns:
         if not is_text(column.type):
             continue
-        found = map(_SLASHED.match, pc.utf8_trim_whitespace(column.unique().drop_null()).to_pylist())
+        texts = pc.utf8_trim_whitespace(column.unique().drop_null()).to_pylist()
+        found = map(_SLASHED.match, texts)
         numbers = [(int(each[1]), int(each[2])) for each in found if each]
         proofs |= {day > MONTHS for day, month in numbers if (day > MONTHS) != (month > MONTHS)}
     return proofs.pop() if len(proofs) == 1 else None

@@ -202,7 +202,13 @@ def test_a_decimal_comma_is_read_as_a_point(
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("7,3", 7.3), ("1,234", 1.234), ("72,75B", 72.75e9), ("1.234,5", 1234.5), ("1,234,567", 1234567)],
+    [
+        ("7,3", 7.3),
+        ("1,234", 1.234),
+        ("72,75B", 72.75e9),
+        ("1.234,5", 1234.5),
+        ("1,234,567", 1234567),
+    ],
 )
 def test_where_semicolons_divide_a_comma_is_a_decimal_one(text: str, value: float) -> None:
     found = read_numbers(pa.array([text]), style=Style(comma=True))

@@ -256,7 +256,11 @@ def test_dates_do_not_hang_on_the_batch_they_came_in(
 ) -> None:
     """What proves the order comes after all that it decides, batches and row groups later."""
     frame = pd.DataFrame(
-        {"Model": [f"m{i}" for i in range(40)], "FLOP": "1e24", "Date": ["03/04/2023"] * 39 + [proof]},
+        {
+            "Model": [f"m{i}" for i in range(40)],
+            "FLOP": "1e24",
+            "Date": ["03/04/2023"] * 39 + [proof],
+        },
         dtype="string",
     )
     source = tmp_path / name
