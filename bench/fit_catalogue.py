@@ -25,16 +25,25 @@ def main(path: str) -> None:
         return read_numbers(arrow_column(frame[found[name].heading]), found[name].factor).values
 
     flop, params, tokens = (np.log10(numbers(name)) for name in ("flop", "params", "tokens"))
+    def text(name: str) -> pd.Series:
+        return frame[found[name].heading].fillna("").str.lower()
+
     epochs = np.nan_to_num(numbers("epochs"), nan=1.0)
     days = read_days(arrow_column(frame[found["date"].heading])).values
     year = years_of(days)
-    domain = frame[found["domain"].heading].fillna("").str.lower()
+    domain = text("domain")
     first = domain.str.split(",").str[0].str.strip()
     language = domain.str.contains("language").to_numpy()
     off = np.log10(6) + params + tokens + np.log10(epochs) - flop
     known = np.isfinite(off)
     recent = known & (year > 0)  # before 2020 sizes are of words and epochs are not told
-    for name, rows in (("language", recent & language), ("other", recent & ~language)):
+    # The size is the run's own tokens where it is of language alone, nothing was there before, and
+    # somebody counted epochs; other sizes are of words, images, a part of the data, or a tune's.
+    base, told = (text(name) for name in ("base_model", "confidence"))
+    stated = recent & (domain.str.strip() == "language").to_numpy() & (base == "").to_numpy()
+    stated &= (told == "confident").to_numpy() & np.isfinite(numbers("epochs"))
+    products = {"language": recent & language, "tokens": stated, "other": recent & ~language}
+    for name, rows in products.items():
         low, middle, high = np.quantile(off[rows], [0.05, 0.5, 0.95])
         print(f"[product.{name}]  # {rows.sum()} rows\nlow = {low:.3f}\nmiddle = {middle:.3f}")
         print(f"high = {high:.3f}")

@@ -65,7 +65,7 @@ def flop_of(row: pd.Series, part: Chip, year: float) -> Figure:
     params = row.params_active if row.params_active > 0 else row.params
     tokens = row.tokens * (row.epochs if row.epochs > 0 else 1.0)
     if params * tokens > 0:
-        spread = table["product"]["language" if "language" in row.domain.lower() else "other"]
+        spread = table["product"]["tokens"]
         low, middle, high = (spread[key] * math.log(10) for key in ("low", "middle", "high"))
         return 6 * params * tokens * math.exp(-middle), high - middle, middle - low
     hours = listed_hours(row)
@@ -173,18 +173,15 @@ def by_columns(frame: pd.DataFrame) -> pd.DataFrame:
     hours = rows["chip_hours"].where(has_hours, rows["quantity"] * rows["hours"])
     hours_wide = pd.Series(np.where(has_hours, math.log(1.1), math.log(1.5)))
     params = rows["params_active"].where(rows["params_active"] > 0, rows["params"])
-    language = rows["domain"].str.lower().str.contains("language")
-    spread = {
-        key: pd.Series(
-            np.where(language, table["product"]["language"][key], table["product"]["other"][key])
-            * ln10
-        )
-        for key in ("low", "middle", "high")
-    }
+    spread = {key: table["product"]["tokens"][key] * ln10 for key in ("low", "middle", "high")}
     product = 6 * params * rows["tokens"] * rows["epochs"].fillna(1.0) * np.exp(-spread["middle"])
+    low, high = (
+        pd.Series(wide, index=rows.index)
+        for wide in (spread["high"] - spread["middle"], spread["middle"] - spread["low"])
+    )
     ways = [
         (rows["flop"], listed, listed),
-        (product, spread["high"] - spread["middle"], spread["middle"] - spread["low"]),
+        (product, low, high),
         (
             hours * HOUR * rows["peak"] * share,
             np.hypot(hours_wide, share_low),

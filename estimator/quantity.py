@@ -34,6 +34,10 @@ KEYS = frozenset({"p5", "p10", "p50", "p90", "p95", "low", "high", "mean", "sd",
 """Of a distribution's table."""
 
 _NUMBER = re.compile(r"([+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([KMBTkmbt%]?)")
+_COMMAS = re.compile(
+    r"([+-]?\d{1,40}(?:,\d{1,40})+(?:\.\d{1,40})?(?:[eE][+-]?\d{1,3})?)\s*([KMBTkmbt%]?)"
+)
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?")
 _STANDARD = NormalDist()
 
 
@@ -138,7 +142,8 @@ def parse_number(value: object) -> float:
     if isinstance(value, str):
         match = _NUMBER.fullmatch(value.strip())
         if match is None:
-            raise ValueError(f"got {shown(value)}; allowed: a number such as 3.0, 15.6e12 or 405B")
+            allowed = f"allowed: a number such as 3.0, 15.6e12 or 405B{_respelt(value.strip())}"
+            raise ValueError(f"got {shown(value)}; {allowed}")
         number = float(match[1].replace("_", "")) * SUFFIXES.get(match[2].upper(), 1.0)
     else:
         try:
@@ -150,6 +155,23 @@ def parse_number(value: object) -> float:
             f"got {shown(value)}; allowed: a finite number, of {SMALLEST:g} to {LARGEST:g} or zero"
         )
     return number
+
+
+def _respelt(text: str) -> str:
+    """Return how a number with commas may be written, for a message; empty for anything else.
+
+    A comma is a decimal one to some and divides thousands to others, so none is guessed at.
+    """
+    found = _COMMAS.fullmatch(text)
+    if found is None:
+        return ""
+    number, unit = found[1], found[2]
+    ways = []
+    if _THOUSANDS.fullmatch(number):
+        ways.append(number.replace(",", ""))
+    if number.count(",") == 1 and "." not in number:
+        ways.append(number.replace(",", "."))
+    return f"; write {' or '.join(each + unit for each in ways)}" if ways else ""
 
 
 def parse_quantity(

@@ -28,7 +28,7 @@ def _flop() -> Iterator[Assumption]:
         yield _factor(f"listed FLOP, confidence {name}", factor, table["confidence"]["source"])
     for name, each in table["product"].items():
         low, middle, high = (10 ** each[key] for key in ("low", "middle", "high"))
-        what = "language" if name == "language" else "other domains"
+        what = {"tokens": "sizes in tokens", "other": "other domains"}.get(name, name)
         text = f"{_short(middle)} times ({_short(low)}–{_short(high)})"
         yield Assumption(f"6 N D over listed FLOP, {what}", text, table["fitted"])
     ways = dict(zip(("with_size", "by_date"), WAYS[4:6], strict=True))

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from ..errors import RequestError, one_line
-from .cells import Texts, arrow_column
+from .cells import Style, Texts, arrow_column
 from .headers import Column, HeadingsError, find_columns
 from .read import Batch
 from .rows import DERIVED, Found, check_columns, score_rows
@@ -53,6 +54,7 @@ class Counts:
         rows_rejected: the others, and lines that are no rows.
         ways: rows by the way in which a figure was found, by figure.
         reasons: rejected rows by reason.
+        remarks: scored rows by what to know of them.
     """
 
     rows_scored: int = 0
@@ -61,6 +63,7 @@ class Counts:
         default_factory=lambda: {name: Counter() for name in DERIVED}
     )
     reasons: Counter[str] = field(default_factory=Counter)
+    remarks: Counter[str] = field(default_factory=Counter)
 
     @property
     def rows_in(self) -> int:
@@ -69,7 +72,7 @@ class Counts:
 
     def to_json(self) -> str:
         """Return the counts as a text."""
-        names = ("rows_scored", "rows_rejected", "ways", "reasons")
+        names = ("rows_scored", "rows_rejected", "ways", "reasons", "remarks")
         return json.dumps({name: getattr(self, name) for name in names})
 
     @classmethod
@@ -77,7 +80,8 @@ class Counts:
         """Read what `to_json` wrote."""
         told = json.loads(text)
         ways = {figure: Counter(counted) for figure, counted in told["ways"].items()}
-        return Counts(told["rows_scored"], told["rows_rejected"], ways, Counter(told["reasons"]))
+        reasons, remarks = Counter(told["reasons"]), Counter(told.get("remarks", {}))
+        return Counts(told["rows_scored"], told["rows_rejected"], ways, reasons, remarks)
 
     def add(self, other: Counts) -> None:
         """Add another's."""
@@ -86,6 +90,7 @@ class Counts:
         for name, ways in other.ways.items():
             self.ways[name].update(ways)
         self.reasons.update(other.reasons)
+        self.remarks.update(other.remarks)
 
 
 @dataclass
@@ -114,7 +119,7 @@ def score_batch(batch: Batch, settings: Settings) -> Scored:
     table, columns = batch.table, {}
     if len(table):
         try:
-            columns = _columns_of(batch, settings)
+            columns = columns_of(batch, settings)
         except HeadingsError as error:
             raise HeadingsError(f"{batch.file}: {error.field}", error.problem) from None
     found = score_table(table, columns, settings, table.column_names)
@@ -131,14 +136,39 @@ def score_batch(batch: Batch, settings: Settings) -> Scored:
     return found
 
 
-def _columns_of(batch: Batch, settings: Settings) -> dict[str, Column]:
+def columns_of(batch: Batch, settings: Settings) -> dict[str, Column]:
+    """Return the columns of a batch's fields, with how their cells are written.
+
+    Raises:
+        HeadingsError: where the headings say nothing of models.
+    """
     names, mapping = batch.table.column_names, settings.mapping
     if not batch.is_first:  # rows of JSON need not all have every key
         mapping = {name: heading for name, heading in mapping.items() if heading in names}
     columns = find_columns(names, mapping)
     if batch.is_first:
         check_columns(columns, names)
-    return columns
+    return with_style(columns, comma=batch.comma, day_first=batch.day_first)
+
+
+def with_style(
+    columns: Mapping[str, Column],
+    *,
+    comma: bool = False,
+    day_first: Callable[[str], bool | None] | None = None,
+) -> dict[str, Column]:
+    """Return columns with how their cells are written.
+
+    Args:
+        columns: by field.
+        comma: whether commas in numbers are decimal ones.
+        day_first: tells of a heading whether its dates begin with the day.
+    """
+    found = {name: each._replace(style=Style(comma)) for name, each in columns.items()}
+    if "date" in found and day_first is not None:
+        asked = partial(day_first, found["date"].heading)
+        found["date"] = found["date"]._replace(style=Style(comma, asked))
+    return found
 
 
 def _free(name: str, taken: Sequence[str]) -> str:
@@ -228,6 +258,7 @@ class _Scorer:
             len(rejects),
             {name: _counted(ways, found.known) for name, ways in found.ways.items()},
             Counter(reasons),
+            _remarked(found),
         )
         return Scored(scored, rejects, counts)
 
@@ -237,6 +268,13 @@ class _Scorer:
             own = _free(name, self.headings)
             table = table.append_column(own, pa.array(column, pa.string()))
         return table
+
+
+def _remarked(found: Found) -> Counter[str]:
+    if not any(found.remarks.values):
+        return Counter()
+    counted = _counted(found.remarks, found.known)
+    return Counter({text: rows for text, rows in counted.items() if text in found.remarks.values})
 
 
 def _counted(ways: Texts, known: np.ndarray) -> Counter[str]:

@@ -10,7 +10,7 @@ import json
 import math
 import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..cost_method import DAYS_PER_YEAR
-from ..quantity import parse_number
+from ..quantity import number_text, parse_number
 
 MISSING = frozenset({"", "-", "–", "?", "n/a", "na", "nan", "none", "null", "unknown", "tbd"})
 """Cells that say nothing."""
@@ -29,6 +29,7 @@ LARGEST = 1e40
 """Of any number in a catalogue: the largest runs are at some 1e27 FLOP."""
 
 NO_DAY = np.datetime64("NaT", "D")
+MONTHS = 12
 ORIGIN = np.datetime64("2020-01-01", "D")
 """Of years in lines and trends."""
 
@@ -38,9 +39,33 @@ PLAIN = r"^[+-]?([0-9]{1,40}\.?[0-9]{0,20}|\.[0-9]{1,20})([eE][+-]?[0-9]{1,2})?$
 _SPREADSHEET = np.datetime64("1899-12-30", "D")
 """Day 0 of Excel's."""
 
-_THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
+_THOUSANDS = re.compile(r"([+-]?\d{1,3}(?:,\d{3})+(?:\.\d+)?)\s*([KMBT%]?)", re.I)
+_DOTTED = re.compile(r"([+-]?\d{1,3}(?:\.\d{3})+)(?:,(\d+))?\s*([KMBT%]?)", re.I)
+_COMMA = re.compile(r"([+-]?\d+),(\d+)((?:E[+-]?\d+)?\s*[KMBT%]?)", re.I)
+_SCALES = {"thousand": "K", "million": "M", "mn": "M", "billion": "B", "bn": "B", "mrd": "B"}
+_SCALES |= {"trillion": "T", "tn": "T"}
+_SCALE = re.compile(rf"\s*\b({'|'.join(_SCALES)})s?$|(?<=\d)({'|'.join(_SCALES)})$", re.I)
+_LISTS = (re.compile(r"\s*[;/]\s*|,\s+"), re.compile(r"\s*[,;/]\s*"))
+_SLASHED = re.compile(r"(\d{1,2})[/-](\d{1,2})[/-]\d{4}(?!\d)")
+_POINTED = re.compile(r"(\d{1,2})\.(\d{1,2})\.\d{4}(?!\d)")
 _WORDS = re.compile(r"\s*(flop|flops|tokens|parameters|params|hours|usd|gpus|chips|x)\s*$", re.I)
 _BETWEEN = re.compile(r"\s*(?:–|—|\bto\b|\.\.|~)\s*|(?<=[\dKMBTkmbt])\s*-\s*(?=\d)")
+
+
+class Style(NamedTuple):
+    """How a column's cells are written.
+
+    Attributes:
+        comma: whether a comma is a decimal one, as where cells are divided by semicolons.
+        day_first: tells whether dates such as 03/04/2023 begin with the day; None where nothing
+            tells. Asked where a column has such a date.
+    """
+
+    comma: bool = False
+    day_first: Callable[[], bool | None] | None = None
+
+
+USUAL = Style()
 
 
 class Texts(NamedTuple):
@@ -155,7 +180,7 @@ def _different(texts: pa.Array) -> tuple[np.ndarray, list[str]]:
     return codes.to_numpy(zero_copy_only=False), found.dictionary.to_pylist()
 
 
-def read_numbers(column: pa.Array, factor: float = 1.0) -> Numbers:
+def read_numbers(column: pa.Array, factor: float = 1.0, style: Style = USUAL) -> Numbers:
     """Read a column of numbers.
 
     Zero stands for nothing: in catalogues it is what was not filled.
@@ -163,13 +188,14 @@ def read_numbers(column: pa.Array, factor: float = 1.0) -> Numbers:
     Args:
         column: numbers, or texts of them.
         factor: to the field's unit.
+        style: how they are written.
     """
     if _is_number(column.type):
         read, odd = _values(column), None
     elif is_text(column.type):
-        read, odd = _read_column(pc.utf8_trim_whitespace(column))
+        read, odd = _read_column(pc.utf8_trim_whitespace(column), style.comma)
     else:  # days are no numbers
-        read, odd = _read_column(column.cast(pa.string()))
+        read, odd = _read_column(column.cast(pa.string()), style.comma)
     with np.errstate(invalid="ignore", over="ignore"):
         values = read * factor
         problems = {
@@ -192,7 +218,7 @@ def _values(column: pa.Array) -> np.ndarray:
     return np.asarray(found, dtype=np.float64)
 
 
-def _read_column(texts: pa.Array) -> tuple[np.ndarray, Texts | None]:
+def _read_column(texts: pa.Array, comma: bool) -> tuple[np.ndarray, Texts | None]:
     """Return texts' numbers, and what was made of those that are no plain ones."""
     is_plain = pc.match_substring_regex(texts, PLAIN)
     values = _values(pc.if_else(is_plain, texts, None))
@@ -201,7 +227,7 @@ def _read_column(texts: pa.Array) -> tuple[np.ndarray, Texts | None]:
     if not len(rows):
         return values, None
     codes, different = _different(texts.take(pa.array(rows)))
-    read = [_read(text) for text in different]
+    read = [_read(text, comma) for text in different]
     values = values.copy()
     values[rows] = np.array([value for value, _ in read])[codes]
     told = np.zeros(len(values), dtype=np.int64)
@@ -217,7 +243,7 @@ def _joined_notes(one: Texts | None, other: Texts) -> Texts:
     return Texts(codes, [*one.values, *other.values])
 
 
-def _read(text: str) -> tuple[float, str]:
+def _read(text: str, comma: bool = False) -> tuple[float, str]:
     """Return a cell's number, and what was made of it or why it is of no use."""
     if text.lower() in MISSING:
         return math.nan, ""
@@ -226,28 +252,64 @@ def _read(text: str) -> tuple[float, str]:
         return float(plain), ""
     except ValueError:
         pass
-    if _THOUSANDS.fullmatch(plain):
-        return float(plain.replace(",", "")), ""
-    worded = _WORDS.sub("", plain)
+    worded = _WORDS.sub("", plain).lstrip("~≈<>=").strip()
+    number = _SCALE.sub(lambda found: _SCALES[(found[1] or found[2]).lower()], worded)
     try:
-        return parse_number(worded.lstrip("~≈<>=").strip()), ""
+        return parse_number(number), ""
     except ValueError:
         pass
-    for split, note in ((re.compile(r"\s*[,;/]\s*"), "list"), (_BETWEEN, "range")):
-        parts = [part for part in split.split(worded) if part]
-        if len(parts) > 1:
-            return _joined(parts, note)
+    with_comma = _with_comma(number, comma, is_worded=worded != plain)
+    if with_comma is not None:
+        return with_comma
+    return _read_several(worded, comma)
+
+
+def _with_comma(text: str, comma: bool, *, is_worded: bool) -> tuple[float, str] | None:
+    """Return a number with commas in it, and what was made of it; None where it is not one.
+
+    Args:
+        text: a cell without words.
+        comma: whether commas are decimal ones.
+        is_worded: whether the cell had a word that only a number has.
+    """
+    dotted = _DOTTED.fullmatch(text)
+    if dotted and (dotted[2] or dotted[1].count(".") > 1):  # 1.234,5 and 1.234.567
+        return parse_number(f"{dotted[1].replace('.', '')}.{dotted[2] or 0}{dotted[3]}"), ""
+    thousands, one = _THOUSANDS.fullmatch(text), _COMMA.fullmatch(text)
+    if thousands and (one is None or not (comma or thousands[2] or text.startswith("0"))):
+        return parse_number(thousands[1].replace(",", "") + thousands[2]), ""
+    if one is None:
+        return None
+    whole, digits, rest = one[1], one[2], one[3].strip()
+    decimal = f"{whole}.{digits}{rest}"
+    try:
+        value = parse_number(decimal)
+    except ValueError:
+        return None
+    if comma:
+        return value, ""
+    is_sure = whole.lstrip("+-") == "0" or (len(whole) == 1 and rest[:1] in ("e", "E"))
+    if is_sure or (len(digits) < 3 and (rest or is_worded)):
+        return value, f"decimal comma, read as {decimal}"
+    if thousands:
+        return math.nan, f"may be {whole}{digits}{rest} or {decimal}"
+    return (math.nan, f"may be {decimal} or a list") if len(digits) < 3 else None
+
+
+def _read_several(text: str, comma: bool) -> tuple[float, str]:
+    """Of a range the geometric mean of its ends, of a list the largest."""
+    for split in (_BETWEEN, *_LISTS):
+        parts = [part for part in split.split(text) if part]
+        read = [_read(part, comma) for part in parts] if len(parts) > 1 else []
+        if split is _BETWEEN and any("list" in note for _, note in read):
+            continue  # a range in a list, and not of lists
+        values = [value for value, _ in read]
+        if values and all(0 < value < math.inf for value in values):
+            if split is not _BETWEEN:
+                return max(values), f"the largest of a list, {number_text(max(values), 4)}"
+            middle = math.exp(sum(map(math.log, values)) / len(values))
+            return middle, f"the middle of a range, {number_text(middle, 4)}"
     return math.nan, "is no number"
-
-
-def _joined(parts: list[str], kind: str) -> tuple[float, str]:
-    """Of a list the largest, of a range the geometric mean of its ends."""
-    values = [_read(part)[0] for part in parts]
-    if not all(0 < value < math.inf for value in values):
-        return math.nan, "is no number"
-    if kind == "list":
-        return max(values), "the largest of a list"
-    return math.exp(sum(map(math.log, values)) / len(values)), "the middle of a range"
 
 
 class Days(NamedTuple):
@@ -262,13 +324,23 @@ class Days(NamedTuple):
     notes: Texts | None
 
 
-def read_days(column: pa.Array) -> Days:
-    """Read days as ``2026-07-15``, ``2026-07``, ``2026``, ``July 2026`` or ``Q3 2026``."""
+def read_days(column: pa.Array, style: Style = USUAL) -> Days:
+    """Read days as ``2026-07-15``, ``2026-07``, ``2026``, ``July 2026`` or ``Q3 2026``.
+
+    Dates with points begin with the day. Those with slashes do as the style tells; where nothing
+    tells, with the month.
+
+    Args:
+        column: days, or texts of them.
+        style: how they are written.
+    """
     if pa.types.is_date(column.type) or pa.types.is_timestamp(column.type):
         return Days(_checked_days(_days(column.cast(pa.date32(), safe=False))), None)
     texts = pc.utf8_trim_whitespace(_as_text(column))
     codes, different = _different(texts)
-    read = [*map(_day, different), (NO_DAY, "")]
+    is_asked = style.day_first is not None and any(map(_is_ambiguous, different))
+    day_first = style.day_first() if is_asked and style.day_first is not None else None
+    read = [*(_day(text, day_first) for text in different), (NO_DAY, "")]
     days = np.array([day for day, _ in read], dtype="datetime64[D]")
     return Days(days[codes], Texts(codes, [note for _, note in read]))
 
@@ -287,8 +359,33 @@ def _checked_days(days: np.ndarray) -> np.ndarray:
     return np.where((years >= 1940) & (years <= 2100), days, NO_DAY)
 
 
+def _is_ambiguous(text: str) -> bool:
+    found = _SLASHED.match(text)
+    return found is not None and int(found[1]) <= MONTHS and int(found[2]) <= MONTHS
+
+
+def days_come_first(columns: Iterable[pa.Array]) -> bool | None:
+    """Return whether dates with slashes begin with the day, as 25/04/2024 proves it.
+
+    Args:
+        columns: all texts of a column, in parts.
+
+    Returns:
+        None where no date proves it, or some prove the one and some the other.
+    """
+    proofs = set()
+    for column in columns:
+        if not is_text(column.type):
+            continue
+        texts = pc.utf8_trim_whitespace(column.unique().drop_null()).to_pylist()
+        found = map(_SLASHED.match, texts)
+        numbers = [(int(each[1]), int(each[2])) for each in found if each]
+        proofs |= {day > MONTHS for day, month in numbers if (day > MONTHS) != (month > MONTHS)}
+    return proofs.pop() if len(proofs) == 1 else None
+
+
 @lru_cache(maxsize=65536)
-def _day(text: str) -> tuple[np.datetime64, str]:
+def _day(text: str, day_first: bool | None) -> tuple[np.datetime64, str]:
     """Return a cell's day, and what was made of it."""
     plain = text.removesuffix(".0")
     if re.fullmatch(r"(19|20)\d\d", plain):
@@ -301,12 +398,14 @@ def _day(text: str) -> tuple[np.datetime64, str]:
     years = re.findall(r"(?<!\d)(?:19|20)\d\d(?!\d)", text)
     if not years:
         return NO_DAY, "" if text.lower() in MISSING else "is no date"
+    slashed, pointed = _SLASHED.match(text), _POINTED.match(text)
+    begins = pointed is not None or (slashed is not None and bool(day_first))
     with warnings.catch_warnings(action="ignore"):
-        found = pd.to_datetime(text, errors="coerce", utc=True)
+        found = pd.to_datetime(text, errors="coerce", utc=True, dayfirst=begins)
     if pd.isna(found) or not 1940 <= found.year <= 2100:
         return _middle(years[0], 7, 1), "only the year is read"
-    is_unsure = re.fullmatch(r"\d{1,2}[/.-]\d{1,2}[/.-]\d{4}", text)
-    note = f"read as {found:%d %B %Y}" if is_unsure else ""
+    note = f"read as {found:%d %B %Y}" if slashed or pointed else ""
+    note += ", as others of the column" if day_first is not None and _is_ambiguous(text) else ""
     return np.datetime64(found.date(), "D"), note
 
 

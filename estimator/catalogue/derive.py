@@ -7,9 +7,10 @@ no row has to be drawn.
 from __future__ import annotations
 
 import math
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache, partial
 from importlib import resources
 from statistics import NormalDist, fmean
@@ -26,6 +27,7 @@ from ..quantity import parse_quantity
 from .cells import LARGEST, Texts
 
 Z = NormalDist().inv_cdf(0.95)
+LANGUAGE = "language"
 CIRCULAR = (0.3, 0.4)
 """Utilisations that catalogues assume; FLOP that give one on the dot were made from the hours."""
 
@@ -115,10 +117,16 @@ def constants() -> Mapping[str, Any]:
     return tomllib.loads(text)
 
 
-def utilisation_interval() -> tuple[float, float, float]:
-    """Return the median of observed utilisations, and logarithms to the 5th and 95th percentile."""
-    seen = cost_method().mfu.observed
-    quantity = parse_quantity({"p10": seen.p10, "p50": seen.p50, "p90": seen.p90}, upper=1.0)
+def utilisation_interval(seen: Mapping[str, float] | None = None) -> tuple[float, float, float]:
+    """Return the median of observed utilisations, and logarithms to the 5th and 95th percentile.
+
+    Args:
+        seen: p10, p50 and p90 of them; None for those that ship.
+    """
+    if seen is None:
+        shipped = cost_method().mfu.observed
+        seen = {"p10": shipped.p10, "p50": shipped.p50, "p90": shipped.p90}
+    quantity = parse_quantity(seen, upper=1.0)
     middle, below, above = quantity.parameters
     return middle, below * Z, above * Z
 
@@ -134,6 +142,8 @@ class Inputs:
         confidence: factor within which listed FLOP lie.
         language: whether the domain is language.
         shifts: of the lines through FLOP by date, for the domain, by the line's name.
+        in_tokens: whether sizes of data are tokens.
+        observed: what `utilisation_interval` gives, for rows that tell no utilisation.
     """
 
     numbers: Mapping[str, Tensor]
@@ -142,6 +152,8 @@ class Inputs:
     confidence: Tensor
     language: Tensor
     shifts: Mapping[str, Tensor]
+    in_tokens: bool = False
+    observed: tuple[float, float, float] = field(default_factory=utilisation_interval)
 
     def __getitem__(self, name: str) -> Tensor:
         return self.numbers[name]
@@ -158,7 +170,7 @@ class Inputs:
         """As listed, else as it was observed."""
         mfu = self["mfu"]
         listed = torch.where((mfu > LEAST_MFU) & (mfu <= 1), mfu, torch.nan)
-        middle, below, above = utilisation_interval()
+        middle, below, above = self.observed
         seen = figure(torch.full_like(listed, middle), below, above)
         return figure(listed, LISTED_MFU, LISTED_MFU).or_else(seen)
 
@@ -171,7 +183,21 @@ def confidence_factors(told: Texts) -> Any:
 
 def is_language(domain: Texts) -> Any:
     """Whether language is among a row's domains."""
-    return domain.told(lambda text: "language" in text.lower())
+    return domain.told(lambda text: LANGUAGE in domains_of(text))
+
+
+def is_known_domain(domain: Texts) -> Any:
+    """Whether any of a row's domains is one that catalogues have."""
+    known = constants()["domains"]["known"]
+    return domain.told(lambda text: any(each in known for each in domains_of(text)))
+
+
+@lru_cache(maxsize=4096)
+def domains_of(text: str) -> tuple[str, ...]:
+    """Return the domains in a cell, language by one name."""
+    parts = [part.strip() for part in re.split(r"[,;/|]", text.lower())]
+    words = constants()["domains"]["language"]
+    return tuple(LANGUAGE if LANGUAGE in part or part in words else part for part in parts)
 
 
 def line_shifts(domain: Texts) -> dict[str, Any]:
@@ -180,7 +206,7 @@ def line_shifts(domain: Texts) -> dict[str, Any]:
 
     def shift(name: str, text: str) -> float:
         known = lines[name]["domains"]
-        own = [known[each] for part in text.lower().split(",") if (each := part.strip()) in known]
+        own = [known[each] for each in domains_of(text) if each in known]
         return fmean(own) if own else math.nan
 
     return {name: domain.told(partial(shift, name)) for name in lines}
@@ -210,8 +236,10 @@ def _product(rows: Inputs) -> Figure:
 
 
 def _exponent(rows: Inputs, key: str) -> Tensor:
-    tables = constants()["product"]
-    own, other = (rows.peak.new_tensor(tables[name][key]) for name in ("language", "other"))
+    tables, name = constants()["product"], "tokens" if rows.in_tokens else "language"
+    own, other = (rows.peak.new_tensor(tables[each][key]) for each in (name, "other"))
+    if rows.in_tokens:
+        return own * math.log(10)
     return torch.where(rows.language, own, other) * math.log(10)
 
 

@@ -10,11 +10,22 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+import pyarrow as pa
+
 from ..draws import choose_device
 from ..errors import RequestError, shown
-from .batch import Counts, Settings, score_batch
+from .batch import Counts, Settings, score_batch, with_style
 from .headers import HeadingsError, find_columns
-from .read import ROWS, Batch, Piece, find_files, find_pieces, read_batches, state_of
+from .read import (
+    ROWS,
+    Batch,
+    Piece,
+    day_first,
+    find_files,
+    find_pieces,
+    read_batches,
+    state_of,
+)
 from .score import Score, in_order
 from .summary import Summary, summarise
 from .write import Parts, Writer, name_of
@@ -235,13 +246,16 @@ def _all_there(name: str, piece: Piece, job: Job) -> list[Callable[[], Done]] | 
     if not all(parts.has(each) for each in names):
         return None
     size = piece.size // max(1, number)
-    return [partial(_known, each, size, job) for each in names]
+    whole = Batch(piece.name, pa.table({}), day_first=partial(day_first, piece.path, piece.state))
+    return [partial(_known, each, size, job, whole) for each in names]
 
 
-def _known(part: str, size: int, job: Job) -> Done:
+def _known(part: str, size: int, job: Job, batch: Batch) -> Done:
+    """Return what came of a part that is there, its dates read as when it was made."""
     parts = Parts(job.folder)
     table, counts = parts.read(part)
     columns = find_columns(table.column_names, job.settings.mapping) if len(table) else {}
+    columns = with_style(columns, day_first=batch.day_first)
     summary = summarise(table, columns) if len(table) else Summary()
     return Done(counts, summary, size)
 
@@ -249,7 +263,7 @@ def _known(part: str, size: int, job: Job) -> Done:
 def _make(part: str, batch: Batch, job: Job) -> Done:
     parts = Parts(job.folder)
     if parts.has(part):
-        return _known(part, batch.size, job)
+        return _known(part, batch.size, job, batch)
     try:
         found = score_batch(batch, job.settings)
     except HeadingsError as error:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from ..errors import RequestError, shown
 from ..specfile import read_toml
+from .cells import USUAL, Style
 
 TEXTS = frozenset(
     {"model", "organization", "date", "domain", "confidence", "base_model", "hardware", "format"}
@@ -32,10 +33,14 @@ class Column(NamedTuple):
     Attributes:
         heading: in the file.
         factor: from its unit to the field's.
+        style: how its cells are written.
+        is_mapped: whether it is the field because a mapping says so.
     """
 
     heading: str
     factor: float
+    style: Style = USUAL
+    is_mapped: bool = False
 
 
 @lru_cache(maxsize=1)
@@ -125,12 +130,25 @@ def find_columns(
             raise HeadingsError(
                 f"mapping.{name}", f"got {shown(heading)}; the file has no such column"
             )
-        found[name] = Column(heading, unit_of(name, heading) or 1.0)
+        found[name] = Column(heading, unit_of(name, heading) or 1.0, is_mapped=True)
     for heading in present:
         known = read_heading(heading)
         if known is not None and heading not in {column.heading for column in found.values()}:
             found.setdefault(known[0], Column(heading, known[1]))
     return found
+
+
+def is_in_tokens(columns: Mapping[str, Column]) -> bool:
+    """Whether sizes of data are tokens: the heading says so, or a mapping to that field does.
+
+    A dataset's size, as Epoch AI's headings have it, may be one of words, images or bytes.
+    """
+    column = columns.get("tokens")
+    if column is None:
+        return False
+    known = read_heading(column.heading)
+    is_only_mapped = column.is_mapped and (known is None or known[0] != "tokens")
+    return "token" in plain(column.heading) or is_only_mapped
 
 
 def read_mapping(path: Path) -> dict[str, str]:

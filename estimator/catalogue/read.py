@@ -7,10 +7,12 @@ import glob
 import io
 import json
 import lzma
+import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +21,7 @@ import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 
 from ..errors import RequestError
-from .cells import flat
+from .cells import arrow_column, days_come_first, flat
 
 ROWS = 100_000
 """Of a batch."""
@@ -63,6 +65,8 @@ class Batch:
         unread: lines that are no rows, with the reason.
         size: bytes of the file that were read since the batch before.
         is_first: of its file, or piece.
+        comma: whether commas in numbers are decimal ones.
+        day_first: tells of a heading whether its file's dates begin with the day.
     """
 
     file: str
@@ -70,6 +74,8 @@ class Batch:
     unread: list[tuple[str, str]] = field(default_factory=list)
     size: int = 0
     is_first: bool = True
+    comma: bool = False
+    day_first: Callable[[str], bool | None] | None = None
 
 
 def find_files(sources: Sequence[str | Path]) -> list[Path]:
@@ -176,9 +182,52 @@ def read_batches(piece: Piece, rows: int = ROWS) -> Iterator[Batch]:
     with _named(piece.name):
         for number, batch in enumerate(reader(piece, rows)):
             batch.is_first = number == 0
+            batch.day_first = partial(day_first, piece.path, piece.state)
             yield batch
     if state_of(piece.path) != piece.state:
         raise RequestError(piece.name, "changed while it was read")
+
+
+_looking = threading.Lock()
+
+
+def day_first(path: Path, state: tuple[int, int], heading: str) -> bool | None:
+    """Return whether a file's dates with slashes begin with the day, as its whole column tells.
+
+    The column is read once, and only where a batch has a date that may be read two ways: what
+    such a date means must not hang on the batch that it came in.
+
+    Args:
+        path: of the file.
+        state: its size and time of change.
+        heading: of the column.
+    """
+    with _looking:
+        return _day_first(path, state, heading)
+
+
+@lru_cache(maxsize=256)
+def _day_first(path: Path, state: tuple[int, int], heading: str) -> bool | None:
+    return days_come_first(_cells_of(path, state, heading))
+
+
+def _cells_of(path: Path, state: tuple[int, int], heading: str) -> Iterator[pa.Array]:
+    """Yield a column of a file, in parts, as far as it can be read."""
+    piece = Piece(path, state, None, None, state[0], str(path))
+    with suppress(RequestError), _named(path):
+        if _form(path) == "parquet":
+            with pq.ParquetFile(path, pre_buffer=False, buffer_size=1 << 20) as file:
+                for batch in file.iter_batches(ROWS, columns=[heading]):
+                    yield arrow_column(batch.column(0))
+            return
+        batches = (
+            _json_lines(piece, ROWS)
+            if _form(path) == "json"
+            else _separated(piece, ROWS, only=heading)
+        )
+        for each in batches:
+            if heading in each.table.column_names:
+                yield arrow_column(each.table[heading])
 
 
 def _parquet(piece: Piece, rows: int) -> Iterator[Batch]:
@@ -193,9 +242,6 @@ def _parquet(piece: Piece, rows: int) -> Iterator[Batch]:
 def _check_headings(path: Path, names: Sequence[str]) -> None:
     if not any(name.strip() for name in names):
         raise RequestError(str(path), "its first line is empty; it has to be the headings")
-    if len(names) == 1 and ";" in names[0]:
-        problem = "its cells are divided by semicolons; allowed: commas, or tabs in a .tsv"
-        raise RequestError(str(path), problem)
     twice = sorted({name for name in names if names.count(name) > 1 and name})
     if twice:
         raise RequestError(str(path), f"has the heading {twice[0]} twice")
@@ -228,10 +274,15 @@ class _Text:
         return self._told - before
 
 
-def _separated(piece: Piece, rows: int) -> Iterator[Batch]:
-    """Rows of a table; a row with other than the heading's number of cells is told as unread."""
-    separator = "\t" if _form(piece.path) == "tsv" else ","
-    headings = _headings(piece.path, separator)
+def _separated(piece: Piece, rows: int, only: str | None = None) -> Iterator[Batch]:
+    """Rows of a table; a row with other than the heading's number of cells is told as unread.
+
+    Args:
+        piece: the file.
+        rows: of a batch.
+        only: heading of the one column that is wanted.
+    """
+    separator, headings = _headings(piece.path)
     unread: deque[Any] = deque()
 
     def skip(row: Any) -> str:
@@ -253,7 +304,9 @@ def _separated(piece: Piece, rows: int) -> Iterator[Batch]:
                 delimiter=separator, newlines_in_values=True, invalid_row_handler=skip
             ),
             arrow_csv.ConvertOptions(
-                column_types=dict.fromkeys(headings, pa.string()), strings_can_be_null=False
+                column_types=dict.fromkeys(headings, pa.string()),
+                strings_can_be_null=False,
+                include_columns=[only] if only is not None else None,
             ),
         )
         reader = stack.enter_context(reading)
@@ -266,20 +319,27 @@ def _separated(piece: Piece, rows: int) -> Iterator[Batch]:
                 done += 1
                 told = f"has {row.actual_columns} cells, where there are {row.expected_columns}"
                 lines.append((row.text[:LONGEST], f"{told} headings"))
-            yield Batch(piece.name, table, lines, text.read())
+            yield Batch(piece.name, table, lines, text.read(), comma=separator == ";")
 
 
-def _headings(path: Path, separator: str) -> list[str]:
-    """Return the headings of a table; one that is empty is named by its place."""
+def _headings(path: Path) -> tuple[str, list[str]]:
+    """Return what divides a table's cells, and its headings; an empty one is named by its place."""
+    separators = "\t" if _form(path) == "tsv" else ",;"
+    found = {separator: _first_line(path, separator) for separator in separators}
+    separator = max(separators, key=lambda each: len(found[each]))
+    names = found[separator]
+    _check_headings(path, names)
+    return separator, [name or f"column {place}" for place, name in enumerate(names, start=1)]
+
+
+def _first_line(path: Path, separator: str) -> list[str]:
     with ExitStack() as stack:
         # The limit is the whole process's: others read tables too.
         stack.callback(csv.field_size_limit, csv.field_size_limit(LONGEST))
         try:
-            found = next(csv.reader(_Text(path, stack).lines(), delimiter=separator), [])
+            return next(csv.reader(_Text(path, stack).lines(), delimiter=separator), [])
         except csv.Error as error:
             raise RequestError(str(path), f"is no table: {error}") from None
-    _check_headings(path, found)
-    return [name or f"column {place}" for place, name in enumerate(found, start=1)]
 
 
 def rebatched(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:

@@ -14,6 +14,7 @@ from torch import Tensor
 from .cells import NO_DAY, Texts, read_days, read_numbers, read_texts, years_of
 from .costs import Chips, derive_costs, different_pairs, find_chips, price
 from .derive import (
+    LANGUAGE,
     SIZES,
     TIMES,
     WAYS,
@@ -22,11 +23,13 @@ from .derive import (
     confidence_factors,
     derive_flop,
     derive_hours,
+    constants,
     is_circular,
+    is_known_domain,
     is_language,
     line_shifts,
 )
-from .headers import TEXTS, Column, HeadingsError, fields
+from .headers import TEXTS, Column, HeadingsError, fields, is_in_tokens
 
 FIGURES = (
     "flop",
@@ -42,6 +45,11 @@ DERIVED = ("flop", "gpu_hours")
 
 MISSING = "no FLOP, no size with data, no hardware with time"
 REASONS = (f"{MISSING}, no date", f"{MISSING}, no line of its domain")
+
+NOTHING = Texts(np.zeros(0, dtype=np.int64), [""])
+TAKEN_AS_LANGUAGE = "no column of domains: taken as language"
+OF_DOMAIN = frozenset({WAYS[2], WAYS[4], WAYS[5]})
+"""Ways to FLOP that a row's domain matters to."""
 
 TODAY = "no date: prices of today"
 
@@ -81,12 +89,14 @@ class Found:
         known: rows that have FLOP or hours; ``(rows,)``.
         reasons: why the others have none, row by row.
         ways: how figures were found, by figure.
+        remarks: what to know of several rows, row by row.
     """
 
     table: pa.Table
     known: np.ndarray
     reasons: Texts
     ways: dict[str, Texts]
+    remarks: Texts
 
 
 def check_columns(columns: Mapping[str, Column], headings: Iterable[object]) -> None:
@@ -121,7 +131,7 @@ def score_rows(
     cells = _read(table, rows, columns)
     chips = find_chips(cells.texts["hardware"], cells.texts["format"], profiles)
     where = torch.device(device)
-    inputs = _inputs(cells, chips, where)
+    inputs = _inputs(cells, chips, where, in_tokens=is_in_tokens(columns))
     flop = derive_flop(inputs)
     hours = derive_hours(inputs, flop)
     priced = price(
@@ -140,16 +150,19 @@ def score_rows(
     found["several_accelerators"] = pa.array(hardware.told(lambda text: "," in text))
     undated = np.isnat(cells.published) & ~np.isnan(chips.figures("peak"))
     today = Texts(undated.astype(np.int64), ["", TODAY])
-    found["notes"] = joined([*cells.notes, chips.texts("note"), today], rows).as_column()
+    remarks = _domain_remarks(cells, ways["flop"], columns)
+    noted = remarks if "domain" in columns else NOTHING
+    told = [*cells.notes, chips.texts("note"), noted, today]
+    found["notes"] = joined([each for each in told if each is not NOTHING], rows).as_column()
     known = torch.isfinite(flop.median) | torch.isfinite(hours.median)
-    return Found(pa.table(found), known.cpu().numpy(), _reasons(cells), ways)
+    return Found(pa.table(found), known.cpu().numpy(), _reasons(cells), ways, remarks)
 
 
 def _read(table: Mapping[str, pa.Array], rows: int, columns: Mapping[str, Column]) -> Cells:
     nothing = Texts(np.zeros(rows, dtype=np.int64), [""])
     cells = Cells({}, {}, np.full(rows, NO_DAY), [])
     if "date" in columns:
-        days = read_days(table[columns["date"].heading])
+        days = read_days(table[columns["date"].heading], columns["date"].style)
         cells.published = days.values
         cells.note(columns["date"].heading, days.notes)
     for name in fields():
@@ -161,11 +174,36 @@ def _read(table: Mapping[str, pa.Array], rows: int, columns: Mapping[str, Column
             if column is None:
                 cells.numbers[name] = np.full(rows, np.nan)
                 continue
-            numbers = read_numbers(table[column.heading], column.factor)
+            numbers = read_numbers(table[column.heading], column.factor, column.style)
             cells.numbers[name] = numbers.values
             cells.note(column.heading, numbers.notes)
     _read_percent(cells, columns)
+    cells.texts["domain"] = _domains(cells.texts["domain"], columns)
     return cells
+
+
+def _domains(told: Texts, columns: Mapping[str, Column]) -> Texts:
+    """Return domains; who has none, or counts data in tokens, means language."""
+    if "domain" in columns and not is_in_tokens(columns):
+        return told
+    return told._replace(values=[each or LANGUAGE for each in told.values])
+
+
+def _domain_remarks(cells: Cells, ways: Texts, columns: Mapping[str, Column]) -> Texts:
+    """Return what rows without a domain were taken for, where that makes their FLOP."""
+    domain = cells.texts["domain"]
+    if "domain" not in columns:
+        rows = ways.told(lambda way: way in OF_DOMAIN)
+        return Texts(rows.astype(np.int64), ["", TAKEN_AS_LANGUAGE])
+    if is_in_tokens(columns):
+        return NOTHING
+    factor = 10 ** -constants()["product"]["other"]["middle"]
+    known = is_known_domain(domain).astype(bool)
+    told = domain.told(lambda text: text != "").astype(bool)
+    rows = ~known & ways.told(lambda way: way == WAYS[2]).astype(bool)
+    divided = f"6 N D times {factor:.2g}, as of domains other than language"
+    texts = ["", f"no domain: {divided}", f"domain not known: {divided}"]
+    return Texts(np.where(rows, 1 + told, 0), texts)
 
 
 def _read_percent(cells: Cells, columns: Mapping[str, Column]) -> None:
@@ -178,7 +216,7 @@ def _read_percent(cells: Cells, columns: Mapping[str, Column]) -> None:
         cells.note(columns["mfu"].heading, notes)
 
 
-def _inputs(cells: Cells, chips: Chips, device: torch.device) -> Inputs:
+def _inputs(cells: Cells, chips: Chips, device: torch.device, *, in_tokens: bool) -> Inputs:
     def column(values: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(values)).to(device)
 
@@ -190,6 +228,7 @@ def _inputs(cells: Cells, chips: Chips, device: torch.device) -> Inputs:
         column(confidence_factors(cells.texts["confidence"])),
         column(is_language(domain)),
         {name: column(shifts) for name, shifts in line_shifts(domain).items()},
+        in_tokens,
     )
 
 

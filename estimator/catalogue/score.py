@@ -19,8 +19,8 @@ from ..draws import choose_device
 from ..errors import RequestError, shown
 from ..notebook import Shown
 from .assumptions import assumptions
-from .batch import Counts, Settings, score_table
-from .cells import arrow_column
+from .batch import Counts, Settings, score_table, with_style
+from .cells import arrow_column, days_come_first
 from .headers import find_columns
 from .read import ROWS
 from .rows import check_columns
@@ -68,6 +68,7 @@ class Score(Shown, Counts):
             ],
             "ways": {name: dict(counts.most_common()) for name, counts in self.ways.items()},
             "reasons": dict(self.reasons.most_common()),
+            "remarks": dict(self.remarks.most_common()),
             "largest": [
                 {"model": row.model, "organization": row.organization, "flop": row.flop_p50}
                 for row in self.summary.largest.head(TOLD).itertuples()
@@ -120,6 +121,7 @@ def score_catalogue(
     check_columns(columns, names)
     wanted = {column.heading for column in columns.values()}
     cells = {name: arrow_column(frame.iloc[:, names.index(name)]) for name in wanted}
+    columns = with_style(columns, day_first=lambda heading: days_come_first([cells[heading]]))
     table = pa.table({**cells, ROW: pa.array(np.arange(len(frame)))})
     slices = (table.slice(first, ROWS) for first in range(0, max(1, len(table)), ROWS))
     scored, rejects, found = [], [], Score()

@@ -120,7 +120,8 @@ def summarise(scored: pa.Table, columns: Mapping[str, Column]) -> Summary:
     plain = Texts(organizations.codes, [_plain(name) for name in organizations.values])
     days = np.full(len(scored), np.datetime64("NaT", "D"))
     if "date" in columns:
-        days = read_days(arrow_column(scored[columns["date"].heading])).values
+        date = columns["date"]
+        days = read_days(arrow_column(scored[date.heading]), date.style).values
     years = days.astype("datetime64[Y]").astype(int).astype(float) + 1970
     return Summary(
         _largest(scored, columns, flop, days, plain),

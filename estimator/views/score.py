@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pandas as pd
 from rich.console import RenderableType
@@ -10,8 +11,9 @@ from rich.table import Table
 
 from ..catalogue import Score
 from ..catalogue.score import TOLD
+from ..summary import Distribution
 from . import tables
-from .text import flop, money, percent
+from .text import flop, flop_interval, money, money_interval, percent
 
 MOST_REASONS = 8
 MOST_YEARS = 10
@@ -32,6 +34,8 @@ def full(found: Score, output: str = "") -> Iterator[RenderableType]:
     table.add_row("scored", f"{found.rows_scored:,}", output)
     table.add_row("rejected", f"{found.rows_rejected:,}", found.rejects_file or "")
     yield table
+    for remark, rows in found.remarks.most_common():
+        yield f"{remark} ({rows:,} {'row' if rows == 1 else 'rows'})"
     for name, label in (("flop", "Training FLOP"), ("gpu_hours", "GPU-hours")):
         yield _ways(found, name, f"{label}, by the way they were found")
     if len(found.summary.largest):
@@ -62,11 +66,16 @@ def _largest(found: Score) -> Table:
         table.add_row(
             str(row.model),
             str(row.organization),
-            flop(float(row.flop_p50)),  # type: ignore[arg-type]
+            flop_interval(_spread(row, "flop")),
             str(row.flop_way),
-            money(float(row.cost_amortised_usd_p50)),  # type: ignore[arg-type]
+            money_interval(_spread(row, "cost_amortised_usd")),
         )
     return table
+
+
+def _spread(row: Any, name: str) -> Distribution:
+    p5, p50, p95 = (float(getattr(row, f"{name}_{key}")) for key in ("p5", "p50", "p95"))
+    return Distribution(p5, p50, p95, p50)
 
 
 def _years(found: Score) -> Table:

@@ -105,10 +105,12 @@ def percent_interval(value: Distribution) -> str:
 
 
 def flop_interval(value: Distribution) -> str:
-    """Write ``3.80e25 (3.10–4.20)``, all three in the median's power of ten."""
+    """Write ``3.80e25 (3.10–4.20)``, all three in the median's power of ten where they are near."""
     if not value.is_known:
         return UNKNOWN
     middle = flop(value.p50)
+    if value.p5 > 0 and value.p95 > WIDE * value.p5:
+        return f"{middle} ({_span(flop(value.p5), flop(value.p95))})"
     return f"{middle}{_bounds(value, 10.0 ** int(middle.partition('e')[2]))}"
 
 

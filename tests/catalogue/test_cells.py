@@ -13,7 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from computebill.catalogue.cells import arrow_column, read_days, read_numbers, read_texts
+from computebill.catalogue.cells import (
+    Style,
+    arrow_column,
+    days_come_first,
+    read_days,
+    read_numbers,
+    read_texts,
+)
 from computebill.catalogue.headers import find_columns, read_heading
 from computebill.errors import RequestError
 
@@ -139,6 +146,119 @@ def test_days_are_read_as_people_write_them() -> None:
     for moment in (dt.date(2024, 2, 29), dt.datetime(2024, 2, 29, 23)):
         assert str(read_days(pa.array([moment])).values[0]) == "2024-02-29"
     assert np.isnat(read_days(pa.array([dt.date(1000, 1, 1)])).values[0])
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "note"),
+    [
+        ("72,7B", 72.7e9, "decimal comma, read as 72.7B"),
+        ("11,2T", 11.2e12, "decimal comma, read as 11.2T"),
+        ("14,8 T", 14.8e12, "decimal comma, read as 14.8T"),
+        ("2,0T", 2e12, "decimal comma, read as 2.0T"),
+        ("14,8 T tokens", 14.8e12, "decimal comma, read as 14.8T"),
+        ("72,7 billion", 72.7e9, "decimal comma, read as 72.7B"),
+        ("35,5%", 0.355, "decimal comma, read as 35.5%"),
+        ("6,3e24", 6.3e24, "decimal comma, read as 6.3e24"),
+        ("6,345e24", 6.345e24, "decimal comma, read as 6.345e24"),
+        ("0,125", 0.125, "decimal comma, read as 0.125"),
+        ("$4,3M", 4.3e6, "decimal comma, read as 4.3M"),
+        ("7,3B; 70,6B", 70.6e9, "the largest of a list, 70.6B"),
+        ("7,3B-7,3B", 7.3e9, "the middle of a range, 7.3B"),
+        ("7B, 70B", 70e9, "the largest of a list, 70B"),
+        ("7B,70B", 70e9, "the largest of a list, 70B"),
+        ("8, 16", 16, "the largest of a list, 16"),
+        ("7,13,70B", 70e9, "the largest of a list, 70B"),
+        ("2,2", None, "may be 2.2 or a list"),
+        ("1,234B", None, "may be 1234B or 1.234B"),
+        ("1,234,567B", 1234567e9, ""),
+        ("1,234 tokens", 1234, ""),
+        ("1.234.567", 1234567, ""),
+        ("1.234,5B", 1234.5e9, ""),
+        ("175 billion", 175e9, ""),
+        ("2 trillion tokens", 2e12, ""),
+        ("40 Mrd", 40e9, ""),
+        ("7.3bn", 7.3e9, ""),
+    ],
+)
+def test_commas_are_decimal_ones_only_where_they_can_be_no_other(
+    text: str, value: float | None, note: str
+) -> None:
+    found = read_numbers(pa.array([text]))
+    assert (found.notes.as_column().to_pylist()[0] if found.notes else "") == note
+    assert found.values[0] == pytest.approx(math.nan if value is None else value, nan_ok=True)
+
+
+@given(
+    st.integers(0, 10**6), st.integers(0, 99), st.booleans(), st.sampled_from(["K", "M", "B", "T"])
+)
+def test_a_decimal_comma_is_read_as_a_point(
+    whole: int, digits: int, padded: bool, unit: str
+) -> None:
+    tail = f"{digits:02d}" if padded else str(digits)
+    assert number(f"{whole},{tail}{unit}") == pytest.approx(
+        number(f"{whole}.{tail}{unit}"), nan_ok=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("7,3", 7.3),
+        ("1,234", 1.234),
+        ("72,75B", 72.75e9),
+        ("1.234,5", 1234.5),
+        ("1,234,567", 1234567),
+    ],
+)
+def test_where_semicolons_divide_a_comma_is_a_decimal_one(text: str, value: float) -> None:
+    found = read_numbers(pa.array([text]), style=Style(comma=True))
+    assert found.values[0] == pytest.approx(value)
+    assert found.notes is None or not any(found.notes.values)
+
+
+def test_dates_with_points_begin_with_the_day() -> None:
+    known = {
+        "11.12.2023": ("2023-12-11", "read as 11 December 2023"),
+        "1.2.2024": ("2024-02-01", "read as 01 February 2024"),
+        "25.05.2023": ("2023-05-25", "read as 25 May 2023"),
+        "2023.12.11": ("2023-12-11", ""),
+    }
+    for first in (None, True, False):
+        found = read_days(pa.array(list(known)), Style(day_first=lambda first=first: first))
+        assert found.notes is not None
+        told = zip(map(str, found.values), found.notes.as_column().to_pylist(), strict=True)
+        assert dict(zip(known, told, strict=True)) == known
+
+
+@pytest.mark.parametrize(
+    ("others", "first"),
+    [
+        (["25/04/2024"], True),
+        (["04/25/2024"], False),
+        (["25-04-2024"], True),
+        (["04/25/2024", "25/04/2024"], None),
+        (["25.04.2024", "2024-04-25", "03/04/2024", None, "soon"], None),
+        ([], None),
+    ],
+)
+def test_a_column_tells_whether_its_dates_begin_with_the_day(
+    others: list[str | None], first: bool | None
+) -> None:
+    assert days_come_first([pa.array([each], pa.string()) for each in others]) is first
+    column = pa.array(["03/04/2023", *others], pa.string())
+    found = read_days(column, Style(day_first=lambda: days_come_first([column])))
+    assert str(found.values[0]) == ("2023-04-03" if first else "2023-03-04")
+    assert found.notes is not None
+    note = found.notes.as_column().to_pylist()[0]
+    assert note.endswith("as others of the column") == (first is not None)
+
+
+def test_a_column_is_asked_only_where_a_date_may_be_read_two_ways() -> None:
+    def never() -> bool:
+        raise AssertionError
+
+    plain = pa.array(["2024-04-25", "25/04/2024", "11.12.2023", "July 2021"])
+    read_days(plain, Style(day_first=never))
 
 
 @pytest.mark.parametrize(

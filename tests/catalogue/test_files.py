@@ -224,6 +224,65 @@ def test_lines_of_later_batches_are_rejected_as_they_stand(tmp_path: Path) -> No
     assert sorted(pd.concat(told).tolist()) == ["one,two", "three"]
 
 
+def test_cells_divided_by_semicolons_have_decimal_commas(tmp_path: Path) -> None:
+    source = tmp_path / "x.csv"
+    source.write_text(
+        "\ufeffModel;Params;Training tokens;Release date\n"
+        "a;72,7B;14,8 T;11.12.2023\nb;7,25B;2;12.2023\nc;7,3;1.234,5;2024\nd;1;2;3;4\n"
+    )
+    for target in (tmp_path / "out.parquet", tmp_path / "parts"):
+        found = cb.score_files([source], target)
+        assert (found.rows_scored, found.rows_rejected) == (3, 1)
+        assert found.reasons == {"has 5 cells, where there are 4 headings": 1}
+    rows = pd.read_parquet(tmp_path / "out.parquet")
+    flop = [6 * 72.7e9 * 14.8e12, 6 * 7.25e9 * 2, 6 * 7.3 * 1234.5]
+    assert rows["flop_p50"].tolist() == pytest.approx(flop)
+    assert rows["Params"].tolist() == ["72,7B", "7,25B", "7,3"]
+
+
+def test_a_semicolon_in_a_heading_divides_nothing(tmp_path: Path) -> None:
+    source = tmp_path / "x.csv"
+    source.write_text("Model,FLOP,a;b\nm,1e24,x;y\n")
+    cb.score_files([source], tmp_path / "out.csv")
+    assert pd.read_csv(tmp_path / "out.csv")["a;b"].tolist() == ["x;y"]
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.csv.gz", "x.parquet", "x.jsonl"])
+@pytest.mark.parametrize(
+    ("proof", "day"), [("25/04/2024", "2023-04-03"), ("04/25/2024", "2023-03-04")]
+)
+def test_dates_do_not_hang_on_the_batch_they_came_in(
+    tmp_path: Path, name: str, proof: str, day: str
+) -> None:
+    """What proves the order comes after all that it decides, batches and row groups later."""
+    frame = pd.DataFrame(
+        {
+            "Model": [f"m{i}" for i in range(40)],
+            "FLOP": "1e24",
+            "Date": ["03/04/2023"] * 39 + [proof],
+        },
+        dtype="string",
+    )
+    source = tmp_path / name
+    if name.endswith(".parquet"):
+        frame.to_parquet(source, row_group_size=7)
+    elif name.endswith(".jsonl"):
+        frame.to_json(source, orient="records", lines=True)
+    else:
+        frame.to_csv(source, index=False)
+    whole = cb.score_catalogue(frame).summary.largest
+    assert set(whole["date"].astype(str)[:39]) == {day}
+    for rows in (3, 1000):
+        out = tmp_path / f"parts{rows}"
+        for resume in (False, True):
+            found = cb.score_files([source], out, rows=rows, resume=resume)
+            assert found.summary.largest["date"].tolist() == whole["date"].tolist()
+        parts = [pd.read_parquet(part) for part in sorted(out.glob("part-*.parquet"))]
+        notes = pd.concat(parts)["notes"][:39].unique().tolist()
+        told = f"{pd.Timestamp(day):%d %B %Y}"
+        assert notes == [f"Date: read as {told}, as others of the column"]
+
+
 def test_texts_of_every_length_come_out_of_csv_harmless(tmp_path: Path) -> None:
     source = tmp_path / "x.parquet"
     cells = ["=1+1", "-2", None, "plain", "@x"]

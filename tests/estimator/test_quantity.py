@@ -22,6 +22,31 @@ from computebill.quantity import (
 DRAWS = 2**14
 
 
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("2,2", "write 2.2"),
+        ("72,7B", "write 72.7B"),
+        ("14,8 T", "write 14.8T"),
+        ("6,3e24", "write 6.3e24"),
+        ("1,234", "write 1234 or 1.234"),
+        ("0,125", "write 0.125"),
+        ("1,234,567", "write 1234567"),
+        ("1,234.5", "write 1234.5"),
+        ("0,3..0,45", "write 0.3"),
+    ],
+)
+def test_a_number_with_commas_is_refused_with_the_right_spelling(text: str, written: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(written) + "$"):
+        parse_quantity(text)
+
+
+def test_what_is_no_number_gets_no_spelling() -> None:
+    for text in ("2,2,2", "1,2,3B", "a,b", ",2"):
+        with pytest.raises(ValueError, match="or 405B$"):
+            parse_number(text)
+
+
 def drawn(*quantities: Quantity) -> np.ndarray[Any, Any]:
     names = [str(i) for i in range(len(quantities))]
     columns = Columns(quantities, names, "cpu")

@@ -89,6 +89,7 @@ def test_intervals_are_in_the_medians_unit() -> None:
     assert text.count_interval(row(900e3, 1.1e6, 2e6)) == "1.10 M (0.900–2.00)"
     assert text.percent_interval(row(0.106, 0.2274, 0.489)) == "22.7 % (10.6–48.9)"
     assert text.flop_interval(row(3.1e25, 3.8e25, 4.2e26)) == "3.80e25 (3.10–42.0)"
+    assert text.flop_interval(row(3.1e22, 3.8e25, 4.2e29)) == "3.80e25 (3.10e22–4.20e29)"
     # Of another sign, or far apart, each bound has its own.
     assert text.money_interval(row(-16.4e6, 25e6, 30e6)) == "$25.0 M (−$16.4 M to $30.0 M)"
     assert text.count_interval(row(8, 1660, 270e3)) == "1.66 k (8.00–270 k)"
