@@ -25,6 +25,7 @@ def main(path: str) -> None:
         return read_numbers(arrow_column(frame[found[name].heading]), found[name].factor).values
 
     flop, params, tokens = (np.log10(numbers(name)) for name in ("flop", "params", "tokens"))
+
     def text(name: str) -> pd.Series:
         return frame[found[name].heading].fillna("").str.lower()
 

@@ -16,6 +16,7 @@ import torch
 from computebill.kernels.flop import training_flop
 
 from .accelerators import Accelerator, find_accelerator
+from .amounts import check_amount
 from .architectures import Architecture, read_architecture
 from .architectures.columns import columns
 from .assumptions import GIVEN, Assumption, as_text, peak_assumption, sequence_assumption
@@ -35,6 +36,7 @@ class Speed:
 
     Attributes:
         tokens_per_second_per_gpu: measured, or from a step's time.
+        tokens_per_second: of all ``count`` accelerators together, in its place.
         step_seconds: of a whole step, with the next three.
         global_batch: sequences of a step.
         count: accelerators.
@@ -48,6 +50,7 @@ class Speed:
     count: float | None = None
     mfu: float | None = None
     convention: str | None = None
+    tokens_per_second: float | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -169,6 +172,11 @@ def utilisation(
         raise RequestError("lora_rank", f"got {lora_rank}; allowed: 0 or more")
     if config is None and params_active is None:
         raise RequestError("model", "is missing; allowed: a config.json, or params")
+    if params_active is not None:
+        try:
+            check_amount(params_active, as_text(params_active), "B")
+        except ValueError as error:
+            raise RequestError("params", str(error)) from None
     if config is not None and params_active is not None:
         raise RequestError("params", "give a config.json or params, not both")
     flop: dict[str, float | None] = dict.fromkeys(CONVENTIONS)
@@ -211,7 +219,9 @@ def utilisation(
 def _speed_told(speed: Speed) -> Iterator[Assumption]:
     for name, value in vars(speed).items():
         if value is not None:
-            yield Assumption(name.replace("_", " "), as_text(value), GIVEN)
+            source = f"{GIVEN}, of all accelerators together"
+            source = source if name == "tokens_per_second" else GIVEN
+            yield Assumption(name.replace("_", " "), as_text(value), source)
 
 
 def _work_told(
@@ -240,7 +250,12 @@ def _tokens_per_second(
     flop: Mapping[str, float | None],
     peak: float,
 ) -> float:
-    ways = (speed.tokens_per_second_per_gpu, speed.step_seconds, speed.mfu)
+    ways = (
+        speed.tokens_per_second_per_gpu,
+        speed.tokens_per_second,
+        speed.step_seconds,
+        speed.mfu,
+    )
     if sum(way is not None for way in ways) != 1:
         raise RequestError(
             "speed",
@@ -248,6 +263,11 @@ def _tokens_per_second(
         )
     if speed.tokens_per_second_per_gpu is not None:
         return _positive("tokens_per_second_per_gpu", speed.tokens_per_second_per_gpu)
+    if speed.tokens_per_second is not None:
+        together = _positive("tokens_per_second", speed.tokens_per_second)
+        if speed.count is None:
+            raise RequestError("tokens_per_second", "needs the GPU count: it is of all together")
+        return together / _positive("count", speed.count, 1.0)
     if speed.mfu is not None:
         return _from_published(speed, flop, peak)
     if speed.global_batch is None or speed.count is None or sequence is None:

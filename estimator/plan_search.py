@@ -18,6 +18,7 @@ from computebill.kernels import search
 from .accelerators import Accelerator, find_accelerator
 from .architectures import Architecture, read_architecture
 from .assumptions import given_inputs
+from .cost_method import cost_method
 from .draws import choose_device
 from .efficiency import Fitted, bounded, efficiencies_of, read_profile, unbounded
 from .errors import RequestError
@@ -41,6 +42,9 @@ FITS = "fits the memory"
 
 OBJECTIVES = {"time": "days", "cost": "cost_usd", "energy": "energy_mwh"}
 
+
+PRICED = ("step_seconds", "mfu", "goodput", "days", "gpu_hours", "cost_usd", "energy_mwh")
+"""Of the best layout's estimate, that are told with it."""
 
 NO_INPUTS = ("name", "top")
 """Of a plan's fields, that decide nothing."""
@@ -143,10 +147,8 @@ class Plan(Shown):
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form; its keys are a contract."""
         figures = self.estimate.to_dict()
-        priced = {
-            key: figures[key]
-            for key in ("step_seconds", "mfu", "days", "gpu_hours", "cost_usd", "energy_mwh")
-        }
+        priced = {key: figures[key] for key in PRICED}
+        observed = cost_method().mfu.observed
         best = self.best.to_dict()
         return {
             "name": self.spec.name,
@@ -161,6 +163,14 @@ class Plan(Shown):
                 {"accelerator": name, "precision": precision, "reason": reason}
                 for (name, precision), reason in self.dropped.items()
             ],
+            "observed_mfu": {
+                "runs": observed.runs,
+                "p10": observed.p10,
+                "p50": observed.p50,
+                "p90": observed.p90,
+                "source": observed.source,
+            },
+            "notes": list(self.estimate.notes),
             "evaluated": self.evaluated,
             "feasible": self.feasible,
             "excluded": dict(self.excluded),
@@ -227,6 +237,7 @@ def plan(
     sequence = check_sequence_length(
         architecture, default_sequence(architecture) if given is None else given
     )
+    batch = asked.sequences(sequence)
     efficiency = None if asked.efficiency is None else Path(asked.efficiency)
     fitted = read_profile(efficiency)
     start = time.perf_counter()
@@ -236,7 +247,7 @@ def plan(
         values = efficiencies_of(space.accelerator, efficiency).values
         grid = Grid(space, bounded(unbounded(values)), torch.device(choose_device(device)))
         for count in asked.counts:
-            _search(asked, grid, count, found)
+            _search(asked, grid, count, batch, found)
     seconds = time.perf_counter() - start
     if not any(found.kept for found in searched.values()):
         raise RequestError("plan", _nothing(_together(searched.values())))
@@ -262,13 +273,13 @@ def _spaces(
             )
 
 
-def _search(asked: PlanSpec, grid: Grid, count: int, found: _Found) -> None:
+def _search(asked: PlanSpec, grid: Grid, count: int, batch: int, found: _Found) -> None:
     """Look through one grid on so many accelerators; keep the fastest, and the front."""
     limit = grid.space.accelerator.memory_gb.value * GB * (1 - asked.memory_margin)
     rest = math.prod(grid.space.shape[1:])
     fastest: list[tuple[float, int]] = []
     for pipes in grid.chunks():
-        chunk = grid.evaluate(pipes, count, asked.global_batch)
+        chunk = grid.evaluate(pipes, count, batch)
         seconds = chunk.legal_seconds(limit)
         sizes, size = chunk.bytes.expand_as(seconds), seconds.numel()
         for rule, mask in (chunk.masks | {FITS: chunk.bytes <= limit}).items():
@@ -284,8 +295,7 @@ def _search(asked: PlanSpec, grid: Grid, count: int, found: _Found) -> None:
             if math.isfinite(each)
         ]
     layouts = [
-        (seconds, grid.space.layout(place, count, asked.global_batch))
-        for seconds, place in sorted(fastest)
+        (seconds, grid.space.layout(place, count, batch)) for seconds, place in sorted(fastest)
     ]
     found.kept += _weighed(grid.space, layouts, limit)
 
@@ -472,6 +482,7 @@ def _estimate(
         "count": float(layout.accelerators),
         "layout": layout.model_dump(exclude_unset=True),
         "global_batch": asked.global_batch,
+        "global_batch_tokens": asked.global_batch_tokens,
         "sequence_length": sequence,
         "software": asked.software,
         "efficiency": asked.efficiency,

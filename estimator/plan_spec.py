@@ -8,10 +8,20 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, model_validator
 
+from .amounts import Tokens, check_batch, whole_sequences
 from .layout import Degree, Layout, Recompute, Schedule
 from .prices import Commitment
-from .quantity import KEYS, Number, Positive, Quantity, parse_number, parse_quantity
-from .run import Day, fields_of_file
+from .quantity import (
+    KEYS,
+    NotNegative,
+    Number,
+    Positive,
+    Quantity,
+    Share,
+    parse_number,
+    parse_quantity,
+)
+from .run import REPLACES, Day, fields_of_file
 from .specfile import Name, Spec, validate
 
 CHOICES = (
@@ -21,6 +31,9 @@ CHOICES = (
 """Fields of a layout that are searched, or given."""
 
 PRICING = ("price", "provider", "commitment", "date")
+
+LOST = ("failures_per_gpu_day", "checkpoint_seconds", "restart_seconds", "goodput")
+"""Of a run's fields: what interrupts training."""
 
 FEWEST = 8
 """Accelerators that a search up to a limit begins at."""
@@ -115,6 +128,7 @@ class PlanSpec(Spec):
         count: accelerators: each number is tried.
         max_gpus: in its place, powers of two from 8 up to this, and this.
         global_batch: sequences a step.
+        global_batch_tokens: tokens a step in its place, rounded down to whole sequences.
         sequence_length: tokens a sequence.
         precision: of products: each is tried; the accelerator's own if not given.
         software: generation of the training software.
@@ -142,17 +156,22 @@ class PlanSpec(Spec):
         provider: whose list price.
         commitment: on-demand, 1y, 3y or spot.
         date: of the prices.
+        failures_per_gpu_day: unexpected interruptions; Llama 3's if not given, 0: none.
+        checkpoint_seconds: training stands still for each.
+        restart_seconds: from a failure until training goes on.
+        goodput: share of the time that trains, in place of those three.
     """
 
     name: Name = "plan"
     model: str
-    tokens: Positive
+    tokens: Tokens
     accelerator: Names
     count: (
         Annotated[tuple[int, ...], BeforeValidator(_split_counts), Field(min_length=1)] | None
     ) = None
     max_gpus: Whole | None = None
-    global_batch: Whole
+    global_batch: Whole | None = None
+    global_batch_tokens: Whole | None = None
     sequence_length: Whole | None = None
     precision: Names | None = None
     software: str = "modern"
@@ -186,6 +205,10 @@ class PlanSpec(Spec):
     provider: str | None = None
     commitment: Commitment = "on-demand"
     date: Day | None = None
+    failures_per_gpu_day: NotNegative | None = None
+    checkpoint_seconds: Positive | None = None
+    restart_seconds: Positive | None = None
+    goodput: Share | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> PlanSpec:
@@ -196,6 +219,11 @@ class PlanSpec(Spec):
                 raise ValueError(f"layout.{name}: is searched; give {name} outside of layout")
         if (self.count is None) == (self.max_gpus is None):
             raise ValueError("give count or max_gpus")
+        if (self.global_batch is None) == (self.global_batch_tokens is None):
+            raise ValueError("give global_batch or global_batch_tokens")
+        for name in LOST[:-1]:
+            if self.goodput is not None and getattr(self, name) is not None:
+                raise ValueError(f"give goodput or {name}, not both")
         if self.price is not None and (self.provider or self.commitment != "on-demand"):
             raise ValueError("give price, or provider and commitment, not both")
         if isinstance(self.price, dict):
@@ -218,6 +246,17 @@ class PlanSpec(Spec):
         powers = (FEWEST * 2**n for n in range(64) if FEWEST * 2**n <= most)
         return tuple(dict.fromkeys((*powers, most)))
 
+    def sequences(self, length: int) -> int:
+        """Return the sequences of a step, of so many tokens each.
+
+        Raises:
+            RequestError: where no step has so many tokens.
+        """
+        if self.global_batch is None:
+            return whole_sequences(float(self.global_batch_tokens or 0), length)
+        check_batch(self.global_batch, length)
+        return self.global_batch
+
     @property
     def choices(self) -> dict[str, tuple[Any, ...]]:
         """Choices that were given, by the layout's fields."""
@@ -232,7 +271,9 @@ class PlanSpec(Spec):
         Args:
             accelerator: as the plan spells it.
         """
-        found = {name: value for name in PRICING if (value := getattr(self, name)) is not None}
+        found = {
+            name: value for name in (*PRICING, *LOST) if (value := getattr(self, name)) is not None
+        }
         if isinstance(self.price, dict):
             found["price"] = self.price.get(accelerator)
         return found
@@ -258,8 +299,10 @@ def plan_spec(path: Path | None, flags: Mapping[str, Any]) -> PlanSpec:
         RequestError: naming the flag, or the file and its field.
     """
     data = {} if path is None else fields_of_file(path)
-    replaced = {"count": "max_gpus", "max_gpus": "count"}
+    replaced = {"count": ("max_gpus",), "max_gpus": ("count",)}
+    replaced |= {name: REPLACES[name] for name in (*LOST, "global_batch", "global_batch_tokens")}
     for flag in flags:
-        data.pop(replaced.get(flag, ""), None)
+        for key in replaced.get(flag.replace("-", "_"), ()):
+            data.pop(key, None)
     named = frozenset(flags) if path is not None else frozenset(PlanSpec.model_fields)
     return validate(PlanSpec, {**data, **flags}, "plan" if path is None else str(path), named)

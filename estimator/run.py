@@ -16,6 +16,7 @@ from computebill.kernels import cost, goodput, quantiles
 from computebill.kernels.flop import training_flop
 
 from .accelerators import Accelerator, find_accelerator
+from .amounts import Parameters, Tokens, check_batch, whole_sequences
 from .assumptions import Assumption
 from .draws import Columns, Method, Settings, settings
 from .errors import shown
@@ -23,9 +24,10 @@ from .layout import Layout
 from .model import PARTS
 from .notebook import Shown
 from .prices import Commitment
-from .quantity import AtLeastOne, Number, Positive, Share
+from .quantity import AtLeastOne, NotNegative, Number, Positive, Share
 from .run_inputs import gather_inputs
 from .run_model import RunModel, count_run_model
+from .run_notes import run_notes
 from .sensitivity import Swing, swings
 from .specfile import Name, Spec, read_toml, validate
 from .summary import Collector, Distribution
@@ -42,6 +44,12 @@ REPLACES = {
     "price": ("provider", "commitment"),
     "provider": ("price",),
     "commitment": ("price",),
+    "global_batch": ("global_batch_tokens",),
+    "global_batch_tokens": ("global_batch",),
+    "goodput": ("failures_per_gpu_day", "checkpoint_seconds", "restart_seconds"),
+    "failures_per_gpu_day": ("goodput",),
+    "checkpoint_seconds": ("goodput",),
+    "restart_seconds": ("goodput",),
 }
 """What a file said of the same thing in another way, and a flag puts aside."""
 
@@ -70,9 +78,10 @@ class RunSpec(Spec):
         layout: how the model is laid out, for its memory and recomputed FLOP.
         convention: how model FLOP are counted: 6nd; of a config.json also palm, megatron, causal.
         failures_per_gpu_day: unexpected interruptions; without it, where the step's time is
-            predicted, Llama 3's.
+            predicted, Llama 3's; 0: none.
         checkpoint_seconds: training stands still for each.
         restart_seconds: from a failure until training goes on.
+        goodput: share of the time that trains, in place of those three.
         software: generation of the training software, for the step's time.
         efficiency: a file of fitted efficiencies in place of the shipped ones.
         params: parameters of the model.
@@ -93,6 +102,7 @@ class RunSpec(Spec):
         usd_per_kwh: price of electricity.
         carbon_g_per_kwh: grams of CO2 equivalent.
         global_batch: sequences a step.
+        global_batch_tokens: tokens a step in its place, rounded down to whole sequences.
         sequence_length: tokens a sequence.
     """
 
@@ -100,14 +110,15 @@ class RunSpec(Spec):
     model: str | None = None
     layout: Layout | None = None
     convention: Literal["6nd", "palm", "megatron", "causal"] = "6nd"
-    failures_per_gpu_day: Positive | None = None
+    failures_per_gpu_day: NotNegative | None = None
     checkpoint_seconds: Positive | None = None
     restart_seconds: Positive | None = None
+    goodput: Share | None = None
     software: str = "modern"
     efficiency: str | None = None
-    params: Positive | None = None
-    params_active: Positive | None = None
-    tokens: Positive | None = None
+    params: Parameters | None = None
+    params_active: Parameters | None = None
+    tokens: Tokens | None = None
     flop: Positive | None = None
     accelerator: str
     count: Positive | None = None
@@ -123,6 +134,7 @@ class RunSpec(Spec):
     usd_per_kwh: Positive | None = None
     carbon_g_per_kwh: Positive | None = None
     global_batch: Number | None = None
+    global_batch_tokens: Number | None = None
     sequence_length: Number | None = None
 
     @model_validator(mode="after")
@@ -149,6 +161,17 @@ class RunSpec(Spec):
             raise ValueError(f"params_active: got {active.text}; allowed: up to {total.text}")
         if self.count is not None and self.count.is_constant and self.count.value % 1:
             raise ValueError(f"count: got {self.count.value:g}; allowed: a whole number")
+        self._check_lost_time()
+        self._check_batch()
+        return self
+
+    def _check_batch(self) -> None:
+        if self.global_batch is not None and self.global_batch_tokens is not None:
+            raise ValueError("give global_batch or global_batch_tokens, not both")
+        if self.global_batch_tokens is not None:
+            if self.sequence_length is None:
+                raise ValueError("give global_batch_tokens and sequence_length together")
+            return
         # A model's sequence length is of use by itself.
         if self.sequence_length is None and self.global_batch is not None and self.model is None:
             raise ValueError("give global_batch and sequence_length together")
@@ -158,7 +181,12 @@ class RunSpec(Spec):
             value = getattr(self, key)
             if value is not None and value < 1:
                 raise ValueError(f"{key}: got {value:g}; allowed: 1 or more")
-        return self
+
+    def _check_lost_time(self) -> None:
+        names = ("failures_per_gpu_day", "checkpoint_seconds", "restart_seconds")
+        for name in names:
+            if self.goodput is not None and getattr(self, name) is not None:
+                raise ValueError(f"give goodput or {name}, not both")
 
     def _check_model(self, *, has_params: bool) -> None:
         if self.model is not None and (has_params or self.flop is not None):
@@ -203,6 +231,11 @@ class RunEstimate(Shown):
     swings_of: str | None = None
     swings: tuple[Swing, ...] = ()
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know before the figures, in sentences."""
+        return tuple(run_notes(self))
+
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form; its keys are a contract. What is not known is null."""
         figure = {name: row.to_dict() for name, row in self.rows.items()}
@@ -236,6 +269,7 @@ class RunEstimate(Shown):
             "layout": self.model.layout.to_dict() if self.model and self.model.layout else None,
             "breakdown_seconds": self._breakdown(),
             "scaling": [] if self.model is None else self.model.scaling(self.rows["mfu"].p50),
+            "notes": list(self.notes),
             "swings_of": self.swings_of,
             "swings": [swing.to_dict() for swing in self.swings],
             "assumptions": [assumption.to_dict() for assumption in self.assumptions],
@@ -291,7 +325,7 @@ def estimate_run(
         RequestError: naming the field that is wrong.
     """
     chosen = settings(samples, seed, device, method)
-    run = _read(spec)
+    run = _in_sequences(_read(spec))
     accelerator = find_accelerator(run.accelerator, profiles)
     model = count_run_model(run, accelerator)
     inputs = gather_inputs(run, accelerator, model)
@@ -418,7 +452,19 @@ def _training_share(given: Mapping[str, Tensor]) -> Tensor:
     share = goodput.training_share(
         between, given["checkpoint_seconds"], given["restart_seconds"], interval
     )
-    return torch.where(share.isnan(), 1.0, share)
+    share = torch.where(share.isnan(), 1.0, share)
+    stated = given.get("goodput")
+    return share if stated is None else torch.where(stated.isnan(), share, stated)
+
+
+def _in_sequences(run: RunSpec) -> RunSpec:
+    """Return a run whose global batch is in sequences, refusing one that no step has."""
+    if run.global_batch_tokens is not None and run.sequence_length is not None:
+        whole = whole_sequences(run.global_batch_tokens, run.sequence_length)
+        return run.model_copy(update={"global_batch": float(whole)})
+    if run.global_batch is not None and run.sequence_length is not None:
+        check_batch(run.global_batch, run.sequence_length)
+    return run
 
 
 def run_spec(

@@ -26,7 +26,7 @@ from .assumptions import (
 from .cost_method import Interval
 from .errors import RequestError
 from .prices import PurchaseQuote, cloud_price, purchase_price, typical_cloud_price
-from .quantity import Quantity, constant, parse_quantity
+from .quantity import Quantity, constant, number_text, parse_quantity
 
 if TYPE_CHECKING:
     from .run import RunSpec
@@ -122,6 +122,10 @@ def _take_model(found: _Gathering, run: RunSpec, model: RunModel | None) -> None
     found.take("flop", run.flop or UNKNOWN)
     found.take("flop_per_token", per_token)
     found.take("hardware_flop_per_token", hardware)
+    if run.global_batch_tokens is not None:
+        whole = f"{run.global_batch or 0:,.0f} sequences"
+        told = f"given as {number_text(run.global_batch_tokens)} tokens, rounded down to sequences"
+        found.assumptions.append(Assumption("global batch", whole, told))
     found.take("tokens_per_step", constant((run.global_batch or math.nan) * sequence))
     for key, label in (
         ("params", "parameters"),
@@ -157,8 +161,18 @@ def _take_accelerator(
 
 def _take_failures(found: _Gathering, run: RunSpec, model: RunModel | None) -> None:
     """What interrupts training; a utilisation that was given or observed holds it already."""
-    is_asked = run.failures_per_gpu_day is not None
-    if not is_asked and (run.mfu is not None or model is None or model.step is None):
+    failures = run.failures_per_gpu_day
+    is_never = failures is not None and failures.is_constant and failures.value == 0
+    is_within = run.mfu is not None or model is None or model.step is None
+    found.take("goodput", UNKNOWN)
+    if run.goodput is not None:
+        found.take("goodput", run.goodput, "share of the time that trains (goodput)", GIVEN)
+    elif is_never:
+        found.assumptions.append(Assumption("failures a GPU and day", "0", GIVEN))
+    elif failures is None and is_within:
+        whose = "what was given" if run.mfu is not None else "whole runs, by their GPU-hours"
+        found.assumptions.append(Assumption("lost time", "within the utilisation", whose))
+    if run.goodput is not None or is_never or (failures is None and is_within):
         for name in ("failures_per_second", "checkpoint_seconds", "restart_seconds"):
             found.take(name, UNKNOWN)
         return

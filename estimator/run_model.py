@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .amounts import check_batch
 from .cases import Case
 from .errors import RequestError, shown
 from .generations import read_software
@@ -83,6 +84,8 @@ def count_run_model(run: RunSpec, accelerator: Accelerator) -> RunModel | None:
         layout=layout,
         accelerator=accelerator,
     )
+    if run.global_batch is not None:
+        check_batch(run.global_batch, card.sequence)
     fullest = max(card.memory, key=lambda use: use.total) if card.layout else None
     step = None
     if layout is not None and run.count is not None:

@@ -10,7 +10,8 @@ import click
 from .options import Outputs, number, output_options, profiles_option, whole_number
 
 SPEED = (
-    ("tokens-per-second", "Tokens per second and GPU."),
+    ("tokens-per-second", "Of all accelerators with --count, and of one without."),
+    ("tokens-per-second-per-gpu", "Of one accelerator, with --count or without."),
     ("step-seconds", "Seconds of a step; with --global-batch, --sequence-length and --count."),
     ("global-batch", "Sequences of a step."),
     ("count", "Accelerators."),
@@ -55,6 +56,7 @@ def command(
     profiles: tuple[Path, ...],
     outputs: Outputs,
     tokens_per_second: float | None,
+    tokens_per_second_per_gpu: float | None,
     **speed: Any,
 ) -> None:
     """Read a measured speed, or a published MFU, under every convention.
@@ -72,9 +74,16 @@ def command(
         raise RequestError("--params-active", f"got {params_active:g}; allowed: up to {params:g}")
     from ..mfu import Speed, utilisation
 
+    is_of_one = speed["count"] is None and tokens_per_second_per_gpu is None
+    if tokens_per_second is not None and is_of_one:
+        tokens_per_second, tokens_per_second_per_gpu = None, tokens_per_second
+    speed |= {
+        "tokens_per_second": tokens_per_second,
+        "tokens_per_second_per_gpu": tokens_per_second_per_gpu,
+    }
     found = utilisation(
         model,
-        speed=Speed(tokens_per_second_per_gpu=tokens_per_second, **speed),
+        speed=Speed(**speed),
         accelerator=accelerator,
         precision=precision,
         params_active=params_active if params_active is not None else params,

@@ -17,6 +17,7 @@ FIELDS = (
     ("count", "Accelerators: 512, or 512,1024, or 64..4096 (powers of two); each is tried."),
     ("max-gpus", "In its place: powers of two from 8 up to this, and this."),
     ("global-batch", "Sequences a step."),
+    ("global-batch-tokens", "Tokens a step in its place, 4M."),
     ("sequence-length", "Tokens a sequence."),
     ("precision", "Of products, bf16,fp8; each is tried."),
     ("software", "For the step's time: early, megatron, eager, fused, modern, graphed, …"),
@@ -42,6 +43,10 @@ FIELDS = (
     ("provider", "Take the price from this provider's list: aws, gcp, lambda, …"),
     ("commitment", "Of that price: on-demand, 1y, 3y, spot."),
     ("date", "Of the prices, 2025-06-30."),
+    ("failures-per-gpu-day", "Unexpected interruptions; as Llama 3's if not given; 0: none."),
+    ("checkpoint-seconds", "Training stands still for each checkpoint."),
+    ("restart-seconds", "From a failure until training goes on."),
+    ("goodput", "Share of the time that trains, 0.9, in place of those three."),
 )
 
 

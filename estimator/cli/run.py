@@ -13,9 +13,10 @@ FIELDS = (
     ("name", "A name for the run."),
     ("model", "config.json, its directory, or -: exact counts in place of --params."),
     ("convention", "How model FLOP are counted: 6nd; with --model palm, megatron, causal."),
-    ("failures-per-gpu-day", "Unexpected interruptions; with a layout as Llama 3's if not given."),
+    ("failures-per-gpu-day", "Unexpected interruptions; 0: none; with a layout as Llama 3's."),
     ("checkpoint-seconds", "Training stands still for each checkpoint."),
     ("restart-seconds", "From a failure until training goes on."),
+    ("goodput", "Share of the time that trains, 0.9, in place of those three."),
     (
         "software",
         "For the step's time: early, megatron, eager, fused, modern, graphed, compiled, …",
@@ -39,6 +40,7 @@ FIELDS = (
     ("usd-per-kwh", "Price of electricity."),
     ("carbon-g-per-kwh", "Grams of CO2 equivalent per kWh."),
     ("global-batch", "Sequences a step."),
+    ("global-batch-tokens", "Tokens a step in its place, 4M; with --sequence-length."),
     ("sequence-length", "Tokens a sequence."),
 )
 

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 
 from rich.console import RenderableType
 from rich.table import Table
+from rich.text import Text
 
+from ..cost_method import cost_method
 from ..plan_search import OBJECTIVES, Candidate, Plan
 from . import tables
 from .text import (
@@ -29,6 +31,7 @@ SHOWN = 12
 
 def full(found: Plan) -> Iterator[RenderableType]:
     """The best, the next, the front, and how large the search was."""
+    yield from (Text(note) for note in found.estimate.notes)
     yield _best(found)
     if len(found.each) + len(found.dropped) > 1:
         yield _each(found)
@@ -83,6 +86,11 @@ def _best(found: Plan) -> Table:
     table.add_row("Layout", described(found.best))
     table.add_row("Seconds a step", count_interval(rows["step_seconds"]))
     table.add_row("Utilisation (MFU)", percent_interval(rows["mfu"]))
+    observed = cost_method().mfu.observed
+    ends = f"{percent(observed.p10)}–{percent(observed.p90)}, 10th–90th"
+    reached = f"{percent(observed.p50)} ({ends})"
+    table.add_row(f"  {observed.runs} real runs reached", reached)
+    table.add_row("Time that trains (goodput)", percent_interval(rows["goodput"]))
     table.add_row("Memory, GB", f"{digits(found.best.memory_gb)} of {room:g}")
     table.add_row("Days", count_interval(rows["days"]))
     if rows["cloud"].is_known:

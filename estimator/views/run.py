@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from rich.console import RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from ..model import PARTS, MemoryUse
 from ..run import RunEstimate
@@ -47,6 +48,7 @@ BRIEF = ("flop", "gpu_hours", "days", "cloud")
 
 def full(estimate: RunEstimate) -> Iterator[RenderableType]:
     """The answer, then every assumption with its source."""
+    yield from (Text(note) for note in estimate.notes)
     yield _answer(estimate)
     if estimate.model is not None and estimate.model.memory is not None:
         yield _memory(estimate.model.memory, estimate.accelerator.memory_gb.value)
@@ -78,7 +80,9 @@ def _answer(estimate: RunEstimate) -> Table:
     table.add_column("median (5th–95th percentile)", justify="right")
     for label, key, write, unit in ROWS:
         row = estimate.rows[key]
-        if row.is_known and not (key == "goodput" and row.p50 == 1):
+        if key == "goodput" and any(each.name == "lost time" for each in estimate.assumptions):
+            table.add_row(label, "within the utilisation")
+        elif row.is_known:
             table.add_row(label, write(row) + unit)
     return table
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from measured_device import whole_bench
-from rich.console import Console
 from known import LLAMA_8B
+from measured_device import whole_bench
 from results import EXAMPLES, HEADER, MEASURED, SWEEP
+from rich.console import Console
 
 import computebill as cb
 from computebill.views import notebook

@@ -1,0 +1,102 @@
+"""Counts that people mistype: parameters, tokens, and sequences of a step."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BeforeValidator, PlainSerializer
+
+from .errors import RequestError
+from .quantity import Quantity, number_text, parse_quantity
+
+FEWEST = 1e4
+"""Parameters and tokens below it lack their unit: the smallest models that are trained for study
+have more than 100,000 of either, and nobody writes billions with five digits before the B."""
+
+MOST_TOKENS = 1e9
+"""Of a step. The largest published are some tens of millions (DeepSeek-V3: 63M); beyond ten times
+that a batch was meant in tokens, not in sequences."""
+
+
+def check_amount(median: float, text: str, units: str) -> None:
+    """Refuse parameters or tokens that lack their unit.
+
+    Args:
+        median: of what was given.
+        text: as it was given.
+        units: that may have been meant, one letter each.
+
+    Raises:
+        ValueError: with what may have been meant.
+    """
+    if 0 < median < FEWEST:
+        meant = " or ".join(f"{number_text(median)}{unit}" for unit in units)
+        raise ValueError(f"got {text}; allowed: {FEWEST:,.0f} or more; did you mean {meant}?")
+
+
+def parse_parameters(value: object) -> Quantity:
+    """Read a number of parameters.
+
+    Raises:
+        ValueError: with what was given and what is allowed, or may have been meant.
+    """
+    return _parse(value, "B")
+
+
+def parse_tokens(value: object) -> Quantity:
+    """Read a number of tokens.
+
+    Raises:
+        ValueError: with what was given and what is allowed, or may have been meant.
+    """
+    return _parse(value, "BT")
+
+
+def _parse(value: object, units: str) -> Quantity:
+    quantity = parse_quantity(value)
+    check_amount(quantity.median, quantity.text, units)
+    return quantity
+
+
+_AS_TEXT = PlainSerializer(lambda quantity: quantity.text, return_type=str)
+Parameters = Annotated[Quantity, BeforeValidator(parse_parameters), _AS_TEXT]
+"""Of a model, 10,000 or more."""
+Tokens = Annotated[Quantity, BeforeValidator(parse_tokens), _AS_TEXT]
+"""Trained on, 10,000 or more."""
+
+
+def whole_sequences(tokens: float, sequence: float) -> int:
+    """Return the whole sequences that a step's tokens hold, rounded down.
+
+    Raises:
+        RequestError: where they hold none, or are more than a step may have.
+    """
+    if not sequence <= tokens <= MOST_TOKENS:
+        raise RequestError(
+            "global_batch_tokens",
+            f"got {number_text(tokens)}; allowed: one sequence, {sequence:,.0f}, "
+            f"to {number_text(MOST_TOKENS)}",
+        )
+    return int(tokens // sequence)
+
+
+def check_batch(sequences: float, sequence: float) -> None:
+    """Refuse a step of more tokens than any has: a batch given in tokens as if in sequences.
+
+    Raises:
+        RequestError: with what it would be as tokens.
+    """
+    if sequences * sequence <= MOST_TOKENS:
+        return
+    given = number_text(sequences)
+    problem = (
+        f"got {given}; {given} sequences of {sequence:,.0f} tokens are "
+        f"{sequences * sequence / 1e9:,.3g} G tokens a step, allowed: {MOST_TOKENS / 1e9:g} G"
+    )
+    if sequences >= sequence:
+        whole = int(sequences // sequence)
+        problem += (
+            f"; is this tokens? --global-batch-tokens {given} is {whole:,} "
+            f"sequence{'s' * (whole != 1)}"
+        )
+    raise RequestError("global_batch", problem)

@@ -1,0 +1,93 @@
+"""What a reader must know before a run's figures: memory, lost time, whose utilisation it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from . import cost_method as method
+from .errors import RequestError
+from .layout import MOMENTS, RECIPES, Layout, check_layout
+from .model import GB, stage_bytes
+
+if TYPE_CHECKING:
+    from .run import RunEstimate
+    from .run_model import RunModel
+
+MOST_FAILURES = 0.01
+"""A GPU and day, beyond which a rate is doubted: 20 times Llama 3's 0.00047."""
+
+
+def run_notes(estimate: RunEstimate) -> Iterator[str]:
+    """Yield notes in sentences, what undoes the figures first."""
+    memory = memory_note(estimate)
+    if memory:
+        yield memory
+    failures = estimate.spec.failures_per_gpu_day
+    if failures is not None and failures.median > MOST_FAILURES:
+        yield (
+            f"{failures.text} failures a GPU and day are more than {MOST_FAILURES:g}; Llama 3 had "
+            "0.00047. A share of time that is lost is given with --goodput (0.9: a tenth is lost)."
+        )
+    if is_observed(estimate):
+        runs = method.cost_method().mfu.observed.runs
+        yield (
+            f"The utilisation is what {runs} runs reached, their lost time in it; the best layout "
+            "may do better: `computebill plan`."
+        )
+
+
+def is_observed(estimate: RunEstimate) -> bool:
+    """Whether the utilisation is what other runs reached: neither given nor predicted."""
+    has_step = estimate.model is not None and estimate.model.step is not None
+    return estimate.spec.mfu is None and not has_step
+
+
+def memory_note(estimate: RunEstimate) -> str:
+    """Return that a run does not fit, or was not checked; nothing where it fits."""
+    limit, model = estimate.accelerator.memory_gb.value, estimate.model
+    if model is not None and model.memory is not None:
+        total = model.memory.total
+        if total <= limit:
+            return ""
+        return f"Does not fit: {total:.3g} of {limit:g} GB. {_mended(model, limit)}"
+    params = estimate.rows["params"]
+    if not params.is_known:
+        return ""
+    held = RECIPES["megatron"]
+    each = held.weight + held.gradient + held.master + MOMENTS["adamw"].matrix
+    count = estimate.spec.count
+    room = f"{limit:g} GB" if count is None else f"{count.text} x {limit:g} GB"
+    return (
+        f"Memory not checked: weights alone {params.p50 * held.weight / GB:,.3g} GB, training all "
+        f"of them about {params.p50 * each / GB:,.3g} GB and activations, on {room}."
+    )
+
+
+def _mended(model: RunModel, limit_gb: float) -> str:
+    """Return the first single change that makes a layout fit, the cheapest in time first."""
+    layout = model.layout
+    if layout is None:
+        return ""
+    changes: list[tuple[str, int | str]] = [("zero", z) for z in range(layout.zero + 1, 4)]
+    changes += [("micro_batch", 1)] if layout.micro_batch > 1 else []
+    order = ("none", "selective", "operators", "full")
+    weaker = order[order.index(layout.recompute) + 1 :]
+    changes += [("recompute", each) for each in weaker if each != "operators"]
+    for name, value in changes:
+        size = _changed_gb(model, layout, name, value)
+        if size is not None and size <= limit_gb:
+            return f"`--{name.replace('_', '-')} {value}` needs {size:.3g}."
+    return "No single change of ZeRO, micro-batch or recomputation makes it fit."
+
+
+def _changed_gb(model: RunModel, layout: Layout, name: str, value: int | str) -> float | None:
+    """Memory of the fullest process with one field changed; None where that is not legal."""
+    given = {key: getattr(layout, key) for key in layout.model_fields_set}
+    try:
+        changed = Layout(**{**given, name: value})
+        check_layout(model.card.architecture, changed, model.card.sequence)
+    except (RequestError, ValueError):
+        return None
+    stages = stage_bytes(model.card.architecture, [changed], float(model.card.sequence))
+    return float(stages.nan_to_num(0.0).max()) / GB
