@@ -38,8 +38,8 @@ FOLDED = 16
 
 STYLE = """
 .computebill{max-width:72em;line-height:1.4}
-div.computebill table{border-collapse:collapse;color:inherit;border:0;margin:.4em 0 1.2em;table-layout:auto;\
-width:auto;font-variant-numeric:tabular-nums}
+div.computebill table{border-collapse:collapse;color:inherit;border:0;margin:.4em 0 1.2em;\
+table-layout:auto;width:auto;font-variant-numeric:tabular-nums}
 div.computebill caption,.computebill summary{font-weight:bold;text-align:left;padding:.3em 0;\
 color:inherit;caption-side:top}
 div.computebill summary{cursor:pointer}

@@ -43,7 +43,7 @@ def test_a_number_with_commas_is_refused_with_the_right_spelling(text: str, writ
 
 def test_what_is_no_number_gets_no_spelling() -> None:
     for text in ("2,2,2", "1,2,3B", "a,b", ",2"):
-        with pytest.raises(ValueError, match="or 405B$"):
+        with pytest.raises(ValueError, match=r"or 405B$"):
             parse_number(text)
 
 
