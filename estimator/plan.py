@@ -166,6 +166,7 @@ class Plan:
             "search_seconds": self.search_seconds,
             "inputs": [each.to_dict() for each in given_inputs(self.spec, left_out=NO_INPUTS)],
             "assumptions": figures["assumptions"],
+            "notes": figures["notes"],
             "samples": figures["samples"],
             "seed": figures["seed"],
         }

@@ -27,6 +27,7 @@ from .run_inputs import gather_inputs
 from .run_model import RunModel, count_run_model
 from .sensitivity import Swing, swings
 from .specfile import Name, Spec, read_toml, validate
+from .step_inputs import link_notes
 from .summary import Collector, Distribution
 
 if TYPE_CHECKING:
@@ -202,6 +203,13 @@ class RunEstimate:
     swings_of: str | None = None
     swings: tuple[Swing, ...] = ()
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader should know before the figures."""
+        if self.model is None or self.model.step is None:
+            return ()
+        return link_notes(self.model.step.case)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form; its keys are a contract. What is not known is null."""
         figure = {name: row.to_dict() for name, row in self.rows.items()}
@@ -238,6 +246,7 @@ class RunEstimate:
             "swings_of": self.swings_of,
             "swings": [swing.to_dict() for swing in self.swings],
             "assumptions": [assumption.to_dict() for assumption in self.assumptions],
+            "notes": list(self.notes),
             "samples": self.settings.samples,
             "seed": self.settings.seed,
             "device": self.settings.device,

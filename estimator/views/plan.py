@@ -29,6 +29,7 @@ SHOWN = 12
 
 def full(found: Plan) -> Iterator[RenderableType]:
     """The best, the next, the front, and how large the search was."""
+    yield from found.estimate.notes
     yield _best(found)
     if len(found.each) + len(found.dropped) > 1:
         yield _each(found)

@@ -44,6 +44,7 @@ ROWS: tuple[tuple[str, str, Callable[[Distribution], str], str], ...] = (
 
 def full(estimate: RunEstimate) -> Iterator[RenderableType]:
     """The answer, then every assumption with its source."""
+    yield from estimate.notes
     yield _answer(estimate)
     if estimate.model is not None and estimate.model.memory is not None:
         yield _memory(estimate.model.memory, estimate.accelerator.memory_gb.value)
