@@ -473,7 +473,7 @@ def _estimate(
         "layout": layout.model_dump(exclude_unset=True),
         "global_batch": asked.global_batch,
         "sequence_length": sequence,
-        "software": asked.software,
+        "software": asked.software if "software" in asked.model_fields_set else None,
         "efficiency": asked.efficiency,
     }
     known = {key: value for key, value in spec.items() if value is not None}

@@ -39,7 +39,7 @@ def batch_assumption(layout: Layout, *, is_given: bool) -> Iterator[Assumption]:
 def step_assumptions(step: StepEstimate, *, software_given: bool) -> Iterator[Assumption]:
     """Yield software, links, domain and efficiencies of a timed step, with their sources."""
     case, fitted = step.case, step.fitted
-    source = "given" if software_given else "assumed (the newest measured generation)"
+    source = "given" if software_given else "assumed (the default; none was named)"
     yield Assumption("software generation", str(case.software), source)
     links = case.accelerator.links
     bandwidths = (links.inside.bandwidth_gb_s, links.across.bandwidth_gb_s)
