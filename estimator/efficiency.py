@@ -14,6 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import tomli_w
 import torch
 from torch import Tensor
 
@@ -269,27 +270,22 @@ def _over_shipped(own: Fitted, name: str) -> Fitted:
 
 def write_profile(fitted: Fitted, path: Path) -> None:
     """Write a profile under its final name in one step."""
-    lines = [
-        "# Efficiencies fitted by `computebill calibrate`; what each is: estimator/efficiency.py.",
-        f"fitted = {fitted.fitted.isoformat()}",
-        f"rows = {fitted.rows}",
-        f"sources = [{', '.join(_quoted(source) for source in fitted.sources)}]",
-        f"note = {_quoted(fitted.note)}",
-        f"apart = {fitted.apart:.4g}",
-        "",
-        "[intervals]",
-        *(f'"{name}" = [{low:.4g}, {high:.4g}]' for name, (low, high) in fitted.intervals.items()),
-        "",
-        "[values]",
-        *(f'"{name}" = {value:.6g}' for name, value in fitted.values.items()),
-    ]
+    head = (
+        "# Efficiencies fitted by `computebill calibrate`; what each is: estimator/efficiency.py."
+    )
+    data = {
+        "fitted": fitted.fitted,
+        "rows": fitted.rows,
+        "sources": list(fitted.sources),
+        "note": fitted.note,
+        "apart": float(f"{fitted.apart:.4g}"),
+        "intervals": {
+            name: [float(f"{end:.4g}") for end in ends] for name, ends in fitted.intervals.items()
+        },
+        "values": {name: float(f"{value:.6g}") for name, value in fitted.values.items()},
+    }
     with replacing(path) as temporary:
-        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def _quoted(text: str) -> str:
-    plain = "".join(char if char.isprintable() and char not in '"\\' else " " for char in text)
-    return f'"{plain}"'
+        temporary.write_text(f"{head}\n{tomli_w.dumps(data)}", encoding="utf-8")
 
 
 class Kind(NamedTuple):

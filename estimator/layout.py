@@ -41,6 +41,10 @@ SCHEDULES: dict[str, float] = {
 }
 
 
+FILLS = 8
+"""Micro-batches a pipeline stage, where nobody says how many a step has. Not checked."""
+
+
 class Bytes(NamedTuple):
     """What a mixed-precision recipe holds for each parameter, in bytes, beside moments."""
 
@@ -222,6 +226,11 @@ class Layout(Spec):
     def accelerators(self) -> int:
         """How many accelerators it takes."""
         return self.tp * self.pp * self.cp * self.dp
+
+    @property
+    def filled_batches(self) -> int:
+        """Micro-batches of a step, given or enough to fill the pipeline."""
+        return self.micro_batches or FILLS * self.pp
 
     @property
     def is_sequence_parallel(self) -> bool:
@@ -421,7 +430,7 @@ def layout_columns(layouts: Sequence[Layout]) -> memory.Layout:
 
     dp, cp, tp = column("dp"), column("cp"), column("tp")
     sequence_parallel = [float(each.is_sequence_parallel) for each in layouts]
-    batches = [float(each.micro_batches or each.pp * each.vpp * 2) for each in layouts]
+    batches = [float(each.filled_batches) for each in layouts]
     shards = [float(each.shards or each.dp * each.cp) for each in layouts]
     return memory.Layout(
         tensor=tp,

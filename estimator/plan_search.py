@@ -484,7 +484,7 @@ def _estimate(
         "global_batch": asked.global_batch,
         "global_batch_tokens": asked.global_batch_tokens,
         "sequence_length": sequence,
-        "software": asked.software,
+        "software": asked.software if "software" in asked.model_fields_set else None,
         "efficiency": asked.efficiency,
     }
     known = {key: value for key, value in spec.items() if value is not None}

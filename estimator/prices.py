@@ -10,11 +10,12 @@ import datetime as dt
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from statistics import quantiles
+from functools import cache
+from statistics import NormalDist, quantiles, variance
 from typing import Literal, TypeVar
 
 from .accelerator_names import compact
-from .accelerators import Accelerator, CloudPrice, Price, PurchasePrice
+from .accelerators import Accelerator, CloudPrice, Price, PurchasePrice, list_accelerators
 from .errors import RequestError, shown
 
 Commitment = Literal["on-demand", "1y", "3y", "spot"]
@@ -52,6 +53,9 @@ PROVIDER_NAMES = {
 }
 """Short names in use, besides the provider's own."""
 
+FEW = 3
+"""Providers below which their own prices do not tell how prices differ."""
+
 NOT_OFFERS = frozenset({"index", "assumed rental"})
 """Kinds of cloud price that nobody can rent at."""
 
@@ -75,7 +79,10 @@ class PriceQuote:
 
 @dataclass(frozen=True)
 class PriceRange:
-    """What an hour costs on demand across providers, USD."""
+    """What an hour costs on demand across providers, USD.
+
+    ``is_floored`` where they are so few that the width is at least the pooled spread.
+    """
 
     p10: float
     p50: float
@@ -83,6 +90,7 @@ class PriceRange:
     count: int
     first_date: dt.date
     last_date: dt.date
+    is_floored: bool = False
 
 
 @dataclass(frozen=True)
@@ -157,14 +165,41 @@ def typical_cloud_price(accelerator: Accelerator, date: dt.date | None = None) -
     day = date or max(offer.date for offer in offers)
     recent = [o for o in offers if dt.timedelta(0) <= day - o.date < dt.timedelta(days=365)]
     chosen = _one_a_provider(recent, day)
-    if len(chosen) < 3:
+    if len(chosen) < FEW:
         chosen = _one_a_provider(offers, day)
     usd = [offer.on_demand_usd or 0.0 for offer in chosen]
     tenths = quantiles(usd, n=10, method="inclusive") if len(usd) > 1 else usd * 9
     # Between two equal prices it may round below both.
     tenths = [min(max(tenth, min(usd)), max(usd)) for tenth in tenths]
     dates = [offer.date for offer in chosen]
-    return PriceRange(tenths[0], tenths[4], tenths[8], len(usd), min(dates), max(dates))
+    low, middle, high = tenths[0], tenths[4], tenths[8]
+    if is_floored := len(usd) < FEW:
+        reach = math.exp(NormalDist().inv_cdf(0.9) * pooled_spread())
+        low, high = min(low, middle / reach), max(high, middle * reach)
+    return PriceRange(low, middle, high, len(usd), min(dates), max(dates), is_floored)
+
+
+@cache
+def pooled_spread() -> float:
+    """Return the pooled standard deviation of the logarithm of prices between providers.
+
+    A group is a shipped accelerator in a calendar year, with one on-demand price a provider, its
+    last of that year; s = sqrt(sum (n - 1) s_g^2 / sum (n - 1)) over groups of n providers.
+    """
+    squares, freedom = 0.0, 0
+    for accelerator in list_accelerators():
+        years: dict[int, list[CloudPrice]] = {}
+        for row in accelerator.prices.cloud:
+            usable = row.on_demand_usd and not (row.variant or row.doubtful)
+            if usable and row.kind not in NOT_OFFERS:
+                years.setdefault(row.date.year, []).append(row)
+        for year, rows in years.items():
+            chosen = _one_a_provider(rows, dt.date(year, 12, 31))
+            logs = [math.log(row.on_demand_usd or 1.0) for row in chosen]
+            if len(logs) > 1:
+                squares += variance(logs) * (len(logs) - 1)
+                freedom += len(logs) - 1
+    return math.sqrt(squares / freedom)
 
 
 def purchase_price(

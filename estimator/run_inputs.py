@@ -27,6 +27,7 @@ from .cost_method import Interval
 from .errors import RequestError
 from .prices import PurchaseQuote, cloud_price, purchase_price, typical_cloud_price
 from .quantity import Quantity, constant, number_text, parse_quantity
+from .step_inputs import batch_assumption, layout_assumptions, step_assumptions
 
 if TYPE_CHECKING:
     from .run import RunSpec
@@ -73,6 +74,7 @@ def gather_inputs(run: RunSpec, accelerator: Accelerator, model: RunModel | None
     found = _Gathering()
     _take_model(found, run, model)
     _take_accelerator(found, run, accelerator, model)
+    _take_step(found, run, model)
     _take_failures(found, run, model)
     _take_price(found, run, accelerator)
     _take_programme(found, run)
@@ -159,6 +161,18 @@ def _take_accelerator(
         found.take("mfu", parse_quantity(ranges, upper=1.0), "utilisation (MFU)", source)
 
 
+def _take_step(found: _Gathering, run: RunSpec, model: RunModel | None) -> None:
+    """What a layout and its timed step take without being told."""
+    if model is None or model.layout is None or run.layout is None:
+        return
+    is_given = run.global_batch is not None
+    found.assumptions += batch_assumption(model.layout, is_given=is_given)
+    found.assumptions += layout_assumptions(model.layout, run.layout)
+    if model.step is not None:
+        is_given = "software" in run.model_fields_set
+        found.assumptions += step_assumptions(model.step, software_given=is_given)
+
+
 def _take_failures(found: _Gathering, run: RunSpec, model: RunModel | None) -> None:
     """What interrupts training; a utilisation that was given or observed holds it already."""
     failures = run.failures_per_gpu_day
@@ -223,10 +237,11 @@ def _take_price(found: _Gathering, run: RunSpec, accelerator: Accelerator) -> No
         none = "no rental price on record; give one with --price"
         found.assumptions.append(Assumption(label, "not known", none))
         return
+    floor = "; at least as wide as prices differ between providers" if typical.is_floored else ""
     span = {"p10": typical.p10, "p50": typical.p50, "p90": typical.p90}
     source = (
         f"on-demand prices of {typical.count} providers, "
-        f"{typical.first_date} to {typical.last_date}; see `computebill hardware show "
+        f"{typical.first_date} to {typical.last_date}{floor}; see `computebill hardware show "
         f"{accelerator.name}`"
     )
     found.take("usd_per_second", parse_quantity(span), label, source, scale)

@@ -104,10 +104,8 @@ def count_run_model(run: RunSpec, accelerator: Accelerator) -> RunModel | None:
 
 
 def _with_batches(layout: Layout) -> Layout:
-    """Fill the pipeline eight times where nobody says how many micro-batches a step has."""
-    if layout.micro_batches is not None:
-        return layout
-    return layout.model_copy(update={"micro_batches": 8 * layout.pp})
+    """Fill the pipeline where nobody says how many micro-batches a step has."""
+    return layout.model_copy(update={"micro_batches": layout.filled_batches})
 
 
 def _completed(run: RunSpec, layout: Layout) -> Layout:

@@ -9,6 +9,7 @@ from . import cost_method as method
 from .errors import RequestError
 from .layout import MOMENTS, RECIPES, Layout, check_layout
 from .model import GB, stage_bytes
+from .step_inputs import link_notes
 
 if TYPE_CHECKING:
     from .run import RunEstimate
@@ -23,6 +24,8 @@ def run_notes(estimate: RunEstimate) -> Iterator[str]:
     memory = memory_note(estimate)
     if memory:
         yield memory
+    if estimate.model is not None and estimate.model.step is not None:
+        yield from link_notes(estimate.model.step.case)
     failures = estimate.spec.failures_per_gpu_day
     if failures is not None and failures.median > MOST_FAILURES:
         yield (

@@ -46,8 +46,9 @@ def report(result: Result) -> Report:
         Section("Other layouts", parts([_runners(result), _each(result)])),
         Section("The search", parts([_rules(result)])),
     )
+    notes = result.get("notes", ())
     title = "The plan" if result["name"] == "plan" else result["name"]
-    return Report(title, answer, [figure(*each) for each in texts], found).told(result)
+    return Report(title, answer, [figure(*each) for each in texts], found, notes=notes).told(result)
 
 
 def where(one: Mapping[str, Any]) -> str:

@@ -48,7 +48,8 @@ def report(result: Result) -> Report:
         Section("Speed", parts([_scaling(result), _breakdown(result)])),
         Section("Memory of the fullest GPU", parts([_memory(result)])),
     )
-    return Report(title(result), _answer(result), tiles, found).told(result)
+    notes = result.get("notes", ())
+    return Report(title(result), _answer(result), tiles, found, notes=notes).told(result)
 
 
 def title(result: Result) -> str:
