@@ -128,7 +128,7 @@ def shell(
         only: The first words of the lines to show.
 
     Raises:
-        LookupError: A marker is not in the output: the page names what the command no longer prints.
+        LookupError: A marker is not in the output: the command no longer prints it.
         RuntimeError: The command failed.
     """
     import cog  # put there by cog while it runs a page
