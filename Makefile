@@ -51,9 +51,9 @@ test-oldest: $(VENV)-lock/ready  ## the tests with the lowest releases that pypr
 
 SHOT := chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --virtual-time-budget=8000
 
-pictures: $(VENV)/ready  ## the README's pictures of the report and the page, by Debian's chromium
+pictures: $(VENV)/ready  ## the pictures of README.md and docs/, by the tool and Debian's chromium
 	mkdir -p demo docs/pictures
-	$(BIN)/computebill spend --json > demo/spend.json
+	$(BIN)/computebill spend --plot docs/pictures/spend.svg --json > demo/spend.json
 	$(BIN)/computebill run examples/run.toml --json > demo/run.json
 	$(BIN)/computebill score examples/models.csv -o demo/scored.csv --json > demo/score.json
 	$(BIN)/computebill report demo/spend.json demo/run.json demo/score.json -o demo/report.html
@@ -65,13 +65,13 @@ pictures: $(VENV)/ready  ## the README's pictures of the report and the page, by
 bench: $(VENV)/ready  ## speed, against a baseline in the same run
 	$(BIN)/python -m pytest bench
 
-docs: $(VENV)/ready  ## regenerate the outputs in README.md
-	$(BIN)/cog -r README.md
+docs: $(VENV)/ready  ## regenerate the outputs in README.md and docs/
+	$(BIN)/cog -I docs -r README.md docs/*.md
 
 check: $(VENV)/ready  ## lint and format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/cog --check README.md
+	$(BIN)/cog -I docs --check README.md docs/*.md
 
 clean:
 	rm -rf $(VENV) $(VENV)-lock $(VENV)-newest $(VENV)-oldest build demo *.egg-info
