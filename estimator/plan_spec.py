@@ -299,7 +299,7 @@ def plan_spec(path: Path | None, flags: Mapping[str, Any]) -> PlanSpec:
         RequestError: naming the flag, or the file and its field.
     """
     data = {} if path is None else fields_of_file(path)
-    replaced = {"count": ("max_gpus",), "max_gpus": ("count",)}
+    replaced: dict[str, tuple[str, ...]] = {"count": ("max_gpus",), "max_gpus": ("count",)}
     replaced |= {name: REPLACES[name] for name in (*LOST, "global_batch", "global_batch_tokens")}
     for flag in flags:
         for key in replaced.get(flag.replace("-", "_"), ()):
