@@ -7,14 +7,10 @@ this process, so that torch is loaded once for all of them.
 from __future__ import annotations
 
 import functools
-import os
 import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
-
-# As the command line does: threads that wait leave a busy machine's cores to others.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from click.testing import CliRunner
 
