@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, model_validator
 
-from .amounts import Parameters, Tokens
+from .amounts import Parameters, Tokens, check_batch, whole_sequences
 from .errors import shown
 from .layout import Layout
 from .prices import Commitment
