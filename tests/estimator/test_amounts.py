@@ -15,7 +15,7 @@ RUN = {"accelerator": "h100", "price": 2.0}
 
 @pytest.mark.parametrize("value", [34, "34", "34..70B", {"p5": 34, "p95": "70B"}])
 def test_parameters_without_a_unit(value: object) -> None:
-    with pytest.raises(ValueError, match="did you mean .*B"):
+    with pytest.raises(ValueError, match=r"did you mean .*B"):
         parse_parameters(value)
 
 
@@ -30,9 +30,9 @@ def test_amounts_that_stand(value: object) -> None:
 
 
 def test_a_run_names_the_field() -> None:
-    with pytest.raises(RequestError, match="params: got 34; .* did you mean 34B"):
+    with pytest.raises(RequestError, match=r"params: got 34; .* did you mean 34B"):
         estimate_run({**RUN, "params": "34", "tokens": "4T"})
-    with pytest.raises(RequestError, match="tokens: got 4; .* 4B or 4T"):
+    with pytest.raises(RequestError, match=r"tokens: got 4; .* 4B or 4T"):
         estimate_run({**RUN, "params": "34B", "tokens": "4"})
 
 
