@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from .programme import load_programme as load_programme
     from .programme import shipped_programmes as shipped_programmes
     from .run import RunEstimate as RunEstimate
-    from .run import RunSpec as RunSpec
     from .run import estimate_run as estimate_run
+    from .run_spec import RunSpec as RunSpec
     from .spend import SpendEstimate as SpendEstimate
     from .spend import compare_spend as compare_spend
     from .sweep import SweepEstimate as SweepEstimate
@@ -65,7 +65,7 @@ _HOMES = {
     "Programme": "programme",
     "RequestError": "errors",
     "RunEstimate": "run",
-    "RunSpec": "run",
+    "RunSpec": "run_spec",
     "Score": "catalogue",
     "Speed": "mfu",
     "SpendEstimate": "spend",

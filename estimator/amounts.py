@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from statistics import NormalDist
 from typing import Annotated
 
 from pydantic import BeforeValidator, PlainSerializer
@@ -9,28 +11,30 @@ from pydantic import BeforeValidator, PlainSerializer
 from .errors import RequestError
 from .quantity import Quantity, number_text, parse_quantity
 
+P90 = NormalDist().inv_cdf(0.9)
+
 FEWEST = 1e4
-"""Parameters and tokens below it lack their unit: the smallest models that are trained for study
-have more than 100,000 of either, and nobody writes billions with five digits before the B."""
+"""Parameters and tokens below it are taken to lack their unit, a rule of this tool's own: nobody
+writes billions with five digits before the B."""
 
 MOST_TOKENS = 1e9
-"""Of a step. The largest published are some tens of millions (DeepSeek-V3: 63M); beyond ten times
-that a batch was meant in tokens, not in sequences."""
+"""Of a step, a rule of this tool's own. DeepSeek-V3 had 15,360 sequences of 4,096 tokens, 63M
+(arXiv:2412.19437, 4.2); far beyond, a batch was meant in tokens, not in sequences."""
 
 
-def check_amount(median: float, text: str, units: str) -> None:
+def check_amount(low: float, text: str, units: str) -> None:
     """Refuse parameters or tokens that lack their unit.
 
     Args:
-        median: of what was given.
+        low: the least of what was given.
         text: as it was given.
         units: that may have been meant, one letter each.
 
     Raises:
         ValueError: with what may have been meant.
     """
-    if 0 < median < FEWEST:
-        meant = " or ".join(f"{number_text(median)}{unit}" for unit in units)
+    if 0 < low < FEWEST:
+        meant = " or ".join(f"{number_text(low)}{unit}" for unit in units)
         raise ValueError(f"got {text}; allowed: {FEWEST:,.0f} or more; did you mean {meant}?")
 
 
@@ -54,8 +58,16 @@ def parse_tokens(value: object) -> Quantity:
 
 def _parse(value: object, units: str) -> Quantity:
     quantity = parse_quantity(value)
-    check_amount(quantity.median, quantity.text, units)
+    check_amount(_low_end(quantity), quantity.text, units)
     return quantity
+
+
+def _low_end(quantity: Quantity) -> float:
+    """Return the 10th percentile; of a uniform quantity or a table the least."""
+    first, *others = quantity.parameters
+    if quantity.family == "lognormal":
+        return first * math.exp(-P90 * others[0])
+    return first - P90 * others[0] if quantity.family == "normal" else first
 
 
 _AS_TEXT = PlainSerializer(lambda quantity: quantity.text, return_type=str)

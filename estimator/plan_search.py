@@ -237,7 +237,7 @@ def plan(
     sequence = check_sequence_length(
         architecture, default_sequence(architecture) if given is None else given
     )
-    batch = asked.sequences(sequence)
+    batch = asked.sequences(sequence * architecture.stacks)
     efficiency = None if asked.efficiency is None else Path(asked.efficiency)
     fitted = read_profile(efficiency)
     start = time.perf_counter()

@@ -21,7 +21,7 @@ from .quantity import (
     parse_number,
     parse_quantity,
 )
-from .run import REPLACES, Day, fields_of_file
+from .run_spec import REPLACES, Day, fields_of_file
 from .specfile import Name, Spec, validate
 
 CHOICES = (

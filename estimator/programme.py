@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from .amounts import Parameters, Tokens
 from .errors import RequestError, shown
 from .periods import Months, check_sum, parse_period, parse_window
 from .quantity import NotNegative, Number, Positive, Share, parse_number
@@ -181,9 +182,9 @@ class Run(Spec):
     released: str
     counted: bool = True
     flop: Positive | None = None
-    params: Positive | None = None
-    params_active: Positive | None = None
-    tokens: Positive | None = None
+    params: Parameters | None = None
+    params_active: Parameters | None = None
+    tokens: Tokens | None = None
     count: Positive | None = None
     days: Positive | None = None
     accelerator_hours: Positive | None = None

@@ -30,12 +30,15 @@ from .quantity import Quantity, constant, number_text, parse_quantity
 from .step_inputs import batch_assumption, layout_assumptions, step_assumptions
 
 if TYPE_CHECKING:
-    from .run import RunSpec
     from .run_model import RunModel
+    from .run_spec import RunSpec
 
 UNKNOWN = constant(math.nan)
 LLAMA_3_FAILURES = 419 / (54 * 16384)
 LLAMA_3 = "Grattafiori et al. 2024, arXiv:2407.21783: 419 in 54 days on 16,384 GPUs"
+LOST = ("goodput", "failures_per_gpu_day", "checkpoint_seconds", "restart_seconds")
+"""Of a run's fields: what interrupts training."""
+
 METHOD = "Cottier et al. 2024, arXiv:2405.21015"
 
 
@@ -124,11 +127,12 @@ def _take_model(found: _Gathering, run: RunSpec, model: RunModel | None) -> None
     found.take("flop", run.flop or UNKNOWN)
     found.take("flop_per_token", per_token)
     found.take("hardware_flop_per_token", hardware)
-    if run.global_batch_tokens is not None:
-        whole = f"{run.global_batch or 0:,.0f} sequences"
+    batch = run.sequences(sequence)
+    if batch is not None and run.global_batch_tokens is not None:
+        whole = f"{batch:,.0f} sequences"
         told = f"given as {number_text(run.global_batch_tokens)} tokens, rounded down to sequences"
         found.assumptions.append(Assumption("global batch", whole, told))
-    found.take("tokens_per_step", constant((run.global_batch or math.nan) * sequence))
+    found.take("tokens_per_step", constant((batch or math.nan) * sequence))
     for key, label in (
         ("params", "parameters"),
         ("params_active", "active parameters"),
@@ -173,26 +177,39 @@ def _take_step(found: _Gathering, run: RunSpec, model: RunModel | None) -> None:
         found.assumptions += step_assumptions(model.step, software_given=is_given)
 
 
+def is_observed(run: RunSpec, model: RunModel | None) -> bool:
+    """Whether the utilisation is what other runs reached: neither given nor predicted."""
+    return run.mfu is None and (model is None or model.step is None)
+
+
+def lost_time(run: RunSpec) -> tuple[str, ...]:
+    """Return the fields that say what interrupts training, of those that were given."""
+    return tuple(name for name in LOST if getattr(run, name) is not None)
+
+
 def _take_failures(found: _Gathering, run: RunSpec, model: RunModel | None) -> None:
-    """What interrupts training; a utilisation that was given or observed holds it already."""
-    failures = run.failures_per_gpu_day
-    is_never = failures is not None and failures.is_constant and failures.value == 0
-    is_within = run.mfu is not None or model is None or model.step is None
-    found.take("goodput", UNKNOWN)
-    if run.goodput is not None:
-        found.take("goodput", run.goodput, "share of the time that trains (goodput)", GIVEN)
-    elif is_never:
-        found.assumptions.append(Assumption("failures a GPU and day", "0", GIVEN))
-    elif failures is None and is_within:
-        whose = "what was given" if run.mfu is not None else "whole runs, by their GPU-hours"
-        found.assumptions.append(Assumption("lost time", "within the utilisation", whose))
-    if run.goodput is not None or is_never or (failures is None and is_within):
-        for name in ("failures_per_second", "checkpoint_seconds", "restart_seconds"):
-            found.take(name, UNKNOWN)
-        return
+    """What interrupts training, where the utilisation does not hold it already."""
     failures, source = run.failures_per_gpu_day, GIVEN
-    if failures is None:
-        failures, source = constant(LLAMA_3_FAILURES), LLAMA_3
+    holds = run.mfu is not None and run.goodput is None and failures is None
+    if holds or is_observed(run, model):
+        told = "whole runs, by their GPU-hours" if run.mfu is None else "what was given"
+        put_aside = ", ".join(lost_time(run))
+        told += f"; not applied: {put_aside}" if put_aside else ""
+        found.assumptions.append(Assumption("lost time", "within the utilisation", told))
+    elif run.goodput is not None:
+        found.take("goodput", run.goodput, "share of the time that trains (goodput)", GIVEN)
+    elif failures is not None and failures.is_constant and failures.value == 0:
+        found.assumptions.append(Assumption("failures a GPU and day", "0", GIVEN))
+    else:
+        if failures is None:
+            failures, source = constant(LLAMA_3_FAILURES), LLAMA_3
+        _take_interruptions(found, run, failures, source)
+    for name in ("goodput", "failures_per_second", "checkpoint_seconds", "restart_seconds"):
+        if name not in found.quantities:
+            found.take(name, UNKNOWN)
+
+
+def _take_interruptions(found: _Gathering, run: RunSpec, failures: Quantity, source: str) -> None:
     found.take(
         "failures_per_second", failures, "failures a GPU and day", source, 1 / SECONDS_PER_DAY
     )

@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .amounts import check_batch
+from .architectures import read_architecture
 from .cases import Case
 from .errors import RequestError, shown
 from .generations import read_software
 from .layout import Layout
-from .model import MemoryUse, ModelCard, describe_model
+from .model import MemoryUse, ModelCard, default_sequence, describe_model
 from .quantity import Quantity
 from .timing import StepEstimate, estimate_step, scaling
 
 if TYPE_CHECKING:
     from .accelerators import Accelerator
-    from .run import RunSpec
+    from .run_spec import RunSpec
 
 
 @dataclass(frozen=True)
@@ -77,15 +77,16 @@ def count_run_model(run: RunSpec, accelerator: Accelerator) -> RunModel | None:
     """
     if run.model is None:
         return None
-    layout = run.layout and _completed(run, run.layout)
+    architecture = read_architecture(run.model)
+    sequence = run.sequence_length or default_sequence(architecture)
+    batch = run.sequences(sequence * architecture.stacks)
+    layout = run.layout and _completed(run, run.layout, batch)
     card = describe_model(
-        run.model,
+        architecture,
         sequence_length=run.sequence_length,
         layout=layout,
         accelerator=accelerator,
     )
-    if run.global_batch is not None:
-        check_batch(run.global_batch, card.sequence)
     fullest = max(card.memory, key=lambda use: use.total) if card.layout else None
     step = None
     if layout is not None and run.count is not None:
@@ -108,7 +109,7 @@ def _with_batches(layout: Layout) -> Layout:
     return layout.model_copy(update={"micro_batches": layout.filled_batches})
 
 
-def _completed(run: RunSpec, layout: Layout) -> Layout:
+def _completed(run: RunSpec, layout: Layout, batch: float | None) -> Layout:
     """Give the layout the run's accelerators and its global batch."""
     update: dict[str, int] = {}
     if run.count is not None:
@@ -126,12 +127,12 @@ def _completed(run: RunSpec, layout: Layout) -> Layout:
                 "count", f"got {count}; allowed: tp x pp x cp x dp, {layout.accelerators}"
             )
     dp = update.get("dp", layout.dp)
-    if run.global_batch is not None and layout.micro_batches is None:
-        micro, rest = divmod(run.global_batch, layout.micro_batch * dp)
+    if batch is not None and layout.micro_batches is None:
+        micro, rest = divmod(batch, layout.micro_batch * dp)
         if rest:
             raise RequestError(
                 "global_batch",
-                f"got {shown(run.global_batch)}; allowed: a multiple of micro-batch x dp, "
+                f"got {shown(batch)}; allowed: a multiple of micro-batch x dp, "
                 f"{layout.micro_batch * dp}",
             )
         update["micro_batches"] = int(micro)

@@ -9,6 +9,7 @@ from . import cost_method as method
 from .errors import RequestError
 from .layout import MOMENTS, RECIPES, Layout, check_layout
 from .model import GB, stage_bytes
+from .run_inputs import LLAMA_3_FAILURES, is_observed, lost_time
 from .step_inputs import link_notes
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from .run_model import RunModel
 
 MOST_FAILURES = 0.01
-"""A GPU and day, beyond which a rate is doubted: 20 times Llama 3's 0.00047."""
+"""A GPU and day, beyond which a rate is doubted: some 20 times Llama 3's (``LLAMA_3_FAILURES``)."""
 
 
 def run_notes(estimate: RunEstimate) -> Iterator[str]:
@@ -26,24 +27,24 @@ def run_notes(estimate: RunEstimate) -> Iterator[str]:
         yield memory
     if estimate.model is not None and estimate.model.step is not None:
         yield from link_notes(estimate.model.step.case)
+    observed = is_observed(estimate.spec, estimate.model)
     failures = estimate.spec.failures_per_gpu_day
     if failures is not None and failures.median > MOST_FAILURES:
         yield (
             f"{failures.text} failures a GPU and day are more than {MOST_FAILURES:g}; Llama 3 had "
-            "0.00047. A share of time that is lost is given with --goodput (0.9: a tenth is lost)."
+            f"{LLAMA_3_FAILURES:.2g}. A share of time that is lost is given with --goodput (0.9: a "
+            "tenth is lost)."
         )
-    if is_observed(estimate):
+    if observed:
         runs = method.cost_method().mfu.observed.runs
         yield (
             f"The utilisation is what {runs} runs reached, their lost time in it; the best layout "
             "may do better: `computebill plan`."
         )
-
-
-def is_observed(estimate: RunEstimate) -> bool:
-    """Whether the utilisation is what other runs reached: neither given nor predicted."""
-    has_step = estimate.model is not None and estimate.model.step is not None
-    return estimate.spec.mfu is None and not has_step
+    given = lost_time(estimate.spec) if observed else ()
+    if given:
+        verb = "is" if len(given) == 1 else "are"
+        yield f"{', '.join(given)} {verb} not applied; give mfu, or a layout and count."
 
 
 def memory_note(estimate: RunEstimate) -> str:

@@ -20,7 +20,8 @@ from .errors import RequestError, shown
 from .programme import LoadedProgramme, Programme, Run, load_programme, shipped_programmes
 from .quantity import Positive, Quantity, Share
 from .regressions import Regressions
-from .run import RunEstimate, RunSpec, estimate_run
+from .run import RunEstimate, estimate_run
+from .run_spec import RunSpec
 from .sensitivity import Swing, swings
 from .specfile import Spec, validate
 from .spend import SpendEstimate, Totals, compare_spend, share_of, totals_and_costs

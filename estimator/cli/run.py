@@ -69,7 +69,8 @@ def command(
     computebill run --model config.json --tokens 2T --accelerator h100 --count 512 --tp 8 --pp 4
     """  # noqa: D301 -- click reads the backslash
     outputs.check()
-    from ..run import estimate_run, run_spec
+    from ..run import estimate_run
+    from ..run_spec import run_spec
 
     given = {name.replace("-", "_"): value for name, value in fields.items() if value is not None}
     read_layout(layout_flags)  # a mistake in a flag is told by the flag's name

@@ -12,7 +12,7 @@ import torch
 
 from ..draws import Columns
 from ..quantity import Quantity, number_text
-from ..run import RunSpec
+from ..run_spec import RunSpec
 from ..views.text import count, money, percent
 from ..what_if import Moves, WhatIf
 from .texts import brief

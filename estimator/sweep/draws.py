@@ -18,9 +18,10 @@ from ..assumptions import Assumption
 from ..draws import Columns, Settings
 from ..errors import RequestError
 from ..quantity import Quantity, constant, parse_quantity
-from ..run import RunSpec, evaluate
+from ..run import evaluate
 from ..run_inputs import LLAMA_3, LLAMA_3_FAILURES, gather_inputs
 from ..run_model import count_run_model
+from ..run_spec import RunSpec
 from ..specfile import validate
 from . import serving
 from .spec import SweepSpec

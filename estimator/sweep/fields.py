@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from ..amounts import check_amount
 from ..errors import shown
 from ..quantity import KEYS, Quantity, parse_number, parse_quantity
 
@@ -50,6 +51,9 @@ NUMBERS: dict[str, Bounds] = {
     "references": Bounds(0.0, 100.0, closed=True),
 }
 """Numbers that decide what an experiment costs."""
+
+AMOUNTS = {"params": "B", "params_active": "B", "teacher_params": "B", "tokens": "BT"}
+"""Numbers that people forget the unit of, and the units that are meant."""
 
 LENGTHS = frozenset({"tokens", "tokens_per_param", "flop"})
 TRAINS = frozenset({"sequence_length", "global_batch"})
@@ -127,6 +131,11 @@ def read_value(name: str, value: object) -> float | str:
     below = number < bounds.low or (number == bounds.low and not bounds.closed)
     if below or number > bounds.high or (bounds.whole and number % 1):
         raise ValueError(f"{name}: got {number:g}; allowed: {_allowed(bounds)}")
+    if name in AMOUNTS:
+        try:
+            check_amount(number, f"{number:g}", AMOUNTS[name])
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
     return number
 
 

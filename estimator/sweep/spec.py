@@ -17,7 +17,7 @@ from ..errors import RequestError, shown
 from ..plan_spec import Prices, Whole
 from ..prices import Commitment
 from ..quantity import AtLeastOne, Number, Positive, Quantity, Share
-from ..run import REPLACES, Day
+from ..run_spec import REPLACES, Day
 from ..specfile import (
     Name,
     SourceNote,

@@ -27,6 +27,15 @@ def _title(found: Utilisation) -> str:
     return f"{speed} tokens per second and GPU{at}, {where}"
 
 
+def _whose(found: Utilisation) -> str:
+    """Return how a given speed was read: of one accelerator, or of all together."""
+    given = {each.name: each.value for each in found.assumptions}
+    if "tokens per second" in given:
+        return f"Speed read as that of all {given['count']} accelerators together."
+    one = "tokens per second per gpu" in given
+    return "Speed read as that of one accelerator." if one else ""
+
+
 def full(found: Utilisation) -> Iterator[RenderableType]:
     """One row a convention."""
     table = tables.table(_title(found))
@@ -43,5 +52,7 @@ def full(found: Utilisation) -> Iterator[RenderableType]:
     if hardware is not None:
         table.add_row("hfu", flop(hardware), percent(found.hfu or 0.0), "all that was computed")
     yield table
+    if whose := _whose(found):
+        yield Text(whose)
     for note in found.notes:
         yield Text(f"Note: {note}")

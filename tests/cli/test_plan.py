@@ -101,3 +101,22 @@ def test_what_is_missing_is_named() -> None:
     done = invoke("--tokens", "1T")
     assert done.exit_code == 2
     assert "model" in done.stderr
+
+
+def test_a_batch_in_tokens_and_goodput_are_a_run_s(config: str) -> None:
+    flags = ["--model", config, "--tokens", "1T", "--accelerator", "h100", "--count", "64"]
+    flags += ["--sequence-length", "4096", "--pp", "1", "--cp", "1", "--top", "1", "--json"]
+    done = invoke(*flags, "--global-batch", "2M")
+    assert done.exit_code == 2
+    # 2e6 / 4096 = 488.3
+    assert "is this tokens? --global-batch-tokens 2M is 488 sequences" in done.stderr
+    # 2^21 tokens are 512 sequences of 4,096.
+    tokens = json.loads(invoke(*flags, "--global-batch-tokens", "2097152").stdout)
+    same = json.loads(invoke(*flags, "--global-batch", "512").stdout)
+    assert tokens["best"]["days"] == same["best"]["days"]
+    less = json.loads(invoke(*flags, "--global-batch", "512", "--goodput", "0.8").stdout)
+    never = json.loads(
+        invoke(*flags, "--global-batch", "512", "--failures-per-gpu-day", "0").stdout
+    )
+    ratio = less["best"]["days"]["p50"] / never["best"]["days"]["p50"]
+    assert ratio == pytest.approx(1 / 0.8)

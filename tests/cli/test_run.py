@@ -109,7 +109,7 @@ def test_a_file_gives_the_fields_and_flags_go_before_it(
 
 
 def test_every_field_has_a_flag_and_every_flag_a_field() -> None:
-    from computebill.run import RunSpec
+    from computebill.run_spec import RunSpec
 
     fields = {name.replace("-", "_") for name, _ in FIELDS}
     # A layout's own flags have a test of their own.
@@ -292,3 +292,37 @@ def test_a_flag_puts_the_files_other_way_aside(tmp_path: Path) -> None:
     found = json.loads(result.stdout)
     assert found["flop"]["model"]["p50"] == 1e22
     assert found["cost_usd"]["p50"] == pytest.approx(found["gpu_hours"]["p50"] * 2)
+
+
+def test_counts_that_lack_their_unit_are_refused() -> None:
+    told = refusal("--params", "34", "--tokens", "4", "--accelerator", "h100")
+    assert "did you mean 34B?" in told
+    told = refusal("--params", "34B", "--tokens", "4", "--accelerator", "h100")
+    assert "--tokens" in told
+    assert "did you mean 4B or 4T?" in told
+
+
+def test_a_batch_in_tokens_given_as_sequences_is_refused() -> None:
+    told = refusal(*PLAIN, "--global-batch", "4M", "--sequence-length", "4096")
+    assert "--global-batch" in told
+    assert "is this tokens? --global-batch-tokens 4M is 976 sequences" in " ".join(told.split())
+    found = parsed(*PLAIN, "--global-batch-tokens", "4M", "--sequence-length", "4096")
+    same = parsed(*PLAIN, "--global-batch", "976", "--sequence-length", "4096")
+    assert found["step_seconds"] == same["step_seconds"]
+
+
+def test_what_undoes_the_figures_stands_above_them() -> None:
+    done = run(*GIVEN, "--price", "2", "--samples", "256")
+    assert done.stdout.startswith("Memory not checked: weights alone 14 GB")
+    assert done.stdout.index("computebill plan") < done.stdout.index("GPU-hours")
+
+
+def test_goodput_goes_before_a_file_s_failures(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text(
+        'params = "7B"\ntokens = "2T"\naccelerator = "h100"\ncount = 1024\nmfu = 0.4\n'
+        "price = 2.0\nfailures_per_gpu_day = 0.0\n"
+    )
+    never = parsed(str(path), "--samples", "256")
+    found = parsed(str(path), "--goodput", "0.9", "--samples", "256")
+    assert found["days"]["p50"] == pytest.approx(never["days"]["p50"] / 0.9)

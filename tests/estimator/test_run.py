@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from computebill.accelerators import find_accelerator, list_accelerators
 from computebill.errors import RequestError
 from computebill.prices import cloud_price, purchase_price, typical_cloud_price
-from computebill.run import COST_WAYS, ROWS, RunEstimate, RunSpec, estimate_run, run_spec
+from computebill.run import COST_WAYS, ROWS, RunEstimate, estimate_run
+from computebill.run_spec import RunSpec, run_spec
 from computebill.summary import Distribution
 
 Data = dict[str, Any]

@@ -9,7 +9,7 @@ from known import LLAMA_8B
 
 import computebill as cb
 from computebill.efficiency import read_profile
-from computebill.run import run_spec
+from computebill.run_spec import run_spec
 from computebill.timing import scaling
 from computebill.views import charts
 

@@ -32,7 +32,7 @@ def loaded(group: dict[str, Any] | None = None, **fields: Any) -> Any:
         ({"grid": {"tokens": ["20B", -1]}}, "grid.tokens: got -1; allowed: above 0"),
         ({"grid": {"count": [8, 7.5]}}, "grid.count: got 7.5; allowed: a whole number"),
         ({"grid": {"tokens": {"from": 1, "to": 2}}}, "grid.tokens: got the keys from, to"),
-        ({"grid": {"tokens": {"from": 2, "to": 1, "count": 3}}}, "allowed: rising"),
+        ({"grid": {"tokens": {"from": "2B", "to": "1B", "count": 3}}}, "allowed: rising"),
         ({"grid": {"seed": 3}}, "grid.seed: got 3; allowed: a list"),
         ({"params": ""}, "give a size: params, width and depth, model or ladder"),
         ({"tokens": ""}, "a pretrain needs tokens or tokens_per_param or flop"),
@@ -60,7 +60,7 @@ def loaded(group: dict[str, Any] | None = None, **fields: Any) -> Any:
         ({"samples": {"count": 5, "fields": {"count": [8, 16]}}}, "is listed, never drawn"),
         ({"samples": {"count": 5, "fields": {"x": [8]}}}, "x: is no field of an experiment"),
         (
-            {"samples": {"count": 5, "fields": {"tokens": [1]}}, "grid": {"tokens": [1]}},
+            {"samples": {"count": 5, "fields": {"tokens": ["1B"]}}, "grid": {"tokens": ["1B"]}},
             "tokens: is given by two of grid, experiments and samples",
         ),
         ({"experiments": [{"tokens": 0}]}, "experiments[0].tokens: got 0; allowed: above 0"),
