@@ -104,6 +104,14 @@ def is_file_name(name: str | Path) -> bool:
         return False
 
 
+def is_folder(path: Path) -> bool:
+    """Whether a folder of that name is there."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):  # longer than a file's name may be; a null byte
+        return False
+
+
 def parse_toml(text: str, name: str) -> dict[str, Any]:
     """Parse TOML, with ``name`` standing for the file in messages."""
     if not text.strip():
