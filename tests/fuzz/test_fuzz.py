@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from kinds import KINDS, faults
 
-COUNTS = {name: 20 for name in KINDS}
+COUNTS = {**dict.fromkeys(KINDS, 20), "sweep": 6}
 """Mutants of each kind: what takes some seconds."""
 
 
