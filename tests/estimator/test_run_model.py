@@ -176,9 +176,11 @@ def test_a_file_s_model_is_looked_for_beside_it(tmp_path: Path, spec: dict[str, 
     assert run_spec(file, {"params": "8B"}).model is None
 
 
-def test_a_derived_degree_beyond_its_bound_is_told_as_any_other() -> None:
+def test_a_derived_degree_beyond_its_bound_is_told_as_any_other(tmp_path: Path) -> None:
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps(LLAMA_8B), encoding="utf-8")
     spec = {
-        "model": LLAMA_8B, "tokens": 1e12, "accelerator": "h100", "count": 10**7,
+        "model": str(config), "tokens": 1e12, "accelerator": "h100", "count": 10**7,
         "layout": {"tp": 1},
     }  # fmt: skip
     with pytest.raises(cb.RequestError, match=r"layout: dp: got 10000000; allowed: up to 1e\+06"):

@@ -254,14 +254,14 @@ def faults(name: str, count: int, seed: int) -> list[tuple[int, str]]:
 def main(count: int, seed: int, names: list[str]) -> int:
     """Print what mutants break, by kind; 1 where anything did."""
     torch.set_num_threads(1)
-    total = 0
+    total, write = 0, sys.stdout.write
     for name in names or list(KINDS):
         found = faults(name, count, seed)
         total += len(found)
-        print(f"{name}: {len(found)} of {count}", flush=True)
+        write(f"{name}: {len(found)} of {count}\n")
         for problem, times in Counter(text for _, text in found).most_common():
             first = next(index for index, text in found if text == problem)
-            print(f"  {times} times, first mutant {first}: {problem!a}", flush=True)
+            write(f"  {times} times, first mutant {first}: {problem!a}\n")
     return 1 if total else 0
 
 

@@ -57,7 +57,7 @@ def _other(value: Any, rng: random.Random) -> Any:
     """Return another value: three times of four of the same kind."""
     same = rng.random() < 0.75
     if same and isinstance(value, int | float) and not isinstance(value, bool):
-        return rng.choice([*NUMBERS, value * 1000, -value, value / 1000])
+        return rng.choice([*NUMBERS, value * 1000, -value, value // 1000])
     if same and isinstance(value, str):
         return rng.choice([*TEXTS, value * 3, value.upper()])
     nested: Any = "x"
