@@ -13,8 +13,8 @@ import computebill as cb
 from computebill.cases import Case
 from computebill.model import stage_bytes
 from computebill.step_inputs import link_notes
-from computebill.views.report import reports_of
 from computebill.views import run as run_view
+from computebill.views.report import reports_of
 
 NO_LINKS = "a800-pcie-80gb"  # whose profile has no bandwidth of any link
 NOTE = "has no bandwidth across a domain, which this layout needs: 25 GB/s is assumed."
