@@ -164,6 +164,8 @@ def _measured(number: int, source: str, cells: Mapping[str, str]) -> MeasuredRow
         bytes_per_s=bandwidth,
         power=power,
     )
+    # Asked of every row, so that one whose part lacks its format is left out with the reason.
+    peak = peak_flop_per_s(accelerator, case.precision)
     tokens = batch * sequence
     seconds = flop_per_s = None
     gpus = _number(cells, "n_gpus")
@@ -174,8 +176,7 @@ def _measured(number: int, source: str, cells: Mapping[str, str]) -> MeasuredRow
     elif "measured_tflops_per_gpu" in cells:
         flop_per_s = _number(cells, "measured_tflops_per_gpu") * 1e12
     else:
-        share = _number(cells, "measured_mfu")
-        flop_per_s = share * peak_flop_per_s(accelerator, case.precision)
+        flop_per_s = _number(cells, "measured_mfu") * peak
     return MeasuredRow(
         row=number,
         source=source,

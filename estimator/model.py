@@ -34,6 +34,7 @@ from .layout import (
 )
 from .notebook import Shown
 from .specfile import validate
+from .step_inputs import micro_batch_assumption
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -231,6 +232,7 @@ def describe_model(
             sequence_assumption(sequence, is_given=sequence_length is not None),
             memory_assumption(part),
             *_memory_assumptions([layout for _, layout in layouts], used),
+            *(micro_batch_assumption(used) if by_stage else ()),
         ),
     )
 

@@ -472,6 +472,7 @@ def _estimate(
         for name in asked.accelerator
         if find_accelerator(name, profiles).name == accelerator.name
     )
+    is_told = asked.sequence_length is not None or asked.global_batch_tokens is not None
     spec = {
         **asked.pricing(spelled),
         "name": asked.name,
@@ -483,7 +484,8 @@ def _estimate(
         "layout": layout.model_dump(exclude_unset=True),
         "global_batch": asked.global_batch,
         "global_batch_tokens": asked.global_batch_tokens,
-        "sequence_length": sequence,
+        # A sequence that nobody gave is the model's own; it is not told as given.
+        "sequence_length": sequence if is_told else None,
         "software": asked.software if "software" in asked.model_fields_set else None,
         "efficiency": asked.efficiency,
     }

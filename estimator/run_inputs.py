@@ -172,7 +172,8 @@ def _take_step(found: _Gathering, run: RunSpec, model: RunModel | None) -> None:
     is_given = run.global_batch is not None
     found.assumptions += batch_assumption(model.layout, is_given=is_given)
     found.assumptions += layout_assumptions(model.layout, run.layout)
-    if model.step is not None:
+    # A utilisation that was given tells the time in the step's place.
+    if model.step is not None and run.mfu is None:
         is_given = "software" in run.model_fields_set
         found.assumptions += step_assumptions(model.step, software_given=is_given)
 
@@ -254,10 +255,10 @@ def _take_price(found: _Gathering, run: RunSpec, accelerator: Accelerator) -> No
         none = "no rental price on record; give one with --price"
         found.assumptions.append(Assumption(label, "not known", none))
         return
-    floor = "; at least as wide as prices differ between providers" if typical.is_floored else ""
+    floor = "; widened to the pooled spread between providers" if typical.is_floored else ""
     span = {"p10": typical.p10, "p50": typical.p50, "p90": typical.p90}
     source = (
-        f"on-demand prices of {typical.count} providers, "
+        f"on-demand prices of {typical.count} provider{'s' * (typical.count != 1)}, "
         f"{typical.first_date} to {typical.last_date}{floor}; see `computebill hardware show "
         f"{accelerator.name}`"
     )

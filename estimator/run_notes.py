@@ -25,8 +25,9 @@ def run_notes(estimate: RunEstimate) -> Iterator[str]:
     memory = memory_note(estimate)
     if memory:
         yield memory
-    if estimate.model is not None and estimate.model.step is not None:
-        yield from link_notes(estimate.model.step.case)
+    step = None if estimate.model is None else estimate.model.step
+    if step is not None and estimate.spec.mfu is None:
+        yield from link_notes(step.case)
     observed = is_observed(estimate.spec, estimate.model)
     failures = estimate.spec.failures_per_gpu_day
     if failures is not None and failures.median > MOST_FAILURES:

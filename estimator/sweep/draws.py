@@ -16,6 +16,7 @@ from computebill.kernels.cost import SECONDS_PER_HOUR
 from ..accelerators import Accelerator, find_accelerator
 from ..assumptions import Assumption
 from ..draws import Columns, Settings
+from ..efficiency import efficiencies_of
 from ..errors import RequestError
 from ..quantity import Quantity, constant, parse_quantity
 from ..run import evaluate
@@ -23,11 +24,13 @@ from ..run_inputs import LLAMA_3, LLAMA_3_FAILURES, gather_inputs
 from ..run_model import count_run_model
 from ..run_spec import RunSpec
 from ..specfile import validate
+from ..step_inputs import fitted_assumptions, link_assumptions, software_assumption
 from . import serving
 from .spec import SweepSpec
 from .stopping import Lengths, fate_of, realised
 from .totals import Part, Totals
 from .utilisation import practice
+from .work import STEP_LAW
 
 SHARED = (
     "usd_per_second",
@@ -106,6 +109,7 @@ class SweepDraws:
             self._take_hour(accelerator)
         for part in self._parts:
             self._take_part(part)
+        self.assumptions += self._step_assumptions()
         self._final = self._take_final(next(iter(parts.values())), profiles)
         names = list(self._quantities)
         self._order = {name: row for row, name in enumerate(names)}
@@ -213,6 +217,23 @@ class SweepDraws:
             None if is_given or group.mfu is not None or not part.training else training,
             None if group.throughput is not None or not part.serving else serves,
         )
+
+    def _step_assumptions(self) -> Iterator[Assumption]:
+        """Yield what predicted training steps take without being told."""
+        predicted = [part for part in self._parts if self._errors(part)[0] is not None]
+        if not predicted:
+            return
+        is_given = "software" in self.spec.model_fields_set
+        yield software_assumption(self.spec.software, is_given=is_given)
+        factor, power = STEP_LAW
+        law = f"{factor:g} x (tokens of the run)^{power:g} tokens"
+        source = "assumed where none is given: Li et al. 2025, arXiv:2503.04715"
+        yield Assumption("global batch", law, source)
+        path = None if self.spec.efficiency is None else Path(self.spec.efficiency)
+        for accelerator in {p.accelerator.name: p.accelerator for p in predicted}.values():
+            fitted = efficiencies_of(accelerator, path)
+            for each in (*link_assumptions(accelerator), *fitted_assumptions(fitted)):
+                yield replace(each, name=f"{accelerator.name}: {each.name}")
 
     def _take_error(self, name: str) -> None:
         """Take a quantity: measured over predicted time."""

@@ -4,13 +4,22 @@ import datetime as dt
 import math
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from computebill.accelerators import Accelerator, find_accelerator, list_accelerators
 from computebill.errors import RequestError
-from computebill.prices import cloud_price, purchase_price, typical_cloud_price
+from computebill.prices import (
+    NOT_OFFERS,
+    cloud_price,
+    pooled_spread,
+    purchase_price,
+    typical_cloud_price,
+)
+from computebill.run import estimate_run
 from computebill.specfile import validate
 
 DAY = dt.date(2024, 1, 1)
@@ -229,3 +238,52 @@ def test_shipped_purchase_prices() -> None:
     assert (round(h100.usd), h100.includes_server) == (44490, True)
     v100 = purchase_price(find_accelerator("v100"), date=dt.date(2018, 1, 1))
     assert v100.date == dt.date(2019, 1, 11)
+
+
+def test_the_pooled_spread_is_the_within_groups_deviation_of_an_analysis_of_variance() -> None:
+    rows = [
+        (
+            part.name,
+            row.date.year,
+            row.provider,
+            row.date,
+            row.form_factor_stated,
+            row.on_demand_usd,
+        )
+        for part in list_accelerators()
+        for row in part.prices.cloud
+        if row.on_demand_usd and not row.variant and not row.doubtful and row.kind not in NOT_OFFERS
+    ]
+    table = pd.DataFrame(rows, columns=["part", "year", "provider", "date", "stated", "usd"])
+    offer, group = ["part", "year", "provider"], ["part", "year"]
+    # Offers that state the form factor go first, then the last day, then the middle of that day.
+    table = table[table.stated | ~table.groupby(offer).stated.transform("any")]
+    table = table[table.date == table.groupby(offer).date.transform("max")]
+    usd = table.groupby(offer).usd.quantile(0.5, interpolation="lower")
+    logs = np.log(usd.astype(float))
+    within = logs - logs.groupby(group).transform("mean")
+    freedom = len(logs) - logs.groupby(group).ngroups
+    assert freedom > 50
+    assert pooled_spread() == pytest.approx(math.sqrt(float((within**2).sum()) / freedom))
+
+
+@given(st.lists(usd, min_size=1, max_size=9), st.integers(1, 2))
+def test_few_providers_never_have_less_than_the_pooled_width(prices: list[float], n: int) -> None:
+    rows = [{"provider": f"P{i}", "on_demand_usd": each} for i, each in enumerate(prices)]
+    few = typical_cloud_price(part(rows[:n]))
+    least = math.exp(2 * 1.2815515655 * pooled_spread())
+    assert few.is_floored
+    assert few.p90 / few.p10 >= least * (1 - 1e-9)
+    assert typical_cloud_price(part(rows)).is_floored == (len(rows) < 3)
+
+
+def test_one_provider_s_price_has_width_and_says_why() -> None:
+    run = {"flop": 1e21, "accelerator": "a800-sxm", "count": 8}
+    found = estimate_run(run, samples=256)
+    typical = typical_cloud_price(found.accelerator)
+    assert typical.p10 < typical.p50 < typical.p90
+    told = next(each for each in found.assumptions if each.name == "USD per accelerator-hour")
+    assert f"prices of {typical.count} provider{'s'[: typical.count - 1]}, " in told.source
+    assert "widened to the pooled spread between providers" in told.source
+    many = estimate_run({**run, "accelerator": "h100-sxm"}, samples=256).assumptions
+    assert not any("widened" in each.source for each in many)

@@ -71,6 +71,7 @@ def test_a_row_becomes_a_case(write: Write) -> None:
         ({"iter_seconds": ""}, "no speed was measured"),
         ({"global_batch_seqs": ""}, "not stated: global_batch_seqs"),
         ({"gpu": "Abacus"}, "Abacus"),
+        ({"gpu": "A100-SXM-80GB", "precision": "fp8"}, "a100-sxm-80gb has no 'fp8' peak"),
         ({"hidden": "wide"}, "hidden: got 'wide'; allowed: a number"),
         ({"hidden": "-1"}, "hidden: got '-1'"),
         ({"n_layers": "3.5"}, "n_layers: got '3.5'; allowed: a whole number"),
@@ -88,6 +89,18 @@ def test_a_row_that_cannot_be_used_says_why(
     assert not rows
     assert reason in skipped[0].reason
     assert skipped[0].row == 2
+
+
+@pytest.mark.parametrize("read", [validate, lambda path: calibrate(path)[1]])
+def test_a_part_without_the_format_costs_its_row_and_not_the_table(
+    write: Write, read: Callable[[Path], Any]
+) -> None:
+    lacking = {"gpu": "A100-SXM-80GB", "precision": "fp8"}
+    found = read(write({}, lacking, {"iter_seconds": 3.1})).to_dict()
+    assert found["rows"] == 2
+    (skipped,) = found["skipped"]
+    assert skipped["row"] == 3
+    assert "has no 'fp8' peak; it has: " in skipped["reason"]
 
 
 @pytest.mark.parametrize(

@@ -362,3 +362,16 @@ def test_a_gpu_prices_the_same() -> None:
     spec = {"groups": [_grid(["100M", "1B"], [20]) | {"failures": {"rate": 0.1}}], "price": "1..3"}
     one, other = (cb.price_sweep(spec, device=each, **FEW) for each in ("cpu", "cuda"))
     assert other.rows["cloud"].p50 == pytest.approx(one.rows["cloud"].p50, rel=1e-9)
+
+
+def test_what_predicted_experiments_take_in_silence_is_listed() -> None:
+    told = {each.name: (each.value, each.source) for each in priced(RUNS).assumptions}
+    assert told["software generation"][1].startswith("assumed")
+    assert told["global batch"][1].startswith("assumed where none is given")
+    value, source = told["h100-sxm: links inside a domain"]
+    assert value == "450 GB/s"
+    assert source.startswith("h100-sxm: ")
+    named = {each.name: each.source for each in priced(RUNS, software="compiled").assumptions}
+    assert named["software generation"] == "given"
+    hours = {each.name for each in priced(HOURS).assumptions}
+    assert not hours & {"software generation", "global batch", "h100-sxm: links inside a domain"}
