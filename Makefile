@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Instead of all tests on every core: make test-oldest PYTEST_ARGS='-n 2 -m "not slow"'
+PYTEST_ARGS ?= -n auto
 
 .PHONY: demo test fuzz test-newest test-oldest lock pictures bench check docs clean
 
@@ -34,7 +36,7 @@ demo: $(VENV)/ready  ## the three shares, a priced run, and a chart of each in d
 	@echo "Charts: demo/spend.png, demo/run.png"
 
 test: $(VENV)/ready  ## the tests
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 COUNT ?= 2000
 SEED ?= 0
@@ -45,7 +47,7 @@ fuzz: $(VENV)/ready  ## COUNT mutants of every kind of input, from SEED; some mi
 test-newest:  ## the tests with the newest releases; torch as constraints.in has it
 	$(PYTHON) -m venv --clear --upgrade-deps $(VENV)-newest
 	$(VENV)-newest/bin/pip install --quiet --constraint constraints.in --editable ".[test]"
-	$(VENV)-newest/bin/python -m pytest -n auto
+	$(VENV)-newest/bin/python -m pytest $(PYTEST_ARGS)
 
 test-oldest: $(VENV)-lock/ready  ## the tests with the lowest releases that pyproject.toml allows
 	$(PYTHON) -m venv --clear --upgrade-deps $(VENV)-oldest
@@ -53,7 +55,7 @@ test-oldest: $(VENV)-lock/ready  ## the tests with the lowest releases that pypr
 		--extra test --output-file $(VENV)-oldest/constraints.txt pyproject.toml
 	$(VENV)-oldest/bin/pip install --quiet --constraint $(VENV)-oldest/constraints.txt \
 		--editable ".[test]"
-	$(VENV)-oldest/bin/python -m pytest -n auto
+	$(VENV)-oldest/bin/python -m pytest $(PYTEST_ARGS)
 
 SHOT := chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --virtual-time-budget=8000
 

@@ -62,7 +62,15 @@ def module(config: Mapping[str, Any], device: str = "meta") -> nn.Module:
     )
     with torch.device(device), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return build(made).eval()
+        built = build(made).eval()
+    for name, each in built.named_modules():
+        # So in transformers 5.6.
+        if name.endswith("ffn.router.layer") and each.in_features != made.d_model:
+            pytest.skip(
+                f"transformers {transformers.__version__} takes DBRX's router to be as wide as "
+                "an expert: its module cannot run"
+            )
+    return built
 
 
 def held(built: nn.Module) -> Held:
