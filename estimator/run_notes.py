@@ -64,8 +64,8 @@ def memory_note(estimate: RunEstimate) -> str:
     count = estimate.spec.count
     room = f"{limit:g} GB" if count is None else f"{count.text} x {limit:g} GB"
     return (
-        f"Memory not checked: weights alone {params.p50 * held.weight / GB:,.3g} GB, training all "
-        f"of them about {params.p50 * each / GB:,.3g} GB and activations, on {room}."
+        f"Memory not checked: weights alone {_gb(params.p50 * held.weight)}, training all "
+        f"of them about {_gb(params.p50 * each)} and activations, on {room}."
     )
 
 
@@ -96,3 +96,8 @@ def _changed_gb(model: RunModel, layout: Layout, name: str, value: int | str) ->
         return None
     stages = stage_bytes(model.card.architecture, [changed], float(model.card.sequence))
     return float(stages.nan_to_num(0.0).max()) / GB
+
+
+def _gb(size: float) -> str:
+    """Write bytes in GB with three figures, without an exponent."""
+    return f"{float(f'{size / GB:.3g}'):,.12g} GB"
