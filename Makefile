@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # Instead of all tests on every core: make test-oldest PYTEST_ARGS='-n 2 -m "not slow"'
 PYTEST_ARGS ?= -n auto
 
-.PHONY: demo test fuzz test-newest test-oldest lock pictures bench check docs clean
+.PHONY: demo test test-newest test-oldest lock pictures bench check docs clean
 
 # pip and setuptools first: those that came with Python are not the lock's.
 $(VENV)/ready: pyproject.toml constraints.txt
@@ -37,12 +37,6 @@ demo: $(VENV)/ready  ## the three shares, a priced run, and a chart of each in d
 
 test: $(VENV)/ready  ## the tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
-
-COUNT ?= 2000
-SEED ?= 0
-
-fuzz: $(VENV)/ready  ## COUNT mutants of every kind of input, from SEED; some minutes
-	$(BIN)/python tests/fuzz/kinds.py $(COUNT) $(SEED)
 
 test-newest:  ## the tests with the newest releases; torch as constraints.in has it
 	$(PYTHON) -m venv --clear --upgrade-deps $(VENV)-newest

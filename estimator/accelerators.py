@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 from .accelerator_names import KnownName, meant_by, resolve_name
 from .errors import RequestError, shown
 from .fitted import Fitted
-from .specfile import PositiveFigure, Spec, read_toml, validate
+from .specfile import Spec, read_toml, validate
 
 PROFILES_VARIABLE = "COMPUTEBILL_PROFILES"
 """Environment variable: directories of further profiles, separated as in PATH."""
@@ -47,7 +47,7 @@ class Cited(Spec):
 class Figure(Cited):
     """One number, in the unit that its field's name tells."""
 
-    value: PositiveFigure
+    value: float = Field(gt=0)
 
 
 class ReleaseDate(Cited):
@@ -59,8 +59,8 @@ class ReleaseDate(Cited):
 class PriceBand(Cited):
     """Lowest and highest price seen, USD."""
 
-    low: PositiveFigure
-    high: PositiveFigure
+    low: float = Field(gt=0)
+    high: float = Field(gt=0)
 
     @model_validator(mode="after")
     def _in_order(self) -> PriceBand:
@@ -115,7 +115,7 @@ class MatrixProduct(Cited):
     """A measured matrix product, TFLOP/s; ``vendor_kit``: by a kernel that frameworks lack."""
 
     dtype: Precision
-    tflops: PositiveFigure
+    tflops: float = Field(gt=0)
     shape: str = ""
     software: str = ""
     vendor_kit: bool = False
@@ -148,8 +148,8 @@ class Price(Cited):
 class PurchasePrice(Price):
     """A purchase price, USD for one chip."""
 
-    low_usd: PositiveFigure
-    high_usd: PositiveFigure
+    low_usd: float = Field(gt=0)
+    high_usd: float = Field(gt=0)
 
 
 class CloudPrice(Price):
@@ -158,11 +158,11 @@ class CloudPrice(Price):
     provider: str
     region: str = ""
     instance: str = ""
-    on_demand_usd: PositiveFigure | None = None
-    committed_1y_usd: PositiveFigure | None = None
-    committed_3y_usd: PositiveFigure | None = None
-    spot_usd: PositiveFigure | None = None
-    capacity_block_usd: PositiveFigure | None = None
+    on_demand_usd: float | None = Field(default=None, gt=0)
+    committed_1y_usd: float | None = Field(default=None, gt=0)
+    committed_3y_usd: float | None = Field(default=None, gt=0)
+    spot_usd: float | None = Field(default=None, gt=0)
+    capacity_block_usd: float | None = Field(default=None, gt=0)
 
 
 class Prices(Spec):

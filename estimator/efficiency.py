@@ -23,7 +23,7 @@ from computebill.kernels.conditions import Efficiency
 from .errors import RequestError
 from .fitted import UNFITTED_APART as UNFITTED_APART
 from .fitted import Fitted as Fitted
-from .specfile import LARGEST_FIGURE, SMALLEST_FIGURE, parse_toml, read_text, validate
+from .specfile import parse_toml, read_text, validate
 from .writing import replacing
 
 if TYPE_CHECKING:
@@ -237,9 +237,6 @@ def _bounds_checked(fitted: Fitted, name: str) -> Fitted:
             raise RequestError(name, f"values.{key} is not a known efficiency")
         if value <= 0 or (PARAMETERS[key].is_share and value >= 1):
             bound = "above 0 and below 1" if PARAMETERS[key].is_share else "above 0"
-            raise RequestError(name, f"values.{key}: got {value:g}; allowed: {bound}")
-        if not SMALLEST_FIGURE <= value <= LARGEST_FIGURE:
-            bound = f"from {SMALLEST_FIGURE:g} to {LARGEST_FIGURE:g}"
             raise RequestError(name, f"values.{key}: got {value:g}; allowed: {bound}")
     return fitted
 

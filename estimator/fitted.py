@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Annotated
 
 from pydantic import Field
 
-from .specfile import PositiveFigure, Spec
+from .specfile import Spec
 
 UNFITTED_APART = 0.1
 """Of ``Fitted.apart``, where no pair of rows tells it."""
@@ -31,8 +32,8 @@ class Fitted(Spec):
     rows: int
     sources: tuple[str, ...]
     note: str = ""
-    intervals: dict[str, tuple[PositiveFigure, PositiveFigure]] = Field(default_factory=dict)
-    apart: PositiveFigure = UNFITTED_APART
+    intervals: dict[str, tuple[float, float]] = Field(default_factory=dict)
+    apart: Annotated[float, Field(gt=0)] = UNFITTED_APART
     values: dict[str, float]
 
     @property

@@ -11,7 +11,7 @@ from .cases import Case
 from .errors import RequestError, shown
 from .generations import read_software
 from .layout import Layout
-from .model import MemoryUse, ModelCard, default_sequence, describe_model, read_layout
+from .model import MemoryUse, ModelCard, default_sequence, describe_model
 from .quantity import Quantity
 from .timing import StepEstimate, estimate_step, scaling
 
@@ -138,4 +138,4 @@ def _completed(run: RunSpec, layout: Layout, batch: float | None) -> Layout:
         update["micro_batches"] = int(micro)
     # Made anew, so that what hangs on several degrees is checked with all of them.
     given = {name: getattr(layout, name) for name in layout.model_fields_set}
-    return read_layout({**given, **update})
+    return Layout(**{**given, **update})

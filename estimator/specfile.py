@@ -44,21 +44,6 @@ Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_on_on
 """What tables and charts print."""
 
 
-SMALLEST_FIGURE = 1e-9
-LARGEST_FIGURE = 1e12
-"""Of what is measured or printed on a datasheet, so that no product of several overflows."""
-
-
-def _is_figure(value: float) -> float:
-    if not SMALLEST_FIGURE <= value <= LARGEST_FIGURE:
-        raise ValueError(f"allowed: from {SMALLEST_FIGURE:g} to {LARGEST_FIGURE:g}")
-    return value
-
-
-PositiveFigure = Annotated[float, Field(gt=0), AfterValidator(_is_figure)]
-"""A number of a datasheet, a price or a measurement."""
-
-
 class SourceNote(Spec):
     """Where figures come from."""
 
@@ -116,14 +101,6 @@ def is_file_name(name: str | Path) -> bool:
     try:
         return path.exists()
     except OSError:  # longer than a file's name may be
-        return False
-
-
-def is_folder(path: Path) -> bool:
-    """Whether a folder of that name is there."""
-    try:
-        return path.is_dir()
-    except (OSError, ValueError):  # longer than a file's name may be; a null byte
         return False
 
 

@@ -56,8 +56,6 @@ def typed(rule: Callable[[Config, int], str]) -> Plan:
             labels = [rule(config, layer) for layer in range(count)]
         if not isinstance(labels, list) or len(labels) != count:
             raise config.fault("layer_types", f"a list of {count}, one a layer")
-        if not all(isinstance(label, str | int) for label in labels):
-            raise config.fault("layer_types", f"a list of {count} words, one a layer")
         return grouped_labels([SAME_LABELS.get(label, str(label)) for label in labels])
 
     return plan

@@ -174,26 +174,3 @@ def test_a_file_s_model_is_looked_for_beside_it(tmp_path: Path, spec: dict[str, 
     found = cb.estimate_run(read, samples=8).to_dict()
     assert found["layout"]["dp"] == 8
     assert run_spec(file, {"params": "8B"}).model is None
-
-
-def test_a_derived_degree_beyond_its_bound_is_told_as_any_other(tmp_path: Path) -> None:
-    config = tmp_path / "config.json"
-    config.write_text(json.dumps(LLAMA_8B), encoding="utf-8")
-    spec = {
-        "model": str(config), "tokens": 1e12, "accelerator": "h100", "count": 10**7,
-        "layout": {"tp": 1},
-    }  # fmt: skip
-    with pytest.raises(cb.RequestError, match=r"layout: dp: got 10000000; allowed: up to 1e\+06"):
-        cb.estimate_run(spec)
-
-
-@pytest.mark.parametrize(
-    ("text", "field"),
-    [('[values]\n"products.hopper.16" = 1e-59', "products.hopper.16"),
-     ('[values]\n"floor.fused" = 1e59', "floor.fused")],
-)  # fmt: skip
-def test_an_efficiency_beyond_its_bounds_is_refused(tmp_path: Path, text: str, field: str) -> None:
-    path = tmp_path / "efficiency.toml"
-    path.write_text(f'fitted = 2026-01-01\nrows = 1\nsources = ["s"]\n{text}\n', encoding="utf-8")
-    with pytest.raises(cb.RequestError, match=rf"values.{field}: got .*; allowed: from 1e-09 to"):
-        read_profile(path)
