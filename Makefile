@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test pictures bench check docs clean
+.PHONY: demo test fuzz pictures bench check docs clean
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -19,6 +19,12 @@ demo: $(VENV)/ready  ## the three shares, a priced run, and a chart of each in d
 
 test: $(VENV)/ready  ## the tests
 	$(BIN)/python -m pytest -n auto
+
+COUNT ?= 1000
+SEED ?= 0
+
+fuzz: $(VENV)/ready  ## mutants of every kind of input; COUNT of each, SEED, what broke in demo/fuzz/
+	$(BIN)/python tests/fuzz/large.py --count $(COUNT) --seed $(SEED) --out demo/fuzz
 
 SHOT := chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --virtual-time-budget=8000
 

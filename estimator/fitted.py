@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from .specfile import Spec, within
 
 FARTHEST = 1e3
-"""Of measured over predicted time in an interval, and its inverse; beyond it nothing is predicted."""
+"""Of measured over predicted time in an interval, and its inverse; beyond, nothing is predicted."""
 
 Ratio = Annotated[float, within(1 / FARTHEST, FARTHEST)]
 

@@ -1,6 +1,6 @@
 """Many mutants of every kind: failures by exception and line, each with a file to look at.
 
-``python tests/fuzz/large.py --count 1000 --seed 1 --out fuzz``
+``python tests/fuzz/large.py --count 1000 --seed 1 --out demo/fuzz``
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import click
 import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
@@ -29,7 +30,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=1000, help="mutants of each kind")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=Path("fuzz"), help="folder of what broke")
+    parser.add_argument("--out", type=Path, default=Path("demo/fuzz"), help="folder of what broke")
     parser.add_argument("--kind", action="append", choices=list(KINDS), help="only this kind")
     asked = parser.parse_args()
     torch.set_num_threads(1)
@@ -54,9 +55,12 @@ def main() -> int:
                 if known is None or len(failure.mutant.text) < len(known.mutant.text):
                     found[group] = failure
             taken = time.process_time() - start
-            print(f"{kind}: {asked.count} tried, {sound} gave results, {broken} broke, {taken:.1f} s", flush=True)  # noqa: T201
+            click.echo(
+                f"{kind}: {asked.count} tried, {sound} gave results, {broken} broke, {taken:.1f} s",
+                flush=True,
+            )
     for group, count in counts.most_common():
-        print(f"{count:6} {' '.join(group)} -> {_kept(found[group], asked.out)}")  # noqa: T201
+        click.echo(f"{count:6} {' '.join(group)} -> {_kept(found[group], asked.out)}")
     return 1 if counts else 0
 
 

@@ -363,7 +363,9 @@ def _configs() -> tuple[dict[str, Any], ...]:
 
 def _config(maker: Maker, random: Random) -> Made:
     base = random.choice(_configs())
-    layout = random.choice((None, {"dp": 8, "zero": 3}, {"tp": 2, "pp": 2, "schedule": "zero-bubble"}))
+    layout = random.choice(
+        (None, {"dp": 8, "zero": 3}, {"tp": 2, "pp": 2, "schedule": "zero-bubble"})
+    )
     if random.random() < 0.7:
         config = mutated(base, random)
         return repr(config)[:10_000], lambda: _card(config, layout)
@@ -385,7 +387,7 @@ def _profiles() -> tuple[dict[str, Any], ...]:
 
 
 def _few(data: Any) -> Any:
-    """Return a profile with the first of each list alone, so that mutations meet all of its parts."""
+    """Return a profile with the first of each list alone: mutations meet all of its parts."""
     if isinstance(data, dict):
         return {key: _few(item) for key, item in data.items() if key not in ("note", "notes")}
     return [_few(data[0])] if isinstance(data, list) and data else data

@@ -37,7 +37,7 @@ def odd_value(random: Random) -> Any:
     """Return what a field hardly ever holds."""
     pool = random.choice((NUMBERS, NUMBERS, TEXTS, NESTED))
     if random.random() < 0.02:
-        return deep(random.choice((15, 40, 600)))
+        return deep(random.choice((15, 40, 100)))
     return copy.deepcopy(random.choice(pool))
 
 
@@ -157,7 +157,12 @@ def mutated_text(text: str, random: Random) -> str:
         first = random.randrange(len(found) + 1)
         last = min(len(found), first + random.choice((0, 1, 1, 5, 40)))
         new = random.choice(
-            ("", "".join(found[first:last]) * 2, random.choice(TEXTS), random.choice("[]{}\",'#=\n0"))
+            (
+                "",
+                "".join(found[first:last]) * 2,
+                random.choice(TEXTS),
+                random.choice("[]{}\",'#=\n0"),
+            )
         )
         found[first:last] = new
     return "".join(found)
