@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # Instead of all tests on every core: make test-oldest PYTEST_ARGS='-n 2 -m "not slow"'
 PYTEST_ARGS ?= -n auto
 
-.PHONY: demo test test-newest test-oldest lock pictures bench check docs clean
+.PHONY: demo test test-newest test-oldest fuzz lock pictures bench check docs clean
 
 # pip and setuptools first: those that came with Python are not the lock's.
 $(VENV)/ready: pyproject.toml constraints.txt
@@ -50,6 +50,12 @@ test-oldest: $(VENV)-lock/ready  ## the tests with the lowest releases that pypr
 	$(VENV)-oldest/bin/pip install --quiet --constraint $(VENV)-oldest/constraints.txt \
 		--editable ".[test]"
 	$(VENV)-oldest/bin/python -m pytest $(PYTEST_ARGS)
+
+COUNT ?= 1000
+SEED ?= 0
+
+fuzz: $(VENV)/ready  ## mutants of every kind of input; COUNT of each, SEED, what broke in demo/fuzz/
+	$(BIN)/python tests/fuzz/large.py --count $(COUNT) --seed $(SEED) --out demo/fuzz
 
 SHOT := chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --virtual-time-budget=8000
 

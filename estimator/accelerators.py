@@ -8,14 +8,14 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from .accelerator_names import KnownName, meant_by, resolve_name
 from .errors import RequestError, shown
 from .fitted import Fitted
-from .specfile import Spec, read_toml, validate
+from .specfile import Spec, is_folder, read_toml, validate, within
 
 PROFILES_VARIABLE = "COMPUTEBILL_PROFILES"
 """Environment variable: directories of further profiles, separated as in PATH."""
@@ -24,6 +24,12 @@ SCALED = {"mxfp8": "fp8", "nvfp4": "fp4", "fp8-rowwise": "fp8", "fp8-blockwise":
 """Formats with scales, by the bits that they are made of."""
 
 Precision = Literal["fp64", "fp32", "tf32", "fp16", "bf16", "fp8", "fp4", "int8"]
+
+
+SMALLEST_FIGURE, LARGEST_FIGURE = 1e-9, 1e15
+"""Of a profile's figures, in their own units: products of several stay within what counts."""
+
+Magnitude = Annotated[float, within(SMALLEST_FIGURE, LARGEST_FIGURE)]
 
 
 class Source(Spec):
@@ -47,7 +53,7 @@ class Cited(Spec):
 class Figure(Cited):
     """One number, in the unit that its field's name tells."""
 
-    value: float = Field(gt=0)
+    value: Magnitude
 
 
 class ReleaseDate(Cited):
@@ -59,8 +65,8 @@ class ReleaseDate(Cited):
 class PriceBand(Cited):
     """Lowest and highest price seen, USD."""
 
-    low: float = Field(gt=0)
-    high: float = Field(gt=0)
+    low: Magnitude
+    high: Magnitude
 
     @model_validator(mode="after")
     def _in_order(self) -> PriceBand:
@@ -115,7 +121,7 @@ class MatrixProduct(Cited):
     """A measured matrix product, TFLOP/s; ``vendor_kit``: by a kernel that frameworks lack."""
 
     dtype: Precision
-    tflops: float = Field(gt=0)
+    tflops: Magnitude
     shape: str = ""
     software: str = ""
     vendor_kit: bool = False
@@ -148,8 +154,8 @@ class Price(Cited):
 class PurchasePrice(Price):
     """A purchase price, USD for one chip."""
 
-    low_usd: float = Field(gt=0)
-    high_usd: float = Field(gt=0)
+    low_usd: Magnitude
+    high_usd: Magnitude
 
 
 class CloudPrice(Price):
@@ -158,11 +164,11 @@ class CloudPrice(Price):
     provider: str
     region: str = ""
     instance: str = ""
-    on_demand_usd: float | None = Field(default=None, gt=0)
-    committed_1y_usd: float | None = Field(default=None, gt=0)
-    committed_3y_usd: float | None = Field(default=None, gt=0)
-    spot_usd: float | None = Field(default=None, gt=0)
-    capacity_block_usd: float | None = Field(default=None, gt=0)
+    on_demand_usd: Magnitude | None = None
+    committed_1y_usd: Magnitude | None = None
+    committed_3y_usd: Magnitude | None = None
+    spot_usd: Magnitude | None = None
+    capacity_block_usd: Magnitude | None = None
 
 
 class Prices(Spec):
@@ -347,7 +353,7 @@ def _profile_files(profiles: Sequence[Path]) -> dict[str, Path]:
     folders += reversed(profiles)
     files = dict(_shipped_files())
     for folder in folders:
-        if not folder.is_dir():
+        if not is_folder(folder):
             raise RequestError("profiles", f"{shown(str(folder), 300)} is not a directory")
         files |= {path.stem: path for path in sorted(folder.glob("*.toml"))}
     return files

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from .cases import Case, CaseColumns, case_columns, step_times
 from .counting import count_flop, count_parameters
-from .efficiency import NAMES, UNFITTED_APART, Fitted, bounded, priors, spreads
+from .efficiency import NAMES, UNFITTED_APART, Fitted, bounded, bounds_of, priors, spreads
+from .fitted import FARTHEST
 from .measured import MeasuredRow
 
 CORNER = 0.05
@@ -30,6 +31,9 @@ STEPS = 60
 
 LEAST_APART = 1e-3
 """Of ``Fitted.apart``: rows that differ in nothing tell nothing."""
+
+MOST_APART = math.log(FARTHEST)
+"""Of the same."""
 
 SHARING = 0.35
 """Power of a source's rows that divides the weight of each: rows of one source are alike."""
@@ -255,9 +259,23 @@ def profile(
         rows=len(measured.rows),
         sources=tuple(dict.fromkeys(row.source for row in measured.rows)),
         note=note,
-        intervals={} if left_out is None else residual_intervals(measured, left_out),
-        apart=max(apart or UNFITTED_APART, LEAST_APART),
+        intervals={} if left_out is None else _readable(residual_intervals(measured, left_out)),
+        apart=_between(apart or UNFITTED_APART, LEAST_APART, MOST_APART),
         values={
-            name: float(values[index]) for index, name in enumerate(NAMES) if bool(changed[index])
+            name: _between(float(values[index]), *bounds_of(name))
+            for index, name in enumerate(NAMES)
+            if bool(changed[index])
         },
     )
+
+
+def _readable(intervals: Mapping[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+    """Return intervals within what a file of them may hold."""
+    return {
+        kind: (_between(low, 1 / FARTHEST, FARTHEST), _between(high, 1 / FARTHEST, FARTHEST))
+        for kind, (low, high) in intervals.items()
+    }
+
+
+def _between(value: float, low: float, high: float) -> float:
+    return min(max(value, low), high)

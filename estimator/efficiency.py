@@ -175,6 +175,12 @@ PARAMETERS: dict[str, Parameter] = {
 }
 """Every efficiency, by its name."""
 
+NEAREST = 1e-6
+"""Of a share to 0 and to 1, where a time that is divided by it has no end."""
+
+SMALLEST_FACTOR, LARGEST_FACTOR = 1e-12, 1e6
+"""Of what is no share: seconds of a hop are the smallest, half_keys the largest."""
+
 NAMES = tuple(PARAMETERS)
 INDEX = {name: index for index, name in enumerate(NAMES)}
 
@@ -210,6 +216,13 @@ def unbounded(values: Mapping[str, float]) -> Tensor:
     return free
 
 
+def bounds_of(name: str) -> tuple[float, float]:
+    """Return the least and the most that an efficiency may be."""
+    if PARAMETERS[name].is_share:
+        return NEAREST, 1 - NEAREST
+    return SMALLEST_FACTOR, LARGEST_FACTOR
+
+
 def read_profile(path: Path | None = None) -> Fitted:
     """Return a fitted profile; the shipped one without a path.
 
@@ -235,8 +248,10 @@ def _bounds_checked(fitted: Fitted, name: str) -> Fitted:
     for key, value in fitted.values.items():
         if key not in PARAMETERS:
             raise RequestError(name, f"values.{key} is not a known efficiency")
-        if value <= 0 or (PARAMETERS[key].is_share and value >= 1):
+        low, high = bounds_of(key)
+        if not low <= value <= high:
             bound = "above 0 and below 1" if PARAMETERS[key].is_share else "above 0"
+            bound += f", {low:g} to {'1 less as much' if high < 1 else f'{high:g}'}"
             raise RequestError(name, f"values.{key}: got {value:g}; allowed: {bound}")
     return fitted
 

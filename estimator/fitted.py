@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from .specfile import Spec
+from .specfile import Spec, within
+
+FARTHEST = 1e3
+"""Of measured over predicted time in an interval, and its inverse; beyond, nothing is predicted."""
+
+Ratio = Annotated[float, within(1 / FARTHEST, FARTHEST)]
 
 UNFITTED_APART = 0.1
 """Of ``Fitted.apart``, where no pair of rows tells it."""
@@ -32,9 +38,16 @@ class Fitted(Spec):
     rows: int
     sources: tuple[str, ...]
     note: str = ""
-    intervals: dict[str, tuple[float, float]] = Field(default_factory=dict)
-    apart: Annotated[float, Field(gt=0)] = UNFITTED_APART
+    intervals: dict[str, tuple[Ratio, Ratio]] = Field(default_factory=dict)
+    apart: Annotated[float, within(1e-6, math.log(FARTHEST))] = UNFITTED_APART
     values: dict[str, float]
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Fitted:
+        for kind, (low, high) in self.intervals.items():
+            if low > high:
+                raise ValueError(f"intervals.{kind}: {low:g} is above {high:g}")
+        return self
 
     @property
     def origin(self) -> str:

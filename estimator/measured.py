@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from .accelerators import Accelerator, find_accelerator
 from .architectures import Architecture, read_architecture
+from .architectures.config import LARGEST_SIZE, MOST_LAYERS
 from .cases import Case, peak_flop_per_s
 from .errors import RequestError, shown
 from .generations import Software, software_generation
@@ -26,6 +27,12 @@ REQUIRED = ("gpu", "n_gpus", "n_layers", "hidden", "n_heads", "ffn_hidden", "seq
 
 SPEEDS = ("iter_seconds", "tokens_per_s_per_gpu", "measured_tflops_per_gpu", "measured_mfu")
 """What may have been measured, best first."""
+
+LARGEST_CELL = 1e15
+"""Of any number in a row: tokens of a step are the largest."""
+
+SHORTEST, LONGEST = 1e-12, 1e12
+"""Of what was measured, in the units of its column: seconds, tokens a second, TFLOP/s, GB."""
 
 PARTS = {"H100-96GB-HBM2e-500W": ("h100-sxm", 2.4e12, 500 / 700)}
 """Parts that have no profile: the nearest, bytes a second of memory, and share of its power."""
@@ -149,15 +156,15 @@ def _measured(number: int, source: str, cells: Mapping[str, str]) -> MeasuredRow
     peak = peak_flop_per_s(accelerator, case.precision)
     tokens = batch * sequence
     seconds = flop_per_s = None
-    gpus = _number(cells, "n_gpus")
+    gpus = float(_whole(cells, "n_gpus"))
     if "iter_seconds" in cells:
-        seconds = _number(cells, "iter_seconds")
+        seconds = _measure(cells, "iter_seconds")
     elif "tokens_per_s_per_gpu" in cells:
-        seconds = tokens / (_number(cells, "tokens_per_s_per_gpu") * gpus)
+        seconds = tokens / (_measure(cells, "tokens_per_s_per_gpu") * gpus)
     elif "measured_tflops_per_gpu" in cells:
-        flop_per_s = _number(cells, "measured_tflops_per_gpu") * 1e12
+        flop_per_s = _measure(cells, "measured_tflops_per_gpu") * 1e12
     else:
-        flop_per_s = _number(cells, "measured_mfu") * peak
+        flop_per_s = _measure(cells, "measured_mfu") * peak
     return MeasuredRow(
         row=number,
         source=source,
@@ -169,7 +176,7 @@ def _measured(number: int, source: str, cells: Mapping[str, str]) -> MeasuredRow
         gpus=gpus,
         seconds=seconds,
         flop_per_s=flop_per_s,
-        memory_gb=_optional(cells, "mem_gb"),
+        memory_gb=_measure(cells, "mem_gb") if "mem_gb" in cells else None,
         convention=cells.get("flop_convention", "full"),
     )
 
@@ -201,8 +208,8 @@ def _part(name: str) -> tuple[Accelerator, float | None, float]:
 
 def _layout(cells: Mapping[str, str], batch: float, software: Software, remarks: Remarks) -> Layout:
     tp, pp, cp = (_whole(cells, name, 1) for name in ("tp", "pp", "cp"))
-    if pp > _whole(cells, "n_layers") + 2:
-        raise UnusableError(f"pp: got {pp}; contradicts {_whole(cells, 'n_layers')} layers")
+    if pp > _layers(cells) + 2:
+        raise UnusableError(f"pp: got {pp}; contradicts {_layers(cells)} layers")
     dp = _whole(cells, "dp", max(1, _whole(cells, "n_gpus") // (tp * pp * cp)))
     if batch < dp:
         raise UnusableError(f"global_batch_seqs: got {batch:g}; contradicts {dp} replicas")
@@ -225,7 +232,7 @@ def _layout(cells: Mapping[str, str], batch: float, software: Software, remarks:
         "etp": _expert_tensor(cells, tp) if experts else None,
         "micro_batch": micro,
         "micro_batches": micro_batches,
-        "zero": _whole(cells, "zero_stage", 1),
+        "zero": _whole(cells, "zero_stage", 1, least=0),
         "shards": remarks.shards,
         "recompute": _recompute(cells),
         "sequence_parallel": sequence_parallel,
@@ -264,12 +271,12 @@ def _chunks(cells: Mapping[str, str], pp: int, micro_batches: int, remarks: Rema
     divides the layers.
     """
     if "vp" in cells:
-        return max(1, _whole(cells, "vp"))
+        return max(1, _whole(cells, "vp", least=0))
     if remarks.interleaved:
         return 2
     if cells.get("framework", "") != "nemo" or micro_batches % pp:
         return 1
-    each = _whole(cells, "n_layers") / pp
+    each = _layers(cells) / pp
     return max(n for n in range(1, int(each) + 1) if each % n == 0) if each % 1 == 0 else 1
 
 
@@ -286,7 +293,7 @@ def _architecture(cells: Mapping[str, str]) -> Architecture:
     heads = _whole(cells, "n_heads")
     config: dict[str, Any] = {
         "model_type": "nemotron" if cells.get("gated_mlp") in ("0", "0.0") else "llama",
-        "num_hidden_layers": _whole(cells, "n_layers"),
+        "num_hidden_layers": _layers(cells),
         "hidden_size": _whole(cells, "hidden"),
         "num_attention_heads": heads,
         "num_key_value_heads": _whole(cells, "n_kv_heads", heads),
@@ -311,24 +318,43 @@ def _architecture(cells: Mapping[str, str]) -> Architecture:
     return read_architecture(config)
 
 
-def _number(cells: Mapping[str, str], name: str) -> float:
+def _number(
+    cells: Mapping[str, str], name: str, least: float = 0.0, most: float = LARGEST_CELL
+) -> float:
     try:
         value = float(cells[name])
     except (KeyError, ValueError):
         raise UnusableError(f"{name}: got {shown(cells.get(name))}; allowed: a number") from None
-    if not value >= 0 or value == float("inf"):
-        raise UnusableError(f"{name}: got {shown(cells[name])}; allowed: 0 or more")
+    if not least <= value <= most:
+        raise UnusableError(
+            f"{name}: got {shown(cells[name])}; allowed: {least:.10g} to {most:.10g}"
+        )
     return value
+
+
+def _measure(cells: Mapping[str, str], name: str) -> float:
+    return _number(cells, name, SHORTEST, LONGEST)
 
 
 def _optional(cells: Mapping[str, str], name: str) -> Any:
     return _number(cells, name) if name in cells else None
 
 
-def _whole(cells: Mapping[str, str], name: str, default: int | None = None) -> int:
+def _whole(
+    cells: Mapping[str, str],
+    name: str,
+    default: int | None = None,
+    *,
+    least: int = 1,
+    most: int = LARGEST_SIZE,
+) -> int:
     if name not in cells and default is not None:
         return default
-    value = _number(cells, name)
+    value = _number(cells, name, least, most)
     if value % 1:
         raise UnusableError(f"{name}: got {shown(cells[name])}; allowed: a whole number")
     return int(value)
+
+
+def _layers(cells: Mapping[str, str]) -> int:
+    return _whole(cells, "n_layers", most=MOST_LAYERS)

@@ -13,6 +13,7 @@ from .generations import read_software
 from .layout import Layout
 from .model import MemoryUse, ModelCard, default_sequence, describe_model
 from .quantity import Quantity
+from .specfile import validate
 from .timing import StepEstimate, estimate_step, scaling
 
 if TYPE_CHECKING:
@@ -138,4 +139,4 @@ def _completed(run: RunSpec, layout: Layout, batch: float | None) -> Layout:
         update["micro_batches"] = int(micro)
     # Made anew, so that what hangs on several degrees is checked with all of them.
     given = {name: getattr(layout, name) for name in layout.model_fields_set}
-    return Layout(**{**given, **update})
+    return validate(Layout, {**given, **update}, "layout")

@@ -44,6 +44,17 @@ Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_on_on
 """What tables and charts print."""
 
 
+def within(low: float, high: float) -> AfterValidator:
+    """Return the check that a number lies between two, both allowed."""
+
+    def check(value: float) -> float:
+        if not low <= value <= high:
+            raise ValueError(f"got {value:g}; allowed: {low:g} to {high:g}")
+        return value
+
+    return AfterValidator(check)
+
+
 class SourceNote(Spec):
     """Where figures come from."""
 
@@ -101,6 +112,14 @@ def is_file_name(name: str | Path) -> bool:
     try:
         return path.exists()
     except OSError:  # longer than a file's name may be
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder is there; a name that no file can have is none's."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):  # longer than a file's name may be; a null byte
         return False
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -108,8 +109,7 @@ def scaling(step: StepEstimate) -> list[tuple[int, float]]:
     """
     layout = step.case.layout
     batches = (layout.micro_batches or 1) * layout.dp
-    degrees = [n for n in range(1, batches + 1) if batches % n == 0]
-    near = [n for n in degrees if layout.dp / 64 <= n <= layout.dp * 64]
+    near = [n for n in _divisors(batches) if layout.dp / 64 <= n <= layout.dp * 64]
     cases = []
     for dp in near:
         changed = layout.model_copy(update={"dp": dp, "micro_batches": batches // dp})
@@ -119,3 +119,9 @@ def scaling(step: StepEstimate) -> list[tuple[int, float]]:
     values = bounded(unbounded(step.fitted.values))
     seconds = step_times(case_columns(cases), values).total.tolist()
     return [(case.layout.accelerators, each) for case, each in zip(cases, seconds, strict=True)]
+
+
+def _divisors(number: int) -> list[int]:
+    """Return what divides a number, ascending; up to its root each has its other half."""
+    low = [n for n in range(1, math.isqrt(number) + 1) if number % n == 0]
+    return sorted({*low, *(number // n for n in low)})

@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from ..errors import RequestError, shown
-from ..specfile import DEEPEST, is_deeper, read_text
+from ..specfile import DEEPEST, is_deeper, is_folder, read_text
 from .operators import Count
 
 LARGEST_SIZE = 10**9
@@ -40,7 +40,7 @@ def read_config(source: str | Path) -> tuple[dict[str, Any], str]:
         text, name = read_text(sys.stdin.buffer, "standard input"), "standard input"
     else:
         path = Path(source)
-        if path.is_dir():
+        if is_folder(path):
             path = path / "config.json"
         text, name = read_text(path), str(path)
     return parse_config(text, name), name

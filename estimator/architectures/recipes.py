@@ -54,7 +54,8 @@ def typed(rule: Callable[[Config, int], str]) -> Plan:
         labels = config.get("layer_types")
         if labels is None:
             labels = [rule(config, layer) for layer in range(count)]
-        if not isinstance(labels, list) or len(labels) != count:
+        is_list = isinstance(labels, list) and all(isinstance(each, str | int) for each in labels)
+        if not is_list or len(labels) != count:
             raise config.fault("layer_types", f"a list of {count}, one a layer")
         return grouped_labels([SAME_LABELS.get(label, str(label)) for label in labels])
 

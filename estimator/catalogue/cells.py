@@ -25,6 +25,7 @@ from ..quantity import number_text, parse_number
 MISSING = frozenset({"", "-", "–", "?", "n/a", "na", "nan", "none", "null", "unknown", "tbd"})
 """Cells that say nothing."""
 
+SMALLEST = 1e-40
 LARGEST = 1e40
 """Of any number in a catalogue: the largest runs are at some 1e27 FLOP."""
 
@@ -202,6 +203,7 @@ def read_numbers(column: pa.Array, factor: float = 1.0, style: Style = USUAL) ->
             "is negative": values < 0,
             "is not finite": np.isinf(values),
             f"is above {LARGEST:g}": np.isfinite(values) & (values > LARGEST),
+            f"is below {SMALLEST:g}": (values > 0) & (values < SMALLEST),
         }
     if any(rows.any() for rows in problems.values()):
         texts, codes = ["", *problems], np.zeros(len(values), dtype=np.int64)

@@ -64,6 +64,10 @@ def total(config: Any) -> int:
         ({"attention_bias": "yes"}, "attention_bias: got 'yes'; allowed: true or false"),
         ({"tie_word_embeddings": 1}, "tie_word_embeddings: got 1; allowed: true or false"),
         ({"vocab_size": float("nan")}, "vocab_size: got nan"),
+        (
+            {"model_type": "gemma2", "num_hidden_layers": 2, "layer_types": [["full"], {}]},
+            "layer_types: got [['full'], {}]; allowed: a list of 2, one a layer",
+        ),
     ],
 )
 def test_fields_that_cannot_be(change: dict[str, Any], problem: str) -> None:
@@ -145,6 +149,12 @@ def test_files_that_are_no_configuration(tmp_path: Path, text: str, problem: str
     message = refusal(path)
     assert message.startswith(str(path))
     assert problem in message
+
+
+def test_a_name_that_no_file_can_have_cannot_be_read() -> None:
+    for name in ("a" * 5000, "a/" * 3000, "a\0b"):
+        with pytest.raises(cb.RequestError, match="cannot be read"):
+            cb.read_architecture(name)
 
 
 def test_a_file_a_directory_standard_input_and_a_mapping_say_the_same(

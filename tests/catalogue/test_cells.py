@@ -65,6 +65,7 @@ def test_zeros_and_words_for_nothing_are_missing(text: str | None) -> None:
         ("-5", "is negative"),
         ("inf", "is not finite"),
         ("1e60", "is above 1e+40"),
+        ("5e-324", "is below 1e-40"),
         ("many", "is no number"),
         ("3,many", "is no number"),
         ("=1+1", "is no number"),

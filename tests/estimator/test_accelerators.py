@@ -262,6 +262,8 @@ def test_an_edited_profile_is_read_again(tmp_path: Path) -> None:
         ('licence = "facts only"', "checked = true", "sources.sheet.licence is missing"),
         ('memory_gb = { value = 80, source = "sheet" }', "", "memory_gb is missing"),
         ("value = 80,", 'value = "lots",', "memory_gb.value"),
+        ("value = 80,", "value = 1e16,", r"memory_gb.value: got 1e\+16; allowed: 1e-09 to 1e\+15"),
+        ("value = 80,", "value = 1e-10,", r"memory_gb.value: got 1e-10; allowed: 1e-09 to 1e\+15"),
         ('name = "mine"', 'name = "yours"', "name: got 'yours'; must be the file's, 'mine'"),
         (
             'vendor = "Me"',
@@ -296,3 +298,5 @@ def test_a_price_with_an_unknown_source_is_told_with_its_row(tmp_path: Path) -> 
 def test_a_missing_directory_is_named(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match=r"nowhere' is not a directory"):
         find_accelerator("h100-sxm", [tmp_path / "nowhere"])
+    with pytest.raises(RequestError, match=r"is not a directory"):
+        find_accelerator("h100-sxm", [tmp_path / ("a" * 5000)])

@@ -174,3 +174,37 @@ def test_a_file_s_model_is_looked_for_beside_it(tmp_path: Path, spec: dict[str, 
     found = cb.estimate_run(read, samples=8).to_dict()
     assert found["layout"]["dp"] == 8
     assert run_spec(file, {"params": "8B"}).model is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        (
+            {"count": 4 * 10**6, "global_batch": None},
+            "layout: dp: got 2000000; allowed: up to 1e+06",
+        ),
+        (
+            {"count": 2, "global_batch": 2e6},
+            "layout: micro_batches: got 2000000; allowed: up to 1e+06",
+        ),
+    ],
+)
+def test_a_layout_that_is_worked_out_keeps_the_bounds_of_a_given_one(
+    spec: dict[str, Any], changes: dict[str, Any], problem: str
+) -> None:
+    with pytest.raises(cb.RequestError) as caught:
+        estimate(spec, layout={"tp": 2}, **changes)
+    assert str(caught.value) == problem
+
+
+def test_a_model_s_name_that_no_file_can_have_is_refused(spec: dict[str, Any]) -> None:
+    with pytest.raises(cb.RequestError, match="cannot be read: File name too long"):
+        estimate(spec, model="a" * 5000)
+
+
+def test_scaling_of_a_step_of_a_million_million_micro_batches(spec: dict[str, Any]) -> None:
+    layout = {"dp": 10**6, "micro_batches": 10**6}
+    found = estimate(spec, layout=layout, count=10**6, global_batch=None).to_dict()
+    divisors = {2**a * 5**b for a in range(13) for b in range(13)}
+    near = sorted(n for n in divisors if 10**6 / 64 <= n <= 64 * 10**6)
+    assert [each["gpus"] for each in found["scaling"]] == near

@@ -280,6 +280,10 @@ def test_a_profile_is_read_as_it_was_written(tmp_path: Any) -> None:
         ('"products.hopper.16" = 1.2', "values.products.hopper.16: got 1.2; allowed: above 0 and"),
         ('"step_floor" = -1', "values.step_floor: got -1; allowed: above 0"),
         ('"speed" = 1', "values.speed is not a known efficiency"),
+        ('"step_floor" = 1e60', "values.step_floor: got 1e+60; allowed: above 0, 1e-12 to 1e+06"),
+        ('"memory" = 1e-300', "values.memory: got 1e-300; allowed: above 0 and below 1, 1e-06 to"),
+        ('[intervals]\n"dense" = [1e-9, 2]', "intervals.dense[0]: got 1e-09; allowed: 0.001 to"),
+        ('[intervals]\n"dense" = [2, 1]', "intervals.dense: 2 is above 1"),
     ],
 )
 def test_profiles_that_cannot_be(tmp_path: Any, values: str, problem: str) -> None:
