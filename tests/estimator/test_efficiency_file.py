@@ -13,15 +13,19 @@ from computebill.fitted import Fitted
 
 # Quotes, backslashes, control characters, any script: all that TOML can hold.
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
-factors = st.floats(1e-6, 1e3)
+factors = st.floats(1e-3, 1e3)  # what an interval may hold
+
+
+def in_order(ends: tuple[float, float]) -> tuple[float, float]:
+    return min(ends), max(ends)
 
 
 @given(
     note=words,
     sources=st.lists(words, max_size=4),
     values=st.dictionaries(st.sampled_from(NAMES), st.floats(0.001, 0.99), max_size=9),
-    intervals=st.dictionaries(words, st.tuples(factors, factors), max_size=4),
-    apart=factors,
+    intervals=st.dictionaries(words, st.tuples(factors, factors).map(in_order), max_size=4),
+    apart=st.floats(1e-5, 6.9),
 )
 def test_what_was_written_is_read_again(
     note: str,

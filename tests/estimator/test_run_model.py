@@ -184,7 +184,7 @@ def test_a_file_s_model_is_looked_for_beside_it(tmp_path: Path, spec: dict[str, 
             "layout: dp: got 2000000; allowed: up to 1e+06",
         ),
         (
-            {"count": 2, "global_batch": 2e6},
+            {"count": 2, "global_batch": 2e6, "sequence_length": 256},
             "layout: micro_batches: got 2000000; allowed: up to 1e+06",
         ),
     ],
