@@ -14,6 +14,7 @@ from torch import Tensor
 from .cases import Case, CaseColumns, case_columns, step_times
 from .counting import count_flop, count_parameters
 from .efficiency import NAMES, UNFITTED_APART, Fitted, bounded, bounds_of, priors, spreads
+from .errors import RequestError
 from .fitted import FARTHEST
 from .measured import MeasuredRow
 
@@ -110,6 +111,9 @@ def fit(measured: Measurements, keep: Tensor | None = None, middle: Tensor | Non
         keep: 1 for rows that count, 0 for those left out; ``(rows,)``.
         middle: sensible values, free of bounds, where other than before anything was measured:
             the shipped ones, for measurements of one device.
+
+    Raises:
+        RequestError: naming the row that is farthest off, where nothing fits.
     """
     middle = priors() if middle is None else middle
     spread = spreads()
@@ -134,7 +138,22 @@ def fit(measured: Measurements, keep: Tensor | None = None, middle: Tensor | Non
         return value
 
     descent.step(loss)  # type: ignore[no-untyped-call]
-    return free.detach()
+    found = free.detach()
+    # Efficiencies that ran off leave steps without a time.
+    if not bool(log_errors(measured, found).isfinite().all()):
+        raise _unfitted(measured, middle)
+    return found
+
+
+def _unfitted(measured: Measurements, middle: Tensor) -> RequestError:
+    """Return the error of rows that no efficiencies fit, naming the one that is farthest off."""
+    errors = log_errors(measured, middle)
+    worst = int(errors.abs().argmax())
+    return RequestError(
+        f"row {measured.rows[worst].row}",
+        f"measured is {math.exp(-float(errors[worst])):.3g} times what is predicted, and nothing "
+        "fits it; allowed: measured times, in the unit of their column",
+    )
 
 
 def log_errors(measured: Measurements, free: Tensor) -> Tensor:

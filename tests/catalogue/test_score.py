@@ -616,3 +616,17 @@ def test_the_picture_has_the_rows(tmp_path: Path) -> None:
     drawn = picture.read_text()
     assert "Cost of all rows that have one, by organisation" in drawn
     assert "Meta AI" in drawn
+
+
+def test_rows_without_flop_are_none_of_the_largest() -> None:
+    rows = {
+        "Model": ["A", "B"],
+        "Training compute (FLOP)": ["1e24", ""],
+        "Training hardware": ["", "Abacus"],
+        "Hardware quantity": ["", "64"],
+        "Training time (hours)": ["", "100"],
+    }
+    found = cb.score_catalogue(pd.DataFrame(rows)).to_dict()
+    assert found["rows_scored"] == 2
+    assert [each["model"] for each in found["largest"]] == ["A"]
+    json.dumps(found, allow_nan=False, default=str)

@@ -360,3 +360,12 @@ def test_an_accelerator_s_only_row_has_no_one_line_formula(write: Write) -> None
     found = validate(write({}))
     assert found.metrics().baseline_median_ape is None
     assert found.to_dict()["baseline_mape"] is None
+
+
+def test_a_step_that_nothing_fits_is_named(write: Write) -> None:
+    pipeline = {"pp": 2, "dp": 4, "micro_batch": "", "framework": "torchtitan"}
+    other = {"source_id": "b", "gpu": "A100-80GB", "iter_seconds": 7.5}
+    alike = {"n_kv_heads": 32}
+    path = write({**pipeline, **alike, "iter_seconds": 1e12}, {**other, **alike})
+    with pytest.raises(cb.RequestError, match=r"row 2: measured is .* times what is predicted"):
+        calibrate(path)

@@ -56,8 +56,7 @@ def main() -> int:
                     found[group] = failure
             taken = time.process_time() - start
             click.echo(
-                f"{kind}: {asked.count} tried, {sound} gave results, {broken} broke, {taken:.1f} s",
-                flush=True,
+                f"{kind}: {asked.count} tried, {sound} gave results, {broken} broke, {taken:.1f} s"
             )
     for group, count in counts.most_common():
         click.echo(f"{count:6} {' '.join(group)} -> {_kept(found[group], asked.out)}")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
+import resource
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -86,3 +89,27 @@ def test_results_and_refusals_are_none() -> None:
 
     assert attempt(Mutant("any", "", lambda: {"cost_usd": 1.0, "gap": -2.0})) is True
     assert attempt(Mutant("any", "", refused)) is False
+
+
+def test_the_large_run_tells_of_each_kind_and_keeps_what_broke(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = importlib.util.spec_from_file_location("large", Path(__file__).with_name("large.py"))
+    assert given is not None
+    assert given.loader is not None
+    large = importlib.util.module_from_spec(given)
+    given.loader.exec_module(large)
+    out = tmp_path / "out"
+    monkeypatch.setattr(
+        sys, "argv", ["large.py", "--count", "2", "--kind", "run", "--out", str(out)]
+    )
+    monkeypatch.setattr(resource, "setrlimit", lambda *_: None)  # of the whole process of tests
+    monkeypatch.setitem(KINDS, "run", lambda maker, random: ("an input", lambda: 1 / 0))
+    assert large.main() == 1
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("run: 2 tried, 0 gave results, 2 broke")
+    assert second.split()[:3] == ["2", "run", "ZeroDivisionError"]
+    (kept,) = out.iterdir()
+    assert kept.read_text().startswith("an input\n\nTraceback")
+    monkeypatch.setitem(KINDS, "run", lambda maker, random: ("an input", lambda: {"days": 1.0}))
+    assert large.main() == 0

@@ -102,8 +102,9 @@ class Report:
         assumed = [(str(each["name"]), str(each["value"]), str(each["source"])) for each in given]
         return replace(
             self,
+            notes=[str(each) for each in self.notes],
             assumptions=list(dict.fromkeys(assumed)),
-            sources=list((result.get("sources") or {}).values()),
+            sources=[dict(each) for each in (result.get("sources") or {}).values()],
             about=about if isinstance(about := result.get("about"), dict) else {},
         )
 

@@ -257,3 +257,21 @@ def test_a_page_explains_only_what_it_has(results: Results) -> None:
     assert "In brackets" not in how("hardware")
     plain = told("mfu", "--params", "70B", "--tokens-per-second", "900", *H100, "--json")
     assert 'class="how"' not in page.render([one(plain)])
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "value"),
+    [
+        ("model", "notes", 0.5),
+        ("mfu", "notes", 0.5),
+        ("run", "notes", 0.5),
+        ("plan", "notes", 0.5),
+        ("run", "sources", {"s": "a title"}),
+        ("spend", "sources", {"s": 3.0}),
+    ],
+)
+def test_what_the_page_prints_is_looked_at_before(
+    results: Results, kind: str, key: str, value: Any
+) -> None:
+    with pytest.raises(RequestError, match="is not as computebill writes it"):
+        one({**results[kind], key: value})
