@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
-from statistics import NormalDist
 from typing import Annotated
 
 from pydantic import BeforeValidator, PlainSerializer
 
 from .errors import RequestError
-from .quantity import Quantity, number_text, parse_quantity
-
-P90 = NormalDist().inv_cdf(0.9)
+from .quantity import P90, Quantity, number_text, parse_quantity
 
 FEWEST = 1e4
 """Parameters and tokens below it are taken to lack their unit, a rule of this tool's own: nobody

@@ -21,7 +21,7 @@ from .quantity import (
     parse_number,
     parse_quantity,
 )
-from .run_spec import REPLACES, Day, fields_of_file
+from .run_spec import LOST, REPLACES, Day, check_lost_time, fields_of_file
 from .specfile import Name, Spec, validate
 
 CHOICES = (
@@ -31,9 +31,6 @@ CHOICES = (
 """Fields of a layout that are searched, or given."""
 
 PRICING = ("price", "provider", "commitment", "date")
-
-LOST = ("failures_per_gpu_day", "checkpoint_seconds", "restart_seconds", "goodput")
-"""Of a run's fields: what interrupts training."""
 
 FEWEST = 8
 """Accelerators that a search up to a limit begins at."""
@@ -221,9 +218,7 @@ class PlanSpec(Spec):
             raise ValueError("give count or max_gpus")
         if (self.global_batch is None) == (self.global_batch_tokens is None):
             raise ValueError("give global_batch or global_batch_tokens")
-        for name in LOST[:-1]:
-            if self.goodput is not None and getattr(self, name) is not None:
-                raise ValueError(f"give goodput or {name}, not both")
+        check_lost_time(self)
         if self.price is not None and (self.provider or self.commitment != "on-demand"):
             raise ValueError("give price, or provider and commitment, not both")
         if isinstance(self.price, dict):

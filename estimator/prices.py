@@ -11,12 +11,13 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from statistics import NormalDist, quantiles, variance
+from statistics import quantiles, variance
 from typing import Literal, TypeVar
 
 from .accelerator_names import compact
 from .accelerators import Accelerator, CloudPrice, Price, PurchasePrice, list_accelerators
 from .errors import RequestError, shown
+from .quantity import P90
 
 Commitment = Literal["on-demand", "1y", "3y", "spot"]
 
@@ -174,7 +175,7 @@ def typical_cloud_price(accelerator: Accelerator, date: dt.date | None = None) -
     dates = [offer.date for offer in chosen]
     low, middle, high = tenths[0], tenths[4], tenths[8]
     if is_floored := len(usd) < FEW:
-        reach = math.exp(NormalDist().inv_cdf(0.9) * pooled_spread())
+        reach = math.exp(P90 * pooled_spread())
         low, high = min(low, middle / reach), max(high, middle * reach)
     return PriceRange(low, middle, high, len(usd), min(dates), max(dates), is_floored)
 
@@ -189,9 +190,8 @@ def pooled_spread() -> float:
     squares, freedom = 0.0, 0
     for accelerator in list_accelerators():
         years: dict[int, list[CloudPrice]] = {}
-        for row in accelerator.prices.cloud:
-            usable = row.on_demand_usd and not (row.variant or row.doubtful)
-            if usable and row.kind not in NOT_OFFERS:
+        for row in _usable(accelerator):
+            if row.on_demand_usd is not None:
                 years.setdefault(row.date.year, []).append(row)
         for year, rows in years.items():
             chosen = _one_a_provider(rows, dt.date(year, 12, 31))
@@ -230,14 +230,19 @@ def purchase_price(
     return PurchaseQuote(math.sqrt(band.low * band.high), False, None, "range", band.source)
 
 
-def _offers(
-    accelerator: Accelerator, provider: str | None = None, variant: str = ""
-) -> list[CloudPrice]:
-    usable = [
+def _usable(accelerator: Accelerator, variant: str = "") -> list[CloudPrice]:
+    """Return what one could have rented at, of all providers."""
+    return [
         row
         for row in accelerator.prices.cloud
         if row.variant == variant and not row.doubtful and row.kind not in NOT_OFFERS
     ]
+
+
+def _offers(
+    accelerator: Accelerator, provider: str | None = None, variant: str = ""
+) -> list[CloudPrice]:
+    usable = _usable(accelerator, variant)
     if not usable:
         raise _no_price(accelerator)
     if provider is None:

@@ -39,6 +39,8 @@ _COMMAS = re.compile(
 )
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?")
 _STANDARD = NormalDist()
+P90 = _STANDARD.inv_cdf(0.9)
+"""Standard deviations from the middle of a normal distribution to its 90th percentile."""
 
 
 @dataclass(frozen=True)

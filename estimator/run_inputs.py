@@ -27,6 +27,7 @@ from .cost_method import Interval
 from .errors import RequestError
 from .prices import PurchaseQuote, cloud_price, purchase_price, typical_cloud_price
 from .quantity import Quantity, constant, number_text, parse_quantity
+from .run_spec import lost_time
 from .step_inputs import batch_assumption, layout_assumptions, step_assumptions
 
 if TYPE_CHECKING:
@@ -36,9 +37,6 @@ if TYPE_CHECKING:
 UNKNOWN = constant(math.nan)
 LLAMA_3_FAILURES = 419 / (54 * 16384)
 LLAMA_3 = "Grattafiori et al. 2024, arXiv:2407.21783: 419 in 54 days on 16,384 GPUs"
-LOST = ("goodput", "failures_per_gpu_day", "checkpoint_seconds", "restart_seconds")
-"""Of a run's fields: what interrupts training."""
-
 METHOD = "Cottier et al. 2024, arXiv:2405.21015"
 
 
@@ -169,8 +167,7 @@ def _take_step(found: _Gathering, run: RunSpec, model: RunModel | None) -> None:
     """What a layout and its timed step take without being told."""
     if model is None or model.layout is None or run.layout is None:
         return
-    is_given = run.global_batch is not None
-    found.assumptions += batch_assumption(model.layout, is_given=is_given)
+    found.assumptions += batch_assumption(model.layout)
     found.assumptions += layout_assumptions(model.layout, run.layout)
     # A utilisation that was given tells the time in the step's place.
     if model.step is not None and run.mfu is None:
@@ -183,16 +180,16 @@ def is_observed(run: RunSpec, model: RunModel | None) -> bool:
     return run.mfu is None and (model is None or model.step is None)
 
 
-def lost_time(run: RunSpec) -> tuple[str, ...]:
-    """Return the fields that say what interrupts training, of those that were given."""
-    return tuple(name for name in LOST if getattr(run, name) is not None)
+def holds_lost_time(run: RunSpec, model: RunModel | None) -> bool:
+    """Whether the utilisation is of time that was lost too: observed, or given by itself."""
+    is_alone = run.goodput is None and run.failures_per_gpu_day is None
+    return is_observed(run, model) or (run.mfu is not None and is_alone)
 
 
 def _take_failures(found: _Gathering, run: RunSpec, model: RunModel | None) -> None:
     """What interrupts training, where the utilisation does not hold it already."""
     failures, source = run.failures_per_gpu_day, GIVEN
-    holds = run.mfu is not None and run.goodput is None and failures is None
-    if holds or is_observed(run, model):
+    if holds_lost_time(run, model):
         told = "whole runs, by their GPU-hours" if run.mfu is None else "what was given"
         put_aside = ", ".join(lost_time(run))
         told += f"; not applied: {put_aside}" if put_aside else ""

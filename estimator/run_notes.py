@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from . import cost_method as method
 from .errors import RequestError
-from .layout import MOMENTS, RECIPES, Layout, check_layout
+from .layout import MOMENTS, RECIPES, RECOMPUTE, Layout, check_layout
 from .model import GB, stage_bytes
-from .run_inputs import LLAMA_3_FAILURES, is_observed, lost_time
+from .run_inputs import LLAMA_3_FAILURES, is_observed
+from .run_spec import lost_time
 from .step_inputs import link_notes
 
 if TYPE_CHECKING:
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 
 MOST_FAILURES = 0.01
 """A GPU and day, beyond which a rate is doubted: some 20 times Llama 3's (``LLAMA_3_FAILURES``)."""
+
+Change = tuple[str, int | str]
+"""A field of a layout, and another value of it."""
 
 
 def run_notes(estimate: RunEstimate) -> Iterator[str]:
@@ -55,7 +60,7 @@ def memory_note(estimate: RunEstimate) -> str:
         total = model.memory.total
         if total <= limit:
             return ""
-        return f"Does not fit: {total:.3g} of {limit:g} GB. {_mended(model, limit)}"
+        return f"Does not fit: {_figures(total)} of {limit:g} GB. {_mended(model, limit)}"
     params = estimate.rows["params"]
     if not params.is_known:
         return ""
@@ -64,8 +69,8 @@ def memory_note(estimate: RunEstimate) -> str:
     count = estimate.spec.count
     room = f"{limit:g} GB" if count is None else f"{count.text} x {limit:g} GB"
     return (
-        f"Memory not checked: weights alone {_gb(params.p50 * held.weight)}, training all "
-        f"of them about {_gb(params.p50 * each)} and activations, on {room}."
+        f"Memory not checked: weights alone {_figures(params.p50 * held.weight / GB)} GB, training "
+        f"all of them about {_figures(params.p50 * each / GB)} GB and activations, on {room}."
     )
 
 
@@ -74,30 +79,37 @@ def _mended(model: RunModel, limit_gb: float) -> str:
     layout = model.layout
     if layout is None:
         return ""
-    changes: list[tuple[str, int | str]] = [("zero", z) for z in range(layout.zero + 1, 4)]
+    changes: list[Change] = [("zero", z) for z in range(layout.zero + 1, 4)]
     changes += [("micro_batch", 1)] if layout.micro_batch > 1 else []
-    order = ("none", "selective", "operators", "full")
-    weaker = order[order.index(layout.recompute) + 1 :]
-    changes += [("recompute", each) for each in weaker if each != "operators"]
-    for name, value in changes:
-        size = _changed_gb(model, layout, name, value)
-        if size is not None and size <= limit_gb:
+    changes += [
+        ("recompute", name)
+        for name in ("selective", "full")
+        if RECOMPUTE[name] > RECOMPUTE[layout.recompute]
+    ]
+    for (name, value), size in _changed_gb(model, layout, changes):
+        if size <= limit_gb:
             return f"`--{name.replace('_', '-')} {value}` needs {size:.3g}."
     return "No single change of ZeRO, micro-batch or recomputation makes it fit."
 
 
-def _changed_gb(model: RunModel, layout: Layout, name: str, value: int | str) -> float | None:
-    """Memory of the fullest process with one field changed; None where that is not legal."""
+def _changed_gb(
+    model: RunModel, layout: Layout, changes: Sequence[Change]
+) -> Iterator[tuple[Change, float]]:
+    """Yield memory of the fullest process, GB, with one field changed, where that is legal."""
+    architecture, sequence = model.card.architecture, model.card.sequence
     given = {key: getattr(layout, key) for key in layout.model_fields_set}
-    try:
-        changed = Layout(**{**given, name: value})
-        check_layout(model.card.architecture, changed, model.card.sequence)
-    except (RequestError, ValueError):
-        return None
-    stages = stage_bytes(model.card.architecture, [changed], float(model.card.sequence))
-    return float(stages.nan_to_num(0.0).max()) / GB
+    legal: dict[Change, Layout] = {}
+    for name, value in changes:
+        with suppress(RequestError, ValueError):
+            changed = Layout(**{**given, name: value})
+            check_layout(architecture, changed, sequence)
+            legal[name, value] = changed
+    if legal:
+        stages = stage_bytes(architecture, list(legal.values()), float(sequence))
+        sizes = stages.nan_to_num(0.0).amax(0) / GB
+        yield from zip(legal, sizes.tolist(), strict=True)
 
 
-def _gb(size: float) -> str:
-    """Write bytes in GB with three figures, without an exponent."""
-    return f"{float(f'{size / GB:.3g}'):,.12g} GB"
+def _figures(gb: float) -> str:
+    """Write GB with three figures, without an exponent."""
+    return f"{float(f'{gb:.3g}'):,.12g}"

@@ -16,6 +16,9 @@ from .prices import Commitment
 from .quantity import AtLeastOne, NotNegative, Number, Positive, Share
 from .specfile import Name, Spec, read_toml, validate
 
+LOST = ("goodput", "failures_per_gpu_day", "checkpoint_seconds", "restart_seconds")
+"""Fields that say what interrupts training: the share that trains, or what takes the rest."""
+
 REPLACES = {
     "flop": ("tokens", "model", "layout"),
     "params": ("flop", "model", "layout"),
@@ -27,10 +30,8 @@ REPLACES = {
     "commitment": ("price",),
     "global_batch": ("global_batch_tokens",),
     "global_batch_tokens": ("global_batch",),
-    "goodput": ("failures_per_gpu_day", "checkpoint_seconds", "restart_seconds"),
-    "failures_per_gpu_day": ("goodput",),
-    "checkpoint_seconds": ("goodput",),
-    "restart_seconds": ("goodput",),
+    "goodput": LOST[1:],
+    **dict.fromkeys(LOST[1:], ("goodput",)),
 }
 """What a file said of the same thing in another way, and a flag puts aside."""
 
@@ -45,6 +46,22 @@ def _check_day(value: object) -> object:
 
 
 Day = Annotated[dt.date, BeforeValidator(_check_day)]
+
+
+def lost_time(spec: Spec) -> tuple[str, ...]:
+    """Return the fields that say what interrupts training, of those that were given."""
+    return tuple(name for name in LOST if getattr(spec, name) is not None)
+
+
+def check_lost_time(spec: Spec) -> None:
+    """Refuse a share of the time that trains beside what takes the rest.
+
+    Raises:
+        ValueError: naming both.
+    """
+    given = lost_time(spec)
+    if given[:1] == ("goodput",) and len(given) > 1:
+        raise ValueError(f"give goodput or {given[1]}, not both")
 
 
 class RunSpec(Spec):
@@ -139,7 +156,7 @@ class RunSpec(Spec):
             raise ValueError(f"params_active: got {active.text}; allowed: up to {total.text}")
         if self.count is not None and self.count.is_constant and self.count.value % 1:
             raise ValueError(f"count: got {self.count.value:g}; allowed: a whole number")
-        self._check_lost_time()
+        check_lost_time(self)
         self._check_batch()
         return self
 
@@ -171,11 +188,6 @@ class RunSpec(Spec):
         if self.global_batch is not None:
             check_batch(self.global_batch, tokens)
         return self.global_batch
-
-    def _check_lost_time(self) -> None:
-        for name in REPLACES["goodput"]:
-            if self.goodput is not None and getattr(self, name) is not None:
-                raise ValueError(f"give goodput or {name}, not both")
 
     def _check_model(self, *, has_params: bool) -> None:
         if self.model is not None and (has_params or self.flop is not None):

@@ -30,9 +30,9 @@ def layout_assumptions(layout: Layout, given: Layout) -> Iterator[Assumption]:
             yield Assumption(name.replace("_", " "), str(value), AS_A_RULE)
 
 
-def batch_assumption(layout: Layout, *, is_given: bool) -> Iterator[Assumption]:
+def batch_assumption(layout: Layout) -> Iterator[Assumption]:
     """Yield the sequences of a step, where neither they nor micro-batches were given."""
-    if is_given or layout.micro_batches is not None:
+    if layout.micro_batches is not None:  # given, or worked out from a batch that was
         return
     count = layout.filled_batches * layout.micro_batch * layout.dp
     rule = f"assumed: {FILLS} micro-batches a pipeline stage, times micro-batch and dp"
@@ -67,9 +67,8 @@ def link_assumptions(accelerator: Accelerator, domain: int | None = None) -> Ite
         yield Assumption(f"links {where} a domain", f"{value:g} GB/s", told)
     size = links.inside.domain_size
     told = source_of(accelerator, size.source) if size else NO_FIGURE
-    told = GIVEN if domain else told
     used = domain or domain_size(accelerator)
-    yield Assumption("accelerators of a domain", f"{used}", told)
+    yield Assumption("accelerators of a domain", f"{used}", GIVEN if domain else told)
 
 
 def fitted_assumptions(fitted: Fitted) -> Iterator[Assumption]:

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from ..model import PARTS, MemoryUse
 from ..run import RunEstimate
+from ..run_inputs import holds_lost_time
 from ..summary import Distribution
 from ..timing import StepEstimate
 from . import tables
@@ -80,7 +81,7 @@ def _answer(estimate: RunEstimate) -> Table:
     table.add_column("median (5th–95th percentile)", justify="right")
     for label, key, write, unit in ROWS:
         row = estimate.rows[key]
-        if key == "goodput" and any(each.name == "lost time" for each in estimate.assumptions):
+        if key == "goodput" and holds_lost_time(estimate.spec, estimate.model):
             table.add_row(label, "within the utilisation")
         elif row.is_known:
             table.add_row(label, write(row) + unit)
