@@ -16,13 +16,13 @@ import numpy as np
 import pandas as pd
 import torch
 
-from computebill.accelerators import find_accelerator
 from computebill.catalogue.costs import find_chip
 from computebill.catalogue.derive import utilisation_interval
-from computebill.cost_method import DAYS_PER_YEAR, cost_method
-from computebill.efficiency import read_profile
-from computebill.generations import software_generation
+from computebill.costs.method import DAYS_PER_YEAR, cost_method
+from computebill.hardware.accelerators import find_accelerator
 from computebill.sweep.utilisation import Utilisation, practice
+from computebill.training.efficiency import read_profile
+from computebill.training.software import software_generation
 
 SEQUENCE = 2048
 TOKENS = (1e6, 2e6, 4e6, 16e6)

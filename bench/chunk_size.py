@@ -9,7 +9,7 @@ import ours
 import torch
 from timing import best_seconds
 
-from computebill import draws
+from computebill.uncertainty import draws
 
 BITS = range(11, 20)
 KEPT, COUNTED = 2**20, 2**22

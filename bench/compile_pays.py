@@ -11,7 +11,7 @@ import ours
 import torch
 from timing import best_seconds
 
-from computebill.draws import CHUNK, Settings
+from computebill.uncertainty.draws import CHUNK, Settings
 
 ROUNDS = 10
 

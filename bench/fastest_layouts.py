@@ -14,13 +14,13 @@ from collections import Counter
 import numpy as np
 import torch
 
+from computebill.accuracy.measured import read_measured
 from computebill.architectures.columns import columns
-from computebill.cases import peak_flop_per_s
-from computebill.counting import count_parameters
-from computebill.efficiency import read_profile
-from computebill.generations import read_software
-from computebill.measured import read_measured
+from computebill.architectures.counting import count_parameters
+from computebill.hardware.accelerators import peak_flop_per_s
 from computebill.sweep.utilisation import Utilisation
+from computebill.training.efficiency import read_profile
+from computebill.training.software import read_software
 
 LARGEST = 100e9
 """Parameters: experiments are smaller."""

@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 from scipy.optimize import minimize
 
-from computebill.accelerators import find_accelerator
+from computebill.hardware.accelerators import find_accelerator
 from computebill.kernels import serving
 from computebill.sweep.serving import Constants, constants, make_server, served_sizes
 

@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 
 from measured_memory import predicted_bytes, rows
 
-from computebill.model import GB
+from computebill.training.memory import GB
 
 
 def main() -> None:

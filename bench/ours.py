@@ -7,12 +7,13 @@ import plain
 import torch
 from torch import Tensor
 
-from computebill import draws, regressions
-from computebill.billing import ProgrammeBill
-from computebill.draws import Method, Settings
 from computebill.kernels import quantiles, regression
-from computebill.programme import load_programme
-from computebill.summary import PROBABILITIES, Collector, Distribution
+from computebill.programmes import regressions
+from computebill.programmes.bill import ProgrammeBill
+from computebill.programmes.spec import load_programme
+from computebill.uncertainty import draws
+from computebill.uncertainty.distribution import PROBABILITIES, Collector, Distribution
+from computebill.uncertainty.draws import Method, Settings
 
 
 class Tables:

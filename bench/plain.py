@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from computebill.programme import BASE_VARIANT, Programme, Regression, Run, load_programme
-from computebill.quantity import Quantity
+from computebill.base.quantity import Quantity
+from computebill.programmes.spec import BASE_VARIANT, Programme, Regression, Run, load_programme
 
 PERCENTILES = (5, 50, 95)
 SECONDS_PER_HOUR = 3600.0

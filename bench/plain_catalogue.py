@@ -16,12 +16,12 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from computebill import cost_method as method
-from computebill.accelerators import find_accelerator
 from computebill.catalogue.costs import Chip, find_chip
 from computebill.catalogue.derive import constants, utilisation_interval
-from computebill.prices import purchase_price, typical_cloud_price
-from computebill.run_inputs import acquired, price_with_server
+from computebill.costs import method
+from computebill.costs.ownership import acquired, price_with_server
+from computebill.costs.prices import purchase_price, typical_cloud_price
+from computebill.hardware.accelerators import find_accelerator
 
 Z = 1.6448536269514722
 HOUR, YEAR = 3600.0, 365.25

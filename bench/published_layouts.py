@@ -11,14 +11,14 @@ from collections.abc import Sequence
 
 import torch
 
-from computebill.cases import Case
-from computebill.efficiency import bounded, read_profile, unbounded
-from computebill.errors import RequestError
-from computebill.grid import Grid
-from computebill.measured import MeasuredRow, read_measured
-from computebill.model import GB
-from computebill.space import make_space
-from computebill.timing import estimate_step
+from computebill.accuracy.measured import MeasuredRow, read_measured
+from computebill.base.errors import RequestError
+from computebill.planning.choice_grid import Grid
+from computebill.planning.choices import make_space
+from computebill.training.cases import Case
+from computebill.training.efficiency import bounded, read_profile, unbounded
+from computebill.training.memory import GB
+from computebill.training.step_time import estimate_step
 
 VALUES = bounded(unbounded(read_profile().values))
 LARGE = 64

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from computebill.architectures import read_architecture
 from computebill.architectures.columns import columns
-from computebill.counting import count_flop, count_parameters
+from computebill.architectures.counting import count_flop, count_parameters
 from computebill.kernels import memory
-from computebill.layout import Layout, activation_columns, layout_columns, recipe_columns
-from computebill.model import peak_memory
+from computebill.training.layout import Layout, activation_columns, layout_columns, recipe_columns
+from computebill.training.memory import peak_memory
 
 SEQUENCE = 4096
 FIGURES = ("parameters", "active", "forward", "backward", "weights", "activations", "total")

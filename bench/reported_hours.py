@@ -1,7 +1,7 @@
 """Do `score`'s intervals hold hours that were reported: ``python bench/reported_hours.py [RUNS]``.
 
 Prints the utilisation that runs were seen to reach, ``[mfu.observed]`` of
-estimator/cost_method.toml, and how FLOP and chip alone tell their hours: with that utilisation,
+estimator/costs/method.toml, and how FLOP and chip alone tell their hours: with that utilisation,
 which was seen on these very runs, and with what the runs of other organisations reached. RUNS is in
 the columns of tests/data/reported_hours.csv, which it is by default.
 """

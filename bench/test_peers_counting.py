@@ -19,9 +19,9 @@ from peer_process import ask_peers
 
 from computebill.architectures import read_architecture
 from computebill.architectures.columns import columns
-from computebill.counting import count_flop, count_parameters
-from computebill.layout import Layout
-from computebill.model import peak_memory
+from computebill.architectures.counting import count_flop, count_parameters
+from computebill.training.layout import Layout
+from computebill.training.memory import peak_memory
 
 Note = Callable[[str], None]
 

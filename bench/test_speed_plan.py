@@ -16,11 +16,11 @@ import torch
 from peer_process import ask_peers
 
 import computebill as cb
-from computebill.efficiency import bounded, read_profile, unbounded
-from computebill.grid import Grid
 from computebill.kernels import search
-from computebill.space import Space, make_space
-from computebill.timing import estimate_step
+from computebill.planning.choice_grid import Grid
+from computebill.planning.choices import Space, make_space
+from computebill.training.efficiency import bounded, read_profile, unbounded
+from computebill.training.step_time import estimate_step
 
 GPT3: dict[str, Any] = {
     "model_type": "gpt2",

@@ -8,8 +8,8 @@ import plain
 import pytest
 from timing import Compare, best_seconds
 
-from computebill import regressions
-from computebill.spend import compare_spend
+from computebill.programmes import regressions
+from computebill.programmes.spend import compare_spend
 
 PROGRAMMES = ("minimax-2025", "zai-2025")
 """OpenAI's published interval adds end-points: there the plain way has nothing to sample."""

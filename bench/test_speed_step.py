@@ -14,11 +14,11 @@ from timing import best_seconds
 from torch import Tensor
 
 import computebill as cb
-from computebill.cases import Case, CaseColumns, case_columns, case_links
-from computebill.efficiency import bounded, kernel_efficiency, read_profile, unbounded
 from computebill.kernels.memory import Layout
 from computebill.kernels.step import step_seconds
-from computebill.timing import estimate_step
+from computebill.training.cases import Case, CaseColumns, case_columns, case_links
+from computebill.training.efficiency import bounded, kernel_efficiency, read_profile, unbounded
+from computebill.training.step_time import estimate_step
 
 ROWS = 100_000
 MODELS = 256

@@ -18,11 +18,11 @@ import torch
 from timing import Compare, best_seconds
 
 import computebill as cb
-from computebill.efficiency import read_profile
-from computebill.generations import read_software
-from computebill.summary import Distribution
 from computebill.sweep import SweepEstimate, price_sweep
 from computebill.sweep.utilisation import STEPS_PER_DOUBLING, Utilisation, practice
+from computebill.training.efficiency import read_profile
+from computebill.training.software import read_software
+from computebill.uncertainty.distribution import Distribution
 
 DRAWS = 1000
 MANY = 10_000_000

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import computebill as cb
-from computebill.cases import Case, case_columns, step_times
-from computebill.efficiency import bounded, read_profile, unbounded
-from computebill.layout import check_layout
-from computebill.model import stage_bytes
+from computebill.training.cases import Case, case_columns, step_times
+from computebill.training.efficiency import bounded, read_profile, unbounded
+from computebill.training.layout import check_layout
+from computebill.training.memory import stage_bytes
 
 HERE = Path(__file__).parent
 TELLS = ("name", "config", "own_config", "gpu_hours", "source")

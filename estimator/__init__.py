@@ -9,12 +9,35 @@ import importlib
 import os
 from typing import TYPE_CHECKING, Any
 
-from . import notebook as _notebook
+from computebill.base import notebook as _notebook
 
 if TYPE_CHECKING:
-    from .accelerators import Accelerator as Accelerator
-    from .accelerators import find_accelerator as find_accelerator
-    from .accelerators import list_accelerators as list_accelerators
+    from computebill.accuracy.validation import Validation as Validation
+    from computebill.accuracy.validation import calibrate as calibrate
+    from computebill.accuracy.validation import validate as validate
+    from computebill.base.errors import RequestError as RequestError
+    from computebill.hardware.accelerators import Accelerator as Accelerator
+    from computebill.hardware.accelerators import find_accelerator as find_accelerator
+    from computebill.hardware.accelerators import list_accelerators as list_accelerators
+    from computebill.models.card import ModelCard as ModelCard
+    from computebill.models.card import describe_model as describe_model
+    from computebill.models.mfu import Speed as Speed
+    from computebill.models.mfu import Utilisation as Utilisation
+    from computebill.models.mfu import utilisation as utilisation
+    from computebill.planning.search import Plan as Plan
+    from computebill.planning.search import plan as plan
+    from computebill.planning.spec import PlanSpec as PlanSpec
+    from computebill.programmes.measured_shares import shares_elsewhere as shares_elsewhere
+    from computebill.programmes.spec import Programme as Programme
+    from computebill.programmes.spec import load_programme as load_programme
+    from computebill.programmes.spec import shipped_programmes as shipped_programmes
+    from computebill.programmes.spend import SpendEstimate as SpendEstimate
+    from computebill.programmes.spend import compare_spend as compare_spend
+    from computebill.runs.estimate import RunEstimate as RunEstimate
+    from computebill.runs.estimate import estimate_run as estimate_run
+    from computebill.runs.spec import RunSpec as RunSpec
+    from computebill.training.layout import Layout as Layout
+
     from .architectures import Architecture as Architecture
     from .architectures import read_architecture as read_architecture
     from .benchmark import Bench as Bench
@@ -22,76 +45,54 @@ if TYPE_CHECKING:
     from .catalogue import Score as Score
     from .catalogue import score_catalogue as score_catalogue
     from .catalogue import score_files as score_files
-    from .elsewhere import shares_elsewhere as shares_elsewhere
-    from .errors import RequestError as RequestError
-    from .layout import Layout as Layout
-    from .mfu import Speed as Speed
-    from .mfu import Utilisation as Utilisation
-    from .mfu import utilisation as utilisation
-    from .model import ModelCard as ModelCard
-    from .model import describe_model as describe_model
-    from .plan_search import Plan as Plan
-    from .plan_search import plan as plan
-    from .plan_spec import PlanSpec as PlanSpec
-    from .programme import Programme as Programme
-    from .programme import load_programme as load_programme
-    from .programme import shipped_programmes as shipped_programmes
-    from .run import RunEstimate as RunEstimate
-    from .run import estimate_run as estimate_run
-    from .run_spec import RunSpec as RunSpec
-    from .spend import SpendEstimate as SpendEstimate
-    from .spend import compare_spend as compare_spend
     from .sweep import SweepEstimate as SweepEstimate
     from .sweep import SweepSpec as SweepSpec
     from .sweep import load_sweep as load_sweep
     from .sweep import price_sweep as price_sweep
     from .sweep import shipped_sweeps as shipped_sweeps
-    from .validation import Validation as Validation
-    from .validation import calibrate as calibrate
-    from .validation import validate as validate
 
 # Before torch is loaded, which reads it once: waiting threads that spin take the cores of a busy
 # machine from those that work. What was set already stands.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 _HOMES = {
-    "Accelerator": "accelerators",
+    "Accelerator": "hardware.accelerators",
     "Architecture": "architectures",
     "Bench": "benchmark",
-    "Layout": "layout",
-    "ModelCard": "model",
-    "Plan": "plan_search",
-    "PlanSpec": "plan_spec",
-    "Programme": "programme",
-    "RequestError": "errors",
-    "RunEstimate": "run",
-    "RunSpec": "run_spec",
+    "Layout": "training.layout",
+    "ModelCard": "models.card",
+    "Plan": "planning.search",
+    "PlanSpec": "planning.spec",
+    "Programme": "programmes.spec",
+    "RequestError": "base.errors",
+    "RunEstimate": "runs.estimate",
+    "RunSpec": "runs.spec",
     "Score": "catalogue",
-    "Speed": "mfu",
-    "SpendEstimate": "spend",
+    "Speed": "models.mfu",
+    "SpendEstimate": "programmes.spend",
     "SweepEstimate": "sweep",
     "SweepSpec": "sweep",
-    "Utilisation": "mfu",
-    "Validation": "validation",
+    "Utilisation": "models.mfu",
+    "Validation": "accuracy.validation",
     "bench": "benchmark",
-    "calibrate": "validation",
-    "compare_spend": "spend",
-    "describe_model": "model",
-    "estimate_run": "run",
-    "find_accelerator": "accelerators",
-    "list_accelerators": "accelerators",
-    "load_programme": "programme",
+    "calibrate": "accuracy.validation",
+    "compare_spend": "programmes.spend",
+    "describe_model": "models.card",
+    "estimate_run": "runs.estimate",
+    "find_accelerator": "hardware.accelerators",
+    "list_accelerators": "hardware.accelerators",
+    "load_programme": "programmes.spec",
     "load_sweep": "sweep",
-    "plan": "plan_search",
+    "plan": "planning.search",
     "price_sweep": "sweep",
     "read_architecture": "architectures",
     "score_catalogue": "catalogue",
     "score_files": "catalogue",
-    "shares_elsewhere": "elsewhere",
-    "shipped_programmes": "programme",
+    "shares_elsewhere": "programmes.measured_shares",
+    "shipped_programmes": "programmes.spec",
     "shipped_sweeps": "sweep",
-    "utilisation": "mfu",
-    "validate": "validation",
+    "utilisation": "models.mfu",
+    "validate": "accuracy.validation",
 }
 """Public names, and the module each lives in."""
 

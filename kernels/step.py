@@ -13,12 +13,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from . import pipeline, traffic
+from . import communication, pipeline
 from .collectives import Links
-from .compute import layer_passes, optimizer_seconds, repeated_seconds
-from .conditions import Device, Efficiency, Work
+from .layer_time import layer_passes, optimizer_seconds, repeated_seconds
 from .memory import Layout, held_parameters, rank_layers
 from .operators import Groups, Operators
+from .setting import Device, Efficiency, Work
 
 
 class StepTime(NamedTuple):
@@ -220,13 +220,13 @@ def layer_times(
     least = torch.where(groups.place == 0, floor, 0.0) * (2.0 + (work.recompute == 3).to(floor))
     # A layer whose kernels are short waits for the host instead; a soft corner.
     host = (computed**4 + least**4 + 1e-30) ** 0.25 - computed
-    tensor = traffic.tensor_seconds(
+    tensor = communication.tensor_seconds(
         operators, groups, hidden, layout, real, efficiency, tokens, work
     )
-    expert = traffic.expert_seconds(
+    expert = communication.expert_seconds(
         operators, hidden, layout, real, efficiency, tokens, work, computed
     )
-    context = traffic.context_seconds(operators, layout, real, tokens, work, passes)
+    context = communication.context_seconds(operators, layout, real, tokens, work, passes)
     return LayerTimes(
         products=forward.products + backward.products,
         attention=forward.attention + backward.attention,
@@ -315,8 +315,8 @@ def _rest(
     parameters = stages.first.unsqueeze(1) * (held.matrices + held.vectors)
     units = stages.first.sum(0)
     return {
-        "bubble": waiting + traffic.sending_seconds(hidden, layout, real, tokens),
-        "data": traffic.data_seconds(
+        "bubble": waiting + communication.sending_seconds(hidden, layout, real, tokens),
+        "data": communication.data_seconds(
             operators, parameters, units, layout, real, efficiency, work, round_trip
         ),
         "optimizer": optimizer_seconds(parameters, layout, device, efficiency, work),

@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import RequestError, shown
+from computebill.base.errors import RequestError, shown
+
 from .config import Config, read_config
 from .families import FAMILIES, OTHER_NAMES
 from .operators import Architecture

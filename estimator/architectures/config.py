@@ -10,8 +10,9 @@ from typing import Any
 
 from torch import Tensor
 
-from ..errors import RequestError, shown
-from ..specfile import DEEPEST, is_deeper, is_folder, read_text
+from computebill.base.errors import RequestError, shown
+from computebill.base.specfile import DEEPEST, is_deeper, is_folder, read_text
+
 from .operators import Count
 
 LARGEST_SIZE = 10**9

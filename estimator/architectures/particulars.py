@@ -7,17 +7,7 @@ from typing import Any
 from . import blocks
 from .config import Config
 from .operators import Operator
-from .recipes import (
-    CHUNKED,
-    DENSE,
-    FULL,
-    LINEAR,
-    SLIDING,
-    dense_or,
-    mixture,
-    uniform,
-    windowed,
-)
+from .recipes import CHUNKED, DENSE, FULL, LINEAR, SLIDING, dense_or, mixture, uniform, windowed
 
 
 def falcon_attention(config: Config, label: str) -> list[Operator]:

@@ -14,14 +14,14 @@ from pathlib import Path
 
 import torch
 
+from computebill.base.errors import RequestError, shown
+from computebill.hardware.accelerators import Accelerator
 from computebill.kernels.measure.copies import Traffic, fastest
 from computebill.kernels.measure.devices import Conditions, Hardware, describe
 from computebill.kernels.measure.matmul import DTYPES
 from computebill.kernels.measure.outcome import Skip, attempt
 from computebill.kernels.measure.step import TrainingStep
 
-from ..accelerators import Accelerator
-from ..errors import RequestError, shown
 from .check import changes, predicted_and_run
 from .detect import choose, datasheet, told
 from .models import PREDICTED

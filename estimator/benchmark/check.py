@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from computebill.architectures import read_architecture
+from computebill.base.errors import RequestError
+from computebill.hardware.accelerators import Accelerator
+from computebill.hardware.fitted import Fitted
 from computebill.kernels.measure.outcome import Skip
+from computebill.training.cases import Case, case_columns, step_times
+from computebill.training.efficiency import bounded, efficiencies_of, read_profile, unbounded
+from computebill.training.layout import Layout
 
-from ..accelerators import Accelerator
-from ..architectures import read_architecture
-from ..cases import Case, case_columns, step_times
-from ..efficiency import Fitted, bounded, efficiencies_of, read_profile, unbounded
-from ..errors import RequestError
-from ..layout import Layout
 from .models import PREDICTED, Sizes, decoder, step_case
 from .result import Change, Checked, Timed
 

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import torch
 
+from computebill.base.errors import RequestError, shown
+from computebill.hardware.accelerators import Accelerator, accelerators_named, find_accelerator
 from computebill.kernels.measure.devices import Hardware, conditions, find, remarks
 from computebill.kernels.measure.outcome import Skip
-
-from ..accelerators import Accelerator, accelerators_named, find_accelerator
-from ..errors import RequestError, shown
 
 MEMORY_APART = 0.15
 """Of its datasheet's memory, that a driver may tell less: error correction takes a part."""

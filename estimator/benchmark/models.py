@@ -10,13 +10,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from computebill.architectures import read_architecture
+from computebill.hardware.accelerators import Accelerator
 from computebill.kernels.measure.model import Shape
 from computebill.kernels.measure.step import TrainingStep
-
-from ..accelerators import Accelerator
-from ..architectures import read_architecture
-from ..cases import Case
-from ..layout import Layout
+from computebill.training.cases import Case
+from computebill.training.layout import Layout
 
 STEP_SECONDS = 0.25
 """Aimed at, of a middling decoder's step at the best rate."""

@@ -9,17 +9,26 @@ from pathlib import Path
 import tomli_w
 import torch
 
+from computebill.accuracy.calibration import Measurements, fit, log_errors, measurements
+from computebill.accuracy.calibration import profile as fitted_profile
+from computebill.accuracy.measured import Cited, MeasuredRow
+from computebill.base.writing import replacing
+from computebill.hardware.accelerators import (
+    Accelerator,
+    Figure,
+    MatrixProduct,
+    Measured,
+    Peaks,
+    Prices,
+    Source,
+)
+from computebill.hardware.fitted import Fitted
 from computebill.kernels.measure.copies import Traffic
 from computebill.kernels.measure.devices import Hardware
 from computebill.kernels.measure.matmul import Product
 from computebill.kernels.measure.step import TrainingStep
+from computebill.training.efficiency import read_profile, unbounded
 
-from ..accelerators import Accelerator, Figure, MatrixProduct, Measured, Peaks, Prices, Source
-from ..calibration import Measurements, fit, log_errors, measurements
-from ..calibration import profile as fitted_profile
-from ..efficiency import Fitted, read_profile, unbounded
-from ..measured import Cited, MeasuredRow
-from ..writing import replacing
 from .models import step_case
 from .result import PRODUCTS, TERA
 

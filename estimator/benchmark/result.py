@@ -7,6 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from computebill.base.assumptions import Assumption
+from computebill.base.notebook import Shown
+from computebill.hardware.accelerators import Accelerator
+from computebill.hardware.assumptions import (
+    bandwidth_assumption,
+    memory_assumption,
+    peak_assumption,
+)
 from computebill.kernels.measure.attention import Attention
 from computebill.kernels.measure.clock import Timing
 from computebill.kernels.measure.collectives import Collective
@@ -16,15 +24,6 @@ from computebill.kernels.measure.host import Launches
 from computebill.kernels.measure.matmul import Product, Search
 from computebill.kernels.measure.outcome import Skip
 from computebill.kernels.measure.step import Block, TrainingStep
-
-from ..accelerators import Accelerator
-from ..assumptions import (
-    Assumption,
-    bandwidth_assumption,
-    memory_assumption,
-    peak_assumption,
-)
-from ..notebook import Shown
 
 if TYPE_CHECKING:
     import pandas as pd

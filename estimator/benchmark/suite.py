@@ -7,15 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from computebill.kernels.measure import (
-    attention,
-    collectives,
-    copies,
-    host,
-    load,
-    matmul,
-    step,
-)
+from computebill.kernels.measure import attention, collectives, copies, host, load, matmul, step
 from computebill.kernels.measure.devices import memory_free_bytes
 from computebill.kernels.measure.matmul import DTYPES
 from computebill.kernels.measure.outcome import Skip, attempt, reason

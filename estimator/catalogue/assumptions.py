@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from ..assumptions import Assumption
-from ..cost_method import cost_method
+from computebill.base.assumptions import Assumption
+from computebill.costs.method import cost_method
+
 from .costs import CLOUD_SPREAD, POWER_SPREAD
 from .derive import LISTED_HOURS, LISTED_MFU, PRODUCT_HOURS, WAYS, Z, constants
 

@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from ..errors import RequestError, one_line
+from computebill.base.errors import RequestError, one_line
+
 from .cells import Style, Texts, arrow_column
 from .headers import Column, HeadingsError, find_columns
 from .read import Batch

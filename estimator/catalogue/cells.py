@@ -19,8 +19,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..cost_method import DAYS_PER_YEAR
-from ..quantity import number_text, parse_number
+from computebill.base.quantity import number_text, parse_number
+from computebill.costs.method import DAYS_PER_YEAR
 
 MISSING = frozenset({"", "-", "–", "?", "n/a", "na", "nan", "none", "null", "unknown", "tbd"})
 """Cells that say nothing."""

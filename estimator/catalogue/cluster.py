@@ -16,11 +16,12 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from ..errors import RequestError, shown
+from computebill.base.errors import RequestError, shown
+
 from .batch import Counts
-from .files import Done, Job, tasks_of
 from .read import Piece
 from .summary import Summary
+from .tasks import Done, Job, tasks_of
 
 WAIT = 5.0
 """Seconds for a cluster to answer."""

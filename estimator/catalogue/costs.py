@@ -20,14 +20,14 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from computebill.base.errors import RequestError
+from computebill.costs import method
+from computebill.costs.ownership import acquired, price_with_server
+from computebill.costs.prices import purchase_price, typical_cloud_price
+from computebill.hardware.accelerators import Accelerator, accelerators_named, find_accelerator
 from computebill.kernels import cost
 from computebill.kernels.cost import JOULES_PER_KWH, JOULES_PER_MWH, SECONDS_PER_HOUR
 
-from .. import cost_method as method
-from ..accelerators import Accelerator, accelerators_named, find_accelerator
-from ..errors import RequestError
-from ..prices import purchase_price, typical_cloud_price
-from ..run_inputs import acquired, price_with_server
 from .cells import Texts
 from .derive import Figure, figure, scaled
 

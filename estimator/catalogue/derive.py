@@ -19,11 +19,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from computebill.base.quantity import parse_quantity
+from computebill.costs.method import cost_method
 from computebill.kernels.cost import SECONDS_PER_HOUR, accelerator_seconds
 from computebill.kernels.flop import training_flop
 
-from ..cost_method import cost_method
-from ..quantity import parse_quantity
 from .cells import LARGEST, Texts
 
 Z = NormalDist().inv_cdf(0.95)

@@ -4,66 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
-import pyarrow as pa
+from computebill.base.errors import RequestError, shown
+from computebill.uncertainty.draws import choose_device
 
-from ..draws import choose_device
-from ..errors import RequestError, shown
-from .batch import Counts, Settings, score_batch, with_style
-from .headers import HeadingsError, find_columns
-from .read import (
-    ROWS,
-    Batch,
-    Piece,
-    day_first,
-    find_files,
-    find_pieces,
-    read_batches,
-    state_of,
-)
+from .batch import Settings, score_batch
+from .read import ROWS, Piece, find_files, find_pieces, read_batches, state_of
 from .score import Score, in_order
-from .summary import Summary, summarise
+from .tasks import Done, Job, tasks_of
 from .write import Parts, Writer, name_of
 
 Engine = Literal["local", "ray"]
 Progress = Callable[[int], None]
 """Told of bytes of the catalogues as they are done."""
-
-
-class Done(NamedTuple):
-    """What came of a batch, whose rows are written.
-
-    Attributes:
-        counts: of it.
-        summary: of its scored rows.
-        size: bytes of its file.
-        failed: the file and the reason, where it could not be read on.
-    """
-
-    counts: Counts
-    summary: Summary
-    size: int
-    failed: tuple[str, str] | None = None
-
-
-@dataclass(frozen=True)
-class Job:
-    """How the parts of a folder are made.
-
-    Attributes:
-        folder: of the parts.
-        settings: how rows are scored.
-        rows: of a batch.
-    """
-
-    folder: Path
-    settings: Settings = field(default_factory=Settings)
-    rows: int = ROWS
 
 
 def score_files(
@@ -212,61 +168,3 @@ def _pieces(files: Sequence[Path], rows: int, found: Score) -> Iterator[tuple[st
             continue
         for number, piece in enumerate(pieces):
             yield f"{name_of(place)}-{number:05d}", piece
-
-
-def tasks_of(pieces: Iterable[tuple[str, Piece]], job: Job) -> Iterator[Callable[[], Done]]:
-    """Yield what there is to do for each batch of pieces; their rows are read here, in order."""
-    for name, piece in pieces:
-        known = _all_there(name, piece, job)
-        if known is not None:
-            yield from known
-            continue
-        batches = read_batches(piece, job.rows)
-        number = 0
-        while True:
-            try:
-                batch = next(batches, None)
-            except RequestError as error:
-                failed = (piece.name, error.problem)
-                yield partial(Done, Counts(), Summary(), 0, failed)
-                break
-            if batch is None:
-                break
-            part = f"{name}-{number:05d}"
-            yield partial(_make, part, batch, job)
-            number += 1
-
-
-def _all_there(name: str, piece: Piece, job: Job) -> list[Callable[[], Done]] | None:
-    """Return how to count a piece's parts without its rows; None where one has to be made."""
-    if piece.rows is None:
-        return None
-    parts, number = Parts(job.folder), -(-piece.rows // job.rows)
-    names = [f"{name}-{place:05d}" for place in range(number)]
-    if not all(parts.has(each) for each in names):
-        return None
-    size = piece.size // max(1, number)
-    whole = Batch(piece.name, pa.table({}), day_first=partial(day_first, piece.path, piece.state))
-    return [partial(_known, each, size, job, whole) for each in names]
-
-
-def _known(part: str, size: int, job: Job, batch: Batch) -> Done:
-    """Return what came of a part that is there, its dates read as when it was made."""
-    parts = Parts(job.folder)
-    table, counts = parts.read(part)
-    columns = find_columns(table.column_names, job.settings.mapping) if len(table) else {}
-    columns = with_style(columns, day_first=batch.day_first)
-    summary = summarise(table, columns) if len(table) else Summary()
-    return Done(counts, summary, size)
-
-
-def _make(part: str, batch: Batch, job: Job) -> Done:
-    parts = Parts(job.folder)
-    if parts.has(part):
-        return _known(part, batch.size, job, batch)
-    try:
-        found = score_batch(batch, job.settings)
-    except HeadingsError as error:
-        return Done(Counts(), Summary(), batch.size, (batch.file, error.problem))
-    parts.write(part, found)
-    return Done(found.counts, found.summary, batch.size)

@@ -10,8 +10,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..errors import RequestError, shown
-from ..specfile import read_toml
+from computebill.base.errors import RequestError, shown
+from computebill.base.specfile import read_toml
+
 from .cells import USUAL, Style
 
 TEXTS = frozenset(

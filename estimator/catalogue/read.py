@@ -20,7 +20,8 @@ import pyarrow as pa
 import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 
-from ..errors import RequestError
+from computebill.base.errors import RequestError
+
 from .cells import arrow_column, days_come_first, flat
 
 ROWS = 100_000

@@ -15,9 +15,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from ..draws import choose_device
-from ..errors import RequestError, shown
-from ..notebook import Shown
+from computebill.base.errors import RequestError, shown
+from computebill.base.notebook import Shown
+from computebill.uncertainty.draws import choose_device
+
 from .assumptions import assumptions
 from .batch import Counts, Settings, score_table, with_style
 from .cells import arrow_column, days_come_first

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from ..cost_method import DAYS_PER_YEAR
+from computebill.costs.method import DAYS_PER_YEAR
+
 from .cells import ORIGIN, Texts, arrow_column, read_days, read_texts, years_of
 from .derive import Z
 from .headers import Column

@@ -14,8 +14,9 @@ import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 
-from ..errors import RequestError, shown
-from ..writing import replacing
+from computebill.base.errors import RequestError, shown
+from computebill.base.writing import replacing
+
 from .batch import Counts, Scored
 from .cells import PLAIN, arrow_column, is_text, without_zone
 

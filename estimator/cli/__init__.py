@@ -72,7 +72,7 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except ValueError as error:
-            from ..errors import RequestError
+            from computebill.base.errors import RequestError
 
             if not isinstance(error, RequestError):
                 raise

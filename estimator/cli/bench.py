@@ -72,7 +72,7 @@ def command(
     check_page(html)
     if output is not None:
         _check_output(output)
-    from ..benchmark import bench, write_accelerator
+    from computebill.benchmark import bench, write_accelerator
 
     with progress_bar("measuring", STEPS, is_long=True) as advance:
 
@@ -98,7 +98,7 @@ def command(
     if as_json:
         click.echo(to_json(result))
     else:
-        from ..views import bench as view
+        from computebill.views import bench as view
 
         print_tables(view.full(found))
     if output is not None and found.profile is not None:
@@ -116,7 +116,7 @@ def _listed(text: str | None) -> list[str] | None:
 
 def _check_output(output: Path) -> None:
     """Refuse what no profile can be called, before anything is measured."""
-    from ..errors import RequestError, shown
+    from computebill.base.errors import RequestError, shown
 
     if output.suffix != ".toml":
         raise RequestError("-o", f"got {shown(str(output))}; allowed: .toml")

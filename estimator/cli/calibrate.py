@@ -31,15 +31,15 @@ def command(measured: Path, output: Path, note: str, html: Path | None, as_json:
     \b
     computebill calibrate runs.csv -o efficiency.toml
     """  # noqa: D301 -- click reads the backslash
-    from ..errors import RequestError, shown
+    from computebill.base.errors import RequestError, shown
 
     if output.suffix != ".toml":
         raise RequestError("-o", f"got {shown(str(output))}; allowed: .toml")
     if not output.parent.is_dir():
         raise RequestError("-o", f"got {shown(str(output))}; its folder does not exist")
     check_page(html)
-    from ..efficiency import write_profile
-    from ..validation import calibrate
+    from computebill.accuracy.validation import calibrate
+    from computebill.training.efficiency import write_profile
 
     fitted, found = calibrate(measured, note=note)
     write_profile(fitted, output)
@@ -50,7 +50,7 @@ def command(measured: Path, output: Path, note: str, html: Path | None, as_json:
     if as_json:
         click.echo(to_json(result))
         return
-    from ..views import validation as view
+    from computebill.views import validation as view
 
     print_tables(view.full(found))
     click.echo(f"Wrote {output}")

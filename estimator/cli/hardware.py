@@ -74,8 +74,8 @@ def show_command(outer: Shared, /, name: str, all_prices: bool, **shared: Any) -
     """
     given = Shared(**shared).after(outer)
     check_page(given.html)
-    from ..accelerators import find_accelerator
-    from ..views.hardware import profile_view
+    from computebill.hardware.accelerators import find_accelerator
+    from computebill.views.hardware import profile_view
 
     accelerator = find_accelerator(name, given.profiles)
     _emit(
@@ -87,8 +87,8 @@ def show_command(outer: Shared, /, name: str, all_prices: bool, **shared: Any) -
 
 def _print_list(given: Shared) -> None:
     check_page(given.html)
-    from ..accelerators import list_accelerators
-    from ..views.hardware import summary_rows, summary_table
+    from computebill.hardware.accelerators import list_accelerators
+    from computebill.views.hardware import summary_rows, summary_table
 
     rows = summary_rows(list_accelerators(given.profiles))
     _emit({"accelerators": rows}, given, lambda: [summary_table(rows)])

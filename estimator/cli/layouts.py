@@ -10,7 +10,7 @@ import click
 from .options import Command, with_options
 
 if TYPE_CHECKING:
-    from ..layout import Layout
+    from computebill.training.layout import Layout
 
 FIELDS = (
     ("tp", "Tensor parallel ranks."),
@@ -60,8 +60,8 @@ def read_layout(flags: dict[str, str]) -> Layout | None:
     Raises:
         RequestError: naming the flag.
     """
-    from ..layout import Layout
-    from ..specfile import validate
+    from computebill.base.specfile import validate
+    from computebill.training.layout import Layout
 
     if not flags:
         return None

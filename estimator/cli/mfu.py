@@ -69,10 +69,10 @@ def command(
     """  # noqa: D301 -- click reads the backslash
     outputs.check()
     if params is not None and params_active is not None and params_active > params:
-        from ..errors import RequestError
+        from computebill.base.errors import RequestError
 
         raise RequestError("--params-active", f"got {params_active:g}; allowed: up to {params:g}")
-    from ..mfu import Speed, utilisation
+    from computebill.models.mfu import Speed, utilisation
 
     is_of_one = speed["count"] is None and tokens_per_second_per_gpu is None
     if tokens_per_second is not None and is_of_one:
@@ -94,12 +94,12 @@ def command(
     )
 
     def tables() -> Any:
-        from ..views import mfu as view
+        from computebill.views import mfu as view
 
         return view.full(found)
 
     def chart() -> Any:
-        from ..views import charts
+        from computebill.views import charts
 
         return charts.mfu_chart(found)
 

@@ -48,7 +48,7 @@ def command(
     computebill model config.json --tp 8 --pp 4 --dp 16 --recompute full --sequence-length 8192
     """  # noqa: D301 -- click reads the backslash
     outputs.check()
-    from ..model import describe_model
+    from computebill.models.card import describe_model
 
     card = describe_model(
         config,
@@ -59,12 +59,12 @@ def command(
     )
 
     def tables() -> Any:
-        from ..views import model as view
+        from computebill.views import model as view
 
         return view.full(card)
 
     def chart() -> Any:
-        from ..views import charts
+        from computebill.views import charts
 
         return charts.model_chart(card)
 

@@ -17,7 +17,7 @@ import click
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..views.report.document import Report
+    from computebill.views.report.document import Report
 
 F = TypeVar("F", bound=Callable[..., Any])
 Command = Callable[..., Any]
@@ -36,8 +36,8 @@ def number(ctx: click.Context, param: click.Parameter, value: str | float | None
     """Read a flag's number, with the suffixes that numbers take everywhere: ``405B``."""
     if value is None:
         return None
-    from ..errors import RequestError
-    from ..quantity import parse_number
+    from computebill.base.errors import RequestError
+    from computebill.base.quantity import parse_number
 
     try:
         return parse_number(value)
@@ -51,7 +51,7 @@ def whole_number(ctx: click.Context, param: click.Parameter, value: str | int | 
     if given is None:
         return None
     if given % 1:
-        from ..errors import RequestError, shown
+        from computebill.base.errors import RequestError, shown
 
         raise RequestError(param.opts[0], f"got {shown(value)}; allowed: a whole number")
     return int(given)
@@ -179,7 +179,7 @@ class Outputs:
             rows: a further file, of draws or of experiments.
             flag_of_rows: that gave it.
         """
-        from ..errors import RequestError, shown
+        from computebill.base.errors import RequestError, shown
 
         if self.as_json and self.as_csv:
             raise RequestError("--json", "got --csv as well; allowed: one of them")
@@ -200,7 +200,7 @@ class Outputs:
                 )
             taken[path.absolute()] = flag
         if self.plot is not None:
-            from ..views.charts import check_ending
+            from computebill.views.charts import check_ending
 
             check_ending(self.plot)
         check_page(self.html)
@@ -217,7 +217,7 @@ class Outputs:
         if self.html is not None:
             write_own_page(result, self.html)
         if self.plot is not None:
-            from ..views import charts
+            from computebill.views import charts
 
             charts.save(chart(), self.plot)
         if self.file is not None:
@@ -232,14 +232,14 @@ class Outputs:
 
 def about(result: dict[str, Any]) -> dict[str, Any]:
     """Return where a result comes from: the command, the versions, the day, the draws."""
-    from ..provenance import provenance
+    from computebill.base.provenance import provenance
 
     return provenance(result, click.get_current_context().meta[ARGUMENTS])
 
 
 def write_own_page(result: dict[str, Any], html: Path) -> None:
     """Write the page of a command's own result."""
-    from ..views.report import reports_of
+    from computebill.views.report import reports_of
 
     write_page(reports_of([("result", result)]), html)
 
@@ -251,15 +251,15 @@ def check_page(html: Path | None, flag: str = "--html") -> None:
         RequestError: naming the flag.
     """
     if html is not None and html.suffix.lower() not in (".html", ".htm"):
-        from ..errors import RequestError, shown
+        from computebill.base.errors import RequestError, shown
 
         raise RequestError(flag, f"got {shown(str(html))}; allowed: .html")
 
 
 def write_page(reports: Sequence[Report], html: Path) -> None:
     """Write one page of reports, under its final name in one step."""
-    from ..views.report import page
-    from ..writing import replacing
+    from computebill.base.writing import replacing
+    from computebill.views.report import page
 
     text = page.render(reports)
     with replacing(html) as temporary:
@@ -290,7 +290,7 @@ def columns_file(target: Path) -> Iterator[Callable[[dict[str, Any]], None]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from ..writing import replacing
+    from computebill.base.writing import replacing
 
     writer: Any = None
     with replacing(target) as temporary:
@@ -326,7 +326,7 @@ def _has_folder(path: Path) -> bool:
 
 def write_result(result: dict[str, Any], frame: Callable[[], pd.DataFrame], output: Path) -> None:
     """Write a result under its final name in one step, in the form its ending says."""
-    from ..writing import replacing
+    from computebill.base.writing import replacing
 
     with replacing(output) as temporary:
         if output.suffix.lower() == ".json":

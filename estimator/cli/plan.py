@@ -74,20 +74,20 @@ def command(
       --max-gpus 4096 --global-batch 2048 --objective cost --max-days 60
     """  # noqa: D301 -- click reads the backslash
     outputs.check()
-    from ..plan_search import plan
-    from ..plan_spec import plan_spec
+    from computebill.planning.search import plan
+    from computebill.planning.spec import plan_spec
 
     given = {name: value for name, value in fields.items() if value is not None}
     asked = plan_spec(None if spec is None else Path(spec), given)
     found = plan(asked, device=device, profiles=profiles)
 
     def tables() -> Any:
-        from ..views import plan as view
+        from computebill.views import plan as view
 
         return view.full(found)
 
     def chart() -> Any:
-        from ..views import plan_chart
+        from computebill.views import plan_chart
 
         return plan_chart.plan_chart(found)
 

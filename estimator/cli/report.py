@@ -42,13 +42,13 @@ def command(results: tuple[Path, ...], output: Path, pictures: Path | None) -> N
     """  # noqa: D301 -- click reads the backslash
     check_page(output, "-o")
     named = [(str(path), read_result(path)) for path in dict.fromkeys(results)]
-    from ..views.report import reports_of
+    from computebill.views.report import reports_of
 
     reports = reports_of(named)
     write_page(reports, output)
     click.echo(f"Wrote {output}")
     if pictures is not None:
-        from ..views.report.pictures import save_pictures
+        from computebill.views.report.pictures import save_pictures
 
         click.echo(f"Wrote {len(save_pictures(reports, pictures)):,} pictures to {pictures}")
 
@@ -59,7 +59,7 @@ def read_result(path: Path) -> Any:
     Raises:
         RequestError: naming the file and what is wrong.
     """
-    from ..errors import RequestError
+    from computebill.base.errors import RequestError
 
     def refuse(constant: str) -> NoReturn:
         raise ValueError(f"{constant} is no number of JSON")

@@ -69,20 +69,20 @@ def command(
     computebill run --model config.json --tokens 2T --accelerator h100 --count 512 --tp 8 --pp 4
     """  # noqa: D301 -- click reads the backslash
     outputs.check()
-    from ..run import estimate_run
-    from ..run_spec import run_spec
+    from computebill.runs.estimate import estimate_run
+    from computebill.runs.spec import run_spec
 
     given = {name.replace("-", "_"): value for name, value in fields.items() if value is not None}
     read_layout(layout_flags)  # a mistake in a flag is told by the flag's name
     estimate = estimate_run(run_spec(spec, given, layout_flags), **sampling)
 
     def tables() -> Any:
-        from ..views import run as view
+        from computebill.views import run as view
 
         return view.full(estimate)
 
     def chart() -> Any:
-        from ..views import charts
+        from computebill.views import charts
 
         return charts.run_chart(estimate)
 

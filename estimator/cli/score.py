@@ -83,9 +83,9 @@ def command(
     computebill score many -o scored --engine ray
     """  # noqa: D301 -- click reads the backslash
     Outputs(as_json, False, None, plot, html).check()
-    from ..catalogue import score_files
-    from ..catalogue.headers import read_mapping
-    from ..catalogue.read import find_files, state_of
+    from computebill.catalogue import score_files
+    from computebill.catalogue.headers import read_mapping
+    from computebill.catalogue.read import find_files, state_of
 
     size = sum(state_of(path)[0] for path in find_files(catalogues))
     with progress_bar("scoring", size, is_long=size > LONG) as progress:
@@ -101,8 +101,8 @@ def command(
             progress=progress,
         )
     if plot is not None:
-        from ..views.charts import save
-        from ..views.score_chart import score_chart
+        from computebill.views.charts import save
+        from computebill.views.score_chart import score_chart
 
         save(score_chart(found), plot)
     result = {**found.to_dict(), "catalogues": list(catalogues)}
@@ -112,7 +112,7 @@ def command(
     if as_json:
         click.echo(to_json(result))
     else:
-        from ..views import score as view
+        from computebill.views import score as view
 
         print_tables(view.full(found, str(output)))
     for file, reason in found.unread_files.items():

@@ -50,11 +50,11 @@ def command(
     computebill serve --host 0.0.0.0 --name prices.example --workers 4
     """  # noqa: D301 -- click reads the backslash
     try:
-        from ..serve import run
+        from computebill.serve import run
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in NEEDED:
             raise
-        from ..errors import RequestError
+        from computebill.base.errors import RequestError
 
         raise RequestError("serve", "needs fastapi; install computebill[serve]") from None
     run(host, port, names, rate, workers, programmes, click.echo)

@@ -20,7 +20,7 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from ..spend import SpendEstimate
+    from computebill.programmes.spend import SpendEstimate
 
 LONG = 2**21
 """Draws that take some time."""
@@ -54,9 +54,9 @@ def command(
     computebill spend my-lab.toml --json
     """  # noqa: D301 -- click reads the backslash
     outputs.check(draws)
-    from ..errors import RequestError
-    from ..programme import load_programme, shipped_programmes
-    from ..spend import compare_spend
+    from computebill.base.errors import RequestError
+    from computebill.programmes.spec import load_programme, shipped_programmes
+    from computebill.programmes.spend import compare_spend
 
     names = list(dict.fromkeys(programmes)) or shipped_programmes()
     if draws is not None and (len(names) != 1 or draws.suffix.lower() != ".parquet"):
@@ -86,7 +86,7 @@ def command(
         return pd.concat([estimate.to_frame() for estimate in estimates], ignore_index=True)
 
     def chart() -> Any:
-        from ..views import charts
+        from computebill.views import charts
 
         return charts.spend_chart(estimates)
 
@@ -94,8 +94,8 @@ def command(
 
 
 def _tables(estimates: list[SpendEstimate]) -> Iterator[Any]:
-    from ..elsewhere import shares_elsewhere
-    from ..views import spend as view
+    from computebill.programmes.measured_shares import shares_elsewhere
+    from computebill.views import spend as view
 
     if len(estimates) == 1:
         alone = estimates[0]

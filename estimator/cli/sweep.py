@@ -20,7 +20,7 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from ..sweep.spec import SweepSpec
+    from computebill.sweep.spec import SweepSpec
 
 FIELDS = (
     ("gpus", "Of the cluster that the experiments share."),
@@ -64,7 +64,7 @@ def command(
     computebill sweep examples/sweep.toml --budget 2M --gpus 512
     """  # noqa: D301 -- click reads the backslash
     outputs.check(experiments, "--experiments")
-    from ..sweep.spec import load_sweep, shipped_sweeps, sweep_spec
+    from computebill.sweep.spec import load_sweep, shipped_sweeps, sweep_spec
 
     if spec is None:
         for name, value in {**fields, "budget": budget, "experiments": experiments}.items():
@@ -73,8 +73,8 @@ def command(
         presets = [(name, load_sweep(name)) for name in shipped_sweeps()]
         _list(presets, outputs)
         return
-    from ..errors import RequestError, shown
-    from ..sweep.estimate import LIMIT, count_experiments, price_sweep
+    from computebill.base.errors import RequestError, shown
+    from computebill.sweep.estimate import LIMIT, count_experiments, price_sweep
 
     if experiments is not None and experiments.suffix.lower() != ".parquet":
         given = shown(str(experiments))
@@ -92,12 +92,12 @@ def command(
         )
 
     def tables() -> Any:
-        from ..views import sweep as view
+        from computebill.views import sweep as view
 
         return view.full(estimate)
 
     def chart() -> Any:
-        from ..views import sweep_chart
+        from computebill.views import sweep_chart
 
         return sweep_chart.sweep_chart(estimate)
 
@@ -106,7 +106,7 @@ def command(
 
 def _list(presets: list[tuple[str, SweepSpec]], outputs: Outputs) -> None:
     """Show what ships."""
-    from ..errors import RequestError
+    from computebill.base.errors import RequestError
 
     for flag, path in (("--plot", outputs.plot), ("--html", outputs.html)):
         if path is not None:
@@ -122,7 +122,7 @@ def _list(presets: list[tuple[str, SweepSpec]], outputs: Outputs) -> None:
         return pd.DataFrame(rows)
 
     def tables() -> Any:
-        from ..views import sweep as view
+        from computebill.views import sweep as view
 
         return view.presets(presets)
 

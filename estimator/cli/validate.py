@@ -35,17 +35,17 @@ def command(measured: Path, efficiency: Path | None, leave_out: bool, outputs: O
     computebill validate runs.csv --leave-out -o predicted.csv
     """  # noqa: D301 -- click reads the backslash
     outputs.check()
-    from ..validation import validate
+    from computebill.accuracy.validation import validate
 
     found = validate(measured, profile_file=efficiency, leave_out=leave_out)
 
     def tables() -> Any:
-        from ..views import validation as view
+        from computebill.views import validation as view
 
         return view.full(found)
 
     def chart() -> Any:
-        from ..views import charts
+        from computebill.views import charts
 
         return charts.validation_chart(found)
 

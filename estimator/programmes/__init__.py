@@ -1,1 +1,1 @@
-"""Programmes that ship: an organisation's final runs and reported spend, as TOML."""
+"""Final runs set against a programme's reported spend, and the shipped programmes."""

@@ -18,10 +18,11 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.supervisors import Multiprocess
 
-from ..errors import RequestError, shown
-from ..what_if import programmes
+from computebill.base.errors import RequestError, shown
+
 from .app import HOSTS, make_app
 from .timed import TimedProtocol
+from .what_if import programmes
 
 __all__ = ["application", "make_app", "run"]
 

@@ -11,13 +11,14 @@ from typing import Any
 
 import tomli_w
 
-from ..errors import RequestError, shown
-from ..provenance import provenance
-from ..views.report import reports_of
-from ..views.report.page import render
-from ..what_if import SAMPLES, WhatIf, accelerators, estimate_of, run_of
+from computebill.base.errors import RequestError, shown
+from computebill.base.provenance import provenance
+from computebill.views.report import reports_of
+from computebill.views.report.page import render
+
 from .screen import run_shown, spend_shown
 from .sliders import ProgrammeSliders, run_fields, run_options
+from .what_if import SAMPLES, WhatIf, accelerators, estimate_of, run_of
 
 LONGEST_NAME = 80
 """Letters of a file's name."""

@@ -18,10 +18,11 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from ..errors import RequestError
-from ..what_if import WhatIf, programmes
+from computebill.base.errors import RequestError
+
 from .answers import Answers, Given, dumped
 from .limits import BusyError, Limits, Queue
+from .what_if import WhatIf, programmes
 
 LONGEST = 2000
 """Letters of a query."""

@@ -6,13 +6,13 @@ import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ..errors import RequestError
-from ..prices import typical_cloud_price
-from ..run import RunEstimate
-from ..sensitivity import Swing
-from ..spend import Totals
-from ..summary import Distribution
-from ..views.text import (
+from computebill.base.errors import RequestError
+from computebill.costs.prices import typical_cloud_price
+from computebill.programmes.spend import Totals
+from computebill.runs.estimate import RunEstimate
+from computebill.uncertainty.distribution import Distribution
+from computebill.uncertainty.sensitivity import Swing
+from computebill.views.text import (
     beyond_spend,
     count,
     count_interval,
@@ -26,9 +26,10 @@ from ..views.text import (
     percent,
     percent_interval,
 )
-from ..what_if import SpendAnswer
+
 from .axes import axis_of
 from .texts import brief
+from .what_if import SpendAnswer
 
 MOST_ROWS = 10
 YEAR = dt.timedelta(days=365)

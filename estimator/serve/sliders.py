@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 
 import torch
 
-from ..draws import Columns
-from ..quantity import Quantity, number_text
-from ..run_spec import RunSpec
-from ..views.text import count, money, percent
-from ..what_if import Moves, WhatIf
+from computebill.base.quantity import Quantity, number_text
+from computebill.runs.spec import RunSpec
+from computebill.uncertainty.draws import Columns
+from computebill.views.text import count, money, percent
+
 from .texts import brief
+from .what_if import Moves, WhatIf
 
 ENDS = 0.1, 0.9
 """Percentiles that the two sliders of an interval stand for."""

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..assumptions import GIVEN, Assumption, as_text, given_inputs
-from ..summary import Distribution
+from computebill.base.assumptions import GIVEN, Assumption, as_text, given_inputs
+from computebill.uncertainty.distribution import Distribution
+
 from .draws import FIGURES
 from .spec import Group, SweepSpec
 

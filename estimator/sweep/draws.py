@@ -11,20 +11,20 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from computebill.base.assumptions import Assumption
+from computebill.base.errors import RequestError
+from computebill.base.quantity import Quantity, constant, parse_quantity
+from computebill.base.specfile import validate
+from computebill.hardware.accelerators import Accelerator, find_accelerator
 from computebill.kernels.cost import SECONDS_PER_HOUR
+from computebill.runs.estimate import evaluate
+from computebill.runs.inputs import LLAMA_3, LLAMA_3_FAILURES, gather_inputs
+from computebill.runs.model import count_run_model
+from computebill.runs.spec import RunSpec
+from computebill.training.efficiency import efficiencies_of
+from computebill.training.inputs import fitted_assumptions, link_assumptions, software_assumption
+from computebill.uncertainty.draws import Columns, Settings
 
-from ..accelerators import Accelerator, find_accelerator
-from ..assumptions import Assumption
-from ..draws import Columns, Settings
-from ..efficiency import efficiencies_of
-from ..errors import RequestError
-from ..quantity import Quantity, constant, parse_quantity
-from ..run import evaluate
-from ..run_inputs import LLAMA_3, LLAMA_3_FAILURES, gather_inputs
-from ..run_model import count_run_model
-from ..run_spec import RunSpec
-from ..specfile import validate
-from ..step_inputs import fitted_assumptions, link_assumptions, software_assumption
 from . import serving
 from .spec import SweepSpec
 from .stopping import Lengths, fate_of, realised

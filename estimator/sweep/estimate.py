@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor
 
+from computebill.base.assumptions import Assumption
+from computebill.base.errors import RequestError
+from computebill.base.notebook import Shown
+from computebill.base.quantity import parse_number
 from computebill.kernels.cost import SECONDS_PER_HOUR
+from computebill.uncertainty.distribution import Collector, Distribution
+from computebill.uncertainty.draws import Method, Settings, settings
 
-from ..assumptions import Assumption
-from ..draws import Method, Settings, settings
-from ..errors import RequestError
-from ..notebook import Shown
-from ..quantity import parse_number
-from ..summary import Collector, Distribution
 from .bills import KEYS, Fitting, GroupBill, SizeBill, figures, inputs, json_key
 from .draws import SweepDraws
 from .packing import Schedule, pack

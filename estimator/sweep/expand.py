@@ -13,8 +13,9 @@ from importlib import resources
 import torch
 from torch import Tensor
 
-from ..draws import Columns, Settings
-from ..errors import RequestError, shown
+from computebill.base.errors import RequestError, shown
+from computebill.uncertainty.draws import Columns, Settings
+
 from .fields import APART, NEUTRAL, NUMBERS
 from .spec import Group
 

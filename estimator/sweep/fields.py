@@ -7,9 +7,9 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from ..amounts import check_amount
-from ..errors import shown
-from ..quantity import KEYS, Quantity, parse_number, parse_quantity
+from computebill.base.amounts import check_amount
+from computebill.base.errors import shown
+from computebill.base.quantity import KEYS, Quantity, parse_number, parse_quantity
 
 
 class Bounds(NamedTuple):

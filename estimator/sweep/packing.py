@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import RequestError
+from computebill.base.errors import RequestError
+
 from .spec import Cluster
 from .totals import Jobs
 

@@ -13,14 +13,19 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from computebill.architectures.config import read_config
+from computebill.hardware.accelerators import (
+    LINK_BYTES_PER_S,
+    Accelerator,
+    domain_size,
+    peak_flop_per_s,
+)
+from computebill.hardware.generations import reach
 from computebill.kernels import serving
 from computebill.kernels.serving import Served, Server
+from computebill.training.memory import GB
+from computebill.training.software import number_format
 
-from ..accelerators import Accelerator
-from ..architectures.config import read_config
-from ..cases import LINK_BYTES_PER_S, domain_size, peak_flop_per_s
-from ..generations import number_format, reach
-from ..model import GB
 from .shapes import shape_of
 
 KEY_WIDTH = 8 * 128

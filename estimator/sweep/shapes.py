@@ -14,9 +14,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..architectures import Architecture, read_architecture
-from ..architectures.columns import columns
-from ..counting import count_parameters
+from computebill.architectures import Architecture, read_architecture
+from computebill.architectures.columns import columns
+from computebill.architectures.counting import count_parameters
 
 ASPECT = 128
 """Width over depth."""

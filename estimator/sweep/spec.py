@@ -13,12 +13,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 
-from ..errors import RequestError, shown
-from ..plan_spec import Prices, Whole
-from ..prices import Commitment
-from ..quantity import AtLeastOne, Number, Positive, Quantity, Share
-from ..run_spec import REPLACES, Day
-from ..specfile import (
+from computebill.base.errors import RequestError, shown
+from computebill.base.quantity import AtLeastOne, Number, Positive, Quantity, Share
+from computebill.base.specfile import (
     Name,
     SourceNote,
     Spec,
@@ -28,6 +25,10 @@ from ..specfile import (
     read_text,
     validate,
 )
+from computebill.costs.prices import Commitment
+from computebill.planning.spec import Prices, Whole
+from computebill.runs.spec import REPLACES, Day
+
 from .fields import (
     NEUTRAL,
     NUMBERS,
@@ -42,7 +43,7 @@ from .fields import (
 )
 from .rules import Failures, Stop
 
-SHIPPED = resources.files("computebill.presets")
+SHIPPED = resources.files(__package__) / "presets"
 MOST_GROUPS = 200
 MOST_ROWS = 100_000
 

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from computebill.base.errors import RequestError
 from computebill.kernels import outcomes
 
-from ..errors import RequestError
 from .rules import Bracket, Halving, Stop
 from .spec import Group
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from computebill.base.errors import RequestError
+from computebill.hardware.accelerators import Accelerator
 from computebill.kernels.cost import SECONDS_PER_HOUR
 
-from ..accelerators import Accelerator
-from ..errors import RequestError
 from .expand import Cell, cells
 from .fields import NUMBERS
 from .spec import Group

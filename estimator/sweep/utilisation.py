@@ -18,15 +18,16 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..accelerators import Accelerator
-from ..architectures import Architecture
-from ..cases import peak_flop_per_s
-from ..efficiency import Fitted, bounded, unbounded
-from ..generations import Software
-from ..grid import Grid
-from ..layout import Layout
-from ..model import GB
-from ..space import make_space
+from computebill.architectures import Architecture
+from computebill.hardware.accelerators import Accelerator, peak_flop_per_s
+from computebill.hardware.fitted import Fitted
+from computebill.planning.choice_grid import Grid
+from computebill.planning.choices import make_space
+from computebill.training.efficiency import bounded, unbounded
+from computebill.training.layout import Layout
+from computebill.training.memory import GB
+from computebill.training.software import Software
+
 from .shapes import architecture_of, shape_of
 
 MARGIN = 0.05

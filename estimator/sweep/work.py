@@ -26,20 +26,18 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from computebill.architectures import Architecture, read_architecture
+from computebill.architectures.columns import columns
+from computebill.architectures.counting import count_parameters
+from computebill.base.errors import RequestError
+from computebill.hardware.accelerators import Accelerator, find_accelerator, peak_flop_per_s
 from computebill.kernels.cost import SECONDS_PER_HOUR
 from computebill.kernels.flop import training_flop
 from computebill.kernels.serving import Served
+from computebill.training.efficiency import efficiencies_of, read_profile
+from computebill.training.layout import DEFAULT_SEQUENCE, check_sequence_length, default_sequence
+from computebill.training.software import Software, read_software
 
-from ..accelerators import Accelerator, find_accelerator
-from ..architectures import Architecture, read_architecture
-from ..architectures.columns import columns
-from ..cases import peak_flop_per_s
-from ..counting import count_parameters
-from ..efficiency import efficiencies_of, read_profile
-from ..errors import RequestError
-from ..generations import Software, read_software
-from ..layout import check_sequence_length
-from ..model import DEFAULT_SEQUENCE, default_sequence
 from .expand import Cell
 from .serving import cache_elements, request_seconds, served_sizes
 from .shapes import transformer_params

@@ -9,14 +9,14 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from computebill.benchmark.result import GIGA, QUIET, TERA, Bench, Timed, step_name
+from computebill.hardware.accelerators import Accelerator
 from computebill.kernels.measure.attention import Attention
 from computebill.kernels.measure.collectives import Collective
 from computebill.kernels.measure.host import Launches
 from computebill.kernels.measure.step import Block, TrainingStep
+from computebill.training.efficiency import PARAMETERS, read_profile
 
-from ..accelerators import Accelerator
-from ..benchmark.result import GIGA, QUIET, TERA, Bench, Timed, step_name
-from ..efficiency import PARAMETERS, read_profile
 from . import tables
 from .text import digits
 

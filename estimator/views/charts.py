@@ -10,14 +10,16 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from ..errors import RequestError, shown
-from ..mfu import Utilisation
-from ..model import PARTS, ModelCard
-from ..run import COST_WAYS, RunEstimate
-from ..spend import SKIPPED, SpendEstimate
-from ..timing import StepEstimate
-from ..validation import Validation
-from ..writing import replacing
+from computebill.accuracy.validation import Validation
+from computebill.base.errors import RequestError, shown
+from computebill.base.writing import replacing
+from computebill.models.card import ModelCard
+from computebill.models.mfu import Utilisation
+from computebill.programmes.spend import SKIPPED, SpendEstimate
+from computebill.runs.estimate import COST_WAYS, RunEstimate
+from computebill.training.memory import PARTS
+from computebill.training.step_time import StepEstimate
+
 from .text import digits, money, percent
 
 ENDINGS = (".png", ".svg", ".html")

@@ -8,11 +8,19 @@ from typing import Any, NamedTuple
 from rich.table import Table
 from rich.text import Text
 
-from ..accelerators import Accelerator, Cited, CloudPrice, Figure, Price, PurchasePrice
-from ..assumptions import source_title
-from ..errors import RequestError
-from ..fitted import Fitted
-from ..prices import typical_cloud_price
+from computebill.base.errors import RequestError
+from computebill.costs.prices import typical_cloud_price
+from computebill.hardware.accelerators import (
+    Accelerator,
+    Cited,
+    CloudPrice,
+    Figure,
+    Price,
+    PurchasePrice,
+)
+from computebill.hardware.assumptions import source_title
+from computebill.hardware.fitted import Fitted
+
 from . import tables
 
 UNCHECKED = "not re-checked"

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from rich.console import RenderableType
 from rich.text import Text
 
-from ..mfu import Utilisation
+from computebill.models.mfu import Utilisation
+
 from . import tables
 from .model import CONVENTION_TEXT
 from .text import count, flop, percent

@@ -8,9 +8,11 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ..architectures.families import FAMILIES
-from ..counting import CONVENTIONS
-from ..model import PARTS, ModelCard
+from computebill.architectures.counting import CONVENTIONS
+from computebill.architectures.families import FAMILIES
+from computebill.models.card import ModelCard
+from computebill.training.memory import PARTS
+
 from . import tables
 from .text import count as short
 from .text import digits, flop, percent

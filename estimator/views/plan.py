@@ -9,8 +9,9 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ..cost_method import cost_method
-from ..plan_search import OBJECTIVES, Candidate, Plan
+from computebill.costs.method import cost_method
+from computebill.planning.search import OBJECTIVES, Candidate, Plan
+
 from . import tables
 from .text import (
     count_interval,

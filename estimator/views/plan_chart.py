@@ -8,7 +8,8 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from ..plan_search import Plan
+from computebill.planning.search import Plan
+
 from .charts import styled
 from .plan import described, where
 

@@ -8,11 +8,13 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ..model import PARTS, MemoryUse
-from ..run import RunEstimate
-from ..run_inputs import holds_lost_time
-from ..summary import Distribution
-from ..timing import StepEstimate
+from computebill.models.card import MemoryUse
+from computebill.runs.estimate import RunEstimate
+from computebill.runs.inputs import holds_lost_time
+from computebill.training.memory import PARTS
+from computebill.training.step_time import StepEstimate
+from computebill.uncertainty.distribution import Distribution
+
 from . import tables
 from .text import (
     count_interval,

@@ -9,9 +9,10 @@ import pandas as pd
 from rich.console import RenderableType
 from rich.table import Table
 
-from ..catalogue import Score
-from ..catalogue.score import TOLD
-from ..summary import Distribution
+from computebill.catalogue import Score
+from computebill.catalogue.score import TOLD
+from computebill.uncertainty.distribution import Distribution
+
 from . import tables
 from .text import flop, flop_interval, money, money_interval, percent
 

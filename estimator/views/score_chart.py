@@ -6,9 +6,10 @@ from typing import Any
 
 import altair as alt
 
-from ..catalogue import Score
-from ..catalogue.summary import MOST, trend
-from ..errors import RequestError
+from computebill.base.errors import RequestError
+from computebill.catalogue import Score
+from computebill.catalogue.summary import MOST, trend
+
 from .charts import FINAL, LINE, WAY_COLOURS, WIDTH, styled
 
 MOST_ORGANISATIONS = 15

@@ -8,9 +8,10 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ..elsewhere import ShareElsewhere, shares_elsewhere
-from ..programme import shipped_programmes
-from ..spend import SKIPPED, SpendEstimate, VariantTotals
+from computebill.programmes.measured_shares import ShareElsewhere, shares_elsewhere
+from computebill.programmes.spec import shipped_programmes
+from computebill.programmes.spend import SKIPPED, SpendEstimate, VariantTotals
+
 from . import tables
 from .text import (
     beyond_spend,

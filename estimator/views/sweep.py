@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 from rich.console import RenderableType
 from rich.table import Table
 
-from ..sweep.bills import SizeBill
-from ..sweep.estimate import SweepEstimate
-from ..sweep.spec import SweepSpec
+from computebill.sweep.bills import SizeBill
+from computebill.sweep.estimate import SweepEstimate
+from computebill.sweep.spec import SweepSpec
+
 from . import tables
 from .text import (
     UNKNOWN,

@@ -8,7 +8,8 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from ..sweep.estimate import SweepEstimate
+from computebill.sweep.estimate import SweepEstimate
+
 from .charts import FINAL, LINE, WAY_COLOURS, WIDTH, styled
 from .sweep import size_name
 

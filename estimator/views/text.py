@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from ..summary import Distribution
+from computebill.uncertainty.distribution import Distribution
 
 UNKNOWN = "–"
 WIDE = 100.0

@@ -9,7 +9,8 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ..validation import Metrics, Validation
+from computebill.accuracy.validation import Metrics, Validation
+
 from . import tables
 from .text import digits
 

@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import scaled_dot_product_attention
 
-from ..flop import attended_keys
+from computebill.kernels.flop import attended_keys
+
 from .buffers import copies, random, reserve
 from .clock import Call, Parts, Timing, time_parts
 from .matmul import dtype_of

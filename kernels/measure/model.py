@@ -14,7 +14,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, scaled_dot_product_attention, silu
 
-from ..flop import BACKWARD_FLOP_PER_PARAMETER, FORWARD_FLOP_PER_PARAMETER, training_flop
+from computebill.kernels.flop import (
+    BACKWARD_FLOP_PER_PARAMETER,
+    FORWARD_FLOP_PER_PARAMETER,
+    training_flop,
+)
+
 from .attention import BACKWARD_TIMES, AttentionShape
 
 ROTARY_BASE = 10_000.0

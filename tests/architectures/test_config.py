@@ -12,8 +12,8 @@ from modules import held, module
 
 import computebill as cb
 from computebill.architectures.columns import columns
+from computebill.architectures.counting import count_parameters
 from computebill.architectures.families import FAMILIES
-from computebill.counting import count_parameters
 
 LLAMA: dict[str, Any] = {
     "model_type": "llama",

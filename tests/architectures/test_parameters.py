@@ -16,8 +16,8 @@ from small import SMALL, small_config
 
 import computebill as cb
 from computebill.architectures.columns import columns
+from computebill.architectures.counting import count_parameters
 from computebill.architectures.families import FAMILIES
-from computebill.counting import count_parameters
 
 PUBLISHED = json.loads(
     Path(__file__).parents[1].joinpath("data", "published_configs.json").read_text("utf-8")

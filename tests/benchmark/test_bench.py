@@ -12,10 +12,10 @@ from measured_device import CPU, as_predicted, hardware, plain_cpu, product, tra
 
 import computebill as cb
 from computebill import benchmark
+from computebill.base.errors import RequestError
 from computebill.benchmark import detect, suite
 from computebill.benchmark.models import Sizes
 from computebill.cli import main
-from computebill.errors import RequestError
 from computebill.kernels.measure.devices import Conditions
 from computebill.kernels.measure.host import Launches
 from computebill.kernels.measure.matmul import Product

@@ -7,7 +7,7 @@ import pytest
 from measured_device import REACHED, as_predicted, hardware, plain_cpu, product, traffic
 
 import computebill as cb
-from computebill.accelerators import load_accelerator
+from computebill.base.errors import RequestError
 from computebill.benchmark.check import changes, seconds_of
 from computebill.benchmark.models import (
     FITTED,
@@ -19,9 +19,9 @@ from computebill.benchmark.models import (
     unit_width,
 )
 from computebill.benchmark.profile import fitted_on, measured_profile, write_accelerator
-from computebill.efficiency import efficiencies_of, read_profile
-from computebill.errors import RequestError
-from computebill.timing import estimate_step
+from computebill.hardware.accelerators import load_accelerator
+from computebill.training.efficiency import efficiencies_of, read_profile
+from computebill.training.step_time import estimate_step
 
 DATE = dt.date(2026, 11, 22)
 STEPS = [as_predicted(decoder(row, 256), plain_cpu()) for row in FITTED]

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from computebill.base.errors import RequestError
 from computebill.catalogue.cells import (
     Style,
     arrow_column,
@@ -22,7 +23,6 @@ from computebill.catalogue.cells import (
     read_texts,
 )
 from computebill.catalogue.headers import find_columns, read_heading
-from computebill.errors import RequestError
 
 
 def number(text: str | None, factor: float = 1.0) -> float:

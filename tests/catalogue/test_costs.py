@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from computebill import cost_method
-from computebill.accelerators import find_accelerator
 from computebill.catalogue.costs import different_pairs, find_chip
-from computebill.prices import purchase_price
-from computebill.run_inputs import price_with_server, years_owned
+from computebill.costs import method
+from computebill.costs.ownership import price_with_server, years_owned
+from computebill.costs.prices import purchase_price
+from computebill.hardware.accelerators import find_accelerator
 
 CASES = pd.read_csv(Path(__file__).parents[1] / "data/amortised_cost_cases.csv", comment="#")
 
@@ -27,7 +27,7 @@ def test_hardware_is_worth_what_the_published_code_says_when_training_begins() -
         start = dt.date.fromisoformat(str(case.training_start))
         quote = purchase_price(accelerator, date=start)
         years = years_owned(accelerator, quote, start)
-        rate = cost_method.cost_method().depreciation.orders_per_year
+        rate = method.cost_method().depreciation.orders_per_year
         value = price_with_server(accelerator, quote) * 10 ** (-rate * years)
         ratios.append(value / float(str(case.server_value_per_chip_at_start_usd)))
     assert len(ratios) >= 26

@@ -20,7 +20,7 @@ from scipy.stats import binom, linregress
 import computebill as cb
 from computebill.catalogue.summary import trend
 from computebill.cli import main
-from computebill.cost_method import cost_method
+from computebill.costs.method import cost_method
 
 EVIDENCE = Path(os.environ.get("COMPUTEBILL_EVIDENCE", "")) / "catalogue"
 WITH_EVIDENCE = pytest.mark.skipif(

@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 
 from computebill.cli import main
 from computebill.cli.layouts import FIELDS
-from computebill.layout import Layout
+from computebill.training.layout import Layout
 
 CONFIG: dict[str, Any] = {
     "model_type": "qwen3_moe",

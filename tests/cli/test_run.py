@@ -109,7 +109,7 @@ def test_a_file_gives_the_fields_and_flags_go_before_it(
 
 
 def test_every_field_has_a_flag_and_every_flag_a_field() -> None:
-    from computebill.run_spec import RunSpec
+    from computebill.runs.spec import RunSpec
 
     fields = {name.replace("-", "_") for name, _ in FIELDS}
     # A layout's own flags have a test of their own.

@@ -19,9 +19,9 @@ from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from computebill import regressions
 from computebill.cli import main
-from computebill.programme import SHIPPED
+from computebill.programmes import regressions
+from computebill.programmes.spec import SHIPPED
 
 Data = dict[str, Any]
 Small = Callable[[], Data]

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from fuzzing import KINDS, Failure, Maker, Mutant, attempt, watched
 
-from computebill.errors import RequestError
-from computebill.layout import Layout
+from computebill.base.errors import RequestError
+from computebill.training.layout import Layout
 
 COUNTS = {
     "measured": 200,

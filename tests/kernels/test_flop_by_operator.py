@@ -11,7 +11,7 @@ from torch import Tensor
 
 import computebill as cb
 from computebill.architectures.columns import columns
-from computebill.counting import count_flop, count_parameters
+from computebill.architectures.counting import count_flop, count_parameters
 from computebill.kernels import flop
 
 

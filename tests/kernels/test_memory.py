@@ -14,8 +14,8 @@ from computebill.architectures.columns import Columns, columns
 from computebill.architectures.operators import Layers
 from computebill.kernels import memory
 from computebill.kernels.operators import Groups, layers_before, layers_of, parameters
-from computebill.layout import activation_columns, layout_columns, recipe_columns
-from computebill.model import peak_memory
+from computebill.training.layout import activation_columns, layout_columns, recipe_columns
+from computebill.training.memory import peak_memory
 
 MIXTRAL = {
     "model_type": "mixtral",

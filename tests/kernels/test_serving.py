@@ -17,7 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import LlamaConfig, LlamaForCausalLM
 from transformers.cache_utils import DynamicCache
 
-from computebill.accelerators import find_accelerator
+from computebill.hardware.accelerators import find_accelerator
 from computebill.kernels import serving
 from computebill.kernels.serving import Served, Server
 from computebill.sweep.serving import constants, make_server, served_sizes

@@ -23,8 +23,8 @@ from computebill.serve import make_app
 from computebill.serve.answers import dumped
 from computebill.serve.app import LONGEST, MOST_DOWNLOADS
 from computebill.serve.limits import BusyError, Limits, Queue
+from computebill.serve.what_if import SAMPLES, programmes
 from computebill.views import text
-from computebill.what_if import SAMPLES, programmes
 
 RUN = {"accelerator": "h100-sxm", "params": "70B", "tokens": "15T", "count": "1024"}
 

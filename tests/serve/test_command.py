@@ -20,7 +20,7 @@ import uvicorn
 from click.testing import CliRunner, Result
 
 from computebill.cli import main
-from computebill.programme import SHIPPED
+from computebill.programmes.spec import SHIPPED
 from computebill.serve import make_app
 from computebill.serve.timed import TimedProtocol
 

@@ -16,7 +16,7 @@ import pytest
 import uvicorn
 
 from computebill.serve import make_app
-from computebill.what_if import programmes
+from computebill.serve.what_if import programmes
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")

@@ -28,18 +28,18 @@ from results import HEADER, MEASURED, SWEEP, all_results
 
 import computebill
 from computebill import plan
+from computebill.accuracy.validation import calibrate, validate
+from computebill.base.errors import RequestError
+from computebill.base.specfile import read_toml
 from computebill.catalogue import score_catalogue
 from computebill.cli import main
 from computebill.cli.options import to_json
 from computebill.cli.report import read_result
-from computebill.efficiency import SHIPPED
-from computebill.errors import RequestError
-from computebill.model import describe_model
-from computebill.run import estimate_run
-from computebill.specfile import read_toml
-from computebill.spend import compare_spend
+from computebill.models.card import describe_model
+from computebill.programmes.spend import compare_spend
+from computebill.runs.estimate import estimate_run
 from computebill.sweep import price_sweep
-from computebill.validation import calibrate, validate
+from computebill.training.efficiency import SHIPPED
 from computebill.views.report import page, reports_of
 
 PACKAGE = Path(computebill.__file__).parent

@@ -7,11 +7,9 @@ from typing import Any
 
 import torch
 
-from computebill.accelerators import Accelerator, Figure, Peaks, Source, find_accelerator
 from computebill.benchmark.models import Sizes, step_case
 from computebill.benchmark.result import Bench, Change, Checked, Timed
-from computebill.cases import case_columns, step_times
-from computebill.efficiency import bounded, read_profile, unbounded
+from computebill.hardware.accelerators import Accelerator, Figure, Peaks, Source, find_accelerator
 from computebill.kernels.measure.attention import Attention, AttentionShape
 from computebill.kernels.measure.clock import Timing
 from computebill.kernels.measure.collectives import Collective
@@ -22,6 +20,8 @@ from computebill.kernels.measure.matmul import Product, Search
 from computebill.kernels.measure.model import Shape
 from computebill.kernels.measure.outcome import Skip
 from computebill.kernels.measure.step import Block, TrainingStep
+from computebill.training.cases import case_columns, step_times
+from computebill.training.efficiency import bounded, read_profile, unbounded
 
 CPU = torch.device("cpu")
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from computebill.architectures import Architecture, read_architecture
-from computebill.layout import Layout
-from computebill.model import stage_bytes
+from computebill.training.layout import Layout
+from computebill.training.memory import stage_bytes
 
 DATA = Path(__file__).parents[1] / "data" / "measured_memory.csv"
 GIB = 2.0**30

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from computebill.errors import RequestError
+from computebill.base.errors import RequestError
 from computebill.sweep.packing import Schedule, pack
 from computebill.sweep.spec import Cluster
 from computebill.sweep.totals import Jobs

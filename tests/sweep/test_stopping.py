@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from computebill.errors import RequestError
+from computebill.base.errors import RequestError
 from computebill.sweep.spec import Group
 from computebill.sweep.stopping import Fate, Lengths, fate_of, realised
 from computebill.sweep.totals import LARGEST

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.interpolate import RegularGridInterpolator
 
-from computebill.accelerators import find_accelerator
-from computebill.efficiency import read_profile
-from computebill.generations import read_software
-from computebill.plan_search import plan
+from computebill.hardware.accelerators import find_accelerator
+from computebill.planning.search import plan
 from computebill.sweep.shapes import architecture_of, shape_of
 from computebill.sweep.utilisation import Utilisation, bilinear, practice
+from computebill.training.efficiency import read_profile
+from computebill.training.software import read_software
 
 SEQUENCE = 4096
 PEAK = 989.4e12

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from computebill import regressions
-from computebill.errors import RequestError
-from computebill.run import RunEstimate, estimate_run
-from computebill.spend import SpendEstimate, compare_spend
+from computebill.base.errors import RequestError
+from computebill.programmes import regressions
+from computebill.programmes.spend import SpendEstimate, compare_spend
+from computebill.runs.estimate import RunEstimate, estimate_run
 from computebill.views import charts
 
 Data = dict[str, Any]

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from rich.console import Console, RenderableType
 
-from computebill.elsewhere import shares_elsewhere
-from computebill.run import estimate_run
-from computebill.spend import SpendEstimate, compare_spend
+from computebill.programmes.measured_shares import shares_elsewhere
+from computebill.programmes.spend import SpendEstimate, compare_spend
+from computebill.runs.estimate import estimate_run
 from computebill.views import run as run_view
 from computebill.views import spend as spend_view
 from computebill.views import tables

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from computebill.summary import Distribution
+from computebill.uncertainty.distribution import Distribution
 from computebill.views import text
 
 finite = st.floats(1e-6, 1e18)

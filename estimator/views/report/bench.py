@@ -8,9 +8,10 @@ from typing import Any
 
 import altair as alt
 
-from ...summary import Distribution
-from ..bench import CHECKED, CONVENTIONS
-from ..text import count, count_interval, digits, percent
+from computebill.uncertainty.distribution import Distribution
+from computebill.views.bench import CHECKED, CONVENTIONS
+from computebill.views.text import count, count_interval, digits, percent
+
 from . import drawing
 from .document import Chart, Figure, Report, Result, Section, Table, parts, sections, signed
 

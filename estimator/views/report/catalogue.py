@@ -9,19 +9,10 @@ from typing import Any
 
 import altair as alt
 
-from ..text import UNKNOWN, flop, flop_interval, money, money_interval, percent
+from computebill.views.text import UNKNOWN, flop, flop_interval, money, money_interval, percent
+
 from . import drawing
-from .document import (
-    Chart,
-    Figure,
-    Report,
-    Result,
-    Section,
-    Table,
-    distribution,
-    parts,
-    sections,
-)
+from .document import Chart, Figure, Report, Result, Section, Table, distribution, parts, sections
 from .run import UNNAMED, short
 
 MOST_ORGANISATIONS = 15

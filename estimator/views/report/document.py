@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from math import nan
 from typing import Any
 
-from ...errors import RequestError, shown
-from ...summary import KEYS, Distribution
+from computebill.base.errors import RequestError, shown
+from computebill.uncertainty.distribution import KEYS, Distribution
 
 Result = Mapping[str, Any]
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import altair as alt
 
-from ...summary import Distribution
+from computebill.uncertainty.distribution import Distribution
 
 INK = "currentColor"
 FINAL, REST, MAIN, OTHER = "#d1495b", "#84919d", "#2e86ab", "#8c63b5"

@@ -9,10 +9,11 @@ from typing import Any
 
 import altair as alt
 
-from ...accelerators import Accelerator
-from ...assumptions import efficiency_assumptions
-from ..hardware import cloud_amounts, figure_rows, price_notes, usd_range
-from ..text import digits
+from computebill.hardware.accelerators import Accelerator
+from computebill.training.efficiency import efficiency_assumptions
+from computebill.views.hardware import cloud_amounts, figure_rows, price_notes, usd_range
+from computebill.views.text import digits
+
 from . import drawing
 from .document import Chart, Figure, Report, Result, Section, Table, parts, sections
 

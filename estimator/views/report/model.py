@@ -6,9 +6,10 @@ from typing import Any
 
 import altair as alt
 
-from ...model import PARTS
-from ..model import CONVENTION_TEXT
-from ..text import UNKNOWN, count, digits, flop, percent
+from computebill.training.memory import PARTS
+from computebill.views.model import CONVENTION_TEXT
+from computebill.views.text import UNKNOWN, count, digits, flop, percent
+
 from . import drawing
 from .document import Chart, Figure, Report, Result, Section, Table, parts, sections
 

@@ -18,7 +18,8 @@ from typing import Any
 
 import vl_convert
 
-from ..charts import ScriptSafeEncoder
+from computebill.views.charts import ScriptSafeEncoder
+
 from . import drawing
 from .document import Chart, Figure, Report, Section, Table
 

@@ -10,8 +10,9 @@ from typing import Any
 
 import vl_convert
 
-from ...errors import RequestError
-from ...writing import replacing
+from computebill.base.errors import RequestError
+from computebill.base.writing import replacing
+
 from . import drawing
 from .document import Chart, Report
 

@@ -7,7 +7,15 @@ from typing import Any
 
 import altair as alt
 
-from ..text import count_interval, digits, money, money_interval, percent, percent_interval
+from computebill.views.text import (
+    count_interval,
+    digits,
+    money,
+    money_interval,
+    percent,
+    percent_interval,
+)
+
 from . import drawing
 from .document import (
     Chart,

@@ -7,21 +7,12 @@ from typing import Any
 
 import altair as alt
 
-from ...model import PARTS
-from ..run import ROWS
-from ..text import count, digits, money, money_interval, percent, percent_interval
+from computebill.training.memory import PARTS
+from computebill.views.run import ROWS
+from computebill.views.text import count, digits, money, money_interval, percent, percent_interval
+
 from . import drawing
-from .document import (
-    Chart,
-    Report,
-    Result,
-    Section,
-    Table,
-    distribution,
-    figure,
-    parts,
-    sections,
-)
+from .document import Chart, Report, Result, Section, Table, distribution, figure, parts, sections
 from .steps import Part, tornado, waterfall
 
 WAYS = {

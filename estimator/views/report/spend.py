@@ -8,9 +8,9 @@ from typing import Any
 
 import altair as alt
 
-from ...elsewhere import shares_elsewhere
-from ...programme import shipped_programmes
-from ..text import (
+from computebill.programmes.measured_shares import shares_elsewhere
+from computebill.programmes.spec import shipped_programmes
+from computebill.views.text import (
     beyond_spend,
     count_interval,
     flop_interval,
@@ -19,6 +19,7 @@ from ..text import (
     percent,
     percent_interval,
 )
+
 from . import drawing
 from .document import (
     Chart,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ...summary import Distribution
-from ..text import money, money_interval
+from computebill.uncertainty.distribution import Distribution
+from computebill.views.text import money, money_interval
+
 from . import drawing
 from .document import Chart, Table
 

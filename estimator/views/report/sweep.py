@@ -6,8 +6,8 @@ from typing import Any
 
 import altair as alt
 
-from ..sweep import PUBLISHED
-from ..text import (
+from computebill.views.sweep import PUBLISHED
+from computebill.views.text import (
     UNKNOWN,
     count,
     count_interval,
@@ -19,6 +19,7 @@ from ..text import (
     percent_interval,
     scale_of,
 )
+
 from . import drawing
 from .document import (
     Chart,

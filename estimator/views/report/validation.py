@@ -8,7 +8,8 @@ from typing import Any
 
 import altair as alt
 
-from ..text import UNKNOWN, digits, percent
+from computebill.views.text import UNKNOWN, digits, percent
+
 from . import drawing
 from .document import Chart, Figure, Report, Result, Section, Table, parts, sections, signed
 

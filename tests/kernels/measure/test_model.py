@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import computebill as cb
 from computebill.architectures.columns import columns
-from computebill.counting import count_flop, count_parameters
+from computebill.architectures.counting import count_flop, count_parameters
 from computebill.kernels.measure.model import (
     Decoder,
     Shape,

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from computebill.errors import RequestError
+from computebill.base.errors import RequestError
 from computebill.views.report import page, pictures, reports_of
 
 Results = dict[str, dict[str, Any]]

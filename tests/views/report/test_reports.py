@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from results import told
 
-from computebill.assumptions import given_inputs
-from computebill.errors import RequestError
-from computebill.plan_spec import PlanSpec
+from computebill.base.assumptions import given_inputs
+from computebill.base.errors import RequestError
+from computebill.planning.spec import PlanSpec
 from computebill.views.report import page, reports_of
 from computebill.views.report.document import Chart, Report, Table, distribution, figure, signed
 

@@ -1,0 +1,1 @@
+"""Estimates set against measured runs: calibrate and validate."""

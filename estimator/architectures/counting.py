@@ -1,0 +1,133 @@
+"""What an architecture holds and computes, counted by the kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from computebill.kernels import flop as kernel
+from computebill.kernels import operators as held
+
+from .columns import Columns
+
+CONVENTIONS = ("6nd", "palm", "megatron", "causal")
+"""How model FLOP are counted; see the kernel's ``Conventions``."""
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Parameters of a batch of architectures; each ``(*batch)``.
+
+    Attributes:
+        total: all of them, adapters left out.
+        active: those that one token meets: of experts, the chosen ones.
+        embedding: those that are looked up: tokens, positions, segments.
+        adapters: those of low-rank adapters.
+    """
+
+    total: Tensor
+    active: Tensor
+    embedding: Tensor
+    adapters: Tensor
+
+
+def count_parameters(columns: Columns, adapter_rank: float = 0.0) -> Parameters:
+    """Count parameters.
+
+    Args:
+        columns: a batch of architectures.
+        adapter_rank: of low-rank adapters; 0 for none.
+    """
+    operators, layers = columns.operators, held.layers_of(columns.groups)
+
+    def total(each: Tensor) -> Tensor:
+        return (each.sum(1) * layers).sum(0)
+
+    low_rank = operators.copies * operators.adapted * (operators.d_in + operators.d_out)
+    return Parameters(
+        total=total(held.parameters(operators)),
+        active=total(held.active_parameters(operators)),
+        embedding=total(held.embedding_parameters(operators)),
+        adapters=adapter_rank * total(low_rank),
+    )
+
+
+@dataclass(frozen=True)
+class FlopPerToken:
+    """FLOP of a training step per token; each ``(*batch)``.
+
+    Attributes:
+        forward: what has to be computed, masked attention included.
+        backward: the same.
+        recomputed: what recomputation adds.
+        by_operator: forward and backward, by the operator's name.
+        conventions: model FLOP, by convention.
+    """
+
+    forward: Tensor
+    backward: Tensor
+    recomputed: Tensor
+    by_operator: Mapping[str, tuple[Tensor, Tensor]]
+    conventions: Mapping[str, Tensor]
+
+    @property
+    def hardware(self) -> Tensor:
+        """All that is computed."""
+        return self.forward + self.backward + self.recomputed
+
+
+def count_flop(
+    columns: Columns, sequence: float | Tensor, *, recompute: str = "none", adapter_rank: int = 0
+) -> FlopPerToken:
+    """Count FLOP per token.
+
+    Args:
+        columns: a batch of architectures.
+        sequence: tokens of a sequence.
+        recompute: none, selective, operators or full.
+        adapter_rank: of low-rank adapters beside frozen weights; 0 trains all weights.
+    """
+    operators, groups = columns.operators, columns.groups
+    tokens = torch.as_tensor(sequence, dtype=torch.float64, device=columns.hidden.device)
+    tokens = tokens.expand_as(columns.hidden)
+    trained = torch.full_like(tokens, 0.0 if adapter_rank else 1.0)
+    rank = torch.full_like(tokens, float(adapter_rank))
+    each = kernel.token_flop(operators, tokens, trained=trained, adapter_rank=rank)
+    counted = kernel.conventions(operators, groups, tokens, trained=trained, adapter_rank=rank)
+    layers = (held.layers_of(groups) * groups.tokens).unsqueeze(1)
+    passes = torch.stack([each.forward * layers, each.backward * layers])
+    modes = {
+        argument: torch.full_like(tokens, float(recompute == mode))
+        for argument, mode in (
+            ("selective", "selective"),
+            ("per_operator", "operators"),
+            ("full", "full"),
+        )
+    }
+    return FlopPerToken(
+        forward=kernel.over_layers(groups, each.forward),
+        backward=kernel.over_layers(groups, each.backward),
+        recomputed=kernel.recomputed_flop(operators, groups, each, **modes),
+        by_operator=_by_operator(columns.names, passes),
+        conventions=dict(zip(CONVENTIONS, counted, strict=True)),
+    )
+
+
+def _by_operator(
+    names: Sequence[Sequence[str]], passes: Tensor
+) -> dict[str, tuple[Tensor, Tensor]]:
+    """Add up the figures of each name, ``(passes, groups, slots, *batch)``; those of none go."""
+    places: dict[str, list[Tensor]] = {}
+    for group, row in enumerate(names):
+        for slot, name in enumerate(row):
+            if name:
+                places.setdefault(name, []).append(passes[:, group, slot])
+    found: dict[str, tuple[Tensor, Tensor]] = {}
+    for name, parts in places.items():
+        forward, backward = torch.stack(parts).sum(0)
+        if bool(forward.any()):
+            found[name] = (forward, backward)
+    return found

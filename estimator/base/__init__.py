@@ -1,0 +1,1 @@
+"""Reading what users give, and telling them what went in or went wrong."""

@@ -1,0 +1,1 @@
+"""What a part is: accelerators, their names, generations and fitted efficiencies."""

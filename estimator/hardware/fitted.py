@@ -1,0 +1,55 @@
+"""Fitted efficiencies as a file holds them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from computebill.base.specfile import Spec, within
+
+FARTHEST = 1e3
+"""Of measured over predicted time in an interval, and its inverse; beyond, nothing is predicted."""
+
+Ratio = Annotated[float, within(1 / FARTHEST, FARTHEST)]
+
+UNFITTED_APART = 0.1
+"""Of ``Fitted.apart``, where no pair of rows tells it."""
+
+
+class Fitted(Spec):
+    """Efficiencies: a file of their own, or the table ``[efficiency]`` of an accelerator's profile.
+
+    Attributes:
+        fitted: when.
+        rows: measured steps that it was fitted on.
+        sources: where they are from.
+        note: what else there is to say.
+        intervals: by the kind of case, 5th and 95th percentile of measured over predicted time,
+            of sources that were left out.
+        apart: median difference of two rows' errors, in logarithms, of one model and accelerator
+            under two layouts, of sources that were left out.
+        values: efficiencies by name.
+    """
+
+    fitted: dt.date
+    rows: int
+    sources: tuple[str, ...]
+    note: str = ""
+    intervals: dict[str, tuple[Ratio, Ratio]] = Field(default_factory=dict)
+    apart: Annotated[float, within(1e-6, math.log(FARTHEST))] = UNFITTED_APART
+    values: dict[str, float]
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Fitted:
+        for kind, (low, high) in self.intervals.items():
+            if low > high:
+                raise ValueError(f"intervals.{kind}: {low:g} is above {high:g}")
+        return self
+
+    @property
+    def origin(self) -> str:
+        """Where the values come from, as tables cite it."""
+        return f"fitted {self.fitted} to {self.rows:,} measured steps"

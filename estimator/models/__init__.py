@@ -1,0 +1,1 @@
+"""What a model takes: its card, and the utilisation of a measured speed."""

@@ -1,0 +1,308 @@
+"""Utilisation under every convention, from a measured speed.
+
+Published figures were counted differently: the same run is at 38 % by one convention and at 44 %
+by another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from computebill.architectures import Architecture, read_architecture
+from computebill.architectures.columns import columns
+from computebill.architectures.counting import CONVENTIONS, count_flop
+from computebill.base.amounts import check_amount
+from computebill.base.assumptions import GIVEN, Assumption, as_text, sequence_assumption
+from computebill.base.errors import RequestError, shown
+from computebill.base.notebook import Shown
+from computebill.hardware.accelerators import Accelerator, find_accelerator
+from computebill.hardware.assumptions import peak_assumption
+from computebill.kernels.flop import training_flop
+from computebill.training.layout import RECOMPUTE, check_sequence_length, default_sequence
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How fast a run was.
+
+    Attributes:
+        tokens_per_second_per_gpu: measured, or from a step's time.
+        tokens_per_second: of all ``count`` accelerators together, in its place.
+        step_seconds: of a whole step, with the next three.
+        global_batch: sequences of a step.
+        count: accelerators.
+        mfu: as published, under ``convention``.
+        convention: 6nd, palm, megatron or causal.
+    """
+
+    tokens_per_second_per_gpu: float | None = None
+    step_seconds: float | None = None
+    global_batch: float | None = None
+    count: float | None = None
+    mfu: float | None = None
+    convention: str | None = None
+    tokens_per_second: float | None = None
+
+
+@dataclass(frozen=True, repr=False)
+class Utilisation(Shown):
+    """What ``utilisation`` finds.
+
+    Attributes:
+        model: its ``model_type``, or nothing where only totals were given.
+        accelerator: the part.
+        precision: whose peak is meant.
+        peak_flop_per_s: that peak.
+        sequence: tokens of a sequence; None where only totals were given.
+        tokens_per_second_per_gpu: the speed.
+        flop_per_token: model FLOP, by convention; those that need an architecture may be None.
+        hardware_flop_per_token: what was really computed; None without an architecture.
+        assumptions: what was given, and the peak.
+    """
+
+    model: str
+    accelerator: Accelerator
+    precision: str
+    peak_flop_per_s: float
+    sequence: int | None
+    tokens_per_second_per_gpu: float
+    flop_per_token: Mapping[str, float | None]
+    hardware_flop_per_token: float | None
+    assumptions: tuple[Assumption, ...]
+
+    def share(self, flop_per_token: float | None) -> float | None:
+        """Return the share of the peak that so many FLOP per token are."""
+        if flop_per_token is None:
+            return None
+        return flop_per_token * self.tokens_per_second_per_gpu / self.peak_flop_per_s
+
+    @property
+    def mfu(self) -> dict[str, float | None]:
+        """Model FLOP utilisation, by convention."""
+        return {name: self.share(value) for name, value in self.flop_per_token.items()}
+
+    @property
+    def hfu(self) -> float | None:
+        """Hardware FLOP utilisation: recomputation counted, masked attention not."""
+        return self.share(self.hardware_flop_per_token)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know: a speed that no accelerator can have."""
+        if max(each or 0.0 for each in self.mfu.values()) <= 1:
+            return ()
+        return (
+            f"faster than the peak in {self.precision}; another precision, or the speed of all "
+            "accelerators together?",
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form; its keys are a contract."""
+        return {
+            "model_type": self.model or None,
+            "accelerator": self.accelerator.name,
+            "accelerator_title": self.accelerator.title,
+            "precision": self.precision,
+            "peak_flop_per_s": self.peak_flop_per_s,
+            "sequence_length": self.sequence,
+            "tokens_per_second_per_gpu": self.tokens_per_second_per_gpu,
+            "flop_per_token": dict(self.flop_per_token),
+            "hardware_flop_per_token": self.hardware_flop_per_token,
+            "mfu": self.mfu,
+            "hfu": self.hfu,
+            "assumptions": [each.to_dict() for each in self.assumptions],
+            "notes": list(self.notes),
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row a convention: FLOP per token, utilisation."""
+        import pandas as pd
+
+        rows = [
+            {"convention": name, "flop_per_token": flop, "utilisation": self.share(flop)}
+            for name, flop in (*self.flop_per_token.items(), ("hfu", self.hardware_flop_per_token))
+        ]
+        return pd.DataFrame(rows)
+
+
+def utilisation(
+    config: str | Path | Mapping[str, Any] | Architecture | None = None,
+    *,
+    speed: Speed,
+    accelerator: str,
+    precision: str | None = None,
+    params_active: float | None = None,
+    sequence_length: float | None = None,
+    recompute: str = "none",
+    lora_rank: int = 0,
+    profiles: Sequence[Path] = (),
+) -> Utilisation:
+    """Return utilisation under every convention.
+
+    Args:
+        config: a model's configuration; or give ``params_active``.
+        speed: tokens per second and accelerator, a step's time, or a published utilisation.
+        accelerator: any name in use, or a profile's file.
+        precision: of the peak; the profile's own default otherwise.
+        params_active: parameters that one token meets: 6nd alone.
+        sequence_length: tokens of a sequence; else the model's own limit, at most 4,096.
+        recompute: none, selective, operators or full; hardware FLOP count it.
+        lora_rank: of low-rank adapters beside frozen weights.
+        profiles: folders of accelerator profiles of one's own.
+
+    Raises:
+        RequestError: naming the field that is wrong.
+    """
+    part = find_accelerator(accelerator, profiles)
+    used = precision or part.default_precision
+    peak = part.peak_flop_per_s(used)
+    if recompute not in RECOMPUTE:
+        allowed = ", ".join(RECOMPUTE)
+        raise RequestError("recompute", f"got {shown(recompute)}; allowed: {allowed}")
+    if lora_rank < 0:
+        raise RequestError("lora_rank", f"got {lora_rank}; allowed: 0 or more")
+    if config is None and params_active is None:
+        raise RequestError("model", "is missing; allowed: a config.json, or params")
+    if params_active is not None:
+        try:
+            check_amount(params_active, as_text(params_active), "B")
+        except ValueError as error:
+            raise RequestError("params", str(error)) from None
+    if config is not None and params_active is not None:
+        raise RequestError("params", "give a config.json or params, not both")
+    flop: dict[str, float | None] = dict.fromkeys(CONVENTIONS)
+    hardware = sequence = None
+    name, stacks = "", 1
+    if config is None:
+        one = torch.ones((), dtype=torch.float64)
+        flop["6nd"] = float(training_flop(one * _positive("params", params_active), one))
+        sequence = None if sequence_length is None else int(sequence_length)
+    else:
+        architecture = config if isinstance(config, Architecture) else read_architecture(config)
+        name, stacks = architecture.model_type, architecture.stacks
+        if speed.step_seconds is not None and sequence_length is None:
+            raise RequestError("sequence_length", "is missing; a step's time needs it")
+        length = default_sequence(architecture) if sequence_length is None else sequence_length
+        sequence = check_sequence_length(architecture, length)
+        adapted = frozenset({"attention", "mlp"} if lora_rank else ())
+        counted = count_flop(
+            columns(architecture, adapted), sequence, recompute=recompute, adapter_rank=lora_rank
+        )
+        flop = {key: float(value) for key, value in counted.conventions.items()}
+        hardware = float(counted.hardware)
+    return Utilisation(
+        model=name,
+        accelerator=part,
+        precision=used,
+        peak_flop_per_s=peak,
+        sequence=sequence,
+        tokens_per_second_per_gpu=_tokens_per_second(speed, sequence, stacks, flop, peak),
+        flop_per_token=flop,
+        hardware_flop_per_token=hardware,
+        assumptions=(
+            *_speed_told(speed),
+            *_work_told(name, params_active, sequence, sequence_length, recompute, lora_rank),
+            peak_assumption(part, used),
+        ),
+    )
+
+
+def _speed_told(speed: Speed) -> Iterator[Assumption]:
+    for name, value in vars(speed).items():
+        if value is not None:
+            source = f"{GIVEN}, of all accelerators together"
+            source = source if name == "tokens_per_second" else GIVEN
+            yield Assumption(name.replace("_", " "), as_text(value), source)
+
+
+def _work_told(
+    model: str,
+    params_active: float | None,
+    sequence: int | None,
+    given: float | None,
+    recompute: str,
+    lora_rank: int,
+) -> Iterator[Assumption]:
+    if params_active is not None:
+        yield Assumption("active parameters", as_text(params_active), GIVEN)
+    else:
+        yield Assumption("FLOP per token", "counted from the configuration", model)
+        yield Assumption("recompute", recompute, "given, or the default: none")
+    if sequence is not None:
+        yield sequence_assumption(sequence, is_given=given is not None)
+    if lora_rank:
+        yield Assumption("rank of adapters", str(lora_rank), GIVEN)
+
+
+def _tokens_per_second(
+    speed: Speed,
+    sequence: int | None,
+    stacks: int,
+    flop: Mapping[str, float | None],
+    peak: float,
+) -> float:
+    ways = (
+        speed.tokens_per_second_per_gpu,
+        speed.tokens_per_second,
+        speed.step_seconds,
+        speed.mfu,
+    )
+    if sum(way is not None for way in ways) != 1:
+        raise RequestError(
+            "speed",
+            "give one of tokens per second and GPU, a step's seconds, or a published MFU",
+        )
+    if speed.tokens_per_second_per_gpu is not None:
+        return _positive("tokens_per_second_per_gpu", speed.tokens_per_second_per_gpu)
+    if speed.tokens_per_second is not None:
+        together = _positive("tokens_per_second", speed.tokens_per_second)
+        if speed.count is None:
+            raise RequestError("tokens_per_second", "needs the GPU count: it is of all together")
+        return together / _positive("count", speed.count, 1.0)
+    if speed.mfu is not None:
+        return _from_published(speed, flop, peak)
+    if speed.global_batch is None or speed.count is None or sequence is None:
+        raise RequestError(
+            "step_seconds", "needs the global batch, the sequence length and the GPU count"
+        )
+    tokens = _positive("global_batch", speed.global_batch, 1.0) * sequence * stacks
+    seconds, count = (
+        _positive("step_seconds", speed.step_seconds),
+        _positive("count", speed.count, 1.0),
+    )
+    return tokens / seconds / count
+
+
+def _from_published(speed: Speed, flop: Mapping[str, float | None], peak: float) -> float:
+    allowed = ", ".join(CONVENTIONS)
+    if speed.convention is None:
+        raise RequestError("convention", f"is missing; a published MFU needs it: {allowed}")
+    if speed.convention not in CONVENTIONS:
+        raise RequestError("convention", f"got {shown(speed.convention)}; allowed: {allowed}")
+    counted = flop[speed.convention]
+    if counted is None:
+        raise RequestError("convention", f"{speed.convention} needs a config.json")
+    share = _positive("mfu", speed.mfu)
+    if share > 1:
+        raise RequestError("mfu", f"got {share:g}; allowed: above 0, up to 1 (0.4 or 40%)")
+    return share * peak / counted
+
+
+def _positive(field: str, value: object, least: float = 0.0) -> float:
+    if (
+        not isinstance(value, int | float)
+        or isinstance(value, bool)
+        or not least <= value < float("inf")
+        or value == 0
+    ):
+        bound = f"{least:g} or more" if least else "more than 0"
+        raise RequestError(field, f"got {shown(value)}; allowed: {bound}")
+    return float(value)

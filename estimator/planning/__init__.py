@@ -1,0 +1,1 @@
+"""Which layout and cluster train a model best."""

@@ -1,0 +1,266 @@
+"""Grids of layouts as columns: times and memory, what they share computed once."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from computebill.architectures.columns import columns
+from computebill.hardware.accelerators import domain_size
+from computebill.kernels import memory, search, step
+from computebill.kernels.setting import Efficiency
+from computebill.training.cases import Case, case_columns, case_links
+from computebill.training.efficiency import kernel_efficiency
+from computebill.training.layout import (
+    BUCKETS_GB,
+    LARGEST_DEGREE,
+    RECOMPUTE,
+    SCHEDULES,
+    activation_columns,
+    layout_columns,
+    process_gb,
+    recipe_columns,
+)
+from computebill.training.memory import GB, RESERVED
+
+from .choices import Sharding, Space
+
+DIMENSIONS = 7
+PIPE, TENSOR, CONTEXT, EXPERT, SHARDING, MICRO, RECOMPUTED = range(DIMENSIONS)
+
+ROWS = 2**18
+"""Layouts of a chunk, at most but for one pipeline: columns of so many stay in a cache."""
+
+WEIGHED = 16
+"""First stages that may be the fullest, where layers are of several kinds; of one kind, the first
+has the embedding, and the second has more in flight than any after it."""
+
+
+class Chunk(NamedTuple):
+    """Some pipelines of a grid on so many accelerators.
+
+    Attributes:
+        seconds: of a step.
+        bytes: of the fullest process; its shape and those of masks broadcast with ``seconds``.
+        masks: of layouts that obey each rule, by its name.
+    """
+
+    seconds: Tensor
+    bytes: Tensor
+    masks: dict[str, Tensor]
+
+    def legal_seconds(self, limit: float) -> Tensor:
+        """Seconds of layouts that obey every rule and take so many bytes at most; else infinite."""
+        legal = self.bytes <= limit
+        for mask in self.masks.values():
+            legal = legal & mask
+        return torch.where(legal, self.seconds, torch.inf)
+
+
+class Grid:
+    """A space as columns: what a layer takes is computed once for all pipelines and counts."""
+
+    def __init__(self, space: Space, values: Tensor, device: torch.device) -> None:
+        """Prepare a space.
+
+        Args:
+            space: choices.
+            values: efficiencies, as fitted.
+            device: that the grid is computed on.
+        """
+        self.space = space
+        self.device = device
+        cases = [self.case(each) for each in space.sharding]
+        described = case_columns(cases)
+        one = columns(space.architecture, space.base.adapted)
+
+        def lift(each: Tensor, dimension: int = PIPE) -> Tensor:
+            """Give a column its dimension; what is the same everywhere has length one."""
+            if each.shape[-1] > 1 and bool((each == each[..., :1]).all()):
+                each = each[..., :1]
+            ends = [1] * DIMENSIONS
+            ends[dimension] = each.shape[-1]
+            return each.reshape(*each.shape[:-1], *ends).to(device)
+
+        def by_sharding(table: Any) -> Any:
+            return type(table)(*(lift(each, SHARDING) for each in table))
+
+        self._operators = type(one.operators)(*(lift(each) for each in one.operators))
+        self._groups = type(one.groups)(*(lift(each) for each in one.groups))
+        self._hidden, self._layers = lift(one.hidden), lift(one.layers)
+        self._vocabulary = lift(one.vocabulary)
+        self._work = by_sharding(described.work)._replace(
+            recompute=self._column([RECOMPUTE[each] for each in space.recompute], RECOMPUTED)
+        )
+        self._device = by_sharding(described.device)
+        self._links = by_sharding(case_links(described, values))
+        self._efficiency: Efficiency = by_sharding(kernel_efficiency(values, described.kinds))
+        layouts = [case.layout for case in cases]
+        self._recipe: memory.Recipe = by_sharding(recipe_columns(layouts))
+        self._activations = by_sharding(activation_columns(layouts, float(space.sequence)))
+        self._activations = self._activations._replace(recompute=self._work.recompute)
+        self._base: memory.Layout = by_sharding(layout_columns(layouts))
+        schedules = {pipe.schedule for pipe in space.pipes}
+        self._times = {each: self._layer_times(each) for each in schedules}
+        self._stages = {pipes.start: self._held(pipes) for pipes in self.chunks()}
+
+    def _layer_times(self, schedule: str) -> step.LayerTimes:
+        """Of layers under a schedule, which decides what is hidden."""
+        hides = self.space.base.model_copy(update={"schedule": schedule}).hides_experts
+        return step.layer_times(
+            self._operators,
+            self._groups,
+            self._hidden,
+            self._layout(slice(0, 1), 1, 1),
+            self._work._replace(hides_experts=torch.full_like(self._hidden, float(hides))),
+            self._device,
+            self._links,
+            self._efficiency,
+        )
+
+    def _held(self, pipes: slice) -> tuple[step.Stages, list[tuple[Tensor, Tensor]]]:
+        """Layers of stages: those that are timed, and those that may be the fullest."""
+        layout = self._layout(pipes, 1, 1)
+        turns = max(each.vpp for each in self.space.pipes[pipes])
+        timed = step.pipeline_stages(self._groups, self._layers, layout, turns)
+        last = layout.pipeline - 1
+        kinds = int((self._groups.place == 0).sum())
+        first = WEIGHED if kinds > 1 else 2
+        stages = [last.clamp_max(float(n)) for n in range(min(first, int(last.max()) + 1))]
+        weighed = [
+            (stage, memory.rank_layers(self._groups, self._layers, layout, stage, turns))
+            for stage in (*stages, last)
+        ]
+        return timed, weighed
+
+    def case(self, sharding: Sharding) -> Case:
+        """Return the case of one accelerator that a grid's columns are made from."""
+        space = self.space
+        layout = space.base.model_copy(update={"zero": sharding.zero})
+        return Case(
+            space.architecture, layout, space.accelerator, space.precision, space.sequence,
+            space.software,
+        )  # fmt: skip
+
+    def _column(self, values: Sequence[float], dimension: int) -> Tensor:
+        shape = [1] * DIMENSIONS
+        shape[dimension] = len(values)
+        return torch.tensor(values, dtype=torch.float64, device=self.device).reshape(shape)
+
+    def _layout(self, pipes: slice, count: int, batch: int) -> memory.Layout:
+        """Columns of some pipelines on so many accelerators."""
+        space = self.space
+        chosen = space.pipes[pipes]
+        pipeline = self._column([each.pp for each in chosen], PIPE)
+        tensor = self._column([each.tp for each in space.tp], TENSOR)
+        context = self._column(space.cp, CONTEXT)
+        divided = self._column([float(each.divided) for each in space.experts], EXPERT)
+        inside = self._column([float(each.inside) for each in space.sharding], SHARDING)
+        micro = self._column(space.micro, MICRO)
+        data = count / (pipeline * tensor * context)
+        replicas = data * context
+        domain = float(domain_size(space.accelerator))
+        return self._base._replace(
+            tensor=tensor,
+            pipeline=pipeline,
+            virtual=self._column([each.vpp for each in chosen], PIPE),
+            data=data,
+            context=context,
+            expert=self._column([each.ep for each in space.experts], EXPERT),
+            expert_tensor=torch.where(divided > 0, tensor, 1.0),
+            sequence_parallel=self._column([float(each.sequence) for each in space.tp], TENSOR),
+            micro_batch=micro,
+            micro_batches=batch / (data * micro),
+            zero=self._column([each.zero for each in space.sharding], SHARDING),
+            shards=torch.where(inside > 0, replicas.clamp_max(domain), replicas),
+            schedule=self._column([SCHEDULES[each.schedule] for each in chosen], PIPE),
+        )
+
+    def chunks(self) -> Iterator[slice]:
+        """Yield pipelines of one schedule, so many at a time that columns stay small."""
+        rest = 1
+        for length in self.space.shape[1:]:
+            rest *= length
+        width, start = max(1, ROWS // rest), 0
+        for _, pipes in itertools.groupby(self.space.pipes, key=lambda pipe: pipe.schedule):
+            stop = start + len(list(pipes))
+            for first in range(start, stop, width):
+                yield slice(first, min(first + width, stop))
+            start = stop
+
+    def evaluate(self, pipes: slice, count: int, batch: int) -> Chunk:
+        """Time and weigh some pipelines on so many accelerators."""
+        layout = self._layout(pipes, count, batch)
+        # What breaks a rule is computed too, and masked; fractions of a batch do no harm.
+        layout = layout._replace(micro_batches=layout.micro_batches.clamp_min(1e-9))
+        stages, weighed = self._stages[pipes.start]
+        seconds = step.total_seconds(
+            self._operators,
+            self._groups,
+            self._hidden,
+            self._times[self.space.pipes[pipes.start].schedule],
+            stages,
+            layout,
+            self._work,
+            self._device,
+            self._links,
+            self._efficiency,
+        )
+        sizes = (
+            torch.tensor(float(each), dtype=torch.float64, device=self.device)
+            for each in (batch, self.space.sequence)
+        )
+        masks = search.legal_masks(layout, *sizes) | self._own_masks(layout)
+        return Chunk(seconds, self._bytes(layout, weighed), masks)
+
+    def _bytes(self, layout: memory.Layout, weighed: list[tuple[Tensor, Tensor]]) -> Tensor:
+        """Of the fullest process, looked for on the first stages and the last."""
+        most = torch.zeros((), dtype=torch.float64, device=self.device)
+        for stage, held in weighed:
+            found = memory.training_memory(
+                self._operators,
+                self._groups,
+                self._hidden,
+                self._layers,
+                self._vocabulary,
+                layout,
+                self._recipe,
+                self._activations,
+                stage,
+                held,
+            )
+            most = torch.maximum(most, found.total)
+        degrees = (layout.tensor, layout.pipeline, layout.data, layout.context, layout.expert)
+        kinds = sum((torch.where(each > 1, 1.0, 0.0) for each in degrees), start=torch.zeros(()))
+        base = self.space.base.overhead_gb
+        recipe = self.space.base.recipe or ""
+        buckets = torch.where(
+            (layout.zero > 0) & (layout.data > 1), BUCKETS_GB.get(recipe, 0.0), 0.0
+        )
+        beside = process_gb(kinds) + buckets if base is None else torch.full_like(most, base)
+        return most * RESERVED + beside * GB
+
+    def _own_masks(self, layout: memory.Layout) -> dict[str, Tensor]:
+        """Rules of the model's experts, and that no layout is there twice."""
+        space = self.space
+        widths = [each.d_in for each in space.architecture.operators() if each.expert]
+        legal = [not any(width % each.tp for width in widths) for each in space.tp]
+        divides = self._column([float(each) for each in legal], TENSOR) > 0
+        divided = self._column([float(each.divided) for each in space.experts], EXPERT) > 0
+        inside = self._column([float(each.inside) for each in space.sharding], SHARDING) > 0
+        replicas = layout.data * layout.context
+        once = (~divided | (layout.tensor > 1)) & (
+            ~inside | (replicas > domain_size(space.accelerator))
+        )
+        domain = float("inf") if space.across else domain_size(space.accelerator)
+        return {
+            "tp stays inside a scale-up domain": layout.tensor <= domain,
+            "etp divides an expert's width": ~divided | divides,
+            "no degree is above a million": (layout.data <= LARGEST_DEGREE)
+            & (layout.micro_batches <= LARGEST_DEGREE),
+            "each layout once": once & ((layout.zero < 3) | (replicas > 1)),
+        }

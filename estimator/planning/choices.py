@@ -1,0 +1,264 @@
+"""Every layout of a cluster: the choices that each are legal by themselves.
+
+A grid has a dimension for each choice: pipeline (stages, chunks, schedule), tensor (ranks, and
+whether sequence parallel), context, expert (ranks, and whether tensor parallel ranks divide
+experts), sharding (ZeRO stage, and whether inside a domain), micro-batch, recomputation. Data
+parallelism is what is left of the accelerators.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from computebill.architectures import Architecture
+from computebill.base.errors import RequestError
+from computebill.base.specfile import validate
+from computebill.hardware.accelerators import Accelerator, domain_size
+from computebill.training.layout import SCHEDULES, Layout, check_layout
+from computebill.training.software import LACKS, Software
+
+LONGEST_PIPELINE = 128
+MOST_EXPERT_RANKS = 512
+MOST_TENSOR_RANKS = 64
+"""That are tried where they may span domains."""
+
+SHORTEST_PART = 1024
+"""Tokens of a sequence that a context parallel rank has at least."""
+
+MICRO_BATCHES = (1, 2, 4, 8, 16)
+
+
+class Pipe(NamedTuple):
+    """A pipeline: stages, chunks of a stage, schedule."""
+
+    pp: int
+    vpp: int
+    schedule: str
+
+
+class Ranks(NamedTuple):
+    """Tensor parallel ranks, and whether they divide norms and residuals along the sequence."""
+
+    tp: int
+    sequence: bool
+
+
+class Experts(NamedTuple):
+    """Expert parallel ranks, and whether tensor parallel ranks divide each expert."""
+
+    ep: int
+    divided: bool
+
+
+class Sharding(NamedTuple):
+    """A ZeRO stage, and whether it shards inside a domain only."""
+
+    zero: int
+    inside: bool
+
+
+@dataclass(frozen=True)
+class Space:
+    """Choices that each are legal by themselves.
+
+    Attributes:
+        architecture: the model.
+        accelerator: the part.
+        precision: of products.
+        sequence: tokens of a sequence.
+        software: generation of the software.
+        base: what no choice decides.
+        pipes: choices of the pipeline.
+        tp: choices of tensor parallelism.
+        cp: context parallel ranks.
+        experts: choices for experts.
+        sharding: choices of ZeRO.
+        micro: sequences of a micro-batch.
+        recompute: what is computed again.
+        across: whether tensor parallel ranks may span scale-up domains.
+    """
+
+    architecture: Architecture
+    accelerator: Accelerator
+    precision: str
+    sequence: int
+    software: Software
+    base: Layout
+    pipes: tuple[Pipe, ...]
+    tp: tuple[Ranks, ...]
+    cp: tuple[int, ...]
+    experts: tuple[Experts, ...]
+    sharding: tuple[Sharding, ...]
+    micro: tuple[int, ...]
+    recompute: tuple[str, ...]
+    across: bool = False
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """How many choices each dimension has."""
+        parts: tuple[tuple[Any, ...], ...] = (
+            self.pipes,
+            self.tp,
+            self.cp,
+            self.experts,
+            self.sharding,
+            self.micro,
+            self.recompute,
+        )
+        return tuple(len(part) for part in parts)
+
+    def layout(self, place: int, count: int, batch: int) -> Layout:
+        """Return the layout at a place of the flattened grid."""
+        places = []
+        for length in reversed(self.shape):
+            place, here = divmod(place, length)
+            places.append(here)
+        recompute, micro, sharding, experts, cp, tp, pipe = places
+        chosen, tensor = self.pipes[pipe], self.tp[tp]
+        dp = count // (tensor.tp * self.cp[cp] * chosen.pp)
+        zero = self.sharding[sharding]
+        within = min(domain_size(self.accelerator), dp * self.cp[cp])
+        given = {name: getattr(self.base, name) for name in self.base.model_fields_set}
+        return Layout(
+            **given
+            | {
+                "pp": chosen.pp,
+                "vpp": chosen.vpp,
+                "schedule": chosen.schedule,
+                "tp": tensor.tp,
+                "sequence_parallel": tensor.sequence,
+                "cp": self.cp[cp],
+                "dp": dp,
+                "ep": self.experts[experts].ep,
+                "etp": tensor.tp if self.experts[experts].divided else 1,
+                "zero": zero.zero,
+                "shards": within if zero.inside else None,
+                "micro_batch": self.micro[micro],
+                "micro_batches": batch // (dp * self.micro[micro]),
+                "recompute": self.recompute[recompute],
+            }
+        )
+
+
+def make_space(
+    architecture: Architecture,
+    accelerator: Accelerator,
+    precision: str,
+    sequence: int,
+    software: Software,
+    base: Layout,
+    given: Mapping[str, Sequence[Any]],
+    across: bool = False,
+) -> Space:
+    """Return all choices that the software has and that are legal alone, or those that were given.
+
+    Args:
+        architecture: the model.
+        accelerator: the part.
+        precision: of products.
+        sequence: tokens of a sequence.
+        software: generation of the software.
+        base: what no choice decides.
+        given: choices by the layout's fields (tp, sequence_parallel, pp, vpp, schedule, cp, ep,
+            etp, zero, micro_batch, recompute) that are not free.
+        across: whether tensor parallel ranks may span scale-up domains; a rule masks them if not.
+
+    Raises:
+        RequestError: where a choice that was given is not legal.
+    """
+    usual: Mapping[str, Sequence[Any]] = LACKS.get(software, {})
+    given = {**usual, **given}
+
+    def problem(**fields: Any) -> RequestError | None:
+        described = {name: getattr(base, name) for name in base.model_fields_set} | fields
+        try:
+            check_layout(architecture, validate(Layout, described, "layout"), sequence)
+        except RequestError as error:
+            return error
+        return None
+
+    def legal(name: str, usual: Sequence[int], also: str = "") -> list[int]:
+        """Degrees that are legal alone; ``also`` has as many ranks. What was given has to be."""
+        found = []
+        for degree in given.get(name, usual):
+            error = problem(**{name: degree} | ({also: degree} if also else {}))
+            if error is not None and name in given:
+                raise error
+            if error is None:
+                found.append(degree)
+        return found
+
+    routed = [each for each in architecture.operators() if each.expert]
+    longest = max(1, sequence // SHORTEST_PART)
+    domain = domain_size(accelerator)
+    widest = max(MOST_TENSOR_RANKS, domain) if across else domain
+    most = min(MOST_EXPERT_RANKS, int(routed[0].copies)) if routed else 1
+    divided = [each == "tp" for each in given.get("etp", ("1", "tp"))] if routed else [False]
+    return Space(
+        architecture=architecture,
+        accelerator=accelerator,
+        precision=precision,
+        sequence=sequence,
+        software=software,
+        base=base,
+        pipes=tuple(
+            sorted(
+                _pipes(int(architecture.layer_count), given, problem),
+                key=lambda pipe: SCHEDULES[pipe.schedule],
+            )
+        ),
+        tp=tuple(_ranks(legal("tp", _powers(widest)), given.get("sequence_parallel", (True,)))),
+        cp=tuple(legal("cp", _powers(min(64, longest)))),
+        experts=tuple(
+            Experts(n, each) for n in legal("ep", _powers(most), "dp") for each in divided
+        ),
+        sharding=tuple(_shardings(given.get("zero", (1, 3)))),
+        micro=tuple(given.get("micro_batch", MICRO_BATCHES)),
+        recompute=tuple(given.get("recompute", ("none", "full"))),
+        across=across,
+    )
+
+
+def _pipes(
+    layers: int,
+    given: Mapping[str, Sequence[Any]],
+    problem: Callable[..., RequestError | None],
+) -> Iterator[Pipe]:
+    """Pipelines that divide the layers; of stages that were given, at least one has to."""
+    everything, first = 0, None
+    for pp in given.get("pp", range(1, min(layers, LONGEST_PIPELINE) + 1)):
+        found, errors = 0, []
+        chunks = given.get("vpp", range(1, max(1, layers // pp) + 1))
+        for schedule, vpp in itertools.product(given.get("schedule", ("1f1b",)), chunks):
+            error = problem(pp=pp, vpp=vpp, schedule=schedule)
+            if error is not None:
+                errors.append(error)
+            else:
+                found += 1
+                yield Pipe(pp, vpp, schedule)
+        if "pp" in given and not found and errors:
+            raise errors[0]
+        everything += found
+        first = first or (errors[-1] if errors else None)
+    if not everything and first is not None:
+        raise first
+
+
+def _powers(most: int) -> tuple[int, ...]:
+    return tuple(2**n for n in range(most.bit_length()) if 2**n <= most)
+
+
+def _ranks(degrees: Sequence[int], sequence: Sequence[bool]) -> Iterator[Ranks]:
+    """Each number of ranks as it may be; one rank has nothing to divide."""
+    for tp in degrees:
+        yield from (Ranks(tp, each) for each in ((False,) if tp == 1 else sequence))
+
+
+def _shardings(stages: Sequence[int]) -> Iterator[Sharding]:
+    for zero in stages:
+        yield Sharding(zero, inside=False)
+        if zero == 3:
+            yield Sharding(zero, inside=True)

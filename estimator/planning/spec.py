@@ -1,0 +1,303 @@
+"""What a plan is asked for: model, tokens, accelerators, limits, and choices that are not free."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, model_validator
+
+from computebill.base.amounts import Tokens, check_batch, whole_sequences
+from computebill.base.quantity import (
+    KEYS,
+    NotNegative,
+    Number,
+    Positive,
+    Quantity,
+    Share,
+    parse_number,
+    parse_quantity,
+)
+from computebill.base.specfile import Name, Spec, validate
+from computebill.costs.prices import Commitment
+from computebill.runs.spec import LOST, REPLACES, Day, check_lost_time, fields_of_file
+from computebill.training.layout import Degree, Layout, Recompute, Schedule
+
+CHOICES = (
+    "tp", "sequence_parallel", "pp", "vpp", "schedule", "cp", "ep", "etp", "zero", "micro_batch",
+    "recompute",
+)  # fmt: skip
+"""Fields of a layout that are searched, or given."""
+
+PRICING = ("price", "provider", "commitment", "date")
+
+FEWEST = 8
+"""Accelerators that a search up to a limit begins at."""
+
+
+LARGEST = 10**9
+"""Of accelerators, of sequences a step."""
+
+
+def _split(value: object) -> object:
+    """Read ``1,2,4`` as three."""
+    if isinstance(value, str):
+        if not value.strip():
+            raise ValueError("got nothing; allowed: one or more, with commas between")
+        return tuple(part.strip() for part in value.split(","))
+    return value if isinstance(value, list | tuple) else (value,)
+
+
+def _texts(value: object) -> object:
+    parts = _split(value)
+    return tuple(str(part) for part in parts) if isinstance(parts, list | tuple) else parts
+
+
+def _split_counts(value: object) -> object:
+    """Read ``64..512`` as the powers of two between, ``64,96`` as two."""
+    parts = _split(value)
+    if not isinstance(parts, list | tuple):
+        return parts
+    found: list[Any] = []
+    for part in parts:
+        low, dots, high = str(part).partition("..")
+        if not dots:
+            found.append(_whole(part))
+            continue
+        first, last = _whole(low), _whole(high)
+        if first > last:
+            raise ValueError(f"got {part}; allowed: from the fewer to the more, 64..512")
+        found += [first * 2**n for n in range(64) if first * 2**n <= last]
+    return tuple(found)
+
+
+def _whole(value: object) -> int:
+    number = parse_number(value)
+    if number % 1 or not 1 <= number <= LARGEST:
+        raise ValueError(f"got {number:g}; allowed: a whole number, 1 or more, to {LARGEST:,}")
+    return int(number)
+
+
+def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(names))
+
+
+def _prices(value: object) -> Quantity | dict[str, Quantity]:
+    """Read a price, or one of each accelerator: a table, or ``h100=2.1,b200=3..5``."""
+    if isinstance(value, str) and "=" in value:
+        parts = [part.partition("=") for part in value.split(",")]
+        value = {name.strip(): price.strip() for name, _, price in parts}
+    if not isinstance(value, Mapping) or KEYS.issuperset(value):
+        return parse_quantity(value)
+    found = {}
+    for name, price in value.items():
+        try:
+            found[str(name)] = parse_quantity(price)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
+    return found
+
+
+Prices = Annotated[Quantity | dict[str, Quantity], PlainValidator(_prices)]
+Whole = Annotated[int, BeforeValidator(_whole)]
+Degrees = Annotated[tuple[Degree, ...], BeforeValidator(_split), Field(min_length=1)]
+Switches = Annotated[tuple[bool, ...], BeforeValidator(_split), Field(min_length=1)]
+Stages = Annotated[
+    tuple[Annotated[int, Field(ge=0, le=3)], ...], BeforeValidator(_split), Field(min_length=1)
+]
+Names = Annotated[
+    tuple[Annotated[str, Field(min_length=1)], ...],
+    BeforeValidator(_split),
+    Field(min_length=1),
+    AfterValidator(_each_once),
+]
+
+
+class PlanSpec(Spec):
+    """A search as its user describes it.
+
+    Attributes:
+        name: for people.
+        model: a config.json, or its directory.
+        tokens: trained on.
+        accelerator: names, or profiles' files: each is tried.
+        count: accelerators: each number is tried.
+        max_gpus: in its place, powers of two from 8 up to this, and this.
+        global_batch: sequences a step.
+        global_batch_tokens: tokens a step in its place, rounded down to whole sequences.
+        sequence_length: tokens a sequence.
+        precision: of products: each is tried; the accelerator's own if not given.
+        software: generation of the training software.
+        efficiency: a file of fitted efficiencies in place of the shipped ones.
+        objective: what is to be least: time, cost or energy.
+        max_days: of the run, at the median.
+        max_cost: USD of renting, at the median.
+        memory_margin: share of the memory that is to stay free.
+        top: layouts that are shown, the best included.
+        layout: what no choice decides.
+        tp: choices that are tried, in place of all, as of all that follow.
+        across_domains: whether tensor parallel ranks may span scale-up domains.
+        sequence_parallel: on and off; on if not given.
+        pp: pipeline stages.
+        vpp: chunks of a stage.
+        schedule: 1f1b if not given.
+        cp: context parallel ranks.
+        ep: expert parallel ranks.
+        etp: 1 (experts are whole) and tp (divided as all else) if not given.
+        zero: 1 and 3 if not given, 3 also inside a domain.
+        micro_batch: 1, 2, 4, 8 and 16 if not given.
+        recompute: none and full if not given.
+        price: USD per accelerator-hour, of all or by accelerator; or take it from a provider's
+            list.
+        provider: whose list price.
+        commitment: on-demand, 1y, 3y or spot.
+        date: of the prices.
+        failures_per_gpu_day: unexpected interruptions; Llama 3's if not given, 0: none.
+        checkpoint_seconds: training stands still for each.
+        restart_seconds: from a failure until training goes on.
+        goodput: share of the time that trains, in place of those three.
+    """
+
+    name: Name = "plan"
+    model: str
+    tokens: Tokens
+    accelerator: Names
+    count: (
+        Annotated[tuple[int, ...], BeforeValidator(_split_counts), Field(min_length=1)] | None
+    ) = None
+    max_gpus: Whole | None = None
+    global_batch: Whole | None = None
+    global_batch_tokens: Whole | None = None
+    sequence_length: Whole | None = None
+    precision: Names | None = None
+    software: str = "modern"
+    efficiency: str | None = None
+    objective: Literal["time", "cost", "energy"] = "time"
+    max_days: Number | None = None
+    max_cost: Number | None = None
+    memory_margin: Annotated[Number, Field(ge=0, lt=1)] = 0.05
+    top: Annotated[Whole, Field(le=64)] = 6
+    layout: Layout | None = None
+    tp: Degrees | None = None
+    across_domains: bool = False
+    sequence_parallel: Switches | None = None
+    pp: Degrees | None = None
+    vpp: Degrees | None = None
+    schedule: (
+        Annotated[tuple[Schedule, ...], BeforeValidator(_split), Field(min_length=1)] | None
+    ) = None
+    cp: Degrees | None = None
+    ep: Degrees | None = None
+    etp: (
+        Annotated[tuple[Literal["1", "tp"], ...], BeforeValidator(_texts), Field(min_length=1)]
+        | None
+    ) = None
+    zero: Stages | None = None
+    micro_batch: Degrees | None = None
+    recompute: (
+        Annotated[tuple[Recompute, ...], BeforeValidator(_split), Field(min_length=1)] | None
+    ) = None
+    price: Prices | None = None
+    provider: str | None = None
+    commitment: Commitment = "on-demand"
+    date: Day | None = None
+    failures_per_gpu_day: NotNegative | None = None
+    checkpoint_seconds: Positive | None = None
+    restart_seconds: Positive | None = None
+    goodput: Share | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> PlanSpec:
+        if self.model == "-":
+            raise ValueError("model: got -; allowed: a file, as it is read more than once")
+        for name in (*CHOICES, "dp", "shards", "micro_batches"):
+            if self.layout is not None and name in self.layout.model_fields_set:
+                raise ValueError(f"layout.{name}: is searched; give {name} outside of layout")
+        if (self.count is None) == (self.max_gpus is None):
+            raise ValueError("give count or max_gpus")
+        if (self.global_batch is None) == (self.global_batch_tokens is None):
+            raise ValueError("give global_batch or global_batch_tokens")
+        check_lost_time(self)
+        if self.price is not None and (self.provider or self.commitment != "on-demand"):
+            raise ValueError("give price, or provider and commitment, not both")
+        if isinstance(self.price, dict):
+            for name in self.price:
+                if name not in self.accelerator:
+                    allowed = ", ".join(self.accelerator)
+                    raise ValueError(f"price.{name}: no such accelerator is asked for; {allowed}")
+        for key in ("max_days", "max_cost"):
+            limit = getattr(self, key)
+            if limit is not None and limit <= 0:
+                raise ValueError(f"{key}: got {limit:g}; allowed: above 0")
+        return self
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Numbers of accelerators to try, each once."""
+        if self.count is not None:
+            return tuple(dict.fromkeys(self.count))
+        most = self.max_gpus or 1
+        powers = (FEWEST * 2**n for n in range(64) if FEWEST * 2**n <= most)
+        return tuple(dict.fromkeys((*powers, most)))
+
+    def sequences(self, length: int) -> int:
+        """Return the sequences of a step, of so many tokens each.
+
+        Raises:
+            RequestError: where no step has so many tokens.
+        """
+        if self.global_batch is None:
+            return whole_sequences(float(self.global_batch_tokens or 0), length)
+        check_batch(self.global_batch, length)
+        return self.global_batch
+
+    @property
+    def choices(self) -> dict[str, tuple[Any, ...]]:
+        """Choices that were given, by the layout's fields."""
+        given = {name: getattr(self, name) for name in CHOICES}
+        return {
+            name: tuple(dict.fromkeys(each)) for name, each in given.items() if each is not None
+        }
+
+    def pricing(self, accelerator: str) -> dict[str, Any]:
+        """Return what a run's price hangs on, as a run's fields.
+
+        Args:
+            accelerator: as the plan spells it.
+        """
+        found = {
+            name: value for name in (*PRICING, *LOST) if (value := getattr(self, name)) is not None
+        }
+        if isinstance(self.price, dict):
+            found["price"] = self.price.get(accelerator)
+        return found
+
+
+def read_plan(spec: PlanSpec | str | Path | Mapping[str, Any]) -> PlanSpec:
+    """Return what a plan is asked for.
+
+    Raises:
+        RequestError: naming the field, or the file and its field.
+    """
+    if isinstance(spec, PlanSpec):
+        return spec
+    if isinstance(spec, str | Path):
+        return plan_spec(Path(spec), {})
+    return validate(PlanSpec, spec, "plan")
+
+
+def plan_spec(path: Path | None, flags: Mapping[str, Any]) -> PlanSpec:
+    """Return the plan that a file describes, flags going before it.
+
+    Raises:
+        RequestError: naming the flag, or the file and its field.
+    """
+    data = {} if path is None else fields_of_file(path)
+    replaced: dict[str, tuple[str, ...]] = {"count": ("max_gpus",), "max_gpus": ("count",)}
+    replaced |= {name: REPLACES[name] for name in (*LOST, "global_batch", "global_batch_tokens")}
+    for flag in flags:
+        for key in replaced.get(flag.replace("-", "_"), ()):
+            data.pop(key, None)
+    named = frozenset(flags) if path is not None else frozenset(PlanSpec.model_fields)
+    return validate(PlanSpec, {**data, **flags}, "plan" if path is None else str(path), named)

@@ -1,1 +1,0 @@
-"""Published research programmes as sweep files; data only."""

@@ -1,0 +1,153 @@
+"""Stated sets of experiments beside a programme: how much of its exploration would they explain?
+
+A scenario is never a fact: what an organisation tried is not published.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from computebill.base.errors import RequestError
+from computebill.base.specfile import validate
+from computebill.sweep import SweepSpec
+from computebill.sweep.draws import FIGURES
+from computebill.sweep.estimate import count_experiments, lay_out
+from computebill.sweep.spec import shipped_sweeps, sweep_data
+from computebill.uncertainty.distribution import Collector, Distribution
+from computebill.uncertainty.draws import Settings
+
+from .bill import ProgrammeBill
+from .spec import Scenario
+
+MOST_SAMPLES = 2**15
+"""Draws of a scenario; its assumptions are rougher than these."""
+
+
+@dataclass(frozen=True)
+class ScenarioBill:
+    """A scenario, priced as the programme's runs are.
+
+    Attributes:
+        scenario: as described.
+        groups: names of its groups with their shares of its hours.
+        experiments: how many.
+        gpu_hours: of all.
+        cost_usd: at the programme's price.
+        explained: share of the programme's exploration.
+        spec: its experiments, as they were priced.
+    """
+
+    scenario: Scenario
+    groups: Mapping[str, float]
+    experiments: int
+    gpu_hours: Distribution
+    cost_usd: Distribution
+    explained: Distribution
+    spec: SweepSpec
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {
+            "name": self.scenario.name,
+            "description": self.scenario.description,
+            "is_a_scenario": True,
+            "source": self.scenario.source,
+            "experiments": self.experiments,
+            "gpu_hours": self.gpu_hours.to_dict(),
+            "cost_usd": self.cost_usd.to_dict(),
+            "share_of_exploration": self.explained.to_dict(),
+            "groups": [{"name": name, "share": share} for name, share in self.groups.items()],
+        }
+
+
+def price_scenarios(
+    bill: ProgrammeBill, folder: Path | None, chosen: Settings, profiles: Sequence[Path]
+) -> tuple[ScenarioBill, ...]:
+    """Price a programme's scenarios.
+
+    Args:
+        bill: the programme.
+        folder: that its file is in.
+        chosen: draws, seed, device.
+        profiles: folders of accelerator profiles of one's own.
+
+    Raises:
+        RequestError: naming the scenario and its field.
+    """
+    fewer = chosen._replace(samples=min(chosen.samples, MOST_SAMPLES))
+    found = []
+    for i, scenario in enumerate(bill.programme.scenarios):
+        try:
+            spec = _sweep(bill, scenario, folder)
+            found.append(_priced(bill, scenario, spec, fewer, profiles))
+        except RequestError as error:
+            raise error.within(f"scenarios[{i}].sweep") from None
+    return tuple(found)
+
+
+def _sweep(bill: ProgrammeBill, scenario: Scenario, folder: Path | None) -> SweepSpec:
+    """The scenario's sweep, on the programme's accelerator where it gives none of its own."""
+    given = scenario.sweep
+    if isinstance(given, str):
+        is_shipped = given in shipped_sweeps()
+        given = sweep_data(given if is_shipped or folder is None else folder / given)
+    assumptions = bill.programme.assumptions
+    if assumptions.price is None:
+        raise RequestError("price", "the programme has no price that its runs share")
+    usual = {"accelerator": assumptions.accelerator} if assumptions.accelerator else {}
+    defaults = {**usual, **given.get("defaults", {})}
+    return validate(SweepSpec, {**given, "defaults": defaults}, scenario.name)
+
+
+def _priced(
+    bill: ProgrammeBill,
+    scenario: Scenario,
+    spec: SweepSpec,
+    chosen: Settings,
+    profiles: Sequence[Path],
+) -> ScenarioBill:
+    draws = lay_out(spec, chosen, profiles)
+    place = 1 + FIGURES.index("gpu_hours")
+    by_group = torch.cat([drawn.groups[place] for drawn in draws.chunks(chosen)], dim=1)
+    # The points of two sequences go together; in another order they do not.
+    generator = torch.Generator().manual_seed(chosen.seed)
+    order = torch.randperm(by_group.shape[1], generator=generator).to(by_group.device)
+    hours = by_group.sum(0)[order]
+    collector, start, kept = Collector(3, chosen), 0, 0
+    for replicate, points in bill.columns.chunks(chosen):
+        own = hours[start : start + points.shape[1]]
+        start += points.shape[1]
+        found = _rows(bill, own, points, replicate)
+        kept += found.shape[1]
+        collector.add(replicate, found)
+    if not kept:
+        raise RequestError(
+            "assumptions", "the final runs cost more than all R&D compute in every draw"
+        )
+    rows = collector.finish()
+    means = by_group.mean(1)
+    return ScenarioBill(
+        scenario=scenario,
+        groups={
+            group.name: float(mean / means.sum())
+            for group, mean in zip(spec.groups, means, strict=True)
+        },
+        experiments=count_experiments(spec).experiments,
+        gpu_hours=rows[0],
+        cost_usd=rows[1],
+        explained=rows[2],
+        spec=spec,
+    )
+
+
+def _rows(bill: ProgrammeBill, hours: Tensor, points: Tensor, replicate: int) -> Tensor:
+    """Hours, dollars and the share of what is left of R&D compute; draws without any left out."""
+    exploration = bill.evaluate(points, replicate).exploration_usd
+    usd = hours * bill.shared_price(points, replicate)
+    return torch.stack([hours, usd, usd / exploration])[:, exploration > 0]

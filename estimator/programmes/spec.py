@@ -1,0 +1,479 @@
+"""Programme files: an organisation's reported spend, its final runs, and what was assumed.
+
+The schema below is the whole format; ``programmes/*.toml`` are worked examples of it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from computebill.base.amounts import Parameters, Tokens
+from computebill.base.errors import RequestError, shown
+from computebill.base.quantity import NotNegative, Number, Positive, Share, parse_number
+from computebill.base.specfile import (
+    Name,
+    SourceNote,
+    Spec,
+    as_data,
+    is_file_name,
+    parse_toml,
+    read_text,
+    table_rows,
+    validate,
+)
+
+from .periods import Months, check_sum, parse_period, parse_window
+from .variants import apply_change
+
+SHIPPED = resources.files(__package__)
+BASE_VARIANT = "as-published"
+MOST_RUNS = 1000
+"""Runs of a programme: all of their draws are held at once, 10 MB a run."""
+
+SIZE_KEYS = (
+    "flop",
+    "params_active",
+    "params",
+    "tokens",
+    "count",
+    "days",
+    "accelerator_hours",
+    "cost_usd",
+    "base",
+    "fraction",
+    "regression",
+)
+"""Every key that can say how large a run is."""
+
+SIZE_FORMS: tuple[frozenset[str], ...] = (
+    frozenset({"flop"}),
+    frozenset({"params", "tokens"}),
+    frozenset({"params_active", "tokens"}),
+    frozenset({"params", "params_active", "tokens"}),
+    frozenset({"count", "days"}),
+    frozenset({"accelerator_hours"}),
+    frozenset({"cost_usd"}),
+    frozenset({"base", "fraction"}),
+    frozenset({"regression"}),
+)
+SIZE_TEXT = (
+    "flop; params or params_active with tokens; count with days; accelerator_hours; cost_usd; "
+    "base with fraction; or regression"
+)
+
+
+def _check_period(value: object) -> object:
+    parse_period(value)
+    return value
+
+
+Period = Annotated[str | int, BeforeValidator(_check_period)]
+RegressionDraw = Literal["uniform", "line", "predictive"]
+
+
+class Window(Spec):
+    """A range of months, first and last included."""
+
+    first: Period
+    last: Period
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Window:
+        parse_window(self.first, self.last)
+        return self
+
+    @property
+    def months(self) -> Months:
+        """The months themselves."""
+        return parse_window(self.first, self.last)
+
+
+class Currency(Spec):
+    """An exchange rate."""
+
+    per_usd: Number
+    source: str
+
+    @field_validator("per_usd")
+    @classmethod
+    def _positive(cls, value: float) -> float:
+        if value <= 0:
+            raise ValueError(f"got {value:g}; allowed: above 0")
+        return value
+
+
+class Term(Spec):
+    """One reported period of an item, added or subtracted."""
+
+    period: Period
+    amount: NotNegative
+    sign: Literal[1, -1] = 1
+
+
+class ReportedItem(Spec):
+    """A line of a company's accounts, put together from the periods it was reported for."""
+
+    item: Name
+    counts_as: Annotated[str, Field(pattern="^[a-z][a-z_]*$", max_length=40)]
+    currency: str = "USD"
+    estimated: bool = False
+    source: str
+    note: str | None = None
+    periods: Annotated[tuple[Term, ...], Field(min_length=1)]
+
+
+class Assumed(Spec):
+    """A number that all runs share, drawn once."""
+
+    value: Positive
+    source: str
+    note: str | None = None
+
+
+class AssumedShare(Assumed):
+    """A share that all runs share."""
+
+    value: Share
+
+
+class Assumptions(Spec):
+    """What holds for every run that does not say otherwise.
+
+    With ``within_spend`` the draws in which the final runs cost more than all R&D compute are
+    left out: the assumptions cannot all hold there.
+    """
+
+    accelerator: str | None = None
+    precision: str | None = None
+    peak_flop_per_s: Positive | None = None
+    mfu: AssumedShare | None = None
+    price: Assumed | None = None
+    regression_draw: RegressionDraw = "predictive"
+    within_spend: bool = False
+
+
+class Regression(Spec):
+    """A model whose FLOP is read off a line through published models."""
+
+    on: Name
+    params: Positive
+    size: Positive
+
+    @model_validator(mode="after")
+    def _draws_its_own(self) -> Regression:
+        for key in ("params", "size"):
+            if getattr(self, key).shared is not None:
+                raise ValueError(f"{key}.shared: a regression is drawn by itself; allowed: none")
+        return self
+
+
+class Run(Spec):
+    """One training run; exactly one way of saying how large it was.
+
+    Prices are USD per accelerator-hour.
+    """
+
+    name: Name
+    released: str
+    counted: bool = True
+    flop: Positive | None = None
+    params: Parameters | None = None
+    params_active: Parameters | None = None
+    tokens: Tokens | None = None
+    count: Positive | None = None
+    days: Positive | None = None
+    accelerator_hours: Positive | None = None
+    cost_usd: Positive | None = None
+    base: str | None = None
+    fraction: Positive | None = None
+    regression: Regression | None = None
+    multiplier: Positive | None = None
+    mfu: Share | None = None
+    price: Positive | None = None
+    accelerator: str | None = None
+    precision: str | None = None
+    peak_flop_per_s: Positive | None = None
+    source: str
+    note: str | None = None
+
+    @field_validator("released")
+    @classmethod
+    def _readable(cls, value: str) -> str:
+        parse_period(value)
+        return value
+
+    @model_validator(mode="after")
+    def _one_size(self) -> Run:
+        given = frozenset(key for key in SIZE_KEYS if getattr(self, key) is not None)
+        if given not in SIZE_FORMS:
+            named = ", ".join(sorted(given)) or "nothing"
+            raise ValueError(f"the run's size: got {named}; allowed: {SIZE_TEXT}")
+        return self
+
+
+class Change(Spec):
+    """One difference of a variant from what stands before it."""
+
+    name: Name
+    why: str
+    source: str
+    regression_draw: RegressionDraw | None = None
+    within_spend: bool | None = None
+    assumptions: dict[str, Any] = Field(default_factory=dict)
+    reported: tuple[dict[str, Any], ...] = ()
+    runs: tuple[dict[str, Any], ...] = ()
+
+
+class Variant(Spec):
+    """The programme under other assumptions: changes, applied in their order."""
+
+    name: Name
+    description: str
+    changes: Annotated[tuple[Change, ...], Field(min_length=1)]
+
+
+class Scenario(Spec):
+    """A stated set of experiments, to tell how much of the exploration it would explain.
+
+    Attributes:
+        name: of the scenario.
+        description: that it is one, and what it stands for.
+        source: of what it is modelled on.
+        sweep: a sweep's fields, a preset's name, or a file beside the programme's.
+    """
+
+    name: Name
+    description: str
+    source: str
+    sweep: str | dict[str, Any]
+
+
+class Programme(Spec):
+    """A whole programme file."""
+
+    organisation: Name
+    title: Name
+    description: str = ""
+    base_name: Name = BASE_VARIANT
+    window: Window
+    releases: Window | None = None
+    sources: dict[str, SourceNote]
+    currencies: dict[str, Currency] = Field(default_factory=dict)
+    regression_models: str | None = None
+    assumptions: Assumptions = Assumptions()
+    reported: Annotated[tuple[ReportedItem, ...], Field(min_length=1)]
+    runs: Annotated[tuple[Run, ...], Field(min_length=1, max_length=MOST_RUNS)]
+    variants: tuple[Variant, ...] = ()
+    scenarios: tuple[Scenario, ...] = ()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Programme:
+        self._check_names()
+        self._check_reported()
+        self._check_bases()
+        self._check_sources()
+        return self
+
+    def _check_names(self) -> None:
+        bases = {BASE_VARIANT, self.base_name}
+        for kind, names in (
+            ("runs", [run.name for run in self.runs]),
+            ("reported", [item.item for item in self.reported]),
+            ("variants", [*bases, *(variant.name for variant in self.variants)]),
+            ("scenarios", [scenario.name for scenario in self.scenarios]),
+        ):
+            for name, times in Counter(names).items():
+                if times > 1:
+                    raise ValueError(f"{kind}: the name {shown(name)} is given twice")
+
+    def _check_reported(self) -> None:
+        if not any(item.counts_as == "rnd_compute" for item in self.reported):
+            raise ValueError("reported: no item with counts_as = 'rnd_compute', the share's base")
+        for i, item in enumerate(self.reported):
+            if item.currency != "USD" and item.currency not in self.currencies:
+                raise ValueError(
+                    f"reported[{i}].currency: got {shown(item.currency)}; allowed: USD or one "
+                    f"with an exchange rate in [currencies] "
+                    f"({', '.join(self.currencies) or 'none given'})"
+                )
+            terms = [(term.sign, parse_period(term.period)) for term in item.periods]
+            try:
+                check_sum(terms, self.window.months)
+            except ValueError as error:
+                raise ValueError(f"reported[{i}].periods: {error}") from None
+
+    def _check_bases(self) -> None:
+        base_of = {run.name: run.base for run in self.runs}
+        ends: set[str] = set()
+        for i, run in enumerate(self.runs):
+            if run.base is not None and run.base not in base_of:
+                raise ValueError(
+                    f"runs[{i}].base: got {shown(run.base)}; allowed: the name of another run"
+                )
+            seen: dict[str, None] = {}
+            name: str | None = run.name
+            while name in base_of and name not in ends:
+                if name in seen:
+                    chain = " → ".join([*seen, name])
+                    raise ValueError(f"runs[{i}].base: the references run in a circle: {chain}")
+                seen[name] = None
+                name = base_of[name]
+            ends.update(seen)
+        if not any(self.counts(run) for run in self.runs):
+            raise ValueError("runs: none is counted; allowed: at least one released in the window")
+
+    def _check_sources(self) -> None:
+        cited: list[tuple[str, str]] = [
+            *((f"reported[{i}]", item.source) for i, item in enumerate(self.reported)),
+            *((f"runs[{i}]", run.source) for i, run in enumerate(self.runs)),
+            *((f"currencies.{key}", rate.source) for key, rate in self.currencies.items()),
+            *((f"scenarios[{i}]", scenario.source) for i, scenario in enumerate(self.scenarios)),
+        ]
+        for key in ("mfu", "price"):
+            assumed = getattr(self.assumptions, key)
+            if assumed is not None:
+                cited.append((f"assumptions.{key}", assumed.source))
+        for i, variant in enumerate(self.variants):
+            for j, change in enumerate(variant.changes):
+                cited.append((f"variants[{i}].changes[{j}]", change.source))
+        for place, key in cited:
+            if key not in self.sources:
+                raise ValueError(
+                    f"{place}.source: got {shown(key)}; allowed: a key of [sources] "
+                    f"({', '.join(self.sources)})"
+                )
+
+    @property
+    def released_in(self) -> Months:
+        """The months whose releases count."""
+        return (self.releases or self.window).months
+
+    def counts(self, run: Run) -> bool:
+        """Whether a run belongs to the final runs: released in the window, and not excluded."""
+        released = parse_period(run.released)
+        return run.counted and self.released_in.holds(released)
+
+
+class RegressionModel(NamedTuple):
+    """One published model of a regression."""
+
+    params: float
+    size: float
+    flop: float
+
+
+class LoadedProgramme(NamedTuple):
+    """A programme file as read: its validated form, its variants, and where it came from."""
+
+    name: str
+    data: dict[str, Any]
+    folder: Path | None
+    programme: Programme
+
+    def stages(self, variant: str) -> list[tuple[Change | None, Programme]]:
+        """Return the programme as published and after each change of ``variant``.
+
+        Raises:
+            RequestError: where there is no such variant, or a change does not fit.
+        """
+        stages: list[tuple[Change | None, Programme]] = [(None, self.programme)]
+        if variant in (BASE_VARIANT, self.programme.base_name):
+            return stages
+        names = [known.name for known in self.programme.variants]
+        if variant not in names:
+            allowed = ", ".join([self.programme.base_name, *names])
+            raise RequestError("variant", f"got {shown(variant)}; allowed: {allowed}")
+        place = names.index(variant)
+        data = self.data
+        for i, change in enumerate(self.programme.variants[place].changes):
+            field = f"{self.name}: variants[{place}].changes[{i}]"
+            data = apply_change(data, change.model_dump(), SIZE_KEYS, field)
+            stages.append((change, validate(Programme, data, field)))
+        return stages
+
+    def regression_models(self) -> dict[str, list[RegressionModel]]:
+        """Read the published models that the programme's regressions go through."""
+        name = self.programme.regression_models
+        if name is None:
+            text = SHIPPED.joinpath("regression_models.csv").read_text(encoding="utf-8")
+            return parse_regression_models(text, "regression_models.csv")
+        path = (self.folder or Path()) / name
+        return parse_regression_models(read_text(path), str(path))
+
+
+def shipped_programmes() -> list[str]:
+    """Return the names of the programmes that ship, in the order they are told about."""
+    found = {Path(str(file)).stem for file in SHIPPED.iterdir() if str(file).endswith(".toml")}
+    order = ["openai-2024", "minimax-2025", "zai-2025"]
+    return sorted(found, key=lambda name: (order.index(name) if name in order else 99, name))
+
+
+def load_programme(
+    source: str | Path | Mapping[str, Any] | Programme | LoadedProgramme,
+) -> LoadedProgramme:
+    """Load a programme, its variants checked.
+
+    Args:
+        source: a shipped name, a TOML file, the data of one, or a Programme.
+
+    Raises:
+        RequestError: naming the file and the field.
+    """
+    if isinstance(source, LoadedProgramme):
+        return source
+    if isinstance(source, str | Path):
+        name, text, folder = _read(source)
+        shown_as, data = str(source), parse_toml(text, str(source))
+    else:
+        name, shown_as, folder = "programme", "programme", None
+        data = as_data(source)
+    loaded = LoadedProgramme(name, data, folder, validate(Programme, data, shown_as))
+    for variant in loaded.programme.variants:
+        loaded.stages(variant.name)
+    return loaded
+
+
+def _read(name: str | Path) -> tuple[str, str, Path | None]:
+    """Return a programme's name, text and folder; a shipped one has no folder."""
+    text_name = str(name)
+    path = Path(name)
+    if not isinstance(name, Path) and text_name in shipped_programmes():
+        text = SHIPPED.joinpath(f"{text_name}.toml").read_text(encoding="utf-8")
+        folder = None
+    elif is_file_name(name):
+        text, folder = read_text(path), path.parent
+        text_name = path.stem.encode(errors="replace").decode()
+    else:
+        known = ", ".join(shipped_programmes())
+        raise RequestError("programme", f"got {shown(text_name)}; allowed: {known}, or a TOML file")
+    return text_name, text, folder
+
+
+def parse_regression_models(text: str, name: str) -> dict[str, list[RegressionModel]]:
+    """Read a table of published models: regression, parameters, size, training_flop.
+
+    Raises:
+        RequestError: naming the row and the column.
+    """
+    needed = ("regression", "parameters", "size", "training_flop")
+    models: dict[str, list[RegressionModel]] = {}
+    for number, row in enumerate(table_rows(text, name, needed), start=1):
+        values = [_positive(row, key, f"{name}: row {number}") for key in needed[1:]]
+        models.setdefault(row["regression"], []).append(RegressionModel(*values))
+    return models
+
+
+def _positive(row: Mapping[str, str | None], key: str, place: str) -> float:
+    try:
+        number = parse_number(row[key])
+    except ValueError as error:
+        raise RequestError(f"{place}: {key}", str(error)) from None
+    if number <= 0:
+        raise RequestError(f"{place}: {key}", f"got {number:g}; allowed: above 0")
+    return number

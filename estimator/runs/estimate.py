@@ -1,0 +1,313 @@
+"""A hypothetical run, priced from its totals: FLOP, days, GPU-hours, dollars, energy, carbon."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from computebill.base.assumptions import Assumption
+from computebill.base.notebook import Shown
+from computebill.hardware.accelerators import Accelerator, find_accelerator
+from computebill.kernels import cost, goodput, quantiles
+from computebill.kernels.flop import training_flop
+from computebill.training.memory import PARTS
+from computebill.uncertainty.distribution import Collector, Distribution
+from computebill.uncertainty.draws import Columns, Method, Settings, settings
+from computebill.uncertainty.sensitivity import Swing, swings
+
+from .inputs import gather_inputs
+from .model import RunModel, count_run_model
+from .notes import run_notes
+from .spec import RunSpec, read_run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COST_WAYS = ("cloud", "amortised", "upfront")
+DENSITY_BINS = 40
+MANY_DRAWS = 10_000
+
+
+@dataclass(frozen=True)
+class Density:
+    """How probable each cost is: bins of equal width in the logarithm."""
+
+    edges: list[float]
+    probability: list[float]
+
+
+@dataclass(frozen=True, repr=False)
+class RunEstimate(Shown):
+    """What ``estimate_run`` finds; figures that need what was not given are not known.
+
+    Attributes:
+        spec: the run as described.
+        accelerator: the part it runs on.
+        rows: distributions by name: flop, mfu, days, gpu_hours, cloud, amortised, upfront, …
+        assumptions: every number that went in, with its source.
+        densities: the costs' distributions, for charts.
+        settings: draws, seed, device.
+        model: the model counted from its config.json, where one was given.
+        swings_of: what of it is shown in ``swings``: cloud, amortised or gpu_hours.
+        swings: that figure with one input at an end of its interval, the others at their medians.
+    """
+
+    spec: RunSpec
+    accelerator: Accelerator
+    rows: Mapping[str, Distribution]
+    assumptions: tuple[Assumption, ...]
+    densities: Mapping[str, Density]
+    settings: Settings
+    model: RunModel | None = None
+    swings_of: str | None = None
+    swings: tuple[Swing, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know before the figures, in sentences."""
+        return tuple(run_notes(self))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form; its keys are a contract. What is not known is null."""
+        figure = {name: row.to_dict() for name, row in self.rows.items()}
+        return {
+            "name": self.spec.name,
+            "accelerator": self.accelerator.name,
+            "accelerator_title": self.accelerator.title,
+            "accelerator_memory_gb": self.accelerator.memory_gb.value,
+            "count": None if self.spec.count is None else self.spec.count.median,
+            "date": None if self.spec.date is None else str(self.spec.date),
+            "model": {"params": figure["params"], "params_active": figure["params_active"]},
+            "tokens": figure["tokens"],
+            "flop": {"model": figure["flop"], "hardware": figure["flop_hardware"]},
+            "convention": self.spec.convention,
+            "mfu": figure["mfu"],
+            "goodput": figure["goodput"],
+            "step_seconds": figure["step_seconds"],
+            "tokens_per_second_per_gpu": figure["tokens_per_second_per_gpu"],
+            "days": figure["days"],
+            "gpu_hours": figure["gpu_hours"],
+            "cost_usd": figure["cloud"],
+            "cost_ways_usd": {way: figure[way] for way in COST_WAYS},
+            "programme_usd": figure["programme"],
+            "exploration_usd": figure["exploration"],
+            "amortised_parts_usd": {
+                part: figure[part] for part in ("chip", "other_server", "interconnect", "energy")
+            },
+            "energy_mwh": figure["energy_mwh"],
+            "carbon_t": figure["carbon_t"],
+            "memory_gb": self._memory(),
+            "layout": self.model.layout.to_dict() if self.model and self.model.layout else None,
+            "breakdown_seconds": self._breakdown(),
+            "scaling": [] if self.model is None else self.model.scaling(self.rows["mfu"].p50),
+            "notes": list(self.notes),
+            "swings_of": self.swings_of,
+            "swings": [swing.to_dict() for swing in self.swings],
+            "assumptions": [assumption.to_dict() for assumption in self.assumptions],
+            "samples": self.settings.samples,
+            "seed": self.settings.seed,
+            "device": self.settings.device,
+            "method": self.settings.method,
+        }
+
+    def _breakdown(self) -> dict[str, float] | None:
+        if self.model is None or self.model.step is None:
+            return None
+        return dict(self.model.step.breakdown)
+
+    def _memory(self) -> dict[str, float] | None:
+        if self.model is None or self.model.memory is None:
+            return None
+        return {part: getattr(self.model.memory, part) for part in PARTS}
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row a figure: p5, p50, p95, mean."""
+        import pandas as pd
+
+        keys = ("p5", "p50", "p95", "mean")
+        rows = [
+            {"quantity": name, **{key: getattr(row, key) for key in keys}}
+            for name, row in self.rows.items()
+            if row.is_known
+        ]
+        return pd.DataFrame(rows, columns=["quantity", *keys])
+
+
+def estimate_run(
+    spec: RunSpec | str | Path | Mapping[str, Any],
+    *,
+    samples: int | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    method: Method = "sobol",
+    profiles: Sequence[Path] = (),
+) -> RunEstimate:
+    """Price a run from its totals, or from its model.
+
+    Args:
+        spec: a RunSpec, a mapping of its fields, or a TOML file.
+        samples: Monte Carlo draws.
+        seed: same seed, same draws.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``.
+        method: ``sobol`` (scrambled) or ``random``.
+        profiles: folders of accelerator profiles of one's own.
+
+    Raises:
+        RequestError: naming the field that is wrong.
+    """
+    chosen = settings(samples, seed, device, method)
+    run = read_run(spec)
+    accelerator = find_accelerator(run.accelerator, profiles)
+    model = count_run_model(run, accelerator)
+    inputs = gather_inputs(run, accelerator, model)
+    columns = Columns(list(inputs.quantities.values()), list(inputs.quantities), chosen.device)
+    order = {name: i for i, name in enumerate(inputs.quantities)}
+
+    def priced(points: Tensor) -> dict[str, Tensor]:
+        values = columns.draw(points)
+        return evaluate({name: values[i] for name, i in order.items()})
+
+    collector = Collector(len(ROWS), chosen)
+    for replicate, points in columns.chunks(chosen):
+        found = priced(points)
+        collector.add(replicate, torch.stack([found[name] for name in ROWS]))
+    rows = dict(zip(ROWS, collector.finish(), strict=True))
+    main = next((name for name in MAIN_FIGURES if rows[name].is_known), None)
+    moved = swings(columns, lambda points: priced(points)[main]) if main else []
+    return RunEstimate(
+        spec=run,
+        accelerator=accelerator,
+        rows=rows,
+        assumptions=inputs.assumptions,
+        densities=_densities(collector, rows) if collector.kept else {},
+        settings=chosen,
+        model=model,
+        swings_of=main,
+        swings=tuple(
+            replace(each, assumption=inputs.labels.get(each.assumption, each.assumption))
+            for each in moved
+        ),
+    )
+
+
+MAIN_FIGURES = ("cloud", "amortised", "gpu_hours")
+"""What a run is asked for: the first that is known."""
+
+ROWS = (
+    "params",
+    "params_active",
+    "tokens",
+    "flop",
+    "flop_hardware",
+    "mfu",
+    "goodput",
+    "gpu_hours",
+    "days",
+    "tokens_per_second_per_gpu",
+    "step_seconds",
+    "cloud",
+    "amortised",
+    "upfront",
+    "programme",
+    "exploration",
+    "chip",
+    "other_server",
+    "interconnect",
+    "energy",
+    "energy_mwh",
+    "carbon_t",
+)
+"""What is reported of a run, in the unit of its key; costs in USD."""
+
+
+def evaluate(given: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Price a run in every draw; what is not known is NaN, and stays it.
+
+    Args:
+        given: ``(draws,)`` by the names of ``run_inputs.INPUTS``, SI units and USD.
+
+    Returns:
+        ``(draws,)`` by the names of ``ROWS``.
+    """
+    params, tokens = given["params_active"], given["tokens"]
+    counted = given["flop_per_token"] * tokens
+    derived = torch.where(counted.isnan(), training_flop(params, tokens), counted)
+    flop = torch.where(given["flop"].isnan(), derived, given["flop"])
+    training = cost.accelerator_seconds(flop, given["peak_flop_per_s"], given["mfu"])
+    share = _training_share(given)
+    seconds = training / share
+    wall = seconds / given["count"]
+    parts = cost.amortised_hardware(
+        cost.depreciated_value(given["chip_usd"], given["years_owned"], given["orders_per_year"]),
+        seconds,
+        given["server_overhead"],
+        given["orders_per_year"],
+        given["interconnect_share"],
+    )
+    joules = cost.energy_joules(
+        seconds, given["chip_watt"], given["chip_to_server"], given["power_fraction"], given["pue"]
+    )
+    energy = cost.energy_usd(joules, given["usd_per_joule"])
+    rented = cost.cloud(seconds, given["usd_per_second"])
+    programme = rented / given["final_share"]
+    return {
+        "params": given["params"],
+        "params_active": params,
+        "tokens": tokens,
+        "flop": flop,
+        "flop_hardware": given["hardware_flop_per_token"] * tokens,
+        "mfu": given["mfu"],
+        "goodput": share,
+        "gpu_hours": seconds / cost.SECONDS_PER_HOUR,
+        "days": wall / cost.SECONDS_PER_DAY,
+        "tokens_per_second_per_gpu": tokens / training,
+        "step_seconds": training / given["count"] * given["tokens_per_step"] / tokens,
+        "cloud": rented,
+        "amortised": parts.total + energy,
+        "upfront": cost.upfront(given["count"], given["chip_usd"], given["interconnect_share"]),
+        "programme": programme,
+        "exploration": programme - rented,
+        "chip": parts.chip,
+        "other_server": parts.other_server,
+        "interconnect": parts.interconnect,
+        "energy": energy,
+        "energy_mwh": joules / cost.JOULES_PER_MWH,
+        "carbon_t": cost.carbon_kg(joules, given["kg_per_joule"]) / 1e3,
+    }
+
+
+def _training_share(given: Mapping[str, Tensor]) -> Tensor:
+    """Share of the time that trains; all of it where nobody says what fails."""
+    between = 1.0 / (given["failures_per_second"] * given["count"])
+    interval = goodput.best_interval(between, given["checkpoint_seconds"])
+    share = goodput.training_share(
+        between, given["checkpoint_seconds"], given["restart_seconds"], interval
+    )
+    share = torch.where(share.isnan(), 1.0, share)
+    stated = given.get("goodput")
+    return share if stated is None else torch.where(stated.isnan(), share, stated)
+
+
+def _densities(collector: Collector, rows: Mapping[str, Distribution]) -> dict[str, Density]:
+    draws = collector.draws()
+    found = {}
+    for way in COST_WAYS:
+        values = draws[ROWS.index(way)]
+        if not rows[way].is_known:
+            continue
+        logs = values.log10()
+        # The last thousandth on each side would stretch the axis; of few draws all are shown.
+        ends = torch.tensor([0.001, 0.999] if len(logs) >= MANY_DRAWS else [0.0, 1.0])
+        low, high = quantiles.sorted_quantiles(logs, ends).tolist()
+        if high - low < 1e-9:
+            found[way] = Density([rows[way].p50, rows[way].p50], [1.0])
+            continue
+        edges = torch.linspace(low, high, DENSITY_BINS + 1, dtype=torch.float64)
+        counts = torch.histogram(logs, edges).hist
+        found[way] = Density((10**edges).tolist(), (counts / len(values)).tolist())
+    return found

@@ -1,0 +1,143 @@
+"""What a run's ``config.json`` and layout add to its totals: exact counts, FLOP, memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from computebill.architectures import read_architecture
+from computebill.base.errors import RequestError, shown
+from computebill.base.quantity import Quantity
+from computebill.base.specfile import validate
+from computebill.models.card import MemoryUse, ModelCard, describe_model
+from computebill.training.cases import Case
+from computebill.training.layout import Layout, default_sequence
+from computebill.training.software import read_software
+from computebill.training.step_time import StepEstimate, estimate_step, scaling
+
+if TYPE_CHECKING:
+    from computebill.hardware.accelerators import Accelerator
+
+    from .spec import RunSpec
+
+
+@dataclass(frozen=True)
+class RunModel:
+    """A run's model, counted.
+
+    Attributes:
+        card: of the model, at the run's sequence length.
+        layout: as given, its data parallel degree completed from the accelerators' number.
+        memory: of the fullest pipeline stage; None without a layout.
+        step: its time as predicted; None without a layout and the accelerators' number.
+    """
+
+    card: ModelCard
+    layout: Layout | None
+    memory: MemoryUse | None
+    step: StepEstimate | None
+
+    def utilisation(self, convention: str, peak_flop_per_s: float) -> Quantity | None:
+        """Model FLOP utilisation as predicted; None without a step's time."""
+        if self.step is None:
+            return None
+        layout = self.step.case.layout
+        batches = layout.micro_batch * (layout.micro_batches or 1) * layout.dp
+        tokens = batches * self.card.sequence * self.card.architecture.stacks
+        return self.step.utilisation(self.flop_per_token(convention) * tokens, peak_flop_per_s)
+
+    def scaling(self, mfu: float) -> list[dict[str, float]]:
+        """Return utilisation on more and on fewer accelerators, the global batch the same.
+
+        Args:
+            mfu: on the run's own number, at the median.
+
+        Returns:
+            gpus, p5, p50 and p95; empty without a step's time.
+        """
+        if self.step is None:
+            return []
+        now, step = self.step.case.layout.accelerators * self.step.seconds, self.step
+        found = []
+        for gpus, seconds in scaling(step):
+            middle = mfu * now / (gpus * seconds)
+            ends = {"p5": middle / step.high, "p50": middle, "p95": min(1.0, middle / step.low)}
+            found.append({"gpus": gpus, **ends})
+        return found
+
+    def flop_per_token(self, convention: str) -> float:
+        """Model FLOP per token of a training step."""
+        return float(self.card.flop.conventions[convention])
+
+
+def count_run_model(run: RunSpec, accelerator: Accelerator) -> RunModel | None:
+    """Count a run's model; None where the run gives only totals.
+
+    Raises:
+        RequestError: naming the field of the configuration or of the layout.
+    """
+    if run.model is None:
+        return None
+    architecture = read_architecture(run.model)
+    sequence = run.sequence_length or default_sequence(architecture)
+    batch = run.sequences(sequence * architecture.stacks)
+    layout = run.layout and _completed(run, run.layout, batch)
+    card = describe_model(
+        architecture,
+        sequence_length=run.sequence_length,
+        layout=layout,
+        accelerator=accelerator,
+    )
+    fullest = max(card.memory, key=lambda use: use.total) if card.layout else None
+    step = None
+    if layout is not None and run.count is not None:
+        step = estimate_step(
+            Case(
+                architecture=card.architecture,
+                layout=_with_batches(layout),
+                accelerator=accelerator,
+                precision=run.precision or accelerator.default_precision,
+                sequence=card.sequence,
+                software=read_software(run.software),
+            ),
+            None if run.efficiency is None else Path(run.efficiency),
+        )
+    return RunModel(card, layout, fullest, step)
+
+
+def _with_batches(layout: Layout) -> Layout:
+    """Fill the pipeline where nobody says how many micro-batches a step has."""
+    return layout.model_copy(update={"micro_batches": layout.filled_batches})
+
+
+def _completed(run: RunSpec, layout: Layout, batch: float | None) -> Layout:
+    """Give the layout the run's accelerators and its global batch."""
+    update: dict[str, int] = {}
+    if run.count is not None:
+        if not run.count.is_constant:
+            raise RequestError("count", f"got {run.count.text}; allowed with a layout: one number")
+        count, replica = int(run.count.value), layout.tp * layout.pp * layout.cp
+        if "dp" not in layout.model_fields_set:
+            if count % replica:
+                raise RequestError(
+                    "count", f"got {count}; allowed: a multiple of tp x pp x cp, {replica}"
+                )
+            update["dp"] = count // replica
+        elif layout.accelerators != count:
+            raise RequestError(
+                "count", f"got {count}; allowed: tp x pp x cp x dp, {layout.accelerators}"
+            )
+    dp = update.get("dp", layout.dp)
+    if batch is not None and layout.micro_batches is None:
+        micro, rest = divmod(batch, layout.micro_batch * dp)
+        if rest:
+            raise RequestError(
+                "global_batch",
+                f"got {shown(batch)}; allowed: a multiple of micro-batch x dp, "
+                f"{layout.micro_batch * dp}",
+            )
+        update["micro_batches"] = int(micro)
+    # Made anew, so that what hangs on several degrees is checked with all of them.
+    given = {name: getattr(layout, name) for name in layout.model_fields_set}
+    return validate(Layout, {**given, **update}, "layout")

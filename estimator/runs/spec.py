@@ -1,0 +1,246 @@
+"""A run as its user describes it, in a file, in flags, or in a mapping."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, model_validator
+
+from computebill.base.amounts import Parameters, Tokens, check_batch, whole_sequences
+from computebill.base.errors import shown
+from computebill.base.quantity import AtLeastOne, NotNegative, Number, Positive, Share
+from computebill.base.specfile import Name, Spec, read_toml, validate
+from computebill.costs.prices import Commitment
+from computebill.training.layout import Layout
+
+LOST = ("goodput", "failures_per_gpu_day", "checkpoint_seconds", "restart_seconds")
+"""Fields that say what interrupts training: the share that trains, or what takes the rest."""
+
+REPLACES = {
+    "flop": ("tokens", "model", "layout"),
+    "params": ("flop", "model", "layout"),
+    "params_active": ("flop", "model", "layout"),
+    "model": ("flop", "params", "params_active"),
+    "tokens": ("flop",),
+    "price": ("provider", "commitment"),
+    "provider": ("price",),
+    "commitment": ("price",),
+    "global_batch": ("global_batch_tokens",),
+    "global_batch_tokens": ("global_batch",),
+    "goodput": LOST[1:],
+    **dict.fromkeys(LOST[1:], ("goodput",)),
+}
+"""What a file said of the same thing in another way, and a flag puts aside."""
+
+
+def _check_day(value: object) -> object:
+    if isinstance(value, dt.date):
+        return value
+    try:
+        return dt.datetime.strptime(str(value), "%Y-%m-%d").date()
+    except ValueError:
+        raise ValueError(f"got {shown(value)}; allowed: a day, 2025-06-30") from None
+
+
+Day = Annotated[dt.date, BeforeValidator(_check_day)]
+
+
+def lost_time(spec: Spec) -> tuple[str, ...]:
+    """Return the fields that say what interrupts training, of those that were given."""
+    return tuple(name for name in LOST if getattr(spec, name) is not None)
+
+
+def check_lost_time(spec: Spec) -> None:
+    """Refuse a share of the time that trains beside what takes the rest.
+
+    Raises:
+        ValueError: naming both.
+    """
+    given = lost_time(spec)
+    if given[:1] == ("goodput",) and len(given) > 1:
+        raise ValueError(f"give goodput or {given[1]}, not both")
+
+
+class RunSpec(Spec):
+    """A run as its user describes it; every number may be a distribution.
+
+    Attributes:
+        model: a config.json, or its directory, in place of parameters.
+        layout: how the model is laid out, for its memory and recomputed FLOP.
+        convention: how model FLOP are counted: 6nd; of a config.json also palm, megatron, causal.
+        failures_per_gpu_day: unexpected interruptions; without it, where the step's time is
+            predicted, Llama 3's; 0: none.
+        checkpoint_seconds: training stands still for each.
+        restart_seconds: from a failure until training goes on.
+        goodput: share of the time that trains, in place of those three; none of the four is
+            applied to the utilisation of other runs, which holds their lost time.
+        software: generation of the training software, for the step's time.
+        efficiency: a file of fitted efficiencies in place of the shipped ones.
+        params: parameters of the model.
+        params_active: parameters that one token meets, where fewer than all.
+        tokens: tokens trained on.
+        flop: training FLOP, in place of parameters and tokens.
+        accelerator: any name in use, or a profile's file.
+        count: accelerators; without it there are no days and no up-front cost.
+        precision: of the peak that utilisation is a share of.
+        mfu: model FLOP utilisation; without it, what runs were seen to reach.
+        price: USD per accelerator-hour; or take it from a provider's list.
+        final_share: share of its programme's R&D compute that the run is; the rest explores.
+        provider: whose list price.
+        commitment: on-demand, 1y, 3y or spot.
+        date: of the prices, and of the run's start.
+        operator: who runs the data centre, for its power usage effectiveness.
+        pue: power usage effectiveness.
+        usd_per_kwh: price of electricity.
+        carbon_g_per_kwh: grams of CO2 equivalent.
+        global_batch: sequences a step.
+        global_batch_tokens: tokens a step in its place, rounded down to whole sequences.
+        sequence_length: tokens a sequence.
+    """
+
+    name: Name = "run"
+    model: str | None = None
+    layout: Layout | None = None
+    convention: Literal["6nd", "palm", "megatron", "causal"] = "6nd"
+    failures_per_gpu_day: NotNegative | None = None
+    checkpoint_seconds: Positive | None = None
+    restart_seconds: Positive | None = None
+    goodput: Share | None = None
+    software: str = "modern"
+    efficiency: str | None = None
+    params: Parameters | None = None
+    params_active: Parameters | None = None
+    tokens: Tokens | None = None
+    flop: Positive | None = None
+    accelerator: str
+    count: Positive | None = None
+    precision: str | None = None
+    mfu: Share | None = None
+    price: Positive | None = None
+    final_share: Share | None = None
+    provider: str | None = None
+    commitment: Commitment = "on-demand"
+    date: Day | None = None
+    operator: str | None = None
+    pue: AtLeastOne | None = None
+    usd_per_kwh: Positive | None = None
+    carbon_g_per_kwh: Positive | None = None
+    global_batch: Number | None = None
+    global_batch_tokens: Number | None = None
+    sequence_length: Number | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> RunSpec:
+        has_params = self.params is not None or self.params_active is not None
+        self._check_model(has_params=has_params)
+        has_params = has_params or self.model is not None
+        if self.flop is None and not (has_params and self.tokens is not None):
+            raise ValueError("give params (or params_active, or model) and tokens, or flop")
+        if self.flop is not None and has_params and self.tokens is not None:
+            raise ValueError("give flop, or params and tokens, not both")
+        if self.price is not None and self.provider is not None:
+            raise ValueError("give price or provider, not both")
+        if self.price is not None and self.commitment != "on-demand":
+            raise ValueError("give price or commitment, not both")
+        total, active = self.params, self.params_active
+        if (
+            total is not None
+            and active is not None
+            and total.is_constant
+            and active.is_constant
+            and active.value > total.value
+        ):
+            raise ValueError(f"params_active: got {active.text}; allowed: up to {total.text}")
+        if self.count is not None and self.count.is_constant and self.count.value % 1:
+            raise ValueError(f"count: got {self.count.value:g}; allowed: a whole number")
+        check_lost_time(self)
+        self._check_batch()
+        return self
+
+    def _check_batch(self) -> None:
+        if self.global_batch is not None and self.global_batch_tokens is not None:
+            raise ValueError("give global_batch or global_batch_tokens, not both")
+        if self.global_batch_tokens is not None:
+            if self.sequence_length is None:
+                raise ValueError("give global_batch_tokens and sequence_length together")
+            return
+        # A model's sequence length is of use by itself.
+        if self.sequence_length is None and self.global_batch is not None and self.model is None:
+            raise ValueError("give global_batch and sequence_length together")
+        if self.global_batch is None and self.sequence_length is not None and self.model is None:
+            raise ValueError("give global_batch and sequence_length together")
+        for key in ("global_batch", "sequence_length"):
+            value = getattr(self, key)
+            if value is not None and value < 1:
+                raise ValueError(f"{key}: got {value:g}; allowed: 1 or more")
+
+    def sequences(self, tokens: float) -> float | None:
+        """Return the sequences of a step, of so many tokens each; None where none are given.
+
+        Raises:
+            RequestError: where no step has so many tokens.
+        """
+        if self.global_batch_tokens is not None:
+            return float(whole_sequences(self.global_batch_tokens, tokens))
+        if self.global_batch is not None:
+            check_batch(self.global_batch, tokens)
+        return self.global_batch
+
+    def _check_model(self, *, has_params: bool) -> None:
+        if self.model is not None and (has_params or self.flop is not None):
+            raise ValueError("give model, or params, or flop, not two of them")
+        if self.model is None and self.layout is not None:
+            raise ValueError("layout: needs model, a config.json")
+        if self.model is None and self.convention != "6nd":
+            raise ValueError(f"convention: got {self.convention!r}; allowed without model: 6nd")
+
+
+def run_spec(
+    path: str | Path | None, flags: Mapping[str, str], layout: Mapping[str, Any] | None = None
+) -> RunSpec:
+    """Return the run that a file describes, flags going before it.
+
+    Args:
+        path: a TOML file; its model is looked for beside it.
+        flags: fields of the run.
+        layout: fields of its layout.
+
+    Raises:
+        RequestError: naming the flag, or the file and its field.
+    """
+    data = {} if path is None else fields_of_file(Path(path))
+    for flag in flags:
+        for key in REPLACES.get(flag, ()):
+            data.pop(key, None)
+    named = frozenset(flags) if path is not None else frozenset(RunSpec.model_fields)
+    if layout:
+        own = data.get("layout")
+        data["layout"] = {**(own if isinstance(own, dict) else {}), **layout}
+        if "lora_targets" in layout:
+            data["layout"]["lora_targets"] = str(layout["lora_targets"]).split(",")
+    return validate(RunSpec, {**data, **flags}, "run" if path is None else str(path), named)
+
+
+def fields_of_file(path: Path) -> dict[str, Any]:
+    """Read a spec; the files it names are looked for beside it."""
+    data = read_toml(path)
+    for key in ("model", "efficiency"):
+        if isinstance(data.get(key), str):
+            data[key] = str(path.parent / data[key])
+    return data
+
+
+def read_run(spec: RunSpec | str | Path | Mapping[str, Any]) -> RunSpec:
+    """Return a run as described.
+
+    Raises:
+        RequestError: naming the field, or the file and its field.
+    """
+    if isinstance(spec, RunSpec):
+        return spec
+    if isinstance(spec, str | Path):
+        return validate(RunSpec, fields_of_file(Path(spec)), str(spec))
+    return validate(RunSpec, spec, "run")

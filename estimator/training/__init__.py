@@ -1,0 +1,1 @@
+"""A training step: layout, software, efficiencies, time and memory."""

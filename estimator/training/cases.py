@@ -1,0 +1,201 @@
+"""Cases whose step is timed: a model, a layout, an accelerator, and the software."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from computebill.architectures import Architecture
+from computebill.architectures.columns import Columns, columns, stacked
+from computebill.hardware.accelerators import (
+    LINK_BYTES_PER_S,
+    Accelerator,
+    domain_size,
+    peak_flop_per_s,
+)
+from computebill.hardware.generations import hardware_generation, multiprocessors, reach
+from computebill.kernels.collectives import Links
+from computebill.kernels.memory import Layout as MemoryLayout
+from computebill.kernels.setting import Device, Work
+from computebill.kernels.step import StepTime, step_seconds
+
+from .efficiency import INDEX, Kind, kernel_efficiency
+from .layout import RECIPES, RECOMPUTE, Layout, layout_columns
+from .software import Software, number_format
+
+OPERAND_BYTES = {"32": 4.0, "16": 2.0, "nvfp4": 0.5}
+STATE_BYTES = 26.0
+"""Read and written of a parameter's gradient, master copy and moments."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One training step to be timed.
+
+    Attributes:
+        architecture: the model.
+        layout: over accelerators; micro-batches of a step included.
+        accelerator: the part.
+        precision: of matrix products: bf16, fp8, mxfp8, nvfp4, …
+        sequence: tokens of a sequence.
+        software: generation of the software.
+        domain: accelerators that fast links connect, where other than the part's own.
+        bytes_per_s: of memory, where other than the part's own.
+        power: share of the part's rated power that it may take.
+    """
+
+    architecture: Architecture
+    layout: Layout
+    accelerator: Accelerator
+    precision: str
+    sequence: int
+    software: Software
+    domain: int | None = None
+    bytes_per_s: float | None = None
+    power: float = 1.0
+
+    @property
+    def kind(self) -> Kind:
+        """What decides the case's efficiencies."""
+        return Kind(
+            hardware=hardware_generation(self.accelerator),
+            number=number_format(self.precision),
+            software=self.software,
+            is_ultra=(self.accelerator.known_as or self.accelerator.name)
+            in ("gb300-nvl72", "b300"),
+            is_sharded=self.layout.zero == 3,
+            is_fused=self.layout.attention == "flash",
+            overlaps_tensor=self.layout.tp_overlap,
+        )
+
+
+@dataclass(frozen=True)
+class CaseColumns:
+    """Cases as the step kernel takes them, but for efficiencies."""
+
+    batch: Columns
+    layouts: MemoryLayout
+    work: Work
+    device: Device
+    links: tuple[Tensor, Tensor, Tensor]
+    kinds: tuple[Kind, ...]
+
+
+def case_columns(cases: Sequence[Case]) -> CaseColumns:
+    """Return cases as columns, one a row."""
+    batches = [columns(case.architecture, case.layout.adapted) for case in cases]
+
+    def column(values: Sequence[float]) -> Tensor:
+        return torch.tensor(values, dtype=torch.float64)
+
+    gigabyte = 1e9
+    # Power grows with the cube of the clock.
+    speeds = [reach(case.accelerator) * case.power ** (1 / 3) for case in cases]
+    inside = [case.accelerator.links.inside for case in cases]
+    across = [case.accelerator.links.across.bandwidth_gb_s for case in cases]
+    return CaseColumns(
+        batch=stacked(batches),
+        layouts=layout_columns([case.layout for case in cases]),
+        work=Work(
+            sequence=column([float(case.sequence) for case in cases]),
+            recompute=column([RECOMPUTE[case.layout.recompute] for case in cases]),
+            fused=column([float(case.layout.kernels == "fused") for case in cases]),
+            trained=column([float(not case.layout.lora_rank) for case in cases]),
+            state_bytes=column([STATE_BYTES] * len(cases)),
+            gradient_bytes=column([_gradient_bytes(case) for case in cases]),
+            weight_bytes=column([_weight_bytes(case) for case in cases]),
+            hides_experts=column([float(case.layout.hides_experts) for case in cases]),
+            exchanges_heads=column(
+                [float(case.layout.cp_exchange == "all-to-all") for case in cases]
+            ),
+        ),
+        device=Device(
+            peak=column(
+                [
+                    peak_flop_per_s(case.accelerator, case.precision) * speed
+                    for case, speed in zip(cases, speeds, strict=True)
+                ]
+            ),
+            peak_16=column(
+                [
+                    peak_flop_per_s(case.accelerator, _wide(case.precision)) * speed
+                    for case, speed in zip(cases, speeds, strict=True)
+                ]
+            ),
+            bytes_per_s=column(
+                [
+                    case.bytes_per_s or case.accelerator.memory_bandwidth_gb_s.value * gigabyte
+                    for case in cases
+                ]
+            ),
+            units=column([multiprocessors(case.accelerator) for case in cases]),
+            element_bytes=column(
+                [OPERAND_BYTES.get(number_format(case.precision), 1.0) for case in cases]
+            ),
+        ),
+        links=(
+            column(
+                [
+                    each.bandwidth_gb_s.value * gigabyte
+                    if each.bandwidth_gb_s
+                    else LINK_BYTES_PER_S
+                    for each in inside
+                ]
+            ),
+            column([each.value * gigabyte if each else LINK_BYTES_PER_S for each in across]),
+            column([float(case.domain or domain_size(case.accelerator)) for case in cases]),
+        ),
+        kinds=tuple(case.kind for case in cases),
+    )
+
+
+def _gradient_bytes(case: Case) -> float:
+    """Of a gradient on its way: NVIDIA's recipes since 2023 reduce in 16 bits."""
+    if case.software in ("fused", "modern", "graphed"):
+        return 2.0
+    return min(RECIPES[case.layout.used_recipe].gradient, 4.0)
+
+
+def _weight_bytes(case: Case) -> float:
+    """Of a weight on its way: what products are computed with, where software gathers that."""
+    number = number_format(case.precision)
+    if number == "32":
+        return 4.0
+    low = number != "16"
+    return 1.0 if low and case.software in ("fused", "modern", "graphed") else 2.0
+
+
+def _wide(precision: str) -> str:
+    """Of attention and of the head: 16 bits, but 32 where all is in 32."""
+    return precision if number_format(precision) == "32" else "bf16"
+
+
+def case_links(cases: CaseColumns, values: Tensor) -> Links:
+    """Return what connects the accelerators of cases; latencies are efficiencies."""
+    latencies = (
+        values[INDEX[name]].expand(len(cases.kinds)) for name in ("latency", "latency_across")
+    )
+    return Links(*cases.links, *latencies)
+
+
+def step_times(cases: CaseColumns, values: Tensor) -> StepTime:
+    """Time every case; differentiable in the efficiencies.
+
+    Args:
+        cases: as columns.
+        values: efficiencies, in the order of their table.
+    """
+    return step_seconds(
+        cases.batch.operators,
+        cases.batch.groups,
+        cases.batch.hidden,
+        cases.batch.layers,
+        cases.layouts,
+        cases.work,
+        cases.device,
+        case_links(cases, values),
+        kernel_efficiency(values, cases.kinds),
+    )

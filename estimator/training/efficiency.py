@@ -1,0 +1,440 @@
+"""Efficiencies: few numbers, each with a physical meaning, that measurements correct.
+
+Each has a value that is sensible before anything was measured, and how far off that may be. Fitted
+values are data: they ship with their date and the rows they came from, and a profile fitted on
+one's own measurements takes their place.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import tomli_w
+import torch
+from torch import Tensor
+
+from computebill.base.assumptions import Assumption
+from computebill.base.errors import RequestError
+from computebill.base.specfile import parse_toml, read_text, validate
+from computebill.base.writing import replacing
+from computebill.hardware.fitted import Fitted
+from computebill.kernels.setting import Efficiency
+
+if TYPE_CHECKING:
+    from computebill.hardware.accelerators import Accelerator
+
+SHIPPED = "efficiency.toml"
+
+WHOLE = ("16", "32")
+"""Formats that need no casts and no scales."""
+
+FINE_SCALES = ("fp8-rowwise", "fp8-blockwise")
+"""8-bit formats with a scale for each row, or for each block of 128."""
+
+
+class Parameter(NamedTuple):
+    """An efficiency before anything was measured.
+
+    Attributes:
+        prior: its sensible value.
+        spread: of its logarithm, or of its logit where it is a share.
+        is_share: whether it lies between 0 and 1.
+    """
+
+    prior: float
+    spread: float
+    is_share: bool
+
+
+def _share(prior: float, spread: float = 0.5) -> Parameter:
+    return Parameter(prior, spread, True)
+
+
+def _factor(prior: float, spread: float = 0.4) -> Parameter:
+    return Parameter(prior, spread, False)
+
+
+PARAMETERS: dict[str, Parameter] = {
+    # Share of the datasheet's dense peak that large products of a training step reach.
+    "products.volta.16": _share(0.70),
+    "products.ampere.16": _share(0.78),
+    "products.ada.16": _share(0.70),
+    "products.ada.fp8": _share(0.60),
+    "products.hopper.16": _share(0.70),
+    "products.hopper.fp8": _share(0.60),
+    "products.blackwell.16": _share(0.65),
+    "products.blackwell.fp8": _share(0.55),
+    "products.blackwell.mxfp8": _share(0.55),
+    "products.blackwell.nvfp4": _share(0.42),
+    "products.cdna.16": _share(0.50),
+    "products.cdna.fp8": _share(0.50),
+    "products.tpu.16": _share(0.82),
+    "products.tpu.fp8": _share(0.60),
+    "products.tpu.int8": _share(0.60),
+    "products.other.16": _share(0.55),
+    "products.other.32": _share(0.55),
+    "products.other.fp8": _share(0.50),
+    # 8 bits with a scale for each row or block, over those with one for a tensor.
+    "fine_scales": _factor(0.8, 0.2),
+    # Blackwell Ultra over Blackwell, in low precision.
+    "ultra": _factor(1.2, 0.15),
+    # Inner size of a product at which half of that is reached.
+    "half_k.16": _factor(80.0, 0.6),
+    "half_k.8": _factor(300.0, 0.6),
+    "half_k.4": _factor(600.0, 0.6),
+    # What a wave costs that is not full, of a whole one.
+    "harshness": _share(0.4, 0.8),
+    # Grouped products of experts, of what a plain product reaches.
+    "grouped.16": _share(0.9),
+    "grouped.low": _share(0.85),
+    # The logits' product, always in 16 bits.
+    "head": _share(0.6, 0.6),
+    # Fused attention on long sequences, of the 16-bit peak, and where it reaches half of it.
+    "attention.volta": _share(0.35),
+    "attention.ampere": _share(0.55),
+    "attention.ada": _share(0.40),
+    "attention.hopper.early": _share(0.35),
+    "attention.hopper": _share(0.50),
+    "attention.hopper.modern": _share(0.50),
+    "attention.blackwell": _share(0.50),
+    "attention.cdna": _share(0.30),
+    "attention.tpu": _share(0.45),
+    "attention.other": _share(0.30),
+    "half_keys": _factor(500.0, 0.6),
+    # Time of attention's backward pass over that of the forward pass.
+    "attention_backward": _factor(2.7, 0.15),
+    # Times that stored scores are moved, where attention is not fused.
+    "score_passes": _factor(5.0, 0.5),
+    # Time of its products where a head's width is no multiple of 8.
+    "misaligned": _factor(6.0, 0.5),
+    # Element-wise bytes moved over bytes kept.
+    "traffic.early": _factor(3.0),
+    "traffic.megatron": _factor(2.0),
+    "traffic.eager": _factor(2.0),
+    "traffic.fused": _factor(1.2),
+    "traffic.modern": _factor(1.2),
+    "traffic.compiled": _factor(1.2),
+    "traffic.tpu": _factor(1.2),
+    "traffic.scripts": _factor(2.5),
+    # The same, of casts to 8 and 4 bits.
+    "casts": _factor(1.5, 0.5),
+    # Share of the memory's bandwidth, and of the links'.
+    "memory": _share(0.85),
+    "inside": _share(0.70),
+    "inside.volta": _share(0.60),
+    "across": _share(0.75),
+    # Share of tensor parallel communication hidden behind products.
+    "tensor_overlap.early": _share(0.05, 1.0),
+    "tensor_overlap.megatron": _share(0.10, 1.0),
+    "tensor_overlap.eager": _share(0.10, 1.0),
+    "tensor_overlap.fused": _share(0.50, 1.0),
+    "tensor_overlap.modern": _share(0.50, 1.0),
+    "tensor_overlap.compiled": _share(0.40, 1.0),
+    "tensor_overlap.tpu": _share(0.40, 1.0),
+    "tensor_overlap.scripts": _share(0.05, 1.0),
+    # Share of a step's computing that data parallel traffic hides behind.
+    "data_overlap.replicated": _share(0.50, 0.8),
+    "data_overlap.sharded": _share(0.80, 0.8),
+    # Share of that traffic which is never hidden.
+    "data_exposed.replicated": _share(0.10, 0.8),
+    "data_exposed.sharded": _share(0.10, 0.8),
+    # Mixtures of experts: busiest rank over mean, sorting, all-to-all.
+    "imbalance": _factor(1.15, 0.1),
+    "permutation": _factor(2.0, 0.5),
+    "permutation.graphed": _factor(1.0, 0.5),
+    "exchange": _factor(0.8, 0.5),
+    "exchange.across": _factor(1.0, 0.5),
+    # Share of a layer's computing that it hides behind, where another micro-batch is at hand.
+    "expert_overlap": _share(0.8),
+    # Seconds that launching a layer's kernels takes in a pass, and what an expert layer adds.
+    "floor.early": _factor(100e-6, 0.5),
+    "floor.megatron": _factor(100e-6, 0.5),
+    "floor.eager": _factor(100e-6, 0.5),
+    "floor.fused": _factor(65e-6, 0.5),
+    "floor.modern": _factor(65e-6, 0.5),
+    "floor.compiled": _factor(30e-6, 0.5),
+    "floor.scripts": _factor(1.2e-3, 0.5),
+    "floor.experts": _factor(300e-6, 0.5),
+    # The same of each expert's product.
+    "launch.expert": _factor(5e-6, 0.7),
+    "launch.expert.graphed": _factor(2e-6, 0.7),
+    # Seconds of a step besides, and bytes moved for each byte of optimizer states.
+    "step_floor": _factor(6e-3, 0.7),
+    "optimizer_traffic": _factor(1.3, 0.3),
+    # Seconds of a hop inside and between domains.
+    "latency": _factor(3e-6, 0.4),
+    "latency_across": _factor(10e-6, 0.5),
+    # Share of a step that each doubling of the accelerators adds: the slowest sets the pace.
+    "straggling": _share(0.006, 0.6),
+}
+"""Every efficiency, by its name."""
+
+NEAREST = 1e-6
+"""Of a share to 0 and to 1, where a time that is divided by it has no end."""
+
+SMALLEST_FACTOR, LARGEST_FACTOR = 1e-12, 1e6
+"""Of what is no share: seconds of a hop are the smallest, half_keys the largest."""
+
+NAMES = tuple(PARAMETERS)
+INDEX = {name: index for index, name in enumerate(NAMES)}
+
+
+def priors() -> Tensor:
+    """Return all efficiencies before anything was measured, free of bounds: logs and logits."""
+    return torch.tensor(
+        [
+            math.log(each.prior / (1 - each.prior)) if each.is_share else math.log(each.prior)
+            for each in PARAMETERS.values()
+        ],
+        dtype=torch.float64,
+    )
+
+
+def spreads() -> Tensor:
+    """Return how far off each may be, in the same numbers."""
+    return torch.tensor([each.spread for each in PARAMETERS.values()], dtype=torch.float64)
+
+
+def bounded(free: Tensor) -> Tensor:
+    """Return efficiencies from their logs and logits."""
+    is_share = torch.tensor([each.is_share for each in PARAMETERS.values()], device=free.device)
+    return torch.where(is_share, torch.sigmoid(free), torch.exp(free))
+
+
+def unbounded(values: Mapping[str, float]) -> Tensor:
+    """Return logs and logits of efficiencies; those not given are as before measuring."""
+    free = priors()
+    for name, value in values.items():
+        share = PARAMETERS[name].is_share
+        free[INDEX[name]] = math.log(value / (1 - value)) if share else math.log(value)
+    return free
+
+
+def bounds_of(name: str) -> tuple[float, float]:
+    """Return the least and the most that an efficiency may be."""
+    if PARAMETERS[name].is_share:
+        return NEAREST, 1 - NEAREST
+    return SMALLEST_FACTOR, LARGEST_FACTOR
+
+
+def read_profile(path: Path | None = None) -> Fitted:
+    """Return a fitted profile; the shipped one without a path.
+
+    Raises:
+        RequestError: naming the file and the field.
+    """
+    if path is None:
+        return _shipped()
+    return _checked(parse_toml(read_text(path), str(path)), str(path))
+
+
+@cache
+def _shipped() -> Fitted:
+    text = files(__package__).joinpath(SHIPPED).read_text(encoding="utf-8")
+    return _checked(parse_toml(text, SHIPPED), SHIPPED)
+
+
+def _checked(data: Mapping[str, object], name: str) -> Fitted:
+    return _bounds_checked(validate(Fitted, data, name), name)
+
+
+def _bounds_checked(fitted: Fitted, name: str) -> Fitted:
+    for key, value in fitted.values.items():
+        if key not in PARAMETERS:
+            raise RequestError(name, f"values.{key} is not a known efficiency")
+        low, high = bounds_of(key)
+        if not low <= value <= high:
+            bound = "above 0 and below 1" if PARAMETERS[key].is_share else "above 0"
+            bound += f", {low:g} to {'1 less as much' if high < 1 else f'{high:g}'}"
+            raise RequestError(name, f"values.{key}: got {value:g}; allowed: {bound}")
+    return fitted
+
+
+def efficiencies_of(accelerator: Accelerator, path: Path | None = None) -> Fitted:
+    """Return the efficiencies that an accelerator's steps have.
+
+    A file that was asked for goes first; then what the accelerator's own profile says, and the
+    shipped values where it says nothing. Intervals stay the shipped ones where it has none.
+
+    Raises:
+        RequestError: naming the file or the profile, and the field.
+    """
+    own = accelerator.efficiency
+    if path is not None or own is None:
+        return read_profile(path)
+    return _over_shipped(own, accelerator.name)
+
+
+def _over_shipped(own: Fitted, name: str) -> Fitted:
+    _bounds_checked(own, f"{name}: efficiency")
+    shipped = _shipped()
+    return own.model_copy(
+        update={
+            "intervals": {**shipped.intervals, **own.intervals},
+            "apart": own.apart if "apart" in own.model_fields_set else shipped.apart,
+            "values": {**shipped.values, **own.values},
+        }
+    )
+
+
+def write_profile(fitted: Fitted, path: Path) -> None:
+    """Write a profile under its final name in one step."""
+    head = "# Fitted by `computebill calibrate`; what each is: estimator/training/efficiency.py."
+    data = {
+        "fitted": fitted.fitted,
+        "rows": fitted.rows,
+        "sources": list(fitted.sources),
+        "note": fitted.note,
+        "apart": float(f"{fitted.apart:.4g}"),
+        "intervals": {
+            name: [float(f"{end:.4g}") for end in ends] for name, ends in fitted.intervals.items()
+        },
+        "values": {name: float(f"{value:.6g}") for name, value in fitted.values.items()},
+    }
+    with replacing(path) as temporary:
+        temporary.write_text(f"{head}\n{tomli_w.dumps(data)}", encoding="utf-8")
+
+
+class Kind(NamedTuple):
+    """What decides which efficiencies a case has.
+
+    Attributes:
+        hardware: generation of the accelerator.
+        number: class of the products' precision.
+        software: generation of the software.
+        is_ultra: whether it is Blackwell Ultra.
+        is_sharded: whether weights are fully sharded.
+        is_fused: whether attention is one kernel.
+        overlaps_tensor: whether tensor parallel communication hides behind products; None: as
+            the software does.
+    """
+
+    hardware: str
+    number: str
+    software: str
+    is_ultra: bool
+    is_sharded: bool
+    is_fused: bool
+    overlaps_tensor: bool | None = None
+
+
+def kernel_efficiency(values: Tensor, kinds: Sequence[Kind]) -> Efficiency:
+    """Return the columns of the step kernel; differentiable in ``values``.
+
+    Args:
+        values: all efficiencies, ``(parameters,)``.
+        kinds: one a row.
+    """
+
+    def column(names: Sequence[str]) -> Tensor:
+        return values[torch.tensor([INDEX[name] for name in names])]
+
+    def same(name: str) -> Tensor:
+        return values[INDEX[name]].expand(len(kinds))
+
+    def flag(flags: Sequence[bool]) -> Tensor:
+        return torch.tensor([float(each) for each in flags], dtype=torch.float64)
+
+    low = [kind.number not in WHOLE for kind in kinds]
+    ultra = flag([kind.is_ultra and kind.number in ("fp8", "mxfp8") for kind in kinds])
+    fine = flag([kind.number in FINE_SCALES for kind in kinds])
+    products = column([product_name(kind) for kind in kinds])
+    products = products * (1 + fine * (same("fine_scales") - 1))
+    sharded = flag([kind.is_sharded for kind in kinds])
+    return Efficiency(
+        products=products * (1 + ultra * (same("ultra") - 1)),
+        half_k=column([_half_k(kind.number) for kind in kinds]),
+        harshness=same("harshness"),
+        grouped=column(["grouped.low" if low_bits else "grouped.16" for low_bits in low]),
+        head=same("head"),
+        attention=column([attention_name(kind) for kind in kinds]),
+        half_keys=same("half_keys"),
+        attention_backward=same("attention_backward"),
+        score_passes=same("score_passes") * flag([not kind.is_fused for kind in kinds]),
+        misaligned=same("misaligned"),
+        # What is kept in 16 bits takes twice the bytes in 32.
+        traffic=column([f"traffic.{compiler(kind)}" for kind in kinds])
+        * (1 + flag([kind.number == "32" for kind in kinds])),
+        # Finer scales are found along rows for one pass and along columns for the other.
+        cast_traffic=same("casts") * flag(low) * (1 + fine),
+        memory=same("memory"),
+        inside=column(["inside.volta" if kind.hardware == "volta" else "inside" for kind in kinds]),
+        across=same("across"),
+        tensor_overlap=column([overlap_name(kind) for kind in kinds]),
+        data_overlap=torch.where(
+            sharded > 0, same("data_overlap.sharded"), same("data_overlap.replicated")
+        ),
+        data_exposed=torch.where(
+            sharded > 0, same("data_exposed.sharded"), same("data_exposed.replicated")
+        ),
+        exchange=same("exchange"),
+        exchange_across=same("exchange.across"),
+        expert_overlap=same("expert_overlap"),
+        expert_imbalance=same("imbalance"),
+        permutation=column([expert_name("permutation", kind) for kind in kinds]),
+        layer_floor=column([f"floor.{family(kind)}" for kind in kinds]),
+        expert_floor=same("floor.experts"),
+        expert_launch=column([expert_name("launch.expert", kind) for kind in kinds]),
+        step_floor=same("step_floor"),
+        optimizer_traffic=same("optimizer_traffic"),
+        straggling=same("straggling"),
+    )
+
+
+def compiler(kind: Kind) -> str:
+    """Return whose element-wise kernels and overlap a case has; TPUs have their own compiler."""
+    return "tpu" if kind.hardware == "tpu" else family(kind)
+
+
+def family(kind: Kind) -> str:
+    """Return the generation of software whose kernels a case has, but for experts'."""
+    return "modern" if kind.software == "graphed" else kind.software
+
+
+def expert_name(name: str, kind: Kind) -> str:
+    """Return an efficiency of experts' layers, whose kernels have a generation of their own."""
+    return f"{name}.graphed" if kind.software == "graphed" else name
+
+
+def overlap_name(kind: Kind) -> str:
+    """Return the efficiency of a case's tensor parallel overlap: as told, or as its software's."""
+    told = {None: compiler(kind), True: "fused", False: "eager"}
+    return f"tensor_overlap.{told[kind.overlaps_tensor]}"
+
+
+def product_name(kind: Kind) -> str:
+    """Return the efficiency of a case's products; 16 bits' where its format was never measured."""
+    name = f"products.{kind.hardware}.{kind.number}"
+    if name in PARAMETERS:
+        return name
+    low = f"products.{kind.hardware}.fp8"
+    if kind.number not in WHOLE and low in PARAMETERS:
+        return low
+    return f"products.{kind.hardware}.16"
+
+
+def attention_name(kind: Kind) -> str:
+    """Return the efficiency of a case's attention; Hopper's kernels came in three generations."""
+    if kind.hardware != "hopper":
+        return f"attention.{kind.hardware}"
+    return {
+        "modern": "attention.hopper.modern",
+        "fused": "attention.hopper",
+        "compiled": "attention.hopper",
+    }.get(family(kind), "attention.hopper.early")
+
+
+def _half_k(number: str) -> str:
+    names = {"16": "half_k.16", "32": "half_k.16", "nvfp4": "half_k.4"}
+    return names.get(number, "half_k.8")
+
+
+def efficiency_assumptions(fitted: Fitted) -> Iterator[Assumption]:
+    """Yield fitted efficiencies."""
+    for name, value in fitted.values.items():
+        yield Assumption(f"efficiency {name}", f"{value:.4g}", fitted.origin)

@@ -1,0 +1,504 @@
+"""A layout as a user describes it: checked against a model, and as columns for kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from computebill.architectures import Architecture
+from computebill.architectures.operators import UNLIMITED
+from computebill.base.errors import RequestError, shown
+from computebill.base.specfile import Spec
+from computebill.kernels import memory, pipeline
+
+LARGEST_DEGREE = 10**6
+Degree = Annotated[int, Field(ge=1, le=LARGEST_DEGREE)]
+Recompute = Literal["none", "selective", "operators", "full"]
+Recipe = Literal["megatron", "deepspeed", "deepspeed-bf16", "fsdp"]
+Optimizer = Literal["adamw", "adamw-8bit", "muon"]
+Schedule = Literal["1f1b", "zero-bubble", "dualpipe"]
+
+Kinds = TypeVar("Kinds", float, Tensor)
+
+LONGEST_SEQUENCE = 10**9
+
+DEGREES = frozenset(("tp", "pp", "vpp", "dp", "cp", "ep", "etp", "zero", "shards", "micro_batches"))
+"""Fields that make a layout; the others are settings of any."""
+
+RECOMPUTE: dict[str, float] = {"none": 0.0, "selective": 1.0, "operators": 2.0, "full": 3.0}
+"""As the memory kernel numbers them."""
+
+
+SCHEDULES: dict[str, float] = {
+    "1f1b": pipeline.ONE_FORWARD_ONE_BACKWARD,
+    "zero-bubble": pipeline.ZERO_BUBBLE,
+    "dualpipe": pipeline.DUAL,
+}
+
+
+FILLS = 8
+"""Micro-batches a pipeline stage, where nobody says how many a step has. Not checked."""
+
+
+class Bytes(NamedTuple):
+    """What a mixed-precision recipe holds for each parameter, in bytes, beside moments."""
+
+    weight: float
+    gathered: float
+    gradient: float
+    master: float
+    step: float
+    source: str
+
+
+RECIPES: dict[str, Bytes] = {
+    "megatron": Bytes(
+        weight=2,
+        gathered=2,
+        gradient=4,
+        master=4,
+        step=0,
+        source="Megatron-LM's documentation, distributed optimizer: gradients add up in 32 bits",
+    ),
+    "deepspeed": Bytes(
+        weight=2,
+        gathered=2,
+        gradient=2,
+        master=4,
+        step=4,
+        source="DeepSpeed's memory estimator: 4 psi + 16 psi / n, of which 4 a 32-bit gradient",
+    ),
+    "deepspeed-bf16": Bytes(
+        weight=2,
+        gathered=2,
+        gradient=6,
+        master=4,
+        step=0,
+        source="DeepSpeed's BF16 optimizer, and nanotron: 32 bits beside the 16-bit gradient",
+    ),
+    "fsdp": Bytes(
+        weight=4,
+        gathered=2,
+        gradient=4,
+        master=0,
+        step=0,
+        source="torch FSDP: weights rest in 32 bits and are gathered in 16; no other copy",
+    ),
+}
+
+
+class Moments(NamedTuple):
+    """Bytes of an optimizer's moments for each parameter: of matrices in layers, of all else."""
+
+    matrix: float
+    other: float
+    source: str
+
+
+MOMENTS: dict[str, Moments] = {
+    "adamw": Moments(8.0, 8.0, "two moments of 32 bits"),
+    "adamw-8bit": Moments(
+        2.0 + 2 * 4 / 256,
+        8.0,
+        "Dettmers et al. 2021, arXiv:2110.02861: two of one byte, a 32-bit scale for each 256; "
+        "embeddings in 32 bits",
+    ),
+    "muon": Moments(
+        4.0, 8.0, "Jordan et al. 2024; Kimi K2: one moment, embeddings, head and norms as AdamW"
+    ),
+}
+
+SCORE_BYTES = {"flash": 0.0, "unfused": 2.0}
+"""Kept for each head, query and key: the softmax, where attention is not one kernel."""
+
+LOGIT_BYTES = {"megatron": 10.0}
+PLAIN_LOGIT_BYTES = 14.0
+"""For each token and entry of the vocabulary, at the loss: logits in 16 bits and in 32, and their
+softmax, which Megatron-LM overwrites with its gradient and PyTorch does not."""
+
+
+CONTEXT_GB = 1.5
+CONTEXT_SOURCE = "1,271 to 1,573 MiB, as BigScience measured on V100 and A100"
+"""Of a process on a device."""
+
+COMMUNICATOR_GB = 0.4
+"""Of NCCL's buffers, for each kind of parallel group that a rank is in. Not checked."""
+
+BUCKETS_GB = {"deepspeed": 3.0, "deepspeed-bf16": 3.0}
+"""DeepSpeed's two buckets to reduce and one to gather, of 5e8 elements each (its defaults)."""
+
+
+def process_gb(groups: Kinds) -> Kinds:
+    """Return what a process takes beside tensors and buckets, from its kinds of parallel groups."""
+    return CONTEXT_GB + COMMUNICATOR_GB * groups
+
+
+class Layout(Spec):
+    """How a model is laid out over accelerators.
+
+    Attributes:
+        tp: tensor parallel ranks.
+        pp: pipeline stages.
+        vpp: chunks of layers on a stage (interleaved schedule).
+        schedule: of the pipeline: 1f1b (interleaved where vpp is more than 1), zero-bubble
+            (ZB-H1: gradients of weights fill it), dualpipe (from both ends at once).
+        dp: data parallel ranks.
+        cp: ranks that share a sequence.
+        cp_exchange: what they exchange: a ring of keys and values, or all-to-all heads for
+            tokens (Ulysses).
+        ep: expert parallel ranks, out of tp x cp x dp.
+        etp: tensor parallel ranks of an expert; as a rule tp where ep is 1, and else 1.
+        micro_batch: sequences of a micro-batch.
+        micro_batches: micro-batches of a step; unknown: enough to fill the pipeline.
+        zero: ZeRO stage; 1 divides optimizer states, 2 gradients, 3 weights (FSDP).
+        shards: ranks that ZeRO divides over, where fewer than dp x cp.
+        recompute: none; selective (attention scores); operators (all but attention and every
+            second product, as torchtitan); full (whole layers).
+        sequence_parallel: whether norms and residuals are divided over tensor parallel ranks;
+            as a rule wherever there are any.
+        recipe: mixed-precision bookkeeping: megatron, deepspeed, deepspeed-bf16, fsdp; as a
+            rule fsdp with zero 3, else megatron.
+        optimizer: adamw, adamw-8bit or muon.
+        attention: flash, or unfused (scores are stored).
+        kernels: fused element-wise kernels, or eager ones that each keep their input.
+        dropout: whether masks are kept.
+        lora_rank: rank of low-rank adapters beside frozen weights; 0 trains all weights.
+        lora_targets: what they are put beside: attention, mlp, experts.
+        overhead_gb: of one process: context, communicators, buckets; as a rule from the groups
+            and the recipe.
+        tp_overlap: whether tensor parallel communication hides behind products; as a rule as
+            the software does.
+        ep_overlap: whether the exchange of experts' tokens hides behind another micro-batch.
+    """
+
+    tp: Degree = 1
+    pp: Degree = 1
+    vpp: Degree = 1
+    schedule: Schedule = "1f1b"
+    dp: Degree = 1
+    cp: Degree = 1
+    cp_exchange: Literal["ring", "all-to-all"] = "ring"
+    ep: Degree = 1
+    etp: Degree | None = None
+    micro_batch: Degree = 1
+    micro_batches: Degree | None = None
+    zero: Annotated[int, Field(ge=0, le=3)] = 1
+    shards: Degree | None = None
+    recompute: Recompute = "none"
+    sequence_parallel: bool | None = None
+    recipe: Recipe | None = None
+    optimizer: Optimizer = "adamw"
+    attention: Literal["flash", "unfused"] = "flash"
+    kernels: Literal["fused", "eager"] = "fused"
+    dropout: bool = False
+    lora_rank: Annotated[int, Field(ge=0, le=10**6)] = 0
+    lora_targets: tuple[Literal["attention", "mlp", "experts"], ...] = ("attention", "mlp")
+    overhead_gb: Annotated[float, Field(ge=0, le=1000)] | None = None
+    tp_overlap: bool | None = None
+    ep_overlap: bool = False
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Layout:
+        if self.vpp > 1 and self.pp == 1:
+            raise ValueError(f"vpp: got {self.vpp}; allowed: 1, as pp is 1")
+        if self.schedule != "1f1b" and self.pp == 1:
+            raise ValueError(f"schedule: got {self.schedule}; allowed: 1f1b, as pp is 1")
+        if self.schedule != "1f1b" and self.vpp > 1:
+            raise ValueError(f"vpp: got {self.vpp}; allowed with {self.schedule}: 1")
+        if self.schedule == "dualpipe" and self.pp % 2:
+            raise ValueError(f"pp: got {self.pp}; allowed with dualpipe: an even number")
+        return self
+
+    def with_settings(self, other: Layout) -> Layout:
+        """Return this layout with what another sets besides degrees."""
+        given = {name: getattr(self, name) for name in self.model_fields_set}
+        settings = {
+            name: getattr(other, name) for name in other.model_fields_set if name not in DEGREES
+        }
+        return Layout(**{**given, **settings})
+
+    @property
+    def accelerators(self) -> int:
+        """How many accelerators it takes."""
+        return self.tp * self.pp * self.cp * self.dp
+
+    @property
+    def filled_batches(self) -> int:
+        """Micro-batches of a step, given or enough to fill the pipeline."""
+        return self.micro_batches or FILLS * self.pp
+
+    @property
+    def is_sequence_parallel(self) -> bool:
+        """Whether it is, given or as a rule."""
+        return self.tp > 1 if self.sequence_parallel is None else self.sequence_parallel
+
+    @property
+    def hides_experts(self) -> bool:
+        """Whether exchanged tokens hide behind another micro-batch; DualPipe is made for that."""
+        return self.ep_overlap or self.schedule == "dualpipe"
+
+    @property
+    def expert_tensor(self) -> int:
+        """Tensor parallel ranks of an expert, given or as a rule."""
+        return self.etp or (self.tp if self.ep == 1 else 1)
+
+    @property
+    def used_recipe(self) -> str:
+        """The recipe, given or as a rule."""
+        return self.recipe or ("fsdp" if self.zero == 3 else "megatron")
+
+    @property
+    def overhead(self) -> float:
+        """What a process takes beside tensors, in GB: given, or as a rule."""
+        if self.overhead_gb is not None:
+            return self.overhead_gb
+        groups = sum(degree > 1 for degree in (self.tp, self.pp, self.dp, self.cp, self.ep))
+        buckets = BUCKETS_GB.get(self.used_recipe, 0.0) if self.zero and self.dp > 1 else 0.0
+        return process_gb(groups) + buckets
+
+    @property
+    def adapted(self) -> frozenset[str]:
+        """What low-rank adapters are put beside."""
+        return frozenset(self.lora_targets) if self.lora_rank else frozenset()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        degrees = {key: getattr(self, key) for key in ("tp", "pp", "vpp", "dp", "cp", "ep")}
+        return {
+            "accelerators": self.accelerators,
+            **degrees,
+            "etp": self.expert_tensor,
+            "schedule": self.schedule,
+            "micro_batch": self.micro_batch,
+            "micro_batches": self.micro_batches,
+            "zero": self.zero,
+            "shards": self.shards,
+            "recompute": self.recompute,
+            "recipe": self.used_recipe,
+            "optimizer": self.optimizer,
+        }
+
+
+def check_layout(architecture: Architecture, layout: Layout, sequence: int) -> None:
+    """Refuse a layout that does not divide the model, or itself.
+
+    Raises:
+        RequestError: naming the degree, what was given and what is allowed.
+    """
+    _check_groups(layout)
+    _check_experts(architecture, layout)
+    _check_tensor(architecture, layout)
+    _check_sequence(architecture, layout, sequence)
+    _check_pipeline(architecture, layout)
+    _check_adapters(architecture, layout)
+
+
+def check_sequence_length(architecture: Architecture, sequence: object) -> int:
+    """Return the length of a sequence, refusing what a model cannot take.
+
+    Raises:
+        RequestError: naming what is allowed.
+    """
+    limit = architecture.sequence_length if architecture.is_limit else None
+    most = limit or LONGEST_SEQUENCE
+    if isinstance(sequence, float) and sequence.is_integer():
+        sequence = int(sequence)
+    if not isinstance(sequence, int) or isinstance(sequence, bool) or not 1 <= sequence <= most:
+        reason = ", as positions are a table" if limit else ""
+        raise RequestError(
+            "sequence_length",
+            f"got {shown(sequence)}; allowed: a whole number from 1 to {most:,}{reason}",
+        )
+    return sequence
+
+
+def _check_tensor(architecture: Architecture, layout: Layout) -> None:
+    def refuse(allowed: str) -> RequestError:
+        return RequestError("tp", f"got {layout.tp}; allowed: {allowed}")
+
+    dense = [each for each in architecture.operators() if not each.expert and each.ways != 1]
+    for each in dense:
+        if each.heads and each.heads % layout.tp:
+            raise refuse(f"a divisor of {each.heads} heads")
+    for each in dense:
+        ways, what = min(layout.tp, each.ways), each.name.replace("_", " ")
+        # Fewer heads of keys and values than ranks are copied.
+        if layout.tp % ways or (each.ways < UNLIMITED and each.ways % ways):
+            raise refuse(f"a divisor or a multiple of {each.ways:g}, the heads of {what}")
+        if each.by_input and each.d_in % ways:
+            raise refuse(f"a divisor of {each.d_in}, the width of {what}")
+
+
+def _check_experts(architecture: Architecture, layout: Layout) -> None:
+    experts = [each for each in architecture.operators() if each.expert]
+    for field in ("ep", "etp"):
+        given = getattr(layout, field)
+        if given is not None and given > 1 and not experts:
+            raise RequestError(field, f"got {given}; allowed: 1, as the model has no experts")
+    for each in experts:
+        if each.copies % layout.ep:
+            raise RequestError(
+                "ep", f"got {layout.ep}; allowed: a divisor of {each.copies} experts"
+            )
+        if each.by_input and each.d_in % layout.expert_tensor:
+            raise RequestError(
+                "etp",
+                f"got {layout.expert_tensor}; allowed: a divisor of {each.d_in}, an expert's width",
+            )
+
+
+def _check_sequence(architecture: Architecture, layout: Layout, sequence: int) -> None:
+    if sequence % layout.cp:
+        raise RequestError("cp", f"got {layout.cp}; allowed: a divisor of {sequence} tokens")
+    heads = {each.heads / layout.tp for each in architecture.operators() if each.heads}
+    if layout.cp_exchange == "all-to-all" and any(each % layout.cp for each in heads):
+        allowed = ", ".join(f"{each:g}" for each in sorted(heads))
+        raise RequestError(
+            "cp", f"got {layout.cp}; allowed with all-to-all: a divisor of {allowed} heads a rank"
+        )
+    if layout.is_sequence_parallel and sequence // layout.cp % layout.tp:
+        raise RequestError(
+            "tp",
+            f"got {layout.tp}; allowed with sequence parallelism: a divisor of "
+            f"{sequence // layout.cp} tokens",
+        )
+
+
+def _check_adapters(architecture: Architecture, layout: Layout) -> None:
+    if "lora_targets" in layout.model_fields_set and not layout.lora_rank:
+        raise RequestError("lora_targets", "needs lora_rank")
+    if layout.lora_rank and not any(
+        each.adapted in layout.adapted for each in architecture.operators() if each.adapted
+    ):
+        raise RequestError(
+            "lora_targets", f"got {', '.join(layout.lora_targets)}; the model has none of them"
+        )
+
+
+def _check_groups(layout: Layout) -> None:
+    ranks, replicas = layout.tp * layout.cp * layout.dp, layout.dp * layout.cp
+    if ranks % (layout.ep * layout.expert_tensor):
+        raise RequestError(
+            "ep",
+            f"got {layout.ep} x etp {layout.expert_tensor}; "
+            f"allowed: a divisor of tp x cp x dp, {ranks}",
+        )
+    batches = layout.micro_batches
+    if layout.vpp > 1 and batches is not None and batches % layout.pp:
+        raise RequestError(
+            "micro_batches", f"got {batches}; allowed with vpp: a multiple of pp, {layout.pp}"
+        )
+    if layout.schedule == "dualpipe" and batches is not None and batches < 2 * layout.pp:
+        raise RequestError(
+            "micro_batches",
+            f"got {batches}; allowed with dualpipe: at least 2 x pp, {2 * layout.pp}",
+        )
+    if layout.shards is not None and not layout.zero:
+        raise RequestError("shards", f"got {layout.shards}; needs zero 1, 2 or 3")
+    if layout.shards is not None and replicas % layout.shards:
+        raise RequestError(
+            "shards", f"got {layout.shards}; allowed: a divisor of dp x cp, {replicas}"
+        )
+
+
+def _check_pipeline(architecture: Architecture, layout: Layout) -> None:
+    layers, chunks = int(architecture.layer_count), layout.pp * layout.vpp
+    # The embedding, the head and layers for further tokens may stand for a layer each.
+    places = range(layers, layers + 3 + architecture.further)
+    if any(count % chunks == 0 for count in places):
+        return
+    field = "vpp" if layout.vpp > 1 else "pp"
+    given = f"{layout.pp}" if layout.vpp == 1 else f"{layout.vpp} x pp {layout.pp}"
+    allowed = [n for n in range(1, places.stop) if any(count % n == 0 for count in places)]
+    raise RequestError(
+        field,
+        f"got {given}; allowed: what divides {layers} layers, where the embedding and the head "
+        f"may stand for one each: {', '.join(map(str, allowed))}",
+    )
+
+
+def layout_columns(layouts: Sequence[Layout]) -> memory.Layout:
+    """Return layouts as columns, one a row."""
+
+    def column(name: str) -> Tensor:
+        return torch.tensor([float(getattr(each, name)) for each in layouts], dtype=torch.float64)
+
+    dp, cp, tp = column("dp"), column("cp"), column("tp")
+    sequence_parallel = [float(each.is_sequence_parallel) for each in layouts]
+    batches = [float(each.filled_batches) for each in layouts]
+    shards = [float(each.shards or each.dp * each.cp) for each in layouts]
+    return memory.Layout(
+        tensor=tp,
+        pipeline=column("pp"),
+        virtual=column("vpp"),
+        data=dp,
+        context=cp,
+        expert=column("ep"),
+        expert_tensor=column("expert_tensor"),
+        sequence_parallel=torch.tensor(sequence_parallel, dtype=torch.float64),
+        micro_batch=column("micro_batch"),
+        micro_batches=torch.tensor(batches, dtype=torch.float64),
+        zero=column("zero"),
+        shards=torch.tensor(shards, dtype=torch.float64),
+        keeps_outputs=torch.tensor(
+            [float(each.used_recipe in BUCKETS_GB) for each in layouts], dtype=torch.float64
+        ),
+        schedule=torch.tensor([SCHEDULES[each.schedule] for each in layouts], dtype=torch.float64),
+    )
+
+
+def recipe_columns(layouts: Sequence[Layout]) -> memory.Recipe:
+    """Return what layouts hold for each parameter, one a row."""
+    rows = []
+    for each in layouts:
+        held = RECIPES[each.used_recipe]
+        moments = MOMENTS[each.optimizer]
+        trained = 0.0 if each.lora_rank else 1.0
+        # Frozen weights rest in the 16 bits that they are computed with.
+        weight = held.weight if trained else held.gathered
+        rows.append(
+            (
+                weight,
+                held.gathered,
+                held.gradient,
+                held.master + moments.matrix,
+                held.master + moments.other,
+                held.step,
+                trained,
+                float(each.lora_rank),
+                held.weight,
+                held.gradient,
+                held.master + moments.other,
+            )
+        )
+    return memory.Recipe(*torch.tensor(rows, dtype=torch.float64).T)
+
+
+def activation_columns(layouts: Sequence[Layout], sequence: float) -> memory.Activations:
+    """Return what layouts keep for the backward pass, one a row."""
+    rows = [
+        (
+            sequence,
+            # With dropout, a mask and what it leaves are kept beside the softmax.
+            SCORE_BYTES[each.attention] * (2.5 if each.dropout else 1.0),
+            2.0 * each.dropout,
+            RECOMPUTE[each.recompute],
+            float(each.kernels == "fused"),
+            LOGIT_BYTES.get(each.used_recipe, PLAIN_LOGIT_BYTES),
+        )
+        for each in layouts
+    ]
+    return memory.Activations(*torch.tensor(rows, dtype=torch.float64).T)
+
+
+DEFAULT_SEQUENCE = 4096
+"""Where neither the configuration nor the user says: what most models were trained at."""
+
+
+def default_sequence(architecture: Architecture) -> int:
+    """Return the sequence length that figures are for where nobody says."""
+    return min(architecture.sequence_length or DEFAULT_SEQUENCE, DEFAULT_SEQUENCE)

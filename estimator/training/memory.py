@@ -1,0 +1,105 @@
+"""The memory that training takes on an accelerator, and what fits it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from computebill.architectures import Architecture
+from computebill.architectures.columns import Columns, columns
+from computebill.kernels import memory as kernel
+from computebill.kernels.operators import Groups, Operators
+
+from .layout import Layout, activation_columns, layout_columns, recipe_columns
+
+GB = 1e9
+
+
+RESERVED = 1.05
+"""Of a process's memory over its tensors': what the allocator holds in blocks not quite filled.
+The one constant that was set by measurements: the median over their sources
+(bench/memory_accuracy.py)."""
+
+
+LARGEST_MICRO_BATCH = 4096
+
+
+PARTS = ("weights", "gradients", "optimizer", "activations", "other", "total")
+"""Of a GPU's memory, as they are told."""
+
+
+def peak_memory(batch: Columns, sequence: float, layouts: Sequence[Layout]) -> kernel.Memory:
+    """Bytes on every pipeline stage of every layout.
+
+    Args:
+        batch: one architecture, or as many as layouts.
+        sequence: tokens of a sequence.
+        layouts: one or more.
+
+    Returns:
+        fields of ``(stages, layouts)``; stages that a layout does not have are NaN.
+    """
+    described = layout_columns(layouts)
+    stages = torch.arange(int(described.pipeline.max()), dtype=torch.float64).unsqueeze(1)
+    # A dimension for stages, between operators and layouts.
+    operators = Operators(*(each.unsqueeze(2) for each in batch.operators))
+    groups = Groups(*(each.unsqueeze(1) for each in batch.groups))
+    found = kernel.training_memory(
+        operators,
+        groups,
+        batch.hidden,
+        batch.layers,
+        batch.vocabulary,
+        described,
+        recipe_columns(layouts),
+        activation_columns(layouts, sequence),
+        stages,
+    )
+    shape = (len(stages), len(layouts))
+    exists = stages < described.pipeline
+    return kernel.Memory(*(torch.where(exists, each.expand(shape), torch.nan) for each in found))
+
+
+def occupied_bytes(tensors: torch.Tensor, layouts: Sequence[Layout]) -> torch.Tensor:
+    """Bytes of a process on its device, from those of its tensors; ``(stages, layouts)``."""
+    overhead = torch.tensor([each.overhead * GB for each in layouts], dtype=torch.float64)
+    return tensors * RESERVED + overhead
+
+
+def stage_bytes(
+    architecture: Architecture, layouts: Sequence[Layout], sequence: float
+) -> torch.Tensor:
+    """Bytes of a process on every stage of layouts that adapt the same; ``(stages, layouts)``.
+
+    Stages that a layout does not have are NaN.
+    """
+    batch = columns(architecture, layouts[0].adapted)
+    return occupied_bytes(peak_memory(batch, sequence, layouts).total, layouts)
+
+
+def largest_micro_batches(
+    batch: Columns, sequence: float, layouts: Sequence[Layout], limit_bytes: float
+) -> list[int]:
+    """Return for each layout the most sequences of a micro-batch that fit; 0 where none does.
+
+    Memory is a straight line in the micro-batch, but where the optimizer's step is the peak:
+    powers of two are tried at once, then the line between the last that fits and the next.
+    """
+    sizes = [2**n for n in range(LARGEST_MICRO_BATCH.bit_length())]
+    grid = [each.model_copy(update={"micro_batch": size}) for each in layouts for size in sizes]
+    peak = peak_memory(batch, sequence, grid).total.nan_to_num(0.0).amax(0)
+    totals = occupied_bytes(peak, grid).reshape(len(layouts), len(sizes)).tolist()
+    found = []
+    for row in totals:
+        fits = [size for size, total in zip(sizes, row, strict=True) if total <= limit_bytes]
+        if not fits:
+            found.append(0)
+            continue
+        last = len(fits) - 1
+        if last + 1 == len(sizes):
+            found.append(sizes[last])
+            continue
+        slope = (row[last + 1] - row[last]) / sizes[last]
+        found.append(sizes[last] + int((limit_bytes - row[last]) / slope))
+    return found

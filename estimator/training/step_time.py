@@ -1,0 +1,129 @@
+"""The step time of a described run, with the interval that left-out sources give it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from computebill.base.errors import RequestError
+from computebill.base.quantity import Quantity, parse_quantity
+from computebill.hardware.fitted import Fitted
+
+from .cases import Case, case_columns, step_times
+from .efficiency import bounded, efficiencies_of, product_name, unbounded
+from .intervals import interval_of
+
+UNFITTED = (0.5, 2.0)
+"""Measured over predicted time under a profile that has no intervals."""
+
+MOST = 0.98
+"""Share of the peak that no step exceeds."""
+
+UNSEEN = 1.5
+"""Times wider, in its logarithm, where no row spoke of the accelerator's products."""
+
+
+@dataclass(frozen=True)
+class StepEstimate:
+    """A step's time.
+
+    Attributes:
+        case: what is run.
+        seconds: of a step, as predicted.
+        breakdown: seconds by what they are spent on.
+        low: 5th percentile of measured over predicted time.
+        high: 95th percentile.
+        fitted: the profile that was used.
+        is_seen: whether measured rows spoke of the accelerator's products.
+    """
+
+    case: Case
+    seconds: float
+    breakdown: Mapping[str, float]
+    low: float
+    high: float
+    fitted: Fitted
+    is_seen: bool
+
+    def utilisation(self, flop_per_step: float, peak_flop_per_s: float) -> Quantity:
+        """Return the share of the peak that so many FLOP of all accelerators are.
+
+        Raises:
+            RequestError: where that is all of the peak: the FLOP count what nobody computes, as
+                6 N D does of a small model's embedding.
+        """
+        share = flop_per_step / (self.seconds * peak_flop_per_s * self.case.layout.accelerators)
+        if share >= MOST:
+            raise RequestError(
+                "convention",
+                f"counts {share:.0%} of the peak for the predicted step, more than is computed; "
+                "allowed: one that leaves out lookups, megatron or causal",
+            )
+        return parse_quantity(
+            {"p5": share / self.high, "p50": share, "p95": min(share / self.low, MOST)}, upper=1.0
+        )
+
+    @property
+    def source(self) -> str:
+        """Where the prediction is from, for people."""
+        own = "" if self.is_seen else "; its products were never measured: a wider interval"
+        several = "" if len(self.fitted.sources) == 1 else "s"
+        return (
+            f"step model, fitted on {self.fitted.rows:,} measured steps of "
+            f"{len(self.fitted.sources)} source{several} ({self.fitted.fitted}){own}"
+        )
+
+
+def estimate_step(case: Case, efficiency: Path | None = None) -> StepEstimate:
+    """Time one case.
+
+    Args:
+        case: what is run.
+        efficiency: a fitted profile; else the accelerator's own, or the shipped one.
+
+    Raises:
+        RequestError: where the profile cannot be read.
+    """
+    fitted = efficiencies_of(case.accelerator, efficiency)
+    found = step_times(case_columns([case]), bounded(unbounded(fitted.values)))
+    low, high = interval_of(case, fitted.intervals) or UNFITTED
+    is_seen = product_name(case.kind) in fitted.values
+    if not is_seen:
+        low, high = low**UNSEEN, high**UNSEEN
+    return StepEstimate(
+        case=case,
+        seconds=float(found.total),
+        breakdown={name: float(value) for name, value in found._asdict().items()},
+        low=min(low, 0.999),
+        high=max(high, 1.001),
+        fitted=fitted,
+        is_seen=is_seen,
+    )
+
+
+def scaling(step: StepEstimate) -> list[tuple[int, float]]:
+    """Return numbers of accelerators, and seconds of the same step on so many.
+
+    The global batch stays; replicas take more or fewer of its micro-batches, from one each to
+    sixty-four times as many as now.
+    """
+    layout = step.case.layout
+    batches = (layout.micro_batches or 1) * layout.dp
+    near = [n for n in _divisors(batches) if layout.dp / 64 <= n <= layout.dp * 64]
+    cases = []
+    for dp in near:
+        changed = layout.model_copy(update={"dp": dp, "micro_batches": batches // dp})
+        ranks = changed.tp * changed.cp * dp
+        if ranks % (changed.ep * changed.expert_tensor) == 0 and changed.shards is None:
+            cases.append(replace(step.case, layout=changed))
+    values = bounded(unbounded(step.fitted.values))
+    seconds = step_times(case_columns(cases), values).total.tolist()
+    return [(case.layout.accelerators, each) for case, each in zip(cases, seconds, strict=True)]
+
+
+def _divisors(number: int) -> list[int]:
+    """Return what divides a number, ascending; up to its root each has its other half."""
+    low = [n for n in range(1, math.isqrt(number) + 1) if number % n == 0]
+    return sorted({*low, *(number // n for n in low)})

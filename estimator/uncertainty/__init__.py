@@ -1,0 +1,1 @@
+"""Draws, the distributions that they make, and which input matters most."""

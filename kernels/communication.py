@@ -1,0 +1,184 @@
+"""Communication of a training step, as far as computing does not hide it.
+
+References:
+    Narayanan et al. 2021, arXiv 2104.04473 (tensor and pipeline parallelism).
+    Rajbhandari et al. 2019, arXiv 1910.02054; Zhao et al. 2023, arXiv 2304.11277 (sharding).
+    Liu et al. 2023, arXiv 2310.01889 (ring); Jacobs et al. 2023, arXiv 2309.14509 (all-to-all).
+    DeepSeek-AI 2024, arXiv 2412.19437, section 3.2 (exchange of tokens behind computing).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from . import collectives
+from .collectives import Links
+from .layer_time import Passes
+from .memory import Layout
+from .operators import Groups, Operators
+from .setting import Efficiency, Work
+
+ELEMENT_BYTES = 2.0
+"""Of activations on their way."""
+
+KEYS = 0.5
+"""Bytes of keys and values over those of queries: one of each for four heads."""
+
+HIDING = 0.7
+"""Of attention's time, that a ring of keys and values hides behind. A rule of thumb."""
+
+
+def tensor_seconds(
+    operators: Operators,
+    groups: Groups,
+    hidden: Tensor,
+    layout: Layout,
+    links: Links,
+    efficiency: Efficiency,
+    tokens: Tensor,
+    work: Work,
+) -> Tensor:
+    """Sums between tensor parallel ranks, of one layer of each group; ``(groups, *batch)``."""
+    each = collectives.group(links, layout.tensor, torch.ones_like(layout.tensor))
+    once = collectives.reduce_seconds(each, tokens * hidden * ELEMENT_BYTES)
+    is_sum = (operators.by_input > 0) & (operators.expert == 0) & (operators.ways > 1)
+    sums = is_sum.to(once.dtype).sum(1)
+    repeated = 2.0 + (work.recompute == 3).to(once.dtype)
+    inside = torch.where(groups.place == 0, sums * repeated, 0.0)
+    head = torch.where(groups.place == 2, 1.0, 0.0)
+    return once * (1.0 - efficiency.tensor_overlap) * (inside + head)
+
+
+def expert_seconds(
+    operators: Operators,
+    hidden: Tensor,
+    layout: Layout,
+    links: Links,
+    efficiency: Efficiency,
+    tokens: Tensor,
+    work: Work,
+    computed: Tensor,
+) -> Tensor:
+    """Exchange of tokens between experts, of one layer of each group; ``(groups, *batch)``.
+
+    There and back, forward and backward. Ranks that divide an expert gather the tokens of all of
+    them, and sum the results.
+
+    Args:
+        operators: ``(groups, slots, *batch)``.
+        hidden: width of the residual stream; ``(*batch)``.
+        layout: how the model is laid out.
+        links: between accelerators.
+        efficiency: what hardware and software reach.
+        tokens: of a micro-batch, on one context parallel rank.
+        work: how a step is run.
+        computed: seconds of computing of one layer, both passes; ``(groups, *batch)``.
+    """
+    is_expert = operators.expert > 0
+    chosen = torch.where(is_expert, operators.uses, 0.0).amax(1)
+    size = tokens * hidden * ELEMENT_BYTES / layout.tensor
+    rate = links._replace(
+        inside=links.inside * efficiency.exchange,
+        across=links.across * efficiency.exchange_across,
+    )
+    once = collectives.exchange_seconds(rate, layout.expert, layout.expert_tensor, size, chosen)
+    dividing = collectives.group(links, layout.expert_tensor, torch.ones_like(layout.tensor))
+    shared = collectives.gather_seconds(dividing, size * chosen * layout.expert_tensor)
+    repeated = 4.0 + 2.0 * (work.recompute == 3).to(once.dtype)
+    moved = (once + shared) * repeated
+    hidden_part = torch.minimum(moved, efficiency.expert_overlap * computed)
+    exposed = torch.where(work.hides_experts > 0, moved - hidden_part, moved)
+    return torch.where(chosen > 0, exposed, 0.0)
+
+
+def context_seconds(
+    operators: Operators,
+    layout: Layout,
+    links: Links,
+    tokens: Tensor,
+    work: Work,
+    passes: Passes,
+) -> Tensor:
+    """Of one layer of each group, between ranks that share a sequence; ``(groups, *batch)``.
+
+    Around a ring go keys and values, as far as attention does not hide them. All-to-all, heads
+    are exchanged for tokens: queries, keys and values before attention, its output after it.
+    """
+    each = collectives.group(links, layout.context, layout.tensor)
+    is_scores = operators.heads > 0
+    queries = torch.where(is_scores, operators.kept_split - 4 * operators.heads, 0.0)
+    results = torch.where(is_scores, ELEMENT_BYTES * operators.per_key - queries, 0.0)
+    keys = KEYS * queries.sum(1) * tokens / layout.tensor
+    moved = collectives.gather_seconds(each, keys * layout.context)
+    forward = (moved - HIDING * passes.forward.attention).clamp_min(0.0)
+    backward = (2.0 * moved - HIDING * passes.backward.attention).clamp_min(0.0)
+    turned = keys + (queries + results).sum(1) * tokens / layout.tensor
+    exchanged = 2.0 * collectives.gather_seconds(each, turned)
+    found = torch.where(work.exchanges_heads > 0, exchanged, forward + backward)
+    return torch.where(layout.context > 1, found, 0.0)
+
+
+def sending_seconds(hidden: Tensor, layout: Layout, links: Links, tokens: Tensor) -> Tensor:
+    """Activations to the next stage and gradients back; one of each is not hidden."""
+    stride = layout.tensor * layout.context * layout.data
+    size = tokens * hidden * ELEMENT_BYTES / layout.tensor
+    rate = torch.where(stride * layout.pipeline <= links.domain, links.inside, links.across)
+    times = 2.0 * (layout.micro_batches * layout.virtual * 0.5 + layout.pipeline)
+    return torch.where(layout.pipeline > 1, size / rate * times, 0.0)
+
+
+def data_seconds(
+    operators: Operators,
+    parameters: Tensor,
+    units: Tensor,
+    layout: Layout,
+    links: Links,
+    efficiency: Efficiency,
+    work: Work,
+    round_trip: Tensor,
+) -> Tensor:
+    """Gradients and weights between replicas, as far as computing does not hide them.
+
+    Args:
+        operators: ``(groups, slots, *batch)``.
+        parameters: that the rank holds of each, undivided by data parallelism; the same shape.
+        units: that a fully sharded model is gathered in: its layers; ``(*batch)``.
+        layout: how the model is laid out.
+        links: between accelerators.
+        efficiency: what hardware and software reach.
+        work: how a step is run.
+        round_trip: seconds of a micro-batch on a stage, forward and backward.
+    """
+    is_expert = operators.expert > 0
+    replicas = layout.context * layout.data
+    expert_stride = layout.expert * layout.expert_tensor
+    # Weights that stay gathered while a pipeline is filled are gathered once.
+    is_sharded = layout.zero >= 3
+    often = torch.where(is_sharded & (layout.pipeline == 1), layout.micro_batches, 1.0)
+
+    def moved(count: Tensor, ranks: Tensor, stride: Tensor) -> Tensor:
+        shards = torch.minimum(torch.where(layout.zero >= 1, layout.shards, ranks), ranks)
+        within = collectives.group(links, shards, stride)
+        messages = torch.where(is_sharded, units, 1.0)
+        gradients = collectives.gather_seconds(within, count * work.gradient_bytes, messages)
+        weights = collectives.gather_seconds(within, count * work.weight_bytes, messages)
+        between = collectives.group(links, ranks / shards, stride * shards)
+        summed = collectives.reduce_seconds(between, count / shards * work.gradient_bytes)
+        # Without sharding, the sum of gradients comes back in place of new weights.
+        back = torch.where(layout.zero >= 1, weights, gradients)
+        whole = often * (2.0 * weights + gradients * work.trained)
+        parts = (gradients + back) * work.trained
+        return torch.where(is_sharded, whole, parts) + summed * work.trained
+
+    dense = torch.where(is_expert, 0.0, parameters).sum((0, 1))
+    routed = torch.where(is_expert, parameters, 0.0).sum((0, 1))
+    all_moved = moved(dense, replicas, layout.tensor) + moved(
+        routed, (layout.tensor * replicas / expert_stride).clamp_min(1.0), expert_stride
+    )
+    seen = efficiency.data_exposed * all_moved
+    behind = efficiency.data_overlap * round_trip * often
+    # What does not fit behind the computing is waited for; a soft corner.
+    excess = all_moved - seen - behind
+    waited = 0.5 * (excess + torch.sqrt(excess**2 + (0.1 * all_moved + 1e-6) ** 2))
+    return torch.where(replicas > 1, seen + waited, 0.0)
