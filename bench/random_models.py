@@ -131,11 +131,7 @@ def _count(models: Models) -> Tensor:
     parameters = count_parameters(batch)
     flop = count_flop(batch, SEQUENCE)
     held = memory.training_memory(
-        batch.operators,
-        batch.groups,
-        batch.hidden,
-        batch.layers,
-        batch.vocabulary,
+        batch.model,
         _layout(models),
         memory.Recipe(*_chosen(recipe_columns(POLICIES), models.policy)),
         memory.Activations(*_chosen(activation_columns(POLICIES, SEQUENCE), models.policy)),

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .operators import Groups, Operators, layers_before, matrix
+from .operators import Groups, Model, Operators, layers_before, matrix
 from .pipeline import DUAL, ZERO_BUBBLE
 
 ACTIVATION_BYTES = 2.0
@@ -311,11 +311,7 @@ def _spread(layout: Layout) -> Tensor:
 
 
 def training_memory(
-    operators: Operators,
-    groups: Groups,
-    hidden: Tensor,
-    layers: Tensor,
-    vocabulary: Tensor,
+    model: Model,
     layout: Layout,
     recipe: Recipe,
     activations: Activations,
@@ -325,11 +321,7 @@ def training_memory(
     """Bytes that one accelerator of a pipeline stage holds at the peak of a training step.
 
     Args:
-        operators: ``(groups, slots, *batch)``.
-        groups: ``(groups, *batch)``.
-        hidden: width of the residual stream; ``(*batch)``.
-        layers: number of layers; ``(*batch)``.
-        vocabulary: entries of the output; ``(*batch)``.
+        model: what is trained.
         layout: how the model is laid out.
         recipe: what is held for each parameter.
         activations: what is kept for the backward pass.
@@ -337,22 +329,21 @@ def training_memory(
         on_stage: layers of its ranks, where they are known; ``(groups, *batch)``.
     """
     if on_stage is None:
-        on_stage = rank_layers(groups, layers, layout, stage)
-    held = held_parameters(operators, groups, layout, recipe.adapter_rank)
+        on_stage = rank_layers(model.groups, model.layers, layout, stage)
     tokens = layout.micro_batch * activations.sequence / layout.context
     flying = in_flight(
         layout.pipeline, layout.virtual, layout.micro_batches, stage, layout.schedule
     )
-    kept = _kept(operators, groups, hidden, layout, activations)
+    kept = _kept(model, layout, activations)
     sends = torch.where(stage < layout.pipeline - 1, layout.keeps_outputs, 0.0)
-    sent = sends * ACTIVATION_BYTES * hidden / _spread(layout)
+    sent = sends * ACTIVATION_BYTES * model.hidden / _spread(layout)
     resting = (on_stage * kept.resting).sum(0) + sent
     passing = torch.where(on_stage > 0, kept.passing, 0.0).amax(0)
     ends = (stage == layout.pipeline - 1) | ((layout.schedule == DUAL) & (stage == 0))
     last = torch.where(ends, 1.0, 0.0)
-    return _states(operators, groups, held, on_stage, layout, recipe)._replace(
+    return _states(model, on_stage, layout, recipe)._replace(
         activations=tokens * (resting * flying + passing),
-        logits=last * tokens * vocabulary / layout.tensor * activations.logit_bytes,
+        logits=last * tokens * model.vocabulary / layout.tensor * activations.logit_bytes,
     )
 
 
@@ -368,14 +359,9 @@ class _Kept(NamedTuple):
     passing: Tensor
 
 
-def _kept(
-    operators: Operators,
-    groups: Groups,
-    hidden: Tensor,
-    layout: Layout,
-    activations: Activations,
-) -> _Kept:
-    inside = groups.place == 0
+def _kept(model: Model, layout: Layout, activations: Activations) -> _Kept:
+    operators, hidden = model.operators, model.hidden
+    inside = model.groups.place == 0
     shares = kept_shares(operators, layout)
     whole = kept_bytes(operators, hidden, layout, activations)
     inputs = ACTIVATION_BYTES * hidden / _spread(layout)
@@ -388,19 +374,13 @@ def _kept(
     return _Kept(resting, torch.where(inside, whole - resting + widest, 0.0))
 
 
-def _states(
-    operators: Operators,
-    groups: Groups,
-    held: Held,
-    on_stage: Tensor,
-    layout: Layout,
-    recipe: Recipe,
-) -> Memory:
+def _states(model: Model, on_stage: Tensor, layout: Layout, recipe: Recipe) -> Memory:
     """Weights, gradients and optimizer states of a stage, and what full sharding gathers."""
+    held = held_parameters(model.operators, model.groups, layout, recipe.adapter_rank)
     replicas = layout.tensor * layout.context * layout.data / (layout.expert * layout.expert_tensor)
     expert_shards = torch.minimum(layout.shards, replicas)
-    is_expert = operators.expert > 0
-    inside = (groups.place == 0).unsqueeze(1)
+    is_expert = model.operators.expert > 0
+    inside = (model.groups.place == 0).unsqueeze(1)
     parameters = held.matrices + held.vectors
 
     def on_rank(figure: Tensor, least: int) -> Tensor:

@@ -208,8 +208,7 @@ class Suite:
                         sizes.batch,
                         sizes.sequence,
                         self._device,
-                        policy=policy,
-                        compiled=compiled,
+                        step.Execution(policy, compiled),
                         seconds=self._budget.block,
                     ),
                 )
@@ -238,8 +237,7 @@ class Suite:
                 sizes.batch,
                 sizes.sequence,
                 self._device,
-                policy=self._policy(),
-                compiled=True,
+                step.Execution(self._policy(), compiled=True),
                 seconds=self._budget.step,
             ),
         )
@@ -271,7 +269,7 @@ class Suite:
             sizes.batch,
             sizes.sequence,
             self._device,
-            policy=self._policy(),
+            step.Execution(self._policy()),
             seconds=self._budget.step,
         )
         if isinstance(found, Skip):

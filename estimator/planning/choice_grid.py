@@ -12,16 +12,15 @@ from torch import Tensor
 from computebill.architectures.columns import columns
 from computebill.hardware.accelerators import domain_size
 from computebill.kernels import memory, search, step
-from computebill.kernels.setting import Efficiency
-from computebill.training.cases import Case, case_columns, case_links
-from computebill.training.efficiency import kernel_efficiency
+from computebill.kernels.operators import Model
+from computebill.kernels.setting import Setting
+from computebill.training.cases import Case, case_columns, case_setting
 from computebill.training.layout import (
     BUCKETS_GB,
     LARGEST_DEGREE,
     RECOMPUTE,
     SCHEDULES,
     activation_columns,
-    layout_columns,
     process_gb,
     recipe_columns,
 )
@@ -89,21 +88,19 @@ class Grid:
         def by_sharding(table: Any) -> Any:
             return type(table)(*(lift(each, SHARDING) for each in table))
 
-        self._operators = type(one.operators)(*(lift(each) for each in one.operators))
-        self._groups = type(one.groups)(*(lift(each) for each in one.groups))
-        self._hidden, self._layers = lift(one.hidden), lift(one.layers)
-        self._vocabulary = lift(one.vocabulary)
-        self._work = by_sharding(described.work)._replace(
-            recompute=self._column([RECOMPUTE[each] for each in space.recompute], RECOMPUTED)
+        self._model = Model(
+            type(one.operators)(*(lift(each) for each in one.operators)),
+            type(one.groups)(*(lift(each) for each in one.groups)),
+            *(lift(each) for each in (one.hidden, one.layers, one.vocabulary)),
         )
-        self._device = by_sharding(described.device)
-        self._links = by_sharding(case_links(described, values))
-        self._efficiency: Efficiency = by_sharding(kernel_efficiency(values, described.kinds))
+        recompute = self._column([RECOMPUTE[each] for each in space.recompute], RECOMPUTED)
+        setting = Setting(*(by_sharding(part) for part in case_setting(described, values)))
+        self._setting = setting._replace(work=setting.work._replace(recompute=recompute))
         layouts = [case.layout for case in cases]
         self._recipe: memory.Recipe = by_sharding(recipe_columns(layouts))
-        self._activations = by_sharding(activation_columns(layouts, float(space.sequence)))
-        self._activations = self._activations._replace(recompute=self._work.recompute)
-        self._base: memory.Layout = by_sharding(layout_columns(layouts))
+        self._activations: memory.Activations = by_sharding(
+            activation_columns(layouts, float(space.sequence))
+        )._replace(recompute=recompute)
         schedules = {pipe.schedule for pipe in space.pipes}
         self._times = {each: self._layer_times(each) for each in schedules}
         self._stages = {pipes.start: self._held(pipes) for pipes in self.chunks()}
@@ -111,28 +108,24 @@ class Grid:
     def _layer_times(self, schedule: str) -> step.LayerTimes:
         """Of layers under a schedule, which decides what is hidden."""
         hides = self.space.base.model_copy(update={"schedule": schedule}).hides_experts
-        return step.layer_times(
-            self._operators,
-            self._groups,
-            self._hidden,
-            self._layout(slice(0, 1), 1, 1),
-            self._work._replace(hides_experts=torch.full_like(self._hidden, float(hides))),
-            self._device,
-            self._links,
-            self._efficiency,
+        work = self._setting.work._replace(
+            hides_experts=torch.full_like(self._model.hidden, float(hides))
         )
+        layout = self._layout(slice(0, 1), 1, 1)
+        return step.layer_times(self._model, self._setting._replace(layout=layout, work=work))
 
     def _held(self, pipes: slice) -> tuple[step.Stages, list[tuple[Tensor, Tensor]]]:
         """Layers of stages: those that are timed, and those that may be the fullest."""
         layout = self._layout(pipes, 1, 1)
         turns = max(each.vpp for each in self.space.pipes[pipes])
-        timed = step.pipeline_stages(self._groups, self._layers, layout, turns)
+        timed = step.pipeline_stages(self._model, layout, turns)
         last = layout.pipeline - 1
-        kinds = int((self._groups.place == 0).sum())
+        groups, layers = self._model.groups, self._model.layers
+        kinds = int((groups.place == 0).sum())
         first = WEIGHED if kinds > 1 else 2
         stages = [last.clamp_max(float(n)) for n in range(min(first, int(last.max()) + 1))]
         weighed = [
-            (stage, memory.rank_layers(self._groups, self._layers, layout, stage, turns))
+            (stage, memory.rank_layers(groups, layers, layout, stage, turns))
             for stage in (*stages, last)
         ]
         return timed, weighed
@@ -164,7 +157,7 @@ class Grid:
         data = count / (pipeline * tensor * context)
         replicas = data * context
         domain = float(domain_size(space.accelerator))
-        return self._base._replace(
+        return self._setting.layout._replace(
             tensor=tensor,
             pipeline=pipeline,
             virtual=self._column([each.vpp for each in chosen], PIPE),
@@ -199,16 +192,10 @@ class Grid:
         layout = layout._replace(micro_batches=layout.micro_batches.clamp_min(1e-9))
         stages, weighed = self._stages[pipes.start]
         seconds = step.total_seconds(
-            self._operators,
-            self._groups,
-            self._hidden,
+            self._model,
+            self._setting._replace(layout=layout),
             self._times[self.space.pipes[pipes.start].schedule],
             stages,
-            layout,
-            self._work,
-            self._device,
-            self._links,
-            self._efficiency,
         )
         sizes = (
             torch.tensor(float(each), dtype=torch.float64, device=self.device)
@@ -222,16 +209,7 @@ class Grid:
         most = torch.zeros((), dtype=torch.float64, device=self.device)
         for stage, held in weighed:
             found = memory.training_memory(
-                self._operators,
-                self._groups,
-                self._hidden,
-                self._layers,
-                self._vocabulary,
-                layout,
-                self._recipe,
-                self._activations,
-                stage,
-                held,
+                self._model, layout, self._recipe, self._activations, stage, held
             )
             most = torch.maximum(most, found.total)
         degrees = (layout.tensor, layout.pipeline, layout.data, layout.context, layout.expert)

@@ -104,13 +104,12 @@ class ProgrammeBill:
         first, second, third = self._factors.unbind(1)
         own = values[first].mul_(values[second]).mul_(values[third]).mul_(self._scale)
         bill = kernel.price_runs(
-            own,
-            self._given_in,
-            self._base,
-            self._depth,
-            values[self._peak],
-            values[self._mfu],
-            values[self._price] / SECONDS_PER_HOUR,
+            kernel.Runs(own, self._given_in, self._base, self._depth),
+            kernel.Rates(
+                peak_flop_per_s=values[self._peak],
+                mfu=values[self._mfu],
+                usd_per_second=values[self._price] / SECONDS_PER_HOUR,
+            ),
         )
         # A run outside the count may have no price; zero times NaN would spoil the sum.
         final = torch.where(self._counted > 0, bill.usd, 0.0).sum(0)

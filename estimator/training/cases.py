@@ -19,7 +19,7 @@ from computebill.hardware.accelerators import (
 from computebill.hardware.generations import hardware_generation, multiprocessors, reach
 from computebill.kernels.collectives import Links
 from computebill.kernels.memory import Layout as MemoryLayout
-from computebill.kernels.setting import Device, Work
+from computebill.kernels.setting import Device, Setting, Work
 from computebill.kernels.step import StepTime, step_seconds
 
 from .efficiency import INDEX, Kind, kernel_efficiency
@@ -173,12 +173,23 @@ def _wide(precision: str) -> str:
     return precision if number_format(precision) == "32" else "bf16"
 
 
-def case_links(cases: CaseColumns, values: Tensor) -> Links:
-    """Return what connects the accelerators of cases; latencies are efficiencies."""
+def case_setting(cases: CaseColumns, values: Tensor) -> Setting:
+    """Return what cases run on, and how; differentiable in the efficiencies.
+
+    Args:
+        cases: as columns.
+        values: efficiencies, in the order of their table: latencies of links are among them.
+    """
     latencies = (
         values[INDEX[name]].expand(len(cases.kinds)) for name in ("latency", "latency_across")
     )
-    return Links(*cases.links, *latencies)
+    return Setting(
+        layout=cases.layouts,
+        work=cases.work,
+        device=cases.device,
+        links=Links(*cases.links, *latencies),
+        efficiency=kernel_efficiency(values, cases.kinds),
+    )
 
 
 def step_times(cases: CaseColumns, values: Tensor) -> StepTime:
@@ -188,14 +199,4 @@ def step_times(cases: CaseColumns, values: Tensor) -> StepTime:
         cases: as columns.
         values: efficiencies, in the order of their table.
     """
-    return step_seconds(
-        cases.batch.operators,
-        cases.batch.groups,
-        cases.batch.hidden,
-        cases.batch.layers,
-        cases.layouts,
-        cases.work,
-        cases.device,
-        case_links(cases, values),
-        kernel_efficiency(values, cases.kinds),
-    )
+    return step_seconds(cases.batch.model, case_setting(cases, values))

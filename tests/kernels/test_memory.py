@@ -439,11 +439,7 @@ def test_a_gpu_counts_the_same() -> None:
     batch = batch_of(DEEPSEEK_LIKE)
     layouts = [cb.Layout(tp=2, pp=7, dp=4, ep=4)]
     arguments = (
-        batch.operators,
-        batch.groups,
-        batch.hidden,
-        batch.layers,
-        batch.vocabulary,
+        batch.model,
         layout_columns(layouts),
         recipe_columns(layouts),
         activation_columns(layouts, 512.0),
@@ -453,7 +449,7 @@ def test_a_gpu_counts_the_same() -> None:
     def moved(value: Any) -> Any:
         if isinstance(value, Tensor):
             return value.to("cuda")
-        return type(value)(*(part.to("cuda") for part in value))
+        return type(value)(*(moved(part) for part in value))
 
     here = memory.training_memory(*arguments)
     there = memory.training_memory(*(moved(each) for each in arguments))

@@ -38,7 +38,6 @@ def test_waste_is_that_of_a_walk_through_tiles(
 
 def seconds(m: float, n: float, k: float, **changes: float) -> float:
     given = {
-        "work": 1.0,
         "flop_per_s": 6e14,
         "half_k": 80.0,
         "bytes_per_s": 2.8e12,
@@ -47,9 +46,9 @@ def seconds(m: float, n: float, k: float, **changes: float) -> float:
         "element_bytes": 2.0,
         **changes,
     }
-    return float(
-        roofline.product_seconds(tensor(m), tensor(n), tensor(k), *map(tensor, given.values()))
-    )
+    shape = roofline.ProductShape(*map(tensor, (m, n, k, 1.0)))
+    rate = roofline.ProductRate(**{name: tensor(value) for name, value in given.items()})
+    return float(roofline.product_seconds(shape, rate))
 
 
 def test_a_large_product_is_bound_by_computing() -> None:
