@@ -143,6 +143,10 @@ class Memory(NamedTuple):
         return self.weights + self.gradients + self.optimizer + torch.maximum(passing, self.step)
 
 
+CHUNKS_AT_ONCE = 2**18
+"""Numbers that a step over a stage's chunks works on at a time."""
+
+
 def stage_layers(
     groups: Groups,
     layers: Tensor,
@@ -173,12 +177,17 @@ def stage_layers(
     size = torch.ceil(layers / chunks)
     front = torch.floor((size * chunks - layers) / 2)
     held = torch.zeros_like(layers + stage + groups.place)
-    for turn in range(int(virtual.max()) if turns is None else turns):
+    turns = int(virtual.max()) if turns is None else turns
+    # Many chunks at a time, as long as what they take stays small.
+    width = max(1, CHUNKS_AT_ONCE // max(1, held.numel()))
+    for first_turn in range(0, turns, width):
+        several = torch.arange(first_turn, min(first_turn + width, turns), device=held.device)
+        turn = several.to(held.dtype).reshape(-1, *[1] * held.dim())
         start = (stage + turn * pipeline) * size - front
         stop = torch.minimum(start + size, layers)
         begun = layers_before(groups, start.clamp_min(0.0))
         done = layers_before(groups, stop.clamp_min(0.0))
-        held = held + torch.where(virtual > turn, (done - begun).clamp_min(0.0), 0.0)
+        held = held + torch.where(virtual > turn, (done - begun).clamp_min(0.0), 0.0).sum(0)
     first = torch.where(stage == 0, 1.0, 0.0)
     last = torch.where(stage == pipeline - 1, 1.0, 0.0)
     ends = torch.where(groups.place == 1, first, last)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from computebill.architectures import Architecture, read_architecture
 from computebill.base.assumptions import Assumption
 from computebill.base.notebook import Shown
 from computebill.hardware.accelerators import Accelerator, find_accelerator
@@ -163,7 +164,25 @@ def estimate_run(
     chosen = settings(samples, seed, device, method)
     run = read_run(spec)
     accelerator = find_accelerator(run.accelerator, profiles)
-    model = count_run_model(run, accelerator)
+    architecture = None if run.model is None else read_architecture(run.model)
+    return estimate_of(run, accelerator, architecture, chosen)
+
+
+def estimate_of(
+    run: RunSpec, accelerator: Accelerator, architecture: Architecture | None, chosen: Settings
+) -> RunEstimate:
+    """Price a run whose part and model are at hand.
+
+    Args:
+        run: as described.
+        accelerator: the part it runs on.
+        architecture: of its model, where it has one.
+        chosen: draws, seed, device.
+
+    Raises:
+        RequestError: naming the field that is wrong.
+    """
+    model = None if architecture is None else count_run_model(run, accelerator, architecture)
     inputs = gather_inputs(run, accelerator, model)
     columns = Columns(list(inputs.quantities.values()), list(inputs.quantities), chosen.device)
 

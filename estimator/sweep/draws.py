@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from computebill.architectures import read_architecture
 from computebill.base.assumptions import Assumption, Input, gathered
 from computebill.base.errors import RequestError
 from computebill.base.quantity import UNKNOWN, Quantity, constant, parse_quantity
@@ -271,7 +272,8 @@ class SweepDraws:
         fields = {"accelerator": usual.name, **self._pricing(accelerator), **given}
         fields.pop("source", None)
         run = validate(RunSpec, fields, "run")
-        model = count_run_model(run, accelerator)
+        architecture = None if run.model is None else read_architecture(run.model)
+        model = architecture and count_run_model(run, accelerator, architecture)
         for key, quantity in gather_inputs(run, accelerator, model).quantities.items():
             own = key not in SHARED or key in given
             shared = None if own else f"{accelerator.name}: {key}"

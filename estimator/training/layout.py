@@ -405,15 +405,23 @@ def _check_groups(layout: Layout) -> None:
         )
 
 
+def chunk_counts(architecture: Architecture) -> list[int]:
+    """Return the numbers of chunks that a model's layers may be dealt out in, ascending.
+
+    The embedding, the head and layers for further tokens may stand for a layer each.
+    """
+    layers = int(architecture.layer_count)
+    places = range(layers, layers + 3 + architecture.further)
+    return [n for n in range(1, places.stop) if any(count % n == 0 for count in places)]
+
+
 def _check_pipeline(architecture: Architecture, layout: Layout) -> None:
     layers, chunks = int(architecture.layer_count), layout.pp * layout.vpp
-    # The embedding, the head and layers for further tokens may stand for a layer each.
-    places = range(layers, layers + 3 + architecture.further)
-    if any(count % chunks == 0 for count in places):
+    allowed = chunk_counts(architecture)
+    if chunks in allowed:
         return
     field = "vpp" if layout.vpp > 1 else "pp"
     given = f"{layout.pp}" if layout.vpp == 1 else f"{layout.vpp} x pp {layout.pp}"
-    allowed = [n for n in range(1, places.stop) if any(count % n == 0 for count in places)]
     raise RequestError(
         field,
         f"got {given}; allowed: what divides {layers} layers, where the embedding and the head "
