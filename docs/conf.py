@@ -41,7 +41,7 @@ extensions = [
 nitpicky = True
 # Without a network nothing can be looked up in the documentation of others. Short names are those
 # that annotations import for the type checker alone.
-SHORT = ("Tensor", "pd.DataFrame", "Path", "Method")
+SHORT = ("Tensor", "pd.DataFrame", "Path", "Method", "Value")
 nitpick_ignore = [("py:class", name) for name in SHORT]
 # What is read of ``dict[str, Counter[str]] = <factory>``.
 nitpick_ignore.append(("py:class", "dict[str"))
@@ -56,6 +56,8 @@ smartquotes = False
 
 html_theme = "furo"
 html_title = "computebill"
+html_static_path = ["static"]
+html_css_files = ["site.css"]
 
 myst_heading_anchors = 4
 myst_enable_extensions = ["dollarmath"]
