@@ -17,13 +17,22 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-SECONDS_PER_HOUR = 3600.0
-SECONDS_PER_DAY = 24 * SECONDS_PER_HOUR
-SECONDS_PER_YEAR = 8766.0 * SECONDS_PER_HOUR
-"""A Julian year: 365.25 days."""
+from .constants import number
 
-JOULES_PER_KWH = 3.6e6
-JOULES_PER_MWH = 1e3 * JOULES_PER_KWH
+SECONDS_PER_HOUR = number("cost.SECONDS_PER_HOUR")
+"""Length of an hour [s]."""
+
+SECONDS_PER_DAY = number("cost.SECONDS_PER_DAY")
+"""Length of a day [s]."""
+
+SECONDS_PER_YEAR = number("cost.SECONDS_PER_YEAR")
+"""Length of a Julian year of 365.25 days [s]."""
+
+JOULES_PER_KWH = number("cost.JOULES_PER_KWH")
+"""Energy of a kilowatt-hour [J]."""
+
+JOULES_PER_MWH = number("cost.JOULES_PER_MWH")
+"""Energy of a megawatt-hour [J]."""
 
 
 class AmortisedHardware(NamedTuple):

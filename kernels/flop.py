@@ -19,13 +19,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .constants import number
 from .operators import Groups, Operators, active_parameters, layers_of, matrix
 
-FORWARD_FLOP_PER_PARAMETER = 2.0
-"""A multiply and an add for each weight a token meets."""
+FORWARD_FLOP_PER_PARAMETER = number("flop.FORWARD_FLOP_PER_PARAMETER")
+"""FLOP of the forward pass [FLOP a parameter and token]: a multiply and an add."""
 
-BACKWARD_FLOP_PER_PARAMETER = 4.0
-"""Gradients of the inputs and of the weights, each as large as the forward product."""
+BACKWARD_FLOP_PER_PARAMETER = number("flop.BACKWARD_FLOP_PER_PARAMETER")
+"""FLOP of the backward pass [FLOP a parameter and token]: gradients of inputs and of weights."""
 
 
 def training_flop(params_active: Tensor, tokens: Tensor) -> Tensor:

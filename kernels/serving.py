@@ -18,8 +18,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-BYTES_ACROSS = 2.0
-"""Of an activation's element on its way between ranks."""
+from .constants import number
+
+BYTES_ACROSS = number("serving.BYTES_ACROSS")
+"""Size of an activation's element on its way between ranks [B]."""
 
 
 class Served(NamedTuple):

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from computebill.architectures.counting import count_flop, count_parameters
+from computebill.base.constants import number
 from computebill.base.errors import RequestError
 from computebill.hardware.fitted import FARTHEST, UNFITTED_APART, Fitted
 from computebill.training.cases import CaseColumns, case_columns, step_times
@@ -20,11 +21,10 @@ from computebill.training.intervals import interval_kind
 
 from .measured import MeasuredRow
 
-CORNER = 0.05
-"""Error, in its logarithm, up to which it counts by its square, and beyond by its size."""
-
-PRIOR_WEIGHT = 1 / 30
-"""Of an efficiency's distance from its sensible value, against the mean error of all rows."""
+# base/constants.toml has what these are.
+CORNER = number("accuracy.calibration.CORNER")
+PRIOR_WEIGHT = number("accuracy.calibration.PRIOR_WEIGHT")
+SHARING = number("accuracy.calibration.SHARING")
 
 ENDS = (0.05, 0.95)
 """Percentiles of a residual's interval."""
@@ -37,9 +37,6 @@ LEAST_APART = 1e-3
 
 MOST_APART = math.log(FARTHEST)
 """Of the same."""
-
-SHARING = 0.35
-"""Power of a source's rows that divides the weight of each: rows of one source are alike."""
 
 
 @dataclass(frozen=True)

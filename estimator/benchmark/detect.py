@@ -8,13 +8,13 @@ from pathlib import Path
 
 import torch
 
+from computebill.base.constants import number
 from computebill.base.errors import RequestError, shown
 from computebill.hardware.accelerators import Accelerator, accelerators_named, find_accelerator
 from computebill.kernels.measure.devices import Hardware, conditions, find, remarks
 from computebill.kernels.measure.outcome import Skip
 
-MEMORY_APART = 0.15
-"""Of its datasheet's memory, that a driver may tell less: error correction takes a part."""
+MEMORY_APART = number("benchmark.detect.MEMORY_APART")  # base/constants.toml
 
 
 def choose(name: str) -> torch.device | Skip:

@@ -12,6 +12,7 @@ import torch
 from computebill.accuracy.calibration import Measurements, fit, log_errors, measurements
 from computebill.accuracy.calibration import profile as fitted_profile
 from computebill.accuracy.measured import Cited, MeasuredRow
+from computebill.base.constants import number
 from computebill.base.writing import replacing
 from computebill.hardware.accelerators import (
     Accelerator,
@@ -38,8 +39,7 @@ OWN = "measured"
 LEAST_STEPS = 4
 """Steps without which nothing is fitted."""
 
-MOST_REACHED = 0.97
-"""Share of the memory's bandwidth that a copy reaches, where it is itself the only figure."""
+MOST_REACHED = number("benchmark.profile.MOST_REACHED")  # base/constants.toml
 
 VENDORS = ("NVIDIA", "AMD", "Intel", "Apple")
 

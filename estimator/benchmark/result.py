@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from computebill.base.assumptions import Assumption
+from computebill.base.constants import number
 from computebill.base.notebook import Shown
 from computebill.hardware.accelerators import Accelerator
 from computebill.hardware.assumptions import (
@@ -36,8 +37,7 @@ T = TypeVar("T")
 PRODUCTS = {"fp32": "fp32", "autocast": "bf16", "bf16": "bf16"}
 """Dtype of products, by the policy of a step."""
 
-QUIET = 0.85
-"""Of its best speed, that a device has at least while nothing else works on it."""
+QUIET = number("benchmark.result.QUIET")  # base/constants.toml
 
 
 @dataclass(frozen=True)

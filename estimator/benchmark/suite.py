@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+from computebill.base.constants import number
 from computebill.kernels.measure import attention, collectives, copies, host, load, matmul, step
 from computebill.kernels.measure.devices import memory_free_bytes
 from computebill.kernels.measure.matmul import DTYPES
@@ -18,11 +19,9 @@ from .result import PRODUCTS, QUIET, Timed, best_products
 PARTS = ("matmul", "copy", "launches", "attention", "block", "step", "collectives", "load")
 """What is measured, in this order."""
 
-NARROW_GAIN = 1.5
-"""How much faster 16-bit products are than 32-bit ones, at least, where training uses them."""
+NARROW_GAIN = number("benchmark.suite.NARROW_GAIN")  # base/constants.toml
 
-UNSTEADY = 1.3
-"""A step's 95th percentile over its 5th, above which it is timed again: other work was beside."""
+UNSTEADY = number("benchmark.suite.UNSTEADY")  # base/constants.toml
 
 AGAIN_SECONDS = 0.5
 

@@ -20,6 +20,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from computebill.base.constants import number
 from computebill.base.errors import RequestError
 from computebill.costs import method
 from computebill.costs.ownership import acquired, price_with_server
@@ -31,12 +32,10 @@ from computebill.kernels.cost import JOULES_PER_KWH, JOULES_PER_MWH, SECONDS_PER
 from .cells import Texts
 from .derive import Figure, figure, scaled
 
-LONGEST_RUN = 24.0 * 730
-"""Hours beyond which a run's time is not believed."""
-
-POWER_SPREAD = 1.4
-CLOUD_SPREAD = 2.0
-"""95th percentile over the middle: of a chip's power, of an hour in the cloud."""
+# base/constants.toml has what these are.
+LONGEST_RUN = number("catalogue.costs.LONGEST_RUN")
+POWER_SPREAD = number("catalogue.costs.POWER_SPREAD")
+CLOUD_SPREAD = number("catalogue.costs.CLOUD_SPREAD")
 
 _MONTHS = np.datetime64("1900-01", "M")
 """The first that is counted."""

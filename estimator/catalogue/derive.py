@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from computebill.base.constants import number, pair, table
 from computebill.base.quantity import parse_quantity
 from computebill.costs.method import cost_method
 from computebill.kernels.cost import SECONDS_PER_HOUR, accelerator_seconds
@@ -28,15 +29,18 @@ from .cells import LARGEST, Texts
 
 Z = NormalDist().inv_cdf(0.95)
 LANGUAGE = "language"
-CIRCULAR = (0.3, 0.4)
-"""Utilisations that catalogues assume; FLOP that give one on the dot were made from the hours."""
+# base/constants.toml has what these are.
+CIRCULAR = pair("catalogue.derive.CIRCULAR")
+LEAST_MFU = number("catalogue.derive.LEAST_MFU")
+FACTORS = table("catalogue.derive.FACTORS")
 
 EXACT = 1e-4
+"""Relative difference of two utilisations below which they are one."""
 
-LISTED_HOURS, PRODUCT_HOURS, LISTED_MFU = (math.log(factor) for factor in (1.1, 1.5, 1.1))
+LISTED_HOURS, PRODUCT_HOURS, LISTED_MFU = (
+    math.log(FACTORS[each]) for each in ("listed_hours", "product_hours", "listed_mfu")
+)
 """How far to each side the 90 % of what is told lies, as logarithms."""
-
-LEAST_MFU = 0.01
 
 WAYS = (
     "",

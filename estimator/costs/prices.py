@@ -14,6 +14,7 @@ from functools import cache
 from statistics import quantiles, variance
 from typing import Literal, TypeVar
 
+from computebill.base.constants import whole
 from computebill.base.errors import RequestError, shown
 from computebill.base.quantity import P90
 from computebill.hardware.accelerators import (
@@ -60,8 +61,7 @@ PROVIDER_NAMES = {
 }
 """Short names in use, besides the provider's own."""
 
-FEW = 3
-"""Providers below which their own prices do not tell how prices differ."""
+FEW = whole("costs.prices.FEW")  # base/constants.toml
 
 NOT_OFFERS = frozenset({"index", "assumed rental"})
 """Kinds of cloud price that nobody can rent at."""

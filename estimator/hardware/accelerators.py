@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from computebill.base.constants import number, whole
 from computebill.base.errors import RequestError, shown
 from computebill.base.specfile import Spec, is_folder, read_toml, validate, within
 
@@ -398,8 +399,9 @@ def _known_name(item: Accelerator) -> KnownName:
     return KnownName(item.name, item.title, item.form_factor, item.memory_gb.value, item.aliases)
 
 
-LINK_BYTES_PER_S = 25e9
-"""Of an accelerator whose links nobody wrote down."""
+# base/constants.toml has what these are, and where from.
+LINK_BYTES_PER_S = number("hardware.accelerators.LINK_BYTES_PER_S")
+DOMAIN_SIZE = whole("hardware.accelerators.DOMAIN_SIZE")
 
 
 def peak_flop_per_s(accelerator: Accelerator, precision: str) -> float:
@@ -412,4 +414,4 @@ def peak_flop_per_s(accelerator: Accelerator, precision: str) -> float:
 def domain_size(accelerator: Accelerator) -> int:
     """Return how many accelerators fast links connect."""
     size = accelerator.links.inside.domain_size
-    return int(size.value) if size else 8
+    return int(size.value) if size else DOMAIN_SIZE

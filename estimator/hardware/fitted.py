@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
+from computebill.base.constants import number
 from computebill.base.specfile import Spec, within
 
 FARTHEST = 1e3
@@ -15,8 +16,8 @@ FARTHEST = 1e3
 
 Ratio = Annotated[float, within(1 / FARTHEST, FARTHEST)]
 
-UNFITTED_APART = 0.1
-"""Of ``Fitted.apart``, where no pair of rows tells it."""
+# base/constants.toml has what it is.
+UNFITTED_APART = number("hardware.fitted.UNFITTED_APART")
 
 
 class Fitted(Spec):

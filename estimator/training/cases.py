@@ -10,6 +10,7 @@ from torch import Tensor
 
 from computebill.architectures import Architecture
 from computebill.architectures.columns import Columns, columns, stacked
+from computebill.base.constants import number
 from computebill.hardware.accelerators import (
     LINK_BYTES_PER_S,
     Accelerator,
@@ -27,8 +28,9 @@ from .layout import RECIPES, RECOMPUTE, Layout, layout_columns
 from .software import Software, number_format
 
 OPERAND_BYTES = {"32": 4.0, "16": 2.0, "nvfp4": 0.5}
-STATE_BYTES = 26.0
-"""Read and written of a parameter's gradient, master copy and moments."""
+# base/constants.toml has what these are.
+STATE_BYTES = number("training.cases.STATE_BYTES")
+CLOCK_OF_POWER = number("training.cases.CLOCK_OF_POWER")
 
 
 @dataclass(frozen=True)
@@ -92,8 +94,7 @@ def case_columns(cases: Sequence[Case]) -> CaseColumns:
         return torch.tensor(values, dtype=torch.float64)
 
     gigabyte = 1e9
-    # Power grows with the cube of the clock.
-    speeds = [reach(case.accelerator) * case.power ** (1 / 3) for case in cases]
+    speeds = [reach(case.accelerator) * case.power**CLOCK_OF_POWER for case in cases]
     inside = [case.accelerator.links.inside for case in cases]
     across = [case.accelerator.links.across.bandwidth_gb_s for case in cases]
     return CaseColumns(

@@ -59,8 +59,49 @@ def _factor(prior: float, spread: float = 0.4) -> Parameter:
     return Parameter(prior, spread, False)
 
 
+MEANINGS = {
+    "products": "share of the datasheet's dense peak that large products of a training step reach",
+    "fine_scales": "speed of 8-bit products with a scale for each row or block, over one a tensor",
+    "ultra": "speed of low-precision products of Blackwell Ultra, over Blackwell",
+    "half_k": "inner size of a product at which half of its share is reached [elements]",
+    "harshness": "cost of a wave of tiles that is not full, as a share of a full one",
+    "grouped": "speed of experts' grouped products, over a plain product",
+    "head": "share of the 16-bit peak that the logits' product reaches",
+    "attention": "share of the 16-bit peak that fused attention reaches on long sequences",
+    "half_keys": "keys of a sequence at which fused attention reaches half of that [tokens]",
+    "attention_backward": "time of attention's backward pass, over its forward pass",
+    "score_passes": "times that stored scores are moved, where attention is not fused",
+    "misaligned": "time of unfused attention's products where a head's width is no multiple of 8, "
+    "over what it is where it is one",
+    "traffic": "element-wise bytes moved, over bytes kept for the backward pass",
+    "casts": "bytes moved by casts to 8 and 4 bits, over bytes kept for the backward pass",
+    "memory": "share of the memory's bandwidth that is reached",
+    "inside": "share of the bandwidth of links inside a domain that is reached",
+    "across": "share of the bandwidth of links across domains that is reached",
+    "tensor_overlap": "share of tensor parallel communication that hides behind products",
+    "data_overlap": "share of a step's computing that data parallel communication hides behind",
+    "data_exposed": "share of data parallel communication that is never hidden",
+    "imbalance": "tokens of the busiest rank of experts, over the mean",
+    "permutation": "bytes moved to sort tokens by expert, over the tokens' own",
+    "exchange": "speed of the exchange of experts' tokens in a domain, over the links' own: above "
+    "1 where it hides behind computing",
+    "exchange.across": "the same across domains",
+    "expert_overlap": "share of a layer's computing that this exchange hides behind, where another "
+    "micro-batch is at hand",
+    "floor": "time that launching a layer's kernels takes in a pass [s]",
+    "floor.experts": "time that launching an expert layer adds to that [s]",
+    "launch": "time that launching each expert's product adds to that [s]",
+    "step_floor": "time of a step besides all else [s]",
+    "optimizer_traffic": "bytes moved by the optimizer's step, over its states",
+    "latency": "time of a hop inside a domain [s]",
+    "latency_across": "time of a hop across domains [s]",
+    "straggling": "share of a step that each doubling of the accelerators adds: the slowest sets "
+    "the pace",
+}
+"""What an efficiency is, with its unit where it has one, by its name or the beginning of that."""
+
+
 PARAMETERS: dict[str, Parameter] = {
-    # Share of the datasheet's dense peak that large products of a training step reach.
     "products.volta.16": _share(0.70),
     "products.ampere.16": _share(0.78),
     "products.ada.16": _share(0.70),
@@ -79,22 +120,15 @@ PARAMETERS: dict[str, Parameter] = {
     "products.other.16": _share(0.55),
     "products.other.32": _share(0.55),
     "products.other.fp8": _share(0.50),
-    # 8 bits with a scale for each row or block, over those with one for a tensor.
     "fine_scales": _factor(0.8, 0.2),
-    # Blackwell Ultra over Blackwell, in low precision.
     "ultra": _factor(1.2, 0.15),
-    # Inner size of a product at which half of that is reached.
     "half_k.16": _factor(80.0, 0.6),
     "half_k.8": _factor(300.0, 0.6),
     "half_k.4": _factor(600.0, 0.6),
-    # What a wave costs that is not full, of a whole one.
     "harshness": _share(0.4, 0.8),
-    # Grouped products of experts, of what a plain product reaches.
     "grouped.16": _share(0.9),
     "grouped.low": _share(0.85),
-    # The logits' product, always in 16 bits.
     "head": _share(0.6, 0.6),
-    # Fused attention on long sequences, of the 16-bit peak, and where it reaches half of it.
     "attention.volta": _share(0.35),
     "attention.ampere": _share(0.55),
     "attention.ada": _share(0.40),
@@ -106,13 +140,9 @@ PARAMETERS: dict[str, Parameter] = {
     "attention.tpu": _share(0.45),
     "attention.other": _share(0.30),
     "half_keys": _factor(500.0, 0.6),
-    # Time of attention's backward pass over that of the forward pass.
     "attention_backward": _factor(2.7, 0.15),
-    # Times that stored scores are moved, where attention is not fused.
     "score_passes": _factor(5.0, 0.5),
-    # Time of its products where a head's width is no multiple of 8.
     "misaligned": _factor(6.0, 0.5),
-    # Element-wise bytes moved over bytes kept.
     "traffic.early": _factor(3.0),
     "traffic.megatron": _factor(2.0),
     "traffic.eager": _factor(2.0),
@@ -121,14 +151,11 @@ PARAMETERS: dict[str, Parameter] = {
     "traffic.compiled": _factor(1.2),
     "traffic.tpu": _factor(1.2),
     "traffic.scripts": _factor(2.5),
-    # The same, of casts to 8 and 4 bits.
     "casts": _factor(1.5, 0.5),
-    # Share of the memory's bandwidth, and of the links'.
     "memory": _share(0.85),
     "inside": _share(0.70),
     "inside.volta": _share(0.60),
     "across": _share(0.75),
-    # Share of tensor parallel communication hidden behind products.
     "tensor_overlap.early": _share(0.05, 1.0),
     "tensor_overlap.megatron": _share(0.10, 1.0),
     "tensor_overlap.eager": _share(0.10, 1.0),
@@ -137,21 +164,16 @@ PARAMETERS: dict[str, Parameter] = {
     "tensor_overlap.compiled": _share(0.40, 1.0),
     "tensor_overlap.tpu": _share(0.40, 1.0),
     "tensor_overlap.scripts": _share(0.05, 1.0),
-    # Share of a step's computing that data parallel traffic hides behind.
     "data_overlap.replicated": _share(0.50, 0.8),
     "data_overlap.sharded": _share(0.80, 0.8),
-    # Share of that traffic which is never hidden.
     "data_exposed.replicated": _share(0.10, 0.8),
     "data_exposed.sharded": _share(0.10, 0.8),
-    # Mixtures of experts: busiest rank over mean, sorting, all-to-all.
     "imbalance": _factor(1.15, 0.1),
     "permutation": _factor(2.0, 0.5),
     "permutation.graphed": _factor(1.0, 0.5),
     "exchange": _factor(0.8, 0.5),
     "exchange.across": _factor(1.0, 0.5),
-    # Share of a layer's computing that it hides behind, where another micro-batch is at hand.
     "expert_overlap": _share(0.8),
-    # Seconds that launching a layer's kernels takes in a pass, and what an expert layer adds.
     "floor.early": _factor(100e-6, 0.5),
     "floor.megatron": _factor(100e-6, 0.5),
     "floor.eager": _factor(100e-6, 0.5),
@@ -160,16 +182,12 @@ PARAMETERS: dict[str, Parameter] = {
     "floor.compiled": _factor(30e-6, 0.5),
     "floor.scripts": _factor(1.2e-3, 0.5),
     "floor.experts": _factor(300e-6, 0.5),
-    # The same of each expert's product.
     "launch.expert": _factor(5e-6, 0.7),
     "launch.expert.graphed": _factor(2e-6, 0.7),
-    # Seconds of a step besides, and bytes moved for each byte of optimizer states.
     "step_floor": _factor(6e-3, 0.7),
     "optimizer_traffic": _factor(1.3, 0.3),
-    # Seconds of a hop inside and between domains.
     "latency": _factor(3e-6, 0.4),
     "latency_across": _factor(10e-6, 0.5),
-    # Share of a step that each doubling of the accelerators adds: the slowest sets the pace.
     "straggling": _share(0.006, 0.6),
 }
 """Every efficiency, by its name."""
@@ -181,7 +199,14 @@ SMALLEST_FACTOR, LARGEST_FACTOR = 1e-12, 1e6
 """Of what is no share: seconds of a hop are the smallest, half_keys the largest."""
 
 NAMES = tuple(PARAMETERS)
+"""Names of the efficiencies, in the order of their tensors."""
+
 INDEX = {name: index for index, name in enumerate(NAMES)}
+
+
+def meaning(name: str) -> str:
+    """Return the noun phrase of an efficiency, with its unit where it has one."""
+    return MEANINGS.get(name) or MEANINGS[name.split(".")[0]]
 
 
 def priors() -> Tensor:

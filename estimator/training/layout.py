@@ -11,6 +11,7 @@ from torch import Tensor
 
 from computebill.architectures import Architecture
 from computebill.architectures.operators import UNLIMITED
+from computebill.base.constants import constants, number, table, whole
 from computebill.base.errors import RequestError, shown
 from computebill.base.specfile import Spec
 from computebill.kernels import memory, pipeline
@@ -40,8 +41,16 @@ SCHEDULES: dict[str, float] = {
 }
 
 
-FILLS = 8
-"""Micro-batches a pipeline stage, where nobody says how many a step has. Not checked."""
+# base/constants.toml has what these are, and where from.
+FILLS = whole("training.layout.FILLS")
+SCORE_BYTES = table("training.layout.SCORE_BYTES")
+LOGIT_BYTES = table("training.layout.LOGIT_BYTES")
+PLAIN_LOGIT_BYTES = number("training.layout.PLAIN_LOGIT_BYTES")
+CONTEXT_GB = number("training.layout.CONTEXT_GB")
+CONTEXT_SOURCE = constants()["training.layout.CONTEXT_GB"].source
+COMMUNICATOR_GB = number("training.layout.COMMUNICATOR_GB")
+BUCKETS_GB = table("training.layout.BUCKETS_GB")
+DEFAULT_SEQUENCE = whole("training.layout.DEFAULT_SEQUENCE")
 
 
 class Bytes(NamedTuple):
@@ -111,25 +120,6 @@ MOMENTS: dict[str, Moments] = {
         4.0, 8.0, "Jordan et al. 2024; Kimi K2: one moment, embeddings, head and norms as AdamW"
     ),
 }
-
-SCORE_BYTES = {"flash": 0.0, "unfused": 2.0}
-"""Kept for each head, query and key: the softmax, where attention is not one kernel."""
-
-LOGIT_BYTES = {"megatron": 10.0}
-PLAIN_LOGIT_BYTES = 14.0
-"""For each token and entry of the vocabulary, at the loss: logits in 16 bits and in 32, and their
-softmax, which Megatron-LM overwrites with its gradient and PyTorch does not."""
-
-
-CONTEXT_GB = 1.5
-CONTEXT_SOURCE = "1,271 to 1,573 MiB, as BigScience measured on V100 and A100"
-"""Of a process on a device."""
-
-COMMUNICATOR_GB = 0.4
-"""Of NCCL's buffers, for each kind of parallel group that a rank is in. Not checked."""
-
-BUCKETS_GB = {"deepspeed": 3.0, "deepspeed-bf16": 3.0}
-"""DeepSpeed's two buckets to reduce and one to gather, of 5e8 elements each (its defaults)."""
 
 
 def process_gb(groups: Kinds) -> Kinds:
@@ -501,10 +491,6 @@ def activation_columns(layouts: Sequence[Layout], sequence: float) -> memory.Act
         for each in layouts
     ]
     return memory.Activations(*torch.tensor(rows, dtype=torch.float64).T)
-
-
-DEFAULT_SEQUENCE = 4096
-"""Where neither the configuration nor the user says: what most models were trained at."""
 
 
 def default_sequence(architecture: Architecture) -> int:

@@ -8,6 +8,7 @@ import torch
 
 from computebill.architectures import Architecture
 from computebill.architectures.columns import Columns, columns
+from computebill.base.constants import number
 from computebill.kernels import memory as kernel
 from computebill.kernels.operators import Groups, Operators
 
@@ -16,10 +17,8 @@ from .layout import Layout, activation_columns, layout_columns, recipe_columns
 GB = 1e9
 
 
-RESERVED = 1.05
-"""Of a process's memory over its tensors': what the allocator holds in blocks not quite filled.
-The one constant that was set by measurements: the median over their sources
-(bench/memory_accuracy.py)."""
+# base/constants.toml has what it is; the one constant of memory that was set by measurements.
+RESERVED = number("training.memory.RESERVED")
 
 
 LARGEST_MICRO_BATCH = 4096

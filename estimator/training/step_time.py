@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from computebill.base.constants import number, pair
 from computebill.base.errors import RequestError
 from computebill.base.quantity import Quantity, parse_quantity
 from computebill.hardware.fitted import Fitted
@@ -15,14 +16,10 @@ from .cases import Case, case_columns, step_times
 from .efficiency import bounded, efficiencies_of, product_name, unbounded
 from .intervals import interval_of
 
-UNFITTED = (0.5, 2.0)
-"""Measured over predicted time under a profile that has no intervals."""
-
-MOST = 0.98
-"""Share of the peak that no step exceeds."""
-
-UNSEEN = 1.5
-"""Times wider, in its logarithm, where no row spoke of the accelerator's products."""
+# base/constants.toml has what these are.
+UNFITTED = pair("training.step_time.UNFITTED")
+MOST = number("training.step_time.MOST")
+UNSEEN = number("training.step_time.UNSEEN")
 
 
 @dataclass(frozen=True)

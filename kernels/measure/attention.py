@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import scaled_dot_product_attention
 
+from computebill.kernels.constants import number
 from computebill.kernels.flop import attended_keys
 
 from .buffers import copies, random, reserve
@@ -27,9 +28,9 @@ BACKENDS = {
 }
 """Back ends of CUDA, ROCm and the CPU; others choose their own."""
 
-BACKWARD_TIMES = 2.0
-"""Model FLOP of the backward pass over those of the forward: what fused kernels compute again
-is not counted."""
+BACKWARD_TIMES = number("measure.attention.BACKWARD_TIMES")
+"""Ratio of the model FLOP of the backward pass to those of the forward, without what fused kernels
+compute again."""
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,14 @@ import math
 import torch
 from torch import Tensor
 
+from computebill.kernels.constants import number
+
 from .devices import cache_bytes, memory_free_bytes
 
 CACHES = 2
 """All copies together are larger than this many caches."""
 
-FREE_SHARE = 0.6
+FREE_SHARE = number("measure.buffers.FREE_SHARE")
 """Share of the free memory that a measurement's tensors may take."""
 
 MOST_COPIES = 2**16

@@ -12,6 +12,8 @@ from typing import Protocol
 
 import torch
 
+from computebill.kernels.constants import number
+
 Call = Callable[[int], object]
 """Something timed; takes a running number, by which buffers rotate."""
 
@@ -21,8 +23,8 @@ BATCHED_BELOW = 20e-6
 BATCH_SECONDS = 200e-6
 """Seconds of calls that are timed together."""
 
-WARM_SHARE = 0.3
-"""Share of a budget that warming up may take."""
+WARM_SHARE = number("measure.clock.WARM_SHARE")
+"""Share of a measurement's time that warming up may take."""
 
 
 @dataclass(frozen=True)

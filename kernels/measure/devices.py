@@ -11,19 +11,24 @@ from pathlib import Path
 
 import torch
 
+from computebill.kernels.constants import number
+
 from .outcome import Skip
 
-DEFAULT_CACHE_BYTES = 32 * 2**20
-"""Taken where nothing tells a cache's size."""
+DEFAULT_CACHE_BYTES = int(number("measure.devices.DEFAULT_CACHE_BYTES"))
+"""Size of the last cache of a device that does not tell it [B]."""
 
-MPS_CACHE_BYTES = 96 * 2**20
-"""Of the system-level cache in the largest Apple chips; the driver does not tell it."""
+MPS_CACHE_BYTES = int(number("measure.devices.MPS_CACHE_BYTES"))
+"""Size of the system-level cache of the largest Apple chips, which the driver does not tell [B]."""
 
-ROCM_CACHE_BYTES = 256 * 2**20
-"""Of the memory-side cache in Instinct accelerators; the driver tells a smaller one's size."""
+ROCM_CACHE_BYTES = int(number("measure.devices.ROCM_CACHE_BYTES"))
+"""Size of the memory-side cache of Instinct accelerators [B]; the driver tells a smaller one's."""
 
-BUSY_UTILISATION = 0.1
-LITTLE_FREE = 0.2
+BUSY_UTILISATION = number("measure.devices.BUSY_UTILISATION")
+"""Share of the time above which a device is busy with other work."""
+
+LITTLE_FREE = number("measure.devices.LITTLE_FREE")
+"""Share of a device's memory that is free, below which other work is on it."""
 
 _CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 _CGROUPS = (
