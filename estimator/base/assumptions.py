@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from .quantity import Quantity, number_text
+from .quantity import Quantity, number_text, scaled
 from .specfile import Spec
 
 GIVEN = "given"
@@ -24,6 +24,50 @@ class Assumption:
     def to_dict(self) -> dict[str, str]:
         """Return the JSON form."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class Input:
+    """A quantity that an estimate is computed from, and what a person is told of it.
+
+    Attributes:
+        key: name in the formulas.
+        quantity: in the unit that a person reads.
+        label: name that a person reads; none: it is not told by itself.
+        source: where it is from.
+        scale: of the formulas' unit (SI, USD), one in the unit that a person reads.
+    """
+
+    key: str
+    quantity: Quantity
+    label: str = ""
+    source: str = ""
+    scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Quantities by key, in SI units and USD; the same for people; and each key's label."""
+
+    quantities: Mapping[str, Quantity]
+    assumptions: tuple[Assumption, ...]
+    labels: Mapping[str, str]
+
+
+def gathered(parts: Iterable[Input | Assumption]) -> Inputs:
+    """Return inputs, and what is only told, as one; the order stays."""
+    quantities: dict[str, Quantity] = {}
+    assumptions: list[Assumption] = []
+    labels: dict[str, str] = {}
+    for part in parts:
+        if isinstance(part, Assumption):
+            assumptions.append(part)
+            continue
+        quantities[part.key] = scaled(part.quantity, part.scale)
+        labels[part.key] = part.label or part.key.replace("_", " ")
+        if part.label:
+            assumptions.append(Assumption(part.label, part.quantity.text, part.source))
+    return Inputs(quantities, tuple(assumptions), labels)
 
 
 def sequence_assumption(length: int, *, is_given: bool) -> Assumption:

@@ -113,6 +113,23 @@ def constant(value: float) -> Quantity:
     return Quantity("constant", (float(value),), number_text(value, 4))
 
 
+def scaled(quantity: Quantity, factor: float) -> Quantity:
+    """Return the quantity in another unit; the factor is positive, the text stays."""
+    if factor == 1.0 or quantity is UNKNOWN:
+        return quantity
+    # The sigmas of a log-normal have no unit; every other parameter has the quantity's own.
+    in_unit = 1 if quantity.family == "lognormal" else len(quantity.parameters)
+    numbers = [p * factor if i < in_unit else p for i, p in enumerate(quantity.parameters)]
+    return Quantity(
+        quantity.family,
+        tuple(numbers),
+        quantity.text,
+        quantity.lower * factor,
+        quantity.upper * factor,
+        quantity.shared,
+    )
+
+
 def from_table(values: Sequence[float], text: str) -> Quantity:
     """Return the empirical distribution of ``values``."""
     return Quantity("table", tuple(sorted(values)), text)
@@ -131,6 +148,10 @@ def number_text(value: float, figures: int = 6) -> str:
     if 1e4 <= abs(value) < 1e6:
         return f"{float(f'{value:.{figures}g}'):,.0f}"
     return f"{value:.{figures}g}"
+
+
+UNKNOWN = constant(math.nan)
+"""What nobody knows; what hangs on it is not known either."""
 
 
 def parse_number(value: object) -> float:

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from computebill.architectures import read_architecture
 from computebill.base.errors import RequestError, shown
 from computebill.base.quantity import Quantity
 from computebill.base.specfile import validate
+from computebill.hardware.accelerators import Accelerator
 from computebill.models.card import MemoryUse, ModelCard, describe_model
 from computebill.training.cases import Case
 from computebill.training.layout import Layout, default_sequence
 from computebill.training.software import read_software
 from computebill.training.step_time import StepEstimate, estimate_step, scaling
 
-if TYPE_CHECKING:
-    from computebill.hardware.accelerators import Accelerator
-
-    from .spec import RunSpec
+from .spec import RunSpec
 
 
 @dataclass(frozen=True)

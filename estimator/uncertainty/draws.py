@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -14,6 +14,7 @@ from computebill.base.errors import RequestError, shown
 from computebill.base.quantity import Family, Quantity
 from computebill.kernels import sampling
 
+B = TypeVar("B", bound=NamedTuple)
 Method = Literal["sobol", "random"]
 
 MOST_SAMPLES = 2**30
@@ -98,6 +99,16 @@ def choose_device(name: str) -> str:
             "device", f"got {shown(name)}; allowed: auto, cpu, cuda, cuda:1 ({reason})"
         ) from None
     return name
+
+
+def bundle(kind: type[B], given: Mapping[str, Tensor]) -> B:
+    """Return a kernel's bundle of columns, each by its field's name.
+
+    Args:
+        kind: a named tuple of tensors.
+        given: columns by name; others are left.
+    """
+    return kind(*(given[name] for name in kind._fields))
 
 
 class Columns:
