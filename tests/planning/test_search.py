@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from known import LLAMA_8B
 
 import computebill as cb
-from computebill.kernels import search
 from computebill.planning.choice_grid import Grid
 from computebill.planning.choices import Space, make_space
 from computebill.planning.search import FITS, Plan, plan
@@ -155,34 +154,6 @@ def test_a_grid_is_every_layout_by_itself(
             assert (found.get(place, (math.inf,))[0] < math.inf) == (alone is not None)
             if alone is not None:
                 assert found[place] == pytest.approx(alone, rel=1e-9)
-
-
-points = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6), st.integers(0, 6)), max_size=30)
-
-
-def beaten(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
-    return other != one and all(b <= a for a, b in zip(one, other, strict=True))
-
-
-@given(points)
-def test_the_front_is_what_nothing_else_beats(found: list[tuple[int, int, int]]) -> None:
-    table = torch.tensor(found, dtype=torch.float64).reshape(-1, 3)
-    kept = search.front(table).tolist()
-    expected = [
-        not any(beaten(one, other) for other in found) and one not in found[:index]
-        for index, one in enumerate(found)
-    ]
-    assert kept == expected
-
-
-@given(points)
-def test_the_front_of_two_is_that_of_pairs(found: list[tuple[int, int, int]]) -> None:
-    first = torch.tensor([float(one[0]) if one[2] else math.inf for one in found])
-    second = torch.tensor([float(one[1]) for one in found])
-    places = search.front_of_two(first, second).tolist()
-    real = [(one[0], one[1]) for one in found if one[2]]
-    expected = sorted({one for one in real if not any(beaten(one, other) for other in real)})
-    assert [(found[place][0], found[place][1]) for place in places] == expected
 
 
 @pytest.fixture
