@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .models.mfu import Speed as Speed
     from .models.mfu import Utilisation as Utilisation
     from .models.mfu import utilisation as utilisation
-    from .planning.search import Plan as Plan
+    from .planning.result import Plan as Plan
     from .planning.search import plan as plan
     from .planning.spec import PlanSpec as PlanSpec
     from .programmes.measured_shares import shares_elsewhere as shares_elsewhere
@@ -60,7 +60,7 @@ _HOMES = {
     "Bench": "benchmark",
     "Layout": "training.layout",
     "ModelCard": "models.card",
-    "Plan": "planning.search",
+    "Plan": "planning.result",
     "PlanSpec": "planning.spec",
     "Programme": "programmes.spec",
     "RequestError": "base.errors",

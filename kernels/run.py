@@ -57,12 +57,12 @@ class Cluster(NamedTuple):
     """What a run's accelerators reach.
 
     Attributes:
-        count: accelerators.
+        accelerators: how many.
         peak_flop_per_s: dense peak of one [FLOP/s].
         mfu: model FLOP utilisation, share of that peak.
     """
 
-    count: Tensor
+    accelerators: Tensor
     peak_flop_per_s: Tensor
     mfu: Tensor
 
@@ -230,15 +230,15 @@ def price_run(
     """
     flop, tokens = training.model_flop, training.tokens
     busy = cost.accelerator_seconds(flop, cluster.peak_flop_per_s, cluster.mfu)
-    share = interruptions.training_share(cluster.count)
+    share = interruptions.training_share(cluster.accelerators)
     seconds = busy / share
     return RunBill(
         flop=flop,
         flop_hardware=training.hardware_flop_per_token * tokens,
         goodput=share,
-        days=seconds / cluster.count / cost.SECONDS_PER_DAY,
+        days=seconds / cluster.accelerators / cost.SECONDS_PER_DAY,
         tokens_per_second_per_gpu=tokens / busy,
-        step_seconds=busy / cluster.count * training.tokens_per_step / tokens,
-        upfront=cost.upfront(cluster.count, hour.chip_usd, hour.interconnect_share),
+        step_seconds=busy / cluster.accelerators * training.tokens_per_step / tokens,
+        upfront=cost.upfront(cluster.accelerators, hour.chip_usd, hour.interconnect_share),
         time=price_time(seconds, hour),
     )

@@ -303,5 +303,5 @@ def _picked(bundle: T, alive: Sequence[Tensor], shape: Sequence[int]) -> T:
         return type(bundle)(*parts) if hasattr(bundle, "_fields") else type(bundle)(parts)  # type: ignore[call-arg]
     for dimension, (places, length) in enumerate(zip(alive, shape, strict=True), -len(shape)):
         if bundle.dim() >= -dimension and bundle.shape[dimension] == length > len(places):
-            bundle = bundle.index_select(dimension, places)
+            bundle = bundle.index_select(dimension, places)  # type: ignore[assignment]
     return bundle

@@ -93,7 +93,7 @@ def _model_inputs(run: RunSpec, model: RunModel | None) -> Parts:
         quantity: Quantity | None = getattr(run, key)
         if quantity is not None:
             yield Assumption(label, quantity.text, GIVEN)
-    yield Input("count", run.count or UNKNOWN)
+    yield Input("accelerators", run.count or UNKNOWN)
 
 
 def _accelerator_inputs(run: RunSpec, accelerator: Accelerator, model: RunModel | None) -> Parts:

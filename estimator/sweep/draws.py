@@ -36,23 +36,7 @@ from .totals import Part, Totals
 from .utilisation import practice
 from .work import STEP_LAW
 
-SHARED = (
-    "usd_per_second",
-    "chip_usd",
-    "years_owned",
-    "orders_per_year",
-    "interconnect_share",
-    "server_overhead",
-    "chip_watt",
-    "chip_to_server",
-    "power_fraction",
-    "pue",
-    "usd_per_joule",
-    "kg_per_joule",
-    "failures_per_second",
-    "checkpoint_seconds",
-    "restart_seconds",
-)
+SHARED = (*Hour._fields, "failures_per_second", "checkpoint_seconds", "restart_seconds")
 """Inputs of an accelerator's hour that experiments and the final run have in common."""
 
 STANDARD = Quantity("normal", (0.0, 1.0), "standard normal", -math.inf, math.inf)
@@ -273,7 +257,9 @@ class SweepDraws:
         fields.pop("source", None)
         run = validate(RunSpec, fields, "run")
         architecture = None if run.model is None else read_architecture(run.model)
-        model = architecture and count_run_model(run, accelerator, architecture)
+        model = None
+        if architecture is not None:
+            model = count_run_model(run, accelerator, architecture)
         for key, quantity in gather_inputs(run, accelerator, model).quantities.items():
             own = key not in SHARED or key in given
             shared = None if own else f"{accelerator.name}: {key}"

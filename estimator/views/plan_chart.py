@@ -8,7 +8,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from computebill.planning.search import Plan
+from computebill.planning.result import Plan
 
 from .charts import styled
 from .plan import described, where

@@ -16,7 +16,8 @@ from known import LLAMA_8B
 import computebill as cb
 from computebill.planning.choice_grid import Grid
 from computebill.planning.choices import Space, make_space
-from computebill.planning.search import FITS, Plan, plan
+from computebill.planning.result import Plan
+from computebill.planning.search import FITS, plan
 from computebill.planning.spec import PlanSpec
 from computebill.training.cases import Case
 from computebill.training.efficiency import bounded, read_profile, unbounded
