@@ -14,7 +14,8 @@ from computebill.architectures import read_architecture
 from computebill.architectures.columns import columns
 from computebill.architectures.counting import count_flop, count_parameters
 from computebill.kernels import memory
-from computebill.training.layout import Layout, activation_columns, layout_columns, recipe_columns
+from computebill.training.layout import Layout
+from computebill.training.layout_columns import activation_columns, layout_columns, recipe_columns
 from computebill.training.memory import peak_memory
 
 SEQUENCE = 4096

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from .operators import Groups, Model, Operators, layers_before, matrix
-from .pipeline import DUAL, ZERO_BUBBLE
+from .schedules import DUAL, ZERO_BUBBLE
 
 ACTIVATION_BYTES = 2.0
 """Of the 16 bits that activations are kept in."""

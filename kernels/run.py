@@ -19,7 +19,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from . import cost, goodput
+from . import cost, goodput, units
 from .flop import training_flop
 
 
@@ -200,14 +200,14 @@ def price_time(seconds: Tensor, hour: Hour) -> TimeBill:
     )
     energy = cost.energy_usd(joules, hour.usd_per_joule)
     return TimeBill(
-        gpu_hours=seconds / cost.SECONDS_PER_HOUR,
+        gpu_hours=seconds / units.SECONDS_PER_HOUR,
         cloud=cost.cloud(seconds, hour.usd_per_second),
         amortised=parts.total + energy,
         chip=parts.chip,
         other_server=parts.other_server,
         interconnect=parts.interconnect,
         energy=energy,
-        energy_mwh=joules / cost.JOULES_PER_MWH,
+        energy_mwh=joules / units.JOULES_PER_MWH,
         carbon_t=cost.carbon_kg(joules, hour.kg_per_joule) / 1e3,
     )
 
@@ -236,7 +236,7 @@ def price_run(
         flop=flop,
         flop_hardware=training.hardware_flop_per_token * tokens,
         goodput=share,
-        days=seconds / cluster.accelerators / cost.SECONDS_PER_DAY,
+        days=seconds / cluster.accelerators / units.SECONDS_PER_DAY,
         tokens_per_second_per_gpu=tokens / busy,
         step_seconds=busy / cluster.accelerators * training.tokens_per_step / tokens,
         upfront=cost.upfront(cluster.accelerators, hour.chip_usd, hour.interconnect_share),

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from . import communication, pipeline
+from . import communication, pipeline, schedules
 from .layer_time import layer_passes, optimizer_seconds, repeated_seconds
 from .memory import Layout, held_parameters, rank_layers
 from .operators import Model
@@ -207,7 +207,7 @@ def pipeline_stages(model: Model, layout: Layout, turns: int | None = None) -> S
         for stage in (torch.zeros_like(last), torch.floor(last / 2), last)
     )
     # Of two stages that ranks hold, a micro-batch meets one.
-    met = torch.where(layout.schedule == pipeline.DUAL, 0.5, 1.0)
+    met = torch.where(layout.schedule == schedules.DUAL, 0.5, 1.0)
     return Stages((first * met, others[0] * met, others[1] * met), first)
 
 

@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from computebill.base.errors import RequestError, shown
 from computebill.base.specfile import DEEPEST, is_deeper, is_folder, read_text
 
@@ -126,7 +124,7 @@ class Config:
             RequestError: where it is missing, not whole, or out of range.
         """
         value = self.get(name)
-        if isinstance(value, Tensor):
+        if _is_tensor(value):
             return value
         if isinstance(value, float) and value.is_integer():
             value = int(value)
@@ -185,3 +183,9 @@ class Config:
         if self.get("head_dim") is not None:
             return heads, kv_heads, self.size("head_dim")
         return heads, kv_heads, self.divided("hidden_size", "num_attention_heads")
+
+
+def _is_tensor(value: object) -> bool:
+    """Whether a value is a tensor; where torch was never loaded, nothing is."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(value, torch.Tensor)

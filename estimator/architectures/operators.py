@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from torch import Tensor
+if TYPE_CHECKING:  # a configuration is read without torch
+    from torch import Tensor
 
-Count: TypeAlias = float | Tensor
+Count: TypeAlias = "float | Tensor"
 """A number of things; a whole number stays one, so that parameters are counted exactly."""
 
 UNLIMITED = float("inf")

@@ -18,15 +18,8 @@ from computebill.kernels import memory, search, step
 from computebill.kernels.operators import Model
 from computebill.kernels.setting import Setting
 from computebill.training.cases import Case, case_columns, case_setting
-from computebill.training.layout import (
-    BUCKETS_GB,
-    LARGEST_DEGREE,
-    RECOMPUTE,
-    SCHEDULES,
-    activation_columns,
-    process_gb,
-    recipe_columns,
-)
+from computebill.training.layout import BUCKETS_GB, LARGEST_DEGREE, RECOMPUTE, SCHEDULES, process_gb
+from computebill.training.layout_columns import activation_columns, recipe_columns
 from computebill.training.memory import GB, RESERVED
 
 from .choices import Sharding, Space

@@ -14,8 +14,8 @@ from computebill.base.assumptions import Input, gathered
 from computebill.base.quantity import Quantity
 from computebill.costs.hour import Pricing, hour_inputs
 from computebill.hardware.accelerators import Accelerator
-from computebill.kernels.cost import SECONDS_PER_DAY
 from computebill.kernels.run import Hour, Interruptions, price_time
+from computebill.kernels.units import SECONDS_PER_DAY
 from computebill.runs.inputs import lost_time_inputs
 from computebill.training.cases import Case
 from computebill.training.step_time import timed_step

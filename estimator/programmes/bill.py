@@ -13,8 +13,8 @@ from computebill.base.errors import RequestError
 from computebill.base.quantity import Quantity, constant
 from computebill.hardware.accelerators import Accelerator, find_accelerator
 from computebill.kernels import bill as kernel
-from computebill.kernels.cost import SECONDS_PER_DAY, SECONDS_PER_HOUR
 from computebill.kernels.flop import training_flop
+from computebill.kernels.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
 from computebill.uncertainty.draws import Columns
 
 from .regressions import Prediction, Regressions

@@ -23,8 +23,8 @@ from computebill.costs import method
 from computebill.costs.hour import owned_inputs, rent_inputs
 from computebill.hardware.accelerators import Accelerator
 from computebill.hardware.assumptions import peak_assumption
-from computebill.kernels.cost import SECONDS_PER_DAY
 from computebill.kernels.run import Interruptions
+from computebill.kernels.units import SECONDS_PER_DAY
 from computebill.training.inputs import batch_assumption, layout_assumptions, step_assumptions
 
 from .model import RunModel

@@ -19,8 +19,8 @@ from computebill.base.specfile import validate
 from computebill.costs.hour import Pricing, hour_inputs
 from computebill.hardware.accelerators import Accelerator, find_accelerator
 from computebill.hardware.assumptions import peak_assumption
-from computebill.kernels.cost import SECONDS_PER_HOUR
 from computebill.kernels.run import Hour, Interruptions, price_time
+from computebill.kernels.units import SECONDS_PER_HOUR
 from computebill.runs.estimate import run_figures
 from computebill.runs.inputs import gather_inputs, interruption_inputs
 from computebill.runs.model import count_run_model

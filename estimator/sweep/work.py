@@ -31,9 +31,9 @@ from computebill.architectures.columns import columns
 from computebill.architectures.counting import count_parameters
 from computebill.base.errors import RequestError
 from computebill.hardware.accelerators import Accelerator, find_accelerator, peak_flop_per_s
-from computebill.kernels.cost import SECONDS_PER_HOUR
 from computebill.kernels.flop import training_flop
 from computebill.kernels.serving import Served
+from computebill.kernels.units import SECONDS_PER_HOUR
 from computebill.training.efficiency import efficiencies_of, read_profile
 from computebill.training.layout import DEFAULT_SEQUENCE, check_sequence_length, default_sequence
 from computebill.training.software import Software, read_software

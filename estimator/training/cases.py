@@ -24,7 +24,8 @@ from computebill.kernels.setting import Device, Setting, Work
 from computebill.kernels.step import StepTime, step_seconds
 
 from .efficiency import INDEX, Kind, kernel_efficiency
-from .layout import RECIPES, RECOMPUTE, Layout, layout_columns
+from .layout import RECIPES, RECOMPUTE, Layout
+from .layout_columns import layout_columns
 from .software import Software, number_format
 
 OPERAND_BYTES = {"32": 4.0, "16": 2.0, "nvfp4": 0.5}

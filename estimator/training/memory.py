@@ -12,7 +12,8 @@ from computebill.base.constants import number
 from computebill.kernels import memory as kernel
 from computebill.kernels.operators import Groups, Operators
 
-from .layout import Layout, activation_columns, layout_columns, recipe_columns
+from .layout import Layout
+from .layout_columns import activation_columns, layout_columns, recipe_columns
 
 GB = 1e9
 

@@ -13,7 +13,7 @@ import computebill as cb
 from computebill.architectures.columns import Columns, columns
 from computebill.kernels import memory
 from computebill.kernels.operators import layers_of, parameters
-from computebill.training.layout import activation_columns, layout_columns, recipe_columns
+from computebill.training.layout_columns import activation_columns, layout_columns, recipe_columns
 from computebill.training.memory import peak_memory
 
 MIXTRAL = {

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ideal import tensor
 
-from computebill.kernels import pipeline
+from computebill.kernels import pipeline, schedules
 
 
 def simulated_bubble(stages: int, batches: int) -> float:
@@ -43,7 +43,7 @@ def bubble(schedule: float, stages: int, *passes: float) -> float:
 
 @given(st.integers(1, 8), st.integers(1, 24))
 def test_the_bubble_is_that_of_the_schedule(stages: int, batches: int) -> None:
-    found = bubble(pipeline.ONE_FORWARD_ONE_BACKWARD, stages, 1.0, 1.0, 0.5)
+    found = bubble(schedules.ONE_FORWARD_ONE_BACKWARD, stages, 1.0, 1.0, 0.5)
     assert found == pytest.approx(2 * batches * simulated_bubble(stages, batches))
 
 
@@ -82,7 +82,7 @@ def simulated_idle(stages: int, batches: int) -> float:
 @pytest.mark.parametrize("stages", range(1, 8))
 def test_gradients_of_weights_fill_two_thirds_of_the_bubble(stages: int) -> None:
     # Passes of one length: a forward pass, inputs' gradients, weights' gradients.
-    found = bubble(pipeline.ZERO_BUBBLE, stages, 1.0, 2.0, 1.0)
+    found = bubble(schedules.ZERO_BUBBLE, stages, 1.0, 2.0, 1.0)
     assert found == pytest.approx(simulated_idle(stages, stages))
     assert found == pytest.approx(bubble(0.0, stages, 1.0, 2.0, 1.0) / 3)
 
