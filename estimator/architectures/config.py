@@ -11,7 +11,7 @@ from typing import Any
 from computebill.base.errors import RequestError, shown
 from computebill.base.specfile import DEEPEST, is_deeper, is_folder, read_text
 
-from .operators import Count
+from .operators import Heads
 
 LARGEST_SIZE = 10**9
 MOST_LAYERS = 10_000
@@ -171,7 +171,7 @@ class Config:
         """Return the number of layers."""
         return self.size("num_hidden_layers", most=MOST_LAYERS)
 
-    def heads(self, *, grouped: bool = True) -> tuple[Count, Count, Count]:
+    def heads(self, *, grouped: bool = True) -> Heads:
         """Return query heads, heads of keys and values, and the width of one."""
         kv_heads = heads = self.size("num_attention_heads")
         if grouped and self.get("num_key_value_heads") is not None:
@@ -181,8 +181,8 @@ class Config:
                 "num_key_value_heads", f"a divisor of {self.key('num_attention_heads')}, {heads}"
             )
         if self.get("head_dim") is not None:
-            return heads, kv_heads, self.size("head_dim")
-        return heads, kv_heads, self.divided("hidden_size", "num_attention_heads")
+            return Heads(heads, kv_heads, self.size("head_dim"))
+        return Heads(heads, kv_heads, self.divided("hidden_size", "num_attention_heads"))
 
 
 def _is_tensor(value: object) -> bool:
