@@ -68,17 +68,17 @@ class MeasuredRow:
 
     Attributes:
         row: its number in the file, the header being 1.
-        source: where it is from.
+        source: key of the source.
         cited: title and address of that, where the table has them.
-        model: as the source calls it.
-        gpu: as the source calls it.
+        model: name of the model, as the source has it.
+        gpu: name of the accelerator, as the source has it.
         case: what was run.
-        tokens: of a step.
+        tokens: tokens of a step.
         gpus: accelerators.
-        seconds: of a step, where they were measured; else None.
-        flop_per_s: of one accelerator, where FLOP were printed; else None.
-        memory_gb: as printed, of one accelerator; None where it was not.
-        convention: that they were counted by.
+        seconds: measured time of a step [s]; None where it was not measured.
+        flop_per_s: printed speed of one accelerator [FLOP/s]; None where none was.
+        memory_gb: printed memory of one accelerator [GB]; None where none was.
+        convention: convention by which those FLOP were counted.
     """
 
     row: int

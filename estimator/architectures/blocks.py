@@ -95,7 +95,7 @@ def attention(
         out_bias: whether the output has one.
         gated: whether queries carry a gate for the output.
         qk_norm: ``head`` (a gain that heads share), ``heads`` (one of all heads), or nothing.
-        score_options: of ``scores``.
+        score_options: options of ``scores``.
     """
     wide, narrow = heads * head_dim, kv_heads * head_dim
     gains = {"": 0, "head": 2 * head_dim, "heads": wide + narrow}[qk_norm]

@@ -50,7 +50,7 @@ def columns(
     Args:
         architecture: sizes are numbers, or tensors of one shape.
         adapted: what low-rank adapters are put beside: attention, mlp, experts.
-        device: where the columns are to be.
+        device: device of the columns.
 
     Returns:
         columns whose batch is ``(1,)``, or the shape of the sizes.

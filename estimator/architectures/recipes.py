@@ -275,7 +275,7 @@ class Family:
         mixers: which layer has which mixer.
         feed_forwards: which layer has which feed-forward block.
         norm: ``rms``, ``layer``, ``gain`` (no bias), ``none`` (no parameters).
-        norms: of the hidden size in a layer; may depend on the configuration.
+        norms: number of norms of the hidden size in a layer; may depend on the configuration.
         positions: entries of a learned position table; None where there is none.
         embedding_norm: whether embeddings are normed.
         final_norm: whether the last layer's output is normed.
@@ -283,7 +283,7 @@ class Family:
         names: what this type calls fields that most types call otherwise.
         defaults: fields that makers leave out, as ``transformers`` fills them in.
         counted_as: the class of ``transformers`` that has the same parameters.
-        build: for what is not a decoder: makes the whole architecture.
+        build: function that makes the whole architecture of what is not a decoder.
     """
 
     title: str

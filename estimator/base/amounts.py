@@ -24,8 +24,8 @@ def check_amount(low: float, text: str, units: str) -> None:
 
     Args:
         low: the least of what was given.
-        text: as it was given.
-        units: that may have been meant, one letter each.
+        text: the amount as it was given.
+        units: suffixes that may have been meant, one letter each.
 
     Raises:
         ValueError: with what may have been meant.

@@ -51,9 +51,9 @@ class Quantity:
         family: the distribution's name.
         parameters: constant (value); lognormal (median, sigma below it, sigma above it);
             uniform (low, high); normal (mean, sd); table (ascending values, equally likely).
-        text: as a person reads it.
-        lower: what the field allows; a distribution is cut off there.
-        upper: the same above.
+        text: the number or the distribution as a person reads it.
+        lower: least value that the field allows; a distribution is cut off there.
+        upper: largest value that the field allows.
         shared: quantities of one such name are drawn together: same rank in every draw.
     """
 

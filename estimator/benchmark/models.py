@@ -34,7 +34,7 @@ class Sizes:
     """A decoder to be timed.
 
     Attributes:
-        shape: of the decoder.
+        shape: shape of the decoder.
         batch: sequences.
         sequence: tokens of each.
     """
@@ -88,8 +88,8 @@ def unit_width(flop_per_s: float, memory_bytes: float | None) -> int:
     """Return the width that the others are multiples of, a power of two.
 
     Args:
-        flop_per_s: that a large product reaches.
-        memory_bytes: that are free; None where it is not told.
+        flop_per_s: speed that a large product reaches [FLOP/s].
+        memory_bytes: free memory [B]; None where it is not told.
     """
     wide = (flop_per_s * STEP_SECONDS / FLOP_PER_WIDTH_CUBED) ** (1 / 3)
     if memory_bytes is not None:
@@ -103,7 +103,7 @@ def decoder(row: _Row, unit: int) -> Sizes:
     """Return a decoder of one of the tables.
 
     Args:
-        row: of ``FITTED`` or ``PREDICTED``.
+        row: entry of ``FITTED`` or ``PREDICTED``.
         unit: see ``unit_width``.
     """
     width, layers, queries, feed_forward, vocabulary, tokens, batch = row
@@ -127,9 +127,9 @@ def step_case(step: TrainingStep | Sizes, accelerator: Accelerator, precision: s
     """Return the case that predicts a step on one device, eager or compiled.
 
     Args:
-        step: that was measured, or is to be.
+        step: training step that was measured, or is to be.
         accelerator: the device's profile.
-        precision: of products.
+        precision: precision of matrix products.
     """
     shape = step.shape
     architecture = read_architecture(

@@ -73,7 +73,7 @@ class Texts(NamedTuple):
     """A column of texts, each different one once.
 
     Attributes:
-        codes: where each row's text is among the values; ``(rows,)``.
+        codes: place of each row's text among the values; ``(rows,)``.
         values: texts, without spaces around them; empty where a cell says nothing.
     """
 
@@ -105,7 +105,7 @@ def arrow_column(cells: pd.Series | pa.Array | pa.ChunkedArray) -> pa.Array:
     """Return a column as Arrow's numbers, days or texts; a list is its items with commas between.
 
     Args:
-        cells: of any kind; those of mixed kinds become texts.
+        cells: cells of any kind; those of mixed kinds become texts.
     """
     if isinstance(cells, pd.Series):
         try:
@@ -188,7 +188,7 @@ def read_numbers(column: pa.Array, factor: float = 1.0, style: Style = USUAL) ->
 
     Args:
         column: numbers, or texts of them.
-        factor: to the field's unit.
+        factor: one of the column's unit, in the field's.
         style: how they are written.
     """
     if _is_number(column.type):

@@ -50,9 +50,9 @@ def score_on_ray(
     """Yield what came of each batch, as Ray Data has it done.
 
     Args:
-        pieces: of the catalogues, with the beginning of their parts' names.
+        pieces: pieces of the catalogues, with the beginning of their parts' names.
         job: how parts are made.
-        address: of the cluster; None for that of ``RAY_ADDRESS``, or one on this machine.
+        address: address of the cluster; None for that of ``RAY_ADDRESS``, or one on this machine.
 
     Raises:
         RequestError: where Ray is not installed, or the cluster is not there.

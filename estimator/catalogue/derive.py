@@ -64,9 +64,9 @@ class Figure(NamedTuple):
     """A column with its intervals.
 
     Attributes:
-        median: NaN where it is not known; ``(rows,)``, as the others.
+        median: median; NaN where it is not known; ``(rows,)``, as the others.
         below: logarithm of the median over the 5th percentile.
-        above: of the 95th over the median.
+        above: logarithm of the 95th percentile over the median.
         way: how it was found, its place in ``WAYS``.
     """
 
@@ -141,11 +141,11 @@ class Inputs:
 
     Attributes:
         numbers: fields of the catalogue by name, ``SIZES`` and ``TIMES``.
-        year: of publication, years since the beginning of 2020.
+        year: time of publication [years since the beginning of 2020].
         peak: FLOP/s of the row's accelerator.
         confidence: factor within which listed FLOP lie.
         language: whether the domain is language.
-        shifts: of the lines through FLOP by date, for the domain, by the line's name.
+        shifts: shifts of the lines through FLOP by date, for the domain, by the line's name.
         in_tokens: whether sizes of data are tokens.
         observed: what `utilisation_interval` gives, for rows that tell no utilisation.
     """

@@ -177,7 +177,7 @@ class Outputs:
 
         Args:
             rows: a further file, of draws or of experiments.
-            flag_of_rows: that gave it.
+            flag_of_rows: flag that gave it.
         """
         from computebill.base.errors import RequestError, shown
 

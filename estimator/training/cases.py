@@ -39,13 +39,13 @@ class Case:
 
     Attributes:
         architecture: the model.
-        layout: over accelerators; micro-batches of a step included.
-        accelerator: the part.
-        precision: of matrix products: bf16, fp8, mxfp8, nvfp4, …
+        layout: layout over accelerators, micro-batches of a step included.
+        accelerator: accelerator that it runs on.
+        precision: precision of matrix products: bf16, fp8, mxfp8, nvfp4, …
         sequence: tokens of a sequence.
-        software: generation of the software.
-        domain: accelerators that fast links connect, where other than the part's own.
-        bytes_per_s: of memory, where other than the part's own.
+        software: generation of the training software.
+        domain: size of the scale-up domain [accelerators], where other than the part's own.
+        bytes_per_s: bandwidth of memory [B/s], where other than the part's own.
         power: share of the part's rated power that it may take.
     """
 
@@ -186,7 +186,7 @@ def step_times(cases: CaseColumns, values: Tensor) -> StepTime:
     """Time every case; differentiable in the efficiencies.
 
     Args:
-        cases: as columns.
+        cases: cases as columns.
         values: efficiencies, in the order of their table.
     """
     return step_seconds(

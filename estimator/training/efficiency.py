@@ -42,7 +42,7 @@ class Parameter(NamedTuple):
 
     Attributes:
         prior: its sensible value.
-        spread: of its logarithm, or of its logit where it is a share.
+        spread: standard deviation of its logarithm, or of its logit where it is a share.
         is_share: whether it lies between 0 and 1.
     """
 

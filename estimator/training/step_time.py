@@ -28,7 +28,7 @@ class StepEstimate:
 
     Attributes:
         case: what is run.
-        seconds: of a step, as predicted.
+        seconds: predicted time of a step [s].
         breakdown: seconds by what they are spent on.
         low: 5th percentile of measured over predicted time.
         high: 95th percentile.
