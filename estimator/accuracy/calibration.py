@@ -33,10 +33,10 @@ STEPS = 60
 """Iterations of a fit."""
 
 LEAST_APART = 1e-3
-"""Of ``Fitted.apart``: rows that differ in nothing tell nothing."""
+"""Least ``Fitted.apart``: rows that differ in nothing tell nothing."""
 
 MOST_APART = math.log(FARTHEST)
-"""Of the same."""
+"""Largest ``Fitted.apart``."""
 
 
 @dataclass(frozen=True)

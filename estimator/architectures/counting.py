@@ -14,7 +14,7 @@ from computebill.kernels import operators as held
 from .columns import Columns
 
 CONVENTIONS = ("6nd", "palm", "megatron", "causal")
-"""How model FLOP are counted; see the kernel's ``Conventions``."""
+"""Names of the conventions by which model FLOP are counted; see the kernel's ``Conventions``."""
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,10 @@ Flag: TypeAlias = bool | str
 """A yes or no, or the name of the field that says it."""
 
 Recipe: TypeAlias = Callable[[Config, str], list[Operator]]
-"""From a configuration and a layer's label to the operators of that layer's part."""
+"""Function from a configuration and a layer's label to the operators of that layer's part."""
 
 Plan: TypeAlias = Callable[[Config], list[tuple[str, Layers]]]
-"""From a configuration to labels, each with the layers that bear it."""
+"""Function from a configuration to labels, each with the layers that bear it."""
 
 FULL, SLIDING, CHUNKED, LINEAR = (
     "full_attention",
@@ -32,7 +32,7 @@ FULL, SLIDING, CHUNKED, LINEAR = (
 DENSE, SPARSE = "dense", "sparse"
 
 SAME_LABELS = {"attention": FULL, "mamba": LINEAR, 1: FULL, 0: LINEAR}
-"""What older configurations call a layer's mixer."""
+"""Names of a layer's mixer in older configurations."""
 
 
 def uniform(label: str) -> Plan:

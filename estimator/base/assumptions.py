@@ -10,7 +10,7 @@ from .specfile import Spec
 
 GIVEN = "given"
 MOST_VALUES = 12
-"""Of a list that is told whole."""
+"""Most values of a list that is told whole."""
 
 
 @dataclass(frozen=True)

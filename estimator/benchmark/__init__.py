@@ -45,7 +45,7 @@ Progress = Callable[[str, float], None]
 """Takes what was done, and its share of the whole."""
 
 CHECK_SHARE = 0.5
-"""Of the whole time, that the check takes."""
+"""Share of the whole time that the check takes."""
 
 
 def bench(

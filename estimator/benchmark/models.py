@@ -18,15 +18,15 @@ from computebill.training.cases import Case
 from computebill.training.layout import Layout
 
 STEP_SECONDS = 0.25
-"""Aimed at, of a middling decoder's step at the best rate."""
+"""Time that a middling decoder's step should take at the best rate [s]."""
 
 NARROWEST, WIDEST = 128, 2048
 FLOP_PER_WIDTH_CUBED = 1920.0
-"""Of a middling decoder's step: 4 blocks and a vocabulary of 32 times the width, on 4 tokens for
-each unit of it."""
+"""FLOP of a middling decoder's step over the cube of its width: 4 blocks and a vocabulary of 32
+times the width, on 4 tokens for each unit of it."""
 
 STATE_BYTES = 24.0
-"""Of a parameter while it is trained in 32 bits, copies included."""
+"""Memory of a parameter while it is trained in 32 bits, copies included [B]."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Sizes:
 
     @property
     def name(self) -> str:
-        """For people: width, depth, and the step's tokens."""
+        """Name for people: width, depth, and the step's tokens."""
         return f"{self.shape.hidden} x {self.shape.layers}, {self.batch} x {self.sequence}"
 
 

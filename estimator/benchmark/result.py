@@ -74,7 +74,7 @@ class Checked:
 
     @property
     def error(self) -> float:
-        """Of the prediction, as a fraction of what was measured."""
+        """Error of the prediction, as a fraction of what was measured."""
         return self.predicted / self.step.whole.seconds - 1
 
 

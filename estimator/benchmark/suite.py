@@ -17,7 +17,7 @@ from .models import FITTED, Sizes, decoder, unit_width
 from .result import PRODUCTS, QUIET, Timed, best_products
 
 PARTS = ("matmul", "copy", "launches", "attention", "block", "step", "collectives", "load")
-"""What is measured, in this order."""
+"""Parts that are measured, in this order."""
 
 NARROW_GAIN = number("benchmark.suite.NARROW_GAIN")  # base/constants.toml
 
@@ -26,7 +26,7 @@ UNSTEADY = number("benchmark.suite.UNSTEADY")  # base/constants.toml
 AGAIN_SECONDS = 0.5
 
 LOOK_EDGE = 1024
-"""Of a product that stands for the best one, where that was not looked for."""
+"""Edge of a product that stands for the best one, where that was not looked for."""
 
 PROBE_EDGES = {"cpu": 512}
 PROBE_SECONDS = 0.1
@@ -349,4 +349,4 @@ _SHARES = {
     "collectives": 2.0,
     "load": 0.3,
 }
-"""Of a suite's time, about."""
+"""Parts' shares of a suite's time, about."""

@@ -27,12 +27,12 @@ MISSING = frozenset({"", "-", "–", "?", "n/a", "na", "nan", "none", "null", "u
 
 SMALLEST = 1e-40
 LARGEST = 1e40
-"""Of any number in a catalogue: the largest runs are at some 1e27 FLOP."""
+"""Largest number of a catalogue: the largest runs are at some 1e27 FLOP."""
 
 NO_DAY = np.datetime64("NaT", "D")
 MONTHS = 12
 ORIGIN = np.datetime64("2020-01-01", "D")
-"""Of years in lines and trends."""
+"""Day from which lines and trends count years."""
 
 PLAIN = r"^[+-]?([0-9]{1,40}\.?[0-9]{0,20}|\.[0-9]{1,20})([eE][+-]?[0-9]{1,2})?$"
 """Numbers that Arrow reads as Python does."""
@@ -299,7 +299,7 @@ def _with_comma(text: str, comma: bool, *, is_worded: bool) -> tuple[float, str]
 
 
 def _read_several(text: str, comma: bool) -> tuple[float, str]:
-    """Of a range the geometric mean of its ends, of a list the largest."""
+    """Read one number of several: of a range the ends' geometric mean, of a list the largest."""
     for split in (_BETWEEN, *_LISTS):
         parts = [part for part in split.split(text) if part]
         read = [_read(part, comma) for part in parts] if len(parts) > 1 else []

@@ -159,11 +159,11 @@ def _chip(found: Accelerator, number: str) -> Chip:
 
 
 class Prices(NamedTuple):
-    """Of a month.
+    """Prices of an accelerator in a month.
 
     Attributes:
-        bought: a chip with its server's share, USD.
-        acquired: day it was had, since 1970.
+        bought: price of a chip with its share of the server [USD].
+        acquired: day it was had [days since 1970].
         hour: price of an hour in the cloud [USD].
     """
 
@@ -187,7 +187,14 @@ def _prices(name: str, start: dt.date, profiles: tuple[Path, ...]) -> Prices:
 
 
 class Costs(NamedTuple):
-    """Of every row: USD three ways, and MWh."""
+    """Costs of every row three ways [USD], and their energy [MWh].
+
+    Attributes:
+        amortised: hardware that a row uses up, and its electricity [USD].
+        upfront: its accelerators, bought new [USD].
+        cloud: rent of its accelerators [USD].
+        energy_mwh: electricity [MWh].
+    """
 
     amortised: Figure
     upfront: Figure
@@ -200,7 +207,7 @@ class Priced(NamedTuple):
 
     Attributes:
         chips: figures of the accelerators by name, as `Chip` has them.
-        bought: a chip with its server's share, USD.
+        bought: price of a chip with its share of the server [USD].
         years: time that it was owned when training began [years].
         hour: price of an hour in the cloud [USD].
         pue: power usage effectiveness.
@@ -229,7 +236,7 @@ def price(
         chips: accelerators of the rows.
         organization: who trained.
         published: days; where there is none, today's prices.
-        hours: accelerator-hours of the runs; NaN where they are not known.
+        hours: durations of the runs [h]; NaN where they are not known.
         profiles: folders of profiles of one's own.
         device: device of the columns.
     """

@@ -40,7 +40,7 @@ EXACT = 1e-4
 LISTED_HOURS, PRODUCT_HOURS, LISTED_MFU = (
     math.log(FACTORS[each]) for each in ("listed_hours", "product_hours", "listed_mfu")
 )
-"""How far to each side the 90 % of what is told lies, as logarithms."""
+"""Natural logarithms of the 95th percentile over the median of what a catalogue tells."""
 
 WAYS = (
     "",
@@ -52,7 +52,7 @@ WAYS = (
     "quantity x time",
     "FLOP / (peak x MFU)",
 )
-"""How a figure was found; nothing where it was not."""
+"""Ways in which a figure is found; the first, where it is not."""
 
 SIZES = ("params", "params_active", "tokens", "epochs", "flop", "finetune_flop")
 """Numbers of a catalogue that FLOP come from, and below those that hours come from."""
@@ -171,7 +171,7 @@ class Inputs:
 
     @cached_property
     def utilisation(self) -> Figure:
-        """As listed, else as it was observed."""
+        """Utilisation of every row: as listed, else as it was observed on runs."""
         mfu = self["mfu"]
         listed = torch.where((mfu > LEAST_MFU) & (mfu <= 1), mfu, torch.nan)
         middle, below, above = self.observed

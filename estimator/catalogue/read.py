@@ -25,7 +25,7 @@ from computebill.base.errors import RequestError
 from .cells import arrow_column, days_come_first, flat
 
 ROWS = 100_000
-"""Of a batch."""
+"""Rows of a batch."""
 
 ENDINGS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "json", ".ndjson": "json", ".parquet": "parquet"}
 COMPRESSED = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".xz": "xz"}

@@ -39,7 +39,7 @@ FIGURES = (
     "cost_cloud_usd",
     "energy_mwh",
 )
-"""What is found of a row, each as _p5, _p50 and _p95; of FLOP and hours also the way."""
+"""Figures that are found of a row, each as _p5, _p50 and _p95; of FLOP and hours also the way."""
 
 DERIVED = ("flop", "gpu_hours")
 

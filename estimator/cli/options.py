@@ -23,7 +23,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 Command = Callable[..., Any]
 
 ARGUMENTS = "computebill.arguments"
-"""Of the command line, as they were given; kept for what reproduces a result."""
+"""Key of the command line's arguments as they were given, which reproduce a result."""
 
 PLAIN_WIDTH = 120
 FILE_ENDINGS = (".json", ".csv", ".parquet")

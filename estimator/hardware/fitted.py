@@ -12,7 +12,7 @@ from computebill.base.constants import number
 from computebill.base.specfile import Spec, within
 
 FARTHEST = 1e3
-"""Of measured over predicted time in an interval, and its inverse; beyond, nothing is predicted."""
+"""Largest ratio of measured to predicted time in an interval, and the inverse of the least."""
 
 Ratio = Annotated[float, within(1 / FARTHEST, FARTHEST)]
 
@@ -52,5 +52,5 @@ class Fitted(Spec):
 
     @property
     def origin(self) -> str:
-        """Where the values come from, as tables cite it."""
+        """Origin of the values, as tables cite it."""
         return f"fitted {self.fitted} to {self.rows:,} measured steps"

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 
 SETTINGS = ("recompute", "optimizer", "attention", "kernels", "micro_batch")
-"""Of a layout, that its memory rests on beside its degrees."""
+"""Fields of a layout that its memory rests on beside its degrees."""
 
 COMMON = (
     ("1 GPU", Layout()),
@@ -74,10 +74,10 @@ class MemoryUse:
         stage: the pipeline stage, from 0.
         weights: memory of the weights at rest [GB].
         gradients: memory of their gradients [GB].
-        optimizer: states and master copies.
-        activations: kept for the backward pass, logits included.
-        other: gathered shards, the optimizer's step, context and communicators, and what the
-            allocator reserves beyond tensors.
+        optimizer: memory of optimizer states and master copies [GB].
+        activations: memory of what is kept for the backward pass, logits included [GB].
+        other: memory of all else [GB]: gathered shards, the optimizer's step, context and
+            communicators, and what the allocator reserves beyond tensors.
         largest_micro_batch: most sequences of a micro-batch that fit the accelerator asked about; 0
             where none does.
     """

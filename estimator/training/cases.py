@@ -154,14 +154,14 @@ def case_columns(cases: Sequence[Case]) -> CaseColumns:
 
 
 def _gradient_bytes(case: Case) -> float:
-    """Of a gradient on its way: NVIDIA's recipes since 2023 reduce in 16 bits."""
+    """Size of a gradient on its way [B]: NVIDIA's recipes since 2023 reduce in 16 bits."""
     if case.software in ("fused", "modern", "graphed"):
         return 2.0
     return min(RECIPES[case.layout.used_recipe].gradient, 4.0)
 
 
 def _weight_bytes(case: Case) -> float:
-    """Of a weight on its way: what products are computed with, where software gathers that."""
+    """Size of a weight on its way [B]: that of products' operands, where software gathers those."""
     number = number_format(case.precision)
     if number == "32":
         return 4.0
@@ -170,7 +170,7 @@ def _weight_bytes(case: Case) -> float:
 
 
 def _wide(precision: str) -> str:
-    """Of attention and of the head: 16 bits, but 32 where all is in 32."""
+    """Precision of attention and of the head: 16 bits, but 32 where all is in 32."""
     return precision if number_format(precision) == "32" else "bf16"
 
 

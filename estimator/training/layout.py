@@ -31,7 +31,7 @@ DEGREES = frozenset(("tp", "pp", "vpp", "dp", "cp", "ep", "etp", "zero", "shards
 """Fields that make a layout; the others are settings of any."""
 
 RECOMPUTE: dict[str, float] = {"none": 0.0, "selective": 1.0, "operators": 2.0, "full": 3.0}
-"""As the memory kernel numbers them."""
+"""Recomputations by name, as the memory kernel numbers them."""
 
 
 SCHEDULES: dict[str, float] = {

@@ -64,7 +64,7 @@ class StepEstimate:
 
     @property
     def source(self) -> str:
-        """Where the prediction is from, for people."""
+        """Origin of the prediction, for people."""
         own = "" if self.is_seen else "; its products were never measured: a wider interval"
         several = "" if len(self.fitted.sources) == 1 else "s"
         return (
