@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import types
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -20,14 +21,11 @@ def field_table(spec: type[BaseModel], lines: list[str]) -> None:
         lines: its docstring, changed in place.
     """
     told: dict[str, str] = {}
-    if SECTION in lines:
-        at = lines.index(SECTION)
-        end = next(
-            (n for n in range(at + 1, len(lines)) if lines[n] and not lines[n].startswith(" ")),
-            len(lines),
-        )
-        told = meanings(lines[at + 1 : end])
-        del lines[at:end]
+    for base in reversed(spec.__mro__):
+        text = inspect.cleandoc(base.__dict__.get("__doc__") or "").splitlines()
+        told |= meanings(text[slice(*section(text))])
+    first, end = section(lines)
+    del lines[max(first - 1, 0) : end]
     if not spec.model_fields:
         return
     rows = [
@@ -39,6 +37,17 @@ def field_table(spec: type[BaseModel], lines: list[str]) -> None:
         for n, cell in enumerate(row):
             lines.append(f"   {'  -' if n else '* -'} {cell}")
     lines.append("")
+
+
+def section(lines: Sequence[str]) -> tuple[int, int]:
+    """The first line below the heading of attributes, and the first that is no longer theirs."""
+    if SECTION not in lines:
+        return 0, 0
+    first = lines.index(SECTION) + 1
+    for at in range(first, len(lines)):
+        if lines[at] and not lines[at].startswith(" "):
+            return first, at
+    return first, len(lines)
 
 
 def meanings(lines: Sequence[str]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from .cost import accelerator_seconds, cloud
 from .sampling import resolve_references
 
 FLOP, SECONDS, DOLLARS = 0, 1, 2
-"""What a run's own size is given in."""
+"""Numbers of the units that a run's own size is given in."""
 
 
 class Bill(NamedTuple):

@@ -75,10 +75,10 @@ class TokenFlop(NamedTuple):
     """FLOP per token of each operator in one layer; ``(groups, slots, *batch)``.
 
     Attributes:
-        products: matrix products with weights, forward.
-        adapters: products with low-rank adapters, forward.
-        scores: products of queries, keys and values, forward.
-        recurrence: of state spaces and linear attention, forward.
+        products: FLOP of matrix products with weights, forward.
+        adapters: FLOP of products with low-rank adapters, forward.
+        scores: FLOP of products of queries, keys and values, forward.
+        recurrence: FLOP of state spaces and linear attention, forward.
         trained: share of weights whose gradient is computed: 0 where they are frozen.
     """
 
@@ -150,11 +150,11 @@ class Conventions(NamedTuple):
 
     Attributes:
         six_nd: 6 for each parameter that a token meets, embeddings included (Kaplan et al.).
-        palm: that, and attention over the whole sequence, 12 L H Q T (PaLM, appendix B).
+        palm: ``six_nd``, and attention over the whole sequence, 12 L H Q T (PaLM, appendix B).
         megatron: products of all layers and of the logits, attention over the whole sequence
             (Narayanan et al. 2021).
-        causal: the same, of attention only the keys that the mask lets through: what has to be
-            computed.
+        causal: ``megatron`` with attention over only the keys that the mask lets through: what has
+            to be computed.
     """
 
     six_nd: Tensor
@@ -207,8 +207,8 @@ def recomputed_flop(
 
     Args:
         operators: columns.
-        groups: where the operators stand.
-        flop: of each operator.
+        groups: place of the operators in the model.
+        flop: FLOP of each operator.
         selective: 1 where scores are recomputed; ``(*batch)``, as those that follow.
         per_operator: 1 where every second product is.
         full: 1 where whole layers are.

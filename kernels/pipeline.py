@@ -34,8 +34,8 @@ def bubble_seconds(
         pipeline: stages, :math:`p`.
         virtual: chunks of a stage, :math:`v`.
         forward: seconds of a micro-batch's forward pass on a stage, :math:`F`.
-        backward: of its backward pass, gradients of weights included, :math:`B`.
-        weights: of these, :math:`W`.
+        backward: time of its backward pass, gradients of weights included, :math:`B`.
+        weights: time of the gradients of weights, :math:`W`.
     """
     plain = (pipeline - 1) * (forward + backward) / virtual
     zero = (pipeline - 1) * (forward + backward - 2 * weights)

@@ -33,10 +33,10 @@ STEPS = 60
 """Iterations of a fit."""
 
 LEAST_APART = 1e-3
-"""Of ``Fitted.apart``: rows that differ in nothing tell nothing."""
+"""Least ``Fitted.apart``: rows that differ in nothing tell nothing."""
 
 MOST_APART = math.log(FARTHEST)
-"""Of the same."""
+"""Largest ``Fitted.apart``."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,11 @@ class Measurements:
     """Measured rows as columns.
 
     Attributes:
-        rows: as read.
-        cases: for the step kernel.
+        rows: measured rows, as read.
+        cases: columns of the rows' cases, for the step kernel.
         log_seconds: natural logarithm of a step's measured time; ``(rows,)``.
-        weights: of each row, so that a source of many rows does not drown the others.
+        weights: weight of each row, ``(rows,)``, so that a source of many rows does not drown the
+            others.
     """
 
     rows: tuple[MeasuredRow, ...]
@@ -239,7 +240,7 @@ def profile(
 
     Args:
         measured: rows.
-        free: as fitted, free of bounds.
+        free: efficiencies as fitted, free of bounds (logarithms and logits).
         left_out: logarithm of predicted over measured time, of sources left out; ``(rows,)``.
         note: what is to be remembered about them.
         middle: values that are left out where the fit left them; those before anything was

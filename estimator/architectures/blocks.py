@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from .operators import UNLIMITED, Count, Heads, Operator
 
 BYTES = 2
-"""Of an activation in 16 bits."""
+"""Size of an element of an activation in 16 bits [B]."""
 
 
 def vector(name: str, size: Count) -> Operator:

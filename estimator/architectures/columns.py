@@ -18,7 +18,7 @@ NOTHING = Operator("", copies=0, uses=0)
 NO_LAYERS = Layers(0, 1, 0, 0)
 BEFORE, AFTER = 1, 2
 EMPTY = {"ways": UNLIMITED, "window": UNLIMITED, "step": 1.0}
-"""Of a slot or group that an architecture does not use; all else is zero."""
+"""Values of a slot or group that an architecture does not use, where they are not zero."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def columns(
     Args:
         architecture: sizes are numbers, or tensors of one shape.
         adapted: what low-rank adapters are put beside: attention, mlp, experts.
-        device: where the columns are to be.
+        device: device of the columns.
 
     Returns:
         columns whose batch is ``(1,)``, or the shape of the sizes.

@@ -22,7 +22,7 @@ SPELLINGS = {
     "num_nextn_predict_layers": ("num_mtp_modules",),
     "layer_types": ("layers_block_type", "attn_type_list"),
 }
-"""What a field is also called, whatever the architecture."""
+"""Other names of a field, whatever the architecture."""
 
 
 def read_config(source: str | Path) -> tuple[dict[str, Any], str]:

@@ -18,10 +18,10 @@ Flag: TypeAlias = bool | str
 """A yes or no, or the name of the field that says it."""
 
 Recipe: TypeAlias = Callable[[Config, str], list[Operator]]
-"""From a configuration and a layer's label to the operators of that layer's part."""
+"""Function from a configuration and a layer's label to the operators of that layer's part."""
 
 Plan: TypeAlias = Callable[[Config], list[tuple[str, Layers]]]
-"""From a configuration to labels, each with the layers that bear it."""
+"""Function from a configuration to labels, each with the layers that bear it."""
 
 FULL, SLIDING, CHUNKED, LINEAR = (
     "full_attention",
@@ -32,7 +32,7 @@ FULL, SLIDING, CHUNKED, LINEAR = (
 DENSE, SPARSE = "dense", "sparse"
 
 SAME_LABELS = {"attention": FULL, "mamba": LINEAR, 1: FULL, 0: LINEAR}
-"""What older configurations call a layer's mixer."""
+"""Names of a layer's mixer in older configurations."""
 
 
 def uniform(label: str) -> Plan:
@@ -267,7 +267,7 @@ class Family:
         mixers: which layer has which mixer.
         feed_forwards: which layer has which feed-forward block.
         norm: ``rms``, ``layer``, ``gain`` (no bias), ``none`` (no parameters).
-        norms: of the hidden size in a layer; may depend on the configuration.
+        norms: number of norms of the hidden size in a layer; may depend on the configuration.
         positions: entries of a learned position table; None where there is none.
         embedding_norm: whether embeddings are normed.
         final_norm: whether the last layer's output is normed.
@@ -275,7 +275,7 @@ class Family:
         names: what this type calls fields that most types call otherwise.
         defaults: fields that makers leave out, as ``transformers`` fills them in.
         counted_as: the class of ``transformers`` that has the same parameters.
-        build: for what is not a decoder: makes the whole architecture.
+        build: function that makes the whole architecture of what is not a decoder.
     """
 
     title: str

@@ -40,7 +40,7 @@ def datasheet(hardware: Hardware, profiles: Sequence[Path] = ()) -> Accelerator 
     CPU has none either.
 
     Args:
-        hardware: as described.
+        hardware: description of the device.
         profiles: folders of profiles of one's own.
     """
     if hardware.kind not in ("cuda", "rocm"):
@@ -68,8 +68,8 @@ def told(
     """Return what speaks against a measurement's figures, in one line each.
 
     Args:
-        device: that is measured.
-        hardware: as described.
+        device: name of the device that is measured.
+        hardware: description of the device.
         known: its datasheet's profile.
         asked: the name that it was asked for by.
     """

@@ -62,14 +62,14 @@ def measured_profile(
     """Return a profile with measured figures, without efficiencies; None where nothing was.
 
     Args:
-        name: of the profile.
-        hardware: that was measured.
+        name: name of the profile.
+        hardware: description of the device that was measured.
         known: its datasheet's profile, whose figures stay.
         best: products by dtype.
         moved: traffic by kind.
         reached: FLOP a second of whole blocks and steps, by dtype: a peak is no less.
-        date: of the measurement.
-        version: of computebill.
+        date: day of the measurement.
+        version: version of computebill.
     """
     products = tuple(_product(each, hardware) for each in best.values())
     if not products and not moved:
@@ -157,7 +157,7 @@ def fitted_on(
     what a copy reached. None of too few steps.
 
     Args:
-        steps: as measured.
+        steps: training steps as measured.
         accelerator: the device's profile, without efficiencies.
         title: what the measurement is called.
     """

@@ -23,7 +23,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 Command = Callable[..., Any]
 
 ARGUMENTS = "computebill.arguments"
-"""Of the command line, as they were given; kept for what reproduces a result."""
+"""Key of the command line's arguments as they were given, which reproduce a result."""
 
 PLAIN_WIDTH = 120
 FILE_ENDINGS = (".json", ".csv", ".parquet")
@@ -177,7 +177,7 @@ class Outputs:
 
         Args:
             rows: a further file, of draws or of experiments.
-            flag_of_rows: that gave it.
+            flag_of_rows: flag that gave it.
         """
         from computebill.base.errors import RequestError, shown
 

@@ -33,8 +33,8 @@ class Pricing:
     Attributes:
         price: rent [USD an accelerator-hour]; or it is taken from a provider's list.
         provider: whose list price.
-        commitment: on-demand, 1y, 3y or spot.
-        date: of the prices, and of the start.
+        commitment: kind of rent: on-demand, 1y, 3y or spot.
+        date: day of the prices, and of the start.
         operator: who runs the data centre, for its power usage effectiveness.
         pue: power usage effectiveness.
         usd_per_kwh: price of electricity [USD/kWh].

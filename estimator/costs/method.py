@@ -310,7 +310,7 @@ def training_starts(publication: np.ndarray | np.datetime64, hours: np.ndarray) 
 
     Args:
         publication: days; NaT where there is none, and then there is no start either.
-        hours: of the runs; NaN where they are not known.
+        hours: durations of the runs [h]; NaN where they are not known.
     """
     dates = cost_method().dates
     run = np.floor(np.where(np.isnan(hours), dates.training_hours, hours))

@@ -126,9 +126,10 @@ def cloud_price(
 
     Args:
         accelerator: whose prices to look through.
-        provider: as people write it (``aws``, ``Google Cloud``); any where None.
+        provider: name of the provider as people write it (``aws``, ``Google Cloud``); any where
+            None.
         date: the newest price where None.
-        commitment: where a provider lists no price for 1 or 3 years, its discount of
+        commitment: kind of rent; where a provider lists no price for 1 or 3 years, its discount of
             :data:`DISCOUNTS` is applied to its on-demand price.
         variant: a sibling of this part, as the profile names it (``16 GB``).
 

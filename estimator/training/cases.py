@@ -42,13 +42,13 @@ class Case:
 
     Attributes:
         architecture: the model.
-        layout: over accelerators; micro-batches of a step included.
-        accelerator: the part.
-        precision: of matrix products: bf16, fp8, mxfp8, nvfp4, …
+        layout: layout over accelerators, micro-batches of a step included.
+        accelerator: accelerator that it runs on.
+        precision: precision of matrix products: bf16, fp8, mxfp8, nvfp4, …
         sequence: tokens of a sequence.
-        software: generation of the software.
-        domain: accelerators that fast links connect, where other than the part's own.
-        bytes_per_s: of memory, where other than the part's own.
+        software: generation of the training software.
+        domain: size of the scale-up domain [accelerators], where other than the part's own.
+        bytes_per_s: bandwidth of memory [B/s], where other than the part's own.
         power: share of the part's rated power that it may take.
     """
 
@@ -157,14 +157,14 @@ def _bytes_per_s(bandwidth_gb_s: Figure | None) -> float:
 
 
 def _gradient_bytes(case: Case) -> float:
-    """Of a gradient on its way: NVIDIA's recipes since 2023 reduce in 16 bits."""
+    """Size of a gradient on its way [B]: NVIDIA's recipes since 2023 reduce in 16 bits."""
     if case.software in ("fused", "modern", "graphed"):
         return 2.0
     return min(RECIPES[case.layout.used_recipe].gradient, 4.0)
 
 
 def _weight_bytes(case: Case) -> float:
-    """Of a weight on its way: what products are computed with, where software gathers that."""
+    """Size of a weight on its way [B]: that of products' operands, where software gathers those."""
     number = number_format(case.precision)
     if number == "32":
         return 4.0
@@ -173,7 +173,7 @@ def _weight_bytes(case: Case) -> float:
 
 
 def _wide(precision: str) -> str:
-    """Of attention and of the head: 16 bits, but 32 where all is in 32."""
+    """Precision of attention and of the head: 16 bits, but 32 where all is in 32."""
     return precision if number_format(precision) == "32" else "bf16"
 
 
@@ -200,7 +200,7 @@ def step_times(cases: CaseColumns, values: Tensor) -> StepTime:
     """Time every case; differentiable in the efficiencies.
 
     Args:
-        cases: as columns.
+        cases: cases as columns.
         values: efficiencies, in the order of their table.
     """
     return step_seconds(cases.batch.model, case_setting(cases, values))

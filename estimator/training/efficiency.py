@@ -42,7 +42,7 @@ class Parameter(NamedTuple):
 
     Attributes:
         prior: its sensible value.
-        spread: of its logarithm, or of its logit where it is a share.
+        spread: standard deviation of its logarithm, or of its logit where it is a share.
         is_share: whether it lies between 0 and 1.
     """
 
@@ -193,10 +193,10 @@ PARAMETERS: dict[str, Parameter] = {
 """Every efficiency, by its name."""
 
 NEAREST = 1e-6
-"""Of a share to 0 and to 1, where a time that is divided by it has no end."""
+"""Least distance of a share from 0 and from 1, where a time divided by it has no end."""
 
 SMALLEST_FACTOR, LARGEST_FACTOR = 1e-12, 1e6
-"""Of what is no share: seconds of a hop are the smallest, half_keys the largest."""
+"""Bounds of what is no share: seconds of a hop are the smallest, half_keys the largest."""
 
 NAMES = tuple(PARAMETERS)
 """Names of the efficiencies, in the order of their tensors."""

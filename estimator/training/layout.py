@@ -31,7 +31,7 @@ DEGREES = frozenset(("tp", "pp", "vpp", "dp", "cp", "ep", "etp", "zero", "shards
 """Fields that make a layout; the others are settings of any."""
 
 RECOMPUTE: dict[str, float] = {"none": 0.0, "selective": 1.0, "operators": 2.0, "full": 3.0}
-"""As the memory kernel numbers them."""
+"""Recomputations by name, as the memory kernel numbers them."""
 
 
 SCHEDULES: dict[str, float] = {
@@ -134,7 +134,7 @@ class Layout(Spec):
         tp: tensor parallel ranks.
         pp: pipeline stages.
         vpp: chunks of layers on a stage (interleaved schedule).
-        schedule: of the pipeline: 1f1b (interleaved where vpp is more than 1), zero-bubble
+        schedule: schedule of the pipeline: 1f1b (interleaved where vpp is more than 1), zero-bubble
             (ZB-H1: gradients of weights fill it), dualpipe (from both ends at once).
         dp: data parallel ranks.
         cp: ranks that share a sequence.
@@ -158,8 +158,8 @@ class Layout(Spec):
         dropout: whether masks are kept.
         lora_rank: rank of low-rank adapters beside frozen weights; 0 trains all weights.
         lora_targets: what they are put beside: attention, mlp, experts.
-        overhead_gb: of one process: context, communicators, buckets; as a rule from the groups
-            and the recipe.
+        overhead_gb: memory of one process beside tensors [GB]: context, communicators, buckets; as
+            a rule from the groups and the recipe.
         tp_overlap: whether tensor parallel communication hides behind products; as a rule as
             the software does.
         ep_overlap: whether the exchange of experts' tokens hides behind another micro-batch.

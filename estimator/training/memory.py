@@ -26,7 +26,7 @@ LARGEST_MICRO_BATCH = 4096
 
 
 PARTS = ("weights", "gradients", "optimizer", "activations", "other", "total")
-"""Of a GPU's memory, as they are told."""
+"""Parts of an accelerator's memory, in the order in which they are told."""
 
 
 def peak_memory(batch: Columns, sequence: float, layouts: Sequence[Layout]) -> kernel.Memory:

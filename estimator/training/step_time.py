@@ -28,7 +28,7 @@ class StepEstimate:
 
     Attributes:
         case: what is run.
-        seconds: of a step, as predicted.
+        seconds: predicted time of a step [s].
         breakdown: seconds by what they are spent on.
         low: 5th percentile of measured over predicted time.
         high: 95th percentile.
@@ -64,7 +64,7 @@ class StepEstimate:
 
     @property
     def source(self) -> str:
-        """Where the prediction is from, for people."""
+        """Origin of the prediction, for people."""
         own = "" if self.is_seen else "; its products were never measured: a wider interval"
         several = "" if len(self.fitted.sources) == 1 else "s"
         return (

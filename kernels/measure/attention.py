@@ -39,8 +39,8 @@ class AttentionShape:
 
     Attributes:
         batch: sequences.
-        heads: of queries.
-        kv_heads: of keys and values.
+        heads: number of heads of queries.
+        kv_heads: number of heads of keys and values.
         sequence: tokens of each sequence.
         head_dim: size of a head.
         causal: a query attends itself and what comes before; else all.
@@ -72,9 +72,9 @@ class Attention:
     """Attention by one back end.
 
     Attributes:
-        shape: that was measured; its batch or sequence may be less than asked for.
+        shape: shape that was measured; its batch or sequence may be less than asked for.
         backend: one of ``BACKENDS``, or ``default`` where the device has none to choose from.
-        dtype: of queries, keys and values.
+        dtype: dtype of queries, keys and values.
         forward: time of a forward pass.
         backward: time of a backward pass.
     """
@@ -102,8 +102,8 @@ def measure_attention(
     """Time each back end; those that a device, shape or dtype lacks are skipped.
 
     Args:
-        shape: of the attention.
-        device: that it runs on.
+        shape: shape of the attention.
+        device: device that it runs on.
         dtype: one of ``matmul.DTYPES``.
         seconds: budget of all back ends.
     """
@@ -124,8 +124,8 @@ def measure_backend(
 
     Args:
         backend: one of ``BACKENDS``, or ``default``.
-        shape: of the attention.
-        device: that it runs on.
+        shape: shape of the attention.
+        device: device that it runs on.
         dtype: one of ``matmul.DTYPES``.
         seconds: budget; see ``clock.time_calls``.
     """

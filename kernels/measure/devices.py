@@ -43,14 +43,15 @@ class Hardware:
 
     Attributes:
         kind: cuda, rocm, mps, cpu, or PyTorch's name of another.
-        name: that the driver or the system gives it.
-        index: among devices of its kind.
-        memory_bytes: of the device; of the machine for a CPU.
-        memory_free_bytes: that an allocation can take now.
-        cache_bytes: of the last cache before memory; assumed where it is not told.
-        multiprocessors: or compute units, or cores that may be used.
-        capability: of CUDA as ``9.0``, of ROCm as ``gfx942``, of a CPU as ``AVX512``.
-        driver: its version.
+        name: name that the driver or the system gives it.
+        index: number among devices of its kind.
+        memory_bytes: memory of the device, or of the machine for a CPU [B].
+        memory_free_bytes: memory that an allocation can take now [B].
+        cache_bytes: size of the last cache before memory [B]; assumed where it is not told.
+        multiprocessors: number of multiprocessors, compute units, or cores that may be used.
+        capability: what it can compute: of CUDA as ``9.0``, of ROCm as ``gfx942``, of a CPU as
+            ``AVX512``.
+        driver: version of its driver.
         runtime: version of CUDA or ROCm.
         torch: version of PyTorch.
     """
@@ -73,9 +74,9 @@ class Conditions:
     """What a device does at the moment; None where the driver does not tell.
 
     Attributes:
-        clock_mhz: of its multiprocessors.
-        power_w: drawn.
-        temperature_c: in degrees Celsius.
+        clock_mhz: clock of its multiprocessors [MHz].
+        power_w: power that it draws [W].
+        temperature_c: temperature [°C].
         utilisation: share of time with work; of a CPU, running processes for each core.
         memory_free: share of its memory that is free.
     """
