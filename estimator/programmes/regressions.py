@@ -15,6 +15,7 @@ from computebill.base.quantity import Quantity, between, from_table
 from computebill.kernels import regression as kernel
 from computebill.uncertainty.distribution import Collector, Distribution
 from computebill.uncertainty.draws import Columns, Settings
+from computebill.uncertainty.side_by_side import in_order
 
 from .spec import Regression, RegressionDraw, RegressionModel
 
@@ -142,14 +143,17 @@ def _resample(models: tuple[RegressionModel, ...], own: int, settings: Settings)
     x, y = torch.log10(table[:, 0] * table[:, 1]), torch.log10(table[:, 2])
     whole = kernel.fit_lines(x, y)
     uniform = Columns([between(0.0, 1.0, "")] * (own + count), [""] * (own + count), device)
-    chunks = []
-    for replicate, points in uniform.chunks(settings):
+
+    def fitted(chunk: tuple[int, Tensor]) -> tuple[int, Tensor, kernel.Lines]:
+        replicate, points = chunk
         index = kernel.resample_index(points[own:], count)
         lines = kernel.bootstrap_lines(x, y, index)
         # A resample of one size only has no slope of its own; it takes the whole sample's.
         lines = lines._replace(slope=lines.slope.nan_to_num(float(whole.slope)))
-        chunks.append((replicate, points[:own].clone(), lines))
-    return _Resampled(whole, kernel.residual_sd(x, y), tuple(chunks))
+        return replicate, points[:own].clone(), lines
+
+    chunks = tuple(in_order(fitted, uniform.chunks(settings), settings))
+    return _Resampled(whole, kernel.residual_sd(x, y), chunks)
 
 
 def _uniform(low: float, high: float) -> Quantity:

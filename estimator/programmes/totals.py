@@ -12,6 +12,7 @@ from torch import Tensor
 from computebill.base.errors import RequestError
 from computebill.uncertainty.distribution import Collector, Distribution
 from computebill.uncertainty.draws import Settings
+from computebill.uncertainty.side_by_side import in_order
 
 from .compiled import CompiledProgramme, Outcome
 
@@ -123,18 +124,23 @@ def share_of(compiled: CompiledProgramme) -> Callable[[Tensor], Tensor]:
 def _outcomes(compiled: CompiledProgramme, chosen: Settings) -> Iterator[Chunk]:
     """Price the programme chunk by chunk, leaving out draws where it asks for that."""
     kept = 0
-    for replicate, points in compiled.columns.chunks(chosen):
-        outcome = compiled.evaluate(points, replicate)
+
+    def priced(chunk: tuple[int, Tensor]) -> tuple[int, Outcome]:
+        replicate, points = chunk
+        return replicate, compiled.evaluate(points, replicate)
+
+    for replicate, outcome in in_order(priced, compiled.columns.chunks(chosen), chosen):
         if bool((outcome.rnd_usd <= 0).any()):
             raise RequestError(
                 "reported", "R&D compute is zero or negative in some draws; allowed: above 0 in all"
             )
         fits = outcome.exploration_usd >= 0
-        excess = points.shape[1] - int(fits.sum())
+        drawn = outcome.bill.usd.shape[1]
+        excess = drawn - int(fits.sum())
         if excess and compiled.programme.assumptions.within_spend:
             outcome = outcome.select(fits)
         kept += outcome.final_usd.shape[0]
-        yield Chunk(replicate, outcome, points.shape[1], excess)
+        yield Chunk(replicate, outcome, drawn, excess)
     if kept < LEAST_KEPT * chosen.samples:
         raise RequestError(
             "assumptions.within_spend",

@@ -162,7 +162,7 @@ def realised(fate: Fate, lengths: Lengths, z: Tensor, generator: torch.Generator
     else:
         ends = (fate.progress.to(z.device), fate.weight.to(z.device))
         stopped = outcomes.stopped_progress(points[0], *ends)
-    own: Tensor = (seconds * stopped * length).sum(0)
+    own = stopped.mul(seconds).mul_(length).sum(0)
     if is_few:
         return own / lengths.total
     rest = lengths.number - len(seconds)
