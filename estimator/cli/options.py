@@ -172,6 +172,12 @@ class Outputs:
     plot: Path | None
     html: Path | None = None
 
+    @property
+    def is_tables_only(self) -> bool:
+        """Whether nothing is asked for but tables on standard output."""
+        files = (self.file, self.plot, self.html)
+        return not (self.as_json or self.as_csv or any(path is not None for path in files))
+
     def check(self, rows: Path | None = None, flag_of_rows: str = "--draws") -> None:
         """Refuse what cannot be written before anything is computed.
 

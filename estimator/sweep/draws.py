@@ -28,6 +28,7 @@ from computebill.runs.spec import RunSpec
 from computebill.training.efficiency import efficiencies_of
 from computebill.training.inputs import fitted_assumptions, link_assumptions, software_assumption
 from computebill.uncertainty.draws import Columns, Settings, bundle
+from computebill.uncertainty.side_by_side import in_order
 
 from . import serving
 from .spec import SweepSpec
@@ -105,20 +106,25 @@ class SweepDraws:
 
     def chunks(self, chosen: Settings) -> Iterator[Drawn]:
         """Yield priced draws until all are drawn."""
-        for number, (replicate, points) in enumerate(self._columns.chunks(chosen)):
-            values = self._columns.draw(points)
-            given = {name: values[row] for name, row in self._order.items()}
+
+        def priced(chunk: tuple[int, tuple[int, Tensor]]) -> Drawn:
+            number, (replicate, points) = chunk
             generator = torch.Generator().manual_seed(chosen.seed * 2**20 + number)
-            rows = points.shape[1]
-            groups = torch.zeros(
-                1 + len(FIGURES), len(self.spec.groups), rows, dtype=torch.float64
-            ).to(values.device)
-            for part in self._parts:
-                groups[:, part.group] += self._price(part, given, generator)
-            final = torch.full_like(groups[:, 0], math.nan)
-            if self._final is not None:
-                final = self._price_final(given)
-            yield Drawn(replicate, groups, final)
+            return self._drawn(replicate, points, generator)
+
+        return in_order(priced, enumerate(self._columns.chunks(chosen)), chosen)
+
+    def _drawn(self, replicate: int, points: Tensor, generator: torch.Generator) -> Drawn:
+        values = self._columns.draw(points)
+        given = {name: values[row] for name, row in self._order.items()}
+        figures, draws = 1 + len(FIGURES), points.shape[1]
+        groups = values.new_zeros((figures, len(self.spec.groups), draws))
+        for part in self._parts:
+            groups[:, part.group] += self._price(part, given, generator)
+        final = torch.full_like(groups[:, 0], math.nan)
+        if self._final is not None:
+            final = self._price_final(given)
+        return Drawn(replicate, groups, final)
 
     def _take(self, name: str, quantity: Quantity) -> None:
         self._quantities.setdefault(name, quantity)

@@ -319,11 +319,11 @@ class Workshop:
         batch = fields.get("global_batch", usual)
         model = self._model(cell)
 
-        def at(count: int) -> Tensor:
+        def at(count: int, wanted: Tensor | None = None) -> Tensor:
             if model is not None:
-                share = trains.of_model(model.architecture, model.active, batch, count)
+                share = trains.of_model(model.architecture, model.active, batch, count, wanted)
             else:
-                share = trains.of_sizes(active, batch, count)
+                share = trains.of_sizes(active, batch, count, wanted)
             return flop / (peak * share)
 
         if "count" in cell.apart:
@@ -337,7 +337,7 @@ class Workshop:
         self,
         cell: Cell,
         fields: _Fields,
-        at: Callable[[int], Tensor],
+        at: Callable[[int, Tensor], Tensor],
         beside: Tensor,
         active: Tensor,
     ) -> tuple[Tensor, Tensor]:
@@ -358,7 +358,7 @@ class Workshop:
             waiting = count.isnan() if is_small else ~(wall <= within)
             if not bool(waiting.any()):
                 continue
-            found = at(tried)
+            found = at(tried, waiting)
             least = torch.fmin(least, found)
             ends = (found + beside) / tried
             better = waiting & ~found.isnan() & (is_small | (ends < wall))

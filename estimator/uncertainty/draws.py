@@ -136,6 +136,11 @@ class Columns:
                 if quantity.shared:
                     by_share[quantity.shared] = known
             dimension_of.append(known)
+        self.rows_of: list[list[int]] = [[] for _ in self.dimension_names]
+        """Rows that each dimension decides."""
+        for row, dimension in enumerate(dimension_of):
+            if dimension >= 0:
+                self.rows_of[dimension].append(row)
         if self.dimensions > sampling.MOST_DIMENSIONS:
             raise RequestError(
                 "quantities",

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from computebill.base.errors import RequestError
+from computebill.hardware import accelerators
 from computebill.hardware.accelerators import (
     Accelerator,
     find_accelerator,
@@ -194,6 +195,13 @@ def test_measured_products_leave_vendor_kits_out() -> None:
     a100 = find_accelerator("a100-sxm-40gb")
     assert a100.measured_flop_per_s("bf16") == pytest.approx(271.2e12)
     assert find_accelerator("l4").measured_flop_per_s("bf16") is None
+
+
+def test_the_head_of_a_shipped_file_says_what_the_whole_is_called() -> None:
+    for item in list_accelerators():
+        names = accelerators._names_in(accelerators._shipped_files()[item.name])
+        assert names == accelerators._known_name(item)
+        assert isinstance(names.memory_gb, float)
 
 
 def test_a_shipped_profile_is_read_once() -> None:
