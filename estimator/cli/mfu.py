@@ -102,9 +102,4 @@ def command(
 
         return view.full(found)
 
-    def chart() -> Any:
-        from computebill.views import charts
-
-        return charts.mfu_chart(found)
-
-    outputs.emit(found.to_dict(), found.to_frame, tables, chart)
+    outputs.emit(found.to_dict(), found.to_frame, tables)

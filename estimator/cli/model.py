@@ -65,9 +65,4 @@ def command(
 
         return view.full(card)
 
-    def chart() -> Any:
-        from computebill.views import charts
-
-        return charts.model_chart(card)
-
-    outputs.emit(card.to_dict(), card.to_frame, tables, chart)
+    outputs.emit(card.to_dict(), card.to_frame, tables)

@@ -91,9 +91,4 @@ def command(
 
         return view.full(found)
 
-    def chart() -> Any:
-        from computebill.views import plan_chart
-
-        return plan_chart.plan_chart(found)
-
-    outputs.emit(found.to_dict(), found.to_frame, tables, chart)
+    outputs.emit(found.to_dict(), found.to_frame, tables)

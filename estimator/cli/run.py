@@ -86,9 +86,4 @@ def command(
 
         return view.full(estimate)
 
-    def chart() -> Any:
-        from computebill.views import charts
-
-        return charts.run_chart(estimate)
-
-    outputs.emit(estimate.to_dict(), estimate.to_frame, tables, chart)
+    outputs.emit(estimate.to_dict(), estimate.to_frame, tables)
