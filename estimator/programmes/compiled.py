@@ -137,13 +137,12 @@ class CompiledProgramme:
         first, second, third = runs.factors.unbind(1)
         own = values[first].mul_(values[second]).mul_(values[third]).mul_(runs.scale)
         bill = kernel.price_runs(
-            own,
-            runs.given_in,
-            runs.base,
-            self.depth,
-            values[runs.peak],
-            values[runs.mfu],
-            values[runs.price] / SECONDS_PER_HOUR,
+            kernel.Runs(own, runs.given_in, runs.base, self.depth),
+            kernel.Rates(
+                peak_flop_per_s=values[runs.peak],
+                mfu=values[runs.mfu],
+                usd_per_second=values[runs.price] / SECONDS_PER_HOUR,
+            ),
         )
         # A run outside the count may have no price; zero times NaN would spoil the sum.
         final = torch.where(runs.counted > 0, bill.usd, 0.0).sum(0)
@@ -175,8 +174,8 @@ def compile_programme(
     """
     table = _Rows()
     assumed = programme.assumptions
-    mfu = table.add(assumed.mfu and assumed.mfu.value, "utilisation")
-    price = table.add(assumed.price and assumed.price.value, "price")
+    mfu = table.add(None if assumed.mfu is None else assumed.mfu.value, "utilisation")
+    price = table.add(None if assumed.price is None else assumed.price.value, "price")
     predictions: dict[str, Prediction] = {}
     runs = []
     for i, run in enumerate(programme.runs):

@@ -106,7 +106,7 @@ def drivers(
         [
             torch.stack(list(_exchanged(columns, output, one, two)))
             for one, two in zip(
-                first.split(columns.chunk, dim=1), second.split(columns.chunk, dim=1), strict=True
+                *(torch.split(each, columns.chunk, dim=1) for each in (first, second)), strict=True
             )
         ],
         dim=1,
