@@ -97,28 +97,47 @@ def reduce_seconds(each: Group, size: Tensor) -> Tensor:
     return torch.where(each.ranks > 1, 2.0 * (moved + hops), 0.0)
 
 
-def exchange_seconds(
-    links: Links, ranks: Tensor, stride: Tensor, size: Tensor, copies: Tensor
-) -> Tensor:
-    r"""All-to-all of tokens, each to :math:`k` of the ranks at random.
+class ExpertRanks(NamedTuple):
+    """Ranks that experts are divided over; every field ``(*batch)``.
 
-    Inside the domain every copy goes its way. To another domain a token is sent once, however
-    many of its copies go there: to :math:`(D - 1)(1 - (1 - 1 / D)^k)` of :math:`D` domains.
+    Attributes:
+        count: how many.
+        stride: accelerators from one of them to the next.
+        sends_once: 1 where a token goes to a rank once, and to another domain once, however many
+            of its experts are there (DeepEP); 0 where each copy goes by itself (plain all-to-all).
+    """
+
+    count: Tensor
+    stride: Tensor
+    sends_once: Tensor
+
+
+def exchange_seconds(links: Links, ranks: ExpertRanks, size: Tensor, copies: Tensor) -> Tensor:
+    r"""All-to-all of tokens, each to :math:`k` experts on ranks at random.
+
+    Plain, every one of :math:`k` copies goes to one of :math:`n` ranks, :math:`m` of them in the
+    token's own domain. Sent once, a token goes to :math:`(D - 1)(1 - (1 - 1 / D)^k)` of
+    :math:`D` other domains, and inside domains to :math:`n (1 - (1 - 1 / n)^k)` distinct ranks.
 
     Args:
         links: between accelerators.
-        ranks: number of ranks of the group.
-        stride: accelerators from one of its ranks to the next.
+        ranks: of the group.
         size: bytes of one copy of all of a rank's tokens.
         copies: number of copies of each token, :math:`k`.
 
     References:
         Zhao et al. 2025, DeepEP (tokens are forwarded inside the node that they are sent to).
     """
-    members = (links.domain / stride).clamp_min(1.0).minimum(ranks)
-    domains = (ranks / members).clamp_min(1.0)
-    inside = size * copies * (members - 1) / members / links.inside
+    count, stride, sends_once = ranks
+    members = (links.domain / stride).clamp_min(1.0).minimum(count)
+    domains = (count / members).clamp_min(1.0)
+    distinct = count * (1 - (1 - 1 / count) ** copies)
     reached = (domains - 1) * (1 - (1 - 1 / domains) ** copies)
-    across = size * reached / links.across
-    latency = torch.where(ranks > members, links.latency_across, links.latency)
-    return torch.where(ranks > 1, torch.maximum(inside, across) + latency, 0.0)
+    is_once = sends_once > 0
+    inside = torch.where(
+        is_once, distinct * (members - 1) / members, copies * (members - 1) / count
+    )
+    across = torch.where(is_once, reached, copies * (count - members) / count)
+    slower = torch.maximum(size * inside / links.inside, size * across / links.across)
+    latency = torch.where(count > members, links.latency_across, links.latency)
+    return torch.where(count > 1, slower + latency, 0.0)

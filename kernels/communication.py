@@ -13,18 +13,15 @@ import torch
 from torch import Tensor
 
 from . import collectives
+from .constants import number
 from .layer_time import Passes
 from .operators import Model, Operators
 from .setting import Setting
 
-ELEMENT_BYTES = 2.0
-"""Of activations on their way."""
-
-KEYS = 0.5
-"""Bytes of keys and values over those of queries: one of each for four heads."""
-
-HIDING = 0.7
-"""Of attention's time, that a ring of keys and values hides behind. A rule of thumb."""
+# What these are, and where from: constants.py.
+ELEMENT_BYTES = number("communication.ELEMENT_BYTES")
+HIDING = number("communication.HIDING")
+SENDS_SEEN = number("communication.SENDS_SEEN")
 
 
 def tensor_seconds(model: Model, setting: Setting) -> Tensor:
@@ -60,7 +57,8 @@ def expert_seconds(model: Model, setting: Setting, computed: Tensor) -> Tensor:
         inside=links.inside * efficiency.exchange,
         across=links.across * efficiency.exchange_across,
     )
-    once = collectives.exchange_seconds(rate, layout.expert, layout.expert_tensor, size, chosen)
+    ranks = collectives.ExpertRanks(layout.expert, layout.expert_tensor, work.sends_once)
+    once = collectives.exchange_seconds(rate, ranks, size, chosen)
     dividing = collectives.group(links, layout.expert_tensor, torch.ones_like(layout.tensor))
     shared = collectives.gather_seconds(dividing, size * chosen * layout.expert_tensor)
     repeated = 4.0 + 2.0 * (work.recompute == 3).to(once.dtype)
@@ -86,18 +84,26 @@ def context_seconds(operators: Operators, setting: Setting, passes: Passes) -> T
     is_scores = operators.heads > 0
     queries = torch.where(is_scores, operators.kept_split - 4 * operators.heads, 0.0)
     results = torch.where(is_scores, ELEMENT_BYTES * operators.per_key - queries, 0.0)
-    keys = KEYS * queries.sum(1) * tokens / layout.tensor
+    # Fewer heads of keys and values than tensor parallel ranks are copied.
+    ways = torch.minimum(operators.ways, layout.tensor)
+    keys = (operators.exchanged / ways).sum(1) * tokens
     moved = collectives.gather_seconds(each, keys * layout.context)
     forward = (moved - HIDING * passes.forward.attention).clamp_min(0.0)
     backward = (2.0 * moved - HIDING * passes.backward.attention).clamp_min(0.0)
     turned = keys + (queries + results).sum(1) * tokens / layout.tensor
-    exchanged = 2.0 * collectives.gather_seconds(each, turned)
+    # Where whole layers are computed again, so is what goes forward.
+    again = 1.0 + (setting.work.recompute == 3).to(moved.dtype)
+    exchanged = (1.0 + again) * collectives.gather_seconds(each, turned)
+    forward = again * forward
     found = torch.where(setting.work.exchanges_heads > 0, exchanged, forward + backward)
     return torch.where(layout.context > 1, found, 0.0)
 
 
 def sending_seconds(hidden: Tensor, setting: Setting) -> Tensor:
-    """Activations to the next stage and gradients back; one of each is not hidden.
+    """Activations to the next stage and gradients back, as far as they are not hidden.
+
+    While a pipeline fills and drains every send is waited for, from stage to stage; in between,
+    the part of them that ``SENDS_SEEN`` tells.
 
     Args:
         hidden: width of the residual stream; ``(*batch)``.
@@ -106,9 +112,11 @@ def sending_seconds(hidden: Tensor, setting: Setting) -> Tensor:
     layout, links = setting.layout, setting.reached
     stride = layout.tensor * layout.context * layout.data
     size = setting.tokens * hidden * ELEMENT_BYTES / layout.tensor
-    rate = torch.where(stride * layout.pipeline <= links.domain, links.inside, links.across)
-    times = 2.0 * (layout.micro_batches * layout.virtual * 0.5 + layout.pipeline)
-    return torch.where(layout.pipeline > 1, size / rate * times, 0.0)
+    is_inside = stride * layout.pipeline <= links.domain
+    rate = torch.where(is_inside, links.inside, links.across)
+    latency = torch.where(is_inside, links.latency, links.latency_across)
+    times = 2.0 * (layout.micro_batches * layout.virtual * SENDS_SEEN + layout.pipeline - 1)
+    return torch.where(layout.pipeline > 1, (size / rate + latency) * times, 0.0)
 
 
 def data_seconds(
@@ -128,9 +136,11 @@ def data_seconds(
     is_expert = operators.expert > 0
     replicas = layout.context * layout.data
     expert_stride = layout.expert * layout.expert_tensor
-    # Weights that stay gathered while a pipeline is filled are gathered once.
     is_sharded = layout.zero >= 3
-    often = torch.where(is_sharded & (layout.pipeline == 1), layout.micro_batches, 1.0)
+    # What a stage does not hold from one micro-batch to the next goes with each of them.
+    each_time = torch.where(layout.holds > 0, 1.0, layout.micro_batches)
+    gathers = torch.where(layout.holds > 0, 1.0, 2.0 * layout.micro_batches)
+    reduces = torch.where(layout.zero >= 2, each_time, 1.0)
 
     def moved(count: Tensor, ranks: Tensor, stride: Tensor) -> Tensor:
         shards = torch.minimum(torch.where(layout.zero >= 1, layout.shards, ranks), ranks)
@@ -142,8 +152,8 @@ def data_seconds(
         summed = collectives.reduce_seconds(between, count / shards * work.gradient_bytes)
         # Without sharding, the sum of gradients comes back in place of new weights.
         back = torch.where(layout.zero >= 1, weights, gradients)
-        whole = often * (2.0 * weights + gradients * work.trained)
-        parts = (gradients + back) * work.trained
+        whole = gathers * weights + reduces * gradients * work.trained
+        parts = (reduces * gradients + back) * work.trained
         return torch.where(is_sharded, whole, parts) + summed * work.trained
 
     dense = torch.where(is_expert, 0.0, parameters).sum((0, 1))
@@ -152,7 +162,7 @@ def data_seconds(
         routed, (layout.tensor * replicas / expert_stride).clamp_min(1.0), expert_stride
     )
     seen = efficiency.data_exposed * all_moved
-    behind = efficiency.data_overlap * round_trip * often
+    behind = efficiency.data_overlap * round_trip * reduces
     # What does not fit behind the computing is waited for; a soft corner.
     excess = all_moved - seen - behind
     waited = 0.5 * (excess + torch.sqrt(excess**2 + (0.1 * all_moved + 1e-6) ** 2))

@@ -46,6 +46,9 @@ CONSTANTS = {
         "Kaplan et al. 2020, arXiv:2001.08361, section 2.1",
         True,
     ),
+    "roofline.RESULT_BYTES": Constant(
+        2.0, "B", "an element of a product's result: 16 bits", DEFINITION, True
+    ),
     "roofline.TILE_M": Constant(
         128.0,
         "rows",
@@ -63,6 +66,28 @@ CONSTANTS = {
         "traffic of a pass over logits: in 16 bits and in 32, and their softmax in 32",
         "counted: 2 + 4 + 4",
     ),
+    "layer_time.ADAPTER_BYTES": Constant(
+        2.0,
+        "B",
+        "an element that an adapter reads, adds and writes: 16 bits",
+        DEFINITION,
+        True,
+    ),
+    "layer_time.USUAL_WIDTH": Constant(
+        128.0,
+        "elements",
+        "width of a head that attention's share of the peak is told for",
+        DEFINITION,
+        True,
+    ),
+    "layer_time.UNFUSED_BACKWARD": Constant(
+        2.0,
+        "ratio",
+        "work of unfused attention's backward pass over its forward pass: nothing is computed "
+        "again",
+        DEFINITION,
+        True,
+    ),
     "layer_time.REPEATED_PRODUCTS": Constant(
         0.4,
         "share of a forward pass's products",
@@ -75,15 +100,23 @@ CONSTANTS = {
         DEFINITION,
         True,
     ),
-    "communication.KEYS": Constant(
-        0.5,
-        "ratio",
-        "bytes of keys and values over those of queries: one of each for four heads",
-    ),
     "communication.HIDING": Constant(
         0.7,
         "share of attention's time",
         "time of attention that a ring of keys and values hides behind",
+    ),
+    "communication.SENDS_SEEN": Constant(
+        0.5,
+        "share of the sends",
+        "sends between pipeline stages that are waited for while a pipeline is full: plain "
+        "schedules wait, interleaved ones overlap them",
+    ),
+    "optimizers.NEWTON_SCHULZ_STEPS": Constant(
+        5.0,
+        "iterations",
+        "Newton-Schulz iterations of Muon's step",
+        "Jordan et al. 2024, Muon",
+        True,
     ),
     "memory.ACTIVATION_BYTES": Constant(
         2.0,

@@ -12,21 +12,20 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .constants import number
 from .flop import attended_keys
 from .memory import kept_shares
 from .operators import Groups, Model, Operators
-from .roofline import ProductRate, ProductShape, product_seconds
+from .roofline import RESULT_BYTES, ProductRate, ProductShape, product_seconds
 from .setting import Setting
 
-RECURRENCE_SHARE = 1 / 30
-"""Of the 16-bit peak, that recurrences of state-space layers reach. A rule of thumb."""
-
-LOGIT_BYTES = 10.0
-"""Moved for each token and entry of the vocabulary in a pass over logits: in 16 and in 32 bits,
-and their softmax. A rule of thumb."""
-
-REPEATED_PRODUCTS = 0.4
-"""Of a forward pass's products, computed again where every second one is (torchtitan's)."""
+# What these are, and where from: constants.py.
+RECURRENCE_SHARE = number("layer_time.RECURRENCE_SHARE")
+LOGIT_BYTES = number("layer_time.LOGIT_BYTES")
+REPEATED_PRODUCTS = number("layer_time.REPEATED_PRODUCTS")
+ADAPTER_BYTES = number("layer_time.ADAPTER_BYTES")
+USUAL_WIDTH = number("layer_time.USUAL_WIDTH")
+UNFUSED_BACKWARD = number("layer_time.UNFUSED_BACKWARD")
 
 
 class Pass(NamedTuple):
@@ -83,9 +82,24 @@ def _products(model: Model, setting: Setting) -> tuple[Tensor, Tensor, Tensor]:
     joined = torch.where(operators.by_input > 0, n, operators.together / ways)
     joined = torch.where(is_expert, n, joined)
     part = torch.where(joined > 0, n / joined.clamp_min(1e-9), 0.0)
+    # Results of the third are added to gradients that stand in memory.
+    adding = rate._replace(result_bytes=setting.work.adding_bytes)
+    sums = launching + product_seconds(ProductShape(k, joined, m, count), adding)
     results, inputs = product(m, joined, k) * part, product(m, k, joined) * part
-    weights = setting.work.trained * product(k, joined, m) * part
-    return results.sum(1), inputs.sum(1), weights.sum(1)
+    beside = _adapters(operators, ProductShape(m, n, k, count), rate, setting)
+    weights = setting.work.trained * sums * part + beside
+    return (results + beside).sum(1), (inputs + beside).sum(1), weights.sum(1)
+
+
+def _adapters(
+    operators: Operators, shape: ProductShape, rate: ProductRate, setting: Setting
+) -> Tensor:
+    """Of low-rank adapters beside each product, a pass: down to their rank, up, and a sum."""
+    rank = setting.work.adapter_rank
+    down = product_seconds(shape._replace(n=rank), rate)
+    up = product_seconds(shape._replace(k=rank), rate)
+    added = 3.0 * ADAPTER_BYTES * shape.m * shape.n * shape.copies / setting.bandwidth
+    return torch.where((operators.adapted > 0) & (rank > 0), down + up + added, 0.0)
 
 
 def _rate(model: Model, setting: Setting) -> ProductRate:
@@ -101,6 +115,7 @@ def _rate(model: Model, setting: Setting) -> ProductRate:
         units=device.units,
         harshness=efficiency.harshness,
         element_bytes=torch.where(is_head, 2.0, device.element_bytes),
+        result_bytes=torch.full_like(device.element_bytes, RESULT_BYTES),
     )
 
 
@@ -115,7 +130,9 @@ def _shapes(operators: Operators, setting: Setting) -> ProductShape:
     k = torch.where(by_input, operators.d_in / split, operators.d_in)
     local = (operators.copies / layout.expert).clamp_min(1.0)
     pairs = tokens * operators.uses * layout.expert_tensor / layout.tensor
-    busy = pairs * torch.where(layout.expert > 1, setting.efficiency.expert_imbalance, 1.0)
+    # A rank that holds every expert has all tokens; of several, their ups and downs cancel.
+    beyond = (setting.efficiency.expert_imbalance - 1.0) / torch.sqrt(local)
+    busy = pairs * (1.0 + torch.where(layout.expert > 1, beyond, 0.0))
     m = torch.where(is_expert, busy / local, tokens * operators.uses)
     count = torch.where(is_expert, local, 1.0)
     return ProductShape(m, n, k, count)
@@ -126,19 +143,26 @@ def _attention(operators: Operators, setting: Setting) -> tuple[Tensor, Tensor]:
     efficiency, tokens = setting.efficiency, setting.tokens
     peak, sequence = setting.device.peak_16, setting.work.sequence
     ways = torch.minimum(operators.ways, setting.layout.tensor)
-    keys = attended_keys(sequence, operators.window, operators.causal, operators.chunked)
+    unfused = efficiency.score_passes > 0
+    attended = attended_keys(sequence, operators.window, operators.causal, operators.chunked)
+    # Without a fused kernel the whole square is computed, whatever the mask.
+    keys = torch.where(unfused, sequence + torch.zeros_like(attended), attended)
     scores = 2.0 * operators.per_key * keys * tokens / ways
+    width = operators.per_key / operators.heads.clamp_min(1.0) / 2.0
+    wide = width * (USUAL_WIDTH + efficiency.half_width)
+    narrow = wide / (USUAL_WIDTH * (width + efficiency.half_width)).clamp_min(1e-9)
     reached = efficiency.attention * keys / (keys + efficiency.half_keys)
+    reached = reached * torch.where(unfused | (width <= 0), 1.0, narrow)
     stored = operators.heads * sequence * tokens / ways * 2.0 * efficiency.score_passes
     # Rows of a batched product that are no multiple of 16 bytes are moved one by one.
-    width = operators.per_key / operators.heads.clamp_min(1.0) / 2.0
-    crooked = (efficiency.score_passes > 0) & (torch.remainder(width, 8.0) > 0)
+    crooked = unfused & (torch.remainder(width, 8.0) > 0)
     scores = scores * torch.where(crooked, efficiency.misaligned, 1.0)
     forward = scores / (peak * reached) + stored / setting.bandwidth
+    backward = torch.where(unfused, UNFUSED_BACKWARD, efficiency.attention_backward)
     recurrence = operators.per_token * tokens / ways / (peak * RECURRENCE_SHARE)
     return (
         (forward + recurrence).sum(1),
-        (forward * efficiency.attention_backward + 2.0 * recurrence).sum(1),
+        (forward * backward + 2.0 * recurrence).sum(1),
     )
 
 
@@ -160,31 +184,22 @@ def _elementwise(model: Model, setting: Setting) -> tuple[Tensor, Tensor]:
     return (inside + logits).sum(1), (2.0 * inside + logits).sum(1)
 
 
-def repeated_seconds(groups: Groups, forward: Pass, recompute: Tensor) -> Tensor:
+def repeated_seconds(groups: Groups, forward: Pass, setting: Setting) -> Tensor:
     """Seconds of what one layer computes again; ``(groups, *batch)``.
 
     Args:
         groups: ``(groups, *batch)``.
         forward: the layer's forward pass.
-        recompute: as ``Work`` has it; ``(*batch)``.
+        setting: what it runs on, and how.
+
+    References:
+        Korthikanti et al. 2022, section 5: selective recomputation repeats attention's scores.
     """
+    recompute = setting.work.recompute
+    # Scores need no repeating where they are not stored.
+    scores = torch.where(setting.efficiency.score_passes > 0, forward.attention, 0.0)
     # By operator, every second product, and all that lies between.
     partial = REPEATED_PRODUCTS * forward.products + forward.elementwise
-    # Scores need no repeating where they are not stored.
-    again = torch.where(recompute == 3, forward.total, torch.where(recompute == 2, partial, 0.0))
+    again = torch.where(recompute == 1, scores, torch.where(recompute == 2, partial, 0.0))
+    again = torch.where(recompute == 3, forward.total, again)
     return torch.where(groups.place == 0, again, 0.0)
-
-
-def optimizer_seconds(parameters: Tensor, setting: Setting) -> Tensor:
-    """Seconds in which every state is read and written once; ``(*batch)``.
-
-    Args:
-        parameters: that the rank holds of each operator, undivided by data parallelism;
-            ``(groups, slots, *batch)``.
-        setting: what the step runs on, and how.
-    """
-    layout, work = setting.layout, setting.work
-    count = parameters.sum((0, 1))
-    divided = torch.where(layout.zero >= 1, count / layout.shards, count)
-    moved = divided * work.state_bytes * setting.efficiency.optimizer_traffic * work.trained
-    return moved / setting.bandwidth

@@ -41,6 +41,9 @@ class Layout(NamedTuple):
         micro_batches: micro-batches of a step.
         zero: ZeRO stage, 0 to 3; 3 is full sharding (FSDP).
         shards: ranks over which it shards; at most data x context.
+        holds: 1 where a pipeline stage of a fully sharded model holds its weights gathered, and
+            whole gradients, from one micro-batch to the next (torch FSDP), 0 where each
+            micro-batch gathers and reduces them.
         keeps_outputs: 1 where a pipeline stage keeps what it sent on until the backward pass
             (DeepSpeed), 0 where it is freed (Megatron-LM).
         schedule: of the pipeline, as ``pipeline`` numbers them.
@@ -58,8 +61,15 @@ class Layout(NamedTuple):
     micro_batches: Tensor
     zero: Tensor
     shards: Tensor
+    holds: Tensor
     keeps_outputs: Tensor
     schedule: Tensor
+
+    @property
+    def expert_shards(self) -> Tensor:
+        """Ranks over which ZeRO shards experts: at most as many as hold the same ones."""
+        replicas = self.tensor * self.context * self.data / (self.expert * self.expert_tensor)
+        return torch.minimum(self.shards, replicas)
 
 
 class Recipe(NamedTuple):
@@ -386,8 +396,7 @@ def _kept(model: Model, layout: Layout, activations: Activations) -> _Kept:
 def _states(model: Model, on_stage: Tensor, layout: Layout, recipe: Recipe) -> Memory:
     """Weights, gradients and optimizer states of a stage, and what full sharding gathers."""
     held = held_parameters(model.operators, model.groups, layout, recipe.adapter_rank)
-    replicas = layout.tensor * layout.context * layout.data / (layout.expert * layout.expert_tensor)
-    expert_shards = torch.minimum(layout.shards, replicas)
+    expert_shards = layout.expert_shards
     is_expert = model.operators.expert > 0
     inside = (model.groups.place == 0).unsqueeze(1)
     parameters = held.matrices + held.vectors
@@ -402,13 +411,17 @@ def _states(model: Model, on_stage: Tensor, layout: Layout, recipe: Recipe) -> M
     optimizer = on_rank(inner, 1) * recipe.matrix_state
     optimizer = optimizer + on_rank(parameters - inner, 1) * recipe.other_state
     unit = torch.where(on_stage > 0, parameters.sum(1), 0.0).amax(0)
-    gathered = unit * (PREFETCHED * recipe.gathered + recipe.trained * recipe.gathered)
+    passing = unit * (PREFETCHED * recipe.gathered + recipe.trained * recipe.gathered)
+    all_of = (on_stage * parameters.sum(1)).sum(0)
+    gathered = torch.where(layout.holds > 0, all_of * recipe.gathered, passing)
+    # What is held from one micro-batch to the next is not divided.
+    gradients = torch.where(layout.holds > 0, all_of, on_rank(parameters, 2))
     nothing = torch.zeros_like(unit)
     adapters = held.adapters
     return Memory(
         weights=on_rank(parameters, 3) * recipe.weight
         + on_rank(adapters, 3) * recipe.adapter_weight,
-        gradients=on_rank(parameters, 2) * recipe.gradient * recipe.trained
+        gradients=gradients * recipe.gradient * recipe.trained
         + on_rank(adapters, 2) * recipe.adapter_gradient,
         optimizer=optimizer * recipe.trained + on_rank(adapters, 1) * recipe.adapter_state,
         activations=nothing,

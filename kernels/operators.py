@@ -36,6 +36,7 @@ class Operators(NamedTuple):
         kept_split: bytes per token kept, divided with the operator.
         eager: bytes per token kept besides where kernels are not fused, undivided.
         eager_split: the same, divided with the operator.
+        exchanged: bytes per token of keys and values that ranks sharing a sequence send on.
         heads: query heads with a score for each key.
         together: outputs of all products that are computed as one with this: of the same input.
         saved_result: bytes per token of the results that per-operator recomputation keeps.
@@ -60,6 +61,7 @@ class Operators(NamedTuple):
     kept_split: Tensor
     eager: Tensor
     eager_split: Tensor
+    exchanged: Tensor
     heads: Tensor
     together: Tensor
     saved_result: Tensor

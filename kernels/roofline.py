@@ -13,8 +13,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-TILE_M, TILE_N = 128.0, 256.0
-"""Outputs that one multiprocessor computes at a time, in today's libraries."""
+from .constants import number
+
+# What these are, and where from: constants.py.
+TILE_M, TILE_N = number("roofline.TILE_M"), number("roofline.TILE_N")
+RESULT_BYTES = number("roofline.RESULT_BYTES")
 
 
 def quantised(m: Tensor, n: Tensor, units: Tensor, harshness: Tensor) -> Tensor:
@@ -67,7 +70,8 @@ class ProductRate(NamedTuple):
         bytes_per_s: of memory.
         units: multiprocessors; 0 of a CPU.
         harshness: of partial waves, 0 to 1.
-        element_bytes: of an operand.
+        element_bytes: size of an element of an operand [B].
+        result_bytes: moved for an element of the result [B]: written, or read and written.
     """
 
     flop_per_s: Tensor
@@ -76,6 +80,7 @@ class ProductRate(NamedTuple):
     units: Tensor
     harshness: Tensor
     element_bytes: Tensor
+    result_bytes: Tensor
 
 
 def product_seconds(shape: ProductShape, rate: ProductRate) -> Tensor:
@@ -95,7 +100,8 @@ def product_seconds(shape: ProductShape, rate: ProductRate) -> Tensor:
     rows, columns, inner = (torch.where(size > 0, size, 1.0) for size in (m, n, k))
     compute = 2.0 * rows * columns * (inner + rate.half_k) / rate.flop_per_s
     compute = compute * quantised(rows, columns, rate.units, rate.harshness)
-    traffic = (rows * inner + inner * columns) * rate.element_bytes + 2.0 * rows * columns
+    traffic = (rows * inner + inner * columns) * rate.element_bytes
+    traffic = traffic + rate.result_bytes * rows * columns
     memory = traffic / rate.bytes_per_s
     slower = (compute**4 + memory**4) ** 0.25
     return torch.where((m > 0) & (n > 0) & (k > 0), slower * copies, 0.0)

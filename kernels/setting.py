@@ -38,6 +38,7 @@ class Efficiency(NamedTuple):
         grouped: share of that which the products of many experts at once reach.
         head: share of the 16-bit peak that the logits' product reaches.
         attention: share of the 16-bit peak that attention reaches on long sequences.
+        half_width: width of a head at which half of that is reached [elements].
         half_keys: keys of a query at which half of that is reached [tokens].
         attention_backward: time of its backward pass over the work's.
         score_passes: times that stored scores are moved; 0 for fused attention.
@@ -71,6 +72,7 @@ class Efficiency(NamedTuple):
     grouped: Tensor
     head: Tensor
     attention: Tensor
+    half_width: Tensor
     half_keys: Tensor
     attention_backward: Tensor
     score_passes: Tensor
@@ -105,10 +107,15 @@ class Work(NamedTuple):
             operator, 3 layers.
         fused: 1 where element-wise kernels are.
         trained: 1 where weights are trained.
-        state_bytes: size of weight, gradient and states of a parameter [B].
+        adding_bytes: moved to add an element of a micro-batch's gradient to what is there [B].
+        adapter_rank: rank of low-rank adapters; 0 for none.
+        state_bytes: moved by the optimizer's step for a parameter of a matrix in a layer [B].
+        other_bytes: the same of all other parameters [B].
+        orthogonal: 1 where the optimizer makes matrices orthogonal (Muon).
         gradient_bytes: size of a gradient on its way to other ranks [B].
         weight_bytes: size of a weight on its way [B].
         hides_experts: 1 where tokens on their way to experts hide behind another micro-batch.
+        sends_once: 1 where a token goes once to ranks and domains that hold several of its experts.
         exchanges_heads: 1 where ranks that share a sequence exchange heads for tokens.
     """
 
@@ -116,10 +123,15 @@ class Work(NamedTuple):
     recompute: Tensor
     fused: Tensor
     trained: Tensor
+    adding_bytes: Tensor
+    adapter_rank: Tensor
     state_bytes: Tensor
+    other_bytes: Tensor
+    orthogonal: Tensor
     gradient_bytes: Tensor
     weight_bytes: Tensor
     hides_experts: Tensor
+    sends_once: Tensor
     exchanges_heads: Tensor
 
 

@@ -8,15 +8,17 @@ References:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from . import communication, pipeline, schedules
-from .layer_time import layer_passes, optimizer_seconds, repeated_seconds
+from .layer_time import layer_passes, repeated_seconds
 from .memory import Layout, held_parameters, rank_layers
-from .operators import Model
+from .operators import Model, layers_of
+from .optimizers import RankParameters, optimizer_seconds
 from .setting import Setting
 
 
@@ -168,7 +170,7 @@ def layer_times(model: Model, setting: Setting) -> LayerTimes:
     recompute, efficiency = setting.work.recompute, setting.efficiency
     passes = layer_passes(model, setting)
     forward, backward, weights = passes
-    again = repeated_seconds(model.groups, forward, recompute)
+    again = repeated_seconds(model.groups, forward, setting)
     computed = forward.total + backward.total + again
     routed = model.operators.expert.amax(1) > 0
     floor = efficiency.layer_floor + torch.where(routed, efficiency.expert_floor, 0.0)
@@ -247,25 +249,46 @@ def _rest(
 ) -> _Rest:
     layout = setting.layout
     round_trip, slowest = _round_trip(busy), _slowest(busy)
-    forward = _at(times.forward, stages, slowest)
+    others = _of_others(model, layout, stages, slowest)
+    forward = others(times.forward)
     waiting = pipeline.bubble_seconds(
         layout.schedule,
         layout.pipeline,
         layout.virtual,
         forward,
-        round_trip - forward,
-        _at(times.weights, stages, slowest),
+        others(times.total) - forward,
+        others(times.weights),
     )
     # Of the first stage, which has the embedding besides its layers.
-    held = held_parameters(model.operators, model.groups, layout, torch.zeros_like(layout.tensor))
-    parameters = stages.first.unsqueeze(1) * (held.matrices + held.vectors)
+    each = held_parameters(model.operators, model.groups, layout, torch.zeros_like(layout.tensor))
+    count = stages.first.unsqueeze(1)
+    held = RankParameters(count * each.matrices, count * each.vectors)
+    parameters = held.matrices + held.vectors
     return _Rest(
         bubble=waiting + communication.sending_seconds(model.hidden, setting),
         data=communication.data_seconds(
             model.operators, setting, parameters, stages.first.sum(0), round_trip
         ),
-        optimizer=optimizer_seconds(parameters, setting),
+        optimizer=optimizer_seconds(model, held, setting),
     )
+
+
+def _of_others(
+    model: Model, layout: Layout, stages: Stages, slowest: Tensor
+) -> Callable[[Tensor], Tensor]:
+    """From a layer's seconds, the mean of all stages but the slowest, for which they wait.
+
+    References:
+        Narayanan et al. 2021, section 2.2: a pipeline fills and drains through every stage once.
+    """
+    everything = layers_of(model.groups)
+    count = (layout.pipeline - 1).clamp_min(1.0)
+
+    def mean(each_layer: Tensor) -> Tensor:
+        rest = (each_layer * everything).sum(0) - _at(each_layer, stages, slowest)
+        return rest.clamp_min(0.0) / count
+
+    return mean
 
 
 def _straggling(setting: Setting) -> Tensor:

@@ -61,7 +61,12 @@ CAUSAL, BOTH_WAYS = Mask(), Mask(causal=False)
 
 
 def scores(
-    heads: Count, d_qk: Count, d_v: Count, mask: Mask = CAUSAL, sinks: Count = 0
+    heads: Count,
+    d_qk: Count,
+    d_v: Count,
+    mask: Mask = CAUSAL,
+    sinks: Count = 0,
+    keys: Count | None = None,
 ) -> Operator:
     """Return the product of queries and keys, and of its softmax and values.
 
@@ -74,6 +79,7 @@ def scores(
         d_v: width of a value.
         mask: which keys a query attends.
         sinks: parameters that take part in the softmax.
+        keys: heads of keys and of values; as many as of queries if not given.
     """
     return Operator(
         "attention_scores",
@@ -84,6 +90,7 @@ def scores(
         chunked=mask.chunked,
         ways=heads,
         kept_split=BYTES * heads * d_qk + 4 * heads,
+        exchanged=BYTES * (heads if keys is None else keys) * (d_qk + d_v),
         heads=heads,
         result=heads * d_v,
     )
@@ -134,7 +141,7 @@ def attention(
         column(name, hidden, q_out, bias, ways=queries, adapted="attention", kept=BYTES * hidden),
         *[column(name, hidden, narrow, bias, **split)] * 2,
         Operator(name, vectors=gains, ways=1, kept_split=BYTES * (wide + narrow) if qk_norm else 0),
-        scores(queries, width, width, mask, queries if sinks else 0),
+        scores(queries, width, width, mask, queries if sinks else 0, keys),
         *row(
             "attention_output",
             wide,

@@ -65,6 +65,7 @@ class Operator:
         kept_split: the same bytes of what is divided with the operator.
         eager: bytes per token kept besides where element-wise kernels are not fused.
         eager_split: the same bytes of what is divided with the operator.
+        exchanged: bytes per token of keys and values that ranks which share a sequence send on.
         heads: query heads with a score for each key, kept where attention is not fused.
         result: elements per token of what a costly operator gives: a product, attention.
     """
@@ -89,6 +90,7 @@ class Operator:
     kept_split: Count = 0
     eager: Count = 0
     eager_split: Count = 0
+    exchanged: Count = 0
     heads: Count = 0
     result: Count = 0
 

@@ -172,7 +172,8 @@ class Grid:
         micro = self._column(space.micro, MICRO)
         data = count / (pipeline * tensor * context)
         replicas = data * context
-        domain = float(domain_size(space.case.accelerator))
+        # Ranks of one sharding group lie as far apart as tensor parallel ranks are many.
+        domain = torch.floor(domain_size(space.case.accelerator) / tensor).clamp_min(1.0)
         return self._setting.layout._replace(
             tensor=tensor,
             pipeline=pipeline,
@@ -185,9 +186,18 @@ class Grid:
             micro_batch=micro,
             micro_batches=batch / (data * micro),
             zero=self._column([each.zero for each in space.sharding], SHARDING),
-            shards=torch.where(inside > 0, replicas.clamp_max(domain), replicas),
+            shards=torch.where(inside > 0, torch.minimum(replicas, domain), replicas),
+            holds=self._holds(pipeline),
             schedule=self._column([SCHEDULES[each.schedule] for each in chosen], PIPE),
         )
+
+    def _holds(self, pipeline: Tensor) -> Tensor:
+        """1 where stages of a fully sharded model hold what they gathered; see ``Layout``."""
+        layouts = (
+            self.case(each).layout.model_copy(update={"pp": 2}) for each in self.space.sharding
+        )
+        held = self._column([float(each.holds_gathered) for each in layouts], SHARDING)
+        return torch.where(pipeline > 1, held, 0.0)
 
     def chunks(self) -> Iterator[slice]:
         """Yield pipelines of one schedule, so many at a time that columns stay small."""
@@ -262,7 +272,7 @@ class Grid:
         inside = self._column([float(each.inside) for each in space.sharding], SHARDING) > 0
         replicas = layout.data * layout.context
         once = (~divided | (layout.tensor > 1)) & (
-            ~inside | (replicas > domain_size(space.case.accelerator))
+            ~inside | ((layout.shards > 1) & (replicas > layout.shards))
         )
         domain = float("inf") if space.across else domain_size(space.case.accelerator)
         return {

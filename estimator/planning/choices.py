@@ -110,7 +110,7 @@ class Space:
         chosen, tensor = self.pipes[pipe], self.tp[tp]
         dp = count // (tensor.tp * self.cp[cp] * chosen.pp)
         zero = self.sharding[sharding]
-        within = min(domain_size(self.case.accelerator), dp * self.cp[cp])
+        within = min(max(1, domain_size(self.case.accelerator) // tensor.tp), dp * self.cp[cp])
         base = self.case.layout
         given = {name: getattr(base, name) for name in base.model_fields_set}
         return Layout(

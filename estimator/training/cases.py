@@ -10,7 +10,7 @@ from torch import Tensor
 
 from computebill.architectures import Architecture
 from computebill.architectures.columns import Columns, columns, stacked
-from computebill.base.constants import number
+from computebill.base.constants import number, table
 from computebill.hardware.accelerators import (
     LINK_BYTES_PER_S,
     Accelerator,
@@ -32,8 +32,14 @@ from .software import Software, number_format
 GIGABYTE = 1e9
 OPERAND_BYTES = {"32": 4.0, "16": 2.0, "nvfp4": 0.5}
 # base/constants.toml has what these are.
-STATE_BYTES = number("training.cases.STATE_BYTES")
+ADDING_BYTES = table("training.cases.ADDING_BYTES")
 CLOCK_OF_POWER = number("training.cases.CLOCK_OF_POWER")
+
+
+DISPATCHERS: dict[Software, str] = {"modern": "deepep", "graphed": "deepep"} | dict.fromkeys(
+    ("early", "megatron", "eager", "fused", "compiled", "scripts"), "all-to-all"
+)
+"""Who moves experts' tokens, where nobody says: Megatron's flexible dispatcher came in 2025."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,12 @@ class Case:
     domain: int | None = None
     bytes_per_s: float | None = None
     power: float = 1.0
+
+    @property
+    def sends_once(self) -> bool:
+        """Whether a token goes to a rank once, however many of its experts are there."""
+        told = self.layout.dispatcher
+        return (told or DISPATCHERS[self.software]) == "deepep"
 
     @property
     def kind(self) -> Kind:
@@ -112,10 +124,15 @@ def _work(cases: Sequence[Case]) -> Work:
         recompute=_column(RECOMPUTE[case.layout.recompute] for case in cases),
         fused=_column(case.layout.kernels == "fused" for case in cases),
         trained=_column(not case.layout.lora_rank for case in cases),
-        state_bytes=_column(STATE_BYTES for _ in cases),
+        adding_bytes=_column(ADDING_BYTES[case.software] for case in cases),
+        adapter_rank=_column(case.layout.lora_rank for case in cases),
+        state_bytes=_column(case.layout.state_traffic.matrix for case in cases),
+        other_bytes=_column(case.layout.state_traffic.other for case in cases),
+        orthogonal=_column(case.layout.optimizer == "muon" for case in cases),
         gradient_bytes=_column(_gradient_bytes(case) for case in cases),
         weight_bytes=_column(_weight_bytes(case) for case in cases),
         hides_experts=_column(case.layout.hides_experts for case in cases),
+        sends_once=_column(case.sends_once for case in cases),
         exchanges_heads=_column(case.layout.cp_exchange == "all-to-all" for case in cases),
     )
 

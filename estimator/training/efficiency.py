@@ -68,6 +68,7 @@ MEANINGS = {
     "grouped": "speed of experts' grouped products, over a plain product",
     "head": "share of the 16-bit peak that the logits' product reaches",
     "attention": "share of the 16-bit peak that fused attention reaches on long sequences",
+    "half_width": "width of a head at which fused attention reaches half of that [elements]",
     "half_keys": "keys of a sequence at which fused attention reaches half of that [tokens]",
     "attention_backward": "time of attention's backward pass, over its forward pass",
     "score_passes": "times that stored scores are moved, where attention is not fused",
@@ -139,6 +140,8 @@ PARAMETERS: dict[str, Parameter] = {
     "attention.cdna": _share(0.30),
     "attention.tpu": _share(0.45),
     "attention.other": _share(0.30),
+    "attention.unfused": _share(0.40),
+    "half_width": _factor(24.0, 0.4),
     "half_keys": _factor(500.0, 0.6),
     "attention_backward": _factor(2.7, 0.15),
     "score_passes": _factor(5.0, 0.5),
@@ -413,6 +416,7 @@ def _attention(rows: _Rows) -> dict[str, Tensor]:
     unfused = rows.flag(lambda kind: not kind.is_fused)
     return {
         "attention": rows.by_kind(attention_name),
+        "half_width": rows.same("half_width"),
         "half_keys": rows.same("half_keys"),
         "attention_backward": rows.same("attention_backward"),
         "score_passes": rows.same("score_passes") * unfused,
@@ -506,6 +510,8 @@ def product_name(kind: Kind) -> str:
 
 def attention_name(kind: Kind) -> str:
     """Return the efficiency of a case's attention; Hopper's kernels came in three generations."""
+    if not kind.is_fused:
+        return "attention.unfused"
     if kind.hardware != "hopper":
         return f"attention.{kind.hardware}"
     return {

@@ -22,6 +22,7 @@ Recompute = Literal["none", "selective", "operators", "full"]
 Recipe = Literal["megatron", "deepspeed", "deepspeed-bf16", "fsdp"]
 Optimizer = Literal["adamw", "adamw-8bit", "muon"]
 Schedule = Literal["1f1b", "zero-bubble", "dualpipe"]
+Dispatcher = Literal["all-to-all", "deepep"]
 
 Kinds = TypeVar("Kinds", "float", "Tensor")
 
@@ -122,6 +123,13 @@ MOMENTS: dict[str, Moments] = {
 }
 
 
+class Traffic(NamedTuple):
+    """Bytes moved for a parameter: of a matrix in a layer, and of all else."""
+
+    matrix: float
+    other: float
+
+
 def process_gb(groups: Kinds) -> Kinds:
     """Return what a process takes beside tensors and buckets, from its kinds of parallel groups."""
     return CONTEXT_GB + COMMUNICATOR_GB * groups
@@ -162,6 +170,8 @@ class Layout(Spec):
             a rule from the groups and the recipe.
         tp_overlap: whether tensor parallel communication hides behind products; as a rule as
             the software does.
+        dispatcher: who moves experts' tokens: all-to-all (each copy by itself) or deepep (once to
+            a rank and domain); as a rule as the software does.
         ep_overlap: whether the exchange of experts' tokens hides behind another micro-batch.
     """
 
@@ -190,6 +200,7 @@ class Layout(Spec):
     overhead_gb: Annotated[float, Field(ge=0, le=1000)] | None = None
     tp_overlap: bool | None = None
     ep_overlap: bool = False
+    dispatcher: Dispatcher | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Layout:
@@ -240,6 +251,26 @@ class Layout(Spec):
     def used_recipe(self) -> str:
         """The recipe, given or as a rule."""
         return self.recipe or ("fsdp" if self.zero == 3 else "megatron")
+
+    @property
+    def holds_gathered(self) -> bool:
+        """Whether stages hold gathered weights and whole gradients between micro-batches.
+
+        torch FSDP in a pipeline does; others gather and reduce with every micro-batch.
+        """
+        return self.zero == 3 and self.pp > 1 and self.used_recipe == "fsdp"
+
+    @property
+    def state_traffic(self) -> Traffic:
+        """Bytes that the optimizer's step moves for a parameter: all states read and written.
+
+        The gradient is read, master copy and moments are read and written, and the weight of
+        16 bits is written where there is a master copy beside it.
+        """
+        held, moments = RECIPES[self.used_recipe], MOMENTS[self.optimizer]
+        weight = 2 * held.master + held.weight if held.master else 2 * held.weight
+        same = held.gradient + 2 * held.step + weight
+        return Traffic(same + 2 * moments.matrix, same + 2 * moments.other)
 
     @property
     def overhead(self) -> float:

@@ -45,6 +45,7 @@ def layout_columns(layouts: Sequence[Layout]) -> memory.Layout:
         micro_batches=torch.tensor(batches, dtype=torch.float64),
         zero=column("zero"),
         shards=torch.tensor(shards, dtype=torch.float64),
+        holds=torch.tensor([float(each.holds_gathered) for each in layouts], dtype=torch.float64),
         keeps_outputs=torch.tensor(
             [float(each.used_recipe in BUCKETS_GB) for each in layouts], dtype=torch.float64
         ),
