@@ -83,7 +83,7 @@ def gather_seconds(each: Group, size: Tensor, messages: Tensor | float = 1.0) ->
         Thakur et al. 2005, section 3.1 (ring).
     """
     moved = size * (each.ranks - 1) / each.ranks / each.bytes_per_s
-    return torch.where(each.ranks > 1, moved + messages * each.ring, 0.0)
+    return torch.where((each.ranks > 1) & (size > 0), moved + messages * each.ring, 0.0)
 
 
 def reduce_seconds(each: Group, size: Tensor) -> Tensor:
@@ -94,7 +94,7 @@ def reduce_seconds(each: Group, size: Tensor) -> Tensor:
     """
     moved = size * (each.ranks - 1) / each.ranks / each.bytes_per_s
     hops = torch.minimum(each.ring, each.tree)
-    return torch.where(each.ranks > 1, 2.0 * (moved + hops), 0.0)
+    return torch.where((each.ranks > 1) & (size > 0), 2.0 * (moved + hops), 0.0)
 
 
 class ExpertRanks(NamedTuple):

@@ -63,6 +63,7 @@ class Efficiency(NamedTuple):
         expert_launch: time that each expert's product takes besides [s].
         step_floor: time that a step takes besides [s].
         optimizer_traffic: bytes moved by the optimizer's step, over its states.
+        pace: time of a step over what the formulas make it, of one lab's cluster and habits.
         straggling: share of a step by which each doubling of the accelerators lengthens it.
     """
 
@@ -95,6 +96,7 @@ class Efficiency(NamedTuple):
     expert_launch: Tensor
     step_floor: Tensor
     optimizer_traffic: Tensor
+    pace: Tensor
     straggling: Tensor
 
 

@@ -135,7 +135,8 @@ def step_seconds(model: Model, setting: Setting, turns: int | None = None) -> St
     rest = _rest(model, setting, times, stages, busy)
     host = parts.pop("host") + setting.efficiency.step_floor
     time = StepTime(**parts, **rest._asdict(), host=host, stragglers=torch.zeros_like(rest.bubble))
-    return time._replace(stragglers=time.total * _straggling(setting))
+    whole = time._replace(stragglers=time.total * _straggling(setting))
+    return StepTime(*(part * setting.efficiency.pace for part in whole))
 
 
 def total_seconds(model: Model, setting: Setting, times: LayerTimes, stages: Stages) -> Tensor:
@@ -156,7 +157,7 @@ def total_seconds(model: Model, setting: Setting, times: LayerTimes, stages: Sta
         + rest.optimizer
         + setting.efficiency.step_floor
     )
-    return total * (1.0 + _straggling(setting))
+    return total * (1.0 + _straggling(setting)) * setting.efficiency.pace
 
 
 def layer_times(model: Model, setting: Setting) -> LayerTimes:

@@ -21,10 +21,10 @@ from computebill.hardware.accelerators import (
 from computebill.hardware.generations import hardware_generation, multiprocessors, reach
 from computebill.kernels.collectives import Links
 from computebill.kernels.memory import Layout as MemoryLayout
-from computebill.kernels.setting import Device, Setting, Work
+from computebill.kernels.setting import Device, Efficiency, Setting, Work
 from computebill.kernels.step import StepTime, step_seconds
 
-from .efficiency import INDEX, Kind, kernel_efficiency
+from .efficiency import INDEX, Kind, bounded, kernel_efficiency
 from .layout import RECIPES, RECOMPUTE, Layout
 from .layout_columns import layout_columns
 from .software import Software, number_format
@@ -221,3 +221,44 @@ def step_times(cases: CaseColumns, values: Tensor) -> StepTime:
         values: efficiencies, in the order of their table.
     """
     return step_seconds(cases.batch.model, case_setting(cases, values))
+
+
+def log_gradients(cases: CaseColumns, free: Tensor) -> tuple[Tensor, Tensor]:
+    """Return logarithms of steps' times, and their derivatives by every efficiency.
+
+    A row's time hangs on its own efficiencies alone, so one backward pass gives the derivatives
+    of all rows by the kernel's columns; those of columns by efficiencies are cheap.
+
+    Args:
+        cases: as columns.
+        free: efficiencies, free of bounds, ``(parameters,)``.
+
+    Returns:
+        ``(rows,)`` and ``(rows, parameters)``.
+    """
+    from torch.func import jvp, vmap  # takes a second to load, and only a fit needs it
+
+    kinds = list(dict.fromkeys(cases.kinds))
+    place = {kind: index for index, kind in enumerate(kinds)}
+    where = torch.tensor([place[kind] for kind in cases.kinds])
+    free = free.detach()
+
+    def reached(free: Tensor) -> Tensor:
+        """What kinds of cases reach, ``(columns, kinds)``: efficiencies and two latencies."""
+        values = bounded(free)
+        latencies = (values[INDEX[name]] for name in ("latency", "latency_across"))
+        used = (*kernel_efficiency(values, kinds), *latencies)
+        return torch.stack([each.expand(len(kinds)) for each in used])
+
+    table = reached(free)[:, where].requires_grad_(True)
+    *efficiency, latency, latency_across = table
+    setting = case_setting(cases, bounded(free))
+    setting = setting._replace(
+        efficiency=Efficiency(*efficiency),
+        links=setting.links._replace(latency=latency, latency_across=latency_across),
+    )
+    logs = step_seconds(cases.batch.model, setting).total.log()
+    (by_column,) = torch.autograd.grad(logs.sum(), table)
+    directions = torch.eye(len(free), dtype=free.dtype)
+    change = vmap(lambda each: jvp(reached, (free,), (each,))[1])(directions)
+    return logs.detach(), torch.einsum("cr,dcr->rd", by_column, change[:, :, where])

@@ -96,6 +96,7 @@ MEANINGS = {
     "optimizer_traffic": "bytes moved by the optimizer's step, over its states",
     "latency": "time of a hop inside a domain [s]",
     "latency_across": "time of a hop across domains [s]",
+    "pace": "time of a step over what all else makes it, of one lab's cluster and habits",
     "straggling": "share of a step that each doubling of the accelerators adds: the slowest sets "
     "the pace",
 }
@@ -192,8 +193,12 @@ PARAMETERS: dict[str, Parameter] = {
     "latency": _factor(3e-6, 0.4),
     "latency_across": _factor(10e-6, 0.5),
     "straggling": _share(0.006, 0.6),
+    "pace": _factor(1.0, 0.15),
 }
 """Every efficiency, by its name."""
+
+WITHIN = 0.5
+"""How far efficiencies of one name lie from each other, over how far off their mean may be."""
 
 NEAREST = 1e-6
 """Least distance of a share from 0 and from 1, where a time divided by it has no end."""
@@ -226,6 +231,22 @@ def priors() -> Tensor:
 def spreads() -> Tensor:
     """Return how far off each may be, in the same numbers."""
     return torch.tensor([each.spread for each in PARAMETERS.values()], dtype=torch.float64)
+
+
+def prior_covariance() -> Tensor:
+    """Return the covariance of all efficiencies before measuring, ``(parameters, parameters)``.
+
+    Those of one name, of several generations of hardware or software, are likely off together:
+    their mean by a spread, each of them by half a spread besides.
+    """
+    kinds = [name.split(".")[0] for name in NAMES]
+    alike = torch.tensor([[float(one == other) for other in kinds] for one in kinds])
+    own = torch.eye(len(NAMES), dtype=torch.float64)
+    spread = spreads()
+    counts = alike.sum(0)
+    # One that stands alone has its own spread and no more.
+    within = torch.where(counts > 1, WITHIN**2, 0.0)
+    return torch.outer(spread, spread) * (alike.to(torch.float64) + torch.diag(within) * own)
 
 
 def bounded(free: Tensor) -> Tensor:
@@ -472,6 +493,7 @@ def _overheads(rows: _Rows) -> dict[str, Tensor]:
     return {
         "layer_floor": rows.by_kind(lambda kind: f"floor.{family(kind)}"),
         "step_floor": rows.same("step_floor"),
+        "pace": rows.same("pace"),
         "straggling": rows.same("straggling"),
     }
 
