@@ -14,8 +14,10 @@ from typing import TypeGuard
 
 import click
 from docutils import nodes
+from docutils.utils.math.latex2mathml import tex2mathml
 from pydantic import BaseModel
 from sphinx.application import Sphinx
+from sphinx.writers.html5 import HTML5Translator
 
 sys.path.insert(0, str(Path(__file__).parent))
 from fields import field_table  # beside this file
@@ -32,7 +34,6 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.mathjax",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
     "sphinx_click",
@@ -56,6 +57,7 @@ smartquotes = False
 
 html_theme = "furo"
 html_title = "computebill"
+html_math_renderer = "mathml"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
 
@@ -64,6 +66,7 @@ myst_enable_extensions = ["dollarmath"]
 copybutton_prompt_text = "$ "
 copybutton_only_copy_prompt_lines = True
 
+python_use_unqualified_type_names = True
 autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True}
 autodoc_typehints_format = "short"
@@ -108,6 +111,21 @@ def docstring(
         lines[:0] = ["..", ""]
     if is_spec(item):
         field_table(item, lines)
+    list_references(lines)
+
+
+def list_references(lines: list[str]) -> None:
+    """Make a list of a docstring's references, each of which ends a line with a full stop."""
+    if "References:" not in lines:
+        return
+    begins = True
+    for at in range(lines.index("References:") + 1, len(lines)):
+        if lines[at] and not lines[at].startswith(" "):
+            return
+        text = lines[at].strip()
+        if text:
+            lines[at] = f"    {'*' if begins else ' '} {text}"
+            begins = text.endswith(".")
 
 
 def signature(
@@ -126,7 +144,8 @@ def without_fields(
     app: Sphinx, what: str, name: str, member: object, skip: bool, options: object
 ) -> bool | None:
     """Leave out what the class describes as ``Attributes``, and what pydantic sets."""
-    return True if type(member).__name__ == "_tuplegetter" or name == "model_config" else None
+    is_field = type(member).__name__ == "_tuplegetter"
+    return True if is_field or name in ("model_config", "model_post_init") else None
 
 
 def description(app: Sphinx, context: click.Context, lines: list[str]) -> None:
@@ -148,6 +167,23 @@ def options(app: Sphinx, context: click.Context, lines: list[str]) -> None:
 def escaped(line: str) -> str:
     """A line of click's as reStructuredText: code between backticks, and no other markup."""
     return re.sub(r"`([^`]+)`", r"``\1``", re.sub(r"([*|\\])", r"\\\1", line))
+
+
+def inline_math(writer: HTML5Translator, node: nodes.math) -> None:
+    """Write a formula as MathML, which browsers draw without a script from elsewhere."""
+    writer.body.append(tex2mathml(formula(node)))
+    raise nodes.SkipNode
+
+
+def block_math(writer: HTML5Translator, node: nodes.math_block) -> None:
+    """The same of a formula that stands by itself."""
+    writer.body.append(tex2mathml(formula(node), as_block=True))
+    raise nodes.SkipNode
+
+
+def formula(node: nodes.Element) -> str:
+    """A formula's TeX; a raw docstring may have two backslashes where it means one."""
+    return node.astext().replace("\\\\", "\\")
 
 
 def dashes(app: Sphinx, tree: nodes.document) -> None:
@@ -174,4 +210,5 @@ def setup(app: Sphinx) -> None:
     app.connect("sphinx-click-process-description", description)
     app.connect("sphinx-click-process-options", options)
     app.connect("doctree-read", dashes)
+    app.add_html_math_renderer("mathml", (inline_math, None), (block_math, None))
     app.connect("build-finished", front)
