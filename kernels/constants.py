@@ -105,13 +105,13 @@ CONSTANTS = {
         DEFINITION,
         True,
     ),
-    "cost.SECONDS_PER_HOUR": Constant(3600.0, "s", "seconds of an hour", DEFINITION, True),
-    "cost.SECONDS_PER_DAY": Constant(86400.0, "s", "seconds of a day", DEFINITION, True),
-    "cost.SECONDS_PER_YEAR": Constant(
+    "units.SECONDS_PER_HOUR": Constant(3600.0, "s", "seconds of an hour", DEFINITION, True),
+    "units.SECONDS_PER_DAY": Constant(86400.0, "s", "seconds of a day", DEFINITION, True),
+    "units.SECONDS_PER_YEAR": Constant(
         31557600.0, "s", "seconds of a Julian year of 365.25 days", DEFINITION, True
     ),
-    "cost.JOULES_PER_KWH": Constant(3.6e6, "J", "joules of a kilowatt-hour", DEFINITION, True),
-    "cost.JOULES_PER_MWH": Constant(3.6e9, "J", "joules of a megawatt-hour", DEFINITION, True),
+    "units.JOULES_PER_KWH": Constant(3.6e6, "J", "joules of a kilowatt-hour", DEFINITION, True),
+    "units.JOULES_PER_MWH": Constant(3.6e9, "J", "joules of a megawatt-hour", DEFINITION, True),
     "measure.attention.BACKWARD_TIMES": Constant(
         2.0,
         "ratio",
@@ -154,7 +154,7 @@ def number(name: str) -> float:
     """The value of a constant.
 
     Args:
-        name: full name, such as ``cost.JOULES_PER_KWH``.
+        name: full name, such as ``units.JOULES_PER_KWH``.
 
     Raises:
         KeyError: there is no constant of the name.

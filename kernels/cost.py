@@ -17,22 +17,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .constants import number
-
-SECONDS_PER_HOUR = number("cost.SECONDS_PER_HOUR")
-"""Length of an hour [s]."""
-
-SECONDS_PER_DAY = number("cost.SECONDS_PER_DAY")
-"""Length of a day [s]."""
-
-SECONDS_PER_YEAR = number("cost.SECONDS_PER_YEAR")
-"""Length of a Julian year of 365.25 days [s]."""
-
-JOULES_PER_KWH = number("cost.JOULES_PER_KWH")
-"""Energy of a kilowatt-hour [J]."""
-
-JOULES_PER_MWH = number("cost.JOULES_PER_MWH")
-"""Energy of a megawatt-hour [J]."""
+from .units import SECONDS_PER_YEAR
 
 
 class AmortisedHardware(NamedTuple):

@@ -95,4 +95,4 @@ def failed_length(u: Tensor, place: Tensor, rate: Tensor, restarted: Tensor) -> 
         restarted: share of these that are begun again.
     """
     fails, again = u < rate, u < rate * restarted
-    return torch.where(fails, place + torch.where(again, 1.0, 0.0), 1.0)
+    return torch.where(fails, place + again, 1.0)

@@ -11,8 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-ONE_FORWARD_ONE_BACKWARD, ZERO_BUBBLE, DUAL = 0.0, 1.0, 2.0
-"""Schedules as kernels number them; 1F1B is interleaved where a stage has chunks."""
+from .schedules import DUAL, ZERO_BUBBLE
 
 
 def bubble_seconds(

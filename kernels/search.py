@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .memory import Layout
-from .pipeline import DUAL
+from .schedules import DUAL
 
 INTERLEAVED = 1.0
 """Chunks of a stage beyond which a schedule is interleaved."""

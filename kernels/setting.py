@@ -6,6 +6,9 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from .collectives import Links
+from .memory import Layout
+
 
 class Device(NamedTuple):
     """An accelerator; every field ``(*batch)``.
@@ -118,3 +121,39 @@ class Work(NamedTuple):
     weight_bytes: Tensor
     hides_experts: Tensor
     exchanges_heads: Tensor
+
+
+class Setting(NamedTuple):
+    """All that decides a model's training step beside the model; every field of ``(*batch)``.
+
+    Attributes:
+        layout: how the model is laid out over accelerators.
+        work: how a step is run.
+        device: the accelerator.
+        links: between accelerators, as the datasheet has them.
+        efficiency: what hardware and software reach of the datasheet.
+    """
+
+    layout: Layout
+    work: Work
+    device: Device
+    links: Links
+    efficiency: Efficiency
+
+    @property
+    def tokens(self) -> Tensor:
+        """Tokens of a micro-batch on one context parallel rank; ``(*batch)``."""
+        return self.layout.micro_batch * self.work.sequence / self.layout.context
+
+    @property
+    def reached(self) -> Links:
+        """Links at the bandwidths that collectives reach."""
+        return self.links._replace(
+            inside=self.links.inside * self.efficiency.inside,
+            across=self.links.across * self.efficiency.across,
+        )
+
+    @property
+    def bandwidth(self) -> Tensor:
+        """Bytes a second of the accelerator's memory that are reached; ``(*batch)``."""
+        return self.device.bytes_per_s * self.efficiency.memory

@@ -9,7 +9,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from computebill.kernels.operators import Groups, Operators
+from computebill.kernels.operators import Groups, Model, Operators
 
 from .blocks import BYTES
 from .operators import UNLIMITED, Architecture, Count, LayerKind, Layers, Operator
@@ -40,6 +40,11 @@ class Columns:
     hidden: Tensor
     layers: Tensor
     vocabulary: Tensor
+
+    @property
+    def model(self) -> Model:
+        """What kernels of a training step take."""
+        return Model(self.operators, self.groups, self.hidden, self.layers, self.vocabulary)
 
 
 def columns(

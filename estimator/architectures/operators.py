@@ -9,14 +9,34 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from torch import Tensor
+if TYPE_CHECKING:  # a configuration is read without torch
+    from torch import Tensor
 
-Count: TypeAlias = float | Tensor
+Count: TypeAlias = "float | Tensor"
 """A number of things; a whole number stays one, so that parameters are counted exactly."""
 
 UNLIMITED = float("inf")
+
+
+class Heads(NamedTuple):
+    """Heads of grouped-query attention.
+
+    Attributes:
+        queries: heads of queries.
+        keys: heads of keys, and as many of values.
+        width: of each.
+    """
+
+    queries: Count
+    keys: Count
+    width: Count
+
+    @property
+    def ungrouped(self) -> Heads:
+        """With keys and values of each query's own."""
+        return self._replace(keys=self.queries)
 
 
 @dataclass(frozen=True)

@@ -207,8 +207,7 @@ class Suite:
                         sizes.batch,
                         sizes.sequence,
                         self._device,
-                        policy=policy,
-                        compiled=compiled,
+                        step.Execution(policy, compiled),
                         seconds=self._budget.block,
                     ),
                 )
@@ -237,8 +236,7 @@ class Suite:
                 sizes.batch,
                 sizes.sequence,
                 self._device,
-                policy=self._policy(),
-                compiled=True,
+                step.Execution(self._policy(), compiled=True),
                 seconds=self._budget.step,
             ),
         )
@@ -270,7 +268,7 @@ class Suite:
             sizes.batch,
             sizes.sequence,
             self._device,
-            policy=self._policy(),
+            step.Execution(self._policy()),
             seconds=self._budget.step,
         )
         if isinstance(found, Skip):

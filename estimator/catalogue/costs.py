@@ -27,7 +27,7 @@ from computebill.costs.ownership import acquired, price_with_server
 from computebill.costs.prices import purchase_price, typical_cloud_price
 from computebill.hardware.accelerators import Accelerator, accelerators_named, find_accelerator
 from computebill.kernels import cost
-from computebill.kernels.cost import JOULES_PER_KWH, JOULES_PER_MWH, SECONDS_PER_HOUR
+from computebill.kernels.units import JOULES_PER_KWH, JOULES_PER_MWH, SECONDS_PER_HOUR
 
 from .cells import Texts
 from .derive import Figure, figure, scaled

@@ -22,8 +22,9 @@ from torch import Tensor
 from computebill.base.constants import number, pair, table
 from computebill.base.quantity import parse_quantity
 from computebill.costs.method import cost_method
-from computebill.kernels.cost import SECONDS_PER_HOUR, accelerator_seconds
+from computebill.kernels.cost import accelerator_seconds
 from computebill.kernels.flop import training_flop
+from computebill.kernels.units import SECONDS_PER_HOUR
 
 from .cells import LARGEST, Texts
 

@@ -134,9 +134,15 @@ def output_options(command: Command) -> Command:
             metavar="FILE",
             help="Write the result to a file: .json, .csv or .parquet.",
         ),
-        click.option("--plot", type=FILE, metavar="FILE", help="Draw it: .png, .svg or .html."),
+        plot_option,
         html_option,
     )
+
+
+def plot_option(command: F) -> F:
+    """Add --plot."""
+    text = "Draw it: .png, .svg, .pdf or .html."
+    return click.option("--plot", type=FILE, metavar="FILE", help=text)(command)
 
 
 def html_option(command: F) -> F:
@@ -172,6 +178,12 @@ class Outputs:
     plot: Path | None
     html: Path | None = None
 
+    @property
+    def is_tables_only(self) -> bool:
+        """Whether nothing is asked for but tables on standard output."""
+        files = (self.file, self.plot, self.html)
+        return not (self.as_json or self.as_csv or any(path is not None for path in files))
+
     def check(self, rows: Path | None = None, flag_of_rows: str = "--draws") -> None:
         """Refuse what cannot be written before anything is computed.
 
@@ -200,7 +212,7 @@ class Outputs:
                 )
             taken[path.absolute()] = flag
         if self.plot is not None:
-            from computebill.views.charts import check_ending
+            from computebill.views.charts.saving import check_ending
 
             check_ending(self.plot)
         check_page(self.html)
@@ -210,16 +222,10 @@ class Outputs:
         result: dict[str, Any],
         frame: Callable[[], pd.DataFrame],
         tables: Callable[[], Iterable[Any]],
-        chart: Callable[[], Any],
     ) -> None:
         """Write and print a result as asked; what is not asked for is not made."""
         result = {**result, "about": about(result)}
-        if self.html is not None:
-            write_own_page(result, self.html)
-        if self.plot is not None:
-            from computebill.views import charts
-
-            charts.save(chart(), self.plot)
+        draw_own(result, self.plot, self.html)
         if self.file is not None:
             write_result(result, frame, self.file)
         if self.as_json:
@@ -237,11 +243,23 @@ def about(result: dict[str, Any]) -> dict[str, Any]:
     return provenance(result, click.get_current_context().meta[ARGUMENTS])
 
 
-def write_own_page(result: dict[str, Any], html: Path) -> None:
-    """Write the page of a command's own result."""
+def draw_own(result: dict[str, Any], plot: Path | None, html: Path | None) -> None:
+    """Write the page and the picture of a command's own result, where they are asked for.
+
+    Raises:
+        RequestError: where there is nothing to draw.
+    """
+    if plot is None and html is None:
+        return
     from computebill.views.report import reports_of
 
-    write_page(reports_of([("result", result)]), html)
+    reports = reports_of([("result", result)])
+    if html is not None:
+        write_page(reports, html)
+    if plot is not None:
+        from computebill.views.report.pictures import save_picture
+
+        save_picture(reports[0], plot)
 
 
 def check_page(html: Path | None, flag: str = "--html") -> None:

@@ -16,7 +16,7 @@ from computebill.base.errors import RequestError
 from computebill.base.quantity import UNKNOWN, Quantity, constant, parse_quantity
 from computebill.hardware.accelerators import Accelerator
 from computebill.hardware.assumptions import source_of, source_title
-from computebill.kernels.cost import JOULES_PER_KWH, SECONDS_PER_HOUR
+from computebill.kernels.units import JOULES_PER_KWH, SECONDS_PER_HOUR
 
 from . import method
 from .method import Interval

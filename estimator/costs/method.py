@@ -20,7 +20,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from computebill.base.constants import number
 from computebill.base.specfile import Spec, read_toml, validate
-from computebill.kernels.cost import JOULES_PER_MWH
+from computebill.kernels.units import JOULES_PER_MWH
 
 FILE = Path(__file__).with_name("method.toml")
 DAYS_PER_YEAR = number("costs.method.DAYS_PER_YEAR")

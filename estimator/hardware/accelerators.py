@@ -14,7 +14,15 @@ from pydantic import Field, model_validator
 
 from computebill.base.constants import number, whole
 from computebill.base.errors import RequestError, shown
-from computebill.base.specfile import Spec, is_folder, read_toml, validate, within
+from computebill.base.specfile import (
+    Spec,
+    is_folder,
+    parse_toml,
+    read_text,
+    read_toml,
+    validate,
+    within,
+)
 
 from .fitted import Fitted
 from .names import KnownName, meant_by, resolve_name
@@ -500,7 +508,12 @@ _load_shipped = cache(load_accelerator)
 
 @cache
 def _shipped_names(path: Path) -> KnownName:
-    return _known_name(_load_shipped(path))
+    """What a shipped profile is called, from the lines before its first table: soon read."""
+    text = read_text(path)
+    head = parse_toml(text[: text.find("\n[") + 1], str(path))
+    memory = float(head["memory_gb"]["value"])
+    aliases = tuple(head.get("aliases", ()))
+    return KnownName(head["name"], head["title"], head.get("form_factor", ""), memory, aliases)
 
 
 def _known_name(item: Accelerator) -> KnownName:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from computebill.architectures import read_architecture
 from computebill.base.assumptions import Assumption, Input, gathered
 from computebill.base.errors import RequestError
 from computebill.base.quantity import UNKNOWN, Quantity, constant, parse_quantity
@@ -18,8 +19,8 @@ from computebill.base.specfile import validate
 from computebill.costs.hour import Pricing, hour_inputs
 from computebill.hardware.accelerators import Accelerator, find_accelerator
 from computebill.hardware.assumptions import peak_assumption
-from computebill.kernels.cost import SECONDS_PER_HOUR
 from computebill.kernels.run import Hour, Interruptions, price_time
+from computebill.kernels.units import SECONDS_PER_HOUR
 from computebill.runs.estimate import run_figures
 from computebill.runs.inputs import gather_inputs, interruption_inputs
 from computebill.runs.model import count_run_model
@@ -27,6 +28,7 @@ from computebill.runs.spec import RunSpec
 from computebill.training.efficiency import efficiencies_of
 from computebill.training.inputs import fitted_assumptions, link_assumptions, software_assumption
 from computebill.uncertainty.draws import Columns, Settings, bundle
+from computebill.uncertainty.side_by_side import in_order
 
 from . import serving
 from .spec import SweepSpec
@@ -35,23 +37,7 @@ from .totals import Part, Totals
 from .utilisation import practice
 from .work import STEP_LAW
 
-SHARED = (
-    "usd_per_second",
-    "chip_usd",
-    "years_owned",
-    "orders_per_year",
-    "interconnect_share",
-    "server_overhead",
-    "chip_watt",
-    "chip_to_server",
-    "power_fraction",
-    "pue",
-    "usd_per_joule",
-    "kg_per_joule",
-    "failures_per_second",
-    "checkpoint_seconds",
-    "restart_seconds",
-)
+SHARED = (*Hour._fields, "failures_per_second", "checkpoint_seconds", "restart_seconds")
 """Inputs of an accelerator's hour that experiments and the final run have in common."""
 
 STANDARD = Quantity("normal", (0.0, 1.0), "standard normal", -math.inf, math.inf)
@@ -120,20 +106,25 @@ class SweepDraws:
 
     def chunks(self, chosen: Settings) -> Iterator[Drawn]:
         """Yield priced draws until all are drawn."""
-        for number, (replicate, points) in enumerate(self._columns.chunks(chosen)):
-            values = self._columns.draw(points)
-            given = {name: values[row] for name, row in self._order.items()}
+
+        def priced(chunk: tuple[int, tuple[int, Tensor]]) -> Drawn:
+            number, (replicate, points) = chunk
             generator = torch.Generator().manual_seed(chosen.seed * 2**20 + number)
-            rows = points.shape[1]
-            groups = torch.zeros(
-                1 + len(FIGURES), len(self.spec.groups), rows, dtype=torch.float64
-            ).to(values.device)
-            for part in self._parts:
-                groups[:, part.group] += self._price(part, given, generator)
-            final = torch.full_like(groups[:, 0], math.nan)
-            if self._final is not None:
-                final = self._price_final(given)
-            yield Drawn(replicate, groups, final)
+            return self._drawn(replicate, points, generator)
+
+        return in_order(priced, enumerate(self._columns.chunks(chosen)), chosen)
+
+    def _drawn(self, replicate: int, points: Tensor, generator: torch.Generator) -> Drawn:
+        values = self._columns.draw(points)
+        given = {name: values[row] for name, row in self._order.items()}
+        figures, draws = 1 + len(FIGURES), points.shape[1]
+        groups = values.new_zeros((figures, len(self.spec.groups), draws))
+        for part in self._parts:
+            groups[:, part.group] += self._price(part, given, generator)
+        final = torch.full_like(groups[:, 0], math.nan)
+        if self._final is not None:
+            final = self._price_final(given)
+        return Drawn(replicate, groups, final)
 
     def _take(self, name: str, quantity: Quantity) -> None:
         self._quantities.setdefault(name, quantity)
@@ -271,7 +262,10 @@ class SweepDraws:
         fields = {"accelerator": usual.name, **self._pricing(accelerator), **given}
         fields.pop("source", None)
         run = validate(RunSpec, fields, "run")
-        model = count_run_model(run, accelerator)
+        architecture = None if run.model is None else read_architecture(run.model)
+        model = None
+        if architecture is not None:
+            model = count_run_model(run, accelerator, architecture)
         for key, quantity in gather_inputs(run, accelerator, model).quantities.items():
             own = key not in SHARED or key in given
             shared = None if own else f"{accelerator.name}: {key}"

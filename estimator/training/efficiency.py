@@ -8,7 +8,7 @@ one's own measurements takes their place.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -355,60 +355,121 @@ def kernel_efficiency(values: Tensor, kinds: Sequence[Kind]) -> Efficiency:
         values: all efficiencies, ``(parameters,)``.
         kinds: one a row.
     """
-
-    def column(names: Sequence[str]) -> Tensor:
-        return values[torch.tensor([INDEX[name] for name in names])]
-
-    def same(name: str) -> Tensor:
-        return values[INDEX[name]].expand(len(kinds))
-
-    def flag(flags: Sequence[bool]) -> Tensor:
-        return torch.tensor([float(each) for each in flags], dtype=torch.float64)
-
-    low = [kind.number not in WHOLE for kind in kinds]
-    ultra = flag([kind.is_ultra and kind.number in ("fp8", "mxfp8") for kind in kinds])
-    fine = flag([kind.number in FINE_SCALES for kind in kinds])
-    products = column([product_name(kind) for kind in kinds])
-    products = products * (1 + fine * (same("fine_scales") - 1))
-    sharded = flag([kind.is_sharded for kind in kinds])
+    rows = _Rows(values, kinds)
     return Efficiency(
-        products=products * (1 + ultra * (same("ultra") - 1)),
-        half_k=column([_half_k(kind.number) for kind in kinds]),
-        harshness=same("harshness"),
-        grouped=column(["grouped.low" if low_bits else "grouped.16" for low_bits in low]),
-        head=same("head"),
-        attention=column([attention_name(kind) for kind in kinds]),
-        half_keys=same("half_keys"),
-        attention_backward=same("attention_backward"),
-        score_passes=same("score_passes") * flag([not kind.is_fused for kind in kinds]),
-        misaligned=same("misaligned"),
-        # What is kept in 16 bits takes twice the bytes in 32.
-        traffic=column([f"traffic.{compiler(kind)}" for kind in kinds])
-        * (1 + flag([kind.number == "32" for kind in kinds])),
-        # Finer scales are found along rows for one pass and along columns for the other.
-        cast_traffic=same("casts") * flag(low) * (1 + fine),
-        memory=same("memory"),
-        inside=column(["inside.volta" if kind.hardware == "volta" else "inside" for kind in kinds]),
-        across=same("across"),
-        tensor_overlap=column([overlap_name(kind) for kind in kinds]),
-        data_overlap=torch.where(
-            sharded > 0, same("data_overlap.sharded"), same("data_overlap.replicated")
-        ),
-        data_exposed=torch.where(
-            sharded > 0, same("data_exposed.sharded"), same("data_exposed.replicated")
-        ),
-        exchange=same("exchange"),
-        exchange_across=same("exchange.across"),
-        expert_overlap=same("expert_overlap"),
-        expert_imbalance=same("imbalance"),
-        permutation=column([expert_name("permutation", kind) for kind in kinds]),
-        layer_floor=column([f"floor.{family(kind)}" for kind in kinds]),
-        expert_floor=same("floor.experts"),
-        expert_launch=column([expert_name("launch.expert", kind) for kind in kinds]),
-        step_floor=same("step_floor"),
-        optimizer_traffic=same("optimizer_traffic"),
-        straggling=same("straggling"),
+        **_products(rows),
+        **_attention(rows),
+        **_memory(rows),
+        **_communication(rows),
+        **_experts(rows),
+        **_overheads(rows),
     )
+
+
+class _Rows(NamedTuple):
+    """Efficiencies of kinds of cases, one a row.
+
+    Attributes:
+        values: all efficiencies, ``(parameters,)``.
+        kinds: one a row.
+    """
+
+    values: Tensor
+    kinds: Sequence[Kind]
+
+    def by_kind(self, name: Callable[[Kind], str]) -> Tensor:
+        """Of each row the efficiency that its kind names."""
+        return self.values[torch.tensor([INDEX[name(kind)] for kind in self.kinds])]
+
+    def same(self, name: str) -> Tensor:
+        """One efficiency of all rows."""
+        return self.values[INDEX[name]].expand(len(self.kinds))
+
+    def flag(self, holds: Callable[[Kind], bool]) -> Tensor:
+        """1 where something holds of a row's kind, else 0."""
+        return torch.tensor([float(holds(kind)) for kind in self.kinds], dtype=torch.float64)
+
+    @property
+    def fine(self) -> Tensor:
+        """1 where scales are fine."""
+        return self.flag(lambda kind: kind.number in FINE_SCALES)
+
+
+def _products(rows: _Rows) -> dict[str, Tensor]:
+    ultra = rows.flag(lambda kind: kind.is_ultra and kind.number in ("fp8", "mxfp8"))
+    products = rows.by_kind(product_name) * (1 + rows.fine * (rows.same("fine_scales") - 1))
+    return {
+        "products": products * (1 + ultra * (rows.same("ultra") - 1)),
+        "half_k": rows.by_kind(lambda kind: _half_k(kind.number)),
+        "harshness": rows.same("harshness"),
+        "grouped": rows.by_kind(
+            lambda kind: "grouped.16" if kind.number in WHOLE else "grouped.low"
+        ),
+        "head": rows.same("head"),
+    }
+
+
+def _attention(rows: _Rows) -> dict[str, Tensor]:
+    unfused = rows.flag(lambda kind: not kind.is_fused)
+    return {
+        "attention": rows.by_kind(attention_name),
+        "half_keys": rows.same("half_keys"),
+        "attention_backward": rows.same("attention_backward"),
+        "score_passes": rows.same("score_passes") * unfused,
+        "misaligned": rows.same("misaligned"),
+    }
+
+
+def _memory(rows: _Rows) -> dict[str, Tensor]:
+    """Element-wise traffic and the optimizer's."""
+    traffic = rows.by_kind(lambda kind: f"traffic.{compiler(kind)}")
+    low = rows.flag(lambda kind: kind.number not in WHOLE)
+    return {
+        # What is kept in 16 bits takes twice the bytes in 32.
+        "traffic": traffic * (1 + rows.flag(lambda kind: kind.number == "32")),
+        # Finer scales are found along rows for one pass and along columns for the other.
+        "cast_traffic": rows.same("casts") * low * (1 + rows.fine),
+        "memory": rows.same("memory"),
+        "optimizer_traffic": rows.same("optimizer_traffic"),
+    }
+
+
+def _communication(rows: _Rows) -> dict[str, Tensor]:
+    sharded = rows.flag(lambda kind: kind.is_sharded) > 0
+
+    def by_sharding(name: str) -> Tensor:
+        return torch.where(sharded, rows.same(f"{name}.sharded"), rows.same(f"{name}.replicated"))
+
+    return {
+        "inside": rows.by_kind(
+            lambda kind: "inside.volta" if kind.hardware == "volta" else "inside"
+        ),
+        "across": rows.same("across"),
+        "tensor_overlap": rows.by_kind(overlap_name),
+        "data_overlap": by_sharding("data_overlap"),
+        "data_exposed": by_sharding("data_exposed"),
+    }
+
+
+def _experts(rows: _Rows) -> dict[str, Tensor]:
+    return {
+        "exchange": rows.same("exchange"),
+        "exchange_across": rows.same("exchange.across"),
+        "expert_overlap": rows.same("expert_overlap"),
+        "expert_imbalance": rows.same("imbalance"),
+        "permutation": rows.by_kind(lambda kind: expert_name("permutation", kind)),
+        "expert_floor": rows.same("floor.experts"),
+        "expert_launch": rows.by_kind(lambda kind: expert_name("launch.expert", kind)),
+    }
+
+
+def _overheads(rows: _Rows) -> dict[str, Tensor]:
+    """Launches, what a step takes besides, and waiting for the slowest."""
+    return {
+        "layer_floor": rows.by_kind(lambda kind: f"floor.{family(kind)}"),
+        "step_floor": rows.same("step_floor"),
+        "straggling": rows.same("straggling"),
+    }
 
 
 def compiler(kind: Kind) -> str:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeVar
 
-import torch
 from pydantic import Field, model_validator
-from torch import Tensor
 
 from computebill.architectures import Architecture
 from computebill.architectures.operators import UNLIMITED
 from computebill.base.constants import constants, number, table, whole
 from computebill.base.errors import RequestError, shown
 from computebill.base.specfile import Spec
-from computebill.kernels import memory, pipeline
+from computebill.kernels import schedules
+
+if TYPE_CHECKING:  # specs are read without torch
+    from torch import Tensor
 
 LARGEST_DEGREE = 10**6
 Degree = Annotated[int, Field(ge=1, le=LARGEST_DEGREE)]
@@ -23,7 +23,7 @@ Recipe = Literal["megatron", "deepspeed", "deepspeed-bf16", "fsdp"]
 Optimizer = Literal["adamw", "adamw-8bit", "muon"]
 Schedule = Literal["1f1b", "zero-bubble", "dualpipe"]
 
-Kinds = TypeVar("Kinds", float, Tensor)
+Kinds = TypeVar("Kinds", "float", "Tensor")
 
 LONGEST_SEQUENCE = 10**9
 
@@ -35,9 +35,9 @@ RECOMPUTE: dict[str, float] = {"none": 0.0, "selective": 1.0, "operators": 2.0, 
 
 
 SCHEDULES: dict[str, float] = {
-    "1f1b": pipeline.ONE_FORWARD_ONE_BACKWARD,
-    "zero-bubble": pipeline.ZERO_BUBBLE,
-    "dualpipe": pipeline.DUAL,
+    "1f1b": schedules.ONE_FORWARD_ONE_BACKWARD,
+    "zero-bubble": schedules.ZERO_BUBBLE,
+    "dualpipe": schedules.DUAL,
 }
 
 
@@ -395,94 +395,28 @@ def _check_groups(layout: Layout) -> None:
         )
 
 
+def chunk_counts(architecture: Architecture) -> list[int]:
+    """Return the numbers of chunks that a model's layers may be dealt out in, ascending.
+
+    The embedding, the head and layers for further tokens may stand for a layer each.
+    """
+    layers = int(architecture.layer_count)
+    places = range(layers, layers + 3 + architecture.further)
+    return [n for n in range(1, places.stop) if any(count % n == 0 for count in places)]
+
+
 def _check_pipeline(architecture: Architecture, layout: Layout) -> None:
     layers, chunks = int(architecture.layer_count), layout.pp * layout.vpp
-    # The embedding, the head and layers for further tokens may stand for a layer each.
-    places = range(layers, layers + 3 + architecture.further)
-    if any(count % chunks == 0 for count in places):
+    allowed = chunk_counts(architecture)
+    if chunks in allowed:
         return
     field = "vpp" if layout.vpp > 1 else "pp"
     given = f"{layout.pp}" if layout.vpp == 1 else f"{layout.vpp} x pp {layout.pp}"
-    allowed = [n for n in range(1, places.stop) if any(count % n == 0 for count in places)]
     raise RequestError(
         field,
         f"got {given}; allowed: what divides {layers} layers, where the embedding and the head "
         f"may stand for one each: {', '.join(map(str, allowed))}",
     )
-
-
-def layout_columns(layouts: Sequence[Layout]) -> memory.Layout:
-    """Return layouts as columns, one a row."""
-
-    def column(name: str) -> Tensor:
-        return torch.tensor([float(getattr(each, name)) for each in layouts], dtype=torch.float64)
-
-    dp, cp, tp = column("dp"), column("cp"), column("tp")
-    sequence_parallel = [float(each.is_sequence_parallel) for each in layouts]
-    batches = [float(each.filled_batches) for each in layouts]
-    shards = [float(each.shards or each.dp * each.cp) for each in layouts]
-    return memory.Layout(
-        tensor=tp,
-        pipeline=column("pp"),
-        virtual=column("vpp"),
-        data=dp,
-        context=cp,
-        expert=column("ep"),
-        expert_tensor=column("expert_tensor"),
-        sequence_parallel=torch.tensor(sequence_parallel, dtype=torch.float64),
-        micro_batch=column("micro_batch"),
-        micro_batches=torch.tensor(batches, dtype=torch.float64),
-        zero=column("zero"),
-        shards=torch.tensor(shards, dtype=torch.float64),
-        keeps_outputs=torch.tensor(
-            [float(each.used_recipe in BUCKETS_GB) for each in layouts], dtype=torch.float64
-        ),
-        schedule=torch.tensor([SCHEDULES[each.schedule] for each in layouts], dtype=torch.float64),
-    )
-
-
-def recipe_columns(layouts: Sequence[Layout]) -> memory.Recipe:
-    """Return what layouts hold for each parameter, one a row."""
-    rows = []
-    for each in layouts:
-        held = RECIPES[each.used_recipe]
-        moments = MOMENTS[each.optimizer]
-        trained = 0.0 if each.lora_rank else 1.0
-        # Frozen weights rest in the 16 bits that they are computed with.
-        weight = held.weight if trained else held.gathered
-        rows.append(
-            (
-                weight,
-                held.gathered,
-                held.gradient,
-                held.master + moments.matrix,
-                held.master + moments.other,
-                held.step,
-                trained,
-                float(each.lora_rank),
-                held.weight,
-                held.gradient,
-                held.master + moments.other,
-            )
-        )
-    return memory.Recipe(*torch.tensor(rows, dtype=torch.float64).T)
-
-
-def activation_columns(layouts: Sequence[Layout], sequence: float) -> memory.Activations:
-    """Return what layouts keep for the backward pass, one a row."""
-    rows = [
-        (
-            sequence,
-            # With dropout, a mask and what it leaves are kept beside the softmax.
-            SCORE_BYTES[each.attention] * (2.5 if each.dropout else 1.0),
-            2.0 * each.dropout,
-            RECOMPUTE[each.recompute],
-            float(each.kernels == "fused"),
-            LOGIT_BYTES.get(each.used_recipe, PLAIN_LOGIT_BYTES),
-        )
-        for each in layouts
-    ]
-    return memory.Activations(*torch.tensor(rows, dtype=torch.float64).T)
 
 
 def default_sequence(architecture: Architecture) -> int:

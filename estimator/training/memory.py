@@ -12,7 +12,8 @@ from computebill.base.constants import number
 from computebill.kernels import memory as kernel
 from computebill.kernels.operators import Groups, Operators
 
-from .layout import Layout, activation_columns, layout_columns, recipe_columns
+from .layout import Layout
+from .layout_columns import activation_columns, layout_columns, recipe_columns
 
 GB = 1e9
 
@@ -42,19 +43,12 @@ def peak_memory(batch: Columns, sequence: float, layouts: Sequence[Layout]) -> k
     described = layout_columns(layouts)
     stages = torch.arange(int(described.pipeline.max()), dtype=torch.float64).unsqueeze(1)
     # A dimension for stages, between operators and layouts.
-    operators = Operators(*(each.unsqueeze(2) for each in batch.operators))
-    groups = Groups(*(each.unsqueeze(1) for each in batch.groups))
-    found = kernel.training_memory(
-        operators,
-        groups,
-        batch.hidden,
-        batch.layers,
-        batch.vocabulary,
-        described,
-        recipe_columns(layouts),
-        activation_columns(layouts, sequence),
-        stages,
+    model = batch.model._replace(
+        operators=Operators(*(each.unsqueeze(2) for each in batch.operators)),
+        groups=Groups(*(each.unsqueeze(1) for each in batch.groups)),
     )
+    activations = activation_columns(layouts, sequence)
+    found = kernel.training_memory(model, described, recipe_columns(layouts), activations, stages)
     shape = (len(stages), len(layouts))
     exists = stages < described.pipeline
     return kernel.Memory(*(torch.where(exists, each.expand(shape), torch.nan) for each in found))

@@ -83,16 +83,35 @@ def estimate_step(case: Case, efficiency: Path | None = None) -> StepEstimate:
     Raises:
         RequestError: where the profile cannot be read.
     """
+    values = bounded(unbounded(efficiencies_of(case.accelerator, efficiency).values))
+    found = step_times(case_columns([case]), values)
+    parts = {name: float(value) for name, value in found._asdict().items()}
+    return timed_step(case, float(found.total), efficiency, parts)
+
+
+def timed_step(
+    case: Case,
+    seconds: float,
+    efficiency: Path | None = None,
+    breakdown: Mapping[str, float] | None = None,
+) -> StepEstimate:
+    """Return a step whose predicted time is known, with the interval of its kind.
+
+    Args:
+        case: what is run.
+        seconds: it is predicted to take [s].
+        efficiency: a fitted profile; else the accelerator's own, or the shipped one.
+        breakdown: what they are spent on [s].
+    """
     fitted = efficiencies_of(case.accelerator, efficiency)
-    found = step_times(case_columns([case]), bounded(unbounded(fitted.values)))
     low, high = interval_of(case, fitted.intervals) or UNFITTED
     is_seen = product_name(case.kind) in fitted.values
     if not is_seen:
         low, high = low**UNSEEN, high**UNSEEN
     return StepEstimate(
         case=case,
-        seconds=float(found.total),
-        breakdown={name: float(value) for name, value in found._asdict().items()},
+        seconds=seconds,
+        breakdown=breakdown or {},
         low=min(low, 0.999),
         high=max(high, 1.001),
         fitted=fitted,

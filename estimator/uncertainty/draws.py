@@ -14,7 +14,7 @@ from computebill.base.errors import RequestError, shown
 from computebill.base.quantity import Family, Quantity
 from computebill.kernels import sampling
 
-B = TypeVar("B", bound=NamedTuple)
+B = TypeVar("B", bound="tuple[Tensor, ...]")
 Method = Literal["sobol", "random"]
 
 MOST_SAMPLES = 2**30
@@ -108,7 +108,8 @@ def bundle(kind: type[B], given: Mapping[str, Tensor]) -> B:
         kind: a named tuple of tensors.
         given: columns by name; others are left.
     """
-    return kind(*(given[name] for name in kind._fields))
+    names: tuple[str, ...] = kind._fields  # type: ignore[attr-defined]
+    return kind(*(given[name] for name in names))
 
 
 class Columns:
@@ -135,6 +136,11 @@ class Columns:
                 if quantity.shared:
                     by_share[quantity.shared] = known
             dimension_of.append(known)
+        self.rows_of: list[list[int]] = [[] for _ in self.dimension_names]
+        """Rows that each dimension decides."""
+        for row, dimension in enumerate(dimension_of):
+            if dimension >= 0:
+                self.rows_of[dimension].append(row)
         if self.dimensions > sampling.MOST_DIMENSIONS:
             raise RequestError(
                 "quantities",
