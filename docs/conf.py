@@ -6,17 +6,19 @@ from the lists of ``docs/index.md`` rather than from directives, which GitHub wo
 
 from __future__ import annotations
 
+import inspect
 import re
 import sys
 from importlib import metadata
 from pathlib import Path
-from typing import TypeGuard
+from typing import TypeGuard, get_type_hints
 
 import click
 from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml
 from pydantic import BaseModel
 from sphinx.application import Sphinx
+from sphinx.util.inspect import stringify_signature
 from sphinx.writers.html5 import HTML5Translator
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -42,7 +44,7 @@ extensions = [
 nitpicky = True
 # Without a network nothing can be looked up in the documentation of others. Short names are those
 # that annotations import for the type checker alone.
-SHORT = ("Tensor", "pd.DataFrame", "Path", "Method", "Value")
+SHORT = ("pd.DataFrame", "Path", "Method", "Value", "Count")
 nitpick_ignore = [("py:class", name) for name in SHORT]
 # What is read of ``dict[str, Counter[str]] = <factory>``.
 nitpick_ignore.append(("py:class", "dict[str"))
@@ -131,8 +133,20 @@ def list_references(lines: list[str]) -> None:
 def signature(
     app: Sphinx, what: str, name: str, item: object, options: object, text: str, returned: str
 ) -> tuple[str, str] | None:
-    """Leave out the signature of a specification: it is the table of its fields."""
-    return ("", "") if is_spec(item) else None
+    """Leave out a specification's signature, and give a named tuple's with the types it means.
+
+    The one is the table of its fields; the other would name its types by their text alone, which
+    several modules may have.
+    """
+    if is_spec(item):
+        return "", ""
+    if isinstance(item, type) and issubclass(item, tuple) and hasattr(item, "_fields"):
+        item.__new__.__annotations__ = get_type_hints(item)
+        found = inspect.signature(item)
+        return stringify_signature(
+            found, show_return_annotation=False, unqualified_typehints=True
+        ), ""
+    return None
 
 
 def is_spec(item: object) -> TypeGuard[type[BaseModel]]:
