@@ -185,19 +185,14 @@ def escaped(line: str) -> str:
 
 def inline_math(writer: HTML5Translator, node: nodes.math) -> None:
     """Write a formula as MathML, which browsers draw without a script from elsewhere."""
-    writer.body.append(tex2mathml(formula(node)))
+    writer.body.append(tex2mathml(node.astext()))
     raise nodes.SkipNode
 
 
 def block_math(writer: HTML5Translator, node: nodes.math_block) -> None:
     """The same of a formula that stands by itself."""
-    writer.body.append(tex2mathml(formula(node), as_block=True))
+    writer.body.append(tex2mathml(node.astext(), as_block=True))
     raise nodes.SkipNode
-
-
-def formula(node: nodes.Element) -> str:
-    """A formula's TeX; a raw docstring may have two backslashes where it means one."""
-    return node.astext().replace("\\\\", "\\")
 
 
 def dashes(app: Sphinx, tree: nodes.document) -> None:

@@ -13,18 +13,19 @@ import torch
 from torch import Tensor
 
 from . import collectives
+from .constants import number
 from .layer_time import Passes
 from .operators import Model, Operators
 from .setting import Setting
 
-ELEMENT_BYTES = 2.0
-"""Of activations on their way."""
+ELEMENT_BYTES = number("communication.ELEMENT_BYTES")
+"""Size of an activation's element on its way between ranks [B]."""
 
-KEYS = 0.5
-"""Bytes of keys and values over those of queries: one of each for four heads."""
+KEYS = number("communication.KEYS")
+"""Ratio of the bytes of keys and values to those of queries: one of each for four heads."""
 
-HIDING = 0.7
-"""Of attention's time, that a ring of keys and values hides behind. A rule of thumb."""
+HIDING = number("communication.HIDING")
+"""Share of attention's time that a ring of keys and values hides behind."""
 
 
 def tensor_seconds(model: Model, setting: Setting) -> Tensor:

@@ -12,21 +12,21 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .constants import number
 from .flop import attended_keys
 from .memory import kept_shares
 from .operators import Groups, Model, Operators
 from .roofline import ProductRate, ProductShape, product_seconds
 from .setting import Setting
 
-RECURRENCE_SHARE = 1 / 30
-"""Of the 16-bit peak, that recurrences of state-space layers reach. A rule of thumb."""
+RECURRENCE_SHARE = number("layer_time.RECURRENCE_SHARE")
+"""Share of the dense 16-bit peak that recurrences of state-space layers reach."""
 
-LOGIT_BYTES = 10.0
-"""Moved for each token and entry of the vocabulary in a pass over logits: in 16 and in 32 bits,
-and their softmax. A rule of thumb."""
+LOGIT_BYTES = number("layer_time.LOGIT_BYTES")
+"""Traffic of a pass over logits [B a token and entry of the vocabulary]."""
 
-REPEATED_PRODUCTS = 0.4
-"""Of a forward pass's products, computed again where every second one is (torchtitan's)."""
+REPEATED_PRODUCTS = number("layer_time.REPEATED_PRODUCTS")
+"""Share of a forward pass's products computed again where every second one is (torchtitan's)."""
 
 
 class Pass(NamedTuple):

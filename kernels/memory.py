@@ -15,13 +15,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .constants import number
 from .operators import Groups, Model, Operators, layers_before, matrix
 from .schedules import DUAL, ZERO_BUBBLE
 
-ACTIVATION_BYTES = 2.0
-"""Of the 16 bits that activations are kept in."""
+ACTIVATION_BYTES = number("memory.ACTIVATION_BYTES")
+"""Size of an activation's element kept for the backward pass [B]."""
 
-PREFETCHED = 2.0
+PREFETCHED = number("memory.PREFETCHED")
 """Units of a fully sharded model that are gathered at once: the one in use, and the next."""
 
 

@@ -13,12 +13,17 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-TILE_M, TILE_N = 128.0, 256.0
-"""Outputs that one multiprocessor computes at a time, in today's libraries."""
+from .constants import number
+
+TILE_M = number("roofline.TILE_M")
+"""Height of the tile of a product that one multiprocessor computes at a time [rows]."""
+
+TILE_N = number("roofline.TILE_N")
+"""Width of that tile [columns]."""
 
 
 def quantised(m: Tensor, n: Tensor, units: Tensor, harshness: Tensor) -> Tensor:
-    r"""Work that a product of :math:`m \\times n` outputs takes, over what it needs.
+    r"""Work that a product of :math:`m \times n` outputs takes, over what it needs.
 
     Outputs are computed in whole tiles, and tiles in whole waves over all multiprocessors. A
     kernel may choose another tile, or split the inner size, so that a wave that is not full
@@ -79,9 +84,9 @@ class ProductRate(NamedTuple):
 
 
 def product_seconds(shape: ProductShape, rate: ProductRate) -> Tensor:
-    r"""Time of matrix products :math:`m \\times k \\times n`.
+    r"""Time of matrix products :math:`m \times k \times n`.
 
-    Compute: :math:`2 m n k / (F \\cdot k / (k + k_0))`, times what tiles and waves waste; memory:
+    Compute: :math:`2 m n k / (F \cdot k / (k + k_0))`, times what tiles and waves waste; memory:
     operands and result once. The slower of both counts, with a soft corner.
 
     Args:
