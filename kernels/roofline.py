@@ -33,7 +33,7 @@ def quantised(m: Tensor, n: Tensor, units: Tensor, harshness: Tensor) -> Tensor:
     Args:
         m: rows; any shape, as all that follow.
         n: columns.
-        units: multiprocessors; 0 of a CPU.
+        units: number of multiprocessors; 0 of a CPU.
         harshness: 0 where partial waves cost nothing, 1 where they cost a whole one.
     """
     rows = torch.ceil(m / TILE_M) * TILE_M / m
@@ -67,12 +67,12 @@ class ProductRate(NamedTuple):
     """What matrix products reach; every field broadcasts with a shape's.
 
     Attributes:
-        flop_per_s: that a large product reaches.
-        half_k: inner size at which half of it is reached.
-        bytes_per_s: of memory.
-        units: multiprocessors; 0 of a CPU.
-        harshness: of partial waves, 0 to 1.
-        element_bytes: of an operand.
+        flop_per_s: speed that a large product reaches [FLOP/s].
+        half_k: inner size at which half of it is reached [elements].
+        bytes_per_s: bandwidth of memory [B/s].
+        units: number of multiprocessors; 0 of a CPU.
+        harshness: cost of a partial wave of tiles, as a share of a full one, 0 to 1.
+        element_bytes: size of an element of an operand [B].
     """
 
     flop_per_s: Tensor
@@ -90,7 +90,7 @@ def product_seconds(shape: ProductShape, rate: ProductRate) -> Tensor:
     operands and result once. The slower of both counts, with a soft corner.
 
     Args:
-        shape: of the products, and how many.
+        shape: shape of the products, and how many.
         rate: what they reach.
 
     Returns:
