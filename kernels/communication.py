@@ -18,10 +18,14 @@ from .layer_time import Passes
 from .operators import Model, Operators
 from .setting import Setting
 
-# What these are, and where from: constants.py.
 ELEMENT_BYTES = number("communication.ELEMENT_BYTES")
+"""Size of an activation's element on its way between ranks [B]."""
+
 HIDING = number("communication.HIDING")
+"""Share of attention's time that a ring of keys and values hides behind."""
+
 SENDS_SEEN = number("communication.SENDS_SEEN")
+"""Share of the sends between stages that is waited for while a pipeline is full."""
 
 
 def tensor_seconds(model: Model, setting: Setting) -> Tensor:
@@ -69,7 +73,7 @@ def expert_seconds(model: Model, setting: Setting, computed: Tensor) -> Tensor:
 
 
 def context_seconds(operators: Operators, setting: Setting, passes: Passes) -> Tensor:
-    """Of one layer of each group, between ranks that share a sequence; ``(groups, *batch)``.
+    """Seconds of one layer of each group between ranks of a sequence; ``(groups, *batch)``.
 
     Around a ring go keys and values, as far as attention does not hide them. All-to-all, heads
     are exchanged for tokens: queries, keys and values before attention, its output after it.
@@ -127,8 +131,9 @@ def data_seconds(
     Args:
         operators: ``(groups, slots, *batch)``.
         setting: what the step runs on, and how.
-        parameters: that the rank holds of each, undivided by data parallelism; the same shape.
-        units: that a fully sharded model is gathered in: its layers; ``(*batch)``.
+        parameters: number of parameters that the rank holds of each, undivided by data parallelism;
+            the same shape.
+        units: number of units that a fully sharded model is gathered in: its layers; ``(*batch)``.
         round_trip: seconds of a micro-batch on a stage, forward and backward; ``(*batch)``.
     """
     layout, work, links = setting.layout, setting.work, setting.reached

@@ -19,13 +19,23 @@ from .operators import Groups, Model, Operators
 from .roofline import RESULT_BYTES, ProductRate, ProductShape, product_seconds
 from .setting import Setting
 
-# What these are, and where from: constants.py.
 RECURRENCE_SHARE = number("layer_time.RECURRENCE_SHARE")
+"""Share of the dense 16-bit peak that recurrences of state-space layers reach."""
+
 LOGIT_BYTES = number("layer_time.LOGIT_BYTES")
+"""Traffic of a pass over logits [B a token and entry of the vocabulary]."""
+
 REPEATED_PRODUCTS = number("layer_time.REPEATED_PRODUCTS")
+"""Share of a forward pass's products computed again where every second one is (torchtitan's)."""
+
 ADAPTER_BYTES = number("layer_time.ADAPTER_BYTES")
+"""Size of an element that an adapter reads, adds and writes [B]."""
+
 USUAL_WIDTH = number("layer_time.USUAL_WIDTH")
+"""Width of a head that attention's share of the peak is told for [elements]."""
+
 UNFUSED_BACKWARD = number("layer_time.UNFUSED_BACKWARD")
+"""Work of unfused attention's backward pass, over its forward pass."""
 
 
 class Pass(NamedTuple):
@@ -67,7 +77,7 @@ def layer_passes(model: Model, setting: Setting) -> Passes:
 
 
 def _products(model: Model, setting: Setting) -> tuple[Tensor, Tensor, Tensor]:
-    """Of results, of inputs' gradients, of weights' gradients."""
+    """Times of products for results, for inputs' gradients and for weights' gradients [s]."""
     operators = model.operators
     m, n, k, count = _shapes(operators, setting)
     rate = _rate(model, setting)
@@ -139,7 +149,7 @@ def _shapes(operators: Operators, setting: Setting) -> ProductShape:
 
 
 def _attention(operators: Operators, setting: Setting) -> tuple[Tensor, Tensor]:
-    """Of scores, values and recurrences, forward and backward."""
+    """Times of scores, values and recurrences, forward and backward [s]."""
     efficiency, tokens = setting.efficiency, setting.tokens
     peak, sequence = setting.device.peak_16, setting.work.sequence
     ways = torch.minimum(operators.ways, setting.layout.tensor)
@@ -167,7 +177,7 @@ def _attention(operators: Operators, setting: Setting) -> tuple[Tensor, Tensor]:
 
 
 def _elementwise(model: Model, setting: Setting) -> tuple[Tensor, Tensor]:
-    """Of what memory's bandwidth bounds, forward and backward."""
+    """Times of what memory's bandwidth bounds, forward and backward [s]."""
     operators, efficiency = model.operators, setting.efficiency
     tokens, bandwidth = setting.tokens, setting.bandwidth
     whole, divided = kept_shares(operators, setting.layout)

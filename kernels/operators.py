@@ -68,7 +68,7 @@ class Operators(NamedTuple):
 
 
 class Groups(NamedTuple):
-    """Where each group of operators stands in a model; ``(groups, *batch)``.
+    """Place of each group of operators in a model; ``(groups, *batch)``.
 
     Attributes:
         first: first layer of the kind.
@@ -91,8 +91,8 @@ class Model(NamedTuple):
     """What a batch of architectures is, for every kernel of a training step.
 
     Attributes:
-        operators: of one layer of each group; ``(groups, slots, *batch)``.
-        groups: where each group of operators stands; ``(groups, *batch)``.
+        operators: operators of one layer of each group; ``(groups, slots, *batch)``.
+        groups: place of each group of operators; ``(groups, *batch)``.
         hidden: width of the residual stream; ``(*batch)``, as all that follow.
         layers: number of layers.
         vocabulary: entries of the output.

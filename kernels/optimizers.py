@@ -16,8 +16,8 @@ from .memory import Layout
 from .operators import Model
 from .setting import Setting
 
-# What it is, and where from: constants.py.
 NEWTON_SCHULZ_STEPS = number("optimizers.NEWTON_SCHULZ_STEPS")
+"""Newton-Schulz iterations of Muon's step."""
 
 
 class RankParameters(NamedTuple):
