@@ -1,0 +1,298 @@
+"""Efficiencies and what is not known of them, from measured steps of several labs.
+
+A hierarchical model: efficiencies of one name share a mean (``prior_covariance``); the logarithm
+of a step's time is off by its lab's effect, its source's and its own; rows that are far off count
+less. The most likely efficiencies are found by Gauss-Newton steps through the kernels that
+predict; their covariance is the inverse of the curvature there (Laplace).
+
+References:
+    Gelman and Hill 2007, "Data Analysis Using Regression and Multilevel/Hierarchical Models".
+    Huber 1964, "Robust Estimation of a Location Parameter" (rows that are far off).
+    MacKay 1992, "Bayesian Interpolation" (widths of effects from the data).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from computebill.base.constants import number
+from computebill.base.errors import RequestError
+from computebill.training.cases import log_gradients, step_times
+from computebill.training.efficiency import (
+    INDEX,
+    NAMES,
+    bounded,
+    prior_covariance,
+    priors,
+)
+
+from .calibration import Measurements
+
+# base/constants.toml has what these are.
+CORNER = number("accuracy.posterior.CORNER")
+SHARING = number("accuracy.posterior.SHARING")
+
+MOST_ROUNDS = 30
+"""Gauss-Newton steps of a fit, at most."""
+
+LITTLE = 1e-3
+"""Improvement of the fit's objective below which it has converged."""
+
+SHORTEST = 1 / 64
+"""Shortest part of a Gauss-Newton step that is tried."""
+
+
+class Prior(NamedTuple):
+    """What is known of efficiencies beforehand, free of bounds.
+
+    Attributes:
+        middle: most likely values; ``(parameters,)``.
+        covariance: how far off they may be; ``(parameters, parameters)``.
+    """
+
+    middle: Tensor
+    covariance: Tensor
+
+
+class Widths(NamedTuple):
+    """Standard deviations of effects on the logarithm of a step's time.
+
+    Attributes:
+        lab: of a lab's: its cluster, its software's build, its habits.
+        source: of one publication's, beside its lab's.
+        row: of one row's.
+    """
+
+    lab: float
+    source: float
+    row: float
+
+
+USUAL = Widths(lab=0.12, source=0.06, row=0.08)
+"""Where a fit of several labs begins."""
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """What measured steps tell of efficiencies, free of bounds.
+
+    Attributes:
+        free: most likely values; ``(parameters,)``.
+        covariance: what is not known of them; ``(parameters, parameters)``.
+        widths: of effects.
+        labs: effect of each lab that was measured.
+    """
+
+    free: Tensor
+    covariance: Tensor
+    widths: Widths
+    labs: dict[str, float]
+
+
+def prior_of_all() -> Prior:
+    """Return what is known before anything was measured; a lab's own pace is no efficiency."""
+    covariance = prior_covariance()
+    covariance[INDEX["pace"], :] = 0.0
+    covariance[:, INDEX["pace"]] = 0.0
+    return Prior(priors(), covariance)
+
+
+class _Problem:
+    """Measured rows as a sum of squares of efficiencies and effects, whitened by their priors."""
+
+    def __init__(
+        self, measured: Measurements, prior: Prior, widths: Widths, keep: Tensor | None = None
+    ) -> None:
+        self.measured, self.prior, self.widths = measured, prior, widths
+        count = len(measured.rows)
+        self.root = _root(prior.covariance)
+        one_lab, one_source = [""] * count, [""] * count
+        self.labs, self._lab = _places(
+            [row.lab for row in measured.rows] if widths.lab else one_lab
+        )
+        self.sources, self._source = _places(
+            [row.source for row in measured.rows] if widths.source else one_source
+        )
+        kept = torch.ones(count, dtype=torch.float64) if keep is None else keep
+        in_source = torch.zeros(len(self.sources), dtype=torch.float64)
+        in_source.index_add_(0, self._source, kept)
+        # Rows of one source share what no effect tells, and count as fewer than they are.
+        self.weights = kept * in_source.clamp_min(1.0)[self._source] ** -SHARING
+        self.size = len(prior.middle) + len(self.labs) + len(self.sources)
+
+    def free(self, x: Tensor) -> Tensor:
+        """Efficiencies at whitened ``x``."""
+        return self.prior.middle + self.root @ x[: len(self.prior.middle)]
+
+    def effects(self, x: Tensor) -> Tensor:
+        """Effects of each row's lab and source; ``(rows,)``."""
+        _, labs, sources = self.split(x)
+        return self.widths.lab * labs[self._lab] + self.widths.source * sources[self._source]
+
+    def split(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Whitened efficiencies, labs' effects, sources' effects."""
+        one, other, last = torch.split(
+            x, [len(self.prior.middle), len(self.labs), len(self.sources)]
+        )
+        return one, other, last
+
+    def objective(self, x: Tensor, logs: Tensor) -> float:
+        """Robust squares of what is off, and of what is unlikely, at logarithms of seconds."""
+        size = self._residual(x, logs).abs()
+        robust = torch.where(size < CORNER, size**2 / 2, CORNER * size - CORNER**2 / 2)
+        return float((robust * self.weights).sum() + (x**2).sum() / 2)
+
+    def system(self, x: Tensor, logs: Tensor, slopes: Tensor) -> tuple[Tensor, Tensor]:
+        """Curvature and slope of the objective, rows far off counting less."""
+        rows = len(logs)
+        lab, source = (
+            torch.zeros(rows, len(names), dtype=torch.float64)
+            for names in (self.labs, self.sources)
+        )
+        lab[torch.arange(rows), self._lab] = -self.widths.lab
+        source[torch.arange(rows), self._source] = -self.widths.source
+        design = torch.cat([slopes @ self.root, lab, source], 1) / self.widths.row
+        residual = self._residual(x, logs)
+        counted = self.weights * (CORNER / residual.abs().clamp_min(CORNER))
+        weighed = design * counted.unsqueeze(1)
+        curvature = design.T @ weighed + torch.eye(self.size, dtype=torch.float64)
+        return curvature, weighed.T @ residual + x
+
+    def _residual(self, x: Tensor, logs: Tensor) -> Tensor:
+        return (logs - self.measured.log_seconds - self.effects(x)) / self.widths.row
+
+    def widened(self, x: Tensor, logs: Tensor, inverse: Tensor) -> Widths:
+        """Widths of effects that the data speak for: their mean square, and what is not known."""
+        known, labs, sources = self.split(x)
+        _, of_labs, of_sources = self.split(inverse.diagonal())
+        residual = self._residual(x, logs)
+        counted = self.weights * (CORNER / residual.abs().clamp_min(CORNER))
+        used = float(len(self.prior.middle) - _sum(inverse, len(known)))
+        total = float(self.weights.sum())
+        row = float((counted * residual**2).sum()) / max(1.0, total - used)
+        return Widths(
+            lab=self.widths.lab * float((labs**2 + of_labs).mean()) ** 0.5,
+            source=self.widths.source * float((sources**2 + of_sources).mean()) ** 0.5,
+            row=self.widths.row * row**0.5,
+        )
+
+
+def _sum(inverse: Tensor, count: int) -> float:
+    return float(inverse.diagonal()[:count].sum())
+
+
+def _places(names: Sequence[str]) -> tuple[list[str], Tensor]:
+    """Return different names, and where each is among them."""
+    different = list(dict.fromkeys(names))
+    place = {name: index for index, name in enumerate(different)}
+    return different, torch.tensor([place[name] for name in names])
+
+
+def _root(covariance: Tensor) -> Tensor:
+    """Return a square root; of what does not vary, zero."""
+    values, vectors = torch.linalg.eigh(covariance)
+    return vectors * values.clamp_min(0.0).sqrt()
+
+
+def fit_posterior(
+    measured: Measurements,
+    prior: Prior,
+    widths: Widths = USUAL,
+    keep: Tensor | None = None,
+    start: Tensor | None = None,
+) -> Posterior:
+    """Return the most likely efficiencies and what is not known of them.
+
+    Args:
+        measured: rows.
+        prior: what is known beforehand.
+        widths: of effects; a width of 0: there is no such effect.
+        keep: 1 for rows that count, 0 for those left out; ``(rows,)``.
+        start: efficiencies to begin at, free of bounds, where other than the prior's middle; the
+            result does not hang on it.
+
+    Raises:
+        RequestError: naming the row that is farthest off, where nothing fits.
+    """
+    problem = _Problem(measured, prior, widths, keep)
+    x = torch.zeros(problem.size, dtype=torch.float64)
+    if start is not None:
+        x[: len(start)] = torch.linalg.pinv(problem.root) @ (start - prior.middle)
+    x, inverse = _least(problem, x)
+    return _posterior(problem, x, inverse)
+
+
+def fit_widths(measured: Measurements, prior: Prior, rounds: int = 4) -> Posterior:
+    """Return the same, with the widths of effects as the rows speak for them."""
+    found = fit_posterior(measured, prior)
+    for _ in range(rounds):
+        problem = _Problem(measured, prior, found.widths)
+        x = torch.zeros(problem.size, dtype=torch.float64)
+        x[: len(found.free)] = torch.linalg.pinv(problem.root) @ (found.free - prior.middle)
+        x, inverse = _least(problem, x)
+        logs = _logs(measured, problem.free(x))
+        widths = problem.widened(x, logs, inverse)
+        found = fit_posterior(measured, prior, widths, start=problem.free(x))
+    return found
+
+
+def _least(problem: _Problem, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Return where the objective is least, and the inverse of its curvature there."""
+    logs, slopes = log_gradients(problem.measured.cases, problem.free(x))
+    value = problem.objective(x, logs)
+    for _ in range(MOST_ROUNDS):
+        curvature, slope = problem.system(x, logs, slopes)
+        if not bool(curvature.isfinite().all()):
+            raise _unfitted(problem.measured, problem.prior.middle)
+        step = torch.linalg.solve(curvature, -slope)
+        part, better = 1.0, math.inf
+        while part >= SHORTEST:
+            tried = x + part * step
+            better = problem.objective(tried, _logs(problem.measured, problem.free(tried)))
+            if better < value:
+                break
+            part /= 2
+        if not better < value - LITTLE:
+            break
+        x = x + part * step
+        logs, slopes = log_gradients(problem.measured.cases, problem.free(x))
+        value = better
+    curvature, _ = problem.system(x, logs, slopes)
+    return x, torch.linalg.inv(curvature)
+
+
+def _posterior(problem: _Problem, x: Tensor, inverse: Tensor) -> Posterior:
+    _, labs, _ = problem.split(x)
+    count = len(problem.prior.middle)
+    covariance = problem.root @ inverse[:count, :count] @ problem.root.T
+    effects = dict(zip(problem.labs, (problem.widths.lab * labs).tolist(), strict=True))
+    return Posterior(problem.free(x), covariance, problem.widths, effects)
+
+
+def _logs(measured: Measurements, free: Tensor) -> Tensor:
+    with torch.no_grad():
+        return step_times(measured.cases, bounded(free)).total.log()
+
+
+def _unfitted(measured: Measurements, middle: Tensor) -> RequestError:
+    """Return the error of rows that no efficiencies fit, naming the one that is farthest off."""
+    errors = _logs(measured, middle) - measured.log_seconds
+    worst = int(errors.abs().nan_to_num(math.inf).argmax())
+    return RequestError(
+        f"row {measured.rows[worst].row}",
+        f"measured is {math.exp(-float(errors[worst])):.3g} times what is predicted, and nothing "
+        "fits it; allowed: measured times, in the unit of their column",
+    )
+
+
+def known_names(posterior: Posterior) -> list[str]:
+    """Return the efficiencies that rows spoke of: whose variance fell by a fifth at least."""
+    before = prior_covariance().diagonal()
+    fell = posterior.covariance.diagonal() < 0.8 * before
+    return [name for name, is_known in zip(NAMES, fell.tolist(), strict=True) if is_known]
