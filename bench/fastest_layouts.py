@@ -1,9 +1,9 @@
 """How much longer measured steps take than the fastest common layout of their size is predicted to:
-``python bench/fastest_layouts.py TABLE``.
+``python bench/fastest_layouts.py [TABLE]``.
 
 Sweeps price experiments of which only the size is known, as `estimator/sweep/utilisation.py` times
-them. TABLE is a CSV of measured steps (docs/measured-steps.md). Prints the quantiles for
-estimator/sweep/training.toml; sources weigh by the root of their rows.
+them. TABLE is a CSV of measured steps (docs/measured-steps.md), the shipped one if not given.
+Prints the quantiles for estimator/sweep/training.toml; sources weigh by the root of their rows.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LARGEST = 100e9
 """Parameters: experiments are smaller."""
 
 
-def main(table: str) -> None:
+def main(table: str | None) -> None:
     fitted = read_profile()
     trained: dict[tuple[str, str, int], Utilisation] = {}
     found: list[tuple[str, float]] = []
@@ -69,4 +69,4 @@ def main(table: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1] if len(sys.argv) > 1 else None)

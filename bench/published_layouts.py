@@ -1,7 +1,8 @@
-"""Where layouts that experts chose rank among all: ``python bench/published_layouts.py TABLE``.
+"""Where layouts that experts chose rank among all: ``python bench/published_layouts.py [TABLE]``.
 
-TABLE is a CSV of measured steps (docs/measured-steps.md). Of each model, accelerator and number of
-them, the fastest measured layout is looked up among all that are legal and fit, by predicted time.
+TABLE is a CSV of measured steps (docs/measured-steps.md), the shipped one if not given. Of each
+model, accelerator and number of them, the fastest measured layout is looked up among all that are
+legal and fit, by predicted time.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def chosen(rows: Sequence[MeasuredRow]) -> list[MeasuredRow]:
 
 
 def main() -> None:
-    rows, _ = read_measured(sys.argv[1])
+    rows, _ = read_measured(sys.argv[1] if len(sys.argv) > 1 else None)
     shares = []
     head = f"{'source':18}{'model':28}{'GPUs':>7} {'layout':26}{'feasible':>9}"
     print(f"{head}{'rank':>7}{'over best':>11}")

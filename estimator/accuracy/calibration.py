@@ -15,9 +15,11 @@ from computebill.architectures.counting import count_flop, count_parameters
 from computebill.base.constants import number
 from computebill.base.errors import RequestError
 from computebill.hardware.fitted import FARTHEST, UNFITTED_APART, Fitted
+from computebill.kernels.flop import recomputed_flop, token_flop
 from computebill.training.cases import CaseColumns, case_columns, step_times
 from computebill.training.efficiency import NAMES, bounded, bounds_of, priors, spreads
 from computebill.training.intervals import interval_kind
+from computebill.training.layout import RECOMPUTE
 
 from .measured import MeasuredRow
 
@@ -85,18 +87,32 @@ def measurements(rows: Sequence[MeasuredRow]) -> Measurements:
 def _flop_per_token(cases: CaseColumns, rows: Sequence[MeasuredRow]) -> Tensor:
     """FLOP per token under each row's own convention."""
     flop = count_flop(cases.batch, cases.work.sequence).conventions
-    active = count_parameters(cases.batch).active
     half = (flop["palm"] - flop["6nd"]) / 2
     by_name = {
         "causal": flop["megatron"] - half,
         "full": flop["megatron"],
         "6n": flop["6nd"],
-        "hardware": 8.0 * active,
+        "8n": 8.0 * count_parameters(cases.batch).active,
+        "hardware": flop["megatron"] + _computed_again(cases),
     }
     chosen = [by_name.get(row.convention, by_name["full"])[i] for i, row in enumerate(rows)]
     # Of frozen weights, a third is not computed, and not counted.
     frozen = torch.where(cases.work.trained > 0, 1.0, 2.0 / 3.0)
     return torch.stack(chosen) * frozen
+
+
+def _computed_again(cases: CaseColumns) -> Tensor:
+    """FLOP per token that recomputation adds, attention counted over the whole sequence.
+
+    With whole layers computed again, and ``full``, this is what Megatron's authors print: 96 B s l
+    h^2 (1 + s / 6h + V / 16 l h) a step, and 72 without (Narayanan et al. 2021, equation 3).
+    """
+    batch, mode = cases.batch, cases.work.recompute
+    whole = token_flop(batch.operators, cases.work.sequence, full_attention=True)
+    selective, per_operator, full = (
+        (mode == RECOMPUTE[name]).to(torch.float64) for name in ("selective", "operators", "full")
+    )
+    return recomputed_flop(batch.operators, batch.groups, whole, selective, per_operator, full)
 
 
 def fit(measured: Measurements, keep: Tensor | None = None, middle: Tensor | None = None) -> Tensor:

@@ -15,6 +15,7 @@ from computebill.architectures.counting import count_flop
 from computebill.base.assumptions import Assumption
 from computebill.base.errors import RequestError
 from computebill.base.notebook import Shown
+from computebill.hardware.accelerators import peak_precision
 from computebill.hardware.assumptions import peak_assumption
 from computebill.hardware.fitted import Fitted
 from computebill.training.efficiency import efficiency_assumptions, read_profile, unbounded
@@ -151,7 +152,8 @@ class Validation(Shown):
         cases = [row.case for row in self.measured.rows]
         known = {(each.accelerator.name, each.precision): each for each in cases}
         for case in known.values():
-            yield peak_assumption(case.accelerator, case.precision)
+            part = case.accelerator
+            yield peak_assumption(part, peak_precision(part, case.precision))
         yield from efficiency_assumptions(self.fitted)
 
     def _points(self) -> list[dict[str, Any]]:
@@ -207,12 +209,12 @@ class Validation(Shown):
 
 
 def validate(
-    path: str | Path, *, profile_file: Path | None = None, leave_out: bool = False
+    path: str | Path | None = None, *, profile_file: Path | None = None, leave_out: bool = False
 ) -> Validation:
     """Predict every measured step of a table.
 
     Args:
-        path: a CSV of measured steps.
+        path: a CSV of measured steps; the shipped table of published ones if not given.
         profile_file: fitted efficiencies; the shipped ones otherwise.
         leave_out: also refit without each source in turn, and predict it from the others; the
             interval that a row is looked for in is then of the other sources, too.
@@ -226,8 +228,12 @@ def validate(
     return _validation(measured, skipped, unbounded(fitted.values), left_out, fitted)
 
 
-def calibrate(path: str | Path, *, note: str = "") -> tuple[Fitted, Validation]:
+def calibrate(path: str | Path | None = None, *, note: str = "") -> tuple[Fitted, Validation]:
     """Fit efficiencies to a table of measured steps, with intervals of sources left out.
+
+    Args:
+        path: a CSV of measured steps; the shipped table of published ones if not given.
+        note: what is to be remembered about the fit.
 
     Raises:
         RequestError: where the table cannot be read, or no row can be used.
@@ -260,7 +266,7 @@ def _validation(
     )
 
 
-def _read(path: str | Path) -> tuple[Measurements, tuple[Skipped, ...]]:
+def _read(path: str | Path | None) -> tuple[Measurements, tuple[Skipped, ...]]:
     rows, skipped = read_measured(path)
     if not rows:
         why = f"; the first: {skipped[0].reason}" if skipped else ""

@@ -190,6 +190,7 @@ def _row(index: int, step: TrainingStep, accelerator: Accelerator, title: str) -
     return MeasuredRow(
         row=index,
         source=title,
+        lab=title,
         cited=Cited(title, ""),
         model=f"{step.shape.hidden} x {step.shape.layers}",
         gpu=accelerator.name,

@@ -10,7 +10,7 @@ from .options import FILE, about, check_page, draw_own, html_option, print_table
 
 
 @click.command()
-@click.argument("measured", type=FILE, metavar="MEASURED")
+@click.argument("measured", type=FILE, required=False, metavar="[MEASURED]")
 @click.option(
     "-o",
     "--output",
@@ -22,11 +22,13 @@ from .options import FILE, about, check_page, draw_own, html_option, print_table
 @click.option("--note", default="", help="What is to be remembered about them.")
 @html_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def command(measured: Path, output: Path, note: str, html: Path | None, as_json: bool) -> None:
+def command(
+    measured: Path | None, output: Path, note: str, html: Path | None, as_json: bool
+) -> None:
     """Fit the step model's efficiencies to measured training steps.
 
-    MEASURED is a CSV; its columns are listed in docs/measured-steps.md. `run` and `validate` take
-    the file with --efficiency.
+    MEASURED is a CSV; its columns are listed in docs/measured-steps.md. Without one, the shipped
+    table of published steps is fitted. `run` and `validate` take the file with --efficiency.
 
     \b
     computebill calibrate runs.csv -o efficiency.toml

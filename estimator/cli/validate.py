@@ -11,7 +11,7 @@ from .options import FILE, Outputs, output_options
 
 
 @click.command()
-@click.argument("measured", type=FILE, metavar="MEASURED")
+@click.argument("measured", type=FILE, required=False, metavar="[MEASURED]")
 @click.option(
     "--efficiency",
     type=FILE,
@@ -24,13 +24,16 @@ from .options import FILE, Outputs, output_options
     help="Also refit without each source in turn, and predict it from the others (a minute).",
 )
 @output_options
-def command(measured: Path, efficiency: Path | None, leave_out: bool, outputs: Outputs) -> None:
+def command(
+    measured: Path | None, efficiency: Path | None, leave_out: bool, outputs: Outputs
+) -> None:
     """Predict every measured training step of a table, and say how far off it is.
 
-    MEASURED is a CSV; its columns are listed in docs/measured-steps.md. -o writes predicted next to
-    measured, row by row.
+    MEASURED is a CSV; its columns are listed in docs/measured-steps.md. Without one, the shipped
+    table of published steps is predicted. -o writes predicted next to measured, row by row.
 
     \b
+    computebill validate
     computebill validate runs.csv
     computebill validate runs.csv --leave-out -o predicted.csv
     """  # noqa: D301 -- click reads the backslash

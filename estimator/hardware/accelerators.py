@@ -525,11 +525,16 @@ LINK_BYTES_PER_S = number("hardware.accelerators.LINK_BYTES_PER_S")
 DOMAIN_SIZE = whole("hardware.accelerators.DOMAIN_SIZE")
 
 
-def peak_flop_per_s(accelerator: Accelerator, precision: str) -> float:
-    """Return the dense peak of a training precision; of 16 bits, of whichever the part has."""
+def peak_precision(accelerator: Accelerator, precision: str) -> str:
+    """Return the precision whose peak a training precision has; of 16 bits, what the part has."""
     if precision in ("bf16", "fp16") and precision not in accelerator.precisions:
-        return accelerator.peak_flop_per_s(accelerator.default_precision)
-    return accelerator.peak_flop_per_s(precision)
+        return accelerator.default_precision
+    return precision
+
+
+def peak_flop_per_s(accelerator: Accelerator, precision: str) -> float:
+    """Return the dense peak of a training precision [FLOP/s]; see ``peak_precision``."""
+    return accelerator.peak_flop_per_s(peak_precision(accelerator, precision))
 
 
 def domain_size(accelerator: Accelerator) -> int:
