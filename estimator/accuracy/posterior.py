@@ -32,7 +32,7 @@ from computebill.training.efficiency import (
     priors,
 )
 
-from .calibration import Measurements
+from .measurements import Measurements
 
 # base/constants.toml has what these are.
 CORNER = number("accuracy.posterior.CORNER")
@@ -271,6 +271,9 @@ def _posterior(problem: _Problem, x: Tensor, inverse: Tensor) -> Posterior:
     _, labs, _ = problem.split(x)
     count = len(problem.prior.middle)
     covariance = problem.root @ inverse[:count, :count] @ problem.root.T
+    widths = problem.widths
+    if widths.lab:  # of a lab that had no part: its pace is drawn as theirs were
+        covariance[INDEX["pace"], INDEX["pace"]] = widths.lab**2 + widths.source**2
     effects = dict(zip(problem.labs, (problem.widths.lab * labs).tolist(), strict=True))
     return Posterior(problem.free(x), covariance, problem.widths, effects)
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -18,21 +19,16 @@ from computebill.base.notebook import Shown
 from computebill.hardware.accelerators import peak_precision
 from computebill.hardware.assumptions import peak_assumption
 from computebill.hardware.fitted import Fitted
+from computebill.training.cases import log_gradients
 from computebill.training.efficiency import efficiency_assumptions, read_profile, unbounded
-from computebill.training.intervals import interval_of
+from computebill.training.intervals import interval_of, widths_of
 from computebill.training.memory import stage_bytes
 
-from .calibration import (
-    Measurements,
-    alike,
-    fit,
-    leave_sources_out,
-    log_errors,
-    measurements,
-    profile,
-    residual_intervals,
-)
+from .calibration import UNJUDGED, fit_all, fit_own, own_profile, profile
+from .left_out import Judged, Unit, few_rows, fits_without, judged_by
 from .measured import MeasuredRow, Skipped, read_measured
+from .measurements import Measurements, alike, log_errors, measurements
+from .posterior import fit_widths, prior_of_all
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,9 +76,13 @@ class Validation(Shown):
         measured: rows that were predicted.
         skipped: rows that were not, and why.
         errors: logarithm of predicted over measured time; ``(rows,)``.
-        left_out: the same under a fit that left out the row's whole source; None if not asked.
-        inside: whether each row is inside its interval; None where there are no intervals.
+        widths: standard deviations of that, as predicted; ``(rows,)``; None of a profile that does
+            not know.
+        unit: what was left out together; None where nothing was.
+        judged: rows beside a fit that left out their whole lab (or source, or themselves).
+        few: rows of labs of which so many others were measured, by their number.
         baseline: logarithm of the one-line formula's time over the measured; ``(rows,)``.
+        line_left_out: the same, its utilisation of other labs only; ``(rows,)``.
         memory: predicted over printed memory, of rows that print it.
         fitted: the profile that was used.
     """
@@ -90,35 +90,72 @@ class Validation(Shown):
     measured: Measurements
     skipped: tuple[Skipped, ...]
     errors: Tensor
-    left_out: Tensor | None
-    inside: Tensor | None
+    widths: Tensor | None
+    unit: Unit | None
+    judged: Judged | None
+    few: Mapping[int, Judged]
     baseline: Tensor
+    line_left_out: Tensor
     memory: Mapping[int, float]
     fitted: Fitted
 
     def metrics(self, which: Tensor | None = None, *, left_out: bool = False) -> Metrics:
-        """Return how far off some rows are, ``(rows,)`` of true and false, or all."""
+        """Return how far off some rows are, ``(rows,)`` of true and false, or all.
+
+        Args:
+            which: rows.
+            left_out: by fits that had no part of a row's lab, and their intervals; else by the
+                profile and its own.
+        """
         chosen = torch.ones(len(self.errors), dtype=torch.bool) if which is None else which
-        errors = self.left_out if left_out and self.left_out is not None else self.errors
-        off = errors[chosen].exp() - 1
-        line = (self.baseline[chosen].exp() - 1).abs()
-        inside = None if self.inside is None else float(self.inside[chosen].double().mean())
-        return Metrics(
-            rows=int(chosen.sum()),
-            mape=float(off.abs().mean()),
-            median_ape=float(off.abs().median()),
-            p90_ape=float(off.abs().quantile(0.9)),
-            bias=float(off.median()),
-            coverage_90=inside,
-            baseline_median_ape=_known(line.nanmedian()),
-            baseline_mape=_known(line.nanmean()),
-        )
+        errors, line, inside = self.errors, self.baseline, self._inside_own()
+        if left_out and self.judged is not None:
+            errors, line = self.judged.errors, self.line_left_out
+            inside = self._inside(self.judged.errors, self.judged.widths)
+        return _metrics(errors[chosen], line[chosen], None if inside is None else inside[chosen])
+
+    def _inside_own(self) -> Tensor | None:
+        """Whether rows are inside the profile's own intervals, ``(rows,)``; None without any."""
+        if self.widths is not None:
+            return self._inside(self.errors, self.widths)
+        if not self.fitted.intervals:
+            return None
+        ends = [interval_of(row.case, self.fitted.intervals) for row in self.measured.rows]
+        bounds, ratio = torch.tensor(ends, dtype=torch.float64), (-self.errors).exp()
+        return (ratio >= bounds[:, 0]) & (ratio <= bounds[:, 1])
+
+    def _inside(self, errors: Tensor, widths: Tensor) -> Tensor:
+        low, high = self.tails
+        return (-errors >= -low * widths) & (-errors <= high * widths)
+
+    @property
+    def tails(self) -> tuple[float, float]:
+        """Standard deviations to the ends of an interval."""
+        return (1.645, 1.645) if self.fitted.spread is None else self.fitted.spread.tails
 
     def by(self, key: str, *, left_out: bool = False) -> dict[str, Metrics]:
-        """Return metrics by a row's ``source`` or ``gpu``, the largest first."""
+        """Return metrics by a row's ``source``, ``lab`` or ``gpu``, the largest first."""
         groups = alike([getattr(row, key) for row in self.measured.rows])
         largest = sorted(groups, key=lambda group: (-int(group[1].sum()), group[0]))
         return {name: self.metrics(own, left_out=left_out) for name, own in largest}
+
+    def few_metrics(self) -> dict[int, Metrics]:
+        """Return how far off other rows of a lab are, by how many of it were measured."""
+        spread = self.fitted.spread
+        found = {}
+        for count, each in self.few.items():
+            tails = UNJUDGED if spread is None else spread.own_tails if count else spread.tails
+            low, high = tails
+            inside = (each.scores >= -low) & (each.scores <= high)
+            line = torch.full_like(each.errors, math.nan)
+            found[count] = _metrics(each.errors, line, inside)
+        return found
+
+    def few_by_lab(self, count: int) -> dict[str, float]:
+        """Return the median error of each lab's other rows, so many of it being measured."""
+        each = self.few[count]
+        off = (each.errors.exp() - 1).abs()
+        return {name: float(off[own].median()) for name, own in alike(each.labs)}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form; its keys are a contract."""
@@ -127,6 +164,7 @@ class Validation(Shown):
             **self.metrics().to_dict(),
             "skipped": [vars(each) for each in self.skipped],
             "by_source": {name: each.to_dict() for name, each in self.by("source").items()},
+            "by_lab": {name: each.to_dict() for name, each in self.by("lab").items()},
             "by_accelerator": {name: each.to_dict() for name, each in self.by("gpu").items()},
             "memory": {
                 "rows": len(memory),
@@ -135,15 +173,29 @@ class Validation(Shown):
             "points": self._points(),
             "profile": {"fitted": str(self.fitted.fitted), "rows": self.fitted.rows},
             "left_out": None,
+            "few": None,
             "assumptions": [each.to_dict() for each in self._assumptions()],
             "sources": {row.source: row.cited._asdict() for row in self.measured.rows},
         }
-        if self.left_out is not None:
+        if self.judged is not None:
+            labs = self.by("lab", left_out=True)
             found["left_out"] = {
+                "unit": self.unit,
                 **self.metrics(left_out=True).to_dict(),
+                "median_of_labs": median(each.median_ape for each in labs.values()),
+                "interval_width": float((sum(self.tails) / 2 * self.judged.widths).median().exp()),
+                "by_lab": {name: each.to_dict() for name, each in labs.items()},
                 "by_source": {
                     name: each.to_dict() for name, each in self.by("source", left_out=True).items()
                 },
+            }
+        if self.few:
+            found["few"] = {
+                str(count): {
+                    **each.to_dict(),
+                    "median_of_labs": median(self.few_by_lab(count).values()),
+                }
+                for count, each in self.few_metrics().items()
             }
         return found
 
@@ -162,8 +214,10 @@ class Validation(Shown):
         rows, errors = self.measured.rows, self.errors.exp().tolist()
         seconds = self.measured.log_seconds.exp().tolist()
         found = []
-        for row, measured, ratio in list(zip(rows, seconds, errors, strict=True))[::step]:
-            low, high = interval_of(row.case, self.fitted.intervals) or (None, None)
+        for row, measured, ratio, ends in list(
+            zip(rows, seconds, errors, self._ends(), strict=True)
+        )[::step]:
+            low, high = ends
             predicted = measured * ratio
             found.append(
                 {
@@ -178,6 +232,22 @@ class Validation(Shown):
                 }
             )
         return found
+
+    def _ends(self) -> list[tuple[float | None, float | None]]:
+        """Ends of each row's interval, measured over predicted time."""
+        if self.widths is not None:
+            low, high = self.tails
+            return list(
+                zip(
+                    (-low * self.widths).exp().tolist(),
+                    (high * self.widths).exp().tolist(),
+                    strict=True,
+                )
+            )
+        nothing = (None, None)
+        return [
+            interval_of(row.case, self.fitted.intervals) or nothing for row in self.measured.rows
+        ]
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row a measured step: measured and predicted seconds, and the error."""
@@ -201,68 +271,114 @@ class Validation(Shown):
                     "predicted_seconds": float(measured[index] * self.errors[index].exp()),
                     "error": float(self.errors[index].exp() - 1),
                     "error_left_out": None
-                    if self.left_out is None
-                    else float(self.left_out[index].exp() - 1),
+                    if self.judged is None
+                    else float(self.judged.errors[index].exp() - 1),
                 }
             )
         return pd.DataFrame(found)
 
 
 def validate(
-    path: str | Path | None = None, *, profile_file: Path | None = None, leave_out: bool = False
+    path: str | Path | None = None,
+    *,
+    profile_file: Path | None = None,
+    leave_out: Unit | None = "lab",
+    few: bool = False,
+    seed: int = 0,
 ) -> Validation:
     """Predict every measured step of a table.
 
     Args:
         path: a CSV of measured steps; the shipped table of published ones if not given.
         profile_file: fitted efficiencies; the shipped ones otherwise.
-        leave_out: also refit without each source in turn, and predict it from the others; the
-            interval that a row is looked for in is then of the other sources, too.
+        leave_out: also refit without each lab in turn (or source, or row), and predict it from the
+            others; None: not. Of rows of one lab there is nothing to leave out.
+        few: also predict each lab's rows from others and 0, 1, 3 and 5 of its own, drawn at random.
+        seed: of those draws.
 
     Raises:
         RequestError: where the table or the profile cannot be read, or no row can be used.
     """
     fitted = read_profile(profile_file)
     measured, skipped = _read(path)
-    left_out = leave_sources_out(measured) if leave_out else None
-    return _validation(measured, skipped, unbounded(fitted.values), left_out, fitted)
+    unit = leave_out if len({row.lab for row in measured.rows}) > 1 else None
+    judged, tried = None, dict[int, Judged]()
+    if unit is not None or few:
+        prior, full = prior_of_all(), fit_widths(measured, prior_of_all())
+        fits = fits_without(measured, prior, full, unit or "lab")
+        judged = None if unit is None else judged_by(measured, fits)
+        if few:
+            by_lab = fits if unit == "lab" else fits_without(measured, prior, full, "lab")
+            tried = few_rows(measured, by_lab, seed)
+    return _validation(measured, skipped, fitted, (unit, judged, tried))
 
 
-def calibrate(path: str | Path | None = None, *, note: str = "") -> tuple[Fitted, Validation]:
-    """Fit efficiencies to a table of measured steps, with intervals of sources left out.
+def calibrate(
+    path: str | Path | None = None, *, note: str = "", afresh: bool = False
+) -> tuple[Fitted, Validation]:
+    """Fit efficiencies to a table of measured steps.
+
+    Rows of one's own, one upward, update what ships; ``afresh``, and the shipped table itself, are
+    fitted from what is sensible before measuring, and judged by leaving out labs.
 
     Args:
         path: a CSV of measured steps; the shipped table of published ones if not given.
         note: what is to be remembered about the fit.
+        afresh: whether to forget what ships.
 
     Raises:
         RequestError: where the table cannot be read, or no row can be used.
     """
     measured, skipped = _read(path)
-    free = fit(measured)
-    left_out = leave_sources_out(measured)
-    fitted = profile(measured, free, left_out, note)
-    return fitted, _validation(measured, skipped, free, left_out, fitted)
+    if path is None or afresh:
+        found, judged, few = fit_all(measured)
+        fitted = profile(measured, found, judged=judged, few=few, note=note)
+        unit: Unit | None = None if judged is None else "lab"
+        return fitted, _validation(measured, skipped, fitted, (unit, judged, few))
+    known = read_profile()
+    fitted = own_profile(measured, fit_own(measured, known), known, note)
+    return fitted, _validation(measured, skipped, fitted, (None, None, {}))
 
 
 def _validation(
     measured: Measurements,
     skipped: tuple[Skipped, ...],
-    free: Tensor,
-    left_out: Tensor | None,
     fitted: Fitted,
+    others: tuple[Unit | None, Judged | None, Mapping[int, Judged]],
 ) -> Validation:
     """Set predictions with some efficiencies beside what was measured."""
-    errors = log_errors(measured, free)
+    unit, judged, few = others
+    free = unbounded(fitted.values)
+    widths = None
+    if fitted.spread is not None:
+        _, slopes = log_gradients(measured.cases, free)
+        widths = widths_of(slopes, fitted, fitted.spread)
     return Validation(
         measured=measured,
         skipped=skipped,
-        errors=errors,
-        left_out=left_out,
-        inside=_inside(measured, errors, left_out, fitted),
+        errors=log_errors(measured, free),
+        widths=widths,
+        unit=unit,
+        judged=judged,
+        few=few,
         baseline=_baseline(measured),
+        line_left_out=_baseline(measured, by_lab=True),
         memory=_memory(measured.rows),
         fitted=fitted,
+    )
+
+
+def _metrics(errors: Tensor, line: Tensor, inside: Tensor | None) -> Metrics:
+    off, line = errors.exp() - 1, (line.exp() - 1).abs()
+    return Metrics(
+        rows=len(errors),
+        mape=float(off.abs().mean()),
+        median_ape=float(off.abs().median()),
+        p90_ape=float(off.abs().quantile(0.9)),
+        bias=float(off.median()),
+        coverage_90=None if inside is None else float(inside.double().mean()),
+        baseline_median_ape=_known(line.nanmedian()),
+        baseline_mape=_known(line.nanmean()),
     )
 
 
@@ -274,35 +390,11 @@ def _read(path: str | Path | None) -> tuple[Measurements, tuple[Skipped, ...]]:
     return measurements(rows), tuple(skipped)
 
 
-def _inside(
-    measured: Measurements, errors: Tensor, left_out: Tensor | None, fitted: Fitted
-) -> Tensor | None:
-    """Whether measured over predicted time lies in the interval of the row's kind."""
-    if left_out is None:
-        return _within(measured, errors, fitted.intervals) if fitted.intervals else None
-    found = torch.zeros(len(errors), dtype=torch.bool)
-    sources = list(alike([row.source for row in measured.rows]))
-    if len(sources) == 1:
-        return None
-    for _, own in sources:
-        others = residual_intervals(measured, left_out, ~own)
-        found[own] = _within(measured, left_out, others)[own]
-    return found
-
-
-def _within(
-    measured: Measurements, errors: Tensor, intervals: Mapping[str, tuple[float, float]]
-) -> Tensor:
-    bounds = [interval_of(row.case, intervals) for row in measured.rows]
-    ends = torch.tensor(bounds, dtype=torch.float64)
-    ratio = (-errors).exp()
-    return ratio.ge(ends[:, 0]).logical_and(ratio.le(ends[:, 1]))
-
-
-def _baseline(measured: Measurements) -> Tensor:
+def _baseline(measured: Measurements, *, by_lab: bool = False) -> Tensor:
     """The one-line formula: 6nd over peak, with the one utilisation per accelerator that fits.
 
-    That is fitted to an accelerator's other rows; where there are none it has no answer, NaN.
+    That is fitted to an accelerator's other rows, or to those of other labs; where there are none
+    it has no answer, NaN.
     """
     cases = measured.cases
     flop = count_flop(cases.batch, cases.work.sequence).conventions["6nd"]
@@ -312,6 +404,13 @@ def _baseline(measured: Measurements) -> Tensor:
     found = torch.zeros_like(at_peak)
     for _, own in alike([row.gpu for row in measured.rows]):
         found[own] = at_peak[own] - _median_of_others(at_peak[own])
+    if not by_lab:
+        return found
+    for _, lab in alike([row.lab for row in measured.rows]):
+        for _, own in alike([row.gpu for row in measured.rows]):
+            others = at_peak[own & ~lab]
+            middle = others.median() if len(others) else torch.tensor(math.nan)
+            found[own & lab] = at_peak[own & lab] - middle
     return found
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import tomli_w
 import torch
 
-from computebill.accuracy.calibration import Measurements, fit, log_errors, measurements
-from computebill.accuracy.calibration import profile as fitted_profile
+from computebill.accuracy.calibration import fit_device
 from computebill.accuracy.measured import Cited, MeasuredRow
+from computebill.accuracy.measurements import Measurements, log_errors, measurements
 from computebill.base.constants import number
 from computebill.base.writing import replacing
 from computebill.hardware.accelerators import (
@@ -28,7 +28,13 @@ from computebill.kernels.measure.copies import Traffic
 from computebill.kernels.measure.devices import Hardware
 from computebill.kernels.measure.matmul import Product
 from computebill.kernels.measure.step import TrainingStep
-from computebill.training.efficiency import read_profile, unbounded
+from computebill.training.efficiency import (
+    INDEX,
+    bounded,
+    bounds_of,
+    read_profile,
+    unbounded,
+)
 
 from .models import step_case
 from .result import PRODUCTS, TERA
@@ -166,10 +172,24 @@ def fitted_on(
         return None
     measured = measurements(rows)
     middle = middle_of(accelerator)
-    free = fit(measured, middle=middle)
-    found = fitted_profile(measured, free, note=NOTE, middle=unbounded(read_profile().values))
-    values = {name: _round(value, 6) for name, value in found.values.items()}
-    return found.model_copy(update={"values": values}), _mean_error(measured, free)
+    free = fit_device(measured, middle)
+    shipped = unbounded(read_profile().values)
+    # Those that the fit left where they ship are not the device's.
+    changed = (free - shipped).abs() > 1e-6
+    values = bounded(free).tolist()
+    fitted = Fitted(
+        fitted=dt.date.today(),
+        rows=len(rows),
+        sources=(title,),
+        note=NOTE,
+        values={
+            name: _round(min(max(values[index], low), high), 6)
+            for name, index in INDEX.items()
+            if bool(changed[index])
+            for low, high in (bounds_of(name),)
+        },
+    )
+    return fitted, _mean_error(measured, free)
 
 
 def middle_of(accelerator: Accelerator) -> torch.Tensor:

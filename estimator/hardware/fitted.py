@@ -20,6 +20,29 @@ Ratio = Annotated[float, within(1 / FARTHEST, FARTHEST)]
 UNFITTED_APART = number("hardware.fitted.UNFITTED_APART")
 
 
+Positive = Annotated[float, within(1e-6, FARTHEST)]
+
+
+class Spread(Spec):
+    """What is not known of fitted efficiencies, and of a step beside them.
+
+    Attributes:
+        row: standard deviation of the logarithm of one step's time beside its lab's own pace.
+        tails: standard deviations from a prediction to the 5th and to the 95th percentile of what
+            a lab measures that had no part in the fit.
+        own_tails: the same of a lab of whose steps some were measured.
+        unseen: efficiencies that no measured row spoke of.
+        covariance: of the efficiencies' logarithms and logits, in the order of their values; the
+            lower triangle, row by row.
+    """
+
+    row: Positive
+    tails: tuple[Positive, Positive]
+    own_tails: tuple[Positive, Positive]
+    unseen: tuple[str, ...] = ()
+    covariance: tuple[tuple[float, ...], ...]
+
+
 class Fitted(Spec):
     """Efficiencies: a file of their own, or the table ``[efficiency]`` of an accelerator's profile.
 
@@ -33,6 +56,7 @@ class Fitted(Spec):
         apart: median difference of two rows' errors, in logarithms, of one model and accelerator
             under two layouts, of sources that were left out.
         values: efficiencies by name.
+        spread: what is not known of them; without it a step's interval is that of its kind.
     """
 
     fitted: dt.date
@@ -42,9 +66,14 @@ class Fitted(Spec):
     intervals: dict[str, tuple[Ratio, Ratio]] = Field(default_factory=dict)
     apart: Annotated[float, within(1e-6, math.log(FARTHEST))] = UNFITTED_APART
     values: dict[str, float]
+    spread: Spread | None = None
 
     @model_validator(mode="after")
     def _in_order(self) -> Fitted:
+        if self.spread is not None:
+            sizes = [len(row) for row in self.spread.covariance]
+            if sizes != list(range(1, len(self.values) + 1)):
+                raise ValueError("spread.covariance: has to be a triangle as wide as values")
         for kind, (low, high) in self.intervals.items():
             if low > high:
                 raise ValueError(f"intervals.{kind}: {low:g} is above {high:g}")

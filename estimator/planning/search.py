@@ -13,8 +13,6 @@ from typing import Any
 import torch
 
 from computebill.architectures import Architecture, read_architecture
-from computebill.architectures.columns import columns
-from computebill.architectures.counting import count_flop
 from computebill.base.errors import RequestError
 from computebill.hardware.accelerators import Accelerator, find_accelerator
 from computebill.kernels import search
@@ -29,7 +27,7 @@ from computebill.uncertainty.draws import choose_device, settings
 
 from .choice_grid import Grid
 from .choices import Space, make_space
-from .pricing import Priced, Step, prices_of
+from .pricing import prices_of
 from .result import Candidate, Plan
 from .spec import PlanSpec, read_plan
 
@@ -126,14 +124,6 @@ class _Asked:
     batch: int
     parts: Mapping[str, Accelerator]
     efficiency: Path | None
-
-    @property
-    def step(self) -> Step:
-        """A step of the global batch."""
-        tokens = float(self.batch * self.sequence * self.architecture.stacks)
-        adapted = (self.spec.layout or Layout()).adapted
-        flop = count_flop(columns(self.architecture, adapted), self.sequence).conventions["6nd"]
-        return Step(tokens, float(flop) * tokens)
 
     def spelled(self, accelerator: Accelerator) -> str:
         """Return what the spec calls an accelerator."""
@@ -338,12 +328,12 @@ def _front(within: Sequence[_Offer]) -> list[_Offer]:
 
 def _priced(asked: _Asked, kept: Sequence[_Kept]) -> Iterator[_Offer]:
     """Yield offers; a run's days, cost and energy grow with the seconds of a step."""
-    first: dict[tuple[str, str, int], Priced] = {}
+    first: dict[tuple[str, str, int], Case] = {}
     for each in kept:
         if (*each.part, each.count) not in first:
-            case = replace(each.space.case, layout=each.layout)
-            first[*each.part, each.count] = Priced(case, each.seconds)
-    found = prices_of(asked.spec, asked.spelled, first.values(), asked.step)
+            first[*each.part, each.count] = replace(each.space.case, layout=each.layout)
+    tokens = float(asked.batch * asked.sequence * asked.architecture.stacks)
+    found = prices_of(asked.spec, asked.spelled, first.values(), tokens)
     prices = dict(zip(first, found, strict=True))
     for each in kept:
         per_second = prices[*each.part, each.count]

@@ -327,6 +327,7 @@ def _over_shipped(own: Fitted, name: str) -> Fitted:
             "intervals": {**shipped.intervals, **own.intervals},
             "apart": own.apart if "apart" in own.model_fields_set else shipped.apart,
             "values": {**shipped.values, **own.values},
+            "spread": own.spread or shipped.spread,
         }
     )
 
@@ -345,8 +346,25 @@ def write_profile(fitted: Fitted, path: Path) -> None:
         },
         "values": {name: float(f"{value:.6g}") for name, value in fitted.values.items()},
     }
+    if fitted.spread is not None:
+        spread = fitted.spread
+        data["spread"] = {
+            "row": float(f"{spread.row:.6g}"),
+            "tails": [float(f"{end:.4g}") for end in spread.tails],
+            "own_tails": [float(f"{end:.4g}") for end in spread.own_tails],
+            "unseen": list(spread.unseen),
+        }
     with replacing(path) as temporary:
-        temporary.write_text(f"{head}\n{tomli_w.dumps(data)}", encoding="utf-8")
+        text = f"{head}\n{tomli_w.dumps(data)}{_triangle(fitted)}"
+        temporary.write_text(text, encoding="utf-8")
+
+
+def _triangle(fitted: Fitted) -> str:
+    """Return the covariance as the last lines of a file, one a row: ``tomli_w`` has one a number."""
+    if fitted.spread is None:
+        return ""
+    rows = (", ".join(f"{value:.4g}" for value in row) for row in fitted.spread.covariance)
+    return "covariance = [\n" + "".join(f"[{row}],\n" for row in rows) + "]\n"
 
 
 class Kind(NamedTuple):

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
-from .cases import Case
+import torch
+from torch import Tensor
+
+from computebill.hardware.fitted import Fitted, Spread
+
+from .cases import Case, case_columns, step_times
+from .efficiency import INDEX, NAMES, bounded, unbounded
 
 
 def interval_kind(case: Case) -> str:
@@ -29,3 +36,42 @@ def interval_of(
         max(high for _, high in intervals.values()),
     )
     return intervals.get(interval_kind(case), widest)
+
+
+def step_interval(case: Case, fitted: Fitted) -> tuple[float, float] | None:
+    """Return 5th and 95th percentile of measured over predicted time; None where nobody knows.
+
+    From what is not known of the efficiencies that the step hangs on, and what steps of one lab
+    are off by beside; of a profile without that, the interval of the case's kind.
+    """
+    if fitted.spread is None:
+        return interval_of(case, fitted.intervals)
+    free = unbounded(fitted.values).requires_grad_(True)
+    seconds = step_times(case_columns([case]), bounded(free)).total
+    (slopes,) = torch.autograd.grad(seconds.log().sum(), free)
+    width = float(widths_of(slopes.unsqueeze(0), fitted, fitted.spread))
+    low, high = fitted.spread.tails
+    return math.exp(-low * width), math.exp(high * width)
+
+
+def widths_of(slopes: Tensor, fitted: Fitted, spread: Spread) -> Tensor:
+    """Return standard deviations of the logarithm of measured over predicted time; ``(rows,)``.
+
+    Args:
+        slopes: derivatives of the logarithm of seconds by efficiencies, free of bounds;
+            ``(rows, parameters)``.
+        fitted: efficiencies.
+        spread: what is not known of them.
+    """
+    covariance = covariance_of(fitted, spread)
+    unknown = ((slopes @ covariance) * slopes).sum(1).clamp_min(0.0)
+    return (unknown + spread.row**2).sqrt()
+
+
+def covariance_of(fitted: Fitted, spread: Spread) -> Tensor:
+    """Return the covariance of all efficiencies; ``(parameters, parameters)``."""
+    places = [INDEX[name] for name in fitted.values]
+    whole = torch.zeros(len(NAMES), len(NAMES), dtype=torch.float64)
+    for place, row in zip(places, spread.covariance, strict=True):
+        whole[place, places[: len(row)]] = torch.tensor(row, dtype=torch.float64)
+    return whole + whole.T - torch.diag(whole.diagonal())

@@ -14,7 +14,7 @@ from computebill.hardware.fitted import Fitted
 
 from .cases import Case, case_columns, step_times
 from .efficiency import bounded, efficiencies_of, product_name, unbounded
-from .intervals import interval_of
+from .intervals import step_interval
 
 # base/constants.toml has what these are.
 UNFITTED = pair("training.step_time.UNFITTED")
@@ -104,9 +104,12 @@ def timed_step(
         breakdown: what they are spent on [s].
     """
     fitted = efficiencies_of(case.accelerator, efficiency)
-    low, high = interval_of(case, fitted.intervals) or UNFITTED
-    is_seen = product_name(case.kind) in fitted.values
-    if not is_seen:
+    low, high = step_interval(case, fitted) or UNFITTED
+    name = product_name(case.kind)
+    is_seen = name in fitted.values
+    if fitted.spread is not None:
+        is_seen = is_seen and name not in fitted.spread.unseen
+    elif not is_seen:
         low, high = low**UNSEEN, high**UNSEEN
     return StepEstimate(
         case=case,

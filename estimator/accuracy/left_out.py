@@ -1,0 +1,178 @@
+"""Rows predicted from the others: whole labs, whole sources or single rows left out of the fit.
+
+References:
+    Roberts et al. 2017, "Cross-validation strategies for data with temporal, spatial, hierarchical,
+    or phylogenetic structure", Ecography 40 (why whole labs).
+    Dunn, Wasserman and Ramdas 2023, "Distribution-Free Prediction Sets for Two-Layer Hierarchical
+    Models", Journal of the American Statistical Association 118 (intervals from labs as groups).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from computebill.training.cases import log_gradients
+
+from .measurements import Measurements, alike
+from .posterior import Posterior, Prior, Widths, fit_posterior
+
+Unit = Literal["lab", "source", "row"]
+"""What is left out together."""
+
+ENDS = (0.05, 0.95)
+"""Probabilities of an interval's ends."""
+
+FEW = (0, 1, 3, 5)
+"""Numbers of rows of one's own that are tried."""
+
+DRAWS = 3
+"""Times that rows are drawn from each lab."""
+
+LEAST_OTHERS = 5
+"""Rows of a lab that have to be left to judge by."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Rows set beside predictions that had no part in them.
+
+    Attributes:
+        errors: logarithm of predicted over measured time; ``(rows,)``.
+        widths: standard deviation of that, as predicted too; ``(rows,)``.
+        labs: lab of each row.
+    """
+
+    errors: Tensor
+    widths: Tensor
+    labs: tuple[str, ...]
+
+    @property
+    def scores(self) -> Tensor:
+        """Logarithm of measured over predicted time, in its standard deviations; ``(rows,)``."""
+        return -self.errors / self.widths
+
+    def tails(self) -> tuple[float, float]:
+        """Standard deviations to the ends of an interval that holds nine rows in ten.
+
+        Half of a row's weight is its own and half its lab's: an interval is to be right in a lab
+        of few rows too.
+        """
+        weights = torch.full_like(self.errors, 0.5 / len(self.errors))
+        groups = list(alike(self.labs))
+        for _, own in groups:
+            weights[own] += 0.5 / (len(groups) * float(own.sum()))
+        ordered, order = self.scores.sort()
+        rising = weights[order].cumsum(0)
+        low, high = (
+            float(ordered[int((rising < end).sum().clamp_max(len(ordered) - 1))]) for end in ENDS
+        )
+        return max(-low, LEAST_TAIL), max(high, LEAST_TAIL)
+
+
+LEAST_TAIL = 1e-3
+"""Least number of standard deviations to an end."""
+
+
+class Without(NamedTuple):
+    """A fit without some rows.
+
+    Attributes:
+        own: rows that were left out.
+        posterior: what the others tell.
+    """
+
+    own: list[int]
+    posterior: Posterior
+
+
+def fits_without(
+    measured: Measurements, prior: Prior, full: Posterior, unit: Unit
+) -> list[Without]:
+    """Return a fit without each lab (or source, or row) in turn.
+
+    Args:
+        measured: rows.
+        prior: what is known beforehand.
+        full: fit of all rows, whose widths of effects are kept; a fit without some rows begins
+            there, and ends where it would have from anywhere.
+        unit: what is left out together.
+    """
+    found = []
+    for _, own in alike(_units(measured, unit)):
+        keep = (~own).to(torch.float64)
+        posterior = fit_posterior(measured, prior, full.widths, keep, start=full.free)
+        found.append(Without(torch.nonzero(own).flatten().tolist(), posterior))
+    return found
+
+
+def judged_by(measured: Measurements, fits: Sequence[Without]) -> Judged:
+    """Return each row beside the prediction of the fit that it had no part in."""
+    errors = torch.zeros_like(measured.log_seconds)
+    widths = torch.zeros_like(errors)
+    for own, found in fits:
+        errors[own], widths[own] = _predicted(measured.some(own), found)
+    return Judged(errors, widths, tuple(row.lab for row in measured.rows))
+
+
+def few_rows(measured: Measurements, fits: Sequence[Without], seed: int = 0) -> dict[int, Judged]:
+    """Return rows of labs of which so many others were measured, by their number.
+
+    A lab is left out of the fit; some of its rows, drawn at random, then update what the others
+    tell, as ``calibrate`` does, and its other rows are predicted.
+
+    Args:
+        measured: rows.
+        fits: a fit without each lab.
+        seed: of the draws.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    found: dict[int, list[tuple[Tensor, Tensor, str]]] = {count: [] for count in FEW}
+    labs = [row.lab for row in measured.rows]
+    for own, posterior in fits:
+        if len(own) < max(FEW) + LEAST_OTHERS:
+            continue
+        for count in FEW:
+            for _ in range(DRAWS if count else 1):
+                order = torch.randperm(len(own), generator=generator).tolist()
+                drawn, others = (
+                    [own[place] for place in places] for places in (order[:count], order[count:])
+                )
+                updated = posterior
+                if drawn:
+                    updated = own_posterior(measured.some(drawn), posterior)
+                errors, widths = _predicted(measured.some(others), updated)
+                found[count].append((errors, widths, labs[own[0]]))
+    return {count: _joined(parts) for count, parts in found.items() if parts}
+
+
+def own_posterior(measured: Measurements, others: Posterior) -> Posterior:
+    """Return what rows of one's own make of what others tell; the pace is one's own, too."""
+    alone = Widths(lab=0.0, source=0.0, row=others.widths.row)
+    return fit_posterior(measured, Prior(others.free, others.covariance), alone)
+
+
+def _joined(parts: Sequence[tuple[Tensor, Tensor, str]]) -> Judged:
+    labs = tuple(lab for errors, _, lab in parts for _ in range(len(errors)))
+    return Judged(
+        torch.cat([errors for errors, _, _ in parts]),
+        torch.cat([each for _, each, _ in parts]),
+        labs,
+    )
+
+
+def _units(measured: Measurements, unit: Unit) -> list[str]:
+    if unit == "row":
+        return [str(index) for index in range(len(measured.rows))]
+    return [getattr(row, unit) for row in measured.rows]
+
+
+def _predicted(measured: Measurements, posterior: Posterior) -> tuple[Tensor, Tensor]:
+    """Errors of rows, and their standard deviations."""
+    logs, slopes = log_gradients(measured.cases, posterior.free)
+    unknown = ((slopes @ posterior.covariance) * slopes).sum(1).clamp_min(0.0)
+    return logs - measured.log_seconds, (unknown + posterior.widths.row**2).sqrt()
