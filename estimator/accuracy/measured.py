@@ -44,6 +44,9 @@ PARTS = {"H100-96GB-HBM2e-500W": ("h100-sxm", 2.4e12, 500.0)}
 
 GIGABITS_PER_GIGABYTE = 8
 
+NETWORKS = (1e-3, 1e6)
+"""Slowest and fastest network of a node that a cell may tell [Gb/s]."""
+
 USUAL_RANK = 16
 """Rank of low-rank adapters where a row does not say; its FLOP are next to nothing."""
 
@@ -175,9 +178,11 @@ def _measured(line: int, cited: Cited, cells: Cells) -> MeasuredRow:
 
 def _case(cells: Cells) -> Case:
     batch = _global_batch(cells)
-    accelerator, bandwidth = _part(
-        cells["gpu"], optional(cells, "node_network_gbit"), optional(cells, "chips_per_node")
+    node = whole(cells, "chips_per_node") if "chips_per_node" in cells else None
+    network = (
+        number(cells, "node_network_gbit", *NETWORKS) if "node_network_gbit" in cells else None
     )
+    accelerator, bandwidth = _part(cells["gpu"], network, node)
     told = running(cells.get("framework", ""), _date(cells))
     return Case(
         architecture=row_architecture(cells),
@@ -186,7 +191,7 @@ def _case(cells: Cells) -> Case:
         precision=_precision(cells),
         sequence=whole(cells, "seq_len"),
         software=told.software,
-        domain=whole(cells, "chips_per_node") if "chips_per_node" in cells else None,
+        domain=node,
         bytes_per_s=bandwidth,
         power=_power(cells, accelerator),
     )
@@ -223,12 +228,12 @@ def _precision(cells: Cells) -> str:
 
 @cache
 def _part(
-    name: str, node_gbit: float | None, chips: float | None
+    name: str, node_gbit: float | None, chips: int | None
 ) -> tuple[Accelerator, float | None]:
     """Return a part with its machine's network, and its memory's bandwidth where that differs."""
     profile, bandwidth, _ = PARTS.get(name, (name, None, None))
     part = find_accelerator(profile)
-    if not node_gbit:
+    if node_gbit is None:
         return part, bandwidth
     each = node_gbit / GIGABITS_PER_GIGABYTE / (chips or domain_size(part))
     across = part.links.across
