@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import plain
 import torch
+from computeprogramme.programmes import regressions
+from computeprogramme.programmes.compiled import CompiledProgramme, compile_programme
+from computeprogramme.programmes.spec import load_programme
 from torch import Tensor
 
 from computebill.kernels import quantiles, regression
-from computebill.programmes import regressions
-from computebill.programmes.bill import ProgrammeBill
-from computebill.programmes.spec import load_programme
 from computebill.uncertainty import draws
 from computebill.uncertainty.distribution import PROBABILITIES, Collector, Distribution
 from computebill.uncertainty.draws import Method, Settings
@@ -34,30 +34,30 @@ class Tables:
         return quantiles.sorted_quantiles(self.predict(), levels)
 
 
-def compiled(name: str, seed: int = 0) -> ProgrammeBill:
+def compiled(name: str, seed: int = 0) -> CompiledProgramme:
     """Load a shipped programme, answer its regressions, lay it out."""
     loaded = load_programme(name)
     answered = regressions.Regressions(loaded.regression_models(), seed, "cpu")
-    return ProgrammeBill(loaded.programme, answered, "cpu")
+    return compile_programme(loaded.programme, answered, "cpu")
 
 
-def ranges(bill: ProgrammeBill) -> plain.Ranges:
+def ranges(programme: CompiledProgramme) -> plain.Ranges:
     """What the programme's regressions say: p5 and p95 of each predicted run."""
     return {
         name: (prediction.line.p5, prediction.line.p95)
-        for name, prediction in bill.predictions.items()
+        for name, prediction in programme.predictions.items()
     }
 
 
 def monte_carlo(
-    bill: ProgrammeBill, samples: int, seed: int = 0, method: Method = "sobol"
+    programme: CompiledProgramme, samples: int, seed: int = 0, method: Method = "sobol"
 ) -> list[Distribution]:
     """Distributions of each run's cost, of the final runs' cost and of their share."""
     draws._sobol_matrix.cache_clear()  # each round scrambles anew, as a first one does
     settings = Settings(samples, seed, "cpu", method)
-    collector = Collector(len(bill.programme.runs) + 2, settings)
-    for replicate, points in bill.columns.chunks(settings):
-        outcome = bill.evaluate(points, replicate)
+    collector = Collector(len(programme.programme.runs) + 2, settings)
+    for replicate, points in programme.columns.chunks(settings):
+        outcome = programme.evaluate(points, replicate)
         totals = torch.stack([outcome.final_usd, outcome.share])
         collector.add(replicate, torch.cat([outcome.bill.usd, totals]))
     return collector.finish()

@@ -22,12 +22,12 @@ def plain_totals(name: str, ranges: plain.Ranges, draws: int, seed: int) -> np.n
     return np.percentile(sampled.final, plain.PERCENTILES)
 
 
-def our_totals(bill: ours.ProgrammeBill, draws: int, seed: int) -> np.ndarray:
+def our_totals(bill: ours.CompiledProgramme, draws: int, seed: int) -> np.ndarray:
     final = ours.monte_carlo(bill, draws, seed)[-2]
     return np.array([final.p5, final.p50, final.p95])
 
 
-def assert_same_distribution(bill: ours.ProgrammeBill, sampled: plain.Sampled) -> None:
+def assert_same_distribution(bill: ours.CompiledProgramme, sampled: plain.Sampled) -> None:
     """Every figure of the two agrees within five standard errors of the plain one."""
     found = ours.monte_carlo(bill, DRAWS)
     rows = [*sampled.costs.values(), sampled.final, sampled.share]

@@ -29,9 +29,9 @@ def halving_counts(count: float, eta: float, rungs: int) -> list[float]:
     r"""Experiments that reach each rung: :math:`n_i = \lfloor n\,\eta^{-i} \rfloor`, one at least.
 
     Args:
-        count: that begin.
+        count: number of experiments that begin.
         eta: one in so many goes on.
-        rungs: of progress, the last being the whole length.
+        rungs: number of rungs of progress, the last being the whole length.
     """
     # A quotient that is whole but for rounding stays whole.
     return [max(1.0, float(int(count / eta**i + 1e-9))) for i in range(rungs)]
@@ -95,4 +95,4 @@ def failed_length(u: Tensor, place: Tensor, rate: Tensor, restarted: Tensor) -> 
         restarted: share of these that are begun again.
     """
     fails, again = u < rate, u < rate * restarted
-    return torch.where(fails, place + torch.where(again, 1.0, 0.0), 1.0)
+    return torch.where(fails, place + again, 1.0)

@@ -12,6 +12,9 @@ from torch import Tensor
 MANTISSA_BITS = 11
 """A bin is at most ``2**-MANTISSA_BITS`` of its value wide; quantiles interpolate inside it."""
 
+MOST_SELECTED = 16
+"""Places that are selected one by one; more are sorted at once."""
+
 _SHIFT = 52 - MANTISSA_BITS
 _LOWEST_EXPONENT, _HIGHEST_EXPONENT = -40, 110
 LOWEST = 2.0**_LOWEST_EXPONENT
@@ -24,31 +27,39 @@ _MAGNITUDE = (1 << (63 - _SHIFT)) - 1
 BINS = 2 * _POSITIVE
 
 
-def sorted_quantiles(values: Tensor, probabilities: Tensor) -> Tensor:
+def sorted_quantiles(values: Tensor, probabilities: Tensor, *, reorder: bool = False) -> Tensor:
     """Quantiles along the last axis, interpolated linearly (Hyndman & Fan 1996, type 7).
 
     Args:
         values: ``(..., draws)``.
         probabilities: ``(quantiles,)``, in [0, 1].
+        reorder: whether the values themselves may be put in another order, which saves a copy.
 
     Returns:
         ``(..., quantiles)``.
     """
-    ordered = _ascending(values)
-    place = probabilities.to(ordered) * (values.shape[-1] - 1)
+    place = probabilities.to(values) * (values.shape[-1] - 1)
     below = place.floor()
     index = below.to(torch.int64)
-    low = ordered[..., index]
-    high = ordered[..., (index + 1).clamp(max=values.shape[-1] - 1)]
+    above = (index + 1).clamp(max=values.shape[-1] - 1)
+    ordered = _in_place(values, torch.cat([index, above]), reorder)
+    low, high = ordered[..., index], ordered[..., above]
     return torch.lerp(low, high, (place - below).expand_as(low))
 
 
-def _ascending(values: Tensor) -> Tensor:
-    """Sort along the last axis, NaN last; on the CPU through NumPy, whose sort is vectorised."""
+def _in_place(values: Tensor, places: Tensor, reorder: bool) -> Tensor:
+    """Order along the last axis so far that some places hold what they would if sorted, NaN last.
+
+    On the CPU through NumPy, whose sort and selection are vectorised.
+    """
     if values.device.type != "cpu" or values.requires_grad:
         return values.sort(dim=-1).values
-    ordered = values.clone(memory_format=torch.contiguous_format)
-    ordered.numpy().sort(axis=-1)
+    ordered = values if reorder else values.clone(memory_format=torch.contiguous_format)
+    wanted = sorted(set(places.tolist()))
+    if len(wanted) > MOST_SELECTED:
+        ordered.numpy().sort(axis=-1)
+    else:
+        ordered.numpy().partition(wanted, axis=-1)
     return ordered
 
 
@@ -119,7 +130,7 @@ def joint_counts(x: Tensor, y: Tensor, edges_x: Tensor, edges_y: Tensor) -> Tens
         x: ``(draws,)``.
         y: ``(draws,)``.
         edges_x: ascending, one more than there are cells.
-        edges_y: the same for y.
+        edges_y: edges of the cells along y.
 
     Returns:
         int64 ``(cells_x, cells_y)``.

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from .quantity import Quantity, number_text
+from .quantity import Quantity, number_text, scaled
 from .specfile import Spec
 
 GIVEN = "given"
 MOST_VALUES = 12
-"""Of a list that is told whole."""
+"""Most values of a list that is told whole."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,50 @@ class Assumption:
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class Input:
+    """A quantity that an estimate is computed from, and what a person is told of it.
+
+    Attributes:
+        key: name in the formulas.
+        quantity: its value, in the unit that a person reads.
+        label: name that a person reads; none: it is not told by itself.
+        source: origin of the value.
+        scale: one of the unit that a person reads, in the formulas' unit (SI, USD).
+    """
+
+    key: str
+    quantity: Quantity
+    label: str = ""
+    source: str = ""
+    scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Quantities by key, in SI units and USD; the same for people; and each key's label."""
+
+    quantities: Mapping[str, Quantity]
+    assumptions: tuple[Assumption, ...]
+    labels: Mapping[str, str]
+
+
+def gathered(parts: Iterable[Input | Assumption]) -> Inputs:
+    """Return inputs, and what is only told, as one; the order stays."""
+    quantities: dict[str, Quantity] = {}
+    assumptions: list[Assumption] = []
+    labels: dict[str, str] = {}
+    for part in parts:
+        if isinstance(part, Assumption):
+            assumptions.append(part)
+            continue
+        quantities[part.key] = scaled(part.quantity, part.scale)
+        labels[part.key] = part.label or part.key.replace("_", " ")
+        if part.label:
+            assumptions.append(Assumption(part.label, part.quantity.text, part.source))
+    return Inputs(quantities, tuple(assumptions), labels)
+
+
 def sequence_assumption(length: int, *, is_given: bool) -> Assumption:
     """Return the tokens of a sequence."""
     source = GIVEN if is_given else "the model's own limit, at most 4,096"
@@ -39,8 +83,8 @@ def given_inputs(
 
     Args:
         spec: validated.
-        prefix: of each name.
-        source: of all.
+        prefix: beginning of each name.
+        source: origin of all of them.
         left_out: names that are no inputs.
     """
     for name, value in _given_fields(spec).items():

@@ -31,7 +31,7 @@ FORMS = (
     "a number, {p10, p90}, {p5, p95}, {p5, p50, p95}, {p10, p50, p90}, {low, high} or {mean, sd}"
 )
 KEYS = frozenset({"p5", "p10", "p50", "p90", "p95", "low", "high", "mean", "sd", "shared"})
-"""Of a distribution's table."""
+"""Keys of a distribution's table."""
 
 _NUMBER = re.compile(r"([+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([KMBTkmbt%]?)")
 _COMMAS = re.compile(
@@ -51,9 +51,9 @@ class Quantity:
         family: the distribution's name.
         parameters: constant (value); lognormal (median, sigma below it, sigma above it);
             uniform (low, high); normal (mean, sd); table (ascending values, equally likely).
-        text: as a person reads it.
-        lower: what the field allows; a distribution is cut off there.
-        upper: the same above.
+        text: the number or the distribution as a person reads it.
+        lower: least value that the field allows; a distribution is cut off there.
+        upper: largest value that the field allows.
         shared: quantities of one such name are drawn together: same rank in every draw.
     """
 
@@ -113,6 +113,23 @@ def constant(value: float) -> Quantity:
     return Quantity("constant", (float(value),), number_text(value, 4))
 
 
+def scaled(quantity: Quantity, factor: float) -> Quantity:
+    """Return the quantity in another unit; the factor is positive, the text stays."""
+    if factor == 1.0 or quantity is UNKNOWN:
+        return quantity
+    # The sigmas of a log-normal have no unit; every other parameter has the quantity's own.
+    in_unit = 1 if quantity.family == "lognormal" else len(quantity.parameters)
+    numbers = [p * factor if i < in_unit else p for i, p in enumerate(quantity.parameters)]
+    return Quantity(
+        quantity.family,
+        tuple(numbers),
+        quantity.text,
+        quantity.lower * factor,
+        quantity.upper * factor,
+        quantity.shared,
+    )
+
+
 def from_table(values: Sequence[float], text: str) -> Quantity:
     """Return the empirical distribution of ``values``."""
     return Quantity("table", tuple(sorted(values)), text)
@@ -131,6 +148,10 @@ def number_text(value: float, figures: int = 6) -> str:
     if 1e4 <= abs(value) < 1e6:
         return f"{float(f'{value:.{figures}g}'):,.0f}"
     return f"{value:.{figures}g}"
+
+
+UNKNOWN = constant(math.nan)
+"""A quantity that nobody knows; what hangs on it is not known either."""
 
 
 def parse_number(value: object) -> float:

@@ -20,7 +20,7 @@ from .options import (
 )
 
 STEPS = 1000
-"""Of the progress bar."""
+"""Steps of the progress bar."""
 
 
 @click.command()

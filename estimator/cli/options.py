@@ -23,7 +23,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 Command = Callable[..., Any]
 
 ARGUMENTS = "computebill.arguments"
-"""Of the command line, as they were given; kept for what reproduces a result."""
+"""Key of the command line's arguments as they were given, which reproduce a result."""
 
 PLAIN_WIDTH = 120
 FILE_ENDINGS = (".json", ".csv", ".parquet")
@@ -178,12 +178,18 @@ class Outputs:
     plot: Path | None
     html: Path | None = None
 
+    @property
+    def is_tables_only(self) -> bool:
+        """Whether nothing is asked for but tables on standard output."""
+        files = (self.file, self.plot, self.html)
+        return not (self.as_json or self.as_csv or any(path is not None for path in files))
+
     def check(self, rows: Path | None = None, flag_of_rows: str = "--draws") -> None:
         """Refuse what cannot be written before anything is computed.
 
         Args:
             rows: a further file, of draws or of experiments.
-            flag_of_rows: that gave it.
+            flag_of_rows: flag that gave it.
         """
         from computebill.base.errors import RequestError, shown
 

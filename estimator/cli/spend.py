@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,11 +15,14 @@ from .options import (
     columns_file,
     is_narrow,
     output_options,
+    print_tables,
     progress_bar,
     sampling_options,
 )
 
 if TYPE_CHECKING:
+    from computebill.programmes.comparison import SpendTotals
+    from computebill.programmes.spec import LoadedProgramme
     from computebill.programmes.spend import SpendEstimate
 
 LONG = 2**21
@@ -56,7 +59,6 @@ def command(
     outputs.check(draws)
     from computebill.base.errors import RequestError
     from computebill.programmes.spec import load_programme, shipped_programmes
-    from computebill.programmes.spend import compare_spend
 
     names = list(dict.fromkeys(programmes)) or shipped_programmes()
     if draws is not None and (len(names) != 1 or draws.suffix.lower() != ".parquet"):
@@ -65,17 +67,11 @@ def command(
     loaded = [load_programme(name) for name in names]
     for programme in loaded:
         programme.stages(variant)
-    samples = sampling["samples"] or 0
-    with ExitStack() as stack:
-        sink = stack.enter_context(columns_file(draws)) if draws is not None else None
-        estimates = []
-        for programme in loaded:
-            progress = stack.enter_context(
-                progress_bar(programme.name, samples, is_long=samples >= LONG)
-            )
-            estimates.append(
-                compare_spend(programme, variant=variant, progress=progress, sink=sink, **sampling)
-            )
+    asked = {"variant": variant, **sampling}
+    if len(loaded) > 1 and outputs.is_tables_only:
+        print_tables(_comparison(_totals(loaded, asked)))
+        return
+    estimates = _estimates(loaded, asked, draws)
     result = estimates[0].to_dict()
     if len(estimates) > 1 or not programmes:
         result = {"programmes": [estimate.to_dict() for estimate in estimates]}
@@ -88,15 +84,50 @@ def command(
     outputs.emit(result, frame, lambda: _tables(estimates))
 
 
+def _totals(loaded: list[LoadedProgramme], asked: dict[str, Any]) -> Iterator[SpendTotals]:
+    """Price what a comparison shows; variants, scenarios and drivers are of one programme."""
+    from computebill.programmes.comparison import compare_totals
+
+    for programme in loaded:
+        with _bar(programme.name, asked) as progress:
+            yield compare_totals(programme, progress=progress, **asked)
+
+
+def _estimates(
+    loaded: list[LoadedProgramme], asked: dict[str, Any], draws: Path | None
+) -> list[SpendEstimate]:
+    from computebill.programmes.spend import compare_spend
+
+    estimates = []
+    with ExitStack() as stack:
+        sink = stack.enter_context(columns_file(draws)) if draws is not None else None
+        for programme in loaded:
+            progress = stack.enter_context(_bar(programme.name, asked))
+            estimates.append(compare_spend(programme, progress=progress, sink=sink, **asked))
+    return estimates
+
+
+def _bar(name: str, asked: dict[str, Any]) -> Any:
+    samples = asked["samples"] or 0
+    return progress_bar(name, samples, is_long=samples >= LONG)
+
+
 def _tables(estimates: list[SpendEstimate]) -> Iterator[Any]:
-    from computebill.programmes.measured_shares import shares_elsewhere
     from computebill.views import spend as view
 
     if len(estimates) == 1:
         alone = estimates[0]
         yield from view.full(alone, view.elsewhere_of(alone), narrow=is_narrow())
         return
-    yield from view.comparison(estimates)
-    yield view.followers(estimates)
+    yield from _comparison(estimates)
+
+
+def _comparison(found: Iterable[SpendTotals]) -> Iterator[Any]:
+    from computebill.programmes.measured_shares import shares_elsewhere
+    from computebill.views import spend as view
+
+    each = list(found)
+    yield from view.comparison(each)
+    yield view.followers(each)
     yield view.context(shares_elsewhere())
     yield "Runs, variants and what drives each share: computebill spend NAME"

@@ -10,7 +10,7 @@ from computebill.base.quantity import Quantity
 from computebill.base.specfile import SourceNote
 from computebill.sweep.bills import inputs
 
-from .scenarios import ScenarioBill
+from .scenarios import PricedScenario
 from .spec import SIZE_KEYS, Programme, Regression
 
 
@@ -39,19 +39,19 @@ def programme_assumptions(programme: Programme) -> Iterator[Assumption]:
                 yield Assumption(f"{run.name}: {label}", text, titles[run.source])
 
 
-def scenario_inputs(scenarios: Iterable[ScenarioBill]) -> Iterator[Assumption]:
+def scenario_inputs(scenarios: Iterable[PricedScenario]) -> Iterator[Assumption]:
     """Yield what the experiments of scenarios were described by."""
-    for bill in scenarios:
-        for each in inputs(bill.spec):
-            yield replace(each, name=f"{bill.scenario.name}: {each.name}")
+    for priced in scenarios:
+        for each in inputs(priced.spec):
+            yield replace(each, name=f"{priced.scenario.name}: {each.name}")
 
 
 def sources_of(
-    programme: Programme, scenarios: Iterable[ScenarioBill] = ()
+    programme: Programme, scenarios: Iterable[PricedScenario] = ()
 ) -> dict[str, SourceNote]:
     """Return a programme's sources, and those of its scenarios after the scenario's name."""
     found = dict(programme.sources)
-    for bill in scenarios:
-        name = bill.scenario.name
-        found |= {f"{name}: {key}": source for key, source in bill.spec.sources.items()}
+    for priced in scenarios:
+        name = priced.scenario.name
+        found |= {f"{name}: {key}": source for key, source in priced.spec.sources.items()}
     return found

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from computebill.base.errors import RequestError, shown
 from computebill.base.quantity import Quantity, between, from_table
 from computebill.kernels import regression as kernel
 from computebill.uncertainty.distribution import Collector, Distribution
 from computebill.uncertainty.draws import Columns, Settings
+from computebill.uncertainty.side_by_side import in_order
 
 from .spec import Regression, RegressionDraw, RegressionModel
 
 FEWEST_MODELS = 5
 RESAMPLES = 2**17
+MOST_KEPT = 8
+"""Sets of resamples that are kept, a few megabytes each."""
+
+RESIDUAL = Quantity("normal", (0.0, 1.0), "residual", lower=-math.inf)
+OWN_NAMES = ("parameters", "size", "residual")
+"""What a prediction draws beside its line."""
 
 
 class Prediction(NamedTuple):
@@ -67,7 +77,7 @@ class Regressions:
         return self._known[key]
 
     def _predict(self, regression: Regression, draw: RegressionDraw, field: str) -> Prediction:
-        models = self._models.get(regression.on, ())
+        models = tuple(self._models.get(regression.on, ()))
         if len(models) < FEWEST_MODELS:
             known = ", ".join(self._models)
             raise RequestError(
@@ -75,29 +85,18 @@ class Regressions:
                 f"got {shown(regression.on)} with {len(models)} models; allowed: one of {known}, "
                 f"of at least {FEWEST_MODELS} models",
             )
-        device = self._settings.device
-        table = torch.tensor(models, dtype=torch.float64, device=device)
-        x = torch.log10(table[:, 0] * table[:, 1])
-        y = torch.log10(table[:, 2])
-        whole = kernel.fit_lines(x, y)
-        if bool(whole.slope.isnan()):
+        settings = self._settings
+        own = Columns([regression.params, regression.size, RESIDUAL], OWN_NAMES, settings.device)
+        resampled = _resample(models, own.dimensions, settings)
+        if bool(resampled.whole.slope.isnan()):
             raise RequestError(f"{field}.regression.on", "all its models have the same size")
-        scatter = kernel.residual_sd(x, y)
-        # One row for each model to resample, after the three that the prediction takes.
-        residual = Quantity("normal", (0.0, 1.0), "residual", lower=-torch.inf)
-        inputs = [regression.params, regression.size, residual]
-        inputs += [between(0.0, 1.0, "resample")] * len(models)
-        columns = Columns(inputs, [str(i) for i in range(len(inputs))], device)
-        line, predictive = Collector(1, self._settings), Collector(1, self._settings)
-        for replicate, points in columns.chunks(self._settings):
-            params, size, normal = (values := columns.draw(points))[:3]
-            lines = kernel.bootstrap_lines(x, y, kernel.resample_index(values[3:], len(models)))
-            # A resample of one size only has no slope of its own; it takes the whole sample's.
-            lines = lines._replace(slope=lines.slope.nan_to_num(float(whole.slope)))
+        line, predictive = Collector(1, settings), Collector(1, settings)
+        for replicate, points, lines in resampled.chunks:
+            params, size, normal = own.draw(points)
             mean = lines.at(torch.log10(params * size))
             line.add(replicate, 10 ** mean[None])
             if draw == "predictive":
-                predictive.add(replicate, 10 ** (mean + scatter * normal)[None])
+                predictive.add(replicate, 10 ** (mean + resampled.scatter * normal)[None])
         on_line = line.finish()[0]
         if draw == "uniform":
             bounds = line.replicate_quantiles()[:, 0]
@@ -109,9 +108,52 @@ class Regressions:
             text = f"{flop.p5:.3g}–{flop.p95:.3g} (p5–p95, regression)"
             quantities = [
                 from_table(drawn.replicate_draws(replicate)[0].tolist(), text)
-                for replicate in range(self._settings.replicates)
+                for replicate in range(settings.replicates)
             ]
-        return Prediction(flop, on_line, tuple(quantities), len(models), float(scatter))
+        scatter = float(resampled.scatter)
+        return Prediction(flop, on_line, tuple(quantities), len(models), scatter)
+
+
+class _Resampled(NamedTuple):
+    """Lines through resamples of published models.
+
+    Attributes:
+        whole: the line through all of them.
+        scatter: about that line, in orders of magnitude.
+        chunks: of each the replicate; uniform points of what a run itself is uncertain by,
+            ``(dimensions, resamples)``; lines ``(resamples,)``.
+    """
+
+    whole: kernel.Lines
+    scatter: Tensor
+    chunks: tuple[tuple[int, Tensor, kernel.Lines], ...]
+
+
+@lru_cache(maxsize=MOST_KEPT)
+def _resample(models: tuple[RegressionModel, ...], own: int, settings: Settings) -> _Resampled:
+    """Draw resamples of some models and fit a line to each: once for all runs read off them.
+
+    Args:
+        models: published ones.
+        own: dimensions that a run takes itself, before those that resample.
+        settings: draws, seed and device.
+    """
+    device, count = settings.device, len(models)
+    table = torch.tensor(models, dtype=torch.float64, device=device)
+    x, y = torch.log10(table[:, 0] * table[:, 1]), torch.log10(table[:, 2])
+    whole = kernel.fit_lines(x, y)
+    uniform = Columns([between(0.0, 1.0, "")] * (own + count), [""] * (own + count), device)
+
+    def fitted(chunk: tuple[int, Tensor]) -> tuple[int, Tensor, kernel.Lines]:
+        replicate, points = chunk
+        index = kernel.resample_index(points[own:], count)
+        lines = kernel.bootstrap_lines(x, y, index)
+        # A resample of one size only has no slope of its own; it takes the whole sample's.
+        lines = lines._replace(slope=lines.slope.nan_to_num(float(whole.slope)))
+        return replicate, points[:own].clone(), lines
+
+    chunks = tuple(in_order(fitted, uniform.chunks(settings), settings))
+    return _Resampled(whole, kernel.residual_sd(x, y), chunks)
 
 
 def _uniform(low: float, high: float) -> Quantity:

@@ -22,7 +22,7 @@ from computebill.sweep.spec import shipped_sweeps, sweep_data
 from computebill.uncertainty.distribution import Collector, Distribution
 from computebill.uncertainty.draws import Settings
 
-from .bill import ProgrammeBill
+from .compiled import CompiledProgramme
 from .spec import Scenario
 
 MOST_SAMPLES = 2**15
@@ -30,7 +30,7 @@ MOST_SAMPLES = 2**15
 
 
 @dataclass(frozen=True)
-class ScenarioBill:
+class PricedScenario:
     """A scenario, priced as the programme's runs are.
 
     Attributes:
@@ -67,12 +67,12 @@ class ScenarioBill:
 
 
 def price_scenarios(
-    bill: ProgrammeBill, folder: Path | None, chosen: Settings, profiles: Sequence[Path]
-) -> tuple[ScenarioBill, ...]:
+    compiled: CompiledProgramme, folder: Path | None, chosen: Settings, profiles: Sequence[Path]
+) -> tuple[PricedScenario, ...]:
     """Price a programme's scenarios.
 
     Args:
-        bill: the programme.
+        compiled: the programme.
         folder: that its file is in.
         chosen: draws, seed, device.
         profiles: folders of accelerator profiles of one's own.
@@ -82,22 +82,22 @@ def price_scenarios(
     """
     fewer = chosen._replace(samples=min(chosen.samples, MOST_SAMPLES))
     found = []
-    for i, scenario in enumerate(bill.programme.scenarios):
+    for i, scenario in enumerate(compiled.programme.scenarios):
         try:
-            spec = _sweep(bill, scenario, folder)
-            found.append(_priced(bill, scenario, spec, fewer, profiles))
+            spec = _sweep(compiled, scenario, folder)
+            found.append(_priced(compiled, scenario, spec, fewer, profiles))
         except RequestError as error:
             raise error.within(f"scenarios[{i}].sweep") from None
     return tuple(found)
 
 
-def _sweep(bill: ProgrammeBill, scenario: Scenario, folder: Path | None) -> SweepSpec:
+def _sweep(compiled: CompiledProgramme, scenario: Scenario, folder: Path | None) -> SweepSpec:
     """The scenario's sweep, on the programme's accelerator where it gives none of its own."""
     given = scenario.sweep
     if isinstance(given, str):
         is_shipped = given in shipped_sweeps()
         given = sweep_data(given if is_shipped or folder is None else folder / given)
-    assumptions = bill.programme.assumptions
+    assumptions = compiled.programme.assumptions
     if assumptions.price is None:
         raise RequestError("price", "the programme has no price that its runs share")
     usual = {"accelerator": assumptions.accelerator} if assumptions.accelerator else {}
@@ -106,12 +106,12 @@ def _sweep(bill: ProgrammeBill, scenario: Scenario, folder: Path | None) -> Swee
 
 
 def _priced(
-    bill: ProgrammeBill,
+    compiled: CompiledProgramme,
     scenario: Scenario,
     spec: SweepSpec,
     chosen: Settings,
     profiles: Sequence[Path],
-) -> ScenarioBill:
+) -> PricedScenario:
     draws = lay_out(spec, chosen, profiles)
     place = 1 + FIGURES.index("gpu_hours")
     by_group = torch.cat([drawn.groups[place] for drawn in draws.chunks(chosen)], dim=1)
@@ -120,10 +120,10 @@ def _priced(
     order = torch.randperm(by_group.shape[1], generator=generator).to(by_group.device)
     hours = by_group.sum(0)[order]
     collector, start, kept = Collector(3, chosen), 0, 0
-    for replicate, points in bill.columns.chunks(chosen):
+    for replicate, points in compiled.columns.chunks(chosen):
         own = hours[start : start + points.shape[1]]
         start += points.shape[1]
-        found = _rows(bill, own, points, replicate)
+        found = _rows(compiled, own, points, replicate)
         kept += found.shape[1]
         collector.add(replicate, found)
     if not kept:
@@ -132,7 +132,7 @@ def _priced(
         )
     rows = collector.finish()
     means = by_group.mean(1)
-    return ScenarioBill(
+    return PricedScenario(
         scenario=scenario,
         groups={
             group.name: float(mean / means.sum())
@@ -146,8 +146,9 @@ def _priced(
     )
 
 
-def _rows(bill: ProgrammeBill, hours: Tensor, points: Tensor, replicate: int) -> Tensor:
+def _rows(compiled: CompiledProgramme, hours: Tensor, points: Tensor, replicate: int) -> Tensor:
     """Hours, dollars and the share of what is left of R&D compute; draws without any left out."""
-    exploration = bill.evaluate(points, replicate).exploration_usd
-    usd = hours * bill.shared_price(points, replicate)
+    values = compiled.draw(points, replicate)
+    exploration = compiled.price(values).exploration_usd
+    usd = hours * compiled.hourly_price(values)
     return torch.stack([hours, usd, usd / exploration])[:, exploration > 0]

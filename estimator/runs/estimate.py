@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from computebill.architectures import Architecture, read_architecture
 from computebill.base.assumptions import Assumption
 from computebill.base.notebook import Shown
 from computebill.hardware.accelerators import Accelerator, find_accelerator
-from computebill.kernels import cost, goodput
-from computebill.kernels.flop import training_flop
+from computebill.kernels.run import Cluster, Hour, Interruptions, Training, price_run
 from computebill.training.memory import PARTS
 from computebill.uncertainty.distribution import Collector, Distribution
-from computebill.uncertainty.draws import Columns, Method, Settings, settings
+from computebill.uncertainty.draws import Columns, Method, Settings, bundle, settings
 from computebill.uncertainty.sensitivity import Swing, swings
 
 from .inputs import gather_inputs
@@ -58,7 +58,7 @@ class RunEstimate(Shown):
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader must know before the figures, in sentences."""
-        return tuple(run_notes(self))
+        return tuple(run_notes(self.spec, self.accelerator, self.model, self.rows["params"]))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form; its keys are a contract. What is not known is null."""
@@ -151,14 +151,30 @@ def estimate_run(
     chosen = settings(samples, seed, device, method)
     run = read_run(spec)
     accelerator = find_accelerator(run.accelerator, profiles)
-    model = count_run_model(run, accelerator)
+    architecture = None if run.model is None else read_architecture(run.model)
+    return estimate_of(run, accelerator, architecture, chosen)
+
+
+def estimate_of(
+    run: RunSpec, accelerator: Accelerator, architecture: Architecture | None, chosen: Settings
+) -> RunEstimate:
+    """Price a run whose part and model are at hand.
+
+    Args:
+        run: as described.
+        accelerator: the part it runs on.
+        architecture: of its model, where it has one.
+        chosen: draws, seed, device.
+
+    Raises:
+        RequestError: naming the field that is wrong.
+    """
+    model = None if architecture is None else count_run_model(run, accelerator, architecture)
     inputs = gather_inputs(run, accelerator, model)
     columns = Columns(list(inputs.quantities.values()), list(inputs.quantities), chosen.device)
-    order = {name: i for i, name in enumerate(inputs.quantities)}
 
     def priced(points: Tensor) -> dict[str, Tensor]:
-        values = columns.draw(points)
-        return evaluate({name: values[i] for name, i in order.items()})
+        return run_figures(dict(zip(inputs.quantities, columns.draw(points), strict=True)))
 
     collector = Collector(len(ROWS), chosen)
     for replicate, points in columns.chunks(chosen):
@@ -212,69 +228,25 @@ ROWS = (
 """What is reported of a run, in the unit of its key; costs in USD."""
 
 
-def evaluate(given: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def run_figures(given: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Price a run in every draw; what is not known is NaN, and stays it.
 
     Args:
-        given: ``(draws,)`` by the names of ``run_inputs.INPUTS``, SI units and USD.
+        given: ``(draws,)`` by the keys of a run's inputs, SI units and USD.
 
     Returns:
         ``(draws,)`` by the names of ``ROWS``.
     """
-    params, tokens = given["params_active"], given["tokens"]
-    counted = given["flop_per_token"] * tokens
-    derived = torch.where(counted.isnan(), training_flop(params, tokens), counted)
-    flop = torch.where(given["flop"].isnan(), derived, given["flop"])
-    training = cost.accelerator_seconds(flop, given["peak_flop_per_s"], given["mfu"])
-    share = _training_share(given)
-    seconds = training / share
-    wall = seconds / given["count"]
-    parts = cost.amortised_hardware(
-        cost.depreciated_value(given["chip_usd"], given["years_owned"], given["orders_per_year"]),
-        seconds,
-        given["server_overhead"],
-        given["orders_per_year"],
-        given["interconnect_share"],
-    )
-    joules = cost.energy_joules(
-        seconds, given["chip_watt"], given["chip_to_server"], given["power_fraction"], given["pue"]
-    )
-    energy = cost.energy_usd(joules, given["usd_per_joule"])
-    rented = cost.cloud(seconds, given["usd_per_second"])
-    programme = rented / given["final_share"]
-    return {
-        "params": given["params"],
-        "params_active": params,
-        "tokens": tokens,
-        "flop": flop,
-        "flop_hardware": given["hardware_flop_per_token"] * tokens,
-        "mfu": given["mfu"],
-        "goodput": share,
-        "gpu_hours": seconds / cost.SECONDS_PER_HOUR,
-        "days": wall / cost.SECONDS_PER_DAY,
-        "tokens_per_second_per_gpu": tokens / training,
-        "step_seconds": training / given["count"] * given["tokens_per_step"] / tokens,
-        "cloud": rented,
-        "amortised": parts.total + energy,
-        "upfront": cost.upfront(given["count"], given["chip_usd"], given["interconnect_share"]),
+    training, cluster = bundle(Training, given), bundle(Cluster, given)
+    bill = price_run(training, cluster, bundle(Interruptions, given), bundle(Hour, given))
+    programme = bill.time.cloud / given["final_share"]
+    own = {
+        "params": training.params,
+        "params_active": training.params_active,
+        "tokens": training.tokens,
+        "mfu": cluster.mfu,
         "programme": programme,
-        "exploration": programme - rented,
-        "chip": parts.chip,
-        "other_server": parts.other_server,
-        "interconnect": parts.interconnect,
-        "energy": energy,
-        "energy_mwh": joules / cost.JOULES_PER_MWH,
-        "carbon_t": cost.carbon_kg(joules, given["kg_per_joule"]) / 1e3,
+        "exploration": programme - bill.time.cloud,
     }
-
-
-def _training_share(given: Mapping[str, Tensor]) -> Tensor:
-    """Share of the time that trains; all of it where nobody says what fails."""
-    between = 1.0 / (given["failures_per_second"] * given["count"])
-    interval = goodput.best_interval(between, given["checkpoint_seconds"])
-    share = goodput.training_share(
-        between, given["checkpoint_seconds"], given["restart_seconds"], interval
-    )
-    share = torch.where(share.isnan(), 1.0, share)
-    stated = given.get("goodput")
-    return share if stated is None else torch.where(stated.isnan(), share, stated)
+    found = {**own, **bill.time._asdict(), **bill._asdict()}
+    return {name: found[name] for name in ROWS}

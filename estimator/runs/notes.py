@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from computebill.base.errors import RequestError
 from computebill.costs import method
+from computebill.hardware.accelerators import Accelerator
 from computebill.training.inputs import link_notes
 from computebill.training.layout import MOMENTS, RECIPES, RECOMPUTE, Layout, check_layout
 from computebill.training.memory import GB, stage_bytes
+from computebill.uncertainty.distribution import Distribution
 
 from .inputs import LLAMA_3_FAILURES, is_observed
-from .spec import lost_time
-
-if TYPE_CHECKING:
-    from .estimate import RunEstimate
-    from .model import RunModel
+from .model import RunModel
+from .spec import RunSpec, lost_time
 
 MOST_FAILURES = 0.01
 """A GPU and day, beyond which a rate is doubted: some 20 times Llama 3's (``LLAMA_3_FAILURES``)."""
@@ -26,16 +24,25 @@ Change = tuple[str, int | str]
 """A field of a layout, and another value of it."""
 
 
-def run_notes(estimate: RunEstimate) -> Iterator[str]:
-    """Yield notes in sentences, what undoes the figures first."""
-    memory = memory_note(estimate)
+def run_notes(
+    run: RunSpec, accelerator: Accelerator, model: RunModel | None, params: Distribution
+) -> Iterator[str]:
+    """Yield notes in sentences, what undoes the figures first.
+
+    Args:
+        run: as described.
+        accelerator: the part it runs on.
+        model: counted, where a config.json was given.
+        params: parameters of the model.
+    """
+    memory = memory_note(run, accelerator, model, params)
     if memory:
         yield memory
-    step = None if estimate.model is None else estimate.model.step
-    if step is not None and estimate.spec.mfu is None:
+    step = None if model is None else model.step
+    if step is not None and run.mfu is None:
         yield from link_notes(step.case)
-    observed = is_observed(estimate.spec, estimate.model)
-    failures = estimate.spec.failures_per_gpu_day
+    observed = is_observed(run, model)
+    failures = run.failures_per_gpu_day
     if failures is not None and failures.median > MOST_FAILURES:
         yield (
             f"{failures.text} failures a GPU and day are more than {MOST_FAILURES:g}; Llama 3 had "
@@ -48,26 +55,27 @@ def run_notes(estimate: RunEstimate) -> Iterator[str]:
             f"The utilisation is what {runs} runs reached, their lost time in it; the best layout "
             "may do better: `computebill plan`."
         )
-    given = lost_time(estimate.spec) if observed else ()
+    given = lost_time(run) if observed else ()
     if given:
         verb = "is" if len(given) == 1 else "are"
         yield f"{', '.join(given)} {verb} not applied; give mfu, or a layout and count."
 
 
-def memory_note(estimate: RunEstimate) -> str:
+def memory_note(
+    run: RunSpec, accelerator: Accelerator, model: RunModel | None, params: Distribution
+) -> str:
     """Return that a run does not fit, or was not checked; nothing where it fits."""
-    limit, model = estimate.accelerator.memory_gb.value, estimate.model
+    limit = accelerator.memory_gb.value
     if model is not None and model.memory is not None:
         total = model.memory.total
         if total <= limit:
             return ""
         return f"Does not fit: {_figures(total)} of {limit:g} GB. {_mended(model, limit)}"
-    params = estimate.rows["params"]
     if not params.is_known:
         return ""
     held = RECIPES["megatron"]
     each = held.weight + held.gradient + held.master + MOMENTS["adamw"].matrix
-    count = estimate.spec.count
+    count = run.count
     room = f"{limit:g} GB" if count is None else f"{count.text} x {limit:g} GB"
     return (
         f"Memory not checked: weights alone {_figures(params.p50 * held.weight / GB)} GB, training "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,6 +14,7 @@ from computebill.base.amounts import Parameters, Tokens, check_batch, whole_sequ
 from computebill.base.errors import shown
 from computebill.base.quantity import AtLeastOne, NotNegative, Number, Positive, Share
 from computebill.base.specfile import Name, Spec, read_toml, validate
+from computebill.costs.hour import Pricing
 from computebill.costs.prices import Commitment
 from computebill.training.layout import Layout
 
@@ -68,6 +70,7 @@ class RunSpec(Spec):
     """A run as its user describes it; every number may be a distribution.
 
     Attributes:
+        name: name of the run, for people.
         model: a config.json, or its directory, in place of parameters.
         layout: how the model is laid out, for its memory and recomputed FLOP.
         convention: how model FLOP are counted: 6nd; of a config.json also palm, megatron, causal.
@@ -131,6 +134,11 @@ class RunSpec(Spec):
     global_batch: Number | None = None
     global_batch_tokens: Number | None = None
     sequence_length: Number | None = None
+
+    @property
+    def pricing(self) -> Pricing:
+        """What the run says of an accelerator's hour."""
+        return Pricing(**{each.name: getattr(self, each.name) for each in fields(Pricing)})
 
     @model_validator(mode="after")
     def _consistent(self) -> RunSpec:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from computebill.base.errors import RequestError
 from computebill.costs.prices import typical_cloud_price
-from computebill.programmes.spend import Totals
+from computebill.programmes.totals import Totals
 from computebill.runs.estimate import RunEstimate
 from computebill.uncertainty.distribution import Distribution
 from computebill.uncertainty.sensitivity import Swing

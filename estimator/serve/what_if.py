@@ -17,7 +17,7 @@ from computebill.base.errors import RequestError, shown
 from computebill.base.quantity import Positive, Quantity, Share
 from computebill.base.specfile import Spec, validate
 from computebill.hardware.accelerators import list_accelerators
-from computebill.programmes.bill import ProgrammeBill
+from computebill.programmes.compiled import compile_programme
 from computebill.programmes.regressions import Regressions
 from computebill.programmes.spec import (
     LoadedProgramme,
@@ -26,19 +26,14 @@ from computebill.programmes.spec import (
     load_programme,
     shipped_programmes,
 )
-from computebill.programmes.spend import (
-    SpendEstimate,
-    Totals,
-    compare_spend,
-    share_of,
-    totals_and_costs,
-)
+from computebill.programmes.spend import SpendEstimate, compare_spend, share_swings
+from computebill.programmes.totals import Totals, sample
 from computebill.runs.estimate import RunEstimate, estimate_run
 from computebill.runs.spec import RunSpec
 from computebill.sweep.spec import shipped_sweeps, sweep_data
 from computebill.uncertainty.distribution import Distribution
 from computebill.uncertainty.draws import Settings, settings
-from computebill.uncertainty.sensitivity import Swing, swings
+from computebill.uncertainty.sensitivity import Swing
 
 SAMPLES = 2**12
 """Draws of an answer: as many as let fifty people move sliders on two cores and not wait."""
@@ -129,10 +124,10 @@ class WhatIf:
 
     def reported(self) -> tuple[float, float, float]:
         """Return the 10th, 50th and 90th percentile of R&D compute as the file has it, in USD."""
-        bill = ProgrammeBill(self.loaded.programme, self.regressions, self.chosen.device)
+        compiled = compile_programme(self.loaded.programme, self.regressions, self.chosen.device)
         drawn = [
-            bill.evaluate(points, replicate).rnd_usd.expand(points.shape[1])
-            for replicate, points in bill.columns.chunks(self.chosen)
+            compiled.evaluate(points, replicate).rnd_usd.expand(points.shape[1])
+            for replicate, points in compiled.columns.chunks(self.chosen)
         ]
         at = torch.tensor([0.1, 0.5, 0.9], dtype=torch.float64)
         low, middle, high = torch.quantile(torch.cat(drawn), at).tolist()
@@ -180,11 +175,11 @@ class WhatIf:
             RequestError: as `moved`.
         """
         loaded = self.moved(given)
-        bill = ProgrammeBill(loaded.programme, self.regressions, self.chosen.device)
-        totals, costs = totals_and_costs(bill, self.chosen)
-        runs = tuple(zip(loaded.programme.runs, bill.counted, costs, strict=True))
-        moving = tuple(swings(bill.columns, share_of(bill)))
-        return SpendAnswer(loaded, totals, runs, moving, self.chosen)
+        compiled = compile_programme(loaded.programme, self.regressions, self.chosen.device)
+        found = sample(compiled, self.chosen, lambda outcome: outcome.bill.usd)
+        runs = tuple(zip(loaded.programme.runs, compiled.counted, found.more, strict=True))
+        moving = tuple(share_swings(compiled))
+        return SpendAnswer(loaded, found.totals, runs, moving, self.chosen)
 
     def file(self, given: Mapping[str, str]) -> LoadedProgramme:
         """Return what the command takes: as moved, without scenarios where nothing is left to them.
@@ -199,8 +194,8 @@ class WhatIf:
         return loaded._replace(data=data, programme=validate(Programme, data, loaded.name))
 
     def _totals(self, loaded: LoadedProgramme) -> Totals:
-        bill = ProgrammeBill(loaded.programme, self.regressions, self.chosen.device)
-        return totals_and_costs(bill, self.chosen)[0]
+        compiled = compile_programme(loaded.programme, self.regressions, self.chosen.device)
+        return sample(compiled, self.chosen).totals
 
     def estimate(self, given: Mapping[str, str]) -> SpendEstimate:
         """Return the whole result, of the same draws as the answer.

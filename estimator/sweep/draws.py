@@ -11,19 +11,24 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from computebill.base.assumptions import Assumption
+from computebill.architectures import read_architecture
+from computebill.base.assumptions import Assumption, Input, gathered
 from computebill.base.errors import RequestError
-from computebill.base.quantity import Quantity, constant, parse_quantity
+from computebill.base.quantity import UNKNOWN, Quantity, constant, parse_quantity
 from computebill.base.specfile import validate
+from computebill.costs.hour import Pricing, hour_inputs
 from computebill.hardware.accelerators import Accelerator, find_accelerator
-from computebill.kernels.cost import SECONDS_PER_HOUR
-from computebill.runs.estimate import evaluate
-from computebill.runs.inputs import LLAMA_3, LLAMA_3_FAILURES, gather_inputs
+from computebill.hardware.assumptions import peak_assumption
+from computebill.kernels.run import Hour, Interruptions, price_time
+from computebill.kernels.units import SECONDS_PER_HOUR
+from computebill.runs.estimate import run_figures
+from computebill.runs.inputs import gather_inputs, interruption_inputs
 from computebill.runs.model import count_run_model
 from computebill.runs.spec import RunSpec
 from computebill.training.efficiency import efficiencies_of
 from computebill.training.inputs import fitted_assumptions, link_assumptions, software_assumption
-from computebill.uncertainty.draws import Columns, Settings
+from computebill.uncertainty.draws import Columns, Settings, bundle
+from computebill.uncertainty.side_by_side import in_order
 
 from . import serving
 from .spec import SweepSpec
@@ -32,23 +37,7 @@ from .totals import Part, Totals
 from .utilisation import practice
 from .work import STEP_LAW
 
-SHARED = (
-    "usd_per_second",
-    "chip_usd",
-    "years_owned",
-    "orders_per_year",
-    "interconnect_share",
-    "server_overhead",
-    "chip_watt",
-    "chip_to_server",
-    "power_fraction",
-    "pue",
-    "usd_per_joule",
-    "kg_per_joule",
-    "failures_per_second",
-    "checkpoint_seconds",
-    "restart_seconds",
-)
+SHARED = (*Hour._fields, "failures_per_second", "checkpoint_seconds", "restart_seconds")
 """Inputs of an accelerator's hour that experiments and the final run have in common."""
 
 STANDARD = Quantity("normal", (0.0, 1.0), "standard normal", -math.inf, math.inf)
@@ -117,51 +106,48 @@ class SweepDraws:
 
     def chunks(self, chosen: Settings) -> Iterator[Drawn]:
         """Yield priced draws until all are drawn."""
-        for number, (replicate, points) in enumerate(self._columns.chunks(chosen)):
-            values = self._columns.draw(points)
-            given = {name: values[row] for name, row in self._order.items()}
+
+        def priced(chunk: tuple[int, tuple[int, Tensor]]) -> Drawn:
+            number, (replicate, points) = chunk
             generator = torch.Generator().manual_seed(chosen.seed * 2**20 + number)
-            rows = points.shape[1]
-            groups = torch.zeros(
-                1 + len(FIGURES), len(self.spec.groups), rows, dtype=torch.float64
-            ).to(values.device)
-            for part in self._parts:
-                groups[:, part.group] += self._price(part, given, generator)
-            final = torch.full_like(groups[:, 0], math.nan)
-            if self._final is not None:
-                final = self._price_final(given)
-            yield Drawn(replicate, groups, final)
+            return self._drawn(replicate, points, generator)
+
+        return in_order(priced, enumerate(self._columns.chunks(chosen)), chosen)
+
+    def _drawn(self, replicate: int, points: Tensor, generator: torch.Generator) -> Drawn:
+        values = self._columns.draw(points)
+        given = {name: values[row] for name, row in self._order.items()}
+        figures, draws = 1 + len(FIGURES), points.shape[1]
+        groups = values.new_zeros((figures, len(self.spec.groups), draws))
+        for part in self._parts:
+            groups[:, part.group] += self._price(part, given, generator)
+        final = torch.full_like(groups[:, 0], math.nan)
+        if self._final is not None:
+            final = self._price_final(given)
+        return Drawn(replicate, groups, final)
 
     def _take(self, name: str, quantity: Quantity) -> None:
         self._quantities.setdefault(name, quantity)
 
     def _take_hour(self, accelerator: Accelerator) -> None:
         """Quantities that decide what an hour of an accelerator costs."""
-        if f"{accelerator.name}: peak_flop_per_s" in self._quantities:
+        if f"{accelerator.name}: usd_per_second" in self._quantities:
             return
-        run = self._unit_run(accelerator)
-        inputs = gather_inputs(run, accelerator)
+        inputs = gathered(
+            [
+                peak_assumption(accelerator, accelerator.default_precision),
+                Input("goodput", UNKNOWN),
+                *interruption_inputs(),
+                *hour_inputs(Pricing(**self._pricing(accelerator)), accelerator),
+            ]
+        )
         for key, quantity in inputs.quantities.items():
             shared = f"{accelerator.name}: {key}" if key in SHARED else None
             kept = quantity if quantity.is_constant else replace(quantity, shared=shared)
             self._take(f"{accelerator.name}: {key}", kept)
-        skipped = ("training FLOP", "utilisation (MFU)")
         self.assumptions += [
-            replace(each, name=f"{accelerator.name}: {each.name}", source=source)
-            for each in inputs.assumptions
-            if each.name not in skipped
-            for source in (LLAMA_3 if each.name.startswith("failures") else each.source,)
+            replace(each, name=f"{accelerator.name}: {each.name}") for each in inputs.assumptions
         ]
-
-    def _unit_run(self, accelerator: Accelerator) -> RunSpec:
-        fields = {
-            "accelerator": accelerator.name,
-            "flop": 1.0,
-            "mfu": 1.0,
-            "failures_per_gpu_day": LLAMA_3_FAILURES,
-            **self._pricing(accelerator),
-        }
-        return validate(RunSpec, fields, "sweep")
 
     def _prices_of(
         self, profiles: Sequence[Path], parts: Mapping[str, Accelerator]
@@ -276,7 +262,10 @@ class SweepDraws:
         fields = {"accelerator": usual.name, **self._pricing(accelerator), **given}
         fields.pop("source", None)
         run = validate(RunSpec, fields, "run")
-        model = count_run_model(run, accelerator)
+        architecture = None if run.model is None else read_architecture(run.model)
+        model = None
+        if architecture is not None:
+            model = count_run_model(run, accelerator, architecture)
         for key, quantity in gather_inputs(run, accelerator, model).quantities.items():
             own = key not in SHARED or key in given
             shared = None if own else f"{accelerator.name}: {key}"
@@ -298,25 +287,28 @@ class SweepDraws:
         lengths = Lengths(part.largest, part.experiments, part.seconds, part.squares)
         share = factor * realised(fate, lengths, z, generator)
         seconds = (training + serving_seconds) * share
-        hour = _under(given, f"{part.accelerator.name}: ")
         # Hours that are given, or a utilisation that was observed, hold what failures cost.
         count = torch.full_like(factor, math.nan if off is None else part.gpus)
-        found = evaluate({**hour, "flop": seconds * hour["peak_flop_per_s"], "count": count})
+        found = _price_time(seconds, count, _under(given, f"{part.accelerator.name}: "))
         flop = part.flop * share
-        return torch.stack([flop, *(found[key].expand_as(flop) for key in FIGURES)])
+        return torch.stack([flop, *(each.expand_as(flop) for each in found)])
 
     def _price_final(self, given: Mapping[str, Tensor]) -> Tensor:
         assert self._final is not None
         if "final: hours" in given:
-            prefix = f"{self._final.name}: "
-            own = _under(given, prefix)
             seconds = given["final: hours"] * SECONDS_PER_HOUR
             unknown = torch.full_like(seconds, math.nan)
-            flop = {"flop": seconds * own["peak_flop_per_s"], "count": unknown}
-            found = evaluate({**own, **flop})
-            return torch.stack([unknown, *(found[key] for key in FIGURES)])
-        found = evaluate(_under(given, "final: "))
-        return torch.stack([found["flop"], *(found[key] for key in FIGURES)])
+            found = _price_time(seconds, unknown, _under(given, f"{self._final.name}: "))
+            return torch.stack([unknown, *(each.expand_as(unknown) for each in found)])
+        figures = run_figures(_under(given, "final: "))
+        return torch.stack([figures["flop"], *(figures[key] for key in FIGURES)])
+
+
+def _price_time(seconds: Tensor, count: Tensor, hour: Mapping[str, Tensor]) -> list[Tensor]:
+    """FIGURES of accelerator time, with what interrupts so many accelerators; NaN: nothing."""
+    lasting = seconds / bundle(Interruptions, hour).training_share(count)
+    bill = price_time(lasting, bundle(Hour, hour))
+    return [getattr(bill, key) for key in FIGURES]
 
 
 def _under(given: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -23,6 +23,7 @@ from computebill.hardware.accelerators import Accelerator, peak_flop_per_s
 from computebill.hardware.fitted import Fitted
 from computebill.planning.choice_grid import Grid
 from computebill.planning.choices import make_space
+from computebill.training.cases import Case
 from computebill.training.efficiency import bounded, unbounded
 from computebill.training.layout import Layout
 from computebill.training.memory import GB
@@ -71,16 +72,19 @@ class Utilisation:
     _grids: dict[object, Grid] = field(default_factory=dict)
     _found: dict[tuple[object, int, int], float] = field(default_factory=dict)
 
-    def of_sizes(self, sizes: Tensor, batch: Tensor, count: int) -> Tensor:
+    def of_sizes(
+        self, sizes: Tensor, batch: Tensor, count: int, wanted: Tensor | None = None
+    ) -> Tensor:
         """Model FLOP utilisation under 6 N D of models by their size.
 
         Args:
             sizes: parameters that a token meets; ``(rows,)``.
             batch: sequences of a step; ``(rows,)``.
             count: accelerators.
+            wanted: rows that are asked for; ``(rows,)``, all where not given.
 
         Returns:
-            ``(rows,)``; NaN where no layout is legal and fits.
+            ``(rows,)``; NaN where no layout is legal and fits, and where nobody asks.
         """
         few = few_values(sizes)
         if few is not None:
@@ -92,15 +96,20 @@ class Utilisation:
             nodes = [2.0 ** (step / STEPS_PER_DOUBLING) for step in range(low, high + 1)]
             where = where - low
         return self._interpolated(
-            [partial(self._size, size) for size in nodes], where, batch, count, few is None
+            [partial(self._size, size) for size in nodes], where, batch, count, wanted, few is None
         )
 
     def of_model(
-        self, architecture: Architecture, active: float, batch: Tensor, count: int
+        self,
+        architecture: Architecture,
+        active: float,
+        batch: Tensor,
+        count: int,
+        wanted: Tensor | None = None,
     ) -> Tensor:
         """The same of one model; ``active`` are the parameters that a token meets."""
         at = partial(self._at, (id(architecture),), architecture, active)
-        return self._interpolated([at], torch.zeros_like(batch), batch, count)
+        return self._interpolated([at], torch.zeros_like(batch), batch, count, wanted)
 
     def _interpolated(
         self,
@@ -108,6 +117,7 @@ class Utilisation:
         row: Tensor,
         batch: Tensor,
         count: int,
+        wanted: Tensor | None,
         is_between: bool = False,
     ) -> Tensor:
         """Utilisation between models and numbers of sequences on an accelerator.
@@ -117,15 +127,17 @@ class Utilisation:
             row: place of each among the models; ``(rows,)``.
             batch: sequences of a step; fewer than ranks can share are not known.
             count: accelerators.
+            wanted: rows that are asked for; all where not given.
             is_between: whether places lie between models; the node's place is no limit then.
         """
         per_gpu = batch / count
         steps = torch.log2(per_gpu).clamp(LEAST_PER_GPU, MOST_PER_GPU)
+        if wanted is None:
+            wanted = torch.ones_like(batch, dtype=torch.bool)
         first, last = int(steps.min().floor()), int(steps.max().ceil())
-        table = torch.tensor(
-            [[math.log(node(count, step)) for step in range(first, last + 1)] for node in nodes],
-            dtype=torch.float64,
-        )
+        table = torch.full((len(nodes), last + 1 - first), math.nan, dtype=torch.float64)
+        for place, step in _corners(row[wanted], steps[wanted] - first, is_between):
+            table[place, step] = math.log(nodes[place](count, first + step))
         if is_between:
             # Just above the largest that fits it counts as that.
             table = torch.where(table.isnan(), torch.cat([table[:1], table[:-1]]), table)
@@ -156,10 +168,10 @@ class Utilisation:
             return math.nan
         grid = self._grid(key, architecture)
         room = self.accelerator.memory_gb.value * GB * (1 - MARGIN)
-        seconds = min(
-            float(grid.evaluate(pipes, count, int(batch)).legal_seconds(room).min())
-            for pipes in grid.chunks()
+        timed = (
+            grid.evaluate(pipes, count, int(batch)).legal_seconds(room) for pipes in grid.chunks()
         )
+        seconds = min((float(each.min()) for each in timed if each.numel()), default=math.inf)
         if not math.isfinite(seconds):
             return math.nan
         peak = peak_flop_per_s(self.accelerator, self.precision)
@@ -169,18 +181,29 @@ class Utilisation:
         if key not in self._grids:
             layers = int(architecture.layer_count)
             stages = [pp for pp in STAGES if layers % pp == 0]
-            space = make_space(
-                architecture,
-                self.accelerator,
-                self.precision,
-                self.sequence,
-                self.software,
-                Layout(),
-                {"pp": stages, "vpp": [1], "cp": [1]},
+            case = Case(
+                architecture=architecture,
+                layout=Layout(),
+                accelerator=self.accelerator,
+                precision=self.precision,
+                sequence=self.sequence,
+                software=self.software,
             )
+            space = make_space(case, {"pp": stages, "vpp": [1], "cp": [1]})
             values = bounded(unbounded(self.fitted.values))
             self._grids[key] = Grid(space, values, torch.device("cpu"))
         return self._grids[key]
+
+
+def _corners(row: Tensor, column: Tensor, with_smaller: bool) -> list[tuple[int, int]]:
+    """Points of a table that places lie between; those one row before too, where asked for."""
+    rows = [row.floor(), row.ceil()]
+    if with_smaller:
+        rows.append((rows[0] - 1.0).clamp_min(0.0))
+    columns = [column.floor(), column.ceil()]
+    pairs = torch.stack([torch.stack([one, two]) for one in rows for two in columns], dim=2)
+    found = torch.unique(pairs.flatten(1), dim=1).to(torch.int64)
+    return [(place, step) for place, step in found.T.tolist()]
 
 
 class Practice(NamedTuple):

@@ -31,9 +31,9 @@ from computebill.architectures.columns import columns
 from computebill.architectures.counting import count_parameters
 from computebill.base.errors import RequestError
 from computebill.hardware.accelerators import Accelerator, find_accelerator, peak_flop_per_s
-from computebill.kernels.cost import SECONDS_PER_HOUR
 from computebill.kernels.flop import training_flop
 from computebill.kernels.serving import Served
+from computebill.kernels.units import SECONDS_PER_HOUR
 from computebill.training.efficiency import efficiencies_of, read_profile
 from computebill.training.layout import DEFAULT_SEQUENCE, check_sequence_length, default_sequence
 from computebill.training.software import Software, read_software
@@ -319,11 +319,11 @@ class Workshop:
         batch = fields.get("global_batch", usual)
         model = self._model(cell)
 
-        def at(count: int) -> Tensor:
+        def at(count: int, wanted: Tensor | None = None) -> Tensor:
             if model is not None:
-                share = trains.of_model(model.architecture, model.active, batch, count)
+                share = trains.of_model(model.architecture, model.active, batch, count, wanted)
             else:
-                share = trains.of_sizes(active, batch, count)
+                share = trains.of_sizes(active, batch, count, wanted)
             return flop / (peak * share)
 
         if "count" in cell.apart:
@@ -337,7 +337,7 @@ class Workshop:
         self,
         cell: Cell,
         fields: _Fields,
-        at: Callable[[int], Tensor],
+        at: Callable[[int, Tensor], Tensor],
         beside: Tensor,
         active: Tensor,
     ) -> tuple[Tensor, Tensor]:
@@ -358,7 +358,7 @@ class Workshop:
             waiting = count.isnan() if is_small else ~(wall <= within)
             if not bool(waiting.any()):
                 continue
-            found = at(tried)
+            found = at(tried, waiting)
             least = torch.fmin(least, found)
             ends = (found + beside) / tried
             better = waiting & ~found.isnan() & (is_small | (ends < wall))

@@ -114,7 +114,7 @@ class Collector:
         self._close_replicate()
         probabilities = torch.tensor(PROBABILITIES, dtype=torch.float64)
         if self._exact:
-            pooled = quantiles.sorted_quantiles(self.draws(), probabilities)
+            pooled = quantiles.sorted_quantiles(self.draws(), probabilities, reorder=True)
         else:
             pooled = self._counted(self._counts, probabilities)
         means = self._sums / self._drawn
@@ -161,7 +161,8 @@ class Collector:
             return
         if self._exact:
             values = self.replicate_draws(self._replicate)
-            self._of_replicates.append(quantiles.sorted_quantiles(values, probabilities))
+            found = quantiles.sorted_quantiles(values, probabilities, reorder=True)
+            self._of_replicates.append(found)
             return
         assert self._counts_now is not None
         self._of_replicates.append(self._counted(self._counts_now, probabilities))

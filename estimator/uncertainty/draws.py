@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -14,6 +14,7 @@ from computebill.base.errors import RequestError, shown
 from computebill.base.quantity import Family, Quantity
 from computebill.kernels import sampling
 
+B = TypeVar("B", bound="tuple[Tensor, ...]")
 Method = Literal["sobol", "random"]
 
 MOST_SAMPLES = 2**30
@@ -100,6 +101,17 @@ def choose_device(name: str) -> str:
     return name
 
 
+def bundle(kind: type[B], given: Mapping[str, Tensor]) -> B:
+    """Return a kernel's bundle of columns, each by its field's name.
+
+    Args:
+        kind: a named tuple of tensors.
+        given: columns by name; others are left.
+    """
+    names: tuple[str, ...] = kind._fields  # type: ignore[attr-defined]
+    return kind(*(given[name] for name in names))
+
+
 class Columns:
     """A fixed list of quantities, drawn together; row i of every draw is quantity i.
 
@@ -124,6 +136,11 @@ class Columns:
                 if quantity.shared:
                     by_share[quantity.shared] = known
             dimension_of.append(known)
+        self.rows_of: list[list[int]] = [[] for _ in self.dimension_names]
+        """Rows that each dimension decides."""
+        for row, dimension in enumerate(dimension_of):
+            if dimension >= 0:
+                self.rows_of[dimension].append(row)
         if self.dimensions > sampling.MOST_DIMENSIONS:
             raise RequestError(
                 "quantities",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 
 import torch
@@ -45,8 +45,8 @@ class Swing:
     Attributes:
         assumption: its name.
         p5: the result with it at its 5th percentile.
-        p50: with all at their medians.
-        p95: with it at its 95th percentile.
+        p50: result with all inputs at their medians.
+        p95: result with the input at its 95th percentile.
     """
 
     assumption: str
@@ -64,8 +64,8 @@ def swings(columns: Columns, output: Callable[[Tensor], Tensor]) -> list[Swing]:
 
     Args:
         columns: the uncertain quantities.
-        output: from points ``(dimensions, draws)`` to the result ``(draws,)``; where that is not
-            known, nothing moves it.
+        output: function from points ``(dimensions, draws)`` to the result ``(draws,)``; where that
+            is not known, nothing moves it.
     """
     count = columns.dimensions
     if not count:
@@ -93,7 +93,7 @@ def drivers(
 
     Args:
         columns: the uncertain quantities.
-        output: from points ``(dimensions, draws)`` to the result ``(draws,)``.
+        output: from drawn quantities ``(rows, draws)`` to the result ``(draws,)``.
         settings: those of the estimate.
     """
     affordable = MOST_VALUES // max(1, columns.dimensions * columns.rows)
@@ -102,20 +102,36 @@ def drivers(
     second = columns.points(settings, MOST_REPLICATES - 1, 0, count)
     order = torch.randperm(count, generator=torch.Generator().manual_seed(settings.seed))
     second = second[:, order.to(second.device)]
-
-    def whole(points: Tensor) -> Tensor:
-        return torch.cat([output(part) for part in torch.split(points, columns.chunk, dim=1)])
-
-    base, other = whole(first), whole(second)
+    base, other, *swapped = torch.cat(
+        [
+            torch.stack(list(_exchanged(columns, output, one, two)))
+            for one, two in zip(
+                *(torch.split(each, columns.chunk, dim=1) for each in (first, second)), strict=True
+            )
+        ],
+        dim=1,
+    )
     if bool((base == base[0]).all()):
         return []
-    swapped = torch.empty(columns.dimensions, count, dtype=torch.float64, device=base.device)
-    for dimension in range(columns.dimensions):
-        kept = first[dimension].clone()
-        first[dimension] = second[dimension]
-        swapped[dimension] = whole(first)
-        first[dimension] = kept
-    alone = variance.first_order_share(base, other, swapped).tolist()
-    total = variance.total_share(base, other, swapped).tolist()
+    moved = torch.stack(swapped)
+    alone = variance.first_order_share(base, other, moved).tolist()
+    total = variance.total_share(base, other, moved).tolist()
     found = [Driver(*row) for row in zip(columns.dimension_names, alone, total, strict=True)]
     return sorted(found, key=lambda driver: -driver.total)
+
+
+def _exchanged(
+    columns: Columns, output: Callable[[Tensor], Tensor], one: Tensor, two: Tensor
+) -> Iterator[Tensor]:
+    """Yield the result on two samples of points, and on the first with each dimension of the other.
+
+    A dimension decides its own rows only, so that no row is drawn again.
+    """
+    values, others = columns.draw(one), columns.draw(two)
+    yield output(values)
+    yield output(others)
+    for rows in columns.rows_of:
+        kept = values[rows]
+        values[rows] = others[rows]
+        yield output(values)
+        values[rows] = kept

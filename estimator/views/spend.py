@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from computebill.programmes.comparison import SKIPPED, SpendTotals
 from computebill.programmes.measured_shares import ShareElsewhere, shares_elsewhere
 from computebill.programmes.spec import shipped_programmes
-from computebill.programmes.spend import SKIPPED, SpendEstimate, VariantTotals
 
 from . import tables
 from .text import (
@@ -24,6 +25,10 @@ from .text import (
     percent_interval,
 )
 
+if TYPE_CHECKING:
+    from computebill.programmes.spend import SpendEstimate
+    from computebill.programmes.stages import VariantTotals
+
 MOST_DRIVERS = 6
 FOLLOWER_STEPS = (0.0, 0.25, 0.5, 0.75, 1.0)
 LABELS = {
@@ -34,7 +39,7 @@ LABELS = {
 }
 
 
-def comparison(estimates: Sequence[SpendEstimate]) -> Iterator[RenderableType]:
+def comparison(estimates: Sequence[SpendTotals]) -> Iterator[RenderableType]:
     """Several programmes side by side, one a row, and which of them cannot hold together."""
     variants = dict.fromkeys(estimate.variant for estimate in estimates)
     table = tables.table(
@@ -163,7 +168,7 @@ def _runs(estimate: SpendEstimate, narrow: bool) -> Table:
     return table
 
 
-def _warnings(estimate: SpendEstimate, whose: str = "") -> Iterator[Text]:
+def _warnings(estimate: SpendTotals, whose: str = "") -> Iterator[Text]:
     told = beyond_spend(estimate.totals.excess, estimate.programme.assumptions.within_spend)
     if told is not None:
         yield Text(f"{whose}{told}", style="yellow")
@@ -207,7 +212,7 @@ def _drivers(estimate: SpendEstimate) -> Table:
     return table
 
 
-def followers(estimates: Sequence[SpendEstimate]) -> Table:
+def followers(estimates: Sequence[SpendTotals]) -> Table:
     """What is left to pay for one who can skip a part of the exploration, a programme a row."""
     table = tables.table(
         "The follower's bill: final runs + (1 - k) x everything else, the part k of it skipped"

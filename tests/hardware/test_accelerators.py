@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from computebill.base.errors import RequestError
+from computebill.hardware import accelerators
 from computebill.hardware.accelerators import (
     Accelerator,
     find_accelerator,
@@ -196,6 +197,13 @@ def test_measured_products_leave_vendor_kits_out() -> None:
     assert find_accelerator("l4").measured_flop_per_s("bf16") is None
 
 
+def test_the_head_of_a_shipped_file_says_what_the_whole_is_called() -> None:
+    for item in list_accelerators():
+        names = accelerators._names_in(accelerators._shipped_files()[item.name])
+        assert names == accelerators._known_name(item)
+        assert isinstance(names.memory_gb, float)
+
+
 def test_a_shipped_profile_is_read_once() -> None:
     assert find_accelerator("NVIDIA H100 80GB HBM3") is find_accelerator("h100-sxm")
 
@@ -300,3 +308,9 @@ def test_a_missing_directory_is_named(tmp_path: Path) -> None:
         find_accelerator("h100-sxm", [tmp_path / "nowhere"])
     with pytest.raises(RequestError, match=r"is not a directory"):
         find_accelerator("h100-sxm", [tmp_path / ("a" * 5000)])
+
+
+def test_names_stand_above_the_first_table_of_every_shipped_profile() -> None:
+    for accelerator in list_accelerators():
+        for alias in (accelerator.name, accelerator.title, *accelerator.aliases):
+            assert find_accelerator(alias).name == accelerator.name

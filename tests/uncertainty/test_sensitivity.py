@@ -65,7 +65,7 @@ def test_any_number_of_samples_serves(samples: int) -> None:
 def test_a_shared_name_is_one_assumption() -> None:
     price = parse_quantity({"p10": 1, "p90": 2, "shared": "price"})
     columns = Columns([price, price, UNIT[0]], ["x", "y", "z"], "cpu")
-    found = drivers(columns, lambda u: columns.draw(u).sum(0), SETTINGS)
+    found = drivers(columns, lambda drawn: drawn.sum(0), SETTINGS)
     assert sorted(driver.assumption for driver in found) == ["price", "z"]
 
 

@@ -9,7 +9,7 @@ import torch
 
 from computebill.base.errors import RequestError
 from computebill.base.specfile import validate
-from computebill.programmes.bill import Outcome, ProgrammeBill
+from computebill.programmes.compiled import CompiledProgramme, Outcome, compile_programme
 from computebill.programmes.regressions import Regressions
 from computebill.programmes.spec import Programme
 from computebill.uncertainty.draws import Settings
@@ -20,8 +20,9 @@ Small = Callable[[], Data]
 PEAK = 989.4e12  # H100 SXM, dense BF16, NVIDIA
 
 
-def compiled(data: Data) -> ProgrammeBill:
-    return ProgrammeBill(validate(Programme, data, "lab.toml"), Regressions({}, 0, "cpu"), "cpu")
+def compiled(data: Data) -> CompiledProgramme:
+    programme = validate(Programme, data, "lab.toml")
+    return compile_programme(programme, Regressions({}, 0, "cpu"), "cpu")
 
 
 def refusal(data: Data) -> str:
@@ -31,8 +32,8 @@ def refusal(data: Data) -> str:
 
 
 def outcome(data: Data, draws: int = 1024) -> Outcome:
-    bill = compiled(data)
-    return bill.evaluate(bill.columns.points(Settings(), 0, 0, draws))
+    found = compiled(data)
+    return found.evaluate(found.columns.points(Settings(), 0, 0, draws))
 
 
 def constants(data: Data, *runs: Data) -> Data:

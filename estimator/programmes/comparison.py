@@ -1,0 +1,127 @@
+"""A programme's final runs against its R&D compute: totals, and the bill of one who follows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from computebill.uncertainty.distribution import Distribution
+from computebill.uncertainty.draws import Method, Settings, settings
+
+from .compiled import CompiledProgramme, Outcome, compile_programme
+from .regressions import Regressions
+from .spec import BASE_VARIANT, LoadedProgramme, Programme, load_programme
+from .totals import Chunk, Sampled, Totals, sample
+
+SKIPPED = tuple(step / 20 for step in range(21))
+"""Parts of the exploration that a follower skips, for the follower's bill."""
+
+Progress = Callable[[int], None]
+Given = str | Path | Mapping[str, Any] | Programme | LoadedProgramme
+"""A programme as a caller names it."""
+
+
+@dataclass(frozen=True, repr=False)
+class SpendTotals:
+    """What ``compare_totals`` finds.
+
+    Attributes:
+        name: of the programme, as asked for.
+        variant: which set of assumptions the figures are under.
+        programme: the spec they come from, the variant's changes made.
+        totals: final runs, R&D compute, share, exploration.
+        follower: the bill of one who skips each part of ``SKIPPED``.
+        settings: draws, seed, device.
+    """
+
+    name: str
+    variant: str
+    programme: Programme
+    totals: Totals
+    follower: tuple[Distribution, ...]
+    settings: Settings
+
+
+def compare_totals(
+    programme: Given,
+    *,
+    variant: str = BASE_VARIANT,
+    samples: int | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    method: Method = "sobol",
+    profiles: Sequence[Path] = (),
+    progress: Progress | None = None,
+) -> SpendTotals:
+    """Return a programme's totals and the follower's bill, and nothing else: soon done.
+
+    The figures are those of ``compare_spend``, whose arguments these are.
+
+    Raises:
+        RequestError: naming the field that is wrong.
+    """
+    chosen = settings(samples, seed, device, method)
+    asked = ask(programme, variant, chosen, profiles)
+
+    def tell(chunk: Chunk) -> None:
+        if progress is not None:
+            progress(chunk.drawn)
+
+    return SpendTotals(**asked.fields(sample(asked.compiled, chosen, followed, tell), chosen))
+
+
+class Asked(NamedTuple):
+    """A programme as asked for.
+
+    Attributes:
+        loaded: its file.
+        variant: under the name that people read.
+        is_base: whether nothing of the file is changed.
+        compiled: with the variant's changes made.
+        compile: lays another stage of it out.
+    """
+
+    loaded: LoadedProgramme
+    variant: str
+    is_base: bool
+    compiled: CompiledProgramme
+    compile: Callable[[Programme], CompiledProgramme]
+
+    def fields(self, sampled: Sampled, chosen: Settings) -> dict[str, Any]:
+        """Return the fields of SpendTotals; the follower's bills come first beside the totals."""
+        return {
+            "name": self.loaded.name,
+            "variant": self.variant,
+            "programme": self.compiled.programme,
+            "totals": sampled.totals,
+            "follower": tuple(sampled.more[: len(SKIPPED)]),
+            "settings": chosen,
+        }
+
+
+def ask(programme: Given, variant: str, chosen: Settings, profiles: Sequence[Path]) -> Asked:
+    """Load a programme and lay it out under a variant.
+
+    Raises:
+        RequestError: naming the field that is wrong.
+    """
+    loaded = load_programme(programme)
+    regressions = Regressions(loaded.regression_models(), chosen.seed, chosen.device)
+
+    def compiled(spec: Programme) -> CompiledProgramme:
+        return compile_programme(spec, regressions, chosen.device, profiles)
+
+    is_base = variant in (BASE_VARIANT, loaded.programme.base_name)
+    name = loaded.programme.base_name if is_base else variant
+    return Asked(loaded, name, is_base, compiled(loaded.stages(variant)[-1][1]), compiled)
+
+
+def followed(outcome: Outcome) -> Tensor:
+    """Bill of one who skips each part of the exploration, ``(parts, draws)``."""
+    left = 1 - torch.tensor(SKIPPED, dtype=torch.float64, device=outcome.final_usd.device)[:, None]
+    return outcome.final_usd + left * outcome.exploration_usd

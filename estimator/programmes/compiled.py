@@ -1,0 +1,359 @@
+"""A programme as tensors: every quantity a row, every run priced in one batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from computebill.base.errors import RequestError
+from computebill.base.quantity import UNKNOWN, Quantity, constant
+from computebill.hardware.accelerators import find_accelerator
+from computebill.kernels import bill as kernel
+from computebill.kernels.flop import training_flop
+from computebill.kernels.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
+from computebill.uncertainty.draws import Columns
+
+from .regressions import Prediction, Regressions
+from .spec import Programme, Run
+
+ONE, NOT_KNOWN = 0, 1
+"""Rows that every programme has: the number one, and what nobody knows."""
+
+FACTORS = 3
+"""Of a run's size, at most: parameters, tokens and a multiplier."""
+
+
+class Outcome(NamedTuple):
+    """A programme in every draw.
+
+    Attributes:
+        bill: FLOP, accelerator-seconds and USD of each run, ``(runs, draws)``.
+        final_usd: what the counted runs cost, ``(draws,)``.
+        rnd_usd: R&D compute, reported and added, ``(draws,)``.
+    """
+
+    bill: kernel.Bill
+    final_usd: Tensor
+    rnd_usd: Tensor
+
+    @property
+    def share(self) -> Tensor:
+        """Final runs over R&D compute, ``(draws,)``."""
+        return self.final_usd / self.rnd_usd
+
+    @property
+    def exploration_usd(self) -> Tensor:
+        """What is left of R&D compute, ``(draws,)``; negative where the final runs cost more."""
+        return self.rnd_usd - self.final_usd
+
+    def select(self, draws: Tensor) -> Outcome:
+        """Keep the draws where ``draws`` is true."""
+        bill = kernel.Bill(*(part[:, draws] for part in self.bill))
+        return Outcome(bill, self.final_usd[draws], self.rnd_usd[draws])
+
+
+class RunRows(NamedTuple):
+    """Which rows of the draws make each run; int64 unless another type is told.
+
+    Attributes:
+        factors: whose product is the run's size; ``(runs, 3)``.
+        scale: from that product to FLOP, seconds or USD; float64 ``(runs, 1)``.
+        given_in: FLOP, SECONDS or DOLLARS, as the kernel numbers them; ``(runs, 1)``.
+        base: the run whose FLOP the size is a fraction of, or -1; ``(runs,)``.
+        peak: FLOP per second; ``(runs,)``.
+        mfu: utilisation; ``(runs,)``.
+        price: USD per accelerator-hour; ``(runs,)``.
+        counted: one where the run counts as final, else zero; float64 ``(runs, 1)``.
+    """
+
+    factors: Tensor
+    scale: Tensor
+    given_in: Tensor
+    base: Tensor
+    peak: Tensor
+    mfu: Tensor
+    price: Tensor
+    counted: Tensor
+
+
+class SpendRows(NamedTuple):
+    """Which rows of the draws make R&D compute.
+
+    Attributes:
+        amounts: of each reported period; int64 ``(amounts,)``.
+        weights: its sign over its currency's rate; ``(amounts, 1)``.
+    """
+
+    amounts: Tensor
+    weights: Tensor
+
+
+@dataclass(frozen=True)
+class CompiledProgramme:
+    """A programme laid out once; then any number of draws are priced.
+
+    Attributes:
+        programme: as described.
+        counted: whether each run counts as final.
+        predictions: of runs whose FLOP are read off a regression, by the run's name.
+        runs: rows that make the runs.
+        depth: length of the longest chain of bases.
+        spend: rows that make R&D compute.
+        shared_price: row of the price that runs share.
+        replicates: the uncertain quantities as each replicate draws them: one for all, or as many
+            as the regressions among them have.
+    """
+
+    programme: Programme
+    counted: tuple[bool, ...]
+    predictions: Mapping[str, Prediction]
+    runs: RunRows
+    depth: int
+    spend: SpendRows
+    shared_price: int
+    replicates: tuple[Columns, ...]
+
+    @property
+    def columns(self) -> Columns:
+        """The uncertain quantities, as the first replicate draws them."""
+        return self.replicates[0]
+
+    def draw(self, points: Tensor, replicate: int = 0) -> Tensor:
+        """Every quantity ``(rows, draws)`` at uniform points ``(dimensions, draws)``."""
+        return self.replicates[replicate % len(self.replicates)].draw(points)
+
+    def evaluate(self, points: Tensor, replicate: int = 0) -> Outcome:
+        """Price the programme at uniform points ``(dimensions, draws)`` of a replicate."""
+        return self.price(self.draw(points, replicate))
+
+    def price(self, values: Tensor) -> Outcome:
+        """Price the programme where its quantities are known, ``(rows, draws)``."""
+        runs = self.runs
+        first, second, third = runs.factors.unbind(1)
+        own = values[first].mul_(values[second]).mul_(values[third]).mul_(runs.scale)
+        bill = kernel.price_runs(
+            kernel.Runs(own, runs.given_in, runs.base, self.depth),
+            kernel.Rates(
+                peak_flop_per_s=values[runs.peak],
+                mfu=values[runs.mfu],
+                usd_per_second=values[runs.price] / SECONDS_PER_HOUR,
+            ),
+        )
+        # A run outside the count may have no price; zero times NaN would spoil the sum.
+        final = torch.where(runs.counted > 0, bill.usd, 0.0).sum(0)
+        rnd = (values[self.spend.amounts] * self.spend.weights).sum(0)
+        return Outcome(bill, final, rnd)
+
+    def hourly_price(self, values: Tensor) -> Tensor:
+        """USD per accelerator-hour that all runs share, ``(draws,)``; NaN where there is none."""
+        return values[self.shared_price]
+
+
+def compile_programme(
+    programme: Programme,
+    regressions: Regressions,
+    device: str,
+    profiles: Sequence[Path] = (),
+) -> CompiledProgramme:
+    """Lay a programme out as tensors.
+
+    Args:
+        programme: as described.
+        regressions: that its runs may be read off.
+        device: that it is priced on.
+        profiles: folders of accelerator profiles of one's own.
+
+    Raises:
+        RequestError: where a run lacks what its price needs, naming the run's field; where R&D
+            compute is not positive.
+    """
+    table = _Rows()
+    assumed = programme.assumptions
+    mfu = table.add(None if assumed.mfu is None else assumed.mfu.value, "utilisation")
+    price = table.add(None if assumed.price is None else assumed.price.value, "price")
+    predictions: dict[str, Prediction] = {}
+    runs = []
+    for i, run in enumerate(programme.runs):
+        if run.regression is not None:
+            draw = assumed.regression_draw
+            predictions[run.name] = regressions.predict(run.regression, draw, f"runs[{i}]")
+        own = _add_size(table, run, predictions.get(run.name))
+        own = own._replace(
+            peak=table.add(_peak_of(programme, i, profiles), f"{run.name}: peak"),
+            mfu=table.add(run.mfu, f"{run.name}: utilisation") if run.mfu else mfu,
+            price=table.add(run.price, f"{run.name}: price") if run.price else price,
+        )
+        runs.append(own)
+    order = {run.name: i for i, run in enumerate(programme.runs)}
+    bases = [order[run.base] if run.base else -1 for run in programme.runs]
+    counted = tuple(programme.counts(run) for run in programme.runs)
+    amounts, weights = _add_reported(table, programme)
+    found = CompiledProgramme(
+        programme=programme,
+        counted=counted,
+        predictions=predictions,
+        runs=_run_rows(runs, bases, counted, device),
+        depth=max(_depth(i, bases) for i in range(len(bases))),
+        spend=SpendRows(_index(amounts, device), _column(weights, device)),
+        shared_price=price,
+        replicates=table.laid_out(device),
+    )
+    _check(found)
+    return found
+
+
+def _run_rows(
+    runs: Sequence[_RunPlaces], bases: Sequence[int], counted: Sequence[bool], device: str
+) -> RunRows:
+    return RunRows(
+        factors=_index([run.factors for run in runs], device),
+        scale=_column([run.scale for run in runs], device),
+        given_in=_index([[run.given_in] for run in runs], device),
+        base=_index(bases, device),
+        peak=_index([run.peak for run in runs], device),
+        mfu=_index([run.mfu for run in runs], device),
+        price=_index([run.price for run in runs], device),
+        counted=_column([float(each) for each in counted], device),
+    )
+
+
+def _index(values: object, device: str) -> Tensor:
+    return torch.tensor(values, dtype=torch.int64, device=device)
+
+
+def _column(values: Sequence[float], device: str) -> Tensor:
+    return torch.tensor(values, dtype=torch.float64, device=device)[:, None]
+
+
+@dataclass
+class _Rows:
+    """Quantities that are drawn together, each a row with a name.
+
+    Attributes:
+        quantities: of each row.
+        names: of each row, as people read them.
+        predicted: rows that are read off a regression, whose replicates differ.
+    """
+
+    quantities: list[Quantity] = field(default_factory=lambda: [constant(1.0), UNKNOWN])
+    names: list[str] = field(default_factory=lambda: ["", ""])
+    predicted: dict[int, Prediction] = field(default_factory=dict)
+
+    def add(self, quantity: Quantity | None, name: str) -> int:
+        """Add a quantity, and return its row; what is not there is not known."""
+        if quantity is None:
+            return NOT_KNOWN
+        self.quantities.append(quantity)
+        self.names.append(name)
+        return len(self.quantities) - 1
+
+    def laid_out(self, device: str) -> tuple[Columns, ...]:
+        """Return all rows: once, or for each replicate of the regressions among them."""
+        replicates = [len(prediction.quantities) for prediction in self.predicted.values()]
+        found = []
+        for replicate in range(max(replicates, default=1)):
+            quantities = list(self.quantities)
+            for row, prediction in self.predicted.items():
+                quantities[row] = prediction.quantities[replicate]
+            found.append(Columns(quantities, self.names, device))
+        return tuple(found)
+
+
+class _RunPlaces(NamedTuple):
+    """A run's rows, as in RunRows."""
+
+    factors: list[int]
+    scale: float
+    given_in: int
+    peak: int = NOT_KNOWN
+    mfu: int = NOT_KNOWN
+    price: int = NOT_KNOWN
+
+
+def _add_size(table: _Rows, run: Run, prediction: Prediction | None) -> _RunPlaces:
+    """Add the quantities that a run's size is the product of."""
+    given_in, scale = kernel.FLOP, 1.0
+    sizes = [(run.flop, "FLOP")]
+    if run.tokens is not None:
+        one = torch.ones((), dtype=torch.float64)
+        scale = float(training_flop(one, one))
+        params = run.params_active or run.params
+        sizes = [(params, "parameters"), (run.tokens, "tokens")]
+    elif run.base is not None:
+        sizes = [(run.fraction, "fraction of its base")]
+    elif run.count is not None:
+        given_in, scale = kernel.SECONDS, SECONDS_PER_DAY
+        sizes = [(run.count, "accelerators"), (run.days, "days")]
+    elif run.accelerator_hours is not None:
+        given_in, scale = kernel.SECONDS, SECONDS_PER_HOUR
+        sizes = [(run.accelerator_hours, "accelerator-hours")]
+    elif run.cost_usd is not None:
+        given_in, sizes = kernel.DOLLARS, [(run.cost_usd, "cost")]
+    elif prediction is not None:
+        table.predicted[len(table.quantities)] = prediction
+        sizes = [(prediction.quantities[0], "FLOP")]
+    if run.multiplier is not None:
+        sizes.append((run.multiplier, "multiplier"))
+    rows = [table.add(quantity, f"{run.name}: {what}") for quantity, what in sizes]
+    return _RunPlaces(rows + [ONE] * (FACTORS - len(rows)), scale, given_in)
+
+
+def _peak_of(programme: Programme, i: int, profiles: Sequence[Path]) -> Quantity | None:
+    run, shared = programme.runs[i], programme.assumptions
+    if run.peak_flop_per_s is not None:
+        return run.peak_flop_per_s
+    says_nothing = run.accelerator is None and run.precision is None
+    if says_nothing and shared.peak_flop_per_s is not None:
+        return shared.peak_flop_per_s
+    name = run.accelerator or shared.accelerator
+    if name is None:
+        return None
+    try:
+        part = find_accelerator(name, profiles)
+        precision = run.precision or shared.precision or part.default_precision
+        return constant(part.peak_flop_per_s(precision))
+    except RequestError as error:
+        raise error.within(f"runs[{i}]") from None
+
+
+def _add_reported(table: _Rows, programme: Programme) -> tuple[list[int], list[float]]:
+    """Add the amounts that R&D compute is the sum of; return their rows and weights."""
+    amounts, weights = [], []
+    for item in programme.reported:
+        if item.counts_as != "rnd_compute":
+            continue
+        rate = 1.0 if item.currency == "USD" else programme.currencies[item.currency].per_usd
+        for term in item.periods:
+            amounts.append(table.add(term.amount, f"{item.item}, {term.period}"))
+            weights.append(term.sign / rate)
+    return amounts, weights
+
+
+def _check(compiled: CompiledProgramme) -> None:
+    """Refuse a counted run without a price, and a denominator that is not positive."""
+    columns = compiled.columns
+    halves = torch.full((columns.dimensions, 1), 0.5, dtype=torch.float64)
+    outcome = compiled.evaluate(halves.to(columns.device))
+    for i, (run, usd) in enumerate(
+        zip(compiled.programme.runs, outcome.bill.usd[:, 0].tolist(), strict=True)
+    ):
+        if compiled.counted[i] and usd != usd:
+            needs = "a price, and for its FLOP a utilisation and a peak or an accelerator"
+            raise RequestError(
+                f"runs[{i}]", f"{run.name} cannot be priced; it needs {needs}, its own or shared"
+            )
+    rnd = float(outcome.rnd_usd)
+    if not rnd > 0:
+        raise RequestError("reported", f"R&D compute adds up to {rnd:,.0f} USD; allowed: above 0")
+
+
+def _depth(i: int, bases: Sequence[int]) -> int:
+    depth = 0
+    while bases[i] >= 0:
+        i, depth = bases[i], depth + 1
+    return depth

@@ -1,0 +1,150 @@
+"""A programme's totals: the one loop over its draws."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from computebill.base.errors import RequestError
+from computebill.uncertainty.distribution import Collector, Distribution
+from computebill.uncertainty.draws import Settings
+from computebill.uncertainty.side_by_side import in_order
+
+from .compiled import CompiledProgramme, Outcome
+
+TOTALS = ("final_runs_usd", "rnd_compute_usd", "final_share", "exploration_usd")
+"""Rows of every draw of a programme."""
+
+LEAST_KEPT = 0.01
+"""Where fewer draws than this fit the spend, what is left says nothing."""
+
+
+@dataclass(frozen=True)
+class Totals:
+    """A programme's totals under one set of assumptions, in USD."""
+
+    final_runs_usd: Distribution
+    rnd_compute_usd: Distribution
+    final_share: Distribution
+    exploration_usd: Distribution
+    excess: float
+    """Share of all draws in which the final runs exceed the R&D compute."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {
+            "probability_final_exceeds_rnd": self.excess,
+            **{name: getattr(self, name).to_dict() for name in TOTALS},
+        }
+
+
+class Chunk(NamedTuple):
+    """Draws of a programme.
+
+    Attributes:
+        replicate: that they belong to.
+        outcome: of those that hold together.
+        drawn: how many were drawn, those left out included.
+        excess: how many the final runs cost more in than all R&D compute.
+    """
+
+    replicate: int
+    outcome: Outcome
+    drawn: int
+    excess: int
+
+
+class Sampled(NamedTuple):
+    """What draws of a programme give.
+
+    Attributes:
+        totals: its sums.
+        more: distributions of the further rows that were asked for.
+        collector: of all rows, the totals first.
+    """
+
+    totals: Totals
+    more: list[Distribution]
+    collector: Collector
+
+
+def sample(
+    compiled: CompiledProgramme,
+    chosen: Settings,
+    more: Callable[[Outcome], Tensor] | None = None,
+    tell: Callable[[Chunk], None] | None = None,
+) -> Sampled:
+    """Draw a programme, chunk by chunk.
+
+    Args:
+        compiled: the programme.
+        chosen: draws.
+        more: rows to summarise beside the totals, ``(rows, draws)``.
+        tell: told of each chunk.
+
+    Raises:
+        RequestError: where too few draws hold together, or R&D compute is not positive in all.
+    """
+    collector, excess = None, 0
+    for chunk in _outcomes(compiled, chosen):
+        rows = total_rows(chunk.outcome)
+        if more is not None:
+            rows = torch.cat([rows, more(chunk.outcome)])
+        if collector is None:
+            collector = Collector(len(rows), chosen)
+        collector.add(chunk.replicate, rows)
+        excess += chunk.excess
+        if tell is not None:
+            tell(chunk)
+    assert collector is not None  # there is a draw at least
+    found = collector.finish()
+    final, rnd, share, exploration = found[: len(TOTALS)]
+    totals = Totals(final, rnd, share, exploration, excess / chosen.samples)
+    return Sampled(totals, found[len(TOTALS) :], collector)
+
+
+def total_rows(outcome: Outcome) -> Tensor:
+    """Return the rows that TOTALS names, ``(4, draws)``."""
+    rows = (outcome.final_usd, outcome.rnd_usd, outcome.share, outcome.exploration_usd)
+    return torch.stack(rows)
+
+
+def share_of(compiled: CompiledProgramme) -> Callable[[Tensor], Tensor]:
+    """Return the share as a function of the drawn quantities, ``(rows, draws)``.
+
+    Where draws are left out, one counts as 1.
+    """
+    largest = 1.0 if compiled.programme.assumptions.within_spend else torch.inf
+    return lambda values: compiled.price(values).share.clamp(max=largest)
+
+
+def _outcomes(compiled: CompiledProgramme, chosen: Settings) -> Iterator[Chunk]:
+    """Price the programme chunk by chunk, leaving out draws where it asks for that."""
+    kept = 0
+
+    def priced(chunk: tuple[int, Tensor]) -> tuple[int, Outcome]:
+        replicate, points = chunk
+        return replicate, compiled.evaluate(points, replicate)
+
+    for replicate, outcome in in_order(priced, compiled.columns.chunks(chosen), chosen):
+        if bool((outcome.rnd_usd <= 0).any()):
+            raise RequestError(
+                "reported", "R&D compute is zero or negative in some draws; allowed: above 0 in all"
+            )
+        fits = outcome.exploration_usd >= 0
+        drawn = outcome.bill.usd.shape[1]
+        excess = drawn - int(fits.sum())
+        if excess and compiled.programme.assumptions.within_spend:
+            outcome = outcome.select(fits)
+        kept += outcome.final_usd.shape[0]
+        yield Chunk(replicate, outcome, drawn, excess)
+    if kept < LEAST_KEPT * chosen.samples:
+        raise RequestError(
+            "assumptions.within_spend",
+            f"the final runs stay within R&D compute in {kept} of {chosen.samples} draws; "
+            f"allowed: at least {LEAST_KEPT:.0%}",
+        )
