@@ -52,7 +52,7 @@ USUAL_RANK = 16
 
 
 class Cited(NamedTuple):
-    """Where rows are from: title and address."""
+    """A source of rows: title and address."""
 
     title: str
     address: str
