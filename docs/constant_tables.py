@@ -13,6 +13,7 @@ from computebill.base.constants import Constant, constants
 from computebill.kernels.constants import CONSTANTS
 from computebill.kernels.constants import Constant as KernelConstant
 from computebill.training.efficiency import PARAMETERS, meaning, read_profile
+from computebill.training.software import FRAMEWORKS_FILE
 
 ROOT = Path(__file__).parents[1]
 MOST_SHOWN = 10
@@ -142,6 +143,27 @@ def efficiency_table() -> str:
         found = number(float(f"{fitted[name]:.3g}")) if name in fitted else "–"
         rows.append([f"`{name}`", number(each.prior), number(each.spread), found, meaning(name)])
     return markdown(["efficiency", "before", "spread", "fitted", "what it is"], rows)
+
+
+def framework_table() -> str:
+    """The names of training software, and which generation each is since when."""
+    data = tomllib.loads(FRAMEWORKS_FILE.read_text("utf-8"))
+
+    def since(kind: str, name: str) -> str:
+        (_, first), *later = data["histories"][kind][name].items()
+        return "; ".join([first, *(f"{value} since {month}" for month, value in later)])
+
+    rows = [
+        [
+            f"`{name}`",
+            ", ".join(f"`{each}`" for each in told["names"]),
+            since("generation", told["generation"]),
+            since("attention", told["attention"]),
+            told["kernels"],
+        ]
+        for name, told in data["frameworks"].items()
+    ]
+    return markdown(["name", "also", "generation", "attention", "element-wise kernels"], rows)
 
 
 def file_table(path: str) -> str:

@@ -45,9 +45,11 @@ def measure(cells: Cells, name: str) -> float:
     return number(cells, name, SHORTEST, LONGEST)
 
 
-def optional(cells: Cells, name: str) -> float | None:
+def optional(
+    cells: Cells, name: str, least: float = 0.0, most: float = LARGEST_CELL
+) -> float | None:
     """Return a cell's number, or None where it says nothing."""
-    return number(cells, name) if name in cells else None
+    return number(cells, name, least, most) if name in cells else None
 
 
 def whole(

@@ -22,7 +22,7 @@ from computebill.hardware.accelerators import (
 )
 from computebill.training.cases import Case
 from computebill.training.layout import Layout
-from computebill.training.software import Software, software_generation
+from computebill.training.software import Running, month_of, running
 
 from .cells import Cells, UnusableError, flag, layer_count, measure, number, optional, whole
 from .row_models import has_experts, row_architecture
@@ -43,6 +43,9 @@ PARTS = {"H100-96GB-HBM2e-500W": ("h100-sxm", 2.4e12, 500.0)}
 """Parts that have no profile: the nearest, bytes a second of memory, and power limit [W]."""
 
 GIGABITS_PER_GIGABYTE = 8
+
+NETWORKS = (1e-3, 1e6)
+"""Slowest and fastest network of a node that a cell may tell [Gb/s]."""
 
 USUAL_RANK = 16
 """Rank of low-rank adapters where a row does not say; its FLOP are next to nothing."""
@@ -175,18 +178,20 @@ def _measured(line: int, cited: Cited, cells: Cells) -> MeasuredRow:
 
 def _case(cells: Cells) -> Case:
     batch = _global_batch(cells)
-    accelerator, bandwidth = _part(
-        cells["gpu"], optional(cells, "node_network_gbit"), optional(cells, "chips_per_node")
+    node = whole(cells, "chips_per_node") if "chips_per_node" in cells else None
+    network = (
+        number(cells, "node_network_gbit", *NETWORKS) if "node_network_gbit" in cells else None
     )
-    software = software_generation(cells.get("framework", ""), _date(cells))
+    accelerator, bandwidth = _part(cells["gpu"], network, node)
+    told = running(cells.get("framework", ""), _date(cells))
     return Case(
         architecture=row_architecture(cells),
-        layout=_layout(cells, batch, software),
+        layout=_layout(cells, batch, told),
         accelerator=accelerator,
         precision=_precision(cells),
         sequence=whole(cells, "seq_len"),
-        software=software,
-        domain=whole(cells, "chips_per_node") if "chips_per_node" in cells else None,
+        software=told.software,
+        domain=node,
         bytes_per_s=bandwidth,
         power=_power(cells, accelerator),
     )
@@ -199,7 +204,7 @@ def _date(cells: Cells) -> float | None:
     year, _, month = cells["release"].partition("-")
     if not (year.isdecimal() and month.isdecimal() and 1 <= int(month) <= 12):
         raise UnusableError(f"release: got {cells['release']}; allowed: a month, 2026-06")
-    return int(year) + (int(month) - 1) / 12
+    return month_of(int(year), int(month))
 
 
 def _global_batch(cells: Cells) -> float:
@@ -223,12 +228,12 @@ def _precision(cells: Cells) -> str:
 
 @cache
 def _part(
-    name: str, node_gbit: float | None, chips: float | None
+    name: str, node_gbit: float | None, chips: int | None
 ) -> tuple[Accelerator, float | None]:
     """Return a part with its machine's network, and its memory's bandwidth where that differs."""
     profile, bandwidth, _ = PARTS.get(name, (name, None, None))
     part = find_accelerator(profile)
-    if not node_gbit:
+    if node_gbit is None:
         return part, bandwidth
     each = node_gbit / GIGABITS_PER_GIGABYTE / (chips or domain_size(part))
     across = part.links.across
@@ -248,7 +253,7 @@ def _power(cells: Cells, part: Accelerator) -> float:
     return min(1.0, limit / rated.value) if limit and rated else 1.0
 
 
-def _layout(cells: Cells, batch: float, software: Software) -> Layout:
+def _layout(cells: Cells, batch: float, told: Running) -> Layout:
     tp, pp, cp = (whole(cells, name, 1) for name in ("tp", "pp", "cp"))
     if pp > layer_count(cells) + 2:
         raise UnusableError(f"pp: got {pp}; contradicts {layer_count(cells)} layers")
@@ -270,7 +275,7 @@ def _layout(cells: Cells, batch: float, software: Software) -> Layout:
         "micro_batches": micro_batches,
         "zero": whole(cells, "zero_stage", 1, least=0),
         "shards": whole(cells, "shards") if "shards" in cells else None,
-        **_settings(cells, tp, software),
+        **_settings(cells, tp, told),
     }
     given = {name: value for name, value in values.items() if value is not None}
     try:
@@ -279,17 +284,15 @@ def _layout(cells: Cells, batch: float, software: Software) -> Layout:
         raise UnusableError(f"layout: {str(error).splitlines()[-1].strip()}") from None
 
 
-def _settings(cells: Cells, tp: int, software: Software) -> dict[str, object]:
+def _settings(cells: Cells, tp: int, told: Running) -> dict[str, object]:
     """Return what a layout says beside degrees; None where a row leaves it to the rule."""
     sequence_parallel = flag(cells, "seq_parallel")
     if sequence_parallel is None:
         since = (optional(cells, "year") or 0) >= 2022
-        sequence_parallel = tp > 1 and since and software != "early"
-    kernel = cells.get("attention_kernel") or (
-        "unfused" if software in ("early", "megatron") else "flash"
-    )
+        sequence_parallel = tp > 1 and since and told.software != "early"
+    kernel = cells.get("attention_kernel", told.attention)
     compiled = flag(cells, "compiled")
-    eager = software in ("eager", "scripts") and not compiled
+    kernels = told.kernels if compiled is None else ("fused" if compiled else "eager")
     overlaps = flag(cells, "ep_overlap") or cells.get("schedule") == "dualpipe"
     optimizer = cells.get("optimizer", "")
     is_lora = cells.get("task") == "lora"
@@ -297,7 +300,7 @@ def _settings(cells: Cells, tp: int, software: Software) -> dict[str, object]:
         "recompute": _recompute(cells),
         "sequence_parallel": sequence_parallel,
         "attention": "unfused" if kernel == "unfused" else "flash",
-        "kernels": "eager" if eager else "fused",
+        "kernels": kernels,
         "tp_overlap": flag(cells, "tp_overlap") or None,
         "ep_overlap": overlaps,
         "lora_rank": whole(cells, "lora_rank", USUAL_RANK) if is_lora else 0,

@@ -21,6 +21,7 @@ FIELDS = (
     ("sequence-length", "Tokens a sequence."),
     ("precision", "Of products, bf16,fp8; each is tried."),
     ("software", "For the step's time: early, megatron, eager, fused, modern, graphed, …"),
+    ("framework", "In its place, by name, as of --date: nemo, torchtitan, megatron-lm, maxtext, …"),
     ("efficiency", "Efficiencies fitted by `computebill calibrate`, in place of the shipped."),
     ("objective", "What is to be least: time, cost or energy (default time)."),
     ("max-days", "Of the run, at the median."),

@@ -21,6 +21,7 @@ FIELDS = (
         "software",
         "For the step's time: early, megatron, eager, fused, modern, graphed, compiled, …",
     ),
+    ("framework", "In its place, by name, as of --date: nemo, torchtitan, megatron-lm, maxtext, …"),
     ("efficiency", "Efficiencies fitted by `computebill calibrate`, in place of the shipped."),
     ("params", "Parameters, 405B."),
     ("params-active", "Parameters that one token meets, where fewer than all."),

@@ -22,7 +22,6 @@ from computebill.training.cases import Case
 from computebill.training.efficiency import bounded, efficiencies_of, unbounded
 from computebill.training.layout import Layout, check_sequence_length, default_sequence
 from computebill.training.memory import GB, stage_bytes
-from computebill.training.software import read_software
 from computebill.uncertainty.draws import choose_device, settings
 
 from .choice_grid import Grid
@@ -181,16 +180,19 @@ def _looked_up(spec: PlanSpec, profiles: Sequence[Path]) -> _Asked:
 
 def _spaces(asked: _Asked) -> Iterator[Space]:
     spec, pipes = asked.spec, None
+    choice = spec.software_choice
+    given = {} if spec.layout is None else spec.layout.model_dump(exclude_unset=True)
+    layout = Layout(**{**choice.settings, **given})
     for accelerator in {each.name: each for each in asked.parts.values()}.values():
         for precision in spec.precision or (accelerator.default_precision,):
             accelerator.peak(precision)  # refuses what the part does not have
             case = Case(
                 architecture=asked.architecture,
-                layout=spec.layout or Layout(),
+                layout=layout,
                 accelerator=accelerator,
                 precision=precision,
                 sequence=asked.sequence,
-                software=read_software(spec.software),
+                software=choice.software,
             )
             space = make_space(case, spec.choices, spec.across_domains, pipes)
             pipes = space.pipes
@@ -412,6 +414,7 @@ def _estimate(asked: _Asked, best: Candidate) -> RunEstimate:
         # A sequence that nobody gave is the model's own; it is not told as given.
         "sequence_length": asked.sequence if is_told else None,
         "software": spec.software if "software" in spec.model_fields_set else None,
+        "framework": spec.framework,
         "efficiency": spec.efficiency,
     }
     run = read_run({key: value for key, value in fields.items() if value is not None})

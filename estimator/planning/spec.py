@@ -21,8 +21,17 @@ from computebill.base.quantity import (
 )
 from computebill.base.specfile import Name, Spec, validate
 from computebill.costs.prices import Commitment
-from computebill.runs.spec import LOST, REPLACES, Day, check_lost_time, fields_of_file
+from computebill.runs.spec import (
+    LOST,
+    REPLACES,
+    Day,
+    FrameworkName,
+    check_lost_time,
+    check_one_software,
+    fields_of_file,
+)
 from computebill.training.layout import Degree, Layout, Recompute, Schedule
+from computebill.training.software import Choice, choose_software
 
 CHOICES = (
     "tp", "sequence_parallel", "pp", "vpp", "schedule", "cp", "ep", "etp", "zero", "micro_batch",
@@ -129,6 +138,7 @@ class PlanSpec(Spec):
         sequence_length: tokens a sequence.
         precision: of products: each is tried; the accelerator's own if not given.
         software: generation of the training software.
+        framework: name of the training framework in its place; its date is the plan's.
         efficiency: a file of fitted efficiencies in place of the shipped ones.
         objective: what is to be least: time, cost or energy.
         max_days: of the run, at the median.
@@ -172,6 +182,7 @@ class PlanSpec(Spec):
     sequence_length: Whole | None = None
     precision: Names | None = None
     software: str = "modern"
+    framework: FrameworkName | None = None
     efficiency: str | None = None
     objective: Literal["time", "cost", "energy"] = "time"
     max_days: Number | None = None
@@ -217,6 +228,7 @@ class PlanSpec(Spec):
         if (self.global_batch is None) == (self.global_batch_tokens is None):
             raise ValueError("give global_batch or global_batch_tokens")
         check_lost_time(self)
+        check_one_software(self)
         if self.price is not None and (self.provider or self.commitment != "on-demand"):
             raise ValueError("give price, or provider and commitment, not both")
         if isinstance(self.price, dict):
@@ -229,6 +241,12 @@ class PlanSpec(Spec):
             if limit is not None and limit <= 0:
                 raise ValueError(f"{key}: got {limit:g}; allowed: above 0")
         return self
+
+    @property
+    def software_choice(self) -> Choice:
+        """What steps are timed on."""
+        is_given = "software" in self.model_fields_set
+        return choose_software(self.software, self.framework, self.date, is_given=is_given)
 
     @property
     def counts(self) -> tuple[int, ...]:
@@ -291,7 +309,8 @@ def plan_spec(path: Path | None, flags: Mapping[str, Any]) -> PlanSpec:
     """
     data = {} if path is None else fields_of_file(path)
     replaced: dict[str, tuple[str, ...]] = {"count": ("max_gpus",), "max_gpus": ("count",)}
-    replaced |= {name: REPLACES[name] for name in (*LOST, "global_batch", "global_batch_tokens")}
+    shared = (*LOST, "global_batch", "global_batch_tokens", "software", "framework")
+    replaced |= {name: REPLACES[name] for name in shared}
     for flag in flags:
         for key in replaced.get(flag.replace("-", "_"), ()):
             data.pop(key, None)

@@ -119,11 +119,10 @@ def _step_inputs(run: RunSpec, model: RunModel | None) -> Iterator[Assumption]:
     if model is None or model.layout is None or run.layout is None:
         return
     yield from batch_assumption(model.layout)
-    yield from layout_assumptions(model.layout, run.layout)
+    yield from layout_assumptions(model.layout, run.layout, run.software_choice)
     # A utilisation that was given tells the time in the step's place.
     if model.step is not None and run.mfu is None:
-        is_given = "software" in run.model_fields_set
-        yield from step_assumptions(model.step, software_given=is_given)
+        yield from step_assumptions(model.step, run.software_choice)
 
 
 def is_observed(run: RunSpec, model: RunModel | None) -> bool:

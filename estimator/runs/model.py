@@ -13,7 +13,6 @@ from computebill.hardware.accelerators import Accelerator
 from computebill.models.card import MemoryUse, ModelCard, describe_model
 from computebill.training.cases import Case
 from computebill.training.layout import Layout, default_sequence
-from computebill.training.software import read_software
 from computebill.training.step_time import StepEstimate, estimate_step, scaling
 
 from .spec import RunSpec
@@ -93,7 +92,7 @@ def count_run_model(run: RunSpec, accelerator: Accelerator, architecture: Archit
                 accelerator=accelerator,
                 precision=run.precision or accelerator.default_precision,
                 sequence=card.sequence,
-                software=read_software(run.software),
+                software=run.software_choice.software,
             ),
             None if run.efficiency is None else Path(run.efficiency),
         )
@@ -134,4 +133,4 @@ def _completed(run: RunSpec, layout: Layout, batch: float | None) -> Layout:
         update["micro_batches"] = int(micro)
     # Made anew, so that what hangs on several degrees is checked with all of them.
     given = {name: getattr(layout, name) for name in layout.model_fields_set}
-    return validate(Layout, {**given, **update}, "layout")
+    return validate(Layout, {**run.software_choice.settings, **given, **update}, "layout")

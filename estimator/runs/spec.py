@@ -8,7 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from computebill.base.amounts import Parameters, Tokens, check_batch, whole_sequences
 from computebill.base.errors import shown
@@ -17,6 +17,7 @@ from computebill.base.specfile import Name, Spec, read_toml, validate
 from computebill.costs.hour import Pricing
 from computebill.costs.prices import Commitment
 from computebill.training.layout import Layout
+from computebill.training.software import Choice, choose_software
 
 LOST = ("goodput", "failures_per_gpu_day", "checkpoint_seconds", "restart_seconds")
 """Fields that say what interrupts training: the share that trains, or what takes the rest."""
@@ -32,6 +33,8 @@ REPLACES = {
     "commitment": ("price",),
     "global_batch": ("global_batch_tokens",),
     "global_batch_tokens": ("global_batch",),
+    "software": ("framework",),
+    "framework": ("software",),
     "goodput": LOST[1:],
     **dict.fromkeys(LOST[1:], ("goodput",)),
 }
@@ -48,6 +51,8 @@ def _check_day(value: object) -> object:
 
 
 Day = Annotated[dt.date, BeforeValidator(_check_day)]
+
+FrameworkName = Annotated[str, Field(min_length=1, max_length=100)]
 
 
 def lost_time(spec: Spec) -> tuple[str, ...]:
@@ -66,6 +71,16 @@ def check_lost_time(spec: Spec) -> None:
         raise ValueError(f"give goodput or {given[1]}, not both")
 
 
+def check_one_software(spec: Spec) -> None:
+    """Refuse a generation of software beside a framework's name.
+
+    Raises:
+        ValueError: naming both.
+    """
+    if getattr(spec, "framework", None) is not None and "software" in spec.model_fields_set:
+        raise ValueError("give software or framework, not both")
+
+
 class RunSpec(Spec):
     """A run as its user describes it; every number may be a distribution.
 
@@ -81,6 +96,7 @@ class RunSpec(Spec):
         goodput: share of the time that trains, in place of those three; none of the four is
             applied to the utilisation of other runs, which holds their lost time.
         software: generation of the training software, for the step's time.
+        framework: name of the training framework in its place; its date is the run's.
         efficiency: a file of fitted efficiencies in place of the shipped ones.
         params: parameters of the model.
         params_active: parameters that one token meets, where fewer than all.
@@ -113,6 +129,7 @@ class RunSpec(Spec):
     restart_seconds: Positive | None = None
     goodput: Share | None = None
     software: str = "modern"
+    framework: FrameworkName | None = None
     efficiency: str | None = None
     params: Parameters | None = None
     params_active: Parameters | None = None
@@ -134,6 +151,12 @@ class RunSpec(Spec):
     global_batch: Number | None = None
     global_batch_tokens: Number | None = None
     sequence_length: Number | None = None
+
+    @property
+    def software_choice(self) -> Choice:
+        """What the run's step is timed on."""
+        is_given = "software" in self.model_fields_set
+        return choose_software(self.software, self.framework, self.date, is_given=is_given)
 
     @property
     def pricing(self) -> Pricing:
@@ -165,6 +188,7 @@ class RunSpec(Spec):
         if self.count is not None and self.count.is_constant and self.count.value % 1:
             raise ValueError(f"count: got {self.count.value:g}; allowed: a whole number")
         check_lost_time(self)
+        check_one_software(self)
         self._check_batch()
         return self
 

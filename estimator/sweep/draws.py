@@ -27,6 +27,7 @@ from computebill.runs.model import count_run_model
 from computebill.runs.spec import RunSpec
 from computebill.training.efficiency import efficiencies_of
 from computebill.training.inputs import fitted_assumptions, link_assumptions, software_assumption
+from computebill.training.software import choose_software
 from computebill.uncertainty.draws import Columns, Settings, bundle
 from computebill.uncertainty.side_by_side import in_order
 
@@ -210,7 +211,8 @@ class SweepDraws:
         if not predicted:
             return
         is_given = "software" in self.spec.model_fields_set
-        yield software_assumption(self.spec.software, is_given=is_given)
+        software = self.spec.software
+        yield software_assumption(choose_software(software, None, None, is_given=is_given))
         factor, power = STEP_LAW
         law = f"{factor:g} x (tokens of the run)^{power:g} tokens"
         source = "assumed where none is given: Li et al. 2025, arXiv:2503.04715"

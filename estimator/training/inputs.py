@@ -12,6 +12,7 @@ from computebill.hardware.fitted import Fitted
 from .cases import Case
 from .efficiency import INDEX, bounded, unbounded
 from .layout import FILLS, Layout
+from .software import Choice
 from .step_time import StepEstimate
 
 NO_FIGURE = "assumed (no figure in the profile)"
@@ -19,17 +20,22 @@ AS_A_RULE = "assumed (the layout does not say)"
 SHOWN_OF_LAYOUT = ("micro_batch", "recompute", "zero", "optimizer", "attention", "kernels")
 
 
-def layout_assumptions(layout: Layout, given: Layout) -> Iterator[Assumption]:
+def layout_assumptions(
+    layout: Layout, given: Layout, choice: Choice | None = None
+) -> Iterator[Assumption]:
     """Yield what a layout was not given and has as a rule.
 
     Args:
         layout: layout as it is used.
         given: layout as its user described it.
+        choice: software, which may decide some of it.
     """
+    decided = choice.settings if choice else {}
     for name in SHOWN_OF_LAYOUT:
         if name not in given.model_fields_set:
             value = getattr(layout, name)
-            yield Assumption(name.replace("_", " "), str(value), AS_A_RULE)
+            source = choice.source if choice and name in decided else AS_A_RULE
+            yield Assumption(name.replace("_", " "), str(value), source)
 
 
 def batch_assumption(layout: Layout) -> Iterator[Assumption]:
@@ -48,10 +54,9 @@ def micro_batch_assumption(layout: Layout) -> Iterator[Assumption]:
         yield Assumption("micro-batches of a step", f"{layout.filled_batches:,}", rule)
 
 
-def software_assumption(software: str, *, is_given: bool) -> Assumption:
+def software_assumption(choice: Choice) -> Assumption:
     """Return the generation of the software, whose efficiencies a step has."""
-    source = GIVEN if is_given else "assumed (the default; none was named)"
-    return Assumption("software generation", software, source)
+    return Assumption("software generation", choice.software, choice.source)
 
 
 def link_assumptions(accelerator: Accelerator, domain: int | None = None) -> Iterator[Assumption]:
@@ -83,9 +88,9 @@ def fitted_assumptions(fitted: Fitted) -> Iterator[Assumption]:
     yield Assumption("efficiencies", f"{len(fitted.values)} fitted values", fitted.origin)
 
 
-def step_assumptions(step: StepEstimate, *, software_given: bool) -> Iterator[Assumption]:
+def step_assumptions(step: StepEstimate, choice: Choice) -> Iterator[Assumption]:
     """Yield software, links, domain and efficiencies of a timed step, with their sources."""
-    yield software_assumption(step.case.software, is_given=software_given)
+    yield software_assumption(choice)
     yield from link_assumptions(step.case.accelerator, step.case.domain)
     yield from fitted_assumptions(step.fitted)
     kind = "products measured" if step.is_seen else "products never measured: widened"

@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+import datetime as dt
+import re
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Literal, NamedTuple, TypeVar, get_args
 
+from computebill.base.assumptions import GIVEN
 from computebill.base.errors import RequestError, shown
+
+FRAMEWORKS_FILE = Path(__file__).with_name("frameworks.toml")
+
+PLAIN = "pytorch"
+"""What a framework is whose name is not known."""
+
+Stage = TypeVar("Stage")
 
 Software = Literal[
     "early", "megatron", "eager", "fused", "modern", "graphed", "compiled", "scripts"
@@ -31,41 +45,163 @@ LACKS: dict[str, dict[str, tuple[int, ...]]] = {
 pipelines do not interleave; context parallelism came to Megatron in 2023."""
 
 
-GRAPHED = 2026.4
-"""Year from which NVIDIA's releases (26.06) do not wait for the host between experts' kernels."""
+class Running(NamedTuple):
+    """What a framework does at a date.
+
+    Attributes:
+        framework: its name in the table of frameworks.
+        title: its name, for people.
+        is_known: whether that is what was asked for; a name that is not known is plain PyTorch.
+        software: generation of it.
+        attention: its attention kernel: unfused, flash1, flash2, flash3, sdpa, fused.
+        kernels: fused, where it fuses element-wise kernels if nobody says otherwise; else eager.
+    """
+
+    framework: str
+    title: str
+    is_known: bool
+    software: Software
+    attention: str
+    kernels: Literal["eager", "fused"]
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """Fields of a layout that the framework decides where its user does not."""
+        attention = "unfused" if self.attention == "unfused" else "flash"
+        return {"attention": attention, "kernels": self.kernels}
+
+    def told(self, asked: str, day: dt.date | None) -> str:
+        """Return why, as an assumption is told."""
+        when = "of today" if day is None else f"in {day:%B %Y}"
+        if self.is_known:
+            return f"{self.title} {when} (training/frameworks.toml)"
+        return f"framework {asked}: not known, so {self.title} {when}"
 
 
-FUSED_FRAMEWORKS = ("nemo", "megatron-bridge", "megatron-core", "primus", "megatron")
+class _Framework(NamedTuple):
+    title: str
+    software: tuple[tuple[float, Software], ...]
+    attention: tuple[tuple[float, str], ...]
+    kernels: Literal["eager", "fused"]
 
 
-EAGER_FRAMEWORKS = ("composer", "torchtitan", "nanotron", "fsdp", "olmo", "colossalai", "levanter")
+def running(framework: str, year: float | None) -> Running:
+    """Return what a framework does in a year, or today.
+
+    Args:
+        framework: any name in use; parts after a known one are versions and options.
+        year: of its release, 2024.5 for July 2024; the newest if not known.
+    """
+    name = _find(framework)
+    found = _frameworks()[0][name or PLAIN]
+    return Running(
+        framework=name or PLAIN,
+        title=found.title,
+        is_known=name is not None,
+        software=_at(found.software, year),
+        attention=_at(found.attention, year),
+        kernels=found.kernels,
+    )
 
 
-COMPILED_FRAMEWORKS = ("maxtext", "paxml", "jax", "t5x")
+class Choice(NamedTuple):
+    """Software that a step is timed on.
+
+    Attributes:
+        software: generation of it.
+        settings: fields of a layout that it decides where its user does not.
+        source: why, as an assumption is told.
+    """
+
+    software: Software
+    settings: Mapping[str, str]
+    source: str
+
+
+def choose_software(
+    software: str, framework: str | None, day: dt.date | None, *, is_given: bool
+) -> Choice:
+    """Return the software that a user means.
+
+    Args:
+        software: name of a generation.
+        framework: name of a framework in its place, or None.
+        day: of the run; of a framework without one, today's release is meant.
+        is_given: whether the generation was named, or is the default.
+
+    Raises:
+        RequestError: where there is no such generation.
+    """
+    if framework is None:
+        source = GIVEN if is_given else "assumed (the default; none was named)"
+        return Choice(read_software(software), {}, source)
+    found = running(framework, year_of(day))
+    return Choice(found.software, found.settings, found.told(framework, day))
 
 
 def software_generation(framework: str, year: float | None) -> Software:
-    """Return the generation of a training framework in a year; unknown ones count as eager."""
-    name = framework.lower()
-    if name.startswith("transformers"):
-        return "scripts"
-    if "deepspeed" in name:
-        return "early"
-    if name.startswith(COMPILED_FRAMEWORKS):
-        return "compiled"
-    if name.startswith(EAGER_FRAMEWORKS):
-        return "eager"
-    if name.startswith(FUSED_FRAMEWORKS):
-        return _fused(year, before="megatron")
-    return _fused(year, before="eager") if year is None or year >= 2024 else "eager"
+    """Return the generation of a training framework in a year; see ``running``."""
+    return running(framework, year).software
 
 
-def _fused(year: float | None, before: Software) -> Software:
-    if year is not None and year >= GRAPHED:
-        return "graphed"
-    if year is None or year >= 2025:
-        return "modern"
-    return "fused" if year >= 2023 else before
+def framework_names() -> tuple[str, ...]:
+    """Return the names of all frameworks, other spellings left out."""
+    return tuple(_frameworks()[0])
+
+
+def year_of(day: dt.date | None) -> float | None:
+    """Return a day as a year, to the month."""
+    return None if day is None else month_of(day.year, day.month)
+
+
+def month_of(year: int, month: int) -> float:
+    """Return a month as a year: its first day."""
+    return year + (month - 1) / 12
+
+
+def _find(framework: str) -> str | None:
+    """Return a framework by any of its names: whole, the longest that it begins with, or a part."""
+    spelled = _frameworks()[1]
+    words = re.split(r"[^a-z0-9.]+", framework.lower().strip())
+    for length in range(len(words), 0, -1):
+        found = spelled.get("-".join(words[:length]))
+        if found is not None:
+            return found
+    # "accelerate+deepspeed" begins with a known name; "my-deepspeed" holds one.
+    return next((spelled[word] for word in words if word in spelled), None)
+
+
+def _at(history: tuple[tuple[float, Stage], ...], year: float | None) -> Stage:
+    """Return what holds at a date; before the first entry, the first."""
+    reached = [value for since, value in history if year is None or since <= year]
+    return reached[-1] if reached else history[0][1]
+
+
+@cache
+def _frameworks() -> tuple[dict[str, _Framework], dict[str, str]]:
+    """Read the table: frameworks by name, and names by spelling."""
+    data = tomllib.loads(FRAMEWORKS_FILE.read_text(encoding="utf-8"))
+    histories = data["histories"]
+    table: dict[str, _Framework] = {}
+    spelled: dict[str, str] = {}
+    for name, each in data["frameworks"].items():
+        generations = _history(histories["generation"][each["generation"]])
+        table[name] = _Framework(
+            title=each["title"],
+            software=tuple((since, read_software(value)) for since, value in generations),
+            attention=_history(histories["attention"][each["attention"]]),
+            kernels=each["kernels"],
+        )
+        spelled |= dict.fromkeys((name, *each["names"]), name)
+    return table, spelled
+
+
+def _history(months: Mapping[str, str]) -> tuple[tuple[float, str], ...]:
+    found = []
+    for text, value in months.items():
+        year, month = text.split("-")
+        found.append((month_of(int(year), int(month)), value))
+    return tuple(sorted(found))
 
 
 def read_software(value: str) -> Software:

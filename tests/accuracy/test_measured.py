@@ -77,6 +77,8 @@ def test_a_row_becomes_a_case(write: Write) -> None:
         ({"offload": "states"}, "not stated: the host that states are offloaded to"),
         ({"release": "26.06"}, "release: got 26.06; allowed: a month, 2026-06"),
         ({"compiled": "maybe"}, "compiled: got 'maybe'; allowed: yes, no"),
+        ({"node_network_gbit": 0}, "node_network_gbit: got '0'; allowed: 0.001 to 1000000"),
+        ({"chips_per_node": 0.5}, "chips_per_node: got '0.5'; allowed: 1 to"),
         ({"n_gpus": 0}, "n_gpus: got '0'; allowed: 1 to 1000000000"),
         ({"n_gpus": "-0.0", "dp": ""}, "n_gpus: got '-0.0'; allowed: 1 to"),
         ({"n_gpus": "1e300"}, "n_gpus: got '1e300'; allowed: 1 to 1000000000"),

@@ -87,6 +87,10 @@ def test_rows_and_pictures(config: str, tmp_path: Path) -> None:
         (["--count", "64", "--objective", "fame"], "--objective: got 'fame'"),
         (["--count", "64", "--zero", "5"], "--zero"),
         (["--count", "64", "--top", "0"], "--top: got 0"),
+        (
+            ["--count", "64", "--software", "modern", "--framework", "nemo"],
+            "give software or framework, not both",
+        ),
     ],
 )
 def test_wrong_requests_end_with_one_message(config: str, flags: list[str], problem: str) -> None:

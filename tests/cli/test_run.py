@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from known import LLAMA_8B
 
 from computebill.cli import main
 from computebill.cli.run import FIELDS
@@ -143,6 +144,11 @@ def test_every_field_has_a_flag_and_every_flag_a_field() -> None:
         ([*GIVEN, "--provider", "acme"], "provider: no price of h100-sxm from 'acme'"),
         ([*GIVEN, "--commitment", "9y"], "--commitment: got '9y'"),
         ([*GIVEN, "--price", "2", "--provider", "aws"], "give price or provider, not both"),
+        (
+            [*GIVEN, "--software", "modern", "--framework", "nemo"],
+            "give software or framework, not both",
+        ),
+        ([*GIVEN, "--framework", ""], "--framework"),
         ([*GIVEN, "--date", "yesterday"], "--date: got 'yesterday'"),
         ([*GIVEN, "--date", "0"], "--date: got '0'"),
         ([*GIVEN, "--global-batch", "8"], "give global_batch and sequence_length together"),
@@ -293,6 +299,20 @@ def test_a_flag_puts_the_files_other_way_aside(tmp_path: Path) -> None:
     found = json.loads(result.stdout)
     assert found["flop"]["model"]["p50"] == 1e22
     assert found["cost_usd"]["p50"] == pytest.approx(found["gpu_hours"]["p50"] * 2)
+
+
+def test_a_framework_puts_a_file_s_software_aside(tmp_path: Path) -> None:
+    config, file = tmp_path / "config.json", tmp_path / "run.toml"
+    config.write_text(json.dumps(LLAMA_8B))
+    file.write_text(
+        'model = "config.json"\ntokens = 1e12\naccelerator = "h100"\ncount = 8\nprice = 2\n'
+        'software = "early"\n[layout]\ntp = 2\n'
+    )
+    flags = ["--framework", "NeMo", "--date", "2024-03-01", "--json", "--samples", "16"]
+    found = json.loads(CliRunner().invoke(main, ["run", str(file), *flags]).stdout)
+    listed = {each["name"]: each for each in found["assumptions"]}
+    assert listed["software generation"]["value"] == "fused"
+    assert listed["software generation"]["source"].startswith("NVIDIA NeMo in March 2024")
 
 
 def test_counts_that_lack_their_unit_are_refused() -> None:

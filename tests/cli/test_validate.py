@@ -43,6 +43,15 @@ def test_validate_tells_errors_and_what_was_left_out(measured: str, tmp_path: Pa
     assert found["skipped"] == [{"row": 4, "source": "b", "reason": "not stated: tp, pp"}]
 
 
+def test_without_a_table_the_shipped_one_is_predicted(tmp_path: Path) -> None:
+    found = json.loads(invoke("validate", "--json").stdout)
+    assert found["rows"] >= 1783
+    assert found["rows"] + len(found["skipped"]) == 2142
+    assert set(found["sources"]) == set(found["by_source"])
+    cited = found["sources"]["bloom_prequel"]
+    assert cited["address"].startswith("https://github.com/bigscience-workshop/bigscience")
+
+
 def test_calibrate_writes_what_validate_and_run_take(measured: str, tmp_path: Path) -> None:
     fitted = tmp_path / "mine.toml"
     result = invoke("calibrate", measured, "-o", str(fitted), "--note", 'own "cluster"')

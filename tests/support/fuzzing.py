@@ -433,6 +433,12 @@ MORE = (
     {"iter_seconds": "", "measured_mfu": 0.4, "global_batch_seqs": "", "global_batch_tokens": 1e6},
     {"n_experts": 64, "experts_per_token": 4, "ep": 8, "attention": "latent"},
     {"framework": "torchtitan", "micro_batch": "", "pp": 2, "dp": 4},
+    {"kv_lora_rank": 512, "q_lora_rank": 0, "n_experts": 8, "experts_per_token": 2},
+    {"n_experts": 8, "experts_per_token": 2, "shared_experts": 1, "shared_ffn_hidden": 2048},
+    {"n_experts": 8, "experts_per_token": 2, "dense_layers": 2, "dense_ffn_hidden": 4096},
+    {"model_type": "gpt2", "window": 1024, "full_every": 4, "tied": 1, "sinks": 1},
+    {"node_network_gbit": 400, "chips_per_node": 8, "power_limit_w": 500, "shards": 4},
+    {"release": "2026-06", "compiled": "yes", "attention_kernel": "flash2", "remat": "minimal"},
 )
 
 
