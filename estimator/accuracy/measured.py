@@ -35,9 +35,6 @@ LARGEST_CELL = 1e15
 SHORTEST, LONGEST = 1e-12, 1e12
 """Bounds of a measured value, in the unit of its column [s, 1/s, TFLOP/s, GB]."""
 
-PARTS = {"H100-96GB-HBM2e-500W": ("h100-sxm", 2.4e12, 500 / 700)}
-"""Parts that have no profile: the nearest, bytes a second of memory, and share of its power."""
-
 LATENT = {
     "qk_rope_head_dim": 64,
     "qk_nope_head_dim": 128,
@@ -138,7 +135,7 @@ def _measured(number: int, source: str, cells: Mapping[str, str]) -> MeasuredRow
         raise UnusableError("not stated: the host that states are offloaded to")
     sequence = _whole(cells, "seq_len")
     batch = _global_batch(cells, sequence)
-    accelerator, bandwidth, power = _part(cells["gpu"])
+    accelerator = _part(cells["gpu"])
     software = software_generation(
         cells.get("framework", ""), remarks.release or _optional(cells, "year")
     )
@@ -150,8 +147,6 @@ def _measured(number: int, source: str, cells: Mapping[str, str]) -> MeasuredRow
         sequence=sequence,
         software=software,
         domain=remarks.node,
-        bytes_per_s=bandwidth,
-        power=power,
     )
     # Asked of every row, so that one whose part lacks its format is left out with the reason.
     peak = peak_flop_per_s(accelerator, case.precision)
@@ -202,9 +197,8 @@ def _precision(cells: Mapping[str, str], remarks: Remarks) -> str:
 
 
 @cache
-def _part(name: str) -> tuple[Accelerator, float | None, float]:
-    profile, bandwidth, power = PARTS.get(name, (name, None, 1.0))
-    return find_accelerator(profile), bandwidth, power
+def _part(name: str) -> Accelerator:
+    return find_accelerator(name)
 
 
 def _layout(cells: Mapping[str, str], batch: float, software: Software, remarks: Remarks) -> Layout:

@@ -105,7 +105,7 @@ def timed_step(
     """
     fitted = efficiencies_of(case.accelerator, efficiency)
     low, high = interval_of(case, fitted.intervals) or UNFITTED
-    is_seen = product_name(case.kind) in fitted.values
+    is_seen = _is_seen(case, fitted, efficiency)
     if not is_seen:
         low, high = low**UNSEEN, high**UNSEEN
     return StepEstimate(
@@ -117,6 +117,19 @@ def timed_step(
         fitted=fitted,
         is_seen=is_seen,
     )
+
+
+def _is_seen(case: Case, fitted: Fitted, efficiency: Path | None) -> bool:
+    """Whether measured rows spoke of a case's products.
+
+    Shipped rows speak of generations: of a part without one only its own efficiencies do, or
+    those that its user chose.
+    """
+    name = product_name(case.kind)
+    accelerator = case.accelerator
+    own = accelerator.efficiency.values if accelerator.efficiency else {}
+    is_known = accelerator.generation is not None or efficiency is not None or name in own
+    return is_known and name in fitted.values
 
 
 def scaling(step: StepEstimate) -> list[tuple[int, float]]:
