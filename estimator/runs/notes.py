@@ -40,7 +40,7 @@ def run_notes(
         yield memory
     step = None if model is None else model.step
     if step is not None and run.mfu is None:
-        yield from part_notes(step.case)
+        yield from part_notes(step)
         yield from link_notes(step.case)
     observed = is_observed(run, model)
     failures = run.failures_per_gpu_day

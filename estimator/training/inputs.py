@@ -113,11 +113,11 @@ def step_assumptions(step: StepEstimate, *, software_given: bool) -> Iterator[As
     yield Assumption("interval of the step", f"{step.low:.3g} to {step.high:.3g} times", kind)
 
 
-def part_notes(case: Case) -> tuple[str, ...]:
+def part_notes(step: StepEstimate) -> tuple[str, ...]:
     """Return a line where the profile does not know the chip itself: its generation, its units."""
-    accelerator = case.accelerator
+    accelerator = step.case.accelerator
     notes = []
-    if accelerator.generation is None:
+    if accelerator.generation is None and not step.is_seen:
         notes.append(
             f"The profile of {accelerator.name} has no generation: nothing is known of what its "
             "products reach, and the interval is that of parts never measured."

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -159,8 +158,8 @@ def test_a_part_without_a_generation_is_none_by_its_name() -> None:
     assert one.is_seen
     assert not other.is_seen
     assert other.low < one.low < one.high < other.high
-    assert part_notes(case(known)) == ()
-    (note,) = part_notes(case(nameless))
+    assert part_notes(one) == ()
+    (note,) = part_notes(other)
     assert "no generation" in note
     told = {each.name: each.value for each in step_assumptions(other, software_given=True)}
     assert told["generation of the accelerator"] == "unknown"
@@ -173,13 +172,15 @@ def test_own_efficiencies_speak_of_a_part_without_a_generation() -> None:
     nameless = without("h100-sxm", "generation")
     fitted = {"fitted": "2026-11-01", "rows": 9, "sources": ["mine"]}
     own = Fitted.model_validate({**fitted, "values": {"products.other.16": 0.7}})
-    assert estimate_step(case(nameless.model_copy(update={"efficiency": own}))).is_seen
+    found = estimate_step(case(nameless.model_copy(update={"efficiency": own})))
+    assert found.is_seen
+    assert part_notes(found) == ()
 
 
 def test_multiprocessors_that_nobody_knows_are_assumed_and_told() -> None:
     some = without("h100-sxm", "multiprocessors")
     assert multiprocessors(some) == 100
-    (note,) = part_notes(case(some))
+    (note,) = part_notes(estimate_step(case(some)))
     assert "multiprocessors: 100 are assumed" in note
 
 
@@ -247,4 +248,4 @@ def test_a_case_of_a_cpu_has_no_units_to_fill() -> None:
     generation = cpu.generation.model_copy(update={"value": "cpu"})
     cpu = cpu.model_copy(update={"generation": generation})
     assert multiprocessors(cpu) == 0
-    assert part_notes(dataclasses.replace(case(cpu))) == ()
+    assert part_notes(estimate_step(case(cpu))) == ()
