@@ -6,6 +6,8 @@ software, never to one source or one model. A part's generation is a figure of i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from computebill.base.constants import number, table
 
 from .accelerators import Accelerator
@@ -73,9 +75,18 @@ def reach(accelerator: Accelerator) -> float:
     generation = accelerator.generation
     if generation is None or generation.value == "cpu":
         return 1.0  # whose peak may be but a measured product
-    for bits, dtype in (("16", "bf16"), ("8", "fp8")):
+    for bits, dtypes in (("16", ("bf16", "fp16")), ("8", ("fp8",))):
         typical = BEST_PRODUCT.get(f"{hardware_generation(accelerator)}.{bits}")
-        best = accelerator.measured_flop_per_s(dtype)
+        best = _best_share(accelerator, dtypes)
         if typical is not None and best is not None:
-            return best / accelerator.peak_flop_per_s(dtype) / typical
+            return best / typical
     return 1.0
+
+
+def _best_share(accelerator: Accelerator, dtypes: Sequence[str]) -> float | None:
+    """Share of the peak that the measured product of the first of dtypes reaches that has one."""
+    for dtype in dtypes:
+        best = accelerator.measured_flop_per_s(dtype)
+        if best is not None:
+            return best / accelerator.peak_flop_per_s(dtype)
+    return None

@@ -129,6 +129,8 @@ def _heading(accelerator: Accelerator) -> Text:
         lines.append("Also: " + "; ".join(accelerator.aliases))
     if accelerator.notes:
         lines.append(accelerator.notes)
+    if accelerator.unknown:
+        lines.append("Looked for and not found: " + ", ".join(accelerator.unknown) + ".")
     return Text("\n".join(lines))
 
 

@@ -48,7 +48,7 @@ def test_plain_hardware_lists_every_accelerator() -> None:
 
 def test_the_list_as_json_is_one_object() -> None:
     rows = parsed("list", "--json")["accelerators"]
-    assert len(rows) == 85
+    assert len(rows) == 99
     h100 = next(row for row in rows if row["name"] == "h100-sxm")
     assert h100["bf16_tflops"] == 989.4
     assert h100["usd_per_hour"] > 1
@@ -119,7 +119,7 @@ def test_further_profiles_are_listed_and_shown(tmp_path: Path) -> None:
     shown = run("show", "mine", "--profiles", str(tmp_path)).stdout
     assert "not re-checked; as told" in shown
     rows = parsed("--profiles", str(tmp_path), "list", "--json")["accelerators"]
-    assert len(rows) == 86
+    assert len(rows) == 100
 
 
 def test_a_missing_profile_directory_ends_with_status_2(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from computebill.hardware.accelerators import (
     load_accelerator,
 )
 
-SHIPPED = 98
+SHIPPED = 99
 
 SMALL = """
 name = "mine"
