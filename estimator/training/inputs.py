@@ -131,7 +131,10 @@ def part_notes(step: StepEstimate) -> tuple[str, ...]:
 
 
 def link_notes(case: Case) -> tuple[str, ...]:
-    """Return a line for each link that the layout needs and the profile does not know."""
+    """Return a line for each link that the layout needs and the profile does not know.
+
+    So for the size of a domain.
+    """
     domain, layout = case.domain or domain_size(case.accelerator), case.layout
     links = case.accelerator.links
     spans = layout.accelerators > domain
@@ -141,9 +144,15 @@ def link_notes(case: Case) -> tuple[str, ...]:
         ("inside", links.inside.bandwidth_gb_s, joined > 1 and domain > 1),
         ("across", links.across.bandwidth_gb_s, spans),
     )
-    return tuple(
+    notes = [
         f"The profile of {case.accelerator.name} has no bandwidth {where} a domain, which this "
         f"layout needs: {LINK_BYTES_PER_S / 1e9:g} GB/s is assumed."
         for where, figure, is_needed in needed
         if figure is None and is_needed
-    )
+    ]
+    if case.domain is None and links.inside.domain_size is None and layout.accelerators > 1:
+        notes.append(
+            f"The profile of {case.accelerator.name} does not know how many accelerators its fast "
+            f"links join: {domain} are assumed."
+        )
+    return tuple(notes)

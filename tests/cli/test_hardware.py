@@ -65,6 +65,13 @@ def test_show_names_every_source_and_marks_what_was_not_re_checked() -> None:
     assert "CC-BY-SA-4.0" in result.stdout
 
 
+def test_show_tells_what_was_looked_for_and_not_found() -> None:
+    told = " ".join(run("show", "mi455x").stdout.split())
+    assert "Looked for and not found: multiprocessors, node_size," in told
+    assert "power.chip_watt." in told
+    assert "generation" in told
+
+
 def test_show_gives_the_last_ten_prices_or_all() -> None:
     total = len(parsed("show", "h100", "--json")["prices"]["cloud"])
     assert f"10 of {total}" in run("show", "h100").stdout
