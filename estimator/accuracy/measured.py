@@ -39,9 +39,6 @@ REQUIRED = ("gpu", "n_gpus", "n_layers", "hidden", "n_heads", "ffn_hidden", "seq
 SPEEDS = ("iter_seconds", "tokens_per_s_per_gpu", "measured_tflops_per_gpu", "measured_mfu")
 """Columns that may tell the speed, best first."""
 
-PARTS = {"H100-96GB-HBM2e-500W": ("h100-sxm", 2.4e12, 500.0)}
-"""Parts that have no profile: the nearest, bytes a second of memory, and power limit [W]."""
-
 GIGABITS_PER_GIGABYTE = 8
 
 NETWORKS = (1e-3, 1e6)
@@ -182,7 +179,7 @@ def _case(cells: Cells) -> Case:
     network = (
         number(cells, "node_network_gbit", *NETWORKS) if "node_network_gbit" in cells else None
     )
-    accelerator, bandwidth = _part(cells["gpu"], network, node)
+    accelerator = _part(cells["gpu"], network, node)
     told = running(cells.get("framework", ""), _date(cells))
     return Case(
         architecture=row_architecture(cells),
@@ -192,7 +189,6 @@ def _case(cells: Cells) -> Case:
         sequence=whole(cells, "seq_len"),
         software=told.software,
         domain=node,
-        bytes_per_s=bandwidth,
         power=_power(cells, accelerator),
     )
 
@@ -227,28 +223,23 @@ def _precision(cells: Cells) -> str:
 
 
 @cache
-def _part(
-    name: str, node_gbit: float | None, chips: int | None
-) -> tuple[Accelerator, float | None]:
-    """Return a part with its machine's network, and its memory's bandwidth where that differs."""
-    profile, bandwidth, _ = PARTS.get(name, (name, None, None))
-    part = find_accelerator(profile)
+def _part(name: str, node_gbit: float | None, chips: int | None) -> Accelerator:
+    """Return a part with its machine's network."""
+    part = find_accelerator(name)
     if node_gbit is None:
-        return part, bandwidth
+        return part
     each = node_gbit / GIGABITS_PER_GIGABYTE / (chips or domain_size(part))
     across = part.links.across
     figure = Figure(value=each, source=part.memory_gb.source, note="the row's own network")
     links = part.links.model_copy(
         update={"across": across.model_copy(update={"bandwidth_gb_s": figure})}
     )
-    return part.model_copy(update={"links": links}), bandwidth
+    return part.model_copy(update={"links": links})
 
 
 def _power(cells: Cells, part: Accelerator) -> float:
     """Return the share of its rated power that a part may take."""
-    limit = PARTS.get(cells["gpu"], (None, None, None))[2]
-    if "power_limit_w" in cells:
-        limit = number(cells, "power_limit_w", 1.0)
+    limit = number(cells, "power_limit_w", 1.0) if "power_limit_w" in cells else None
     rated = part.power.chip_watt
     return min(1.0, limit / rated.value) if limit and rated else 1.0
 

@@ -14,9 +14,10 @@ from computebill.accuracy.measured import Cited, MeasuredRow
 from computebill.accuracy.measurements import Measurements, log_errors, measurements
 from computebill.base.constants import number
 from computebill.base.writing import replacing
-from computebill.hardware.accelerators import (
-    Accelerator,
+from computebill.hardware.accelerators import Accelerator
+from computebill.hardware.figures import (
     Figure,
+    Generation,
     MatrixProduct,
     Measured,
     Peaks,
@@ -90,7 +91,6 @@ def measured_profile(
                 "name": name,
                 "title": title,
                 "aliases": (),
-                "known_as": known.known_as or known.name,
                 "multiprocessors": _units(hardware),
                 "measured": Measured(matmul=(*products, *kept)),
                 "measured_memory_bandwidth_gb_s": bandwidth or known.measured_memory_bandwidth_gb_s,
@@ -104,7 +104,7 @@ def measured_profile(
         title=title,
         vendor=next((each for each in VENDORS if each in hardware.name), "unknown"),
         notes="No datasheet: the best measured product of each dtype stands for its peak.",
-        known_as="cpu" if hardware.kind == "cpu" else "unknown",
+        generation=Generation(value="cpu", source=OWN) if hardware.kind == "cpu" else None,
         multiprocessors=_units(hardware),
         memory_gb=Figure(value=_round(hardware.memory_bytes / 1e9), source=OWN),
         memory_bandwidth_gb_s=bandwidth,

@@ -16,6 +16,8 @@ FIELDS = (
     ("accelerator", "Names, or profiles' files: h100,h200,b200; each is tried."),
     ("count", "Accelerators: 512, or 512,1024, or 64..4096 (powers of two); each is tried."),
     ("max-gpus", "In its place: powers of two from 8 up to this, and this."),
+    ("node-network", "From a node to the others, 800gbit."),
+    ("power-limit", "Watts that an accelerator may take, 500, where fewer than its own."),
     ("global-batch", "Sequences a step."),
     ("global-batch-tokens", "Tokens a step in its place, 4M."),
     ("sequence-length", "Tokens a sequence."),
@@ -76,12 +78,13 @@ def command(
     """  # noqa: D301 -- click reads the backslash
     outputs.check()
     from computebill.hardware.accelerators import find_accelerator
+    from computebill.hardware.cluster import in_cluster
     from computebill.planning.spec import plan_spec
 
     given = {name: value for name, value in fields.items() if value is not None}
     asked = plan_spec(None if spec is None else Path(spec), given)
     for name in asked.accelerator:
-        find_accelerator(name, profiles)
+        in_cluster(find_accelerator(name, profiles), asked.node_network, asked.power_limit)
     # What is wrong so far was told before torch was loaded.
     from computebill.planning.search import plan
 

@@ -29,6 +29,8 @@ FIELDS = (
     ("flop", "Training FLOP, in place of parameters and tokens."),
     ("accelerator", "Name of an accelerator, or a profile's file."),
     ("count", "Accelerators."),
+    ("node-network", "From a node to the others, 800gbit, for the step's time."),
+    ("power-limit", "Watts that an accelerator may take, 500, where fewer than its own."),
     ("precision", "Of the peak that utilisation is a share of: bf16, fp8, …"),
     ("mfu", "Model FLOP utilisation, 0.4 or 0.35..0.45; without it, as observed on 37 runs."),
     ("price", "USD per accelerator-hour, 2.1 or 1.5..3."),
@@ -71,12 +73,14 @@ def command(
     """  # noqa: D301 -- click reads the backslash
     outputs.check()
     from computebill.hardware.accelerators import find_accelerator
+    from computebill.hardware.cluster import in_cluster
     from computebill.runs.spec import run_spec
 
     given = {name.replace("-", "_"): value for name, value in fields.items() if value is not None}
     read_layout(layout_flags)  # a mistake in a flag is told by the flag's name
     run = run_spec(spec, given, layout_flags)
-    find_accelerator(run.accelerator, sampling["profiles"])
+    part = find_accelerator(run.accelerator, sampling["profiles"])
+    in_cluster(part, run.node_network, run.power_limit)
     # What is wrong so far was told before torch was loaded.
     from computebill.runs.estimate import estimate_run
 

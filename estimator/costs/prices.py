@@ -17,13 +17,8 @@ from typing import Literal, TypeVar
 from computebill.base.constants import whole
 from computebill.base.errors import RequestError, shown
 from computebill.base.quantity import P90
-from computebill.hardware.accelerators import (
-    Accelerator,
-    CloudPrice,
-    Price,
-    PurchasePrice,
-    list_accelerators,
-)
+from computebill.hardware.accelerators import Accelerator, list_accelerators
+from computebill.hardware.figures import CloudPrice, Price, PurchasePrice
 from computebill.hardware.names import compact
 
 Commitment = Literal["on-demand", "1y", "3y", "spot"]

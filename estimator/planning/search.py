@@ -15,6 +15,7 @@ import torch
 from computebill.architectures import Architecture, read_architecture
 from computebill.base.errors import RequestError
 from computebill.hardware.accelerators import Accelerator, find_accelerator
+from computebill.hardware.cluster import in_cluster
 from computebill.kernels import search
 from computebill.runs.estimate import RunEstimate, estimate_of
 from computebill.runs.spec import LOST, read_run
@@ -173,7 +174,10 @@ def _looked_up(spec: PlanSpec, profiles: Sequence[Path]) -> _Asked:
         architecture=architecture,
         sequence=sequence,
         batch=spec.sequences(sequence * architecture.stacks),
-        parts={name: find_accelerator(name, profiles) for name in spec.accelerator},
+        parts={
+            name: in_cluster(find_accelerator(name, profiles), spec.node_network, spec.power_limit)
+            for name in spec.accelerator
+        },
         efficiency=None if spec.efficiency is None else Path(spec.efficiency),
     )
 

@@ -21,6 +21,7 @@ from computebill.base.quantity import (
 )
 from computebill.base.specfile import Name, Spec, validate
 from computebill.costs.prices import Commitment
+from computebill.hardware.cluster import NodeNetwork, PowerLimit
 from computebill.runs.spec import (
     LOST,
     REPLACES,
@@ -133,6 +134,8 @@ class PlanSpec(Spec):
         accelerator: names, or profiles' files: each is tried.
         count: accelerators: each number is tried.
         max_gpus: in its place, powers of two from 8 up to this, and this.
+        node_network: bandwidth from a node to the others, 800gbit.
+        power_limit: watts that an accelerator may take, where fewer than its own.
         global_batch: sequences a step.
         global_batch_tokens: tokens a step in its place, rounded down to whole sequences.
         sequence_length: tokens a sequence.
@@ -177,6 +180,8 @@ class PlanSpec(Spec):
         Annotated[tuple[int, ...], BeforeValidator(_split_counts), Field(min_length=1)] | None
     ) = None
     max_gpus: Whole | None = None
+    node_network: NodeNetwork | None = None
+    power_limit: PowerLimit | None = None
     global_batch: Whole | None = None
     global_batch_tokens: Whole | None = None
     sequence_length: Whole | None = None

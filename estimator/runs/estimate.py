@@ -14,6 +14,7 @@ from computebill.architectures import Architecture, read_architecture
 from computebill.base.assumptions import Assumption
 from computebill.base.notebook import Shown
 from computebill.hardware.accelerators import Accelerator, find_accelerator
+from computebill.hardware.cluster import in_cluster
 from computebill.kernels.run import Cluster, Hour, Interruptions, Training, price_run
 from computebill.training.memory import PARTS
 from computebill.uncertainty.distribution import Collector, Distribution
@@ -150,7 +151,9 @@ def estimate_run(
     """
     chosen = settings(samples, seed, device, method)
     run = read_run(spec)
-    accelerator = find_accelerator(run.accelerator, profiles)
+    accelerator = in_cluster(
+        find_accelerator(run.accelerator, profiles), run.node_network, run.power_limit
+    )
     architecture = None if run.model is None else read_architecture(run.model)
     return estimate_of(run, accelerator, architecture, chosen)
 

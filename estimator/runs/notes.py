@@ -8,7 +8,7 @@ from contextlib import suppress
 from computebill.base.errors import RequestError
 from computebill.costs import method
 from computebill.hardware.accelerators import Accelerator
-from computebill.training.inputs import link_notes
+from computebill.training.inputs import link_notes, part_notes
 from computebill.training.layout import MOMENTS, RECIPES, RECOMPUTE, Layout, check_layout
 from computebill.training.memory import GB, stage_bytes
 from computebill.uncertainty.distribution import Distribution
@@ -40,6 +40,7 @@ def run_notes(
         yield memory
     step = None if model is None else model.step
     if step is not None and run.mfu is None:
+        yield from part_notes(step)
         yield from link_notes(step.case)
     observed = is_observed(run, model)
     failures = run.failures_per_gpu_day

@@ -16,6 +16,7 @@ from computebill.base.quantity import AtLeastOne, NotNegative, Number, Positive,
 from computebill.base.specfile import Name, Spec, read_toml, validate
 from computebill.costs.hour import Pricing
 from computebill.costs.prices import Commitment
+from computebill.hardware.cluster import NodeNetwork, PowerLimit
 from computebill.training.layout import Layout
 from computebill.training.software import Choice, choose_software
 
@@ -104,6 +105,8 @@ class RunSpec(Spec):
         flop: training FLOP, in place of parameters and tokens.
         accelerator: any name in use, or a profile's file.
         count: accelerators; without it there are no days and no up-front cost.
+        node_network: bandwidth from a node to the others, 800gbit, for the step's time.
+        power_limit: watts that an accelerator may take, where fewer than its own.
         precision: of the peak that utilisation is a share of.
         mfu: model FLOP utilisation; without it, what runs were seen to reach.
         price: USD per accelerator-hour; or take it from a provider's list.
@@ -137,6 +140,8 @@ class RunSpec(Spec):
     flop: Positive | None = None
     accelerator: str
     count: Positive | None = None
+    node_network: NodeNetwork | None = None
+    power_limit: PowerLimit | None = None
     precision: str | None = None
     mfu: Share | None = None
     price: Positive | None = None
@@ -226,6 +231,8 @@ class RunSpec(Spec):
             raise ValueError("give model, or params, or flop, not two of them")
         if self.model is None and self.layout is not None:
             raise ValueError("layout: needs model, a config.json")
+        if self.node_network is not None and self.layout is None:
+            raise ValueError("node_network: needs a layout, whose steps it is for")
         if self.model is None and self.convention != "6nd":
             raise ValueError(f"convention: got {self.convention!r}; allowed without model: 6nd")
 

@@ -26,7 +26,12 @@ from computebill.runs.inputs import gather_inputs, interruption_inputs
 from computebill.runs.model import count_run_model
 from computebill.runs.spec import RunSpec
 from computebill.training.efficiency import efficiencies_of
-from computebill.training.inputs import fitted_assumptions, link_assumptions, software_assumption
+from computebill.training.inputs import (
+    fitted_assumptions,
+    link_assumptions,
+    part_assumptions,
+    software_assumption,
+)
 from computebill.training.software import choose_software
 from computebill.uncertainty.draws import Columns, Settings, bundle
 from computebill.uncertainty.side_by_side import in_order
@@ -220,7 +225,11 @@ class SweepDraws:
         path = None if self.spec.efficiency is None else Path(self.spec.efficiency)
         for accelerator in {p.accelerator.name: p.accelerator for p in predicted}.values():
             fitted = efficiencies_of(accelerator, path)
-            for each in (*link_assumptions(accelerator), *fitted_assumptions(fitted)):
+            for each in (
+                *part_assumptions(accelerator),
+                *link_assumptions(accelerator),
+                *fitted_assumptions(fitted, accelerator),
+            ):
                 yield replace(each, name=f"{accelerator.name}: {each.name}")
 
     def _take_error(self, name: str) -> None:

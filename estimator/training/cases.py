@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -14,11 +15,16 @@ from computebill.base.constants import number, table
 from computebill.hardware.accelerators import (
     LINK_BYTES_PER_S,
     Accelerator,
-    Figure,
     domain_size,
     peak_flop_per_s,
 )
-from computebill.hardware.generations import hardware_generation, multiprocessors, reach
+from computebill.hardware.figures import Figure
+from computebill.hardware.generations import (
+    hardware_generation,
+    is_ultra,
+    multiprocessors,
+    reach,
+)
 from computebill.kernels.collectives import Links
 from computebill.kernels.memory import Layout as MemoryLayout
 from computebill.kernels.setting import Device, Efficiency, Setting, Work
@@ -30,6 +36,7 @@ from .layout_columns import layout_columns
 from .software import Software, number_format
 
 GIGABYTE = 1e9
+MICROSECOND = 1e-6
 OPERAND_BYTES = {"32": 4.0, "16": 2.0, "nvfp4": 0.5}
 # base/constants.toml has what these are.
 ADDING_BYTES = table("training.cases.ADDING_BYTES")
@@ -54,7 +61,6 @@ class Case:
         sequence: tokens of a sequence.
         software: generation of the training software.
         domain: size of the scale-up domain [accelerators], where other than the part's own.
-        bytes_per_s: bandwidth of memory [B/s], where other than the part's own.
         power: share of the part's rated power that it may take.
     """
 
@@ -65,7 +71,6 @@ class Case:
     sequence: int
     software: Software
     domain: int | None = None
-    bytes_per_s: float | None = None
     power: float = 1.0
 
     @property
@@ -81,8 +86,7 @@ class Case:
             hardware=hardware_generation(self.accelerator),
             number=number_format(self.precision),
             software=self.software,
-            is_ultra=(self.accelerator.known_as or self.accelerator.name)
-            in ("gb300-nvl72", "b300"),
+            is_ultra=is_ultra(self.accelerator),
             is_sharded=self.layout.zero == 3,
             is_fused=self.layout.attention == "flash",
             overlaps_tensor=self.layout.tp_overlap,
@@ -98,6 +102,7 @@ class CaseColumns:
     work: Work
     device: Device
     links: tuple[Tensor, Tensor, Tensor]
+    latencies: tuple[Tensor, Tensor]
     kinds: tuple[Kind, ...]
 
 
@@ -109,6 +114,7 @@ def case_columns(cases: Sequence[Case]) -> CaseColumns:
         work=_work(cases),
         device=_device(cases),
         links=_links(cases),
+        latencies=_latencies(cases),
         kinds=tuple(case.kind for case in cases),
     )
 
@@ -143,8 +149,7 @@ def _device(cases: Sequence[Case]) -> Device:
         peak=_column(_peak(case, case.precision) for case in cases),
         peak_16=_column(_peak(case, _wide(case.precision)) for case in cases),
         bytes_per_s=_column(
-            case.bytes_per_s or case.accelerator.memory_bandwidth_gb_s.value * GIGABYTE
-            for case in cases
+            case.accelerator.memory_bandwidth_gb_s.value * GIGABYTE for case in cases
         ),
         units=_column(multiprocessors(case.accelerator) for case in cases),
         element_bytes=_column(
@@ -155,8 +160,16 @@ def _device(cases: Sequence[Case]) -> Device:
 
 def _peak(case: Case, precision: str) -> float:
     """FLOP a second of a precision. Power grows with the cube of the clock."""
-    speed: float = reach(case.accelerator) * case.power**CLOCK_OF_POWER
+    speed: float = reach(case.accelerator) * _power(case) ** CLOCK_OF_POWER
     return peak_flop_per_s(case.accelerator, precision) * speed
+
+
+def _power(case: Case) -> float:
+    """Power that a case's accelerators take, over that at which their peaks are reached."""
+    power = case.accelerator.power
+    if power.chip_watt is None or power.peak_watt is None:
+        return case.power
+    return case.power * power.chip_watt.value / power.peak_watt.value
 
 
 def _links(cases: Sequence[Case]) -> tuple[Tensor, Tensor, Tensor]:
@@ -167,6 +180,19 @@ def _links(cases: Sequence[Case]) -> tuple[Tensor, Tensor, Tensor]:
         _column(_bytes_per_s(each.across.bandwidth_gb_s) for each in links),
         _column(case.domain or domain_size(case.accelerator) for case in cases),
     )
+
+
+def _latencies(cases: Sequence[Case]) -> tuple[Tensor, Tensor]:
+    """Return seconds of a hop inside and across domains; nan where profiles have no figure."""
+    links = [case.accelerator.links for case in cases]
+    return (
+        _column(_seconds(each.inside.latency_us) for each in links),
+        _column(_seconds(each.across.latency_us) for each in links),
+    )
+
+
+def _seconds(latency_us: Figure | None) -> float:
+    return latency_us.value * MICROSECOND if latency_us else math.nan
 
 
 def _bytes_per_s(bandwidth_gb_s: Figure | None) -> float:
@@ -199,10 +225,12 @@ def case_setting(cases: CaseColumns, values: Tensor) -> Setting:
 
     Args:
         cases: cases as columns.
-        values: efficiencies, in the order of their table: latencies of links are among them.
+        values: efficiencies, in the order of their table: latencies of links are among them, for
+            parts whose profile has none.
     """
     latencies = (
-        values[INDEX[name]].expand(len(cases.kinds)) for name in ("latency", "latency_across")
+        torch.where(own.isnan(), values[INDEX[name]], own)
+        for name, own in zip(("latency", "latency_across"), cases.latencies, strict=True)
     )
     return Setting(
         layout=cases.layouts,

@@ -360,7 +360,7 @@ def write_profile(fitted: Fitted, path: Path) -> None:
 
 
 def _triangle(fitted: Fitted) -> str:
-    """Return the covariance as the last lines of a file, one a row: ``tomli_w`` has one a number."""
+    """Return the covariance as a file's last lines, one a row: ``tomli_w`` has one a number."""
     if fitted.spread is None:
         return ""
     rows = (", ".join(f"{value:.4g}" for value in row) for row in fitted.spread.covariance)

@@ -8,6 +8,7 @@ from computebill.base.assumptions import GIVEN, Assumption
 from computebill.hardware.accelerators import LINK_BYTES_PER_S, Accelerator, domain_size
 from computebill.hardware.assumptions import source_of
 from computebill.hardware.fitted import Fitted
+from computebill.hardware.generations import multiprocessors
 
 from .cases import Case
 from .efficiency import INDEX, bounded, unbounded
@@ -78,27 +79,67 @@ def link_assumptions(accelerator: Accelerator, domain: int | None = None) -> Ite
     yield Assumption("accelerators of a domain", f"{used}", GIVEN if domain else told)
 
 
-def fitted_assumptions(fitted: Fitted) -> Iterator[Assumption]:
-    """Yield latencies, and how many efficiencies there are beside them."""
+def part_assumptions(accelerator: Accelerator) -> Iterator[Assumption]:
+    """Yield what is assumed of a chip whose profile does not know it."""
+    if accelerator.generation is None:
+        yield Assumption("generation of the accelerator", "unknown", NO_FIGURE)
+    if accelerator.multiprocessors is None and multiprocessors(accelerator):
+        assumed = f"{multiprocessors(accelerator):g}"
+        yield Assumption("multiprocessors of the accelerator", assumed, NO_FIGURE)
+
+
+def fitted_assumptions(fitted: Fitted, accelerator: Accelerator) -> Iterator[Assumption]:
+    """Yield latencies, and how many efficiencies there are beside them.
+
+    Args:
+        fitted: fitted efficiencies.
+        accelerator: whose profile may know the latencies of its links.
+    """
     values = bounded(unbounded(fitted.values))
-    for name, where in (("latency", "inside"), ("latency_across", "across")):
+    links = accelerator.links
+    known = (links.inside.latency_us, links.across.latency_us)
+    names = (("latency", "inside"), ("latency_across", "across"))
+    for (name, where), figure in zip(names, known, strict=True):
         told = fitted.origin if name in fitted.values else "assumed (the file does not say)"
-        seconds = float(values[INDEX[name]])
-        yield Assumption(f"latency {where} a domain", f"{seconds * 1e6:.3g} us", told)
+        microseconds = float(values[INDEX[name]]) * 1e6
+        if figure is not None:
+            microseconds, told = figure.value, source_of(accelerator, figure.source)
+        yield Assumption(f"latency {where} a domain", f"{microseconds:.3g} us", told)
     yield Assumption("efficiencies", f"{len(fitted.values)} fitted values", fitted.origin)
 
 
 def step_assumptions(step: StepEstimate, choice: Choice) -> Iterator[Assumption]:
     """Yield software, links, domain and efficiencies of a timed step, with their sources."""
     yield software_assumption(choice)
+    yield from part_assumptions(step.case.accelerator)
     yield from link_assumptions(step.case.accelerator, step.case.domain)
-    yield from fitted_assumptions(step.fitted)
+    yield from fitted_assumptions(step.fitted, step.case.accelerator)
     kind = "products measured" if step.is_seen else "products never measured: widened"
     yield Assumption("interval of the step", f"{step.low:.3g} to {step.high:.3g} times", kind)
 
 
+def part_notes(step: StepEstimate) -> tuple[str, ...]:
+    """Return a line where the profile does not know the chip itself: its generation, its units."""
+    accelerator = step.case.accelerator
+    notes = []
+    if accelerator.generation is None and not step.is_seen:
+        notes.append(
+            f"The profile of {accelerator.name} has no generation: nothing is known of what its "
+            "products reach, and the interval is that of parts never measured."
+        )
+    if accelerator.multiprocessors is None and multiprocessors(accelerator):
+        notes.append(
+            f"The profile of {accelerator.name} has no number of multiprocessors: "
+            f"{multiprocessors(accelerator):g} are assumed."
+        )
+    return tuple(notes)
+
+
 def link_notes(case: Case) -> tuple[str, ...]:
-    """Return a line for each link that the layout needs and the profile does not know."""
+    """Return a line for each link that the layout needs and the profile does not know.
+
+    So for the size of a domain.
+    """
     domain, layout = case.domain or domain_size(case.accelerator), case.layout
     links = case.accelerator.links
     spans = layout.accelerators > domain
@@ -108,9 +149,15 @@ def link_notes(case: Case) -> tuple[str, ...]:
         ("inside", links.inside.bandwidth_gb_s, joined > 1 and domain > 1),
         ("across", links.across.bandwidth_gb_s, spans),
     )
-    return tuple(
+    notes = [
         f"The profile of {case.accelerator.name} has no bandwidth {where} a domain, which this "
         f"layout needs: {LINK_BYTES_PER_S / 1e9:g} GB/s is assumed."
         for where, figure, is_needed in needed
         if figure is None and is_needed
-    )
+    ]
+    if case.domain is None and links.inside.domain_size is None and layout.accelerators > 1:
+        notes.append(
+            f"The profile of {case.accelerator.name} does not know how many accelerators its fast "
+            f"links join: {domain} are assumed."
+        )
+    return tuple(notes)

@@ -105,11 +105,8 @@ def timed_step(
     """
     fitted = efficiencies_of(case.accelerator, efficiency)
     low, high = step_interval(case, fitted) or UNFITTED
-    name = product_name(case.kind)
-    is_seen = name in fitted.values
-    if fitted.spread is not None:
-        is_seen = is_seen and name not in fitted.spread.unseen
-    elif not is_seen:
+    is_seen = _is_seen(case, fitted, efficiency)
+    if not is_seen and fitted.spread is None:
         low, high = low**UNSEEN, high**UNSEEN
     return StepEstimate(
         case=case,
@@ -120,6 +117,20 @@ def timed_step(
         fitted=fitted,
         is_seen=is_seen,
     )
+
+
+def _is_seen(case: Case, fitted: Fitted, efficiency: Path | None) -> bool:
+    """Whether measured rows spoke of a case's products.
+
+    Shipped rows speak of generations: of a part without one only its own efficiencies do, or
+    those that its user chose.
+    """
+    name = product_name(case.kind)
+    accelerator = case.accelerator
+    own = accelerator.efficiency.values if accelerator.efficiency else {}
+    is_known = accelerator.generation is not None or efficiency is not None or name in own
+    unseen = () if fitted.spread is None else fitted.spread.unseen
+    return is_known and name in fitted.values and name not in unseen
 
 
 def scaling(step: StepEstimate) -> list[tuple[int, float]]:

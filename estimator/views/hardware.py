@@ -10,15 +10,9 @@ from rich.text import Text
 
 from computebill.base.errors import RequestError
 from computebill.costs.prices import typical_cloud_price
-from computebill.hardware.accelerators import (
-    Accelerator,
-    Cited,
-    CloudPrice,
-    Figure,
-    Price,
-    PurchasePrice,
-)
+from computebill.hardware.accelerators import Accelerator
 from computebill.hardware.assumptions import source_title
+from computebill.hardware.figures import Cited, CloudPrice, Figure, Price, PurchasePrice
 from computebill.hardware.fitted import Fitted
 
 from . import tables
@@ -33,8 +27,11 @@ UNITS = {
     "price_usd": "USD",
     "peak_tflops": "TFLOP/s dense",
     "links.inside.bandwidth_gb_s": "GB/s a direction",
+    "links.inside.latency_us": "us a hop",
     "links.inside.domain_size": "chips",
     "links.across.bandwidth_gb_s": "GB/s a direction",
+    "links.across.latency_us": "us a hop",
+    "node_size": "chips",
     "power": "W",
     "measured": "TFLOP/s",
 }
@@ -132,6 +129,8 @@ def _heading(accelerator: Accelerator) -> Text:
         lines.append("Also: " + "; ".join(accelerator.aliases))
     if accelerator.notes:
         lines.append(accelerator.notes)
+    if accelerator.unknown:
+        lines.append("Looked for and not found: " + ", ".join(accelerator.unknown) + ".")
     return Text("\n".join(lines))
 
 

@@ -48,7 +48,7 @@ def test_plain_hardware_lists_every_accelerator() -> None:
 
 def test_the_list_as_json_is_one_object() -> None:
     rows = parsed("list", "--json")["accelerators"]
-    assert len(rows) == 85
+    assert len(rows) == 99
     h100 = next(row for row in rows if row["name"] == "h100-sxm")
     assert h100["bf16_tflops"] == 989.4
     assert h100["usd_per_hour"] > 1
@@ -63,6 +63,13 @@ def test_show_names_every_source_and_marks_what_was_not_re_checked() -> None:
     assert "not re-checked" in result.stdout
     assert "ml-engineering-network" in result.stdout
     assert "CC-BY-SA-4.0" in result.stdout
+
+
+def test_show_tells_what_was_looked_for_and_not_found() -> None:
+    told = " ".join(run("show", "mi455x").stdout.split())
+    assert "Looked for and not found: multiprocessors, node_size," in told
+    assert "power.chip_watt." in told
+    assert "generation" in told
 
 
 def test_show_gives_the_last_ten_prices_or_all() -> None:
@@ -119,7 +126,7 @@ def test_further_profiles_are_listed_and_shown(tmp_path: Path) -> None:
     shown = run("show", "mine", "--profiles", str(tmp_path)).stdout
     assert "not re-checked; as told" in shown
     rows = parsed("--profiles", str(tmp_path), "list", "--json")["accelerators"]
-    assert len(rows) == 86
+    assert len(rows) == 100
 
 
 def test_a_missing_profile_directory_ends_with_status_2(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ import torch
 
 from computebill.benchmark.models import Sizes, step_case
 from computebill.benchmark.result import Bench, Change, Checked, Timed
-from computebill.hardware.accelerators import Accelerator, Figure, Peaks, Source, find_accelerator
+from computebill.hardware.accelerators import Accelerator, find_accelerator
+from computebill.hardware.figures import Figure, Generation, Peaks, Source
 from computebill.kernels.measure.attention import Attention, AttentionShape
 from computebill.kernels.measure.clock import Timing
 from computebill.kernels.measure.collectives import Collective
@@ -75,7 +76,7 @@ def plain_cpu() -> Accelerator:
         name="plain-cpu",
         title="A CPU",
         vendor="nobody",
-        known_as="cpu",
+        generation=Generation(value="cpu", source="s"),
         memory_gb=Figure(value=16, source="s"),
         memory_bandwidth_gb_s=Figure(value=40, source="s"),
         measured_memory_bandwidth_gb_s=Figure(value=40, source="s"),

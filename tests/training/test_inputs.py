@@ -136,6 +136,22 @@ def test_only_links_that_a_layout_needs_are_missed(
     assert link_notes(known) == ()
 
 
+def test_a_domain_that_nobody_knows_is_told_where_it_counts() -> None:
+    one = Case(
+        architecture=cb.read_architecture(LLAMA_8B),
+        layout=cb.Layout(),
+        accelerator=cb.find_accelerator(NO_LINKS),
+        precision="bf16",
+        sequence=4096,
+        software="modern",
+    )
+    several = dataclasses.replace(one, layout=cb.Layout(dp=4))
+    assert link_notes(one) == ()
+    told = "how many accelerators its fast links join: 8 are assumed."
+    assert link_notes(several)[-1].endswith(told)
+    assert not any(told in note for note in link_notes(dataclasses.replace(several, domain=8)))
+
+
 @pytest.mark.parametrize("pp", [1, 2, 4])
 def test_memory_and_time_have_the_same_micro_batches(spec: dict[str, Any], pp: int) -> None:
     found = estimate(spec, layout={"tp": 2, "pp": pp}).model
