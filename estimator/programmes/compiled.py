@@ -175,8 +175,8 @@ def compile_programme(
     """
     table = _Rows()
     assumed = programme.assumptions
-    mfu = table.add(assumed.mfu and assumed.mfu.value, "utilisation")
-    price = table.add(assumed.price and assumed.price.value, "price")
+    mfu = table.add(None if assumed.mfu is None else assumed.mfu.value, "utilisation")
+    price = table.add(None if assumed.price is None else assumed.price.value, "price")
     predictions: dict[str, Prediction] = {}
     runs = []
     for i, run in enumerate(programme.runs):

@@ -102,7 +102,8 @@ def sample(
             tell(chunk)
     assert collector is not None  # there is a draw at least
     found = collector.finish()
-    totals = Totals(*found[: len(TOTALS)], excess / chosen.samples)
+    named = dict(zip(TOTALS, found, strict=False))
+    totals = Totals(**named, excess=excess / chosen.samples)
     return Sampled(totals, found[len(TOTALS) :], collector)
 
 

@@ -101,6 +101,7 @@ class Workshop:
     efficiency: Path | None
     profiles: Sequence[Path] = ()
     most: int = MOST
+    _accelerators: dict[str, Accelerator] = field(default_factory=dict)
     _utilisations: dict[tuple[str, str, int], Utilisation] = field(default_factory=dict)
     _models: dict[str, _Model] = field(default_factory=dict)
 
@@ -113,7 +114,9 @@ class Workshop:
         name = cell.apart.get("accelerator")
         if not isinstance(name, str):
             raise RequestError("accelerator", "is missing; a group or defaults has to give one")
-        return find_accelerator(name, self.profiles)
+        if name not in self._accelerators:
+            self._accelerators[name] = find_accelerator(name, self.profiles)
+        return self._accelerators[name]
 
     def precision(self, cell: Cell) -> str:
         """Return a cell's precision; the accelerator's own where it gives none."""

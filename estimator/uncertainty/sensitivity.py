@@ -106,7 +106,9 @@ def drivers(
         [
             torch.stack(list(_exchanged(columns, output, one, two)))
             for one, two in zip(
-                first.split(columns.chunk, dim=1), second.split(columns.chunk, dim=1), strict=True
+                torch.split(first, columns.chunk, dim=1),
+                torch.split(second, columns.chunk, dim=1),
+                strict=True,
             )
         ],
         dim=1,

@@ -15,7 +15,8 @@ from computebill.base.errors import RequestError, shown
 from computebill.base.writing import replacing
 from computebill.models.card import ModelCard
 from computebill.models.mfu import Utilisation
-from computebill.programmes.spend import SKIPPED, SpendEstimate
+from computebill.programmes.comparison import SKIPPED
+from computebill.programmes.spend import SpendEstimate
 from computebill.runs.estimate import COST_WAYS, RunEstimate
 from computebill.training.memory import PARTS
 from computebill.training.step_time import StepEstimate
