@@ -48,7 +48,7 @@ MOST_GROUPS = 200
 MOST_ROWS = 100_000
 
 Kind = Literal["pretrain", "finetune", "distill", "generate", "rl", "evaluate", "filter"]
-"""What an experiment is; ``work.py`` has the FLOP and hours of each."""
+"""What an experiment is; ``effort.py`` has the FLOP and hours of each."""
 
 NEEDS: dict[str, tuple[tuple[str, ...], ...]] = {
     "pretrain": (("tokens", "tokens_per_param", "flop"),),

@@ -25,8 +25,8 @@ from .text import (
 )
 
 if TYPE_CHECKING:
-    from computebill.sweep.bills import SizeBill
     from computebill.sweep.estimate import SweepEstimate
+    from computebill.sweep.priced import PricedSize
     from computebill.sweep.spec import SweepSpec
 
 PUBLISHED = {
@@ -153,7 +153,7 @@ def _groups(found: SweepEstimate) -> Table:
     return table
 
 
-def size_name(size: SizeBill) -> str:
+def size_name(size: PricedSize) -> str:
     """Return a size of model as people write it."""
     if math.isnan(size.low):
         return "not known"

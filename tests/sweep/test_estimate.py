@@ -11,7 +11,7 @@ from known import LLAMA_8B
 
 import computebill as cb
 from computebill.sweep.estimate import count_experiments
-from computebill.sweep.serving import request_seconds, served_sizes
+from computebill.sweep.serving import Requests, request_seconds, served_sizes
 
 FEW: dict[str, Any] = {"samples": 4096}
 HOURS = {"name": "one", "gpu_hours": 100, "accelerator": "h100", "count": 8}
@@ -160,10 +160,7 @@ def test_generation_takes_what_the_serving_model_says() -> None:
         served_sizes(one * 8e9, one * 8e9, "fp8"),
         cb.find_accelerator("h100"),
         "fp8",
-        one * 500,
-        one * 2000,
-        one * math.nan,
-        one,
+        Requests(one * 500, one * 2000, one * math.nan, one),
     )
     hours = 1e9 / 2000 * float(seconds) / 3600
     assert found.rows["gpu_hours"].p50 == pytest.approx(hours, rel=0.01)
