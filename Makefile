@@ -73,8 +73,13 @@ pictures: $(VENV)/ready  ## the pictures of README.md and docs/, by the tool and
 bench: $(VENV)/ready  ## speed, against a baseline in the same run
 	$(BIN)/python -m pytest bench
 
-docs: $(VENV)/ready  ## regenerate the outputs in README.md and docs/
+$(VENV)/docs: $(VENV)/ready
+	$(BIN)/pip install --quiet --constraint constraints.txt --no-build-isolation --editable ".[docs,test]"
+	touch $@
+
+docs: $(VENV)/docs  ## regenerate the outputs in README.md and docs/; the site in build/site/
 	$(BIN)/cog -I docs -r README.md docs/*.md
+	$(BIN)/python -m sphinx -W -n -q -c docs . build/site
 
 check: $(VENV)/ready  ## lint and format
 	$(BIN)/ruff check .

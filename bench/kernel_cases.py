@@ -60,7 +60,12 @@ def _products(rows: int, device: str) -> Call:
         rows, device, sizes, sizes, sizes, (1, 8), (1e13, 1e15), (50, 500), (1e11, 5e12),
         (8, 148), (0.1, 0.9), (0.5, 4),
     )  # fmt: skip
-    return Call(roofline.product_seconds, columns)
+
+    def seconds(*columns: Tensor) -> Tensor:
+        shape = roofline.ProductShape(*columns[:4])
+        return roofline.product_seconds(shape, roofline.ProductRate(*columns[4:]))
+
+    return Call(seconds, columns)
 
 
 def _reduce(rows: int, device: str) -> Call:
@@ -129,7 +134,8 @@ def _bills(rows: int, device: str) -> Call:
     base = torch.arange(-1, RUNS - 1, device=device)
 
     def dollars(own: Tensor, peak: Tensor, mfu: Tensor, usd: Tensor) -> Tensor:
-        return bill.price_runs(own.view(RUNS, -1), given_in, base, RUNS, peak, mfu, usd).usd
+        runs = bill.Runs(own.view(RUNS, -1), given_in, base, RUNS)
+        return bill.price_runs(runs, bill.Rates(peak, mfu, usd)).usd
 
     (own,) = drawn(rows, device, (0.1, 1e6))
     rest = drawn(rows // RUNS, device, (1e14, 1e15), (0.2, 0.5), (1e-4, 1e-3))

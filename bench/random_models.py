@@ -14,7 +14,8 @@ from computebill.architectures import read_architecture
 from computebill.architectures.columns import columns
 from computebill.architectures.counting import count_flop, count_parameters
 from computebill.kernels import memory
-from computebill.training.layout import Layout, activation_columns, layout_columns, recipe_columns
+from computebill.training.layout import Layout
+from computebill.training.layout_columns import activation_columns, layout_columns, recipe_columns
 from computebill.training.memory import peak_memory
 
 SEQUENCE = 4096
@@ -131,11 +132,7 @@ def _count(models: Models) -> Tensor:
     parameters = count_parameters(batch)
     flop = count_flop(batch, SEQUENCE)
     held = memory.training_memory(
-        batch.operators,
-        batch.groups,
-        batch.hidden,
-        batch.layers,
-        batch.vocabulary,
+        batch.model,
         _layout(models),
         memory.Recipe(*_chosen(recipe_columns(POLICIES), models.policy)),
         memory.Activations(*_chosen(activation_columns(POLICIES, SEQUENCE), models.policy)),

@@ -16,8 +16,8 @@ from torch import Tensor
 import computebill as cb
 from computebill.kernels.memory import Layout
 from computebill.kernels.step import step_seconds
-from computebill.training.cases import Case, CaseColumns, case_columns, case_links
-from computebill.training.efficiency import bounded, kernel_efficiency, read_profile, unbounded
+from computebill.training.cases import Case, CaseColumns, case_columns, case_setting
+from computebill.training.efficiency import bounded, read_profile, unbounded
 from computebill.training.step_time import estimate_step
 
 ROWS = 100_000
@@ -70,22 +70,11 @@ def layouts(cases: CaseColumns, rows: int) -> Layout:
 
 def timer(cases: CaseColumns) -> Callable[[tuple[Tensor, ...]], Tensor]:
     values = bounded(unbounded(read_profile().values))
-    efficiency = kernel_efficiency(values, cases.kinds)
-    links = case_links(cases, values)
+    setting = case_setting(cases, values)
 
     def seconds(layout: tuple[Tensor, ...]) -> Tensor:
-        return step_seconds(
-            cases.batch.operators,
-            cases.batch.groups,
-            cases.batch.hidden,
-            cases.batch.layers,
-            Layout(*layout),
-            cases.work,
-            cases.device,
-            links,
-            efficiency,
-            1,
-        ).total
+        changed = setting._replace(layout=Layout(*layout))
+        return step_seconds(cases.batch.model, changed, turns=1).total
 
     return seconds
 
@@ -161,13 +150,11 @@ def of_all_kinds() -> CaseColumns:
 
 
 def repeated(columns: Any, places: Tensor) -> Any:
-    """Rows of a tuple of columns; what all rows share stays."""
-    return type(columns)(
-        *(
-            each[..., places].contiguous() if each.ndim and each.shape[-1] == MODELS else each
-            for each in columns
-        )
-    )
+    """Rows of columns, or of bundles of them; what all rows share stays."""
+    if not isinstance(columns, Tensor):
+        return type(columns)(*(repeated(each, places) for each in columns))
+    is_own = columns.ndim and columns.shape[-1] == MODELS
+    return columns[..., places].contiguous() if is_own else columns
 
 
 @pytest.mark.parametrize("mode", ["eager", "compiled"])
@@ -177,20 +164,11 @@ def test_steps_of_many_models(benchmark: Any, note: Callable[[str], None], mode:
     cases = of_all_kinds()
     values = bounded(unbounded(read_profile().values))
     places = torch.arange(MODELS_CHUNK) % MODELS
-    arguments = (
-        repeated(cases.batch.operators, places),
-        repeated(cases.batch.groups, places),
-        cases.batch.hidden[places],
-        cases.batch.layers[places],
-        repeated(cases.layouts, places),
-        repeated(cases.work, places),
-        repeated(cases.device, places),
-        repeated(case_links(cases, values), places),
-        repeated(kernel_efficiency(values, cases.kinds), places),
-    )
+    model = repeated(cases.batch.model, places)
+    setting = repeated(case_setting(cases, values), places)
 
     def eager() -> Tensor:
-        return step_seconds(*arguments, 1).total
+        return step_seconds(model, setting, turns=1).total
 
     chosen = eager if mode == "eager" else torch.compile(eager, dynamic=False, fullgraph=True)
     with torch.no_grad():
@@ -200,7 +178,8 @@ def test_steps_of_many_models(benchmark: Any, note: Callable[[str], None], mode:
     if benchmark.stats is None:  # --benchmark-disable
         return
     seconds = benchmark.stats.stats.min
-    columns = [each for part in arguments if isinstance(part, tuple) for each in part]
+    parts = (model.operators, model.groups, *setting)
+    columns = [each for part in parts for each in part]
     read = sum(each.numel() * 8 for each in columns)
     arithmetic = needed / seconds / float64_per_second()
     traffic = read / seconds / bytes_per_second()

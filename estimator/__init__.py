@@ -9,47 +9,46 @@ import importlib
 import os
 from typing import TYPE_CHECKING, Any
 
-from computebill.base import notebook as _notebook
+from .base import notebook as _notebook
 
 if TYPE_CHECKING:
-    from computebill.accuracy.validation import Validation as Validation
-    from computebill.accuracy.validation import calibrate as calibrate
-    from computebill.accuracy.validation import validate as validate
-    from computebill.base.errors import RequestError as RequestError
-    from computebill.hardware.accelerators import Accelerator as Accelerator
-    from computebill.hardware.accelerators import find_accelerator as find_accelerator
-    from computebill.hardware.accelerators import list_accelerators as list_accelerators
-    from computebill.models.card import ModelCard as ModelCard
-    from computebill.models.card import describe_model as describe_model
-    from computebill.models.mfu import Speed as Speed
-    from computebill.models.mfu import Utilisation as Utilisation
-    from computebill.models.mfu import utilisation as utilisation
-    from computebill.planning.search import Plan as Plan
-    from computebill.planning.search import plan as plan
-    from computebill.planning.spec import PlanSpec as PlanSpec
-    from computebill.programmes.measured_shares import shares_elsewhere as shares_elsewhere
-    from computebill.programmes.spec import Programme as Programme
-    from computebill.programmes.spec import load_programme as load_programme
-    from computebill.programmes.spec import shipped_programmes as shipped_programmes
-    from computebill.programmes.spend import SpendEstimate as SpendEstimate
-    from computebill.programmes.spend import compare_spend as compare_spend
-    from computebill.runs.estimate import RunEstimate as RunEstimate
-    from computebill.runs.estimate import estimate_run as estimate_run
-    from computebill.runs.spec import RunSpec as RunSpec
-    from computebill.training.layout import Layout as Layout
-
+    from .accuracy.validation import Validation as Validation
+    from .accuracy.validation import calibrate as calibrate
+    from .accuracy.validation import validate as validate
     from .architectures import Architecture as Architecture
     from .architectures import read_architecture as read_architecture
+    from .base.errors import RequestError as RequestError
     from .benchmark import Bench as Bench
     from .benchmark import bench as bench
     from .catalogue import Score as Score
     from .catalogue import score_catalogue as score_catalogue
     from .catalogue import score_files as score_files
+    from .hardware.accelerators import Accelerator as Accelerator
+    from .hardware.accelerators import find_accelerator as find_accelerator
+    from .hardware.accelerators import list_accelerators as list_accelerators
+    from .models.card import ModelCard as ModelCard
+    from .models.card import describe_model as describe_model
+    from .models.mfu import Speed as Speed
+    from .models.mfu import Utilisation as Utilisation
+    from .models.mfu import utilisation as utilisation
+    from .planning.result import Plan as Plan
+    from .planning.search import plan as plan
+    from .planning.spec import PlanSpec as PlanSpec
+    from .programmes.measured_shares import shares_elsewhere as shares_elsewhere
+    from .programmes.spec import Programme as Programme
+    from .programmes.spec import load_programme as load_programme
+    from .programmes.spec import shipped_programmes as shipped_programmes
+    from .programmes.spend import SpendEstimate as SpendEstimate
+    from .programmes.spend import compare_spend as compare_spend
+    from .runs.estimate import RunEstimate as RunEstimate
+    from .runs.estimate import estimate_run as estimate_run
+    from .runs.spec import RunSpec as RunSpec
     from .sweep import SweepEstimate as SweepEstimate
     from .sweep import SweepSpec as SweepSpec
     from .sweep import load_sweep as load_sweep
     from .sweep import price_sweep as price_sweep
     from .sweep import shipped_sweeps as shipped_sweeps
+    from .training.layout import Layout as Layout
 
 # Before torch is loaded, which reads it once: waiting threads that spin take the cores of a busy
 # machine from those that work. What was set already stands.
@@ -61,7 +60,7 @@ _HOMES = {
     "Bench": "benchmark",
     "Layout": "training.layout",
     "ModelCard": "models.card",
-    "Plan": "planning.search",
+    "Plan": "planning.result",
     "PlanSpec": "planning.spec",
     "Programme": "programmes.spec",
     "RequestError": "base.errors",

@@ -15,7 +15,7 @@ from .cost import accelerator_seconds, cloud
 from .sampling import resolve_references
 
 FLOP, SECONDS, DOLLARS = 0, 1, 2
-"""What a run's own size is given in."""
+"""Numbers of the units that a run's own size is given in."""
 
 
 class Bill(NamedTuple):
@@ -27,25 +27,42 @@ class Bill(NamedTuple):
     usd: Tensor
 
 
-def price_runs(
-    own: Tensor,
-    given_in: Tensor,
-    base: Tensor,
-    depth: int,
-    peak_flop_per_s: Tensor,
-    mfu: Tensor,
-    usd_per_second: Tensor,
-) -> Bill:
-    r"""Price runs: :math:`C = \frac{F}{P u} p`, read from whichever of F, time and C is given.
+class Runs(NamedTuple):
+    """How large runs are, each in what is known of it.
 
-    Args:
-        own: ``(runs, draws)``: the run's own size, or its fraction of the run ``base``.
+    Attributes:
+        own: ``(runs, draws)``: a run's own size, or its fraction of the run ``base``.
         given_in: int64 ``(runs, 1)``: FLOP, SECONDS or DOLLARS.
         base: int64 ``(runs,)``: the run whose FLOP ``own`` is a fraction of, or -1.
         depth: length of the longest chain of bases.
-        peak_flop_per_s: ``(runs, 1)`` or ``(runs, draws)``, P.
-        mfu: the same, u.
-        usd_per_second: the same, p: USD per accelerator-second.
+    """
+
+    own: Tensor
+    given_in: Tensor
+    base: Tensor
+    depth: int
+
+
+class Rates(NamedTuple):
+    """What turns one size of a run into another; each ``(runs, 1)`` or ``(runs, draws)``.
+
+    Attributes:
+        peak_flop_per_s: of an accelerator, P.
+        mfu: share of it that runs reach, u.
+        usd_per_second: USD per accelerator-second, p.
+    """
+
+    peak_flop_per_s: Tensor
+    mfu: Tensor
+    usd_per_second: Tensor
+
+
+def price_runs(runs: Runs, rates: Rates) -> Bill:
+    r"""Price runs: :math:`C = \frac{F}{P u} p`, read from whichever of F, time and C is given.
+
+    Args:
+        runs: sizes.
+        rates: peak, utilisation and price.
 
     Returns:
         FLOP, accelerator-seconds and USD of every run in every draw.
@@ -54,11 +71,13 @@ def price_runs(
         Denain & Wu 2026, "Final training runs account for a minority of R&D compute spending"
         (Epoch AI): the programme's arithmetic.
     """
+    own, given_in, base, depth = runs
+    peak, mfu, price = rates
     by_flop = given_in == FLOP
-    own_seconds = torch.where(given_in == SECONDS, own, own / usd_per_second)
-    own_flop = torch.where(by_flop, own, own_seconds * peak_flop_per_s * mfu)
+    own_seconds = torch.where(given_in == SECONDS, own, own / price)
+    own_flop = torch.where(by_flop, own, own_seconds * peak * mfu)
     flop = resolve_references(own_flop, base, depth)
-    computed = accelerator_seconds(flop, peak_flop_per_s, mfu)
+    computed = accelerator_seconds(flop, peak, mfu)
     seconds = torch.where(by_flop, computed, own_seconds)
-    usd = torch.where(given_in == DOLLARS, own, cloud(seconds, usd_per_second))
+    usd = torch.where(given_in == DOLLARS, own, cloud(seconds, price))
     return Bill(flop, seconds, usd)

@@ -17,11 +17,11 @@ class Links(NamedTuple):
     """What connects accelerators; every field ``(*batch)``.
 
     Attributes:
-        inside: bytes a second and direction of one accelerator inside its domain.
-        across: the same, of its network card.
-        domain: accelerators of a domain.
-        latency: seconds of a hop inside a domain.
-        latency_across: the same, between domains.
+        inside: bandwidth of one accelerator inside its domain [B/s a direction].
+        across: bandwidth of its network card [B/s a direction].
+        domain: number of accelerators of a domain.
+        latency: time of a hop inside a domain [s].
+        latency_across: time of a hop between domains [s].
     """
 
     inside: Tensor
@@ -36,7 +36,7 @@ class Group(NamedTuple):
 
     Attributes:
         ranks: how many.
-        bytes_per_s: that each of them sends and receives at.
+        bytes_per_s: bandwidth at which each of them sends and receives [B/s].
         ring: seconds of all hops of a ring.
         tree: seconds of all hops of a tree, one way.
     """
@@ -55,7 +55,7 @@ def group(links: Links, ranks: Tensor, stride: Tensor) -> Group:
 
     Args:
         links: between accelerators.
-        ranks: of the group.
+        ranks: number of ranks of the group.
         stride: accelerators from one of its ranks to the next.
     """
     members = (links.domain / stride).clamp_min(1.0).minimum(ranks)
@@ -77,7 +77,7 @@ def gather_seconds(each: Group, size: Tensor, messages: Tensor | float = 1.0) ->
     Args:
         each: the group.
         size: bytes of what is gathered.
-        messages: that it is gathered in: each goes around the ring.
+        messages: number of messages that it is gathered in: each goes around the ring.
 
     References:
         Thakur et al. 2005, section 3.1 (ring).
@@ -107,10 +107,10 @@ def exchange_seconds(
 
     Args:
         links: between accelerators.
-        ranks: of the group.
+        ranks: number of ranks of the group.
         stride: accelerators from one of its ranks to the next.
         size: bytes of one copy of all of a rank's tokens.
-        copies: of each token, :math:`k`.
+        copies: number of copies of each token, :math:`k`.
 
     References:
         Zhao et al. 2025, DeepEP (tokens are forwarded inside the node that they are sent to).

@@ -13,11 +13,9 @@ import torch
 from torch import Tensor
 
 from . import collectives
-from .collectives import Links
 from .layer_time import Passes
-from .memory import Layout
-from .operators import Groups, Operators
-from .setting import Efficiency, Work
+from .operators import Model, Operators
+from .setting import Setting
 
 ELEMENT_BYTES = 2.0
 """Of activations on their way."""
@@ -29,55 +27,35 @@ HIDING = 0.7
 """Of attention's time, that a ring of keys and values hides behind. A rule of thumb."""
 
 
-def tensor_seconds(
-    operators: Operators,
-    groups: Groups,
-    hidden: Tensor,
-    layout: Layout,
-    links: Links,
-    efficiency: Efficiency,
-    tokens: Tensor,
-    work: Work,
-) -> Tensor:
+def tensor_seconds(model: Model, setting: Setting) -> Tensor:
     """Sums between tensor parallel ranks, of one layer of each group; ``(groups, *batch)``."""
-    each = collectives.group(links, layout.tensor, torch.ones_like(layout.tensor))
-    once = collectives.reduce_seconds(each, tokens * hidden * ELEMENT_BYTES)
+    operators, groups, layout = model.operators, model.groups, setting.layout
+    each = collectives.group(setting.reached, layout.tensor, torch.ones_like(layout.tensor))
+    once = collectives.reduce_seconds(each, setting.tokens * model.hidden * ELEMENT_BYTES)
     is_sum = (operators.by_input > 0) & (operators.expert == 0) & (operators.ways > 1)
     sums = is_sum.to(once.dtype).sum(1)
-    repeated = 2.0 + (work.recompute == 3).to(once.dtype)
+    repeated = 2.0 + (setting.work.recompute == 3).to(once.dtype)
     inside = torch.where(groups.place == 0, sums * repeated, 0.0)
     head = torch.where(groups.place == 2, 1.0, 0.0)
-    return once * (1.0 - efficiency.tensor_overlap) * (inside + head)
+    return once * (1.0 - setting.efficiency.tensor_overlap) * (inside + head)
 
 
-def expert_seconds(
-    operators: Operators,
-    hidden: Tensor,
-    layout: Layout,
-    links: Links,
-    efficiency: Efficiency,
-    tokens: Tensor,
-    work: Work,
-    computed: Tensor,
-) -> Tensor:
+def expert_seconds(model: Model, setting: Setting, computed: Tensor) -> Tensor:
     """Exchange of tokens between experts, of one layer of each group; ``(groups, *batch)``.
 
     There and back, forward and backward. Ranks that divide an expert gather the tokens of all of
     them, and sum the results.
 
     Args:
-        operators: ``(groups, slots, *batch)``.
-        hidden: width of the residual stream; ``(*batch)``.
-        layout: how the model is laid out.
-        links: between accelerators.
-        efficiency: what hardware and software reach.
-        tokens: of a micro-batch, on one context parallel rank.
-        work: how a step is run.
+        model: its operators, and the width of its tokens.
+        setting: what the step runs on, and how.
         computed: seconds of computing of one layer, both passes; ``(groups, *batch)``.
     """
+    operators, layout, work = model.operators, setting.layout, setting.work
+    efficiency, links = setting.efficiency, setting.reached
     is_expert = operators.expert > 0
     chosen = torch.where(is_expert, operators.uses, 0.0).amax(1)
-    size = tokens * hidden * ELEMENT_BYTES / layout.tensor
+    size = setting.tokens * model.hidden * ELEMENT_BYTES / layout.tensor
     rate = links._replace(
         inside=links.inside * efficiency.exchange,
         across=links.across * efficiency.exchange_across,
@@ -92,20 +70,19 @@ def expert_seconds(
     return torch.where(chosen > 0, exposed, 0.0)
 
 
-def context_seconds(
-    operators: Operators,
-    layout: Layout,
-    links: Links,
-    tokens: Tensor,
-    work: Work,
-    passes: Passes,
-) -> Tensor:
+def context_seconds(operators: Operators, setting: Setting, passes: Passes) -> Tensor:
     """Of one layer of each group, between ranks that share a sequence; ``(groups, *batch)``.
 
     Around a ring go keys and values, as far as attention does not hide them. All-to-all, heads
     are exchanged for tokens: queries, keys and values before attention, its output after it.
+
+    Args:
+        operators: ``(groups, slots, *batch)``.
+        setting: what the step runs on, and how.
+        passes: seconds of computing of one layer, whose attention hides a ring.
     """
-    each = collectives.group(links, layout.context, layout.tensor)
+    layout, tokens = setting.layout, setting.tokens
+    each = collectives.group(setting.reached, layout.context, layout.tensor)
     is_scores = operators.heads > 0
     queries = torch.where(is_scores, operators.kept_split - 4 * operators.heads, 0.0)
     results = torch.where(is_scores, ELEMENT_BYTES * operators.per_key - queries, 0.0)
@@ -115,41 +92,39 @@ def context_seconds(
     backward = (2.0 * moved - HIDING * passes.backward.attention).clamp_min(0.0)
     turned = keys + (queries + results).sum(1) * tokens / layout.tensor
     exchanged = 2.0 * collectives.gather_seconds(each, turned)
-    found = torch.where(work.exchanges_heads > 0, exchanged, forward + backward)
+    found = torch.where(setting.work.exchanges_heads > 0, exchanged, forward + backward)
     return torch.where(layout.context > 1, found, 0.0)
 
 
-def sending_seconds(hidden: Tensor, layout: Layout, links: Links, tokens: Tensor) -> Tensor:
-    """Activations to the next stage and gradients back; one of each is not hidden."""
+def sending_seconds(hidden: Tensor, setting: Setting) -> Tensor:
+    """Activations to the next stage and gradients back; one of each is not hidden.
+
+    Args:
+        hidden: width of the residual stream; ``(*batch)``.
+        setting: what the step runs on, and how.
+    """
+    layout, links = setting.layout, setting.reached
     stride = layout.tensor * layout.context * layout.data
-    size = tokens * hidden * ELEMENT_BYTES / layout.tensor
+    size = setting.tokens * hidden * ELEMENT_BYTES / layout.tensor
     rate = torch.where(stride * layout.pipeline <= links.domain, links.inside, links.across)
     times = 2.0 * (layout.micro_batches * layout.virtual * 0.5 + layout.pipeline)
     return torch.where(layout.pipeline > 1, size / rate * times, 0.0)
 
 
 def data_seconds(
-    operators: Operators,
-    parameters: Tensor,
-    units: Tensor,
-    layout: Layout,
-    links: Links,
-    efficiency: Efficiency,
-    work: Work,
-    round_trip: Tensor,
+    operators: Operators, setting: Setting, parameters: Tensor, units: Tensor, round_trip: Tensor
 ) -> Tensor:
     """Gradients and weights between replicas, as far as computing does not hide them.
 
     Args:
         operators: ``(groups, slots, *batch)``.
+        setting: what the step runs on, and how.
         parameters: that the rank holds of each, undivided by data parallelism; the same shape.
         units: that a fully sharded model is gathered in: its layers; ``(*batch)``.
-        layout: how the model is laid out.
-        links: between accelerators.
-        efficiency: what hardware and software reach.
-        work: how a step is run.
-        round_trip: seconds of a micro-batch on a stage, forward and backward.
+        round_trip: seconds of a micro-batch on a stage, forward and backward; ``(*batch)``.
     """
+    layout, work, links = setting.layout, setting.work, setting.reached
+    efficiency = setting.efficiency
     is_expert = operators.expert > 0
     replicas = layout.context * layout.data
     expert_stride = layout.expert * layout.expert_tensor

@@ -17,13 +17,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-SECONDS_PER_HOUR = 3600.0
-SECONDS_PER_DAY = 24 * SECONDS_PER_HOUR
-SECONDS_PER_YEAR = 8766.0 * SECONDS_PER_HOUR
-"""A Julian year: 365.25 days."""
-
-JOULES_PER_KWH = 3.6e6
-JOULES_PER_MWH = 1e3 * JOULES_PER_KWH
+from .units import SECONDS_PER_YEAR
 
 
 class AmortisedHardware(NamedTuple):

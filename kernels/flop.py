@@ -19,13 +19,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .constants import number
 from .operators import Groups, Operators, active_parameters, layers_of, matrix
 
-FORWARD_FLOP_PER_PARAMETER = 2.0
-"""A multiply and an add for each weight a token meets."""
+FORWARD_FLOP_PER_PARAMETER = number("flop.FORWARD_FLOP_PER_PARAMETER")
+"""FLOP of the forward pass [FLOP a parameter and token]: a multiply and an add."""
 
-BACKWARD_FLOP_PER_PARAMETER = 4.0
-"""Gradients of the inputs and of the weights, each as large as the forward product."""
+BACKWARD_FLOP_PER_PARAMETER = number("flop.BACKWARD_FLOP_PER_PARAMETER")
+"""FLOP of the backward pass [FLOP a parameter and token]: gradients of inputs and of weights."""
 
 
 def training_flop(params_active: Tensor, tokens: Tensor) -> Tensor:
@@ -74,10 +75,10 @@ class TokenFlop(NamedTuple):
     """FLOP per token of each operator in one layer; ``(groups, slots, *batch)``.
 
     Attributes:
-        products: matrix products with weights, forward.
-        adapters: products with low-rank adapters, forward.
-        scores: products of queries, keys and values, forward.
-        recurrence: of state spaces and linear attention, forward.
+        products: FLOP of matrix products with weights, forward.
+        adapters: FLOP of products with low-rank adapters, forward.
+        scores: FLOP of products of queries, keys and values, forward.
+        recurrence: FLOP of state spaces and linear attention, forward.
         trained: share of weights whose gradient is computed: 0 where they are frozen.
     """
 
@@ -149,11 +150,11 @@ class Conventions(NamedTuple):
 
     Attributes:
         six_nd: 6 for each parameter that a token meets, embeddings included (Kaplan et al.).
-        palm: that, and attention over the whole sequence, 12 L H Q T (PaLM, appendix B).
+        palm: ``six_nd``, and attention over the whole sequence, 12 L H Q T (PaLM, appendix B).
         megatron: products of all layers and of the logits, attention over the whole sequence
             (Narayanan et al. 2021).
-        causal: the same, of attention only the keys that the mask lets through: what has to be
-            computed.
+        causal: ``megatron`` with attention over only the keys that the mask lets through: what has
+            to be computed.
     """
 
     six_nd: Tensor
@@ -206,8 +207,8 @@ def recomputed_flop(
 
     Args:
         operators: columns.
-        groups: where the operators stand.
-        flop: of each operator.
+        groups: place of the operators in the model.
+        flop: FLOP of each operator.
         selective: 1 where scores are recomputed; ``(*batch)``, as those that follow.
         per_operator: 1 where every second product is.
         full: 1 where whole layers are.

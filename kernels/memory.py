@@ -15,8 +15,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .operators import Groups, Operators, layers_before, matrix
-from .pipeline import DUAL, ZERO_BUBBLE
+from .operators import Groups, Model, Operators, layers_before, matrix
+from .schedules import DUAL, ZERO_BUBBLE
 
 ACTIVATION_BYTES = 2.0
 """Of the 16 bits that activations are kept in."""
@@ -143,6 +143,10 @@ class Memory(NamedTuple):
         return self.weights + self.gradients + self.optimizer + torch.maximum(passing, self.step)
 
 
+CHUNKS_AT_ONCE = 2**18
+"""Numbers that a step over a stage's chunks works on at a time."""
+
+
 def stage_layers(
     groups: Groups,
     layers: Tensor,
@@ -173,12 +177,17 @@ def stage_layers(
     size = torch.ceil(layers / chunks)
     front = torch.floor((size * chunks - layers) / 2)
     held = torch.zeros_like(layers + stage + groups.place)
-    for turn in range(int(virtual.max()) if turns is None else turns):
+    turns = int(virtual.max()) if turns is None else turns
+    # Many chunks at a time, as long as what they take stays small.
+    width = max(1, CHUNKS_AT_ONCE // max(1, held.numel()))
+    for first_turn in range(0, turns, width):
+        several = torch.arange(first_turn, min(first_turn + width, turns), device=held.device)
+        turn = several.to(held.dtype).reshape(-1, *[1] * held.dim())
         start = (stage + turn * pipeline) * size - front
         stop = torch.minimum(start + size, layers)
         begun = layers_before(groups, start.clamp_min(0.0))
         done = layers_before(groups, stop.clamp_min(0.0))
-        held = held + torch.where(virtual > turn, (done - begun).clamp_min(0.0), 0.0)
+        held = held + torch.where(virtual > turn, (done - begun).clamp_min(0.0), 0.0).sum(0)
     first = torch.where(stage == 0, 1.0, 0.0)
     last = torch.where(stage == pipeline - 1, 1.0, 0.0)
     ends = torch.where(groups.place == 1, first, last)
@@ -311,11 +320,7 @@ def _spread(layout: Layout) -> Tensor:
 
 
 def training_memory(
-    operators: Operators,
-    groups: Groups,
-    hidden: Tensor,
-    layers: Tensor,
-    vocabulary: Tensor,
+    model: Model,
     layout: Layout,
     recipe: Recipe,
     activations: Activations,
@@ -325,11 +330,7 @@ def training_memory(
     """Bytes that one accelerator of a pipeline stage holds at the peak of a training step.
 
     Args:
-        operators: ``(groups, slots, *batch)``.
-        groups: ``(groups, *batch)``.
-        hidden: width of the residual stream; ``(*batch)``.
-        layers: number of layers; ``(*batch)``.
-        vocabulary: entries of the output; ``(*batch)``.
+        model: what is trained.
         layout: how the model is laid out.
         recipe: what is held for each parameter.
         activations: what is kept for the backward pass.
@@ -337,22 +338,21 @@ def training_memory(
         on_stage: layers of its ranks, where they are known; ``(groups, *batch)``.
     """
     if on_stage is None:
-        on_stage = rank_layers(groups, layers, layout, stage)
-    held = held_parameters(operators, groups, layout, recipe.adapter_rank)
+        on_stage = rank_layers(model.groups, model.layers, layout, stage)
     tokens = layout.micro_batch * activations.sequence / layout.context
     flying = in_flight(
         layout.pipeline, layout.virtual, layout.micro_batches, stage, layout.schedule
     )
-    kept = _kept(operators, groups, hidden, layout, activations)
+    kept = _kept(model, layout, activations)
     sends = torch.where(stage < layout.pipeline - 1, layout.keeps_outputs, 0.0)
-    sent = sends * ACTIVATION_BYTES * hidden / _spread(layout)
+    sent = sends * ACTIVATION_BYTES * model.hidden / _spread(layout)
     resting = (on_stage * kept.resting).sum(0) + sent
     passing = torch.where(on_stage > 0, kept.passing, 0.0).amax(0)
     ends = (stage == layout.pipeline - 1) | ((layout.schedule == DUAL) & (stage == 0))
     last = torch.where(ends, 1.0, 0.0)
-    return _states(operators, groups, held, on_stage, layout, recipe)._replace(
+    return _states(model, on_stage, layout, recipe)._replace(
         activations=tokens * (resting * flying + passing),
-        logits=last * tokens * vocabulary / layout.tensor * activations.logit_bytes,
+        logits=last * tokens * model.vocabulary / layout.tensor * activations.logit_bytes,
     )
 
 
@@ -368,14 +368,9 @@ class _Kept(NamedTuple):
     passing: Tensor
 
 
-def _kept(
-    operators: Operators,
-    groups: Groups,
-    hidden: Tensor,
-    layout: Layout,
-    activations: Activations,
-) -> _Kept:
-    inside = groups.place == 0
+def _kept(model: Model, layout: Layout, activations: Activations) -> _Kept:
+    operators, hidden = model.operators, model.hidden
+    inside = model.groups.place == 0
     shares = kept_shares(operators, layout)
     whole = kept_bytes(operators, hidden, layout, activations)
     inputs = ACTIVATION_BYTES * hidden / _spread(layout)
@@ -388,19 +383,13 @@ def _kept(
     return _Kept(resting, torch.where(inside, whole - resting + widest, 0.0))
 
 
-def _states(
-    operators: Operators,
-    groups: Groups,
-    held: Held,
-    on_stage: Tensor,
-    layout: Layout,
-    recipe: Recipe,
-) -> Memory:
+def _states(model: Model, on_stage: Tensor, layout: Layout, recipe: Recipe) -> Memory:
     """Weights, gradients and optimizer states of a stage, and what full sharding gathers."""
+    held = held_parameters(model.operators, model.groups, layout, recipe.adapter_rank)
     replicas = layout.tensor * layout.context * layout.data / (layout.expert * layout.expert_tensor)
     expert_shards = torch.minimum(layout.shards, replicas)
-    is_expert = operators.expert > 0
-    inside = (groups.place == 0).unsqueeze(1)
+    is_expert = model.operators.expert > 0
+    inside = (model.groups.place == 0).unsqueeze(1)
     parameters = held.matrices + held.vectors
 
     def on_rank(figure: Tensor, least: int) -> Tensor:

@@ -85,6 +85,24 @@ class Groups(NamedTuple):
     place: Tensor
 
 
+class Model(NamedTuple):
+    """What a batch of architectures is, for every kernel of a training step.
+
+    Attributes:
+        operators: of one layer of each group; ``(groups, slots, *batch)``.
+        groups: where each group of operators stands; ``(groups, *batch)``.
+        hidden: width of the residual stream; ``(*batch)``, as all that follow.
+        layers: number of layers.
+        vocabulary: entries of the output.
+    """
+
+    operators: Operators
+    groups: Groups
+    hidden: Tensor
+    layers: Tensor
+    vocabulary: Tensor
+
+
 def layers_before(groups: Groups, bound: Tensor) -> Tensor:
     """Layers of each kind among the first ``bound`` of a model.
 

@@ -29,9 +29,9 @@ def halving_counts(count: float, eta: float, rungs: int) -> list[float]:
     r"""Experiments that reach each rung: :math:`n_i = \lfloor n\,\eta^{-i} \rfloor`, one at least.
 
     Args:
-        count: that begin.
+        count: number of experiments that begin.
         eta: one in so many goes on.
-        rungs: of progress, the last being the whole length.
+        rungs: number of rungs of progress, the last being the whole length.
     """
     # A quotient that is whole but for rounding stays whole.
     return [max(1.0, float(int(count / eta**i + 1e-9))) for i in range(rungs)]

@@ -11,8 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-ONE_FORWARD_ONE_BACKWARD, ZERO_BUBBLE, DUAL = 0.0, 1.0, 2.0
-"""Schedules as kernels number them; 1F1B is interleaved where a stage has chunks."""
+from .schedules import DUAL, ZERO_BUBBLE
 
 
 def bubble_seconds(
@@ -35,8 +34,8 @@ def bubble_seconds(
         pipeline: stages, :math:`p`.
         virtual: chunks of a stage, :math:`v`.
         forward: seconds of a micro-batch's forward pass on a stage, :math:`F`.
-        backward: of its backward pass, gradients of weights included, :math:`B`.
-        weights: of these, :math:`W`.
+        backward: time of its backward pass, gradients of weights included, :math:`B`.
+        weights: time of the gradients of weights, :math:`W`.
     """
     plain = (pipeline - 1) * (forward + backward) / virtual
     zero = (pipeline - 1) * (forward + backward - 2 * weights)

@@ -130,7 +130,7 @@ def joint_counts(x: Tensor, y: Tensor, edges_x: Tensor, edges_y: Tensor) -> Tens
         x: ``(draws,)``.
         y: ``(draws,)``.
         edges_x: ascending, one more than there are cells.
-        edges_y: the same for y.
+        edges_y: edges of the cells along y.
 
     Returns:
         int64 ``(cells_x, cells_y)``.

@@ -52,7 +52,7 @@ def fit_lines(x: Tensor, y: Tensor) -> Lines:
 
     Args:
         x: ``(points, ...)``.
-        y: the same shape.
+        y: values of the dependent variable, of the same shape.
 
     Returns:
         Lines of shape ``(...)``.

@@ -8,6 +8,8 @@ References:
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
@@ -40,40 +42,60 @@ def quantised(m: Tensor, n: Tensor, units: Tensor, harshness: Tensor) -> Tensor:
     return torch.where(units > 0, wasted, 1.0)
 
 
-def product_seconds(
-    m: Tensor,
-    n: Tensor,
-    k: Tensor,
-    work: Tensor,
-    flop_per_s: Tensor,
-    half_k: Tensor,
-    bytes_per_s: Tensor,
-    units: Tensor,
-    harshness: Tensor,
-    element_bytes: Tensor,
-) -> Tensor:
-    r"""Time of a matrix product :math:`m \\times k \\times n`.
+class ProductShape(NamedTuple):
+    """Matrix products of one size; every field broadcasts with the others.
+
+    Attributes:
+        m: rows of the result.
+        n: columns of the result.
+        k: inner size.
+        copies: how many such products.
+    """
+
+    m: Tensor
+    n: Tensor
+    k: Tensor
+    copies: Tensor
+
+
+class ProductRate(NamedTuple):
+    """What matrix products reach; every field broadcasts with a shape's.
+
+    Attributes:
+        flop_per_s: that a large product reaches.
+        half_k: inner size at which half of it is reached.
+        bytes_per_s: of memory.
+        units: multiprocessors; 0 of a CPU.
+        harshness: of partial waves, 0 to 1.
+        element_bytes: of an operand.
+    """
+
+    flop_per_s: Tensor
+    half_k: Tensor
+    bytes_per_s: Tensor
+    units: Tensor
+    harshness: Tensor
+    element_bytes: Tensor
+
+
+def product_seconds(shape: ProductShape, rate: ProductRate) -> Tensor:
+    r"""Time of matrix products :math:`m \\times k \\times n`.
 
     Compute: :math:`2 m n k / (F \\cdot k / (k + k_0))`, times what tiles and waves waste; memory:
     operands and result once. The slower of both counts, with a soft corner.
 
     Args:
-        m: rows of the result; any shape, as all that follow.
-        n: columns of the result.
-        k: inner size.
-        work: how many such products.
-        flop_per_s: that a large product reaches.
-        half_k: inner size at which half of it is reached.
-        bytes_per_s: of memory.
-        units: multiprocessors.
-        harshness: of partial waves.
-        element_bytes: of an operand.
+        shape: of the products, and how many.
+        rate: what they reach.
+
+    Returns:
+        seconds of all of them; 0 where a size is.
     """
-    safe = [torch.where(size > 0, size, 1.0) for size in (m, n, k)]
-    rows, columns, inner = safe
-    compute = 2.0 * rows * columns * (inner + half_k) / flop_per_s
-    compute = compute * quantised(rows, columns, units, harshness)
-    traffic = (rows * inner + inner * columns) * element_bytes + 2.0 * rows * columns
-    memory = traffic / bytes_per_s
+    m, n, k, copies = shape
+    rows, columns, inner = (torch.where(size > 0, size, 1.0) for size in (m, n, k))
+    compute = 2.0 * rows * columns * (inner + rate.half_k) / rate.flop_per_s
+    compute = compute * quantised(rows, columns, rate.units, rate.harshness)
+    traffic = (rows * inner + inner * columns) * rate.element_bytes + 2.0 * rows * columns
+    memory = traffic / rate.bytes_per_s
     slower = (compute**4 + memory**4) ** 0.25
-    return torch.where((m > 0) & (n > 0) & (k > 0), slower * work, 0.0)
+    return torch.where((m > 0) & (n > 0) & (k > 0), slower * copies, 0.0)

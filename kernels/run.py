@@ -19,7 +19,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from . import cost, goodput
+from . import cost, goodput, units
 from .flop import training_flop
 
 
@@ -57,12 +57,12 @@ class Cluster(NamedTuple):
     """What a run's accelerators reach.
 
     Attributes:
-        count: accelerators.
+        accelerators: how many.
         peak_flop_per_s: dense peak of one [FLOP/s].
         mfu: model FLOP utilisation, share of that peak.
     """
 
-    count: Tensor
+    accelerators: Tensor
     peak_flop_per_s: Tensor
     mfu: Tensor
 
@@ -200,14 +200,14 @@ def price_time(seconds: Tensor, hour: Hour) -> TimeBill:
     )
     energy = cost.energy_usd(joules, hour.usd_per_joule)
     return TimeBill(
-        gpu_hours=seconds / cost.SECONDS_PER_HOUR,
+        gpu_hours=seconds / units.SECONDS_PER_HOUR,
         cloud=cost.cloud(seconds, hour.usd_per_second),
         amortised=parts.total + energy,
         chip=parts.chip,
         other_server=parts.other_server,
         interconnect=parts.interconnect,
         energy=energy,
-        energy_mwh=joules / cost.JOULES_PER_MWH,
+        energy_mwh=joules / units.JOULES_PER_MWH,
         carbon_t=cost.carbon_kg(joules, hour.kg_per_joule) / 1e3,
     )
 
@@ -230,15 +230,15 @@ def price_run(
     """
     flop, tokens = training.model_flop, training.tokens
     busy = cost.accelerator_seconds(flop, cluster.peak_flop_per_s, cluster.mfu)
-    share = interruptions.training_share(cluster.count)
+    share = interruptions.training_share(cluster.accelerators)
     seconds = busy / share
     return RunBill(
         flop=flop,
         flop_hardware=training.hardware_flop_per_token * tokens,
         goodput=share,
-        days=seconds / cluster.count / cost.SECONDS_PER_DAY,
+        days=seconds / cluster.accelerators / units.SECONDS_PER_DAY,
         tokens_per_second_per_gpu=tokens / busy,
-        step_seconds=busy / cluster.count * training.tokens_per_step / tokens,
-        upfront=cost.upfront(cluster.count, hour.chip_usd, hour.interconnect_share),
+        step_seconds=busy / cluster.accelerators * training.tokens_per_step / tokens,
+        upfront=cost.upfront(cluster.accelerators, hour.chip_usd, hour.interconnect_share),
         time=price_time(seconds, hour),
     )

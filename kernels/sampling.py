@@ -49,7 +49,7 @@ def sobol_points(matrix: SobolMatrix, start: int, count: int) -> Tensor:
     set as SobolEngine's for every k, and aligned block ``b ^ (b >> 1)`` is its block b.
 
     Args:
-        matrix: of ``sobol_matrix``.
+        matrix: matrix of ``sobol_matrix``.
         start: index of the first point.
         count: how many; ``start + count`` at most ``2**SOBOL_BITS``.
 
@@ -113,7 +113,7 @@ def lognormal(u: Tensor, median: Tensor, sigma_below: Tensor, sigma_above: Tenso
         median: ``(rows, 1)``, in the quantity's unit.
         sigma_below: standard deviation of the logarithm below the median; equal to
             ``sigma_above`` for a log-normal.
-        sigma_above: the same above it.
+        sigma_above: standard deviation of the logarithm above it.
     """
     z = standard_normal(u)
     return torch.exp_(z.mul_(torch.where(z < 0, sigma_below, sigma_above))).mul_(median)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .memory import Layout
-from .pipeline import DUAL
+from .schedules import DUAL
 
 INTERLEAVED = 1.0
 """Chunks of a stage beyond which a schedule is interleaved."""
@@ -57,7 +57,7 @@ def front_of_two(first: Tensor, second: Tensor) -> Tensor:
 
     Args:
         first: any shape; infinite where a point does not count.
-        second: the same shape.
+        second: values of the second aim, of the same shape.
 
     Returns:
         places in the flattened grid, by rising ``first``.

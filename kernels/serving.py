@@ -18,21 +18,23 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-BYTES_ACROSS = 2.0
-"""Of an activation's element on its way between ranks."""
+from .constants import number
+
+BYTES_ACROSS = number("serving.BYTES_ACROSS")
+"""Size of an activation's element on its way between ranks [B]."""
 
 
 class Served(NamedTuple):
     """A model as it answers; all broadcast with each other.
 
     Attributes:
-        params: parameters.
-        active: that one token meets.
-        layers: number of them.
+        params: number of parameters.
+        active: number of parameters that one token meets.
+        layers: number of layers.
         hidden: width of the residual stream.
         cache: elements of keys and values kept of a token, over all layers.
-        weight_bytes: of a parameter.
-        cache_bytes: of a cached element.
+        weight_bytes: size of a parameter [B].
+        cache_bytes: size of a cached element [B].
     """
 
     params: Tensor
@@ -48,13 +50,13 @@ class Server(NamedTuple):
     """Accelerators that hold one copy of the model; all broadcast with what is served.
 
     Attributes:
-        ranks: tensor parallel accelerators.
-        flop_per_s: of one, reached by large products.
-        bytes_per_s: of one's memory, reached.
-        memory: bytes of one that weights and cache may take.
-        link_bytes_per_s: between ranks.
-        latency: seconds of an exchange between ranks, whatever its size.
-        launch: seconds that a layer takes at least.
+        ranks: number of tensor parallel accelerators.
+        flop_per_s: speed of one that large products reach [FLOP/s].
+        bytes_per_s: bandwidth of one's memory that is reached [B/s].
+        memory: memory of one that weights and cache may take [B].
+        link_bytes_per_s: bandwidth between ranks [B/s].
+        latency: time of an exchange between ranks, whatever its size [s].
+        launch: time that a layer takes at least [s].
     """
 
     ranks: Tensor
@@ -83,7 +85,7 @@ def largest_batch(served: Served, server: Server, context: Tensor) -> Tensor:
 
     Args:
         served: the model.
-        server: that holds it.
+        server: accelerators that hold it.
         context: tokens that a sequence has in the cache, on average.
     """
     room = server.memory * server.ranks - served.params * served.weight_bytes
@@ -146,7 +148,7 @@ def request_seconds(
 
     Args:
         served: the model.
-        server: that holds it.
+        server: accelerators that hold it.
         prompt: tokens read.
         answer: tokens written; may be zero.
         most: sequences of a batch at most, on one copy.

@@ -6,16 +6,19 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from .collectives import Links
+from .memory import Layout
+
 
 class Device(NamedTuple):
     """An accelerator; every field ``(*batch)``.
 
     Attributes:
-        peak: FLOP a second of the products' precision.
-        peak_16: FLOP a second in 16 bits.
-        bytes_per_s: of memory.
-        units: multiprocessors.
-        element_bytes: of a product's operands.
+        peak: dense peak of the products' precision [FLOP/s].
+        peak_16: dense peak in 16 bits [FLOP/s].
+        bytes_per_s: bandwidth of memory [B/s].
+        units: number of multiprocessors.
+        element_bytes: size of an element of a product's operands [B].
     """
 
     peak: Tensor
@@ -30,35 +33,35 @@ class Efficiency(NamedTuple):
 
     Attributes:
         products: share of the peak that large products reach.
-        half_k: inner size at which half of that is reached.
-        harshness: of partial waves, 0 to 1.
+        half_k: inner size of a product at which half of that is reached [elements].
+        harshness: cost of a partial wave of tiles, as a share of a full one, 0 to 1.
         grouped: share of that which the products of many experts at once reach.
         head: share of the 16-bit peak that the logits' product reaches.
         attention: share of the 16-bit peak that attention reaches on long sequences.
-        half_keys: keys of a query at which half of that is reached.
+        half_keys: keys of a query at which half of that is reached [tokens].
         attention_backward: time of its backward pass over the work's.
         score_passes: times that stored scores are moved; 0 for fused attention.
         misaligned: time of unfused attention's products, over what it is where a head's width is
             a multiple of 8 (16 bytes).
-        traffic: element-wise bytes moved, over those kept.
-        cast_traffic: the same, of casts to low precision.
-        memory: share of the memory's bandwidth.
-        inside: share of the links' bandwidth inside a domain.
-        across: share of it between domains.
+        traffic: element-wise bytes moved, over those kept for the backward pass.
+        cast_traffic: bytes moved by casts to low precision, over the same.
+        memory: share of the memory's bandwidth that is reached.
+        inside: share of the links' bandwidth inside a domain that is reached.
+        across: share of their bandwidth between domains that is reached.
         tensor_overlap: share of tensor parallel communication hidden behind products.
         data_overlap: share of a step's computing behind which data parallel traffic hides.
         data_exposed: share of that traffic which is never hidden.
         exchange: speed of all-to-all inside a domain over the links'; more than 1 where it is
             hidden behind computing.
-        exchange_across: the same between domains.
+        exchange_across: speed of all-to-all between domains over the links'.
         expert_overlap: share of a layer's computing behind which it hides, where that is done.
         expert_imbalance: load of the busiest rank over the mean.
         permutation: bytes moved to sort tokens by expert, over the tokens' own.
-        layer_floor: seconds a layer and pass takes at least, for launching its kernels.
-        expert_floor: the same of a mixture of experts, besides.
-        expert_launch: seconds that an expert's product takes besides.
-        step_floor: seconds a step takes besides.
-        optimizer_traffic: bytes moved for each byte of states.
+        layer_floor: time that a layer and pass takes at least, for launching its kernels [s].
+        expert_floor: time that a mixture of experts takes besides, for the same [s].
+        expert_launch: time that each expert's product takes besides [s].
+        step_floor: time that a step takes besides [s].
+        optimizer_traffic: bytes moved by the optimizer's step, over its states.
         straggling: share of a step by which each doubling of the accelerators lengthens it.
     """
 
@@ -98,12 +101,13 @@ class Work(NamedTuple):
 
     Attributes:
         sequence: tokens of a sequence.
-        recompute: as in ``memory.Activations``: 0 none, 1 scores, 2 by operator, 3 layers.
+        recompute: number of the recomputation, as in ``memory.Activations``: 0 none, 1 scores, 2 by
+            operator, 3 layers.
         fused: 1 where element-wise kernels are.
         trained: 1 where weights are trained.
-        state_bytes: of weight, gradient and states of a parameter.
-        gradient_bytes: of a gradient on its way to other ranks.
-        weight_bytes: of a weight on its way.
+        state_bytes: size of weight, gradient and states of a parameter [B].
+        gradient_bytes: size of a gradient on its way to other ranks [B].
+        weight_bytes: size of a weight on its way [B].
         hides_experts: 1 where tokens on their way to experts hide behind another micro-batch.
         exchanges_heads: 1 where ranks that share a sequence exchange heads for tokens.
     """
@@ -117,3 +121,39 @@ class Work(NamedTuple):
     weight_bytes: Tensor
     hides_experts: Tensor
     exchanges_heads: Tensor
+
+
+class Setting(NamedTuple):
+    """All that decides a model's training step beside the model; every field of ``(*batch)``.
+
+    Attributes:
+        layout: how the model is laid out over accelerators.
+        work: how a step is run.
+        device: the accelerator.
+        links: between accelerators, as the datasheet has them.
+        efficiency: what hardware and software reach of the datasheet.
+    """
+
+    layout: Layout
+    work: Work
+    device: Device
+    links: Links
+    efficiency: Efficiency
+
+    @property
+    def tokens(self) -> Tensor:
+        """Tokens of a micro-batch on one context parallel rank; ``(*batch)``."""
+        return self.layout.micro_batch * self.work.sequence / self.layout.context
+
+    @property
+    def reached(self) -> Links:
+        """Links at the bandwidths that collectives reach."""
+        return self.links._replace(
+            inside=self.links.inside * self.efficiency.inside,
+            across=self.links.across * self.efficiency.across,
+        )
+
+    @property
+    def bandwidth(self) -> Tensor:
+        """Bytes a second of the accelerator's memory that are reached; ``(*batch)``."""
+        return self.device.bytes_per_s * self.efficiency.memory

@@ -13,12 +13,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from . import communication, pipeline
-from .collectives import Links
+from . import communication, pipeline, schedules
 from .layer_time import layer_passes, optimizer_seconds, repeated_seconds
 from .memory import Layout, held_parameters, rank_layers
-from .operators import Groups, Operators
-from .setting import Device, Efficiency, Work
+from .operators import Model
+from .setting import Setting
 
 
 class StepTime(NamedTuple):
@@ -111,122 +110,75 @@ class Stages(NamedTuple):
     first: Tensor
 
 
-def step_seconds(
-    operators: Operators,
-    groups: Groups,
-    hidden: Tensor,
-    layers: Tensor,
-    layout: Layout,
-    work: Work,
-    device: Device,
-    links: Links,
-    efficiency: Efficiency,
-    turns: int | None = None,
-) -> StepTime:
+def step_seconds(model: Model, setting: Setting, turns: int | None = None) -> StepTime:
     """Time of a training step.
 
     The slowest pipeline stage sets the pace; it is looked for among the first, a middle one and
     the last.
 
     Args:
-        operators: ``(groups, slots, *batch)``.
-        groups: ``(groups, *batch)``.
-        hidden: width of the residual stream; ``(*batch)``, as all that follow.
-        layers: number of layers.
-        layout: how the model is laid out.
-        work: how a step is run.
-        device: the accelerator.
-        links: between accelerators.
-        efficiency: what hardware and software reach.
-        turns: most chunks of a stage, as in ``memory.stage_layers``.
+        model: what is trained.
+        setting: what it is trained on, and how.
+        turns: most chunks of a stage, as in ``memory.stage_layers``: for ``torch.compile``.
     """
-    times = layer_times(operators, groups, hidden, layout, work, device, links, efficiency)
-    stages = pipeline_stages(groups, layers, layout, turns)
+    times = layer_times(model, setting)
+    stages = pipeline_stages(model, setting.layout, turns)
     busy = _on(times.total, stages)
     slowest = _slowest(busy)
     parts = {
-        name: _at(part, stages, slowest) * layout.micro_batches
+        name: _at(part, stages, slowest) * setting.layout.micro_batches
         for name, part in times._asdict().items()
         if name not in ("forward", "weights")
     }
-    rest = _rest(
-        operators, groups, hidden, times, stages, busy, layout, work, device, links, efficiency
-    )
-    shared = {**parts, "host": parts["host"] + efficiency.step_floor}
-    time = StepTime(**shared, **rest, stragglers=torch.zeros_like(rest["bubble"]))
-    total = time.total
-    return time._replace(stragglers=total * _straggling(layout, efficiency))
+    rest = _rest(model, setting, times, stages, busy)
+    host = parts.pop("host") + setting.efficiency.step_floor
+    time = StepTime(**parts, **rest._asdict(), host=host, stragglers=torch.zeros_like(rest.bubble))
+    return time._replace(stragglers=time.total * _straggling(setting))
 
 
-def total_seconds(
-    operators: Operators,
-    groups: Groups,
-    hidden: Tensor,
-    times: LayerTimes,
-    stages: Stages,
-    layout: Layout,
-    work: Work,
-    device: Device,
-    links: Links,
-    efficiency: Efficiency,
-) -> Tensor:
+def total_seconds(model: Model, setting: Setting, times: LayerTimes, stages: Stages) -> Tensor:
     """Time of a training step, undivided; its layers' times may serve many pipelines.
 
     Args:
-        operators: ``(groups, slots, *batch)``.
-        groups: ``(groups, *batch)``.
-        hidden: width of the residual stream; ``(*batch)``.
+        model: what is trained.
+        setting: what it is trained on, and how.
         times: of one layer of each group.
         stages: of the pipeline.
-        layout: how the model is laid out; ``(*batch)``, as all that follow.
-        work: how a step is run.
-        device: the accelerator.
-        links: between accelerators.
-        efficiency: what hardware and software reach.
     """
     busy = _on(times.total, stages)
-    rest = _rest(
-        operators, groups, hidden, times, stages, busy, layout, work, device, links, efficiency
-    )
+    rest = _rest(model, setting, times, stages, busy)
     total = (
-        _round_trip(busy) * layout.micro_batches
-        + rest["bubble"]
-        + rest["data"]
-        + rest["optimizer"]
-        + efficiency.step_floor
+        _round_trip(busy) * setting.layout.micro_batches
+        + rest.bubble
+        + rest.data
+        + rest.optimizer
+        + setting.efficiency.step_floor
     )
-    return total * (1.0 + _straggling(layout, efficiency))
+    return total * (1.0 + _straggling(setting))
 
 
-def layer_times(
-    operators: Operators,
-    groups: Groups,
-    hidden: Tensor,
-    layout: Layout,
-    work: Work,
-    device: Device,
-    links: Links,
-    efficiency: Efficiency,
-) -> LayerTimes:
-    """Seconds of a micro-batch on one layer of each group; arguments as of ``step_seconds``."""
-    real = _reached(links, efficiency)
-    tokens = layout.micro_batch * work.sequence / layout.context
-    passes = layer_passes(operators, groups, layout, work, device, efficiency, tokens)
+def layer_times(model: Model, setting: Setting) -> LayerTimes:
+    """Seconds of a micro-batch on one layer of each group.
+
+    Args:
+        model: what is trained.
+        setting: what it is trained on, and how. Pipeline stages and the micro-batches of a step
+            change nothing.
+    """
+    recompute, efficiency = setting.work.recompute, setting.efficiency
+    passes = layer_passes(model, setting)
     forward, backward, weights = passes
-    again = repeated_seconds(groups, forward, work)
+    again = repeated_seconds(model.groups, forward, recompute)
     computed = forward.total + backward.total + again
-    routed = operators.expert.amax(1) > 0
+    routed = model.operators.expert.amax(1) > 0
     floor = efficiency.layer_floor + torch.where(routed, efficiency.expert_floor, 0.0)
-    least = torch.where(groups.place == 0, floor, 0.0) * (2.0 + (work.recompute == 3).to(floor))
+    each_pass = torch.where(model.groups.place == 0, floor, 0.0)
+    least = each_pass * (2.0 + (recompute == 3).to(floor))
     # A layer whose kernels are short waits for the host instead; a soft corner.
     host = (computed**4 + least**4 + 1e-30) ** 0.25 - computed
-    tensor = communication.tensor_seconds(
-        operators, groups, hidden, layout, real, efficiency, tokens, work
-    )
-    expert = communication.expert_seconds(
-        operators, hidden, layout, real, efficiency, tokens, work, computed
-    )
-    context = communication.context_seconds(operators, layout, real, tokens, work, passes)
+    tensor = communication.tensor_seconds(model, setting)
+    expert = communication.expert_seconds(model, setting, computed)
+    context = communication.context_seconds(model.operators, setting, passes)
     return LayerTimes(
         products=forward.products + backward.products,
         attention=forward.attention + backward.attention,
@@ -241,24 +193,22 @@ def layer_times(
     )
 
 
-def pipeline_stages(
-    groups: Groups, layers: Tensor, layout: Layout, turns: int | None = None
-) -> Stages:
-    """Layers of the first, a middle and the last stage; arguments as of ``step_seconds``."""
+def pipeline_stages(model: Model, layout: Layout, turns: int | None = None) -> Stages:
+    """Layers of the first, a middle and the last stage.
+
+    Args:
+        model: what is trained.
+        layout: how it is laid out.
+        turns: most chunks of a stage, as in ``memory.stage_layers``.
+    """
     last = layout.pipeline - 1
     first, *others = (
-        rank_layers(groups, layers, layout, stage, turns)
+        rank_layers(model.groups, model.layers, layout, stage, turns)
         for stage in (torch.zeros_like(last), torch.floor(last / 2), last)
     )
     # Of two stages that ranks hold, a micro-batch meets one.
-    met = torch.where(layout.schedule == pipeline.DUAL, 0.5, 1.0)
+    met = torch.where(layout.schedule == schedules.DUAL, 0.5, 1.0)
     return Stages((first * met, others[0] * met, others[1] * met), first)
-
-
-def _reached(links: Links, efficiency: Efficiency) -> Links:
-    return links._replace(
-        inside=links.inside * efficiency.inside, across=links.across * efficiency.across
-    )
 
 
 def _on(each_layer: Tensor, stages: Stages) -> _OnStages:
@@ -284,22 +234,18 @@ def _at(each_layer: Tensor, stages: Stages, chosen: Tensor) -> Tensor:
     return torch.where(chosen == 0, first, torch.where(chosen == 1, middle, last))
 
 
+class _Rest(NamedTuple):
+    """Seconds that a step takes beside its micro-batches; every field ``(*batch)``."""
+
+    bubble: Tensor
+    data: Tensor
+    optimizer: Tensor
+
+
 def _rest(
-    operators: Operators,
-    groups: Groups,
-    hidden: Tensor,
-    times: LayerTimes,
-    stages: Stages,
-    busy: _OnStages,
-    layout: Layout,
-    work: Work,
-    device: Device,
-    links: Links,
-    efficiency: Efficiency,
-) -> dict[str, Tensor]:
-    """What a step takes beside its micro-batches: bubble, data, optimizer."""
-    real = _reached(links, efficiency)
-    tokens = layout.micro_batch * work.sequence / layout.context
+    model: Model, setting: Setting, times: LayerTimes, stages: Stages, busy: _OnStages
+) -> _Rest:
+    layout = setting.layout
     round_trip, slowest = _round_trip(busy), _slowest(busy)
     forward = _at(times.forward, stages, slowest)
     waiting = pipeline.bubble_seconds(
@@ -311,18 +257,19 @@ def _rest(
         _at(times.weights, stages, slowest),
     )
     # Of the first stage, which has the embedding besides its layers.
-    held = held_parameters(operators, groups, layout, torch.zeros_like(layout.tensor))
+    held = held_parameters(model.operators, model.groups, layout, torch.zeros_like(layout.tensor))
     parameters = stages.first.unsqueeze(1) * (held.matrices + held.vectors)
-    units = stages.first.sum(0)
-    return {
-        "bubble": waiting + communication.sending_seconds(hidden, layout, real, tokens),
-        "data": communication.data_seconds(
-            operators, parameters, units, layout, real, efficiency, work, round_trip
+    return _Rest(
+        bubble=waiting + communication.sending_seconds(model.hidden, setting),
+        data=communication.data_seconds(
+            model.operators, setting, parameters, stages.first.sum(0), round_trip
         ),
-        "optimizer": optimizer_seconds(parameters, layout, device, efficiency, work),
-    }
+        optimizer=optimizer_seconds(parameters, setting),
+    )
 
 
-def _straggling(layout: Layout, efficiency: Efficiency) -> Tensor:
+def _straggling(setting: Setting) -> Tensor:
+    """Share of a step that waits for the slowest of all accelerators."""
+    layout = setting.layout
     ranks = layout.tensor * layout.pipeline * layout.context * layout.data
-    return efficiency.straggling * torch.log2(ranks)
+    return setting.efficiency.straggling * torch.log2(ranks)

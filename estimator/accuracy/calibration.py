@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from computebill.architectures.counting import count_flop, count_parameters
+from computebill.base.constants import number
 from computebill.base.errors import RequestError
 from computebill.hardware.fitted import FARTHEST, UNFITTED_APART, Fitted
 from computebill.training.cases import CaseColumns, case_columns, step_times
@@ -20,11 +21,10 @@ from computebill.training.intervals import interval_kind
 
 from .measured import MeasuredRow
 
-CORNER = 0.05
-"""Error, in its logarithm, up to which it counts by its square, and beyond by its size."""
-
-PRIOR_WEIGHT = 1 / 30
-"""Of an efficiency's distance from its sensible value, against the mean error of all rows."""
+# base/constants.toml has what these are.
+CORNER = number("accuracy.calibration.CORNER")
+PRIOR_WEIGHT = number("accuracy.calibration.PRIOR_WEIGHT")
+SHARING = number("accuracy.calibration.SHARING")
 
 ENDS = (0.05, 0.95)
 """Percentiles of a residual's interval."""
@@ -33,13 +33,10 @@ STEPS = 60
 """Iterations of a fit."""
 
 LEAST_APART = 1e-3
-"""Of ``Fitted.apart``: rows that differ in nothing tell nothing."""
+"""Least ``Fitted.apart``: rows that differ in nothing tell nothing."""
 
 MOST_APART = math.log(FARTHEST)
-"""Of the same."""
-
-SHARING = 0.35
-"""Power of a source's rows that divides the weight of each: rows of one source are alike."""
+"""Largest ``Fitted.apart``."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +44,11 @@ class Measurements:
     """Measured rows as columns.
 
     Attributes:
-        rows: as read.
-        cases: for the step kernel.
+        rows: measured rows, as read.
+        cases: columns of the rows' cases, for the step kernel.
         log_seconds: natural logarithm of a step's measured time; ``(rows,)``.
-        weights: of each row, so that a source of many rows does not drown the others.
+        weights: weight of each row, ``(rows,)``, so that a source of many rows does not drown the
+            others.
     """
 
     rows: tuple[MeasuredRow, ...]
@@ -242,7 +240,7 @@ def profile(
 
     Args:
         measured: rows.
-        free: as fitted, free of bounds.
+        free: efficiencies as fitted, free of bounds (logarithms and logits).
         left_out: logarithm of predicted over measured time, of sources left out; ``(rows,)``.
         note: what is to be remembered about them.
         middle: values that are left out where the fit left them; those before anything was

@@ -27,13 +27,13 @@ REQUIRED = ("gpu", "n_gpus", "n_layers", "hidden", "n_heads", "ffn_hidden", "seq
 """Facts without which a step cannot be predicted."""
 
 SPEEDS = ("iter_seconds", "tokens_per_s_per_gpu", "measured_tflops_per_gpu", "measured_mfu")
-"""What may have been measured, best first."""
+"""Columns that may tell the speed, best first."""
 
 LARGEST_CELL = 1e15
-"""Of any number in a row: tokens of a step are the largest."""
+"""Largest number of a cell: tokens of a step are the largest in use."""
 
 SHORTEST, LONGEST = 1e-12, 1e12
-"""Of what was measured, in the units of its column: seconds, tokens a second, TFLOP/s, GB."""
+"""Bounds of a measured value, in the unit of its column [s, 1/s, TFLOP/s, GB]."""
 
 PARTS = {"H100-96GB-HBM2e-500W": ("h100-sxm", 2.4e12, 500 / 700)}
 """Parts that have no profile: the nearest, bytes a second of memory, and share of its power."""
@@ -68,17 +68,17 @@ class MeasuredRow:
 
     Attributes:
         row: its number in the file, the header being 1.
-        source: where it is from.
+        source: key of the source.
         cited: title and address of that, where the table has them.
-        model: as the source calls it.
-        gpu: as the source calls it.
+        model: name of the model, as the source has it.
+        gpu: name of the accelerator, as the source has it.
         case: what was run.
-        tokens: of a step.
+        tokens: tokens of a step.
         gpus: accelerators.
-        seconds: of a step, where they were measured; else None.
-        flop_per_s: of one accelerator, where FLOP were printed; else None.
-        memory_gb: as printed, of one accelerator; None where it was not.
-        convention: that they were counted by.
+        seconds: measured time of a step [s]; None where it was not measured.
+        flop_per_s: printed speed of one accelerator [FLOP/s]; None where none was.
+        memory_gb: printed memory of one accelerator [GB]; None where none was.
+        convention: convention by which those FLOP were counted.
     """
 
     row: int
@@ -251,14 +251,14 @@ def _layout(cells: Mapping[str, str], batch: float, software: Software, remarks:
 
 
 def _expert_tensor(cells: Mapping[str, str], tp: int) -> int | None:
-    """As stated; else NeMo divides experts as everything else, and others' is the layout's."""
+    """Tensor parallel ranks of an expert: as stated; else as all else in NeMo, or the layout's."""
     if "etp" in cells:
         return _whole(cells, "etp")
     return tp if cells.get("framework", "") == "nemo" else None
 
 
 def _micro_batch(cells: Mapping[str, str], sequences: float, pp: int) -> int:
-    """As stated; else one sequence, but torchtitan makes as many micro-batches as stages."""
+    """Sequences of a micro-batch: as stated; else one, but torchtitan's make as many as stages."""
     stated = _optional(cells, "micro_batch")
     if stated is None and cells.get("framework", "").startswith("torchtitan"):
         stated = sequences // pp

@@ -79,7 +79,7 @@ class Validation(Shown):
         measured: rows that were predicted.
         skipped: rows that were not, and why.
         errors: logarithm of predicted over measured time; ``(rows,)``.
-        left_out: the same, where a row's whole source was left out of the fit; None if not asked.
+        left_out: the same under a fit that left out the row's whole source; None if not asked.
         inside: whether each row is inside its interval; None where there are no intervals.
         baseline: logarithm of the one-line formula's time over the measured; ``(rows,)``.
         memory: predicted over printed memory, of rows that print it.

@@ -17,7 +17,7 @@ from .operators import Architecture
 __all__ = ["Architecture", "read_architecture"]
 
 INNER = ("text_config", "llm_config", "language_config", "text_model")
-"""Where a multimodal configuration keeps its language model."""
+"""Keys under which a multimodal configuration keeps its language model."""
 
 
 def read_architecture(source: str | Path | Mapping[str, Any]) -> Architecture:

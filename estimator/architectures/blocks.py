@@ -7,12 +7,12 @@ product keeps its input, each norm and each activation function its own.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
-from .operators import UNLIMITED, Count, Operator
+from .operators import UNLIMITED, Count, Heads, Operator
 
 BYTES = 2
-"""Of an activation in 16 bits."""
+"""Size of an element of an activation in 16 bits [B]."""
 
 
 def vector(name: str, size: Count) -> Operator:
@@ -43,28 +43,45 @@ def row(name: str, d_in: Count, d_out: Count, bias: bool = False, **more: Any) -
     return [product, vector(name, d_out)] if bias else [product]
 
 
+class Mask(NamedTuple):
+    """Which keys a query attends.
+
+    Attributes:
+        window: how many at most.
+        chunked: whether the window is a fixed chunk of the sequence, rather than a sliding one.
+        causal: whether only itself and what comes before.
+    """
+
+    window: Count = UNLIMITED
+    chunked: bool = False
+    causal: bool = True
+
+
+CAUSAL, BOTH_WAYS = Mask(), Mask(causal=False)
+
+
 def scores(
-    heads: Count,
-    d_qk: Count,
-    d_v: Count,
-    *,
-    window: Count = UNLIMITED,
-    chunked: bool = False,
-    causal: bool = True,
-    sinks: Count = 0,
+    heads: Count, d_qk: Count, d_v: Count, mask: Mask = CAUSAL, sinks: Count = 0
 ) -> Operator:
     """Return the product of queries and keys, and of its softmax and values.
 
     It keeps queries, and four bytes a head of the softmax's scale; what makes keys and values
     keeps those.
+
+    Args:
+        heads: heads of queries.
+        d_qk: width of a query and of a key.
+        d_v: width of a value.
+        mask: which keys a query attends.
+        sinks: parameters that take part in the softmax.
     """
     return Operator(
         "attention_scores",
         vectors=sinks,
         per_key=heads * (d_qk + d_v),
-        window=window,
-        causal=causal,
-        chunked=chunked,
+        window=mask.window,
+        causal=mask.causal,
+        chunked=mask.chunked,
         ways=heads,
         kept_split=BYTES * heads * d_qk + 4 * heads,
         heads=heads,
@@ -72,72 +89,87 @@ def scores(
     )
 
 
+class Extras(NamedTuple):
+    """What attention has beside its matrices.
+
+    Attributes:
+        bias: whether queries, keys and values have one.
+        out_bias: whether the output has one.
+        gated: whether queries carry a gate for the output.
+        qk_norm: ``head`` (a gain that heads share), ``heads`` (one of all heads), or nothing.
+        sinks: whether each head has a logit that takes part in its softmax.
+    """
+
+    bias: bool = False
+    out_bias: bool = False
+    gated: bool = False
+    qk_norm: str = ""
+    sinks: bool = False
+
+
+NONE, BIASES = Extras(), Extras(bias=True, out_bias=True)
+
+
 def attention(
-    hidden: Count,
-    heads: Count,
-    kv_heads: Count,
-    head_dim: Count,
-    *,
-    bias: bool = False,
-    out_bias: bool = False,
-    gated: bool = False,
-    qk_norm: str = "",
-    **score_options: Any,
+    hidden: Count, heads: Heads, extras: Extras = NONE, mask: Mask = CAUSAL
 ) -> list[Operator]:
     """Return grouped-query attention: projections, scores, output.
 
     Args:
         hidden: width of the residual stream.
-        heads: query heads.
-        kv_heads: heads of keys and values.
-        head_dim: width of a head.
-        bias: whether queries, keys and values have one.
-        out_bias: whether the output has one.
-        gated: whether queries carry a gate for the output.
-        qk_norm: ``head`` (a gain that heads share), ``heads`` (one of all heads), or nothing.
-        score_options: of ``scores``.
+        heads: of queries, keys and values.
+        extras: what it has beside its matrices.
+        mask: which keys a query attends.
     """
-    wide, narrow = heads * head_dim, kv_heads * head_dim
-    gains = {"": 0, "head": 2 * head_dim, "heads": wide + narrow}[qk_norm]
+    queries, keys, width = heads
+    bias, out_bias, gated, qk_norm, sinks = extras
+    wide, narrow = queries * width, keys * width
+    gains = {"": 0, "head": 2 * width, "heads": wide + narrow}[qk_norm]
     name = "attention_qkv"
     q_out = 2 * wide if gated else wide
-    parts = [
-        column(name, hidden, q_out, bias, ways=heads, adapted="attention", kept=BYTES * hidden),
-        *[
-            column(
-                name,
-                hidden,
-                narrow,
-                bias,
-                ways=kv_heads,
-                adapted="attention",
-                kept_split=BYTES * narrow,
-            )
-        ]
-        * 2,
-        Operator(name, vectors=gains, ways=1, kept_split=BYTES * (wide + narrow) if qk_norm else 0),
-        scores(heads, head_dim, head_dim, **score_options),
-    ]
+    split = {"ways": keys, "adapted": "attention", "kept_split": BYTES * narrow}
     # A gate keeps itself and what it gates, beside their product.
     kept = BYTES * wide * (3 if gated else 1)
-    parts += row(
-        "attention_output", wide, hidden, out_bias, ways=heads, adapted="attention", kept_split=kept
-    )
-    return parts
+    return [
+        column(name, hidden, q_out, bias, ways=queries, adapted="attention", kept=BYTES * hidden),
+        *[column(name, hidden, narrow, bias, **split)] * 2,
+        Operator(name, vectors=gains, ways=1, kept_split=BYTES * (wide + narrow) if qk_norm else 0),
+        scores(queries, width, width, mask, queries if sinks else 0),
+        *row(
+            "attention_output",
+            wide,
+            hidden,
+            out_bias,
+            ways=queries,
+            adapted="attention",
+            kept_split=kept,
+        ),
+    ]
 
 
-def latent_attention(
-    hidden: Count,
-    heads: Count,
-    *,
-    q_rank: Count | None,
-    kv_rank: Count,
-    d_nope: Count,
-    d_rope: Count,
-    d_v: Count,
-    bias: bool = False,
-) -> list[Operator]:
+class LatentHeads(NamedTuple):
+    """Heads of multi-head latent attention, by DeepSeek-V2's names.
+
+    Attributes:
+        heads: how many.
+        q_rank: width that queries are compressed to; None where they are not.
+        kv_rank: width that keys and values are compressed to.
+        d_nope: width of a query and key without rotary positions.
+        d_rope: width of their part with them; of keys one for all heads.
+        d_v: width of a value.
+    """
+
+    heads: Count
+    q_rank: Count | None
+    kv_rank: Count
+    d_nope: Count
+    d_rope: Count
+    d_v: Count
+
+
+def latent_attention(hidden: Count, sizes: LatentHeads, bias: bool = False) -> list[Operator]:
     """Return multi-head latent attention (DeepSeek-V2, arXiv 2405.04434, section 2.1)."""
+    heads, q_rank, kv_rank, d_nope, d_rope, d_v = sizes
     name = "attention_qkv"
     d_qk = d_nope + d_rope
     parts = []
@@ -180,6 +212,18 @@ def latent_attention(
     return parts
 
 
+class Experts(NamedTuple):
+    """Experts of a layer.
+
+    Attributes:
+        held: how many there are.
+        chosen: how many of them a token meets.
+    """
+
+    held: Count
+    chosen: Count
+
+
 def mlp(
     hidden: Count,
     width: Count,
@@ -187,20 +231,26 @@ def mlp(
     gated: bool = True,
     bias: bool = False,
     name: str = "mlp",
-    uses: Count = 1,
-    copies: Count = 1,
-    expert: bool = False,
-    adapted: str = "mlp",
+    experts: Experts | None = None,
 ) -> list[Operator]:
     """Return a feed-forward block: two matrices, or three where gated.
 
     It keeps its input, what goes into the activation function, and what comes out of it.
+
+    Args:
+        hidden: width of the residual stream.
+        width: of the block.
+        gated: whether it has three matrices.
+        bias: whether they have one each.
+        name: what its figures are added up under.
+        experts: how many such blocks a layer has; None for one.
     """
+    copies, uses = experts or (1, 1)
     shared: dict[str, Any] = {
         "uses": uses,
         "copies": copies,
-        "expert": expert,
-        "adapted": adapted,
+        "expert": experts is not None,
+        "adapted": "experts" if experts else "mlp",
     }
     into, inner = uses * BYTES * hidden, uses * BYTES * width
     parts = [column(name, hidden, width, bias, kept=into, kept_split=inner, **shared)]
@@ -209,69 +259,93 @@ def mlp(
         parts.append(
             column(name, hidden, width, bias, kept_split=inner, eager_split=inner, **shared)
         )
-    if expert:
+    if experts:
         # Its bias goes with it to another rank.
         down = column(name, width, hidden, bias, by_input=True, kept_split=inner, **shared)
         return [*parts, down]
     return [*parts, *row(name, width, hidden, bias, kept_split=inner, **shared)]
 
 
+class Shared(NamedTuple):
+    """An expert that every token meets.
+
+    Attributes:
+        width: of the expert; the number 0 where there is none.
+        is_weighted: whether a gate weights its output.
+    """
+
+    width: Count = 0
+    is_weighted: bool = False
+
+
+UNSHARED = Shared()
+
+
 def mixture(
     hidden: Count,
     width: Count,
-    experts: Count,
-    top_k: Count,
+    experts: Experts,
+    shared: Shared = UNSHARED,
     *,
-    gated: bool = True,
     bias: bool = False,
     router_bias: bool = False,
-    shared_width: Count = 0,
-    shared_gate: bool = False,
 ) -> list[Operator]:
-    """Return a mixture of experts, with a shared expert where ``shared_width`` is not 0.
+    """Return a mixture of gated experts, and of one that all tokens share.
 
     Each chosen expert keeps its own copy of the token. The router keeps its input, which is the
     shared expert's too, and its scores in 32 bits.
+
+    Args:
+        hidden: width of the residual stream.
+        width: of an expert.
+        experts: how many there are and how many are chosen.
+        shared: the expert that every token meets.
+        bias: whether experts have one.
+        router_bias: whether the router has one.
     """
-    has_shared = not isinstance(shared_width, int) or shared_width > 0
-    kept = 4 * experts if has_shared else 4 * experts + BYTES * hidden
-    router = column("router", hidden, experts, router_bias, ways=1, kept=kept)
+    has_shared = not isinstance(shared.width, int) or shared.width > 0
+    kept = 4 * experts.held if has_shared else 4 * experts.held + BYTES * hidden
     parts = [
-        router,
-        *mlp(
-            hidden,
-            width,
-            gated=gated,
-            bias=bias,
-            name="experts",
-            uses=top_k,
-            copies=experts,
-            expert=True,
-            adapted="experts",
-        ),
+        column("router", hidden, experts.held, router_bias, ways=1, kept=kept),
+        *mlp(hidden, width, bias=bias, name="experts", experts=experts),
     ]
     if has_shared:
-        parts += mlp(hidden, shared_width, gated=gated, name="shared_experts")
-        if shared_gate:
+        parts += mlp(hidden, shared.width, name="shared_experts")
+        if shared.is_weighted:
             parts.append(column("shared_experts", hidden, 1, ways=1, kept=BYTES * hidden))
     return parts
 
 
-def mamba2(
-    hidden: Count,
-    inner: Count,
-    heads: Count,
-    state: Count,
-    groups: Count,
-    kernel: Count,
-    *,
-    bias: bool = False,
-    conv_bias: bool = True,
-) -> list[Operator]:
+class StateSpace(NamedTuple):
+    """A Mamba mixer's scan and what leads to it.
+
+    Attributes:
+        inner: width of the scan.
+        state: elements of the state for each of it.
+        kernel: tokens of the convolution before it.
+        bias: whether the products into and out of it have one.
+        conv_bias: whether the convolution has one.
+    """
+
+    inner: Count
+    state: Count
+    kernel: Count
+    bias: bool = False
+    conv_bias: bool = True
+
+
+def mamba2(hidden: Count, space: StateSpace, heads: Count, groups: Count) -> list[Operator]:
     """Return a Mamba-2 mixer (Dao and Gu 2024, arXiv 2405.21060).
 
     The scan is counted as Megatron-LM does, 7 FLOP for each element of the state and token.
+
+    Args:
+        hidden: width of the residual stream.
+        space: sizes of the scan.
+        heads: that share a step of time.
+        groups: of heads that share inputs and outputs of the state.
     """
+    inner, state, kernel, bias, conv_bias = space
     mixed = inner + 2 * groups * state
     name = "state_space"
     return [
@@ -305,20 +379,17 @@ def mamba2(
     ]
 
 
-def mamba1(
-    hidden: Count,
-    inner: Count,
-    state: Count,
-    rank: Count,
-    kernel: Count,
-    *,
-    bias: bool = False,
-    conv_bias: bool = True,
-) -> list[Operator]:
+def mamba1(hidden: Count, space: StateSpace, rank: Count) -> list[Operator]:
     """Return a Mamba mixer with normed inputs, as Jamba's (arXiv 2403.19887).
 
     The scan is counted as Mamba-2's.
+
+    Args:
+        hidden: width of the residual stream.
+        space: sizes of the scan.
+        rank: width that its step of time is made from.
     """
+    inner, state, kernel, bias, conv_bias = space
     name = "state_space"
     return [
         column(f"{name}_in", hidden, 2 * inner, bias, adapted="attention", kept=BYTES * hidden),

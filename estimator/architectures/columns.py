@@ -9,7 +9,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from computebill.kernels.operators import Groups, Operators
+from computebill.kernels.operators import Groups, Model, Operators
 
 from .blocks import BYTES
 from .operators import UNLIMITED, Architecture, Count, LayerKind, Layers, Operator
@@ -18,7 +18,7 @@ NOTHING = Operator("", copies=0, uses=0)
 NO_LAYERS = Layers(0, 1, 0, 0)
 BEFORE, AFTER = 1, 2
 EMPTY = {"ways": UNLIMITED, "window": UNLIMITED, "step": 1.0}
-"""Of a slot or group that an architecture does not use; all else is zero."""
+"""Values of a slot or group that an architecture does not use, where they are not zero."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,11 @@ class Columns:
     layers: Tensor
     vocabulary: Tensor
 
+    @property
+    def model(self) -> Model:
+        """What kernels of a training step take."""
+        return Model(self.operators, self.groups, self.hidden, self.layers, self.vocabulary)
+
 
 def columns(
     architecture: Architecture, adapted: frozenset[str] = frozenset(), device: str = "cpu"
@@ -50,7 +55,7 @@ def columns(
     Args:
         architecture: sizes are numbers, or tensors of one shape.
         adapted: what low-rank adapters are put beside: attention, mlp, experts.
-        device: where the columns are to be.
+        device: device of the columns.
 
     Returns:
         columns whose batch is ``(1,)``, or the shape of the sizes.

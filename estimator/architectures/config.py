@@ -8,12 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from computebill.base.errors import RequestError, shown
 from computebill.base.specfile import DEEPEST, is_deeper, is_folder, read_text
 
-from .operators import Count
+from .operators import Heads
 
 LARGEST_SIZE = 10**9
 MOST_LAYERS = 10_000
@@ -24,7 +22,7 @@ SPELLINGS = {
     "num_nextn_predict_layers": ("num_mtp_modules",),
     "layer_types": ("layers_block_type", "attn_type_list"),
 }
-"""What a field is also called, whatever the architecture."""
+"""Other names of a field, whatever the architecture."""
 
 
 def read_config(source: str | Path) -> tuple[dict[str, Any], str]:
@@ -126,7 +124,7 @@ class Config:
             RequestError: where it is missing, not whole, or out of range.
         """
         value = self.get(name)
-        if isinstance(value, Tensor):
+        if _is_tensor(value):
             return value
         if isinstance(value, float) and value.is_integer():
             value = int(value)
@@ -173,7 +171,7 @@ class Config:
         """Return the number of layers."""
         return self.size("num_hidden_layers", most=MOST_LAYERS)
 
-    def heads(self, *, grouped: bool = True) -> tuple[Count, Count, Count]:
+    def heads(self, *, grouped: bool = True) -> Heads:
         """Return query heads, heads of keys and values, and the width of one."""
         kv_heads = heads = self.size("num_attention_heads")
         if grouped and self.get("num_key_value_heads") is not None:
@@ -183,5 +181,11 @@ class Config:
                 "num_key_value_heads", f"a divisor of {self.key('num_attention_heads')}, {heads}"
             )
         if self.get("head_dim") is not None:
-            return heads, kv_heads, self.size("head_dim")
-        return heads, kv_heads, self.divided("hidden_size", "num_attention_heads")
+            return Heads(heads, kv_heads, self.size("head_dim"))
+        return Heads(heads, kv_heads, self.divided("hidden_size", "num_attention_heads"))
+
+
+def _is_tensor(value: object) -> bool:
+    """Whether a value is a tensor; where torch was never loaded, nothing is."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(value, torch.Tensor)

@@ -14,7 +14,7 @@ from computebill.kernels import operators as held
 from .columns import Columns
 
 CONVENTIONS = ("6nd", "palm", "megatron", "causal")
-"""How model FLOP are counted; see the kernel's ``Conventions``."""
+"""Names of the conventions by which model FLOP are counted; see the kernel's ``Conventions``."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def count_parameters(columns: Columns, adapter_rank: float = 0.0) -> Parameters:
 
     Args:
         columns: a batch of architectures.
-        adapter_rank: of low-rank adapters; 0 for none.
+        adapter_rank: rank of low-rank adapters; 0 for none.
     """
     operators, layers = columns.operators, held.layers_of(columns.groups)
 
@@ -61,7 +61,7 @@ class FlopPerToken:
 
     Attributes:
         forward: what has to be computed, masked attention included.
-        backward: the same.
+        backward: the same of the backward pass.
         recomputed: what recomputation adds.
         by_operator: forward and backward, by the operator's name.
         conventions: model FLOP, by convention.
@@ -88,7 +88,7 @@ def count_flop(
         columns: a batch of architectures.
         sequence: tokens of a sequence.
         recompute: none, selective, operators or full.
-        adapter_rank: of low-rank adapters beside frozen weights; 0 trains all weights.
+        adapter_rank: rank of low-rank adapters beside frozen weights; 0 trains all weights.
     """
     operators, groups = columns.operators, columns.groups
     tokens = torch.as_tensor(sequence, dtype=torch.float64, device=columns.hidden.device)

@@ -482,7 +482,7 @@ FAMILIES: dict[str, Family] = {
         defaults={"image_size": 224, "patch_size": 16, "num_channels": 3, "qkv_bias": True},
     ),
 }
-"""How each ``model_type`` is counted."""
+"""Family of each ``model_type``: the recipes by which it is counted."""
 
 OTHER_NAMES = {
     "kimi_k2": "deepseek_v3",

@@ -9,14 +9,34 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from torch import Tensor
+if TYPE_CHECKING:  # a configuration is read without torch
+    from torch import Tensor
 
-Count: TypeAlias = float | Tensor
+Count: TypeAlias = "float | Tensor"
 """A number of things; a whole number stays one, so that parameters are counted exactly."""
 
 UNLIMITED = float("inf")
+
+
+class Heads(NamedTuple):
+    """Heads of grouped-query attention.
+
+    Attributes:
+        queries: heads of queries.
+        keys: heads of keys, and as many of values.
+        width: of each.
+    """
+
+    queries: Count
+    keys: Count
+    width: Count
+
+    @property
+    def ungrouped(self) -> Heads:
+        """With keys and values of each query's own."""
+        return self._replace(keys=self.queries)
 
 
 @dataclass(frozen=True)
@@ -42,9 +62,9 @@ class Operator:
         adapted: what a low-rank adapter may be put beside: attention, mlp, experts, or nothing.
         kept: bytes per token kept for the backward pass in 16 bits, held by each rank of a
             tensor parallel group, unless it is sequence parallel too.
-        kept_split: the same, of what is divided with the operator.
+        kept_split: the same bytes of what is divided with the operator.
         eager: bytes per token kept besides where element-wise kernels are not fused.
-        eager_split: the same, of what is divided with the operator.
+        eager_split: the same bytes of what is divided with the operator.
         heads: query heads with a score for each key, kept where attention is not fused.
         result: elements per token of what a costly operator gives: a product, attention.
     """
@@ -134,7 +154,7 @@ class Architecture:
     """A model, as far as computing and memory go.
 
     Attributes:
-        model_type: as in ``config.json``.
+        model_type: name of the architecture in ``config.json``.
         counted_as: the module of ``transformers`` whose parameters these are.
         hidden: width of the residual stream.
         layer_count: layers; an encoder's and a decoder's together.

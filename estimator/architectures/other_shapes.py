@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 def bert(config: Config, family: Family, model_type: str) -> Architecture:
     """An encoder: norms after each half, learned positions, a head that transforms first."""
     hidden, vocabulary = config.size("hidden_size"), config.size("vocab_size")
-    heads, _, head_dim = config.heads()
+    heads = config.heads().ungrouped
     positions = config.size("max_position_embeddings")
     layer = [
-        *blocks.attention(hidden, heads, heads, head_dim, bias=True, out_bias=True, causal=False),
+        *blocks.attention(hidden, heads, blocks.BIASES, blocks.BOTH_WAYS),
         *blocks.mlp(hidden, config.size("intermediate_size"), gated=False, bias=True),
         *[blocks.norm("norm", hidden, "layer")] * 2,
     ]
@@ -48,19 +48,18 @@ def bert(config: Config, family: Family, model_type: str) -> Architecture:
 def t5(config: Config, family: Family, model_type: str) -> Architecture:
     """An encoder and a decoder; half of the tokens go through each."""
     hidden, vocabulary = config.size("hidden_size"), config.size("vocab_size")
-    heads, _, head_dim = config.heads()
+    heads = config.heads().ungrouped
     encoder, width = config.layers(), config.size("intermediate_size")
     decoder = encoder
     if config.get("num_decoder_layers") is not None:
         decoder = config.size("num_decoder_layers")
     gated = str(config.get("feed_forward_proj")).startswith("gated")
 
-    def attended(causal: bool) -> list[Operator]:
-        return blocks.attention(hidden, heads, heads, head_dim, causal=causal)
-
     norm = blocks.norm("norm", hidden, "rms")
     feed_forward = blocks.mlp(hidden, width, gated=gated)
-    cross = renamed(attended(causal=False), "cross_")
+    own = blocks.attention(hidden, heads)
+    both_ways = blocks.attention(hidden, heads, mask=blocks.BOTH_WAYS)
+    cross = renamed(both_ways, "cross_")
     notes = [
         "A token goes through the encoder or the decoder: FLOP per token are the mean of both, "
         "for targets as long as inputs.",
@@ -71,7 +70,8 @@ def t5(config: Config, family: Family, model_type: str) -> Architecture:
             f"{hidden * vocabulary:,} more."
         )
     # The first layer of each stack holds the table of relative positions for all of them.
-    table = blocks.embedding("embedding", config.size("relative_attention_num_buckets"), heads)
+    buckets = config.size("relative_attention_num_buckets")
+    table = blocks.embedding("embedding", buckets, heads.queries)
     half = 0.5
     return Architecture(
         model_type=model_type,
@@ -83,12 +83,12 @@ def t5(config: Config, family: Family, model_type: str) -> Architecture:
         stacks=2,
         kinds=(
             LayerKind(
-                (norm, norm, *attended(causal=False), *feed_forward),
+                (norm, norm, *both_ways, *feed_forward),
                 Layers.between(0, encoder),
                 half,
             ),
             LayerKind(
-                (norm, norm, norm, *attended(causal=True), *cross, *feed_forward),
+                (norm, norm, norm, *own, *cross, *feed_forward),
                 Layers.between(encoder, encoder + decoder),
                 half,
             ),
@@ -102,17 +102,17 @@ def t5(config: Config, family: Family, model_type: str) -> Architecture:
 def vit(config: Config, family: Family, model_type: str) -> Architecture:
     """An encoder of image patches, with a token and a head for the class."""
     hidden, patch = config.size("hidden_size"), config.size("patch_size")
-    heads, _, head_dim = config.heads()
+    heads = config.heads().ungrouped
     patches = config.divided("image_size", "patch_size") ** 2
     tokens = patches + 1
     labels = config.get("id2label")
     classes = len(labels) if isinstance(labels, dict) else 2
     if config.get("num_labels") is not None:
         classes = config.size("num_labels")
-    bias = config.flag("qkv_bias")
+    extras = blocks.Extras(bias=config.flag("qkv_bias"), out_bias=True)
     layer = [
         *[blocks.norm("norm", hidden, "layer")] * 2,
-        *blocks.attention(hidden, heads, heads, head_dim, bias=bias, out_bias=True, causal=False),
+        *blocks.attention(hidden, heads, extras, blocks.BOTH_WAYS),
         *blocks.mlp(hidden, config.size("intermediate_size"), gated=False, bias=True),
     ]
     return Architecture(

@@ -6,7 +6,7 @@ from typing import Any
 
 from . import blocks
 from .config import Config
-from .operators import Operator
+from .operators import Count, Heads, Operator
 from .recipes import CHUNKED, DENSE, FULL, LINEAR, SLIDING, dense_or, mixture, uniform, windowed
 
 
@@ -20,7 +20,8 @@ def falcon_attention(config: Config, label: str) -> list[Operator]:
             raise config.fault("num_kv_heads", f"a divisor of num_attention_heads, {heads}")
     head_dim = config.divided("hidden_size", "num_attention_heads")
     bias = config.flag("bias")
-    return blocks.attention(hidden, heads, kv_heads, head_dim, bias=bias, out_bias=bias)
+    extras = blocks.Extras(bias=bias, out_bias=bias)
+    return blocks.attention(hidden, Heads(heads, kv_heads, head_dim), extras)
 
 
 def falcon_norms(config: Config) -> int:
@@ -78,16 +79,14 @@ def mamba2(config: Config, label: str) -> list[Operator]:
     inner = expand * hidden
     if isinstance(inner, int) and inner != heads * head_dim:
         raise config.fault("num_heads", f"expand x hidden_size / head_dim, {inner / head_dim:g}")
-    return blocks.mamba2(
-        hidden,
+    space = blocks.StateSpace(
         inner,
-        heads,
         config.size("state_size"),
-        config.size("n_groups"),
         config.size("conv_kernel"),
         bias=config.flag("use_bias"),
         conv_bias=config.flag("use_conv_bias"),
     )
+    return blocks.mamba2(hidden, space, heads, config.size("n_groups"))
 
 
 def bamba_mixer(config: Config, layer: int) -> str:
@@ -101,16 +100,7 @@ def bamba_mamba(config: Config, label: str) -> list[Operator]:
     inner = config.size("mamba_expand") * hidden
     if isinstance(inner, int) and inner % heads:
         raise config.fault("mamba_n_heads", f"a divisor of mamba_expand x hidden_size, {inner}")
-    return blocks.mamba2(
-        hidden,
-        inner,
-        heads,
-        config.size("mamba_d_state"),
-        config.size("mamba_n_groups"),
-        config.size("mamba_d_conv"),
-        bias=config.flag("mamba_proj_bias"),
-        conv_bias=config.flag("mamba_conv_bias"),
-    )
+    return blocks.mamba2(hidden, _mamba_space(config, inner), heads, config.size("mamba_n_groups"))
 
 
 def jamba_mamba(config: Config, label: str) -> list[Operator]:
@@ -119,11 +109,15 @@ def jamba_mamba(config: Config, label: str) -> list[Operator]:
     rank = (
         -(-hidden // 16) if config.get("mamba_dt_rank") == "auto" else config.size("mamba_dt_rank")
     )
-    return blocks.mamba1(
-        hidden,
-        config.size("mamba_expand") * hidden,
+    inner = config.size("mamba_expand") * hidden
+    return blocks.mamba1(hidden, _mamba_space(config, inner), rank)
+
+
+def _mamba_space(config: Config, inner: Count) -> blocks.StateSpace:
+    """Return a scan by the names that Bamba and Jamba share."""
+    return blocks.StateSpace(
+        inner,
         config.size("mamba_d_state"),
-        rank,
         config.size("mamba_d_conv"),
         bias=config.flag("mamba_proj_bias"),
         conv_bias=config.flag("mamba_conv_bias"),
@@ -150,5 +144,5 @@ def delta_net(config: Config, label: str) -> list[Operator]:
 
 def lightning(config: Config, label: str) -> list[Operator]:
     """Lightning attention by MiniMax's names."""
-    heads, _, head_dim = config.heads()
-    return blocks.lightning_attention(config.size("hidden_size"), heads, head_dim)
+    heads = config.heads()
+    return blocks.lightning_attention(config.size("hidden_size"), heads.queries, heads.width)

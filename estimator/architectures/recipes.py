@@ -18,10 +18,10 @@ Flag: TypeAlias = bool | str
 """A yes or no, or the name of the field that says it."""
 
 Recipe: TypeAlias = Callable[[Config, str], list[Operator]]
-"""From a configuration and a layer's label to the operators of that layer's part."""
+"""Function from a configuration and a layer's label to the operators of that layer's part."""
 
 Plan: TypeAlias = Callable[[Config], list[tuple[str, Layers]]]
-"""From a configuration to labels, each with the layers that bear it."""
+"""Function from a configuration to labels, each with the layers that bear it."""
 
 FULL, SLIDING, CHUNKED, LINEAR = (
     "full_attention",
@@ -32,7 +32,7 @@ FULL, SLIDING, CHUNKED, LINEAR = (
 DENSE, SPARSE = "dense", "sparse"
 
 SAME_LABELS = {"attention": FULL, "mamba": LINEAR, 1: FULL, 0: LINEAR}
-"""What older configurations call a layer's mixer."""
+"""Names of a layer's mixer in older configurations."""
 
 
 def uniform(label: str) -> Plan:
@@ -137,7 +137,6 @@ def attention(
     qk_norm: Flag | tuple[str, Flag] = False,
     gated: bool = False,
     sinks: bool = False,
-    causal: bool = True,
     grouped: bool = True,
 ) -> Recipe:
     """Grouped-query attention, with a window where the layer's label says so.
@@ -148,25 +147,20 @@ def attention(
 
     def recipe(config: Config, label: str) -> list[Operator]:
         kind, on = qk_norm if isinstance(qk_norm, tuple) else ("head", qk_norm)
-        heads, kv_heads, head_dim = config.heads(grouped=grouped)
+        heads = config.heads(grouped=grouped)
         chunked = label == CHUNKED
         window = UNLIMITED
         if label != FULL:
             window = config.size("attention_chunk_size" if chunked else "sliding_window")
-        return blocks.attention(
-            config.size("hidden_size"),
-            heads,
-            kv_heads,
-            head_dim,
+        extras = blocks.Extras(
             bias=config.flag(bias),
             out_bias=config.flag(out_bias),
             gated=gated,
             qk_norm=kind if config.flag(on) else "",
-            window=window,
-            chunked=chunked,
-            causal=causal,
-            sinks=heads if sinks else 0,
+            sinks=sinks,
         )
+        mask = blocks.Mask(window, chunked)
+        return blocks.attention(config.size("hidden_size"), heads, extras, mask)
 
     return recipe
 
@@ -175,16 +169,16 @@ def latent(*, bias: Flag = "attention_bias") -> Recipe:
     """Multi-head latent attention."""
 
     def recipe(config: Config, label: str) -> list[Operator]:
-        return blocks.latent_attention(
-            config.size("hidden_size"),
-            config.size("num_attention_heads"),
+        hidden = config.size("hidden_size")
+        sizes = blocks.LatentHeads(
+            heads=config.size("num_attention_heads"),
             q_rank=config.optional_size("q_lora_rank"),
             kv_rank=config.size("kv_lora_rank"),
             d_nope=config.size("qk_nope_head_dim"),
             d_rope=config.size("qk_rope_head_dim"),
             d_v=config.size("v_head_dim"),
-            bias=config.flag(bias),
         )
+        return blocks.latent_attention(hidden, sizes, config.flag(bias))
 
     return recipe
 
@@ -247,12 +241,10 @@ def mixture(
         return blocks.mixture(
             config.size("hidden_size"),
             wide,
-            experts,
-            top_k,
+            blocks.Experts(experts, top_k),
+            blocks.Shared(shared, shared_gate),
             bias=bias,
             router_bias=router_bias,
-            shared_width=shared,
-            shared_gate=shared_gate,
         )
 
     return recipe
@@ -275,7 +267,7 @@ class Family:
         mixers: which layer has which mixer.
         feed_forwards: which layer has which feed-forward block.
         norm: ``rms``, ``layer``, ``gain`` (no bias), ``none`` (no parameters).
-        norms: of the hidden size in a layer; may depend on the configuration.
+        norms: number of norms of the hidden size in a layer; may depend on the configuration.
         positions: entries of a learned position table; None where there is none.
         embedding_norm: whether embeddings are normed.
         final_norm: whether the last layer's output is normed.
@@ -283,7 +275,7 @@ class Family:
         names: what this type calls fields that most types call otherwise.
         defaults: fields that makers leave out, as ``transformers`` fills them in.
         counted_as: the class of ``transformers`` that has the same parameters.
-        build: for what is not a decoder: makes the whole architecture.
+        build: function that makes the whole architecture of what is not a decoder.
     """
 
     title: str

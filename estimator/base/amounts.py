@@ -15,8 +15,8 @@ FEWEST = 1e4
 writes billions with five digits before the B."""
 
 MOST_TOKENS = 1e9
-"""Of a step, a rule of this tool's own. DeepSeek-V3 had 15,360 sequences of 4,096 tokens, 63M
-(arXiv:2412.19437, 4.2); far beyond, a batch was meant in tokens, not in sequences."""
+"""Most tokens of a step, a rule of this tool's own. DeepSeek-V3 had 15,360 sequences of 4,096
+tokens, 63M (arXiv:2412.19437, 4.2); far beyond, a batch was meant in tokens, not in sequences."""
 
 
 LARGEST = 10**9
@@ -28,8 +28,8 @@ def check_amount(low: float, text: str, units: str) -> None:
 
     Args:
         low: the least of what was given.
-        text: as it was given.
-        units: that may have been meant, one letter each.
+        text: the amount as it was given.
+        units: suffixes that may have been meant, one letter each.
 
     Raises:
         ValueError: with what may have been meant.
@@ -85,7 +85,7 @@ def parse_whole(value: object) -> int:
 
 _AS_TEXT = PlainSerializer(lambda quantity: quantity.text, return_type=str)
 Parameters = Annotated[Quantity, BeforeValidator(parse_parameters), _AS_TEXT]
-"""Of a model, 10,000 or more."""
+"""A number of parameters of a model, 10,000 or more."""
 Tokens = Annotated[Quantity, BeforeValidator(parse_tokens), _AS_TEXT]
 """Trained on, 10,000 or more."""
 Whole = Annotated[int, BeforeValidator(parse_whole)]

@@ -10,7 +10,7 @@ from .specfile import Spec
 
 GIVEN = "given"
 MOST_VALUES = 12
-"""Of a list that is told whole."""
+"""Most values of a list that is told whole."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,10 @@ class Input:
 
     Attributes:
         key: name in the formulas.
-        quantity: in the unit that a person reads.
+        quantity: its value, in the unit that a person reads.
         label: name that a person reads; none: it is not told by itself.
-        source: where it is from.
-        scale: of the formulas' unit (SI, USD), one in the unit that a person reads.
+        source: origin of the value.
+        scale: one of the unit that a person reads, in the formulas' unit (SI, USD).
     """
 
     key: str
@@ -83,8 +83,8 @@ def given_inputs(
 
     Args:
         spec: validated.
-        prefix: of each name.
-        source: of all.
+        prefix: beginning of each name.
+        source: origin of all of them.
         left_out: names that are no inputs.
     """
     for name, value in _given_fields(spec).items():

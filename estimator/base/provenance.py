@@ -13,8 +13,8 @@ def provenance(result: Mapping[str, Any], arguments: Sequence[str]) -> dict[str,
     """Return what a result's ``about`` tells.
 
     Args:
-        result: as ``--json`` prints it.
-        arguments: of the command line that gives it.
+        result: the result as ``--json`` prints it.
+        arguments: arguments of the command line that gives it.
     """
     told = {"command": shlex.join(["computebill", *arguments])}
     told |= {name: version(name) for name in ("computebill", "torch")}

@@ -31,7 +31,7 @@ FORMS = (
     "a number, {p10, p90}, {p5, p95}, {p5, p50, p95}, {p10, p50, p90}, {low, high} or {mean, sd}"
 )
 KEYS = frozenset({"p5", "p10", "p50", "p90", "p95", "low", "high", "mean", "sd", "shared"})
-"""Of a distribution's table."""
+"""Keys of a distribution's table."""
 
 _NUMBER = re.compile(r"([+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([KMBTkmbt%]?)")
 _COMMAS = re.compile(
@@ -51,9 +51,9 @@ class Quantity:
         family: the distribution's name.
         parameters: constant (value); lognormal (median, sigma below it, sigma above it);
             uniform (low, high); normal (mean, sd); table (ascending values, equally likely).
-        text: as a person reads it.
-        lower: what the field allows; a distribution is cut off there.
-        upper: the same above.
+        text: the number or the distribution as a person reads it.
+        lower: least value that the field allows; a distribution is cut off there.
+        upper: largest value that the field allows.
         shared: quantities of one such name are drawn together: same rank in every draw.
     """
 
@@ -151,7 +151,7 @@ def number_text(value: float, figures: int = 6) -> str:
 
 
 UNKNOWN = constant(math.nan)
-"""What nobody knows; what hangs on it is not known either."""
+"""A quantity that nobody knows; what hangs on it is not known either."""
 
 
 def parse_number(value: object) -> float:

@@ -41,7 +41,7 @@ def _on_one_line(text: str) -> str:
 
 
 Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_on_one_line)]
-"""What tables and charts print."""
+"""A name as tables and charts print it: one line of at most 200 characters."""
 
 
 def within(low: float, high: float) -> AfterValidator:
@@ -56,7 +56,14 @@ def within(low: float, high: float) -> AfterValidator:
 
 
 class SourceNote(Spec):
-    """Where figures come from."""
+    """A source of figures.
+
+    Attributes:
+        title: title of the work or the page, with its authors and year.
+        address: its address.
+        licence: licence of the facts that were taken.
+        note: what a reader should know of it.
+    """
 
     title: Name
     address: str | None = None

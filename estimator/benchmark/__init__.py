@@ -45,7 +45,7 @@ Progress = Callable[[str, float], None]
 """Takes what was done, and its share of the whole."""
 
 CHECK_SHARE = 0.5
-"""Of the whole time, that the check takes."""
+"""Share of the whole time that the check takes."""
 
 
 def bench(
@@ -66,10 +66,11 @@ def bench(
     Args:
         quick: under a minute instead of a few.
         only: parts, of ``benchmark.suite.PARTS``; all if not given.
-        dtypes: of products: fp32, tf32, bf16, fp16, fp8; all that the device has if not given.
+        dtypes: dtypes of products: fp32, tf32, bf16, fp16, fp8; all that the device has if not
+            given.
         check: also predict training steps that nothing was fitted to, and run them.
         device: auto, cpu, cuda, cuda:1, mps.
-        name: of the measured profile; the datasheet's with ``-measured`` if not given.
+        name: name of the measured profile; the datasheet's with ``-measured`` if not given.
         profiles: folders of profiles of one's own, for the datasheet.
         progress: told after each measurement.
 

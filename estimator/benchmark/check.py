@@ -55,7 +55,7 @@ def predicted_and_run(
 
     Args:
         accelerator: the device's profile, with its efficiencies.
-        precision: of products.
+        precision: precision of matrix products.
         unit: width that the decoders' widths are multiples of.
         run: times a step.
     """
@@ -81,7 +81,7 @@ def changes(measured: Accelerator, known: Accelerator | None, precision: str) ->
     Args:
         measured: the device's profile, with its efficiencies.
         known: its datasheet's profile.
-        precision: of products.
+        precision: precision of matrix products.
     """
     large = Case(
         architecture=read_architecture(LARGE),

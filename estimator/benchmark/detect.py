@@ -8,13 +8,13 @@ from pathlib import Path
 
 import torch
 
+from computebill.base.constants import number
 from computebill.base.errors import RequestError, shown
 from computebill.hardware.accelerators import Accelerator, accelerators_named, find_accelerator
 from computebill.kernels.measure.devices import Hardware, conditions, find, remarks
 from computebill.kernels.measure.outcome import Skip
 
-MEMORY_APART = 0.15
-"""Of its datasheet's memory, that a driver may tell less: error correction takes a part."""
+MEMORY_APART = number("benchmark.detect.MEMORY_APART")  # base/constants.toml
 
 
 def choose(name: str) -> torch.device | Skip:
@@ -40,7 +40,7 @@ def datasheet(hardware: Hardware, profiles: Sequence[Path] = ()) -> Accelerator 
     CPU has none either.
 
     Args:
-        hardware: as described.
+        hardware: description of the device.
         profiles: folders of profiles of one's own.
     """
     if hardware.kind not in ("cuda", "rocm"):
@@ -68,8 +68,8 @@ def told(
     """Return what speaks against a measurement's figures, in one line each.
 
     Args:
-        device: that is measured.
-        hardware: as described.
+        device: name of the device that is measured.
+        hardware: description of the device.
         known: its datasheet's profile.
         asked: the name that it was asked for by.
     """

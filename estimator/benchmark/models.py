@@ -18,15 +18,15 @@ from computebill.training.cases import Case
 from computebill.training.layout import Layout
 
 STEP_SECONDS = 0.25
-"""Aimed at, of a middling decoder's step at the best rate."""
+"""Time that a middling decoder's step should take at the best rate [s]."""
 
 NARROWEST, WIDEST = 128, 2048
 FLOP_PER_WIDTH_CUBED = 1920.0
-"""Of a middling decoder's step: 4 blocks and a vocabulary of 32 times the width, on 4 tokens for
-each unit of it."""
+"""FLOP of a middling decoder's step over the cube of its width: 4 blocks and a vocabulary of 32
+times the width, on 4 tokens for each unit of it."""
 
 STATE_BYTES = 24.0
-"""Of a parameter while it is trained in 32 bits, copies included."""
+"""Memory of a parameter while it is trained in 32 bits, copies included [B]."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Sizes:
     """A decoder to be timed.
 
     Attributes:
-        shape: of the decoder.
+        shape: shape of the decoder.
         batch: sequences.
         sequence: tokens of each.
     """
@@ -45,7 +45,7 @@ class Sizes:
 
     @property
     def name(self) -> str:
-        """For people: width, depth, and the step's tokens."""
+        """Name for people: width, depth, and the step's tokens."""
         return f"{self.shape.hidden} x {self.shape.layers}, {self.batch} x {self.sequence}"
 
 
@@ -88,8 +88,8 @@ def unit_width(flop_per_s: float, memory_bytes: float | None) -> int:
     """Return the width that the others are multiples of, a power of two.
 
     Args:
-        flop_per_s: that a large product reaches.
-        memory_bytes: that are free; None where it is not told.
+        flop_per_s: speed that a large product reaches [FLOP/s].
+        memory_bytes: free memory [B]; None where it is not told.
     """
     wide = (flop_per_s * STEP_SECONDS / FLOP_PER_WIDTH_CUBED) ** (1 / 3)
     if memory_bytes is not None:
@@ -103,7 +103,7 @@ def decoder(row: _Row, unit: int) -> Sizes:
     """Return a decoder of one of the tables.
 
     Args:
-        row: of ``FITTED`` or ``PREDICTED``.
+        row: entry of ``FITTED`` or ``PREDICTED``.
         unit: see ``unit_width``.
     """
     width, layers, queries, feed_forward, vocabulary, tokens, batch = row
@@ -127,9 +127,9 @@ def step_case(step: TrainingStep | Sizes, accelerator: Accelerator, precision: s
     """Return the case that predicts a step on one device, eager or compiled.
 
     Args:
-        step: that was measured, or is to be.
+        step: training step that was measured, or is to be.
         accelerator: the device's profile.
-        precision: of products.
+        precision: precision of matrix products.
     """
     shape = step.shape
     architecture = read_architecture(

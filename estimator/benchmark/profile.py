@@ -12,6 +12,7 @@ import torch
 from computebill.accuracy.calibration import Measurements, fit, log_errors, measurements
 from computebill.accuracy.calibration import profile as fitted_profile
 from computebill.accuracy.measured import Cited, MeasuredRow
+from computebill.base.constants import number
 from computebill.base.writing import replacing
 from computebill.hardware.accelerators import (
     Accelerator,
@@ -38,8 +39,7 @@ OWN = "measured"
 LEAST_STEPS = 4
 """Steps without which nothing is fitted."""
 
-MOST_REACHED = 0.97
-"""Share of the memory's bandwidth that a copy reaches, where it is itself the only figure."""
+MOST_REACHED = number("benchmark.profile.MOST_REACHED")  # base/constants.toml
 
 VENDORS = ("NVIDIA", "AMD", "Intel", "Apple")
 
@@ -62,14 +62,14 @@ def measured_profile(
     """Return a profile with measured figures, without efficiencies; None where nothing was.
 
     Args:
-        name: of the profile.
-        hardware: that was measured.
+        name: name of the profile.
+        hardware: description of the device that was measured.
         known: its datasheet's profile, whose figures stay.
         best: products by dtype.
         moved: traffic by kind.
         reached: FLOP a second of whole blocks and steps, by dtype: a peak is no less.
-        date: of the measurement.
-        version: of computebill.
+        date: day of the measurement.
+        version: version of computebill.
     """
     products = tuple(_product(each, hardware) for each in best.values())
     if not products and not moved:
@@ -157,7 +157,7 @@ def fitted_on(
     what a copy reached. None of too few steps.
 
     Args:
-        steps: as measured.
+        steps: training steps as measured.
         accelerator: the device's profile, without efficiencies.
         title: what the measurement is called.
     """

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from computebill.base.assumptions import Assumption
+from computebill.base.constants import number
 from computebill.base.notebook import Shown
 from computebill.hardware.accelerators import Accelerator
 from computebill.hardware.assumptions import (
@@ -36,8 +37,7 @@ T = TypeVar("T")
 PRODUCTS = {"fp32": "fp32", "autocast": "bf16", "bf16": "bf16"}
 """Dtype of products, by the policy of a step."""
 
-QUIET = 0.85
-"""Of its best speed, that a device has at least while nothing else works on it."""
+QUIET = number("benchmark.result.QUIET")  # base/constants.toml
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Timed:
     """A training step, and how fast the device was around it.
 
     Attributes:
-        step: as measured.
+        step: training step as measured.
         probe: FLOP a second of one small product, the slower of before and after.
     """
 
@@ -58,7 +58,7 @@ class Checked:
     """A step that was predicted before it was run.
 
     Attributes:
-        timed: as run.
+        timed: the step as it was run.
         predicted: seconds, with the efficiencies fitted on this device.
         shipped: seconds, with the shipped efficiencies.
     """
@@ -74,7 +74,7 @@ class Checked:
 
     @property
     def error(self) -> float:
-        """Of the prediction, as a fraction of what was measured."""
+        """Error of the prediction, as a fraction of what was measured."""
         return self.predicted / self.step.whole.seconds - 1
 
 
@@ -98,12 +98,12 @@ class Bench(Shown):
     """What a benchmark found.
 
     Attributes:
-        date: of the measurement.
-        version: of computebill.
+        date: day of the measurement.
+        version: version of computebill.
         budget: quick or full.
-        seconds: that it took.
+        seconds: duration of the measurement [s].
         is_interrupted: whether it was stopped before its end.
-        device: that was measured; None where this machine has none of that name.
+        device: name of the device that was measured; None where this machine has none of that name.
         datasheet: the shipped profile of the part; None where it has none.
         remarks: what speaks against the figures, in one line each.
         results: everything measured, in order.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+from computebill.base.constants import number
 from computebill.kernels.measure import attention, collectives, copies, host, load, matmul, step
 from computebill.kernels.measure.devices import memory_free_bytes
 from computebill.kernels.measure.matmul import DTYPES
@@ -16,18 +17,16 @@ from .models import FITTED, Sizes, decoder, unit_width
 from .result import PRODUCTS, QUIET, Timed, best_products
 
 PARTS = ("matmul", "copy", "launches", "attention", "block", "step", "collectives", "load")
-"""What is measured, in this order."""
+"""Parts that are measured, in this order."""
 
-NARROW_GAIN = 1.5
-"""How much faster 16-bit products are than 32-bit ones, at least, where training uses them."""
+NARROW_GAIN = number("benchmark.suite.NARROW_GAIN")  # base/constants.toml
 
-UNSTEADY = 1.3
-"""A step's 95th percentile over its 5th, above which it is timed again: other work was beside."""
+UNSTEADY = number("benchmark.suite.UNSTEADY")  # base/constants.toml
 
 AGAIN_SECONDS = 0.5
 
 LOOK_EDGE = 1024
-"""Of a product that stands for the best one, where that was not looked for."""
+"""Edge of a product that stands for the best one, where that was not looked for."""
 
 PROBE_EDGES = {"cpu": 512}
 PROBE_SECONDS = 0.1
@@ -41,15 +40,15 @@ class Budget:
 
     Attributes:
         name: quick or full.
-        matmul: of each dtype.
-        copy: of all kinds and sizes.
-        launches: of the host.
-        attention: of all back ends of a shape.
-        block: of a block.
-        step: of a training step.
+        matmul: time for the products of each dtype [s].
+        copy: time for copies of all kinds and sizes [s].
+        launches: time for the host's launches [s].
+        attention: time for all back ends of a shape of attention [s].
+        block: time for a transformer block [s].
+        step: time for a training step [s].
         steps: how many decoders are fitted.
-        collectives: of all; 0 leaves them out.
-        load: of work before the driver is asked.
+        collectives: time for all collectives [s]; 0 leaves them out.
+        load: time of work before the driver is asked [s].
         is_compiled: whether blocks are measured compiled, too.
     """
 
@@ -76,8 +75,8 @@ class Done:
 
     Attributes:
         what: was measured.
-        share: of the whole suite, as planned.
-        results: that it gave.
+        share: share of the whole suite that was planned for it.
+        results: results that it gave.
     """
 
     what: str
@@ -92,10 +91,10 @@ class Suite:
     """The measurements of a device.
 
     Args:
-        device: that is measured.
+        device: device that is measured.
         budget: how long each may take.
-        parts: of ``PARTS``.
-        dtypes: of products; all that the device multiplies if not given.
+        parts: parts to measure, of ``PARTS``.
+        dtypes: dtypes of products; all that the device multiplies if not given.
     """
 
     def __init__(
@@ -208,8 +207,7 @@ class Suite:
                         sizes.batch,
                         sizes.sequence,
                         self._device,
-                        policy=policy,
-                        compiled=compiled,
+                        step.Execution(policy, compiled),
                         seconds=self._budget.block,
                     ),
                 )
@@ -238,8 +236,7 @@ class Suite:
                 sizes.batch,
                 sizes.sequence,
                 self._device,
-                policy=self._policy(),
-                compiled=True,
+                step.Execution(self._policy(), compiled=True),
                 seconds=self._budget.step,
             ),
         )
@@ -256,7 +253,7 @@ class Suite:
         """Time a decoder's training step; again, where other work stood in its way.
 
         Args:
-            sizes: of the decoder.
+            sizes: sizes of the decoder.
         """
         first = self._once(sizes)
         if isinstance(first, Skip) or self._is_steady(first):
@@ -271,7 +268,7 @@ class Suite:
             sizes.batch,
             sizes.sequence,
             self._device,
-            policy=self._policy(),
+            step.Execution(self._policy()),
             seconds=self._budget.step,
         )
         if isinstance(found, Skip):
@@ -350,4 +347,4 @@ _SHARES = {
     "collectives": 2.0,
     "load": 0.3,
 }
-"""Of a suite's time, about."""
+"""Parts' shares of a suite's time, about."""

@@ -38,7 +38,7 @@ class Settings:
     Attributes:
         mapping: headings by field, where they are other ones.
         profiles: folders of accelerator profiles of one's own.
-        device: that computes.
+        device: device that computes.
     """
 
     mapping: Mapping[str, str] = field(default_factory=dict)
@@ -51,7 +51,7 @@ class Counts:
     """What rows are, by number.
 
     Attributes:
-        rows_scored: of them.
+        rows_scored: rows of them that were scored.
         rows_rejected: the others, and lines that are no rows.
         ways: rows by the way in which a figure was found, by figure.
         reasons: rejected rows by reason.
@@ -101,8 +101,8 @@ class Scored:
     Attributes:
         scored: rows with what was found of them.
         rejects: rows that could not be scored, with the reason.
-        counts: of both.
-        summary: of the scored rows.
+        counts: counts of both.
+        summary: sums of the scored rows.
     """
 
     scored: pa.Table
@@ -161,7 +161,7 @@ def with_style(
     """Return columns with how their cells are written.
 
     Args:
-        columns: by field.
+        columns: columns by field.
         comma: whether commas in numbers are decimal ones.
         day_first: tells of a heading whether its dates begin with the day.
     """
@@ -188,7 +188,7 @@ def score_table(
         table: columns of fields at least.
         columns: headings of fields.
         settings: how.
-        headings: of the catalogue, that new columns are not named like.
+        headings: headings of the catalogue, that new columns are not named like.
     """
     found = _Scorer(columns, settings, headings).score(table)
     if len(found.scored):

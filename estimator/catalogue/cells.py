@@ -27,12 +27,12 @@ MISSING = frozenset({"", "-", "–", "?", "n/a", "na", "nan", "none", "null", "u
 
 SMALLEST = 1e-40
 LARGEST = 1e40
-"""Of any number in a catalogue: the largest runs are at some 1e27 FLOP."""
+"""Largest number of a catalogue: the largest runs are at some 1e27 FLOP."""
 
 NO_DAY = np.datetime64("NaT", "D")
 MONTHS = 12
 ORIGIN = np.datetime64("2020-01-01", "D")
-"""Of years in lines and trends."""
+"""Day from which lines and trends count years."""
 
 PLAIN = r"^[+-]?([0-9]{1,40}\.?[0-9]{0,20}|\.[0-9]{1,20})([eE][+-]?[0-9]{1,2})?$"
 """Numbers that Arrow reads as Python does."""
@@ -73,7 +73,7 @@ class Texts(NamedTuple):
     """A column of texts, each different one once.
 
     Attributes:
-        codes: where each row's text is among the values; ``(rows,)``.
+        codes: place of each row's text among the values; ``(rows,)``.
         values: texts, without spaces around them; empty where a cell says nothing.
     """
 
@@ -105,7 +105,7 @@ def arrow_column(cells: pd.Series | pa.Array | pa.ChunkedArray) -> pa.Array:
     """Return a column as Arrow's numbers, days or texts; a list is its items with commas between.
 
     Args:
-        cells: of any kind; those of mixed kinds become texts.
+        cells: cells of any kind; those of mixed kinds become texts.
     """
     if isinstance(cells, pd.Series):
         try:
@@ -188,7 +188,7 @@ def read_numbers(column: pa.Array, factor: float = 1.0, style: Style = USUAL) ->
 
     Args:
         column: numbers, or texts of them.
-        factor: to the field's unit.
+        factor: one of the column's unit, in the field's.
         style: how they are written.
     """
     if _is_number(column.type):
@@ -299,7 +299,7 @@ def _with_comma(text: str, comma: bool, *, is_worded: bool) -> tuple[float, str]
 
 
 def _read_several(text: str, comma: bool) -> tuple[float, str]:
-    """Of a range the geometric mean of its ends, of a list the largest."""
+    """Read one number of several: of a range the ends' geometric mean, of a list the largest."""
     for split in (_BETWEEN, *_LISTS):
         parts = [part for part in split.split(text) if part]
         read = [_read(part, comma) for part in parts] if len(parts) > 1 else []

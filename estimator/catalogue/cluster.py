@@ -28,10 +28,10 @@ WAIT = 5.0
 
 CPUS = 1.0
 GPUS = 0.25
-"""Of a task, where the cluster has any: several share a GPU, as reading and writing take longer."""
+"""Share of a GPU that a task takes, where the cluster has any: reading and writing take longer."""
 
 FRAMES = ("largest", "by_year", "by_organization", "trends")
-"""Of a summary."""
+"""Frames of a summary."""
 
 SCHEMA = pa.schema(
     {
@@ -41,7 +41,7 @@ SCHEMA = pa.schema(
         **dict.fromkeys(FRAMES, pa.binary()),
     }
 )
-"""Of a table of what came of batches."""
+"""Columns of a table of what came of batches."""
 
 
 def score_on_ray(
@@ -50,9 +50,9 @@ def score_on_ray(
     """Yield what came of each batch, as Ray Data has it done.
 
     Args:
-        pieces: of the catalogues, with the beginning of their parts' names.
+        pieces: pieces of the catalogues, with the beginning of their parts' names.
         job: how parts are made.
-        address: of the cluster; None for that of ``RAY_ADDRESS``, or one on this machine.
+        address: address of the cluster; None for that of ``RAY_ADDRESS``, or one on this machine.
 
     Raises:
         RequestError: where Ray is not installed, or the cluster is not there.

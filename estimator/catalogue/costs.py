@@ -20,23 +20,22 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from computebill.base.constants import number
 from computebill.base.errors import RequestError
 from computebill.costs import method
 from computebill.costs.ownership import acquired, price_with_server
 from computebill.costs.prices import purchase_price, typical_cloud_price
 from computebill.hardware.accelerators import Accelerator, accelerators_named, find_accelerator
 from computebill.kernels import cost
-from computebill.kernels.cost import JOULES_PER_KWH, JOULES_PER_MWH, SECONDS_PER_HOUR
+from computebill.kernels.units import JOULES_PER_KWH, JOULES_PER_MWH, SECONDS_PER_HOUR
 
 from .cells import Texts
 from .derive import Figure, figure, scaled
 
-LONGEST_RUN = 24.0 * 730
-"""Hours beyond which a run's time is not believed."""
-
-POWER_SPREAD = 1.4
-CLOUD_SPREAD = 2.0
-"""95th percentile over the middle: of a chip's power, of an hour in the cloud."""
+# base/constants.toml has what these are.
+LONGEST_RUN = number("catalogue.costs.LONGEST_RUN")
+POWER_SPREAD = number("catalogue.costs.POWER_SPREAD")
+CLOUD_SPREAD = number("catalogue.costs.CLOUD_SPREAD")
 
 _MONTHS = np.datetime64("1900-01", "M")
 """The first that is counted."""
@@ -46,13 +45,13 @@ class Chip(NamedTuple):
     """An accelerator as rows use it; NaN where a figure is not known.
 
     Attributes:
-        name: of its profile; empty where there is none.
-        peak: FLOP/s at 16 bits, or what it has.
-        watt: of a chip.
-        ratio: of a server's power over its chips'.
-        fraction: of that power that training draws.
+        name: name of its profile; empty where there is none.
+        peak: dense peak at 16 bits, or at what it has [FLOP/s].
+        watt: rated power of a chip [W].
+        ratio: rated power of a server over its chips'.
+        fraction: average share of that power that training draws.
         overhead: price of a server over its chips'.
-        spread: of its price.
+        spread: 95th percentile over the median of its price.
         note: what a reader should know of the choice.
     """
 
@@ -74,7 +73,7 @@ class Chips:
     """Accelerators of rows.
 
     Attributes:
-        codes: where each row's is among the different ones; ``(rows,)``.
+        codes: place of each row's accelerator among the different ones; ``(rows,)``.
         different: accelerators.
     """
 
@@ -111,7 +110,7 @@ def different_pairs(one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, lis
 
     Args:
         one: whole numbers, zero or more; ``(rows,)``.
-        other: the same.
+        other: codes of the other column.
     """
     wide = int(other.max(initial=0)) + 1
     codes, keys = pd.factorize(one.astype(np.int64) * wide + other)
@@ -160,12 +159,12 @@ def _chip(found: Accelerator, number: str) -> Chip:
 
 
 class Prices(NamedTuple):
-    """Of a month.
+    """Prices of an accelerator in a month.
 
     Attributes:
-        bought: a chip with its server's share, USD.
-        acquired: day it was had, since 1970.
-        hour: in the cloud, USD.
+        bought: price of a chip with its share of the server [USD].
+        acquired: day it was had [days since 1970].
+        hour: price of an hour in the cloud [USD].
     """
 
     bought: float
@@ -188,7 +187,14 @@ def _prices(name: str, start: dt.date, profiles: tuple[Path, ...]) -> Prices:
 
 
 class Costs(NamedTuple):
-    """Of every row: USD three ways, and MWh."""
+    """Costs of every row three ways [USD], and their energy [MWh].
+
+    Attributes:
+        amortised: hardware that a row uses up, and its electricity [USD].
+        upfront: its accelerators, bought new [USD].
+        cloud: rent of its accelerators [USD].
+        energy_mwh: electricity [MWh].
+    """
 
     amortised: Figure
     upfront: Figure
@@ -201,11 +207,11 @@ class Priced(NamedTuple):
 
     Attributes:
         chips: figures of the accelerators by name, as `Chip` has them.
-        bought: a chip with its server's share, USD.
-        years: that it was owned when training began.
-        hour: in the cloud, USD.
+        bought: price of a chip with its share of the server [USD].
+        years: time that it was owned when training began [years].
+        hour: price of an hour in the cloud [USD].
         pue: power usage effectiveness.
-        usd_per_kwh: of electricity.
+        usd_per_kwh: price of electricity [USD/kWh].
     """
 
     chips: dict[str, Tensor]
@@ -230,9 +236,9 @@ def price(
         chips: accelerators of the rows.
         organization: who trained.
         published: days; where there is none, today's prices.
-        hours: of the runs; NaN where they are not known.
+        hours: durations of the runs [h]; NaN where they are not known.
         profiles: folders of profiles of one's own.
-        device: where the columns go.
+        device: device of the columns.
     """
     starts = _starts(published, hours)
     months = (starts.astype("datetime64[M]") - _MONTHS).astype(np.int64)

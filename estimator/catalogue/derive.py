@@ -19,24 +19,29 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from computebill.base.constants import number, pair, table
 from computebill.base.quantity import parse_quantity
 from computebill.costs.method import cost_method
-from computebill.kernels.cost import SECONDS_PER_HOUR, accelerator_seconds
+from computebill.kernels.cost import accelerator_seconds
 from computebill.kernels.flop import training_flop
+from computebill.kernels.units import SECONDS_PER_HOUR
 
 from .cells import LARGEST, Texts
 
 Z = NormalDist().inv_cdf(0.95)
 LANGUAGE = "language"
-CIRCULAR = (0.3, 0.4)
-"""Utilisations that catalogues assume; FLOP that give one on the dot were made from the hours."""
+# base/constants.toml has what these are.
+CIRCULAR = pair("catalogue.derive.CIRCULAR")
+LEAST_MFU = number("catalogue.derive.LEAST_MFU")
+FACTORS = table("catalogue.derive.FACTORS")
 
 EXACT = 1e-4
+"""Relative difference of two utilisations below which they are one."""
 
-LISTED_HOURS, PRODUCT_HOURS, LISTED_MFU = (math.log(factor) for factor in (1.1, 1.5, 1.1))
-"""How far to each side the 90 % of what is told lies, as logarithms."""
-
-LEAST_MFU = 0.01
+LISTED_HOURS, PRODUCT_HOURS, LISTED_MFU = (
+    math.log(FACTORS[each]) for each in ("listed_hours", "product_hours", "listed_mfu")
+)
+"""Natural logarithms of the 95th percentile over the median of what a catalogue tells."""
 
 WAYS = (
     "",
@@ -48,7 +53,7 @@ WAYS = (
     "quantity x time",
     "FLOP / (peak x MFU)",
 )
-"""How a figure was found; nothing where it was not."""
+"""Ways in which a figure is found; the first, where it is not."""
 
 SIZES = ("params", "params_active", "tokens", "epochs", "flop", "finetune_flop")
 """Numbers of a catalogue that FLOP come from, and below those that hours come from."""
@@ -60,9 +65,9 @@ class Figure(NamedTuple):
     """A column with its intervals.
 
     Attributes:
-        median: NaN where it is not known; ``(rows,)``, as the others.
+        median: median; NaN where it is not known; ``(rows,)``, as the others.
         below: logarithm of the median over the 5th percentile.
-        above: of the 95th over the median.
+        above: logarithm of the 95th percentile over the median.
         way: how it was found, its place in ``WAYS``.
     """
 
@@ -137,11 +142,11 @@ class Inputs:
 
     Attributes:
         numbers: fields of the catalogue by name, ``SIZES`` and ``TIMES``.
-        year: of publication, years since the beginning of 2020.
+        year: time of publication [years since the beginning of 2020].
         peak: FLOP/s of the row's accelerator.
         confidence: factor within which listed FLOP lie.
         language: whether the domain is language.
-        shifts: of the lines through FLOP by date, for the domain, by the line's name.
+        shifts: shifts of the lines through FLOP by date, for the domain, by the line's name.
         in_tokens: whether sizes of data are tokens.
         observed: what `utilisation_interval` gives, for rows that tell no utilisation.
     """
@@ -167,7 +172,7 @@ class Inputs:
 
     @cached_property
     def utilisation(self) -> Figure:
-        """As listed, else as it was observed."""
+        """Utilisation of every row: as listed, else as it was observed on runs."""
         mfu = self["mfu"]
         listed = torch.where((mfu > LEAST_MFU) & (mfu <= 1), mfu, torch.nan)
         middle, below, above = self.observed

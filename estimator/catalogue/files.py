@@ -43,11 +43,11 @@ def score_files(
             a folder, a part of it for each batch, its rejects beside it.
         mapping: headings by field.
         profiles: folders of accelerator profiles of one's own.
-        device: that computes: auto, cpu, cuda or cuda:1.
+        device: device that computes: auto, cpu, cuda or cuda:1.
         engine: ``local``, or ``ray`` for a cluster of Ray; it writes parts.
-        address: of the cluster; None for that of ``RAY_ADDRESS``, or one on this machine.
+        address: address of the cluster; None for that of ``RAY_ADDRESS``, or one on this machine.
         resume: go on with a folder's parts; those that are there are not made again.
-        rows: of a batch.
+        rows: rows of a batch.
         progress: told of bytes as they are done.
 
     Raises:

@@ -32,8 +32,8 @@ class Column(NamedTuple):
     """A column of a file that is a field.
 
     Attributes:
-        heading: in the file.
-        factor: from its unit to the field's.
+        heading: heading of the column in the file.
+        factor: one of its unit, in the field's.
         style: how its cells are written.
         is_mapped: whether it is the field because a mapping says so.
     """
@@ -114,7 +114,7 @@ def find_columns(
     """Return the column of each field that a file has.
 
     Args:
-        headings: of the file; the first of two for one field counts.
+        headings: headings of the file; the first of two for one field counts.
         mapping: headings by the field's name, going before what they look like; a unit may follow
             in brackets.
 

@@ -25,7 +25,7 @@ from computebill.base.errors import RequestError
 from .cells import arrow_column, days_come_first, flat
 
 ROWS = 100_000
-"""Of a batch."""
+"""Rows of a batch."""
 
 ENDINGS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "json", ".ndjson": "json", ".parquet": "parquet"}
 COMPRESSED = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".xz": "xz"}
@@ -40,12 +40,12 @@ class Piece(NamedTuple):
     """What is read by itself: a text file, or some row groups of a Parquet file.
 
     Attributes:
-        path: of the file.
+        path: path of the file.
         state: its size and time of change, when it was found.
         groups: row groups; None for a text.
-        rows: of them; None where they are not known before they are read.
+        rows: number of rows; None where they are not known before they are read.
         size: bytes of the file that it stands for.
-        name: of the file, as it was given.
+        name: name of the file, as it was given.
     """
 
     path: Path
@@ -65,7 +65,7 @@ class Batch:
         table: cells as texts; those of a Parquet file as they are.
         unread: lines that are no rows, with the reason.
         size: bytes of the file that were read since the batch before.
-        is_first: of its file, or piece.
+        is_first: whether it is the first batch of its file, or piece.
         comma: whether commas in numbers are decimal ones.
         day_first: tells of a heading whether its file's dates begin with the day.
     """
@@ -199,9 +199,9 @@ def day_first(path: Path, state: tuple[int, int], heading: str) -> bool | None:
     such a date means must not hang on the batch that it came in.
 
     Args:
-        path: of the file.
+        path: path of the file.
         state: its size and time of change.
-        heading: of the column.
+        heading: heading of the column.
     """
     with _looking:
         return _day_first(path, state, heading)
@@ -280,7 +280,7 @@ def _separated(piece: Piece, rows: int, only: str | None = None) -> Iterator[Bat
 
     Args:
         piece: the file.
-        rows: of a batch.
+        rows: rows of a batch.
         only: heading of the one column that is wanted.
     """
     separator, headings = _headings(piece.path)

@@ -39,7 +39,7 @@ FIGURES = (
     "cost_cloud_usd",
     "energy_mwh",
 )
-"""What is found of a row, each as _p5, _p50 and _p95; of FLOP and hours also the way."""
+"""Figures that are found of a row, each as _p5, _p50 and _p95; of FLOP and hours also the way."""
 
 DERIVED = ("flop", "gpu_hours")
 
@@ -123,10 +123,10 @@ def score_rows(
 
     Args:
         table: its columns by heading, those of fields at least, as `arrow_column` gives them.
-        rows: of it.
+        rows: number of its rows.
         columns: headings of fields.
         profiles: folders of accelerator profiles of one's own.
-        device: that computes.
+        device: device that computes.
     """
     cells = _read(table, rows, columns)
     chips = find_chips(cells.texts["hardware"], cells.texts["format"], profiles)

@@ -43,11 +43,11 @@ class Score(Shown, Counts):
     Attributes:
         scored: rows with what was found of them; None where it went to a file.
         rejects: rows that could not be scored, with the reason; None where they went to a file.
-        rejects_file: where they went.
+        rejects_file: file that they were written to.
         unread_files: files that could not be read to their end, with the reason; where rows go
             to the parts of a folder, the others are scored all the same.
         summary: the largest runs; sums by year and organisation.
-        seconds: that it took.
+        seconds: time that it took [s].
     """
 
     scored: pd.DataFrame | None = None
@@ -102,7 +102,7 @@ def score_catalogue(
         frame: a catalogue; columns are found by their headings.
         mapping: headings by field, where they are other ones.
         profiles: folders of accelerator profiles of one's own.
-        device: that computes: auto, cpu, cuda or cuda:1.
+        device: device that computes: auto, cpu, cuda or cuda:1.
 
     Returns:
         the frame's columns and what was found, in ``scored``; rows that tell too little, with the

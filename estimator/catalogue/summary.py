@@ -64,7 +64,7 @@ class Summary:
         largest: model, organization, date and figures of rows, most FLOP first.
         by_year: rows, FLOP, cost and rows that have a cost, of each year of publication; a sum of
             nothing is not known.
-        by_organization: the same of each organisation.
+        by_organization: the same sums of each organisation.
         trends: sums of which a figure's trend is made, by figure.
     """
 
@@ -210,9 +210,9 @@ def trend(summary: Summary, name: str, points: int = 24) -> pd.DataFrame:
     Least squares over all rows that have the figure; FLOP that are a line's are left out.
 
     Args:
-        summary: of a catalogue.
-        name: of the figure.
-        points: of the line.
+        summary: sums of a catalogue.
+        name: name of the figure.
+        points: number of points of the line.
 
     Returns:
         date, middle, low and high; empty of fewer than three rows.

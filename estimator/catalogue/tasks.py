@@ -23,8 +23,8 @@ class Done(NamedTuple):
     """What came of a batch, whose rows are written.
 
     Attributes:
-        counts: of it.
-        summary: of its scored rows.
+        counts: counts of its rows.
+        summary: sums of its scored rows.
         size: bytes of its file.
         failed: the file and the reason, where it could not be read on.
     """
@@ -40,9 +40,9 @@ class Job:
     """How the parts of a folder are made.
 
     Attributes:
-        folder: of the parts.
+        folder: folder of the parts.
         settings: how rows are scored.
-        rows: of a batch.
+        rows: rows of a batch.
     """
 
     folder: Path

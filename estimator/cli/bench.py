@@ -11,16 +11,16 @@ from .options import (
     FILE,
     about,
     check_page,
+    draw_own,
     html_option,
     print_tables,
     profiles_option,
     progress_bar,
     to_json,
-    write_own_page,
 )
 
 STEPS = 1000
-"""Of the progress bar."""
+"""Steps of the progress bar."""
 
 
 @click.command()
@@ -93,8 +93,7 @@ def command(
     is_written = output is not None and found.profile is not None
     result = {**found.to_dict(), "file": str(output) if is_written else None}
     result["about"] = about(result)
-    if html is not None:
-        write_own_page(result, html)
+    draw_own(result, None, html)
     if as_json:
         click.echo(to_json(result))
     else:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .options import FILE, about, check_page, html_option, print_tables, to_json, write_own_page
+from .options import FILE, about, check_page, draw_own, html_option, print_tables, to_json
 
 
 @click.command()
@@ -45,8 +45,7 @@ def command(measured: Path, output: Path, note: str, html: Path | None, as_json:
     write_profile(fitted, output)
     result = {**found.to_dict(), "file": str(output)}
     result["about"] = about(result)
-    if html is not None:
-        write_own_page(result, html)
+    draw_own(result, None, html)
     if as_json:
         click.echo(to_json(result))
         return

@@ -12,11 +12,11 @@ from .options import (
     F,
     about,
     check_page,
+    draw_own,
     html_option,
     print_tables,
     profiles_option,
     to_json,
-    write_own_page,
 )
 
 
@@ -96,8 +96,7 @@ def _print_list(given: Shared) -> None:
 
 def _emit(result: dict[str, Any], given: Shared, tables: Callable[[], Iterable[Any]]) -> None:
     result = {**result, "about": about(result)}
-    if given.html is not None:
-        write_own_page(result, given.html)
+    draw_own(result, None, given.html)
     if given.as_json:
         click.echo(to_json(result))
     else:

@@ -72,6 +72,10 @@ def command(
         from computebill.base.errors import RequestError
 
         raise RequestError("--params-active", f"got {params_active:g}; allowed: up to {params:g}")
+    from computebill.hardware.accelerators import find_accelerator
+
+    if accelerator is not None:  # a name that nobody knows is told before torch is loaded
+        find_accelerator(accelerator, profiles)
     from computebill.models.mfu import Speed, utilisation
 
     is_of_one = speed["count"] is None and tokens_per_second_per_gpu is None
@@ -98,9 +102,4 @@ def command(
 
         return view.full(found)
 
-    def chart() -> Any:
-        from computebill.views import charts
-
-        return charts.mfu_chart(found)
-
-    outputs.emit(found.to_dict(), found.to_frame, tables, chart)
+    outputs.emit(found.to_dict(), found.to_frame, tables)

@@ -48,14 +48,16 @@ def command(
     computebill model config.json --tp 8 --pp 4 --dp 16 --recompute full --sequence-length 8192
     """  # noqa: D301 -- click reads the backslash
     outputs.check()
+    from computebill.architectures import read_architecture
+    from computebill.hardware.accelerators import find_accelerator
+
+    architecture, layout = read_architecture(config), read_layout(layout_flags)
+    part = find_accelerator(accelerator, profiles)
+    # What is wrong so far was told before torch was loaded.
     from computebill.models.card import describe_model
 
     card = describe_model(
-        config,
-        sequence_length=sequence_length,
-        layout=read_layout(layout_flags),
-        accelerator=accelerator,
-        profiles=profiles,
+        architecture, sequence_length=sequence_length, layout=layout, accelerator=part
     )
 
     def tables() -> Any:
@@ -63,9 +65,4 @@ def command(
 
         return view.full(card)
 
-    def chart() -> Any:
-        from computebill.views import charts
-
-        return charts.model_chart(card)
-
-    outputs.emit(card.to_dict(), card.to_frame, tables, chart)
+    outputs.emit(card.to_dict(), card.to_frame, tables)

@@ -23,7 +23,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 Command = Callable[..., Any]
 
 ARGUMENTS = "computebill.arguments"
-"""Of the command line, as they were given; kept for what reproduces a result."""
+"""Key of the command line's arguments as they were given, which reproduce a result."""
 
 PLAIN_WIDTH = 120
 FILE_ENDINGS = (".json", ".csv", ".parquet")
@@ -134,9 +134,15 @@ def output_options(command: Command) -> Command:
             metavar="FILE",
             help="Write the result to a file: .json, .csv or .parquet.",
         ),
-        click.option("--plot", type=FILE, metavar="FILE", help="Draw it: .png, .svg or .html."),
+        plot_option,
         html_option,
     )
+
+
+def plot_option(command: F) -> F:
+    """Add --plot."""
+    text = "Draw it: .png, .svg, .pdf or .html."
+    return click.option("--plot", type=FILE, metavar="FILE", help=text)(command)
 
 
 def html_option(command: F) -> F:
@@ -183,7 +189,7 @@ class Outputs:
 
         Args:
             rows: a further file, of draws or of experiments.
-            flag_of_rows: that gave it.
+            flag_of_rows: flag that gave it.
         """
         from computebill.base.errors import RequestError, shown
 
@@ -206,7 +212,7 @@ class Outputs:
                 )
             taken[path.absolute()] = flag
         if self.plot is not None:
-            from computebill.views.charts import check_ending
+            from computebill.views.charts.saving import check_ending
 
             check_ending(self.plot)
         check_page(self.html)
@@ -216,16 +222,10 @@ class Outputs:
         result: dict[str, Any],
         frame: Callable[[], pd.DataFrame],
         tables: Callable[[], Iterable[Any]],
-        chart: Callable[[], Any],
     ) -> None:
         """Write and print a result as asked; what is not asked for is not made."""
         result = {**result, "about": about(result)}
-        if self.html is not None:
-            write_own_page(result, self.html)
-        if self.plot is not None:
-            from computebill.views import charts
-
-            charts.save(chart(), self.plot)
+        draw_own(result, self.plot, self.html)
         if self.file is not None:
             write_result(result, frame, self.file)
         if self.as_json:
@@ -243,11 +243,23 @@ def about(result: dict[str, Any]) -> dict[str, Any]:
     return provenance(result, click.get_current_context().meta[ARGUMENTS])
 
 
-def write_own_page(result: dict[str, Any], html: Path) -> None:
-    """Write the page of a command's own result."""
+def draw_own(result: dict[str, Any], plot: Path | None, html: Path | None) -> None:
+    """Write the page and the picture of a command's own result, where they are asked for.
+
+    Raises:
+        RequestError: where there is nothing to draw.
+    """
+    if plot is None and html is None:
+        return
     from computebill.views.report import reports_of
 
-    write_page(reports_of([("result", result)]), html)
+    reports = reports_of([("result", result)])
+    if html is not None:
+        write_page(reports, html)
+    if plot is not None:
+        from computebill.views.report.pictures import save_picture
+
+        save_picture(reports[0], plot)
 
 
 def check_page(html: Path | None, flag: str = "--html") -> None:

@@ -74,11 +74,16 @@ def command(
       --max-gpus 4096 --global-batch 2048 --objective cost --max-days 60
     """  # noqa: D301 -- click reads the backslash
     outputs.check()
-    from computebill.planning.search import plan
+    from computebill.hardware.accelerators import find_accelerator
     from computebill.planning.spec import plan_spec
 
     given = {name: value for name, value in fields.items() if value is not None}
     asked = plan_spec(None if spec is None else Path(spec), given)
+    for name in asked.accelerator:
+        find_accelerator(name, profiles)
+    # What is wrong so far was told before torch was loaded.
+    from computebill.planning.search import plan
+
     found = plan(asked, device=device, profiles=profiles)
 
     def tables() -> Any:
@@ -86,9 +91,4 @@ def command(
 
         return view.full(found)
 
-    def chart() -> Any:
-        from computebill.views import plan_chart
-
-        return plan_chart.plan_chart(found)
-
-    outputs.emit(found.to_dict(), found.to_frame, tables, chart)
+    outputs.emit(found.to_dict(), found.to_frame, tables)

@@ -69,21 +69,21 @@ def command(
     computebill run --model config.json --tokens 2T --accelerator h100 --count 512 --tp 8 --pp 4
     """  # noqa: D301 -- click reads the backslash
     outputs.check()
-    from computebill.runs.estimate import estimate_run
+    from computebill.hardware.accelerators import find_accelerator
     from computebill.runs.spec import run_spec
 
     given = {name.replace("-", "_"): value for name, value in fields.items() if value is not None}
     read_layout(layout_flags)  # a mistake in a flag is told by the flag's name
-    estimate = estimate_run(run_spec(spec, given, layout_flags), **sampling)
+    run = run_spec(spec, given, layout_flags)
+    find_accelerator(run.accelerator, sampling["profiles"])
+    # What is wrong so far was told before torch was loaded.
+    from computebill.runs.estimate import estimate_run
+
+    estimate = estimate_run(run, **sampling)
 
     def tables() -> Any:
         from computebill.views import run as view
 
         return view.full(estimate)
 
-    def chart() -> Any:
-        from computebill.views import charts
-
-        return charts.run_chart(estimate)
-
-    outputs.emit(estimate.to_dict(), estimate.to_frame, tables, chart)
+    outputs.emit(estimate.to_dict(), estimate.to_frame, tables)

@@ -12,12 +12,13 @@ from .options import (
     FOLDER,
     Outputs,
     about,
+    draw_own,
     html_option,
+    plot_option,
     print_tables,
     profiles_option,
     progress_bar,
     to_json,
-    write_own_page,
 )
 
 LONG = 10_000_000
@@ -52,7 +53,7 @@ LONG = 10_000_000
     help="Where rows are scored; ray needs computebill[ray], and -o a folder.",
 )
 @click.option("--address", metavar="HOST:PORT", help="Of the Ray cluster; else RAY_ADDRESS.")
-@click.option("--plot", type=FILE, metavar="FILE", help="Draw it: .png, .svg or .html.")
+@plot_option
 @html_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @profiles_option
@@ -100,15 +101,9 @@ def command(
             resume=resume,
             progress=progress,
         )
-    if plot is not None:
-        from computebill.views.charts import save
-        from computebill.views.score_chart import score_chart
-
-        save(score_chart(found), plot)
     result = {**found.to_dict(), "catalogues": list(catalogues)}
     result["about"] = about(result)
-    if html is not None:
-        write_own_page(result, html)
+    draw_own(result, plot, html)
     if as_json:
         click.echo(to_json(result))
     else:

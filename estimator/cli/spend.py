@@ -81,12 +81,7 @@ def command(
 
         return pd.concat([estimate.to_frame() for estimate in estimates], ignore_index=True)
 
-    def chart() -> Any:
-        from computebill.views import charts
-
-        return charts.spend_chart(estimates)
-
-    outputs.emit(result, frame, lambda: _tables(estimates), chart)
+    outputs.emit(result, frame, lambda: _tables(estimates))
 
 
 def _totals(loaded: list[LoadedProgramme], asked: dict[str, Any]) -> Iterator[SpendTotals]:

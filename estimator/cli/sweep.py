@@ -98,12 +98,7 @@ def command(
 
         return view.full(estimate)
 
-    def chart() -> Any:
-        from computebill.views import sweep_chart
-
-        return sweep_chart.sweep_chart(estimate)
-
-    outputs.emit(estimate.to_dict(), estimate.to_frame, tables, chart)
+    outputs.emit(estimate.to_dict(), estimate.to_frame, tables)
 
 
 def _list(presets: list[tuple[str, SweepSpec]], outputs: Outputs) -> None:
@@ -128,4 +123,4 @@ def _list(presets: list[tuple[str, SweepSpec]], outputs: Outputs) -> None:
 
         return view.presets(presets)
 
-    outputs.emit({"sweeps": rows}, frame, tables, lambda: None)
+    outputs.emit({"sweeps": rows}, frame, tables)

@@ -44,9 +44,4 @@ def command(measured: Path, efficiency: Path | None, leave_out: bool, outputs: O
 
         return view.full(found)
 
-    def chart() -> Any:
-        from computebill.views import charts
-
-        return charts.validation_chart(found)
-
-    outputs.emit(found.to_dict(), found.to_frame, tables, chart)
+    outputs.emit(found.to_dict(), found.to_frame, tables)

@@ -16,7 +16,7 @@ from computebill.base.errors import RequestError
 from computebill.base.quantity import UNKNOWN, Quantity, constant, parse_quantity
 from computebill.hardware.accelerators import Accelerator
 from computebill.hardware.assumptions import source_of, source_title
-from computebill.kernels.cost import JOULES_PER_KWH, SECONDS_PER_HOUR
+from computebill.kernels.units import JOULES_PER_KWH, SECONDS_PER_HOUR
 
 from . import method
 from .method import Interval
@@ -33,8 +33,8 @@ class Pricing:
     Attributes:
         price: rent [USD an accelerator-hour]; or it is taken from a provider's list.
         provider: whose list price.
-        commitment: on-demand, 1y, 3y or spot.
-        date: of the prices, and of the start.
+        commitment: kind of rent: on-demand, 1y, 3y or spot.
+        date: day of the prices, and of the start.
         operator: who runs the data centre, for its power usage effectiveness.
         pue: power usage effectiveness.
         usd_per_kwh: price of electricity [USD/kWh].

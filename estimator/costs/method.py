@@ -18,12 +18,13 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
+from computebill.base.constants import number
 from computebill.base.specfile import Spec, read_toml, validate
-from computebill.kernels.cost import JOULES_PER_MWH
+from computebill.kernels.units import JOULES_PER_MWH
 
 FILE = Path(__file__).with_name("method.toml")
-DAYS_PER_YEAR = 365.25
-KG_PER_LB = 0.45359237
+DAYS_PER_YEAR = number("costs.method.DAYS_PER_YEAR")
+KG_PER_LB = number("costs.method.KG_PER_LB")
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Ratio = Annotated[float, Field(ge=1)]
@@ -309,7 +310,7 @@ def training_starts(publication: np.ndarray | np.datetime64, hours: np.ndarray) 
 
     Args:
         publication: days; NaT where there is none, and then there is no start either.
-        hours: of the runs; NaN where they are not known.
+        hours: durations of the runs [h]; NaN where they are not known.
     """
     dates = cost_method().dates
     run = np.floor(np.where(np.isnan(hours), dates.training_hours, hours))

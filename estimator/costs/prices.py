@@ -14,6 +14,7 @@ from functools import cache
 from statistics import quantiles, variance
 from typing import Literal, TypeVar
 
+from computebill.base.constants import whole
 from computebill.base.errors import RequestError, shown
 from computebill.base.quantity import P90
 from computebill.hardware.accelerators import (
@@ -60,8 +61,7 @@ PROVIDER_NAMES = {
 }
 """Short names in use, besides the provider's own."""
 
-FEW = 3
-"""Providers below which their own prices do not tell how prices differ."""
+FEW = whole("costs.prices.FEW")  # base/constants.toml
 
 NOT_OFFERS = frozenset({"index", "assumed rental"})
 """Kinds of cloud price that nobody can rent at."""
@@ -126,9 +126,10 @@ def cloud_price(
 
     Args:
         accelerator: whose prices to look through.
-        provider: as people write it (``aws``, ``Google Cloud``); any where None.
+        provider: name of the provider as people write it (``aws``, ``Google Cloud``); any where
+            None.
         date: the newest price where None.
-        commitment: where a provider lists no price for 1 or 3 years, its discount of
+        commitment: kind of rent; where a provider lists no price for 1 or 3 years, its discount of
             :data:`DISCOUNTS` is applied to its on-demand price.
         variant: a sibling of this part, as the profile names it (``16 GB``).
 

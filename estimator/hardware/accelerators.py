@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from computebill.base.constants import number, whole
 from computebill.base.errors import RequestError, shown
 from computebill.base.specfile import (
     Spec,
@@ -36,13 +37,21 @@ Precision = Literal["fp64", "fp32", "tf32", "fp16", "bf16", "fp8", "fp4", "int8"
 
 
 SMALLEST_FIGURE, LARGEST_FIGURE = 1e-9, 1e15
-"""Of a profile's figures, in their own units: products of several stay within what counts."""
+"""Bounds of a profile's figures in their own units, so that products of several stay finite."""
 
 Magnitude = Annotated[float, within(SMALLEST_FIGURE, LARGEST_FIGURE)]
 
 
 class Source(Spec):
-    """Where figures come from; ``checked`` is false where nobody compared it with another."""
+    """A source of figures.
+
+    Attributes:
+        title: title of the datasheet, paper or page.
+        address: its address.
+        licence: licence of the facts that were taken.
+        checked: false where nobody compared it with another source.
+        note: what a reader should know of it.
+    """
 
     title: str
     address: str = ""
@@ -52,7 +61,13 @@ class Source(Spec):
 
 
 class Cited(Spec):
-    """Anything with a source: a key of the profile's ``sources``."""
+    """Anything with a source.
+
+    Attributes:
+        source: key of the profile's ``sources``.
+        checked: false where nobody compared it with another source.
+        note: what a reader should know of it.
+    """
 
     source: str
     checked: bool = True
@@ -60,19 +75,32 @@ class Cited(Spec):
 
 
 class Figure(Cited):
-    """One number, in the unit that its field's name tells."""
+    """One number with its source.
+
+    Attributes:
+        value: the number, in the unit that its field's name tells.
+    """
 
     value: Magnitude
 
 
 class ReleaseDate(Cited):
-    """The day a part became available, or was announced where its notes say so."""
+    """The day a part became available, or was announced where its notes say so.
+
+    Attributes:
+        value: the day.
+    """
 
     value: dt.date
 
 
 class PriceBand(Cited):
-    """Lowest and highest price seen, USD."""
+    """Range of the prices seen.
+
+    Attributes:
+        low: lowest price [USD].
+        high: highest price [USD].
+    """
 
     low: Magnitude
     high: Magnitude
@@ -85,7 +113,18 @@ class PriceBand(Cited):
 
 
 class Peaks(Spec):
-    """Dense peak rates, TFLOP/s (int8: TOP/s); never with sparsity."""
+    """Dense peak rates by format, never with sparsity.
+
+    Attributes:
+        fp64: peak of 64-bit products [TFLOP/s].
+        fp32: peak of 32-bit products [TFLOP/s].
+        tf32: peak of products of 19 bits in 32 [TFLOP/s].
+        fp16: peak of 16-bit products [TFLOP/s].
+        bf16: peak of 16-bit products of wide range [TFLOP/s].
+        fp8: peak of 8-bit products [TFLOP/s].
+        fp4: peak of 4-bit products [TFLOP/s].
+        int8: peak of 8-bit products of whole numbers [TOP/s].
+    """
 
     fp64: Figure | None = None
     fp32: Figure | None = None
@@ -98,7 +137,13 @@ class Peaks(Spec):
 
 
 class InsideLinks(Spec):
-    """Links inside the scale-up domain; GB/s a direction and chip."""
+    """Links inside the scale-up domain.
+
+    Attributes:
+        kind: name of the link.
+        bandwidth_gb_s: bandwidth of one chip [GB/s a direction].
+        domain_size: number of chips that they connect.
+    """
 
     kind: str = ""
     bandwidth_gb_s: Figure | None = None
@@ -106,28 +151,51 @@ class InsideLinks(Spec):
 
 
 class AcrossLinks(Spec):
-    """The network between domains; GB/s a direction and chip."""
+    """The network between domains.
+
+    Attributes:
+        kind: name of the network.
+        bandwidth_gb_s: bandwidth of one chip [GB/s a direction].
+    """
 
     kind: str = ""
     bandwidth_gb_s: Figure | None = None
 
 
 class Links(Spec):
-    """Links between chips."""
+    """Links between chips.
+
+    Attributes:
+        inside: links inside the scale-up domain.
+        across: network between domains.
+    """
 
     inside: InsideLinks = InsideLinks()
     across: AcrossLinks = AcrossLinks()
 
 
 class Power(Spec):
-    """Watt: the chip's design power, and its share of a whole server's."""
+    """Rated power.
+
+    Attributes:
+        chip_watt: design power of the chip [W].
+        server_watt_per_chip: its share of a whole server's power [W].
+    """
 
     chip_watt: Figure | None = None
     server_watt_per_chip: Figure | None = None
 
 
 class MatrixProduct(Cited):
-    """A measured matrix product, TFLOP/s; ``vendor_kit``: by a kernel that frameworks lack."""
+    """A measured matrix product.
+
+    Attributes:
+        dtype: format of its operands.
+        tflops: speed reached [TFLOP/s].
+        shape: sizes of the product.
+        software: libraries that it was measured with.
+        vendor_kit: whether a kernel was used that frameworks lack.
+    """
 
     dtype: Precision
     tflops: Magnitude
@@ -137,7 +205,11 @@ class MatrixProduct(Cited):
 
 
 class Measured(Spec):
-    """What was measured; the first row of a dtype is the one to use."""
+    """What was measured.
+
+    Attributes:
+        matmul: matrix products; the first of a dtype is the one to use.
+    """
 
     matmul: tuple[MatrixProduct, ...] = ()
 
@@ -146,6 +218,8 @@ class Price(Cited):
     """What purchase and cloud prices share.
 
     Attributes:
+        date: day of the price.
+        kind: what the price is of: a list price, a quote, an index.
         variant: set where the price is of a sibling of this part (``16 GB``).
         form_factor_stated: false where the seller names the family only.
         doubtful: kept for the record, used by no estimate; ``note`` says why.
@@ -161,14 +235,30 @@ class Price(Cited):
 
 
 class PurchasePrice(Price):
-    """A purchase price, USD for one chip."""
+    """A purchase price of one chip.
+
+    Attributes:
+        low_usd: lowest price [USD].
+        high_usd: highest price [USD].
+    """
 
     low_usd: Magnitude
     high_usd: Magnitude
 
 
 class CloudPrice(Price):
-    """A rental price, USD for one chip and hour."""
+    """A rental price of one chip.
+
+    Attributes:
+        provider: who rents it.
+        region: where.
+        instance: name of the server.
+        on_demand_usd: price without commitment [USD/h].
+        committed_1y_usd: price with a commitment of a year [USD/h].
+        committed_3y_usd: price with a commitment of three years [USD/h].
+        spot_usd: price of a chip that may be taken away [USD/h].
+        capacity_block_usd: price of a chip reserved for some days [USD/h].
+    """
 
     provider: str
     region: str = ""
@@ -181,7 +271,12 @@ class CloudPrice(Price):
 
 
 class Prices(Spec):
-    """Every price on record, oldest first."""
+    """Every price on record, oldest first.
+
+    Attributes:
+        purchase: prices to own.
+        cloud: prices to rent.
+    """
 
     purchase: tuple[PurchasePrice, ...] = ()
     cloud: tuple[CloudPrice, ...] = ()
@@ -190,9 +285,30 @@ class Prices(Spec):
 class Accelerator(Spec):
     """One accelerator: figures of one chip, each with its source.
 
-    ``known_as`` is the name by which its generation is looked up, where it is not its own: that of
-    the shipped profile of the same part, or one that no generation has. ``efficiency`` is what the
-    step model reaches on it, where that was fitted to measurements of the part itself.
+    Attributes:
+        name: name by which commands take it.
+        title: name as its vendor has it.
+        vendor: its maker.
+        form_factor: form of the part: SXM, PCIe, OAM, …
+        aliases: other names in use.
+        announced: true where it cannot be bought yet.
+        release_date: day it became available.
+        notes: what a reader should know of it.
+        memory_gb: memory [GB].
+        memory_bandwidth_gb_s: bandwidth of memory, of the datasheet [GB/s].
+        measured_memory_bandwidth_gb_s: bandwidth of memory that was measured [GB/s].
+        price_usd: range of the prices to own one [USD].
+        peak_tflops: dense peak rates by format.
+        known_as: name by which its generation is looked up, where it is not its own: that of the
+            shipped profile of the same part, or one that no generation has.
+        multiprocessors: number of multiprocessors, or compute units.
+        links: links between chips.
+        power: rated power.
+        sources: sources of the figures, by the key that they cite.
+        measured: what was measured on it.
+        prices: every price on record.
+        efficiency: what the step model reaches on it, where that was fitted to measurements of the
+            part itself.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
@@ -404,8 +520,9 @@ def _known_name(item: Accelerator) -> KnownName:
     return KnownName(item.name, item.title, item.form_factor, item.memory_gb.value, item.aliases)
 
 
-LINK_BYTES_PER_S = 25e9
-"""Of an accelerator whose links nobody wrote down."""
+# base/constants.toml has what these are, and where from.
+LINK_BYTES_PER_S = number("hardware.accelerators.LINK_BYTES_PER_S")
+DOMAIN_SIZE = whole("hardware.accelerators.DOMAIN_SIZE")
 
 
 def peak_flop_per_s(accelerator: Accelerator, precision: str) -> float:
@@ -418,4 +535,4 @@ def peak_flop_per_s(accelerator: Accelerator, precision: str) -> float:
 def domain_size(accelerator: Accelerator) -> int:
     """Return how many accelerators fast links connect."""
     size = accelerator.links.inside.domain_size
-    return int(size.value) if size else 8
+    return int(size.value) if size else DOMAIN_SIZE

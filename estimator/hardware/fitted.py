@@ -8,26 +8,27 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
+from computebill.base.constants import number
 from computebill.base.specfile import Spec, within
 
 FARTHEST = 1e3
-"""Of measured over predicted time in an interval, and its inverse; beyond, nothing is predicted."""
+"""Largest ratio of measured to predicted time in an interval, and the inverse of the least."""
 
 Ratio = Annotated[float, within(1 / FARTHEST, FARTHEST)]
 
-UNFITTED_APART = 0.1
-"""Of ``Fitted.apart``, where no pair of rows tells it."""
+# base/constants.toml has what it is.
+UNFITTED_APART = number("hardware.fitted.UNFITTED_APART")
 
 
 class Fitted(Spec):
     """Efficiencies: a file of their own, or the table ``[efficiency]`` of an accelerator's profile.
 
     Attributes:
-        fitted: when.
-        rows: measured steps that it was fitted on.
-        sources: where they are from.
-        note: what else there is to say.
-        intervals: by the kind of case, 5th and 95th percentile of measured over predicted time,
+        fitted: day of the fit.
+        rows: number of measured steps that it was fitted to.
+        sources: sources of those steps.
+        note: what else there is to say of the fit.
+        intervals: for each kind of case, 5th and 95th percentile of measured over predicted time,
             of sources that were left out.
         apart: median difference of two rows' errors, in logarithms, of one model and accelerator
             under two layouts, of sources that were left out.
@@ -51,5 +52,5 @@ class Fitted(Spec):
 
     @property
     def origin(self) -> str:
-        """Where the values come from, as tables cite it."""
+        """Origin of the values, as tables cite it."""
         return f"fitted {self.fitted} to {self.rows:,} measured steps"

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 
 SETTINGS = ("recompute", "optimizer", "attention", "kernels", "micro_batch")
-"""Of a layout, that its memory rests on beside its degrees."""
+"""Fields of a layout that its memory rests on beside its degrees."""
 
 COMMON = (
     ("1 GPU", Layout()),
@@ -69,16 +69,17 @@ class MemoryUse:
     """Memory of one accelerator under a layout, in GB (1e9 bytes); of its fullest stage.
 
     Attributes:
-        name: of the layout, in a few words.
+        name: name of the layout, in a few words.
         layout: how the model is laid out.
         stage: the pipeline stage, from 0.
-        weights: at rest.
-        gradients: of the weights.
-        optimizer: states and master copies.
-        activations: kept for the backward pass, logits included.
-        other: gathered shards, the optimizer's step, context and communicators, and what the
-            allocator reserves beyond tensors.
-        largest_micro_batch: that fits the accelerator asked about; 0 where none does.
+        weights: memory of the weights at rest [GB].
+        gradients: memory of their gradients [GB].
+        optimizer: memory of optimizer states and master copies [GB].
+        activations: memory of what is kept for the backward pass, logits included [GB].
+        other: memory of all else [GB]: gathered shards, the optimizer's step, context and
+            communicators, and what the allocator reserves beyond tensors.
+        largest_micro_batch: most sequences of a micro-batch that fit the accelerator asked about; 0
+            where none does.
     """
 
     name: str
@@ -112,12 +113,12 @@ class ModelCard(Shown):
     """What ``describe_model`` finds.
 
     Attributes:
-        architecture: as the configuration describes it.
+        architecture: the model as its configuration describes it.
         sequence: tokens of a sequence that FLOP and memory are for.
         parameters: counts, each of one element.
         flop: per token, each of one element.
         memory: under each layout; where one was asked for, of each of its pipeline stages.
-        accelerator: that micro-batches are to fit.
+        accelerator: accelerator that micro-batches are to fit.
         layout: the one asked for, if any.
         assumptions: what the counts and the memory rest on.
     """
@@ -197,7 +198,8 @@ def describe_model(
         sequence_length: tokens of a sequence; else the model's own limit, at most 4,096.
         layout: show the memory of each of its pipeline stages; where it gives no degree (tp, pp,
             …), of common layouts with its other settings.
-        accelerator: that the largest micro-batch is to fit: a name, a file, or a profile.
+        accelerator: accelerator that the largest micro-batch is to fit: a name, a file, or a
+            profile.
         profiles: folders of accelerator profiles of one's own.
 
     Raises:

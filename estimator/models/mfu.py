@@ -35,11 +35,11 @@ class Speed:
 
     Attributes:
         tokens_per_second_per_gpu: measured, or from a step's time.
-        tokens_per_second: of all ``count`` accelerators together, in its place.
-        step_seconds: of a whole step, with the next three.
+        tokens_per_second: speed of all ``count`` accelerators together, in its place [1/s].
+        step_seconds: time of a whole step [s], with the next three.
         global_batch: sequences of a step.
         count: accelerators.
-        mfu: as published, under ``convention``.
+        mfu: utilisation as published, under ``convention``.
         convention: 6nd, palm, megatron or causal.
     """
 
@@ -60,7 +60,7 @@ class Utilisation(Shown):
         model: its ``model_type``, or nothing where only totals were given.
         accelerator: the part.
         precision: whose peak is meant.
-        peak_flop_per_s: that peak.
+        peak_flop_per_s: that peak [FLOP/s].
         sequence: tokens of a sequence; None where only totals were given.
         tokens_per_second_per_gpu: the speed.
         flop_per_token: model FLOP, by convention; those that need an architecture may be None.
@@ -151,11 +151,11 @@ def utilisation(
         config: a model's configuration; or give ``params_active``.
         speed: tokens per second and accelerator, a step's time, or a published utilisation.
         accelerator: any name in use, or a profile's file.
-        precision: of the peak; the profile's own default otherwise.
+        precision: precision of the peak; the profile's own default otherwise.
         params_active: parameters that one token meets: 6nd alone.
         sequence_length: tokens of a sequence; else the model's own limit, at most 4,096.
         recompute: none, selective, operators or full; hardware FLOP count it.
-        lora_rank: of low-rank adapters beside frozen weights.
+        lora_rank: rank of low-rank adapters beside frozen weights.
         profiles: folders of accelerator profiles of one's own.
 
     Raises:

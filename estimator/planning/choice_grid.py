@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
+import operator
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -12,22 +15,16 @@ from torch import Tensor
 from computebill.architectures.columns import columns
 from computebill.hardware.accelerators import domain_size
 from computebill.kernels import memory, search, step
-from computebill.kernels.setting import Efficiency
-from computebill.training.cases import Case, case_columns, case_links
-from computebill.training.efficiency import kernel_efficiency
-from computebill.training.layout import (
-    BUCKETS_GB,
-    LARGEST_DEGREE,
-    RECOMPUTE,
-    SCHEDULES,
-    activation_columns,
-    layout_columns,
-    process_gb,
-    recipe_columns,
-)
+from computebill.kernels.operators import Model
+from computebill.kernels.setting import Setting
+from computebill.training.cases import Case, case_columns, case_setting
+from computebill.training.layout import BUCKETS_GB, LARGEST_DEGREE, RECOMPUTE, SCHEDULES, process_gb
+from computebill.training.layout_columns import activation_columns, recipe_columns
 from computebill.training.memory import GB, RESERVED
 
 from .choices import Sharding, Space
+
+T = TypeVar("T")
 
 DIMENSIONS = 7
 PIPE, TENSOR, CONTEXT, EXPERT, SHARDING, MICRO, RECOMPUTED = range(DIMENSIONS)
@@ -36,29 +33,43 @@ ROWS = 2**18
 """Layouts of a chunk, at most but for one pipeline: columns of so many stay in a cache."""
 
 WEIGHED = 16
-"""First stages that may be the fullest, where layers are of several kinds; of one kind, the first
-has the embedding, and the second has more in flight than any after it."""
+"""First stages that may be the fullest, where layers are of several kinds."""
 
 
 class Chunk(NamedTuple):
-    """Some pipelines of a grid on so many accelerators.
+    """The part of some pipelines of a grid, on so many accelerators, that may be legal.
 
     Attributes:
-        seconds: of a step.
-        bytes: of the fullest process; its shape and those of masks broadcast with ``seconds``.
-        masks: of layouts that obey each rule, by its name.
+        places: of each dimension, where in the space its choices are: those that some legal
+            layout has.
+        seconds: of a step; a dimension for each choice.
+        bytes: of the fullest process; broadcasts with ``seconds``, as ``legal`` does.
+        legal: whether a layout obeys every rule.
+        masks: of all layouts of the pipelines, whether each rule is obeyed, by its name.
     """
 
+    places: tuple[Tensor, ...]
     seconds: Tensor
     bytes: Tensor
+    legal: Tensor
     masks: dict[str, Tensor]
 
     def legal_seconds(self, limit: float) -> Tensor:
         """Seconds of layouts that obey every rule and take so many bytes at most; else infinite."""
-        legal = self.bytes <= limit
-        for mask in self.masks.values():
-            legal = legal & mask
-        return torch.where(legal, self.seconds, torch.inf)
+        return torch.where(self.legal & (self.bytes <= limit), self.seconds, torch.inf)
+
+    def place(self, found: Tensor, shape: Sequence[int]) -> Tensor:
+        """Where in the flattened space layouts are.
+
+        Args:
+            found: where they are in ``seconds``, flattened.
+            shape: of the space.
+        """
+        flat, rest, stride = torch.zeros_like(found), found, 1
+        for places, length in zip(reversed(self.places), reversed(shape), strict=True):
+            flat = flat + places[rest % len(places)] * stride
+            rest, stride = rest // len(places), stride * length
+        return flat
 
 
 class Grid:
@@ -76,7 +87,7 @@ class Grid:
         self.device = device
         cases = [self.case(each) for each in space.sharding]
         described = case_columns(cases)
-        one = columns(space.architecture, space.base.adapted)
+        one = columns(space.case.architecture, space.case.layout.adapted)
 
         def lift(each: Tensor, dimension: int = PIPE) -> Tensor:
             """Give a column its dimension; what is the same everywhere has length one."""
@@ -89,62 +100,60 @@ class Grid:
         def by_sharding(table: Any) -> Any:
             return type(table)(*(lift(each, SHARDING) for each in table))
 
-        self._operators = type(one.operators)(*(lift(each) for each in one.operators))
-        self._groups = type(one.groups)(*(lift(each) for each in one.groups))
-        self._hidden, self._layers = lift(one.hidden), lift(one.layers)
-        self._vocabulary = lift(one.vocabulary)
-        self._work = by_sharding(described.work)._replace(
-            recompute=self._column([RECOMPUTE[each] for each in space.recompute], RECOMPUTED)
+        self._model = Model(
+            type(one.operators)(*(lift(each) for each in one.operators)),
+            type(one.groups)(*(lift(each) for each in one.groups)),
+            *(lift(each) for each in (one.hidden, one.layers, one.vocabulary)),
         )
-        self._device = by_sharding(described.device)
-        self._links = by_sharding(case_links(described, values))
-        self._efficiency: Efficiency = by_sharding(kernel_efficiency(values, described.kinds))
+        recompute = self._column([RECOMPUTE[each] for each in space.recompute], RECOMPUTED)
+        setting = Setting(*(by_sharding(part) for part in case_setting(described, values)))
+        self._setting = setting._replace(work=setting.work._replace(recompute=recompute))
         layouts = [case.layout for case in cases]
         self._recipe: memory.Recipe = by_sharding(recipe_columns(layouts))
-        self._activations = by_sharding(activation_columns(layouts, float(space.sequence)))
-        self._activations = self._activations._replace(recompute=self._work.recompute)
-        self._base: memory.Layout = by_sharding(layout_columns(layouts))
+        self._activations: memory.Activations = by_sharding(
+            activation_columns(layouts, float(space.case.sequence))
+        )._replace(recompute=recompute)
         schedules = {pipe.schedule for pipe in space.pipes}
         self._times = {each: self._layer_times(each) for each in schedules}
         self._stages = {pipes.start: self._held(pipes) for pipes in self.chunks()}
 
+    @property
+    def weighs_all(self) -> bool:
+        """Whether the fullest stage is surely among those that are weighed.
+
+        Of one kind of layer, the first has the embedding, and the second more in flight than any
+        after it.
+        """
+        return int((self._model.groups.place == 0).sum()) == 1
+
     def _layer_times(self, schedule: str) -> step.LayerTimes:
         """Of layers under a schedule, which decides what is hidden."""
-        hides = self.space.base.model_copy(update={"schedule": schedule}).hides_experts
-        return step.layer_times(
-            self._operators,
-            self._groups,
-            self._hidden,
-            self._layout(slice(0, 1), 1, 1),
-            self._work._replace(hides_experts=torch.full_like(self._hidden, float(hides))),
-            self._device,
-            self._links,
-            self._efficiency,
+        hides = self.space.case.layout.model_copy(update={"schedule": schedule}).hides_experts
+        work = self._setting.work._replace(
+            hides_experts=torch.full_like(self._model.hidden, float(hides))
         )
+        layout = self._layout(slice(0, 1), 1, 1)
+        return step.layer_times(self._model, self._setting._replace(layout=layout, work=work))
 
     def _held(self, pipes: slice) -> tuple[step.Stages, list[tuple[Tensor, Tensor]]]:
         """Layers of stages: those that are timed, and those that may be the fullest."""
         layout = self._layout(pipes, 1, 1)
         turns = max(each.vpp for each in self.space.pipes[pipes])
-        timed = step.pipeline_stages(self._groups, self._layers, layout, turns)
+        timed = step.pipeline_stages(self._model, layout, turns)
         last = layout.pipeline - 1
-        kinds = int((self._groups.place == 0).sum())
-        first = WEIGHED if kinds > 1 else 2
+        groups, layers = self._model.groups, self._model.layers
+        first = 2 if self.weighs_all else WEIGHED
         stages = [last.clamp_max(float(n)) for n in range(min(first, int(last.max()) + 1))]
         weighed = [
-            (stage, memory.rank_layers(self._groups, self._layers, layout, stage, turns))
+            (stage, memory.rank_layers(groups, layers, layout, stage, turns))
             for stage in (*stages, last)
         ]
         return timed, weighed
 
     def case(self, sharding: Sharding) -> Case:
         """Return the case of one accelerator that a grid's columns are made from."""
-        space = self.space
-        layout = space.base.model_copy(update={"zero": sharding.zero})
-        return Case(
-            space.architecture, layout, space.accelerator, space.precision, space.sequence,
-            space.software,
-        )  # fmt: skip
+        case = self.space.case
+        return replace(case, layout=case.layout.model_copy(update={"zero": sharding.zero}))
 
     def _column(self, values: Sequence[float], dimension: int) -> Tensor:
         shape = [1] * DIMENSIONS
@@ -163,8 +172,8 @@ class Grid:
         micro = self._column(space.micro, MICRO)
         data = count / (pipeline * tensor * context)
         replicas = data * context
-        domain = float(domain_size(space.accelerator))
-        return self._base._replace(
+        domain = float(domain_size(space.case.accelerator))
+        return self._setting.layout._replace(
             tensor=tensor,
             pipeline=pipeline,
             virtual=self._column([each.vpp for each in chosen], PIPE),
@@ -193,70 +202,69 @@ class Grid:
             start = stop
 
     def evaluate(self, pipes: slice, count: int, batch: int) -> Chunk:
-        """Time and weigh some pipelines on so many accelerators."""
+        """Time and weigh the legal layouts of some pipelines on so many accelerators."""
         layout = self._layout(pipes, count, batch)
-        # What breaks a rule is computed too, and masked; fractions of a batch do no harm.
-        layout = layout._replace(micro_batches=layout.micro_batches.clamp_min(1e-9))
-        stages, weighed = self._stages[pipes.start]
-        seconds = step.total_seconds(
-            self._operators,
-            self._groups,
-            self._hidden,
-            self._times[self.space.pipes[pipes.start].schedule],
-            stages,
-            layout,
-            self._work,
-            self._device,
-            self._links,
-            self._efficiency,
-        )
         sizes = (
             torch.tensor(float(each), dtype=torch.float64, device=self.device)
-            for each in (batch, self.space.sequence)
+            for each in (batch, self.space.case.sequence)
         )
         masks = search.legal_masks(layout, *sizes) | self._own_masks(layout)
-        return Chunk(seconds, self._bytes(layout, weighed), masks)
+        legal = functools.reduce(operator.and_, masks.values())
+        shape = (pipes.stop - pipes.start, *self.space.shape[1:])
+        alive = _alive(legal, shape)
+        places = (alive[0] + pipes.start, *alive[1:])
 
-    def _bytes(self, layout: memory.Layout, weighed: list[tuple[Tensor, Tensor]]) -> Tensor:
+        def left(bundle: T) -> T:
+            return _picked(bundle, alive, shape)
+
+        legal = left(legal)
+        if not legal.numel():
+            nothing = torch.zeros(legal.shape, dtype=torch.float64, device=self.device)
+            return Chunk(places, nothing, nothing, legal, masks)
+        stages, weighed = self._stages[pipes.start]
+        # What breaks a rule beside others that do not is computed too; fractions do no harm.
+        layout = left(layout._replace(micro_batches=layout.micro_batches.clamp_min(1e-9)))
+        setting = left(self._setting._replace(layout=layout))
+        times = left(self._times[self.space.pipes[pipes.start].schedule])
+        seconds = step.total_seconds(self._model, setting, times, left(stages))
+        whole = torch.broadcast_to(seconds, [len(each) for each in alive])
+        kept = (left(self._recipe), left(self._activations))
+        size = self._bytes(layout, *kept, [left(each) for each in weighed])
+        return Chunk(places, whole, size, legal, masks)
+
+    def _bytes(
+        self,
+        layout: memory.Layout,
+        recipe: memory.Recipe,
+        activations: memory.Activations,
+        weighed: list[tuple[Tensor, Tensor]],
+    ) -> Tensor:
         """Of the fullest process, looked for on the first stages and the last."""
         most = torch.zeros((), dtype=torch.float64, device=self.device)
         for stage, held in weighed:
-            found = memory.training_memory(
-                self._operators,
-                self._groups,
-                self._hidden,
-                self._layers,
-                self._vocabulary,
-                layout,
-                self._recipe,
-                self._activations,
-                stage,
-                held,
-            )
+            found = memory.training_memory(self._model, layout, recipe, activations, stage, held)
             most = torch.maximum(most, found.total)
         degrees = (layout.tensor, layout.pipeline, layout.data, layout.context, layout.expert)
         kinds = sum((torch.where(each > 1, 1.0, 0.0) for each in degrees), start=torch.zeros(()))
-        base = self.space.base.overhead_gb
-        recipe = self.space.base.recipe or ""
-        buckets = torch.where(
-            (layout.zero > 0) & (layout.data > 1), BUCKETS_GB.get(recipe, 0.0), 0.0
-        )
+        given = self.space.case.layout
+        base, bucket = given.overhead_gb, BUCKETS_GB.get(given.recipe or "", 0.0)
+        buckets = torch.where((layout.zero > 0) & (layout.data > 1), bucket, 0.0)
         beside = process_gb(kinds) + buckets if base is None else torch.full_like(most, base)
         return most * RESERVED + beside * GB
 
     def _own_masks(self, layout: memory.Layout) -> dict[str, Tensor]:
         """Rules of the model's experts, and that no layout is there twice."""
         space = self.space
-        widths = [each.d_in for each in space.architecture.operators() if each.expert]
+        widths = [each.d_in for each in space.case.architecture.operators() if each.expert]
         legal = [not any(width % each.tp for width in widths) for each in space.tp]
         divides = self._column([float(each) for each in legal], TENSOR) > 0
         divided = self._column([float(each.divided) for each in space.experts], EXPERT) > 0
         inside = self._column([float(each.inside) for each in space.sharding], SHARDING) > 0
         replicas = layout.data * layout.context
         once = (~divided | (layout.tensor > 1)) & (
-            ~inside | (replicas > domain_size(space.accelerator))
+            ~inside | (replicas > domain_size(space.case.accelerator))
         )
-        domain = float("inf") if space.across else domain_size(space.accelerator)
+        domain = float("inf") if space.across else domain_size(space.case.accelerator)
         return {
             "tp stays inside a scale-up domain": layout.tensor <= domain,
             "etp divides an expert's width": ~divided | divides,
@@ -264,3 +272,29 @@ class Grid:
             & (layout.micro_batches <= LARGEST_DEGREE),
             "each layout once": once & ((layout.zero < 3) | (replicas > 1)),
         }
+
+
+def _alive(legal: Tensor, shape: Sequence[int]) -> tuple[Tensor, ...]:
+    """Choices of each dimension that some legal layout has.
+
+    Args:
+        legal: a dimension for each choice, of length one where nothing hangs on it.
+        shape: of the whole.
+    """
+    found = []
+    for dimension, length in enumerate(shape):
+        others = [each for each in range(len(shape)) if each != dimension]
+        held = legal.any(dim=others) if length == legal.shape[dimension] else legal.any()
+        found.append(torch.nonzero(held.expand(length)).squeeze(1))
+    return tuple(found)
+
+
+def _picked(bundle: T, alive: Sequence[Tensor], shape: Sequence[int]) -> T:
+    """A bundle's columns, of the choices that are left; what one choice decides stays."""
+    if not isinstance(bundle, Tensor):
+        parts = (_picked(each, alive, shape) for each in bundle)  # type: ignore[attr-defined]
+        return type(bundle)(*parts) if hasattr(bundle, "_fields") else type(bundle)(parts)  # type: ignore[call-arg]
+    for dimension, (places, length) in enumerate(zip(alive, shape, strict=True), -len(shape)):
+        if bundle.dim() >= -dimension and bundle.shape[dimension] == length > len(places):
+            bundle = bundle.index_select(dimension, places)  # type: ignore[assignment]
+    return bundle

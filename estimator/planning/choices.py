@@ -9,16 +9,16 @@ parallelism is what is left of the accelerators.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from computebill.architectures import Architecture
 from computebill.base.errors import RequestError
 from computebill.base.specfile import validate
-from computebill.hardware.accelerators import Accelerator, domain_size
-from computebill.training.layout import SCHEDULES, Layout, check_layout
-from computebill.training.software import LACKS, Software
+from computebill.hardware.accelerators import domain_size
+from computebill.training.cases import Case
+from computebill.training.layout import SCHEDULES, Layout, check_layout, chunk_counts
+from computebill.training.software import LACKS
 
 LONGEST_PIPELINE = 128
 MOST_EXPERT_RANKS = 512
@@ -65,13 +65,8 @@ class Space:
     """Choices that each are legal by themselves.
 
     Attributes:
-        architecture: the model.
-        accelerator: the part.
-        precision: of products.
-        sequence: tokens of a sequence.
-        software: generation of the software.
-        base: what no choice decides.
-        pipes: choices of the pipeline.
+        case: model, part, precision, sequence and software; its layout is what no choice decides.
+        pipes: choices of the pipeline, by schedule.
         tp: choices of tensor parallelism.
         cp: context parallel ranks.
         experts: choices for experts.
@@ -81,12 +76,7 @@ class Space:
         across: whether tensor parallel ranks may span scale-up domains.
     """
 
-    architecture: Architecture
-    accelerator: Accelerator
-    precision: str
-    sequence: int
-    software: Software
-    base: Layout
+    case: Case
     pipes: tuple[Pipe, ...]
     tp: tuple[Ranks, ...]
     cp: tuple[int, ...]
@@ -120,8 +110,9 @@ class Space:
         chosen, tensor = self.pipes[pipe], self.tp[tp]
         dp = count // (tensor.tp * self.cp[cp] * chosen.pp)
         zero = self.sharding[sharding]
-        within = min(domain_size(self.accelerator), dp * self.cp[cp])
-        given = {name: getattr(self.base, name) for name in self.base.model_fields_set}
+        within = min(domain_size(self.case.accelerator), dp * self.cp[cp])
+        base = self.case.layout
+        given = {name: getattr(base, name) for name in base.model_fields_set}
         return Layout(
             **given
             | {
@@ -143,108 +134,109 @@ class Space:
         )
 
 
-def make_space(
-    architecture: Architecture,
-    accelerator: Accelerator,
-    precision: str,
-    sequence: int,
-    software: Software,
-    base: Layout,
-    given: Mapping[str, Sequence[Any]],
-    across: bool = False,
-) -> Space:
-    """Return all choices that the software has and that are legal alone, or those that were given.
+class _Legal:
+    """Degrees of a model that are legal alone, of those that were given or of all."""
 
-    Args:
-        architecture: the model.
-        accelerator: the part.
-        precision: of products.
-        sequence: tokens of a sequence.
-        software: generation of the software.
-        base: what no choice decides.
-        given: choices by the layout's fields (tp, sequence_parallel, pp, vpp, schedule, cp, ep,
-            etp, zero, micro_batch, recompute) that are not free.
-        across: whether tensor parallel ranks may span scale-up domains; a rule masks them if not.
+    def __init__(self, case: Case, given: Mapping[str, Sequence[Any]]) -> None:
+        self._case, self._given = case, given
+        self._base = {name: getattr(case.layout, name) for name in case.layout.model_fields_set}
 
-    Raises:
-        RequestError: where a choice that was given is not legal.
-    """
-    usual: Mapping[str, Sequence[Any]] = LACKS.get(software, {})
-    given = {**usual, **given}
-
-    def problem(**fields: Any) -> RequestError | None:
-        described = {name: getattr(base, name) for name in base.model_fields_set} | fields
+    def problem(self, **fields: Any) -> RequestError | None:
+        """What is wrong with the layout that no choice decides, and these fields."""
+        case = self._case
         try:
-            check_layout(architecture, validate(Layout, described, "layout"), sequence)
+            layout = validate(Layout, self._base | fields, "layout")
+            check_layout(case.architecture, layout, case.sequence)
         except RequestError as error:
             return error
         return None
 
-    def legal(name: str, usual: Sequence[int], also: str = "") -> list[int]:
-        """Degrees that are legal alone; ``also`` has as many ranks. What was given has to be."""
+    def degrees(self, name: str, usual: Sequence[int], also: str = "") -> tuple[int, ...]:
+        """Degrees of a field; ``also`` has as many ranks.
+
+        Raises:
+            RequestError: where one that was given is not legal.
+        """
         found = []
-        for degree in given.get(name, usual):
-            error = problem(**{name: degree} | ({also: degree} if also else {}))
-            if error is not None and name in given:
+        for degree in self._given.get(name, usual):
+            error = self.problem(**{name: degree} | ({also: degree} if also else {}))
+            if error is not None and name in self._given:
                 raise error
             if error is None:
                 found.append(degree)
-        return found
+        return tuple(found)
 
-    routed = [each for each in architecture.operators() if each.expert]
-    longest = max(1, sequence // SHORTEST_PART)
-    domain = domain_size(accelerator)
+    def pipes(self) -> tuple[Pipe, ...]:
+        """Pipelines that divide the layers; of stages that were given, at least one has to.
+
+        Raises:
+            RequestError: where none is legal.
+        """
+        layers = int(self._case.architecture.layer_count)
+        divisors = {*chunk_counts(self._case.architecture)}
+        schedules = self._given.get("schedule", ("1f1b",))
+        found: list[Pipe] = []
+        first = None
+        for pp in self._given.get("pp", range(1, min(layers, LONGEST_PIPELINE) + 1)):
+            legal, errors = len(found), []
+            chunks = self._given.get("vpp", range(1, max(1, layers // pp) + 1))
+            for schedule, vpp in itertools.product(schedules, chunks):
+                # Of what is free, what divides no layers is not worth a look, but for its reason.
+                if "vpp" not in self._given and vpp > 1 and pp * vpp not in divisors:
+                    continue
+                error = self.problem(pp=pp, vpp=vpp, schedule=schedule)
+                if error is None:
+                    found.append(Pipe(pp, vpp, schedule))
+                else:
+                    errors.append(error)
+            if "pp" in self._given and len(found) == legal and errors:
+                raise errors[0]
+            first = first or (errors[-1] if errors else None)
+        if not found and first is not None:
+            raise first
+        return tuple(sorted(found, key=lambda pipe: SCHEDULES[pipe.schedule]))
+
+
+def make_space(
+    case: Case,
+    given: Mapping[str, Sequence[Any]],
+    across: bool = False,
+    pipes: tuple[Pipe, ...] | None = None,
+) -> Space:
+    """Return all choices that the software has and that are legal alone, or those that were given.
+
+    Args:
+        case: model, part, precision, sequence and software; its layout is what no choice decides.
+        given: choices by the layout's fields (tp, sequence_parallel, pp, vpp, schedule, cp, ep,
+            etp, zero, micro_batch, recompute) that are not free.
+        across: whether tensor parallel ranks may span scale-up domains; a rule masks them if not.
+        pipes: choices of the pipeline, of a space of the same model on another part.
+
+    Raises:
+        RequestError: where a choice that was given is not legal.
+    """
+    given = {**LACKS.get(case.software, {}), **given}
+    legal = _Legal(case, given)
+    routed = [each for each in case.architecture.operators() if each.expert]
+    longest = max(1, case.sequence // SHORTEST_PART)
+    domain = domain_size(case.accelerator)
     widest = max(MOST_TENSOR_RANKS, domain) if across else domain
     most = min(MOST_EXPERT_RANKS, int(routed[0].copies)) if routed else 1
     divided = [each == "tp" for each in given.get("etp", ("1", "tp"))] if routed else [False]
+    tensor = legal.degrees("tp", _powers(widest))
     return Space(
-        architecture=architecture,
-        accelerator=accelerator,
-        precision=precision,
-        sequence=sequence,
-        software=software,
-        base=base,
-        pipes=tuple(
-            sorted(
-                _pipes(int(architecture.layer_count), given, problem),
-                key=lambda pipe: SCHEDULES[pipe.schedule],
-            )
-        ),
-        tp=tuple(_ranks(legal("tp", _powers(widest)), given.get("sequence_parallel", (True,)))),
-        cp=tuple(legal("cp", _powers(min(64, longest)))),
+        case=case,
+        pipes=legal.pipes() if pipes is None else pipes,
+        tp=tuple(_ranks(tensor, given.get("sequence_parallel", (True,)))),
+        cp=legal.degrees("cp", _powers(min(64, longest))),
         experts=tuple(
-            Experts(n, each) for n in legal("ep", _powers(most), "dp") for each in divided
+            Experts(n, each) for n in legal.degrees("ep", _powers(most), "dp") for each in divided
         ),
         sharding=tuple(_shardings(given.get("zero", (1, 3)))),
         micro=tuple(given.get("micro_batch", MICRO_BATCHES)),
         recompute=tuple(given.get("recompute", ("none", "full"))),
         across=across,
     )
-
-
-def _pipes(
-    layers: int,
-    given: Mapping[str, Sequence[Any]],
-    problem: Callable[..., RequestError | None],
-) -> Iterator[Pipe]:
-    """Pipelines that divide the layers; of stages that were given, at least one has to."""
-    everything, first = 0, None
-    for pp in given.get("pp", range(1, min(layers, LONGEST_PIPELINE) + 1)):
-        found, errors = 0, []
-        chunks = given.get("vpp", range(1, max(1, layers // pp) + 1))
-        for schedule, vpp in itertools.product(given.get("schedule", ("1f1b",)), chunks):
-            error = problem(pp=pp, vpp=vpp, schedule=schedule)
-            if error is not None:
-                errors.append(error)
-            else:
-                found += 1
-                yield Pipe(pp, vpp, schedule)
-        if "pp" in given and not found and errors:
-            raise errors[0]
-        everything += found
-        first = first or (errors[-1] if errors else None)
-    if not everything and first is not None:
-        raise first
 
 
 def _powers(most: int) -> tuple[int, ...]:

@@ -183,8 +183,6 @@ class PlanSpec(Spec):
 
     @model_validator(mode="after")
     def _consistent(self) -> PlanSpec:
-        if self.model == "-":
-            raise ValueError("model: got -; allowed: a file, as it is read more than once")
         for name in (*CHOICES, "dp", "shards", "micro_batches"):
             if self.layout is not None and name in self.layout.model_fields_set:
                 raise ValueError(f"layout.{name}: is searched; give {name} outside of layout")
@@ -235,14 +233,12 @@ class PlanSpec(Spec):
         }
 
     def pricing(self, accelerator: str) -> dict[str, Any]:
-        """Return what a run's price hangs on, as a run's fields.
+        """Return what an accelerator's hour is said to cost, as fields of ``Pricing``.
 
         Args:
             accelerator: as the plan spells it.
         """
-        found = {
-            name: value for name in (*PRICING, *LOST) if (value := getattr(self, name)) is not None
-        }
+        found = {name: value for name in PRICING if (value := getattr(self, name)) is not None}
         if isinstance(self.price, dict):
             found["price"] = self.price.get(accelerator)
         return found

@@ -14,8 +14,8 @@ from computebill.base.errors import RequestError
 from computebill.base.quantity import UNKNOWN, Quantity, constant
 from computebill.hardware.accelerators import find_accelerator
 from computebill.kernels import bill as kernel
-from computebill.kernels.cost import SECONDS_PER_DAY, SECONDS_PER_HOUR
 from computebill.kernels.flop import training_flop
+from computebill.kernels.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
 from computebill.uncertainty.draws import Columns
 
 from .regressions import Prediction, Regressions
@@ -137,13 +137,12 @@ class CompiledProgramme:
         first, second, third = runs.factors.unbind(1)
         own = values[first].mul_(values[second]).mul_(values[third]).mul_(runs.scale)
         bill = kernel.price_runs(
-            own,
-            runs.given_in,
-            runs.base,
-            self.depth,
-            values[runs.peak],
-            values[runs.mfu],
-            values[runs.price] / SECONDS_PER_HOUR,
+            kernel.Runs(own, runs.given_in, runs.base, self.depth),
+            kernel.Rates(
+                peak_flop_per_s=values[runs.peak],
+                mfu=values[runs.mfu],
+                usd_per_second=values[runs.price] / SECONDS_PER_HOUR,
+            ),
         )
         # A run outside the count may have no price; zero times NaN would spoil the sum.
         final = torch.where(runs.counted > 0, bill.usd, 0.0).sum(0)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from computebill.base.assumptions import Assumption
 from computebill.base.notebook import Shown
-from computebill.kernels.cost import SECONDS_PER_HOUR
+from computebill.kernels.units import SECONDS_PER_HOUR
 from computebill.uncertainty.distribution import Distribution
 from computebill.uncertainty.draws import Method, Settings, settings
 from computebill.uncertainty.sensitivity import Driver, Swing, drivers, swings

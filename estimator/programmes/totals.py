@@ -102,8 +102,8 @@ def sample(
             tell(chunk)
     assert collector is not None  # there is a draw at least
     found = collector.finish()
-    named = dict(zip(TOTALS, found, strict=False))
-    totals = Totals(**named, excess=excess / chosen.samples)
+    final, rnd, share, exploration = found[: len(TOTALS)]
+    totals = Totals(final, rnd, share, exploration, excess / chosen.samples)
     return Sampled(totals, found[len(TOTALS) :], collector)
 
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from computebill.architectures import Architecture, read_architecture
 from computebill.base.assumptions import Assumption
 from computebill.base.notebook import Shown
 from computebill.hardware.accelerators import Accelerator, find_accelerator
-from computebill.kernels import quantiles
 from computebill.kernels.run import Cluster, Hour, Interruptions, Training, price_run
 from computebill.training.memory import PARTS
 from computebill.uncertainty.distribution import Collector, Distribution
@@ -29,16 +29,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 COST_WAYS = ("cloud", "amortised", "upfront")
-DENSITY_BINS = 40
-MANY_DRAWS = 10_000
-
-
-@dataclass(frozen=True)
-class Density:
-    """How probable each cost is: bins of equal width in the logarithm."""
-
-    edges: list[float]
-    probability: list[float]
 
 
 @dataclass(frozen=True, repr=False)
@@ -50,7 +40,6 @@ class RunEstimate(Shown):
         accelerator: the part it runs on.
         rows: distributions by name: flop, mfu, days, gpu_hours, cloud, amortised, upfront, …
         assumptions: every number that went in, with its source.
-        densities: the costs' distributions, for charts.
         settings: draws, seed, device.
         model: the model counted from its config.json, where one was given.
         swings_of: what of it is shown in ``swings``: cloud, amortised or gpu_hours.
@@ -61,7 +50,6 @@ class RunEstimate(Shown):
     accelerator: Accelerator
     rows: Mapping[str, Distribution]
     assumptions: tuple[Assumption, ...]
-    densities: Mapping[str, Density]
     settings: Settings
     model: RunModel | None = None
     swings_of: str | None = None
@@ -163,7 +151,25 @@ def estimate_run(
     chosen = settings(samples, seed, device, method)
     run = read_run(spec)
     accelerator = find_accelerator(run.accelerator, profiles)
-    model = count_run_model(run, accelerator)
+    architecture = None if run.model is None else read_architecture(run.model)
+    return estimate_of(run, accelerator, architecture, chosen)
+
+
+def estimate_of(
+    run: RunSpec, accelerator: Accelerator, architecture: Architecture | None, chosen: Settings
+) -> RunEstimate:
+    """Price a run whose part and model are at hand.
+
+    Args:
+        run: as described.
+        accelerator: the part it runs on.
+        architecture: of its model, where it has one.
+        chosen: draws, seed, device.
+
+    Raises:
+        RequestError: naming the field that is wrong.
+    """
+    model = None if architecture is None else count_run_model(run, accelerator, architecture)
     inputs = gather_inputs(run, accelerator, model)
     columns = Columns(list(inputs.quantities.values()), list(inputs.quantities), chosen.device)
 
@@ -182,7 +188,6 @@ def estimate_run(
         accelerator=accelerator,
         rows=rows,
         assumptions=inputs.assumptions,
-        densities=_densities(collector, rows) if collector.kept else {},
         settings=chosen,
         model=model,
         swings_of=main,
@@ -245,23 +250,3 @@ def run_figures(given: Mapping[str, Tensor]) -> dict[str, Tensor]:
     }
     found = {**own, **bill.time._asdict(), **bill._asdict()}
     return {name: found[name] for name in ROWS}
-
-
-def _densities(collector: Collector, rows: Mapping[str, Distribution]) -> dict[str, Density]:
-    draws = collector.draws()
-    found = {}
-    for way in COST_WAYS:
-        values = draws[ROWS.index(way)]
-        if not rows[way].is_known:
-            continue
-        logs = values.log10()
-        # The last thousandth on each side would stretch the axis; of few draws all are shown.
-        ends = torch.tensor([0.001, 0.999] if len(logs) >= MANY_DRAWS else [0.0, 1.0])
-        low, high = quantiles.sorted_quantiles(logs, ends).tolist()
-        if high - low < 1e-9:
-            found[way] = Density([rows[way].p50, rows[way].p50], [1.0])
-            continue
-        edges = torch.linspace(low, high, DENSITY_BINS + 1, dtype=torch.float64)
-        counts = torch.histogram(logs, edges).hist
-        found[way] = Density((10**edges).tolist(), (counts / len(values)).tolist())
-    return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from itertools import chain
+from typing import Protocol
 
 from computebill.base.assumptions import (
     GIVEN,
@@ -22,7 +23,8 @@ from computebill.costs import method
 from computebill.costs.hour import owned_inputs, rent_inputs
 from computebill.hardware.accelerators import Accelerator
 from computebill.hardware.assumptions import peak_assumption
-from computebill.kernels.cost import SECONDS_PER_DAY
+from computebill.kernels.run import Interruptions
+from computebill.kernels.units import SECONDS_PER_DAY
 from computebill.training.inputs import batch_assumption, layout_assumptions, step_assumptions
 
 from .model import RunModel
@@ -91,7 +93,7 @@ def _model_inputs(run: RunSpec, model: RunModel | None) -> Parts:
         quantity: Quantity | None = getattr(run, key)
         if quantity is not None:
             yield Assumption(label, quantity.text, GIVEN)
-    yield Input("count", run.count or UNKNOWN)
+    yield Input("accelerators", run.count or UNKNOWN)
 
 
 def _accelerator_inputs(run: RunSpec, accelerator: Accelerator, model: RunModel | None) -> Parts:
@@ -137,26 +139,49 @@ def holds_lost_time(run: RunSpec, model: RunModel | None) -> bool:
 
 def _failure_inputs(run: RunSpec, model: RunModel | None) -> Parts:
     """Yield what interrupts training, where the utilisation does not hold it already."""
-    failures, taken = run.failures_per_gpu_day, dict[str, Input]()
-    if holds_lost_time(run, model):
-        told = "whole runs, by their GPU-hours" if run.mfu is None else "what was given"
-        put_aside = ", ".join(lost_time(run))
-        told += f"; not applied: {put_aside}" if put_aside else ""
-        yield Assumption("lost time", "within the utilisation", told)
-    elif run.goodput is not None:
+    if not holds_lost_time(run, model):
+        yield from lost_time_inputs(run)
+        return
+    told = "whole runs, by their GPU-hours" if run.mfu is None else "what was given"
+    put_aside = ", ".join(lost_time(run))
+    told += f"; not applied: {put_aside}" if put_aside else ""
+    yield Assumption("lost time", "within the utilisation", told)
+    yield from (Input(key, UNKNOWN) for key in Interruptions._fields)
+
+
+class LosesTime(Protocol):
+    """What says how time is lost: a run, or a plan."""
+
+    @property
+    def goodput(self) -> Quantity | None:
+        """Share of the time that trains."""
+
+    @property
+    def failures_per_gpu_day(self) -> Quantity | None:
+        """Unexpected interruptions [1/(GPU d)]."""
+
+    @property
+    def checkpoint_seconds(self) -> Quantity | None:
+        """What a checkpoint takes from training [s]."""
+
+    @property
+    def restart_seconds(self) -> Quantity | None:
+        """What passes from a failure until training goes on [s]."""
+
+
+def lost_time_inputs(spec: LosesTime) -> Parts:
+    """Yield the fields of ``kernels.run.Interruptions``: as given, or as is usual."""
+    failures, taken = spec.failures_per_gpu_day, dict[str, Input]()
+    if spec.goodput is not None:
         label = "share of the time that trains (goodput)"
-        taken["goodput"] = Input("goodput", run.goodput, label, GIVEN)
+        taken["goodput"] = Input("goodput", spec.goodput, label, GIVEN)
     elif failures is not None and failures.is_constant and failures.value == 0:
         yield Assumption("failures a GPU and day", "0", GIVEN)
     else:
-        taken = {
-            each.key: each
-            for each in interruption_inputs(failures, run.checkpoint_seconds, run.restart_seconds)
-        }
+        found = interruption_inputs(failures, spec.checkpoint_seconds, spec.restart_seconds)
+        taken = {each.key: each for each in found}
     yield from taken.values()
-    for key in ("goodput", "failures_per_second", "checkpoint_seconds", "restart_seconds"):
-        if key not in taken:
-            yield Input(key, UNKNOWN)
+    yield from (Input(key, UNKNOWN) for key in Interruptions._fields if key not in taken)
 
 
 def interruption_inputs(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from computebill.architectures import read_architecture
+from computebill.architectures import Architecture
 from computebill.base.errors import RequestError, shown
 from computebill.base.quantity import Quantity
 from computebill.base.specfile import validate
@@ -68,15 +68,12 @@ class RunModel:
         return float(self.card.flop.conventions[convention])
 
 
-def count_run_model(run: RunSpec, accelerator: Accelerator) -> RunModel | None:
-    """Count a run's model; None where the run gives only totals.
+def count_run_model(run: RunSpec, accelerator: Accelerator, architecture: Architecture) -> RunModel:
+    """Count a run's model.
 
     Raises:
         RequestError: naming the field of the configuration or of the layout.
     """
-    if run.model is None:
-        return None
-    architecture = read_architecture(run.model)
     sequence = run.sequence_length or default_sequence(architecture)
     batch = run.sequences(sequence * architecture.stacks)
     layout = run.layout and _completed(run, run.layout, batch)

@@ -55,6 +55,7 @@ class RunSpec(Spec):
     """A run as its user describes it; every number may be a distribution.
 
     Attributes:
+        name: name of the run, for people.
         model: a config.json, or its directory, in place of parameters.
         layout: how the model is laid out, for its memory and recomputed FLOP.
         convention: how model FLOP are counted: 6nd; of a config.json also palm, megatron, causal.

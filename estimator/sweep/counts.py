@@ -10,7 +10,7 @@ from torch import Tensor
 
 from computebill.base.errors import RequestError
 from computebill.hardware.accelerators import peak_flop_per_s
-from computebill.kernels.cost import SECONDS_PER_HOUR
+from computebill.kernels.units import SECONDS_PER_HOUR
 
 from .experiments import Experiments
 from .workshop import Workshop

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from computebill.architectures import read_architecture
 from computebill.base.assumptions import Assumption, Input, gathered
 from computebill.base.errors import RequestError
 from computebill.base.quantity import UNKNOWN, Quantity, constant, parse_quantity
@@ -18,8 +19,8 @@ from computebill.base.specfile import validate
 from computebill.costs.hour import Pricing, hour_inputs
 from computebill.hardware.accelerators import Accelerator, find_accelerator
 from computebill.hardware.assumptions import peak_assumption
-from computebill.kernels.cost import SECONDS_PER_HOUR
 from computebill.kernels.run import Hour, Interruptions, price_time
+from computebill.kernels.units import SECONDS_PER_HOUR
 from computebill.runs.estimate import run_figures
 from computebill.runs.inputs import gather_inputs, interruption_inputs
 from computebill.runs.model import count_run_model
@@ -36,23 +37,7 @@ from .stopping import Lengths, fate_of, realised
 from .totals import Part, Totals
 from .utilisation import practice
 
-SHARED = (
-    "usd_per_second",
-    "chip_usd",
-    "years_owned",
-    "orders_per_year",
-    "interconnect_share",
-    "server_overhead",
-    "chip_watt",
-    "chip_to_server",
-    "power_fraction",
-    "pue",
-    "usd_per_joule",
-    "kg_per_joule",
-    "failures_per_second",
-    "checkpoint_seconds",
-    "restart_seconds",
-)
+SHARED = (*Hour._fields, "failures_per_second", "checkpoint_seconds", "restart_seconds")
 """Inputs of an accelerator's hour that experiments and the final run have in common."""
 
 STANDARD = Quantity("normal", (0.0, 1.0), "standard normal", -math.inf, math.inf)
@@ -277,7 +262,10 @@ class SweepDraws:
         fields = {"accelerator": usual.name, **self._pricing(accelerator), **given}
         fields.pop("source", None)
         run = validate(RunSpec, fields, "run")
-        model = count_run_model(run, accelerator)
+        architecture = None if run.model is None else read_architecture(run.model)
+        model = None
+        if architecture is not None:
+            model = count_run_model(run, accelerator, architecture)
         for key, quantity in gather_inputs(run, accelerator, model).quantities.items():
             own = key not in SHARED or key in given
             shared = None if own else f"{accelerator.name}: {key}"

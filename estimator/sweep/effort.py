@@ -24,9 +24,9 @@ import torch
 from torch import Tensor
 
 from computebill.base.errors import RequestError
-from computebill.kernels.cost import SECONDS_PER_HOUR
 from computebill.kernels.flop import training_flop
 from computebill.kernels.serving import Served
+from computebill.kernels.units import SECONDS_PER_HOUR
 from computebill.training.layout import DEFAULT_SEQUENCE
 
 from .counts import count_for, training_seconds

@@ -16,7 +16,7 @@ from computebill.base.assumptions import Assumption
 from computebill.base.errors import RequestError
 from computebill.base.notebook import Shown
 from computebill.base.quantity import parse_number
-from computebill.kernels.cost import SECONDS_PER_HOUR
+from computebill.kernels.units import SECONDS_PER_HOUR
 from computebill.uncertainty.distribution import Collector, Distribution
 from computebill.uncertainty.draws import Method, Settings, settings
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from computebill.architectures import Architecture
 from computebill.base.errors import RequestError
 from computebill.hardware.accelerators import Accelerator
-from computebill.kernels.cost import SECONDS_PER_HOUR
+from computebill.kernels.units import SECONDS_PER_HOUR
 
 from .expand import Cell
 from .shapes import transformer_params

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from computebill.base.errors import RequestError
 from computebill.hardware.accelerators import Accelerator
-from computebill.kernels.cost import SECONDS_PER_HOUR
+from computebill.kernels.units import SECONDS_PER_HOUR
 
 from .effort import Effort, effort_of
 from .expand import Cell, cells

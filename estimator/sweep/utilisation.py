@@ -23,6 +23,7 @@ from computebill.hardware.accelerators import Accelerator, peak_flop_per_s
 from computebill.hardware.fitted import Fitted
 from computebill.planning.choice_grid import Grid
 from computebill.planning.choices import make_space
+from computebill.training.cases import Case
 from computebill.training.efficiency import bounded, unbounded
 from computebill.training.layout import Layout
 from computebill.training.memory import GB
@@ -162,10 +163,10 @@ class Utilisation:
             return math.nan
         grid = self._grid(architecture)
         room = self.accelerator.memory_gb.value * GB * (1 - MARGIN)
-        seconds = min(
-            float(grid.evaluate(pipes, count, int(batch)).legal_seconds(room).min())
-            for pipes in grid.chunks()
+        timed = (
+            grid.evaluate(pipes, count, int(batch)).legal_seconds(room) for pipes in grid.chunks()
         )
+        seconds = min((float(each.min()) for each in timed if each.numel()), default=math.inf)
         if not math.isfinite(seconds):
             return math.nan
         peak = peak_flop_per_s(self.accelerator, self.precision)
@@ -175,15 +176,15 @@ class Utilisation:
         if architecture not in self._grids:
             layers = int(architecture.layer_count)
             stages = [pp for pp in STAGES if layers % pp == 0]
-            space = make_space(
-                architecture,
-                self.accelerator,
-                self.precision,
-                self.sequence,
-                self.software,
-                Layout(),
-                {"pp": stages, "vpp": [1], "cp": [1]},
+            case = Case(
+                architecture=architecture,
+                layout=Layout(),
+                accelerator=self.accelerator,
+                precision=self.precision,
+                sequence=self.sequence,
+                software=self.software,
             )
+            space = make_space(case, {"pp": stages, "vpp": [1], "cp": [1]})
             values = bounded(unbounded(self.fitted.values))
             self._grids[architecture] = Grid(space, values, torch.device("cpu"))
         return self._grids[architecture]

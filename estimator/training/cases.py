@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,25 +10,30 @@ from torch import Tensor
 
 from computebill.architectures import Architecture
 from computebill.architectures.columns import Columns, columns, stacked
+from computebill.base.constants import number
 from computebill.hardware.accelerators import (
     LINK_BYTES_PER_S,
     Accelerator,
+    Figure,
     domain_size,
     peak_flop_per_s,
 )
 from computebill.hardware.generations import hardware_generation, multiprocessors, reach
 from computebill.kernels.collectives import Links
 from computebill.kernels.memory import Layout as MemoryLayout
-from computebill.kernels.setting import Device, Work
+from computebill.kernels.setting import Device, Setting, Work
 from computebill.kernels.step import StepTime, step_seconds
 
 from .efficiency import INDEX, Kind, kernel_efficiency
-from .layout import RECIPES, RECOMPUTE, Layout, layout_columns
+from .layout import RECIPES, RECOMPUTE, Layout
+from .layout_columns import layout_columns
 from .software import Software, number_format
 
+GIGABYTE = 1e9
 OPERAND_BYTES = {"32": 4.0, "16": 2.0, "nvfp4": 0.5}
-STATE_BYTES = 26.0
-"""Read and written of a parameter's gradient, master copy and moments."""
+# base/constants.toml has what these are.
+STATE_BYTES = number("training.cases.STATE_BYTES")
+CLOCK_OF_POWER = number("training.cases.CLOCK_OF_POWER")
 
 
 @dataclass(frozen=True)
@@ -37,13 +42,13 @@ class Case:
 
     Attributes:
         architecture: the model.
-        layout: over accelerators; micro-batches of a step included.
-        accelerator: the part.
-        precision: of matrix products: bf16, fp8, mxfp8, nvfp4, …
+        layout: layout over accelerators, micro-batches of a step included.
+        accelerator: accelerator that it runs on.
+        precision: precision of matrix products: bf16, fp8, mxfp8, nvfp4, …
         sequence: tokens of a sequence.
-        software: generation of the software.
-        domain: accelerators that fast links connect, where other than the part's own.
-        bytes_per_s: of memory, where other than the part's own.
+        software: generation of the training software.
+        domain: size of the scale-up domain [accelerators], where other than the part's own.
+        bytes_per_s: bandwidth of memory [B/s], where other than the part's own.
         power: share of the part's rated power that it may take.
     """
 
@@ -86,81 +91,80 @@ class CaseColumns:
 
 def case_columns(cases: Sequence[Case]) -> CaseColumns:
     """Return cases as columns, one a row."""
-    batches = [columns(case.architecture, case.layout.adapted) for case in cases]
-
-    def column(values: Sequence[float]) -> Tensor:
-        return torch.tensor(values, dtype=torch.float64)
-
-    gigabyte = 1e9
-    # Power grows with the cube of the clock.
-    speeds = [reach(case.accelerator) * case.power ** (1 / 3) for case in cases]
-    inside = [case.accelerator.links.inside for case in cases]
-    across = [case.accelerator.links.across.bandwidth_gb_s for case in cases]
     return CaseColumns(
-        batch=stacked(batches),
+        batch=stacked([columns(case.architecture, case.layout.adapted) for case in cases]),
         layouts=layout_columns([case.layout for case in cases]),
-        work=Work(
-            sequence=column([float(case.sequence) for case in cases]),
-            recompute=column([RECOMPUTE[case.layout.recompute] for case in cases]),
-            fused=column([float(case.layout.kernels == "fused") for case in cases]),
-            trained=column([float(not case.layout.lora_rank) for case in cases]),
-            state_bytes=column([STATE_BYTES] * len(cases)),
-            gradient_bytes=column([_gradient_bytes(case) for case in cases]),
-            weight_bytes=column([_weight_bytes(case) for case in cases]),
-            hides_experts=column([float(case.layout.hides_experts) for case in cases]),
-            exchanges_heads=column(
-                [float(case.layout.cp_exchange == "all-to-all") for case in cases]
-            ),
-        ),
-        device=Device(
-            peak=column(
-                [
-                    peak_flop_per_s(case.accelerator, case.precision) * speed
-                    for case, speed in zip(cases, speeds, strict=True)
-                ]
-            ),
-            peak_16=column(
-                [
-                    peak_flop_per_s(case.accelerator, _wide(case.precision)) * speed
-                    for case, speed in zip(cases, speeds, strict=True)
-                ]
-            ),
-            bytes_per_s=column(
-                [
-                    case.bytes_per_s or case.accelerator.memory_bandwidth_gb_s.value * gigabyte
-                    for case in cases
-                ]
-            ),
-            units=column([multiprocessors(case.accelerator) for case in cases]),
-            element_bytes=column(
-                [OPERAND_BYTES.get(number_format(case.precision), 1.0) for case in cases]
-            ),
-        ),
-        links=(
-            column(
-                [
-                    each.bandwidth_gb_s.value * gigabyte
-                    if each.bandwidth_gb_s
-                    else LINK_BYTES_PER_S
-                    for each in inside
-                ]
-            ),
-            column([each.value * gigabyte if each else LINK_BYTES_PER_S for each in across]),
-            column([float(case.domain or domain_size(case.accelerator)) for case in cases]),
-        ),
+        work=_work(cases),
+        device=_device(cases),
+        links=_links(cases),
         kinds=tuple(case.kind for case in cases),
     )
 
 
+def _column(values: Iterable[float]) -> Tensor:
+    return torch.tensor(list(values), dtype=torch.float64)
+
+
+def _work(cases: Sequence[Case]) -> Work:
+    """Return how steps are run."""
+    return Work(
+        sequence=_column(case.sequence for case in cases),
+        recompute=_column(RECOMPUTE[case.layout.recompute] for case in cases),
+        fused=_column(case.layout.kernels == "fused" for case in cases),
+        trained=_column(not case.layout.lora_rank for case in cases),
+        state_bytes=_column(STATE_BYTES for _ in cases),
+        gradient_bytes=_column(_gradient_bytes(case) for case in cases),
+        weight_bytes=_column(_weight_bytes(case) for case in cases),
+        hides_experts=_column(case.layout.hides_experts for case in cases),
+        exchanges_heads=_column(case.layout.cp_exchange == "all-to-all" for case in cases),
+    )
+
+
+def _device(cases: Sequence[Case]) -> Device:
+    """Return accelerators, at the clock that their power allows."""
+    return Device(
+        peak=_column(_peak(case, case.precision) for case in cases),
+        peak_16=_column(_peak(case, _wide(case.precision)) for case in cases),
+        bytes_per_s=_column(
+            case.bytes_per_s or case.accelerator.memory_bandwidth_gb_s.value * GIGABYTE
+            for case in cases
+        ),
+        units=_column(multiprocessors(case.accelerator) for case in cases),
+        element_bytes=_column(
+            OPERAND_BYTES.get(number_format(case.precision), 1.0) for case in cases
+        ),
+    )
+
+
+def _peak(case: Case, precision: str) -> float:
+    """FLOP a second of a precision. Power grows with the cube of the clock."""
+    speed: float = reach(case.accelerator) * case.power**CLOCK_OF_POWER
+    return peak_flop_per_s(case.accelerator, precision) * speed
+
+
+def _links(cases: Sequence[Case]) -> tuple[Tensor, Tensor, Tensor]:
+    """Return bytes a second inside and across domains, and the accelerators of a domain."""
+    links = [case.accelerator.links for case in cases]
+    return (
+        _column(_bytes_per_s(each.inside.bandwidth_gb_s) for each in links),
+        _column(_bytes_per_s(each.across.bandwidth_gb_s) for each in links),
+        _column(case.domain or domain_size(case.accelerator) for case in cases),
+    )
+
+
+def _bytes_per_s(bandwidth_gb_s: Figure | None) -> float:
+    return bandwidth_gb_s.value * GIGABYTE if bandwidth_gb_s else LINK_BYTES_PER_S
+
+
 def _gradient_bytes(case: Case) -> float:
-    """Of a gradient on its way: NVIDIA's recipes since 2023 reduce in 16 bits."""
+    """Size of a gradient on its way [B]: NVIDIA's recipes since 2023 reduce in 16 bits."""
     if case.software in ("fused", "modern", "graphed"):
         return 2.0
     return min(RECIPES[case.layout.used_recipe].gradient, 4.0)
 
 
 def _weight_bytes(case: Case) -> float:
-    """Of a weight on its way: what products are computed with, where software gathers that."""
+    """Size of a weight on its way [B]: that of products' operands, where software gathers those."""
     number = number_format(case.precision)
     if number == "32":
         return 4.0
@@ -169,33 +173,34 @@ def _weight_bytes(case: Case) -> float:
 
 
 def _wide(precision: str) -> str:
-    """Of attention and of the head: 16 bits, but 32 where all is in 32."""
+    """Precision of attention and of the head: 16 bits, but 32 where all is in 32."""
     return precision if number_format(precision) == "32" else "bf16"
 
 
-def case_links(cases: CaseColumns, values: Tensor) -> Links:
-    """Return what connects the accelerators of cases; latencies are efficiencies."""
+def case_setting(cases: CaseColumns, values: Tensor) -> Setting:
+    """Return what cases run on, and how; differentiable in the efficiencies.
+
+    Args:
+        cases: as columns.
+        values: efficiencies, in the order of their table: latencies of links are among them.
+    """
     latencies = (
         values[INDEX[name]].expand(len(cases.kinds)) for name in ("latency", "latency_across")
     )
-    return Links(*cases.links, *latencies)
+    return Setting(
+        layout=cases.layouts,
+        work=cases.work,
+        device=cases.device,
+        links=Links(*cases.links, *latencies),
+        efficiency=kernel_efficiency(values, cases.kinds),
+    )
 
 
 def step_times(cases: CaseColumns, values: Tensor) -> StepTime:
     """Time every case; differentiable in the efficiencies.
 
     Args:
-        cases: as columns.
+        cases: cases as columns.
         values: efficiencies, in the order of their table.
     """
-    return step_seconds(
-        cases.batch.operators,
-        cases.batch.groups,
-        cases.batch.hidden,
-        cases.batch.layers,
-        cases.layouts,
-        cases.work,
-        cases.device,
-        case_links(cases, values),
-        kernel_efficiency(values, cases.kinds),
-    )
+    return step_seconds(cases.batch.model, case_setting(cases, values))

@@ -8,7 +8,7 @@ one's own measurements takes their place.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -42,7 +42,7 @@ class Parameter(NamedTuple):
 
     Attributes:
         prior: its sensible value.
-        spread: of its logarithm, or of its logit where it is a share.
+        spread: standard deviation of its logarithm, or of its logit where it is a share.
         is_share: whether it lies between 0 and 1.
     """
 
@@ -59,8 +59,49 @@ def _factor(prior: float, spread: float = 0.4) -> Parameter:
     return Parameter(prior, spread, False)
 
 
+MEANINGS = {
+    "products": "share of the datasheet's dense peak that large products of a training step reach",
+    "fine_scales": "speed of 8-bit products with a scale for each row or block, over one a tensor",
+    "ultra": "speed of low-precision products of Blackwell Ultra, over Blackwell",
+    "half_k": "inner size of a product at which half of its share is reached [elements]",
+    "harshness": "cost of a wave of tiles that is not full, as a share of a full one",
+    "grouped": "speed of experts' grouped products, over a plain product",
+    "head": "share of the 16-bit peak that the logits' product reaches",
+    "attention": "share of the 16-bit peak that fused attention reaches on long sequences",
+    "half_keys": "keys of a sequence at which fused attention reaches half of that [tokens]",
+    "attention_backward": "time of attention's backward pass, over its forward pass",
+    "score_passes": "times that stored scores are moved, where attention is not fused",
+    "misaligned": "time of unfused attention's products where a head's width is no multiple of 8, "
+    "over what it is where it is one",
+    "traffic": "element-wise bytes moved, over bytes kept for the backward pass",
+    "casts": "bytes moved by casts to 8 and 4 bits, over bytes kept for the backward pass",
+    "memory": "share of the memory's bandwidth that is reached",
+    "inside": "share of the bandwidth of links inside a domain that is reached",
+    "across": "share of the bandwidth of links across domains that is reached",
+    "tensor_overlap": "share of tensor parallel communication that hides behind products",
+    "data_overlap": "share of a step's computing that data parallel communication hides behind",
+    "data_exposed": "share of data parallel communication that is never hidden",
+    "imbalance": "tokens of the busiest rank of experts, over the mean",
+    "permutation": "bytes moved to sort tokens by expert, over the tokens' own",
+    "exchange": "speed of the exchange of experts' tokens in a domain, over the links' own: above "
+    "1 where it hides behind computing",
+    "exchange.across": "the same across domains",
+    "expert_overlap": "share of a layer's computing that this exchange hides behind, where another "
+    "micro-batch is at hand",
+    "floor": "time that launching a layer's kernels takes in a pass [s]",
+    "floor.experts": "time that launching an expert layer adds to that [s]",
+    "launch": "time that launching each expert's product adds to that [s]",
+    "step_floor": "time of a step besides all else [s]",
+    "optimizer_traffic": "bytes moved by the optimizer's step, over its states",
+    "latency": "time of a hop inside a domain [s]",
+    "latency_across": "time of a hop across domains [s]",
+    "straggling": "share of a step that each doubling of the accelerators adds: the slowest sets "
+    "the pace",
+}
+"""What an efficiency is, with its unit where it has one, by its name or the beginning of that."""
+
+
 PARAMETERS: dict[str, Parameter] = {
-    # Share of the datasheet's dense peak that large products of a training step reach.
     "products.volta.16": _share(0.70),
     "products.ampere.16": _share(0.78),
     "products.ada.16": _share(0.70),
@@ -79,22 +120,15 @@ PARAMETERS: dict[str, Parameter] = {
     "products.other.16": _share(0.55),
     "products.other.32": _share(0.55),
     "products.other.fp8": _share(0.50),
-    # 8 bits with a scale for each row or block, over those with one for a tensor.
     "fine_scales": _factor(0.8, 0.2),
-    # Blackwell Ultra over Blackwell, in low precision.
     "ultra": _factor(1.2, 0.15),
-    # Inner size of a product at which half of that is reached.
     "half_k.16": _factor(80.0, 0.6),
     "half_k.8": _factor(300.0, 0.6),
     "half_k.4": _factor(600.0, 0.6),
-    # What a wave costs that is not full, of a whole one.
     "harshness": _share(0.4, 0.8),
-    # Grouped products of experts, of what a plain product reaches.
     "grouped.16": _share(0.9),
     "grouped.low": _share(0.85),
-    # The logits' product, always in 16 bits.
     "head": _share(0.6, 0.6),
-    # Fused attention on long sequences, of the 16-bit peak, and where it reaches half of it.
     "attention.volta": _share(0.35),
     "attention.ampere": _share(0.55),
     "attention.ada": _share(0.40),
@@ -106,13 +140,9 @@ PARAMETERS: dict[str, Parameter] = {
     "attention.tpu": _share(0.45),
     "attention.other": _share(0.30),
     "half_keys": _factor(500.0, 0.6),
-    # Time of attention's backward pass over that of the forward pass.
     "attention_backward": _factor(2.7, 0.15),
-    # Times that stored scores are moved, where attention is not fused.
     "score_passes": _factor(5.0, 0.5),
-    # Time of its products where a head's width is no multiple of 8.
     "misaligned": _factor(6.0, 0.5),
-    # Element-wise bytes moved over bytes kept.
     "traffic.early": _factor(3.0),
     "traffic.megatron": _factor(2.0),
     "traffic.eager": _factor(2.0),
@@ -121,14 +151,11 @@ PARAMETERS: dict[str, Parameter] = {
     "traffic.compiled": _factor(1.2),
     "traffic.tpu": _factor(1.2),
     "traffic.scripts": _factor(2.5),
-    # The same, of casts to 8 and 4 bits.
     "casts": _factor(1.5, 0.5),
-    # Share of the memory's bandwidth, and of the links'.
     "memory": _share(0.85),
     "inside": _share(0.70),
     "inside.volta": _share(0.60),
     "across": _share(0.75),
-    # Share of tensor parallel communication hidden behind products.
     "tensor_overlap.early": _share(0.05, 1.0),
     "tensor_overlap.megatron": _share(0.10, 1.0),
     "tensor_overlap.eager": _share(0.10, 1.0),
@@ -137,21 +164,16 @@ PARAMETERS: dict[str, Parameter] = {
     "tensor_overlap.compiled": _share(0.40, 1.0),
     "tensor_overlap.tpu": _share(0.40, 1.0),
     "tensor_overlap.scripts": _share(0.05, 1.0),
-    # Share of a step's computing that data parallel traffic hides behind.
     "data_overlap.replicated": _share(0.50, 0.8),
     "data_overlap.sharded": _share(0.80, 0.8),
-    # Share of that traffic which is never hidden.
     "data_exposed.replicated": _share(0.10, 0.8),
     "data_exposed.sharded": _share(0.10, 0.8),
-    # Mixtures of experts: busiest rank over mean, sorting, all-to-all.
     "imbalance": _factor(1.15, 0.1),
     "permutation": _factor(2.0, 0.5),
     "permutation.graphed": _factor(1.0, 0.5),
     "exchange": _factor(0.8, 0.5),
     "exchange.across": _factor(1.0, 0.5),
-    # Share of a layer's computing that it hides behind, where another micro-batch is at hand.
     "expert_overlap": _share(0.8),
-    # Seconds that launching a layer's kernels takes in a pass, and what an expert layer adds.
     "floor.early": _factor(100e-6, 0.5),
     "floor.megatron": _factor(100e-6, 0.5),
     "floor.eager": _factor(100e-6, 0.5),
@@ -160,28 +182,31 @@ PARAMETERS: dict[str, Parameter] = {
     "floor.compiled": _factor(30e-6, 0.5),
     "floor.scripts": _factor(1.2e-3, 0.5),
     "floor.experts": _factor(300e-6, 0.5),
-    # The same of each expert's product.
     "launch.expert": _factor(5e-6, 0.7),
     "launch.expert.graphed": _factor(2e-6, 0.7),
-    # Seconds of a step besides, and bytes moved for each byte of optimizer states.
     "step_floor": _factor(6e-3, 0.7),
     "optimizer_traffic": _factor(1.3, 0.3),
-    # Seconds of a hop inside and between domains.
     "latency": _factor(3e-6, 0.4),
     "latency_across": _factor(10e-6, 0.5),
-    # Share of a step that each doubling of the accelerators adds: the slowest sets the pace.
     "straggling": _share(0.006, 0.6),
 }
 """Every efficiency, by its name."""
 
 NEAREST = 1e-6
-"""Of a share to 0 and to 1, where a time that is divided by it has no end."""
+"""Least distance of a share from 0 and from 1, where a time divided by it has no end."""
 
 SMALLEST_FACTOR, LARGEST_FACTOR = 1e-12, 1e6
-"""Of what is no share: seconds of a hop are the smallest, half_keys the largest."""
+"""Bounds of what is no share: seconds of a hop are the smallest, half_keys the largest."""
 
 NAMES = tuple(PARAMETERS)
+"""Names of the efficiencies, in the order of their tensors."""
+
 INDEX = {name: index for index, name in enumerate(NAMES)}
+
+
+def meaning(name: str) -> str:
+    """Return the noun phrase of an efficiency, with its unit where it has one."""
+    return MEANINGS.get(name) or MEANINGS[name.split(".")[0]]
 
 
 def priors() -> Tensor:
@@ -330,60 +355,121 @@ def kernel_efficiency(values: Tensor, kinds: Sequence[Kind]) -> Efficiency:
         values: all efficiencies, ``(parameters,)``.
         kinds: one a row.
     """
-
-    def column(names: Sequence[str]) -> Tensor:
-        return values[torch.tensor([INDEX[name] for name in names])]
-
-    def same(name: str) -> Tensor:
-        return values[INDEX[name]].expand(len(kinds))
-
-    def flag(flags: Sequence[bool]) -> Tensor:
-        return torch.tensor([float(each) for each in flags], dtype=torch.float64)
-
-    low = [kind.number not in WHOLE for kind in kinds]
-    ultra = flag([kind.is_ultra and kind.number in ("fp8", "mxfp8") for kind in kinds])
-    fine = flag([kind.number in FINE_SCALES for kind in kinds])
-    products = column([product_name(kind) for kind in kinds])
-    products = products * (1 + fine * (same("fine_scales") - 1))
-    sharded = flag([kind.is_sharded for kind in kinds])
+    rows = _Rows(values, kinds)
     return Efficiency(
-        products=products * (1 + ultra * (same("ultra") - 1)),
-        half_k=column([_half_k(kind.number) for kind in kinds]),
-        harshness=same("harshness"),
-        grouped=column(["grouped.low" if low_bits else "grouped.16" for low_bits in low]),
-        head=same("head"),
-        attention=column([attention_name(kind) for kind in kinds]),
-        half_keys=same("half_keys"),
-        attention_backward=same("attention_backward"),
-        score_passes=same("score_passes") * flag([not kind.is_fused for kind in kinds]),
-        misaligned=same("misaligned"),
-        # What is kept in 16 bits takes twice the bytes in 32.
-        traffic=column([f"traffic.{compiler(kind)}" for kind in kinds])
-        * (1 + flag([kind.number == "32" for kind in kinds])),
-        # Finer scales are found along rows for one pass and along columns for the other.
-        cast_traffic=same("casts") * flag(low) * (1 + fine),
-        memory=same("memory"),
-        inside=column(["inside.volta" if kind.hardware == "volta" else "inside" for kind in kinds]),
-        across=same("across"),
-        tensor_overlap=column([overlap_name(kind) for kind in kinds]),
-        data_overlap=torch.where(
-            sharded > 0, same("data_overlap.sharded"), same("data_overlap.replicated")
-        ),
-        data_exposed=torch.where(
-            sharded > 0, same("data_exposed.sharded"), same("data_exposed.replicated")
-        ),
-        exchange=same("exchange"),
-        exchange_across=same("exchange.across"),
-        expert_overlap=same("expert_overlap"),
-        expert_imbalance=same("imbalance"),
-        permutation=column([expert_name("permutation", kind) for kind in kinds]),
-        layer_floor=column([f"floor.{family(kind)}" for kind in kinds]),
-        expert_floor=same("floor.experts"),
-        expert_launch=column([expert_name("launch.expert", kind) for kind in kinds]),
-        step_floor=same("step_floor"),
-        optimizer_traffic=same("optimizer_traffic"),
-        straggling=same("straggling"),
+        **_products(rows),
+        **_attention(rows),
+        **_memory(rows),
+        **_communication(rows),
+        **_experts(rows),
+        **_overheads(rows),
     )
+
+
+class _Rows(NamedTuple):
+    """Efficiencies of kinds of cases, one a row.
+
+    Attributes:
+        values: all efficiencies, ``(parameters,)``.
+        kinds: one a row.
+    """
+
+    values: Tensor
+    kinds: Sequence[Kind]
+
+    def by_kind(self, name: Callable[[Kind], str]) -> Tensor:
+        """Of each row the efficiency that its kind names."""
+        return self.values[torch.tensor([INDEX[name(kind)] for kind in self.kinds])]
+
+    def same(self, name: str) -> Tensor:
+        """One efficiency of all rows."""
+        return self.values[INDEX[name]].expand(len(self.kinds))
+
+    def flag(self, holds: Callable[[Kind], bool]) -> Tensor:
+        """1 where something holds of a row's kind, else 0."""
+        return torch.tensor([float(holds(kind)) for kind in self.kinds], dtype=torch.float64)
+
+    @property
+    def fine(self) -> Tensor:
+        """1 where scales are fine."""
+        return self.flag(lambda kind: kind.number in FINE_SCALES)
+
+
+def _products(rows: _Rows) -> dict[str, Tensor]:
+    ultra = rows.flag(lambda kind: kind.is_ultra and kind.number in ("fp8", "mxfp8"))
+    products = rows.by_kind(product_name) * (1 + rows.fine * (rows.same("fine_scales") - 1))
+    return {
+        "products": products * (1 + ultra * (rows.same("ultra") - 1)),
+        "half_k": rows.by_kind(lambda kind: _half_k(kind.number)),
+        "harshness": rows.same("harshness"),
+        "grouped": rows.by_kind(
+            lambda kind: "grouped.16" if kind.number in WHOLE else "grouped.low"
+        ),
+        "head": rows.same("head"),
+    }
+
+
+def _attention(rows: _Rows) -> dict[str, Tensor]:
+    unfused = rows.flag(lambda kind: not kind.is_fused)
+    return {
+        "attention": rows.by_kind(attention_name),
+        "half_keys": rows.same("half_keys"),
+        "attention_backward": rows.same("attention_backward"),
+        "score_passes": rows.same("score_passes") * unfused,
+        "misaligned": rows.same("misaligned"),
+    }
+
+
+def _memory(rows: _Rows) -> dict[str, Tensor]:
+    """Element-wise traffic and the optimizer's."""
+    traffic = rows.by_kind(lambda kind: f"traffic.{compiler(kind)}")
+    low = rows.flag(lambda kind: kind.number not in WHOLE)
+    return {
+        # What is kept in 16 bits takes twice the bytes in 32.
+        "traffic": traffic * (1 + rows.flag(lambda kind: kind.number == "32")),
+        # Finer scales are found along rows for one pass and along columns for the other.
+        "cast_traffic": rows.same("casts") * low * (1 + rows.fine),
+        "memory": rows.same("memory"),
+        "optimizer_traffic": rows.same("optimizer_traffic"),
+    }
+
+
+def _communication(rows: _Rows) -> dict[str, Tensor]:
+    sharded = rows.flag(lambda kind: kind.is_sharded) > 0
+
+    def by_sharding(name: str) -> Tensor:
+        return torch.where(sharded, rows.same(f"{name}.sharded"), rows.same(f"{name}.replicated"))
+
+    return {
+        "inside": rows.by_kind(
+            lambda kind: "inside.volta" if kind.hardware == "volta" else "inside"
+        ),
+        "across": rows.same("across"),
+        "tensor_overlap": rows.by_kind(overlap_name),
+        "data_overlap": by_sharding("data_overlap"),
+        "data_exposed": by_sharding("data_exposed"),
+    }
+
+
+def _experts(rows: _Rows) -> dict[str, Tensor]:
+    return {
+        "exchange": rows.same("exchange"),
+        "exchange_across": rows.same("exchange.across"),
+        "expert_overlap": rows.same("expert_overlap"),
+        "expert_imbalance": rows.same("imbalance"),
+        "permutation": rows.by_kind(lambda kind: expert_name("permutation", kind)),
+        "expert_floor": rows.same("floor.experts"),
+        "expert_launch": rows.by_kind(lambda kind: expert_name("launch.expert", kind)),
+    }
+
+
+def _overheads(rows: _Rows) -> dict[str, Tensor]:
+    """Launches, what a step takes besides, and waiting for the slowest."""
+    return {
+        "layer_floor": rows.by_kind(lambda kind: f"floor.{family(kind)}"),
+        "step_floor": rows.same("step_floor"),
+        "straggling": rows.same("straggling"),
+    }
 
 
 def compiler(kind: Kind) -> str:

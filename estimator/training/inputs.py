@@ -23,8 +23,8 @@ def layout_assumptions(layout: Layout, given: Layout) -> Iterator[Assumption]:
     """Yield what a layout was not given and has as a rule.
 
     Args:
-        layout: as it is used.
-        given: as its user described it.
+        layout: layout as it is used.
+        given: layout as its user described it.
     """
     for name in SHOWN_OF_LAYOUT:
         if name not in given.model_fields_set:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeVar
 
-import torch
 from pydantic import Field, model_validator
-from torch import Tensor
 
 from computebill.architectures import Architecture
 from computebill.architectures.operators import UNLIMITED
+from computebill.base.constants import constants, number, table, whole
 from computebill.base.errors import RequestError, shown
 from computebill.base.specfile import Spec
-from computebill.kernels import memory, pipeline
+from computebill.kernels import schedules
+
+if TYPE_CHECKING:  # specs are read without torch
+    from torch import Tensor
 
 LARGEST_DEGREE = 10**6
 Degree = Annotated[int, Field(ge=1, le=LARGEST_DEGREE)]
@@ -22,7 +23,7 @@ Recipe = Literal["megatron", "deepspeed", "deepspeed-bf16", "fsdp"]
 Optimizer = Literal["adamw", "adamw-8bit", "muon"]
 Schedule = Literal["1f1b", "zero-bubble", "dualpipe"]
 
-Kinds = TypeVar("Kinds", float, Tensor)
+Kinds = TypeVar("Kinds", "float", "Tensor")
 
 LONGEST_SEQUENCE = 10**9
 
@@ -30,18 +31,26 @@ DEGREES = frozenset(("tp", "pp", "vpp", "dp", "cp", "ep", "etp", "zero", "shards
 """Fields that make a layout; the others are settings of any."""
 
 RECOMPUTE: dict[str, float] = {"none": 0.0, "selective": 1.0, "operators": 2.0, "full": 3.0}
-"""As the memory kernel numbers them."""
+"""Recomputations by name, as the memory kernel numbers them."""
 
 
 SCHEDULES: dict[str, float] = {
-    "1f1b": pipeline.ONE_FORWARD_ONE_BACKWARD,
-    "zero-bubble": pipeline.ZERO_BUBBLE,
-    "dualpipe": pipeline.DUAL,
+    "1f1b": schedules.ONE_FORWARD_ONE_BACKWARD,
+    "zero-bubble": schedules.ZERO_BUBBLE,
+    "dualpipe": schedules.DUAL,
 }
 
 
-FILLS = 8
-"""Micro-batches a pipeline stage, where nobody says how many a step has. Not checked."""
+# base/constants.toml has what these are, and where from.
+FILLS = whole("training.layout.FILLS")
+SCORE_BYTES = table("training.layout.SCORE_BYTES")
+LOGIT_BYTES = table("training.layout.LOGIT_BYTES")
+PLAIN_LOGIT_BYTES = number("training.layout.PLAIN_LOGIT_BYTES")
+CONTEXT_GB = number("training.layout.CONTEXT_GB")
+CONTEXT_SOURCE = constants()["training.layout.CONTEXT_GB"].source
+COMMUNICATOR_GB = number("training.layout.COMMUNICATOR_GB")
+BUCKETS_GB = table("training.layout.BUCKETS_GB")
+DEFAULT_SEQUENCE = whole("training.layout.DEFAULT_SEQUENCE")
 
 
 class Bytes(NamedTuple):
@@ -112,25 +121,6 @@ MOMENTS: dict[str, Moments] = {
     ),
 }
 
-SCORE_BYTES = {"flash": 0.0, "unfused": 2.0}
-"""Kept for each head, query and key: the softmax, where attention is not one kernel."""
-
-LOGIT_BYTES = {"megatron": 10.0}
-PLAIN_LOGIT_BYTES = 14.0
-"""For each token and entry of the vocabulary, at the loss: logits in 16 bits and in 32, and their
-softmax, which Megatron-LM overwrites with its gradient and PyTorch does not."""
-
-
-CONTEXT_GB = 1.5
-CONTEXT_SOURCE = "1,271 to 1,573 MiB, as BigScience measured on V100 and A100"
-"""Of a process on a device."""
-
-COMMUNICATOR_GB = 0.4
-"""Of NCCL's buffers, for each kind of parallel group that a rank is in. Not checked."""
-
-BUCKETS_GB = {"deepspeed": 3.0, "deepspeed-bf16": 3.0}
-"""DeepSpeed's two buckets to reduce and one to gather, of 5e8 elements each (its defaults)."""
-
 
 def process_gb(groups: Kinds) -> Kinds:
     """Return what a process takes beside tensors and buckets, from its kinds of parallel groups."""
@@ -144,7 +134,7 @@ class Layout(Spec):
         tp: tensor parallel ranks.
         pp: pipeline stages.
         vpp: chunks of layers on a stage (interleaved schedule).
-        schedule: of the pipeline: 1f1b (interleaved where vpp is more than 1), zero-bubble
+        schedule: schedule of the pipeline: 1f1b (interleaved where vpp is more than 1), zero-bubble
             (ZB-H1: gradients of weights fill it), dualpipe (from both ends at once).
         dp: data parallel ranks.
         cp: ranks that share a sequence.
@@ -168,8 +158,8 @@ class Layout(Spec):
         dropout: whether masks are kept.
         lora_rank: rank of low-rank adapters beside frozen weights; 0 trains all weights.
         lora_targets: what they are put beside: attention, mlp, experts.
-        overhead_gb: of one process: context, communicators, buckets; as a rule from the groups
-            and the recipe.
+        overhead_gb: memory of one process beside tensors [GB]: context, communicators, buckets; as
+            a rule from the groups and the recipe.
         tp_overlap: whether tensor parallel communication hides behind products; as a rule as
             the software does.
         ep_overlap: whether the exchange of experts' tokens hides behind another micro-batch.
@@ -405,98 +395,28 @@ def _check_groups(layout: Layout) -> None:
         )
 
 
+def chunk_counts(architecture: Architecture) -> list[int]:
+    """Return the numbers of chunks that a model's layers may be dealt out in, ascending.
+
+    The embedding, the head and layers for further tokens may stand for a layer each.
+    """
+    layers = int(architecture.layer_count)
+    places = range(layers, layers + 3 + architecture.further)
+    return [n for n in range(1, places.stop) if any(count % n == 0 for count in places)]
+
+
 def _check_pipeline(architecture: Architecture, layout: Layout) -> None:
     layers, chunks = int(architecture.layer_count), layout.pp * layout.vpp
-    # The embedding, the head and layers for further tokens may stand for a layer each.
-    places = range(layers, layers + 3 + architecture.further)
-    if any(count % chunks == 0 for count in places):
+    allowed = chunk_counts(architecture)
+    if chunks in allowed:
         return
     field = "vpp" if layout.vpp > 1 else "pp"
     given = f"{layout.pp}" if layout.vpp == 1 else f"{layout.vpp} x pp {layout.pp}"
-    allowed = [n for n in range(1, places.stop) if any(count % n == 0 for count in places)]
     raise RequestError(
         field,
         f"got {given}; allowed: what divides {layers} layers, where the embedding and the head "
         f"may stand for one each: {', '.join(map(str, allowed))}",
     )
-
-
-def layout_columns(layouts: Sequence[Layout]) -> memory.Layout:
-    """Return layouts as columns, one a row."""
-
-    def column(name: str) -> Tensor:
-        return torch.tensor([float(getattr(each, name)) for each in layouts], dtype=torch.float64)
-
-    dp, cp, tp = column("dp"), column("cp"), column("tp")
-    sequence_parallel = [float(each.is_sequence_parallel) for each in layouts]
-    batches = [float(each.filled_batches) for each in layouts]
-    shards = [float(each.shards or each.dp * each.cp) for each in layouts]
-    return memory.Layout(
-        tensor=tp,
-        pipeline=column("pp"),
-        virtual=column("vpp"),
-        data=dp,
-        context=cp,
-        expert=column("ep"),
-        expert_tensor=column("expert_tensor"),
-        sequence_parallel=torch.tensor(sequence_parallel, dtype=torch.float64),
-        micro_batch=column("micro_batch"),
-        micro_batches=torch.tensor(batches, dtype=torch.float64),
-        zero=column("zero"),
-        shards=torch.tensor(shards, dtype=torch.float64),
-        keeps_outputs=torch.tensor(
-            [float(each.used_recipe in BUCKETS_GB) for each in layouts], dtype=torch.float64
-        ),
-        schedule=torch.tensor([SCHEDULES[each.schedule] for each in layouts], dtype=torch.float64),
-    )
-
-
-def recipe_columns(layouts: Sequence[Layout]) -> memory.Recipe:
-    """Return what layouts hold for each parameter, one a row."""
-    rows = []
-    for each in layouts:
-        held = RECIPES[each.used_recipe]
-        moments = MOMENTS[each.optimizer]
-        trained = 0.0 if each.lora_rank else 1.0
-        # Frozen weights rest in the 16 bits that they are computed with.
-        weight = held.weight if trained else held.gathered
-        rows.append(
-            (
-                weight,
-                held.gathered,
-                held.gradient,
-                held.master + moments.matrix,
-                held.master + moments.other,
-                held.step,
-                trained,
-                float(each.lora_rank),
-                held.weight,
-                held.gradient,
-                held.master + moments.other,
-            )
-        )
-    return memory.Recipe(*torch.tensor(rows, dtype=torch.float64).T)
-
-
-def activation_columns(layouts: Sequence[Layout], sequence: float) -> memory.Activations:
-    """Return what layouts keep for the backward pass, one a row."""
-    rows = [
-        (
-            sequence,
-            # With dropout, a mask and what it leaves are kept beside the softmax.
-            SCORE_BYTES[each.attention] * (2.5 if each.dropout else 1.0),
-            2.0 * each.dropout,
-            RECOMPUTE[each.recompute],
-            float(each.kernels == "fused"),
-            LOGIT_BYTES.get(each.used_recipe, PLAIN_LOGIT_BYTES),
-        )
-        for each in layouts
-    ]
-    return memory.Activations(*torch.tensor(rows, dtype=torch.float64).T)
-
-
-DEFAULT_SEQUENCE = 4096
-"""Where neither the configuration nor the user says: what most models were trained at."""
 
 
 def default_sequence(architecture: Architecture) -> int:

@@ -8,25 +8,25 @@ import torch
 
 from computebill.architectures import Architecture
 from computebill.architectures.columns import Columns, columns
+from computebill.base.constants import number
 from computebill.kernels import memory as kernel
 from computebill.kernels.operators import Groups, Operators
 
-from .layout import Layout, activation_columns, layout_columns, recipe_columns
+from .layout import Layout
+from .layout_columns import activation_columns, layout_columns, recipe_columns
 
 GB = 1e9
 
 
-RESERVED = 1.05
-"""Of a process's memory over its tensors': what the allocator holds in blocks not quite filled.
-The one constant that was set by measurements: the median over their sources
-(bench/memory_accuracy.py)."""
+# base/constants.toml has what it is; the one constant of memory that was set by measurements.
+RESERVED = number("training.memory.RESERVED")
 
 
 LARGEST_MICRO_BATCH = 4096
 
 
 PARTS = ("weights", "gradients", "optimizer", "activations", "other", "total")
-"""Of a GPU's memory, as they are told."""
+"""Parts of an accelerator's memory, in the order in which they are told."""
 
 
 def peak_memory(batch: Columns, sequence: float, layouts: Sequence[Layout]) -> kernel.Memory:
@@ -43,19 +43,12 @@ def peak_memory(batch: Columns, sequence: float, layouts: Sequence[Layout]) -> k
     described = layout_columns(layouts)
     stages = torch.arange(int(described.pipeline.max()), dtype=torch.float64).unsqueeze(1)
     # A dimension for stages, between operators and layouts.
-    operators = Operators(*(each.unsqueeze(2) for each in batch.operators))
-    groups = Groups(*(each.unsqueeze(1) for each in batch.groups))
-    found = kernel.training_memory(
-        operators,
-        groups,
-        batch.hidden,
-        batch.layers,
-        batch.vocabulary,
-        described,
-        recipe_columns(layouts),
-        activation_columns(layouts, sequence),
-        stages,
+    model = batch.model._replace(
+        operators=Operators(*(each.unsqueeze(2) for each in batch.operators)),
+        groups=Groups(*(each.unsqueeze(1) for each in batch.groups)),
     )
+    activations = activation_columns(layouts, sequence)
+    found = kernel.training_memory(model, described, recipe_columns(layouts), activations, stages)
     shape = (len(stages), len(layouts))
     exists = stages < described.pipeline
     return kernel.Memory(*(torch.where(exists, each.expand(shape), torch.nan) for each in found))

@@ -32,7 +32,7 @@ pipelines do not interleave; context parallelism came to Megatron in 2023."""
 
 
 GRAPHED = 2026.4
-"""From when NVIDIA's releases (26.06) no longer wait for the host between experts' kernels."""
+"""Year from which NVIDIA's releases (26.06) do not wait for the host between experts' kernels."""
 
 
 FUSED_FRAMEWORKS = ("nemo", "megatron-bridge", "megatron-core", "primus", "megatron")

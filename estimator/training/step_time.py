@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from computebill.base.constants import number, pair
 from computebill.base.errors import RequestError
 from computebill.base.quantity import Quantity, parse_quantity
 from computebill.hardware.fitted import Fitted
@@ -15,14 +16,10 @@ from .cases import Case, case_columns, step_times
 from .efficiency import bounded, efficiencies_of, product_name, unbounded
 from .intervals import interval_of
 
-UNFITTED = (0.5, 2.0)
-"""Measured over predicted time under a profile that has no intervals."""
-
-MOST = 0.98
-"""Share of the peak that no step exceeds."""
-
-UNSEEN = 1.5
-"""Times wider, in its logarithm, where no row spoke of the accelerator's products."""
+# base/constants.toml has what these are.
+UNFITTED = pair("training.step_time.UNFITTED")
+MOST = number("training.step_time.MOST")
+UNSEEN = number("training.step_time.UNSEEN")
 
 
 @dataclass(frozen=True)
@@ -31,7 +28,7 @@ class StepEstimate:
 
     Attributes:
         case: what is run.
-        seconds: of a step, as predicted.
+        seconds: predicted time of a step [s].
         breakdown: seconds by what they are spent on.
         low: 5th percentile of measured over predicted time.
         high: 95th percentile.
@@ -67,7 +64,7 @@ class StepEstimate:
 
     @property
     def source(self) -> str:
-        """Where the prediction is from, for people."""
+        """Origin of the prediction, for people."""
         own = "" if self.is_seen else "; its products were never measured: a wider interval"
         several = "" if len(self.fitted.sources) == 1 else "s"
         return (
@@ -86,16 +83,35 @@ def estimate_step(case: Case, efficiency: Path | None = None) -> StepEstimate:
     Raises:
         RequestError: where the profile cannot be read.
     """
+    values = bounded(unbounded(efficiencies_of(case.accelerator, efficiency).values))
+    found = step_times(case_columns([case]), values)
+    parts = {name: float(value) for name, value in found._asdict().items()}
+    return timed_step(case, float(found.total), efficiency, parts)
+
+
+def timed_step(
+    case: Case,
+    seconds: float,
+    efficiency: Path | None = None,
+    breakdown: Mapping[str, float] | None = None,
+) -> StepEstimate:
+    """Return a step whose predicted time is known, with the interval of its kind.
+
+    Args:
+        case: what is run.
+        seconds: it is predicted to take [s].
+        efficiency: a fitted profile; else the accelerator's own, or the shipped one.
+        breakdown: what they are spent on [s].
+    """
     fitted = efficiencies_of(case.accelerator, efficiency)
-    found = step_times(case_columns([case]), bounded(unbounded(fitted.values)))
     low, high = interval_of(case, fitted.intervals) or UNFITTED
     is_seen = product_name(case.kind) in fitted.values
     if not is_seen:
         low, high = low**UNSEEN, high**UNSEEN
     return StepEstimate(
         case=case,
-        seconds=float(found.total),
-        breakdown={name: float(value) for name, value in found._asdict().items()},
+        seconds=seconds,
+        breakdown=breakdown or {},
         low=min(low, 0.999),
         high=max(high, 1.001),
         fitted=fitted,

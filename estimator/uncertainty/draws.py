@@ -14,7 +14,7 @@ from computebill.base.errors import RequestError, shown
 from computebill.base.quantity import Family, Quantity
 from computebill.kernels import sampling
 
-B = TypeVar("B", bound=NamedTuple)
+B = TypeVar("B", bound="tuple[Tensor, ...]")
 Method = Literal["sobol", "random"]
 
 MOST_SAMPLES = 2**30
@@ -108,7 +108,8 @@ def bundle(kind: type[B], given: Mapping[str, Tensor]) -> B:
         kind: a named tuple of tensors.
         given: columns by name; others are left.
     """
-    return kind(*(given[name] for name in kind._fields))
+    names: tuple[str, ...] = kind._fields  # type: ignore[attr-defined]
+    return kind(*(given[name] for name in names))
 
 
 class Columns:

@@ -45,8 +45,8 @@ class Swing:
     Attributes:
         assumption: its name.
         p5: the result with it at its 5th percentile.
-        p50: with all at their medians.
-        p95: with it at its 95th percentile.
+        p50: result with all inputs at their medians.
+        p95: result with the input at its 95th percentile.
     """
 
     assumption: str
@@ -64,8 +64,8 @@ def swings(columns: Columns, output: Callable[[Tensor], Tensor]) -> list[Swing]:
 
     Args:
         columns: the uncertain quantities.
-        output: from points ``(dimensions, draws)`` to the result ``(draws,)``; where that is not
-            known, nothing moves it.
+        output: function from points ``(dimensions, draws)`` to the result ``(draws,)``; where that
+            is not known, nothing moves it.
     """
     count = columns.dimensions
     if not count:
@@ -106,9 +106,7 @@ def drivers(
         [
             torch.stack(list(_exchanged(columns, output, one, two)))
             for one, two in zip(
-                torch.split(first, columns.chunk, dim=1),
-                torch.split(second, columns.chunk, dim=1),
-                strict=True,
+                *(torch.split(each, columns.chunk, dim=1) for each in (first, second)), strict=True
             )
         ],
         dim=1,

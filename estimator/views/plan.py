@@ -10,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from computebill.costs.method import cost_method
-from computebill.planning.search import OBJECTIVES, Candidate, Plan
+from computebill.planning.result import Candidate, Plan
+from computebill.planning.search import OBJECTIVES
 
 from . import tables
 from .text import (

@@ -99,6 +99,11 @@ def _energy_scale(mwh: float) -> tuple[float, str]:
     return next(known, _ENERGIES[-1])
 
 
+def signed(value: float) -> str:
+    """Write a fraction with its sign: ``+1.2 %``, ``−0.2 %``."""
+    return f"{value * 100:+.1f} %".replace("-", "−")
+
+
 def percent_interval(value: Distribution) -> str:
     """Write ``22.7 % (10.6–48.9)``."""
     if not value.is_known:

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import scaled_dot_product_attention
 
+from computebill.kernels.constants import number
 from computebill.kernels.flop import attended_keys
 
 from .buffers import copies, random, reserve
@@ -27,9 +28,9 @@ BACKENDS = {
 }
 """Back ends of CUDA, ROCm and the CPU; others choose their own."""
 
-BACKWARD_TIMES = 2.0
-"""Model FLOP of the backward pass over those of the forward: what fused kernels compute again
-is not counted."""
+BACKWARD_TIMES = number("measure.attention.BACKWARD_TIMES")
+"""Ratio of the model FLOP of the backward pass to those of the forward, without what fused kernels
+compute again."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,8 @@ class AttentionShape:
 
     Attributes:
         batch: sequences.
-        heads: of queries.
-        kv_heads: of keys and values.
+        heads: number of heads of queries.
+        kv_heads: number of heads of keys and values.
         sequence: tokens of each sequence.
         head_dim: size of a head.
         causal: a query attends itself and what comes before; else all.
@@ -71,9 +72,9 @@ class Attention:
     """Attention by one back end.
 
     Attributes:
-        shape: that was measured; its batch or sequence may be less than asked for.
+        shape: shape that was measured; its batch or sequence may be less than asked for.
         backend: one of ``BACKENDS``, or ``default`` where the device has none to choose from.
-        dtype: of queries, keys and values.
+        dtype: dtype of queries, keys and values.
         forward: time of a forward pass.
         backward: time of a backward pass.
     """
@@ -101,8 +102,8 @@ def measure_attention(
     """Time each back end; those that a device, shape or dtype lacks are skipped.
 
     Args:
-        shape: of the attention.
-        device: that it runs on.
+        shape: shape of the attention.
+        device: device that it runs on.
         dtype: one of ``matmul.DTYPES``.
         seconds: budget of all back ends.
     """
@@ -123,8 +124,8 @@ def measure_backend(
 
     Args:
         backend: one of ``BACKENDS``, or ``default``.
-        shape: of the attention.
-        device: that it runs on.
+        shape: shape of the attention.
+        device: device that it runs on.
         dtype: one of ``matmul.DTYPES``.
         seconds: budget; see ``clock.time_calls``.
     """

@@ -7,12 +7,14 @@ import math
 import torch
 from torch import Tensor
 
+from computebill.kernels.constants import number
+
 from .devices import cache_bytes, memory_free_bytes
 
 CACHES = 2
 """All copies together are larger than this many caches."""
 
-FREE_SHARE = 0.6
+FREE_SHARE = number("measure.buffers.FREE_SHARE")
 """Share of the free memory that a measurement's tensors may take."""
 
 MOST_COPIES = 2**16
@@ -25,8 +27,8 @@ def copies(each_bytes: int, device: torch.device) -> int:
     """How many copies of a measurement's tensors to use in turn.
 
     Args:
-        each_bytes: of one copy of all of its tensors.
-        device: that they lie on.
+        each_bytes: size of one copy of all of its tensors [B].
+        device: device that they lie on.
 
     Raises:
         MemoryError: where the free memory does not hold one copy.
@@ -38,7 +40,7 @@ def copies_of(each_bytes: int, cache: int, free: int | None) -> int:
     """How many copies exceed the cache, within the free memory.
 
     Args:
-        each_bytes: of one copy of all tensors; at least one.
+        each_bytes: size of one copy of all tensors [B]; at least one.
         cache: bytes of the cache.
         free: bytes that are free; None where it is not told.
 
@@ -58,7 +60,7 @@ def reserve(needed: int, device: torch.device) -> None:
 
     Args:
         needed: bytes.
-        device: that they would lie on.
+        device: device that they would lie on.
 
     Raises:
         MemoryError: where they are more than the share that a measurement may take.
@@ -80,9 +82,9 @@ def empty(
 
     Args:
         count: how many.
-        shape: of each.
-        dtype: of each.
-        device: that they lie on.
+        shape: shape of each.
+        dtype: dtype of each.
+        device: device that they lie on.
 
     Raises:
         RuntimeError: where memory does not suffice (``torch.OutOfMemoryError`` on CUDA).
@@ -106,11 +108,11 @@ def random(
 
     Args:
         count: how many.
-        shape: of each.
-        dtype: of each; values are drawn in float32 and converted.
-        device: that they lie on.
+        shape: shape of each.
+        dtype: dtype of each; values are drawn in float32 and converted.
+        device: device that they lie on.
         scale: standard deviation.
-        seed: of the values.
+        seed: seed of the values.
 
     Raises:
         RuntimeError: where memory does not suffice, or the device lacks the dtype.

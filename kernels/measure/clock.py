@@ -12,6 +12,8 @@ from typing import Protocol
 
 import torch
 
+from computebill.kernels.constants import number
+
 Call = Callable[[int], object]
 """Something timed; takes a running number, by which buffers rotate."""
 
@@ -21,8 +23,8 @@ BATCHED_BELOW = 20e-6
 BATCH_SECONDS = 200e-6
 """Seconds of calls that are timed together."""
 
-WARM_SHARE = 0.3
-"""Share of a budget that warming up may take."""
+WARM_SHARE = number("measure.clock.WARM_SHARE")
+"""Share of a measurement's time that warming up may take."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Timing:
 
         Args:
             laps: seconds of each; at least one.
-            calls: in each lap.
+            calls: number of calls in each lap.
         """
         points = torch.tensor([0.05, 0.5, 0.95], dtype=torch.float64)
         values = torch.tensor(laps, dtype=torch.float64) / calls
@@ -72,14 +74,14 @@ class Marks(Protocol):
     """Points in a device's time."""
 
     def mark(self) -> None:
-        """Set one after all that was queued so far."""
+        """Set a mark after all that was queued so far."""
 
     def laps(self) -> list[float]:
         """Seconds from each to the next, once the device has passed them all."""
 
 
 class _HostMarks:
-    """By the host's clock; waits for the device at each."""
+    """Marks of the host's clock, which waits for the device at each."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
@@ -94,7 +96,7 @@ class _HostMarks:
 
 
 class _EventMarks:
-    """By events of the device, so that the host can queue ahead."""
+    """Marks by events of the device, so that the host can queue ahead."""
 
     def __init__(self, kind: str) -> None:
         self._kind = kind
@@ -144,7 +146,7 @@ def time_calls(
 
     Args:
         call: what is timed; it gets a running number.
-        device: that it runs on.
+        device: device that it runs on.
         seconds: budget, warm-up included. The first call, which may load and compile, comes on
             top; and ``least`` calls are made where twice the budget suffices for them.
         least: repeats.
@@ -168,7 +170,7 @@ def time_parts(
 
     Args:
         parts: each gets the same running number.
-        device: that they run on.
+        device: device that they run on.
         seconds: budget of all of them together.
         least: repeats.
         most: repeats.

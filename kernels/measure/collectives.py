@@ -59,7 +59,7 @@ class Collective:
         backend: nccl or gloo.
         ranks: processes.
         size_bytes: see the module's text.
-        timing: of one, until the slowest rank is done.
+        timing: time of one, until the slowest rank is done.
     """
 
     operation: str
@@ -117,7 +117,7 @@ def measure_collectives(
         device: ``cuda`` takes NCCL and one process a device, all others Gloo on the CPU.
         ranks: processes; without it, all CUDA devices, or two.
         sizes: bytes.
-        operations: of ``OPERATIONS``; without them all.
+        operations: names from ``OPERATIONS``; all of them if not given.
         seconds: budget of all operations and sizes, once the processes have started.
         start_seconds: time that they get for that. After this and twice the budget they are
             ended, and what is missing is skipped.

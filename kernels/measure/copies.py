@@ -29,8 +29,8 @@ class Traffic:
 
     Attributes:
         kind: ``copy`` (:math:`a = b`), ``triad`` (:math:`a = b + s c`) or ``read`` (a sum).
-        array_bytes: of each array.
-        timing: of one pass.
+        array_bytes: size of each array [B].
+        timing: time of one pass.
     """
 
     kind: str
@@ -55,7 +55,7 @@ def measure_traffic(
 
     Args:
         kind: one of ``STREAMS``.
-        array_bytes: of each array.
+        array_bytes: size of each array [B].
         device: whose memory is measured.
         seconds: budget; see ``clock.time_calls``.
     """

@@ -11,19 +11,24 @@ from pathlib import Path
 
 import torch
 
+from computebill.kernels.constants import number
+
 from .outcome import Skip
 
-DEFAULT_CACHE_BYTES = 32 * 2**20
-"""Taken where nothing tells a cache's size."""
+DEFAULT_CACHE_BYTES = int(number("measure.devices.DEFAULT_CACHE_BYTES"))
+"""Size of the last cache of a device that does not tell it [B]."""
 
-MPS_CACHE_BYTES = 96 * 2**20
-"""Of the system-level cache in the largest Apple chips; the driver does not tell it."""
+MPS_CACHE_BYTES = int(number("measure.devices.MPS_CACHE_BYTES"))
+"""Size of the system-level cache of the largest Apple chips, which the driver does not tell [B]."""
 
-ROCM_CACHE_BYTES = 256 * 2**20
-"""Of the memory-side cache in Instinct accelerators; the driver tells a smaller one's size."""
+ROCM_CACHE_BYTES = int(number("measure.devices.ROCM_CACHE_BYTES"))
+"""Size of the memory-side cache of Instinct accelerators [B]; the driver tells a smaller one's."""
 
-BUSY_UTILISATION = 0.1
-LITTLE_FREE = 0.2
+BUSY_UTILISATION = number("measure.devices.BUSY_UTILISATION")
+"""Share of the time above which a device is busy with other work."""
+
+LITTLE_FREE = number("measure.devices.LITTLE_FREE")
+"""Share of a device's memory that is free, below which other work is on it."""
 
 _CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 _CGROUPS = (
@@ -38,14 +43,15 @@ class Hardware:
 
     Attributes:
         kind: cuda, rocm, mps, cpu, or PyTorch's name of another.
-        name: that the driver or the system gives it.
-        index: among devices of its kind.
-        memory_bytes: of the device; of the machine for a CPU.
-        memory_free_bytes: that an allocation can take now.
-        cache_bytes: of the last cache before memory; assumed where it is not told.
-        multiprocessors: or compute units, or cores that may be used.
-        capability: of CUDA as ``9.0``, of ROCm as ``gfx942``, of a CPU as ``AVX512``.
-        driver: its version.
+        name: name that the driver or the system gives it.
+        index: number among devices of its kind.
+        memory_bytes: memory of the device, or of the machine for a CPU [B].
+        memory_free_bytes: memory that an allocation can take now [B].
+        cache_bytes: size of the last cache before memory [B]; assumed where it is not told.
+        multiprocessors: number of multiprocessors, compute units, or cores that may be used.
+        capability: what it can compute: of CUDA as ``9.0``, of ROCm as ``gfx942``, of a CPU as
+            ``AVX512``.
+        driver: version of its driver.
         runtime: version of CUDA or ROCm.
         torch: version of PyTorch.
     """
@@ -68,9 +74,9 @@ class Conditions:
     """What a device does at the moment; None where the driver does not tell.
 
     Attributes:
-        clock_mhz: of its multiprocessors.
-        power_w: drawn.
-        temperature_c: in degrees Celsius.
+        clock_mhz: clock of its multiprocessors [MHz].
+        power_w: power that it draws [W].
+        temperature_c: temperature [°C].
         utilisation: share of time with work; of a CPU, running processes for each core.
         memory_free: share of its memory that is free.
     """

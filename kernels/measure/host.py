@@ -35,7 +35,7 @@ def measure_launches(device: torch.device, *, seconds: float = 0.5) -> Launches 
     """Time launches by the host's clock.
 
     Args:
-        device: that they go to.
+        device: device that they go to.
         seconds: budget.
     """
     return attempt("launches", lambda: _measure(device, seconds))

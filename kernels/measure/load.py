@@ -23,10 +23,11 @@ def conditions_under_load(
     """What a device's driver tells while matrix products are queued on it.
 
     Args:
-        device: that works.
+        device: device that works.
         dtype: one of ``matmul.DTYPES``.
         edge: size of the products, halved where memory does not suffice; without it ``EDGE``.
-        seconds: of work before the driver is asked: it tells means of its last second or less.
+        seconds: time of work before the driver is asked [s]: it tells means of its last second or
+            less.
     """
 
     def measure(size: tuple[int, ...]) -> Conditions:

@@ -40,7 +40,7 @@ class Product:
         n: columns.
         k: inner size.
         dtype: one of ``DTYPES``.
-        timing: of one product.
+        timing: time of one product.
     """
 
     m: int
@@ -131,7 +131,7 @@ def measure_product(
         n: columns.
         k: inner size.
         dtype: one of ``DTYPES``.
-        device: that it runs on.
+        device: device that it runs on.
         seconds: budget; see ``clock.time_calls``.
     """
 
@@ -153,7 +153,7 @@ def product_call(m: int, n: int, k: int, dtype: str, device: torch.device) -> Ca
         n: columns.
         k: inner size.
         dtype: one of ``DTYPES``; tf32 also takes ``precision``.
-        device: that it runs on.
+        device: device that it runs on.
 
     Raises:
         ValueError: of an unknown dtype.
@@ -184,7 +184,7 @@ def dtypes_of(device: torch.device) -> tuple[tuple[str, ...], tuple[Skip, ...]]:
     """Dtypes that a device multiplies, found by a small product; the others, and why not.
 
     Args:
-        device: that is asked.
+        device: device that is asked.
     """
     tried = {name: attempt(name, lambda n=name: _try(n, device)) for name in DTYPES}  # type: ignore[misc]
     usable = tuple(name for name, found in tried.items() if not isinstance(found, Skip))
@@ -222,7 +222,7 @@ def search_best(
 
     Args:
         dtype: one of ``DTYPES``.
-        device: that is searched.
+        device: device that is searched.
         seconds: budget.
         smallest: edge of the first cube.
         largest: size that none exceeds.

@@ -34,8 +34,8 @@ class Shape:
     Attributes:
         hidden: size of a token's vector.
         layers: transformer blocks.
-        heads: of queries.
-        kv_heads: of keys and values; divides ``heads``.
+        heads: number of heads of queries.
+        kv_heads: number of heads of keys and values; divides ``heads``.
         head_dim: size of a head; even.
         feed_forward: inner size of the feed-forward part.
         vocabulary: tokens.
@@ -73,7 +73,7 @@ def block_flop(shape: Shape, batch: int, sequence: int) -> tuple[float, float]:
     """Model FLOP of one block, forward and backward, of only the keys that the mask lets through.
 
     Args:
-        shape: of the decoder.
+        shape: shape of the decoder.
         batch: sequences.
         sequence: tokens of each.
     """
@@ -89,7 +89,7 @@ def step_flop(shape: Shape, batch: int, sequence: int) -> dict[str, float]:
     """Model FLOP of a training step under each convention; see ``flop.Conventions``.
 
     Args:
-        shape: of the decoder.
+        shape: shape of the decoder.
         batch: sequences.
         sequence: tokens of each.
 
@@ -119,7 +119,7 @@ def rotation(sequence: int, head_dim: int, device: torch.device) -> tuple[Tensor
     Args:
         sequence: positions.
         head_dim: size of a head; even.
-        device: of the result.
+        device: device of the result.
     """
     powers = torch.arange(0, head_dim, 2, device=device, dtype=torch.float32) / head_dim
     places = torch.arange(sequence, device=device, dtype=torch.float32)
@@ -145,7 +145,7 @@ class TransformerBlock(nn.Module):
 
     Args:
         shape: its sizes.
-        source: of its weights, which lie on its device.
+        source: random source of its weights, which lie on its device.
     """
 
     def __init__(self, shape: Shape, source: torch.Generator) -> None:
@@ -169,7 +169,7 @@ class TransformerBlock(nn.Module):
         Args:
             x: ``(batch, sequence, hidden)``.
             cosines: see ``rotation``, in the dtype of the attention.
-            sines: the same.
+            sines: sines of the same angles.
         """
         x = x + self._attend(self.attention_norm(x), cosines, sines)
         normed = self.feed_forward_norm(x)
@@ -199,7 +199,7 @@ class Decoder(nn.Module):
     Args:
         shape: its sizes.
         sequence: longest sequence.
-        source: of its weights, which lie on its device.
+        source: random source of its weights, which lie on its device.
     """
 
     def __init__(self, shape: Shape, sequence: int, source: torch.Generator) -> None:
@@ -230,7 +230,7 @@ class Decoder(nn.Module):
 
         Args:
             tokens: ``(batch, sequence)``.
-            targets: the same.
+            targets: tokens that follow them, of the same shape.
         """
         logits = self(tokens).flatten(0, 1).float()
         return cross_entropy(logits, targets.flatten())

@@ -73,7 +73,7 @@ def shrinking(what: str, call: Callable[[Size], Found], sizes: Iterable[Size]) -
     Args:
         what: name of what is measured.
         call: measures at a size.
-        sizes: to try, each smaller than the one before.
+        sizes: sizes to try, each smaller than the one before.
     """
     why = "no size to measure at"
     for size in sizes:
@@ -93,7 +93,7 @@ def halvings(sizes: tuple[int, ...], floor: int) -> Iterator[tuple[int, ...]]:
     """Sizes, and then the same with the largest of them halved, down to ``floor``.
 
     Args:
-        sizes: of a tensor's or a product's dimensions.
+        sizes: lengths of a tensor's or a product's dimensions.
         floor: no size is halved to less.
     """
     current = list(sizes)

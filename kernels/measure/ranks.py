@@ -30,7 +30,7 @@ class Job:
     Attributes:
         backend: nccl or gloo.
         ranks: processes.
-        operations: of ``OPERATIONS``.
+        operations: names from ``OPERATIONS``.
         sizes: bytes.
         seconds: budget of all of them.
         start_seconds: time to start and to find each other.
@@ -53,9 +53,9 @@ def work(rank: int, job: Job, port: int) -> None:
     """One process of the group: rows for each operation go to the store, under its name.
 
     Args:
-        rank: of the process.
+        rank: number of the process.
         job: what is to be done.
-        port: of the store.
+        port: port of the store.
     """
     is_cuda = job.backend == "nccl"
     device = torch.device("cuda", rank) if is_cuda else torch.device("cpu")
@@ -120,7 +120,7 @@ def _time(
 
 
 def _slowest(laps: list[float], device: torch.device) -> list[float]:
-    """Of each lap the longest of all ranks."""
+    """Longest time of all ranks in each lap [s]."""
     values = torch.tensor(laps, dtype=torch.float64, device=device)
     dist.all_reduce(values, dist.ReduceOp.MAX)
     return values.tolist()

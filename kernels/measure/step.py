@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -20,6 +20,27 @@ POLICIES = ("bf16", "autocast", "fp32")
 
 COMPILER = "inductor"
 
+
+class Execution(NamedTuple):
+    """How a block or a step is run.
+
+    Attributes:
+        policy: one of ``POLICIES``.
+        compiled: by ``torch.compile``; without a compiler, what is measured is skipped.
+        backend: of ``torch.compile``.
+    """
+
+    policy: str = "bf16"
+    compiled: bool = False
+    backend: str | Callable[..., Any] = COMPILER
+
+    @property
+    def compiler(self) -> str | Callable[..., Any] | None:
+        """The back end; None where nothing is compiled."""
+        return self.backend if self.compiled else None
+
+
+_PLAIN = Execution()
 _BATCHES = 8
 _LEARNING_RATE = 1e-4
 
@@ -107,11 +128,8 @@ def measure_block(
     batch: int,
     sequence: int,
     device: torch.device,
-    *,
-    policy: str = "bf16",
-    compiled: bool = False,
+    execution: Execution = _PLAIN,
     seconds: float = 2.0,
-    backend: str | Callable[..., Any] = COMPILER,
 ) -> Block | Skip:
     """Time a block; the batch, then the sequence is halved where memory does not suffice.
 
@@ -120,15 +138,14 @@ def measure_block(
         batch: sequences.
         sequence: tokens of each.
         device: that it runs on.
-        policy: one of ``POLICIES``.
-        compiled: by ``torch.compile``; without a compiler it is skipped.
+        execution: its policy, and whether it is compiled.
         seconds: budget, without the time to compile; see ``clock.time_calls``.
-        backend: of ``torch.compile``.
     """
+    policy, compiled, _ = execution
 
     def measure(size: tuple[int, int]) -> Block:
         with _forgetting(compiled):
-            passes = _block(shape, *size, device, policy, backend if compiled else None)
+            passes = _block(shape, *size, device, policy, execution.compiler)
             forward, backward = time_parts(passes, device, seconds=seconds).parts
         return Block(shape, *size, policy, compiled, forward, backward)
 
@@ -141,11 +158,8 @@ def measure_step(
     batch: int,
     sequence: int,
     device: torch.device,
-    *,
-    policy: str = "bf16",
-    compiled: bool = False,
+    execution: Execution = _PLAIN,
     seconds: float = 5.0,
-    backend: str | Callable[..., Any] = COMPILER,
 ) -> TrainingStep | Skip:
     """Time a training step; sizes are halved as in ``measure_block``.
 
@@ -156,15 +170,14 @@ def measure_step(
         batch: sequences.
         sequence: tokens of each.
         device: that it runs on.
-        policy: one of ``POLICIES``.
-        compiled: forward and backward by ``torch.compile``; without a compiler it is skipped.
+        execution: its policy, and whether its forward and backward pass are compiled.
         seconds: budget, without the time to compile; see ``clock.time_calls``.
-        backend: of ``torch.compile``.
     """
+    policy, compiled, _ = execution
 
     def measure(size: tuple[int, int]) -> TrainingStep:
         with _forgetting(compiled):
-            training = _Training(shape, *size, device, policy, backend if compiled else None)
+            training = _Training(shape, *size, device, policy, execution.compiler)
             if device.type == "cuda":
                 torch.cuda.reset_peak_memory_stats(device)
             found = time_parts(

@@ -82,7 +82,7 @@ def test_what_is_written_is_what_is_printed(tmp_path: Path, ending: str) -> None
     assert cloud["p5"] == pytest.approx(found["cost_usd"]["p5"])
 
 
-@pytest.mark.parametrize("ending", ["png", "svg", "html"])
+@pytest.mark.parametrize("ending", ["png", "svg", "html", "pdf"])
 def test_a_plot_is_written_beside_the_table(tmp_path: Path, ending: str) -> None:
     target = tmp_path / f"cost.{ending}"
     result = run(*PLAIN, "--plot", str(target))
@@ -256,7 +256,8 @@ def test_a_plot_without_a_cost_writes_nothing(tmp_path: Path) -> None:
     target = tmp_path / "plot.svg"
     target.write_bytes(b"before")
     out = tmp_path / "out.json"
-    assert "--plot: no cost is known" in refusal(*bare, "--plot", str(target), "-o", str(out))
+    given = (*bare, "--mfu", "0.4", "--plot", str(target), "-o", str(out))
+    assert "--plot: no cost is known" in refusal(*given)
     assert target.read_bytes() == b"before"
     assert not out.exists()
 

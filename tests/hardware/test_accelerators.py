@@ -308,3 +308,9 @@ def test_a_missing_directory_is_named(tmp_path: Path) -> None:
         find_accelerator("h100-sxm", [tmp_path / "nowhere"])
     with pytest.raises(RequestError, match=r"is not a directory"):
         find_accelerator("h100-sxm", [tmp_path / ("a" * 5000)])
+
+
+def test_names_stand_above_the_first_table_of_every_shipped_profile() -> None:
+    for accelerator in list_accelerators():
+        for alias in (accelerator.name, accelerator.title, *accelerator.aliases):
+            assert find_accelerator(alias).name == accelerator.name

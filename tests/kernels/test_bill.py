@@ -39,13 +39,13 @@ class Runs:
 
     def priced(self) -> bill.Bill:
         return bill.price_runs(
-            tensor(self.own),
-            torch.tensor(self.given_in)[:, None],
-            torch.tensor(self.base),
-            max(len(self.chain(run)) - 1 for run in range(len(self.base))),
-            tensor(self.peak),
-            tensor(self.mfu),
-            tensor(self.price),
+            bill.Runs(
+                tensor(self.own),
+                torch.tensor(self.given_in)[:, None],
+                torch.tensor(self.base),
+                max(len(self.chain(run)) - 1 for run in range(len(self.base))),
+            ),
+            bill.Rates(tensor(self.peak), tensor(self.mfu), tensor(self.price)),
         )
 
     def one(self, run: int, draw: int) -> tuple[float, float, float]:
@@ -100,13 +100,8 @@ def test_a_bill_is_the_sum_done_by_hand(runs: Runs) -> None:
 def one_run(own: float, kind: int, mfu: float = 0.4, price: float = 2.0) -> bill.Bill:
     """Price one run on H800s at ``price`` USD an hour."""
     return bill.price_runs(
-        tensor([[own]]),
-        torch.tensor([[kind]]),
-        torch.tensor([-1]),
-        0,
-        tensor([[PEAK]]),
-        tensor([[mfu]]),
-        tensor([[price / 3600]]),
+        bill.Runs(tensor([[own]]), torch.tensor([[kind]]), torch.tensor([-1]), 0),
+        bill.Rates(tensor([[PEAK]]), tensor([[mfu]]), tensor([[price / 3600]])),
     )
 
 
@@ -145,13 +140,8 @@ def test_the_three_ways_to_state_a_run_agree(size: float, mfu: float, price: flo
 def test_one_utilisation_and_price_serve_all_draws() -> None:
     own = tensor([[1e24, 2e24, 3e24], [0.1, 0.2, 0.3]])
     found = bill.price_runs(
-        own,
-        torch.tensor([[0], [0]]),
-        torch.tensor([-1, 0]),
-        1,
-        tensor([[1e15], [5e14]]),
-        tensor([[0.5], [0.25]]),
-        tensor([[0.001], [0.001]]),
+        bill.Runs(own, torch.tensor([[0], [0]]), torch.tensor([-1, 0]), 1),
+        bill.Rates(tensor([[1e15], [5e14]]), tensor([[0.5], [0.25]]), tensor([[0.001], [0.001]])),
     )
     torch.testing.assert_close(found.flop[1], tensor([1e23, 4e23, 9e23]))
     torch.testing.assert_close(found.usd[0], tensor([2e6, 4e6, 6e6]))
@@ -164,7 +154,7 @@ def test_gradients_of_utilisation_peak_and_price() -> None:
     base = torch.tensor([-1, -1, -1, 2])
 
     def priced(peak: Tensor, mfu: Tensor, price: Tensor) -> bill.Bill:
-        return bill.price_runs(own, kinds, base, 1, peak, mfu, price)
+        return bill.price_runs(bill.Runs(own, kinds, base, 1), bill.Rates(peak, mfu, price))
 
     rng = np.random.default_rng(0)
     inputs = [tensor(rng.uniform(0.3, 2.0, (4, 2))).requires_grad_() for _ in range(3)]
@@ -173,7 +163,8 @@ def test_gradients_of_utilisation_peak_and_price() -> None:
 
 def test_float32_stays_float32() -> None:
     one = torch.ones(1, 1)
-    found = bill.price_runs(one, torch.tensor([[0]]), torch.tensor([-1]), 0, one, one, one)
+    runs = bill.Runs(one, torch.tensor([[0]]), torch.tensor([-1]), 0)
+    found = bill.price_runs(runs, bill.Rates(one, one, one))
     assert {values.dtype for values in found} == {torch.float32}
 
 
@@ -184,8 +175,10 @@ def test_bills_agree_on_cuda() -> None:
     own, peak, mfu, price = (tensor(rng.uniform(0.1, 2.0, (6, 1000))) for _ in range(4))
     kinds = torch.tensor([0, 1, 2, 0, 0, 0])[:, None]
     base = torch.tensor([-1, -1, -1, 2, 3, 1])
-    here = bill.price_runs(own, kinds, base, 2, peak, mfu, price)
-    moved = (values.cuda() for values in (peak, mfu, price))
-    there = bill.price_runs(own.cuda(), kinds.cuda(), base.cuda(), 2, *moved)
+    here = bill.price_runs(bill.Runs(own, kinds, base, 2), bill.Rates(peak, mfu, price))
+    there = bill.price_runs(
+        bill.Runs(own.cuda(), kinds.cuda(), base.cuda(), 2),
+        bill.Rates(peak.cuda(), mfu.cuda(), price.cuda()),
+    )
     for ours, theirs in zip(here, there, strict=True):
         torch.testing.assert_close(theirs.cpu(), ours, rtol=1e-9, atol=0.0)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 from torch import Tensor
 
-from computebill.kernels import cost
+from computebill.kernels import cost, units
 
 CASES = pd.read_csv(Path(__file__).parents[1] / "data" / "amortised_cost_cases.csv", comment="#")
 RATE = 0.14
@@ -31,7 +31,7 @@ def column(name: str) -> Tensor:
 def hardware_of_cases() -> cost.AmortisedHardware:
     return cost.amortised_hardware(
         column("server_value_per_chip_at_start_usd"),
-        column("chip_hours") * cost.SECONDS_PER_HOUR,
+        column("chip_hours") * units.SECONDS_PER_HOUR,
         column("server_cost_overhead"),
         tensor(RATE),
         tensor(SHARE),
@@ -40,13 +40,13 @@ def hardware_of_cases() -> cost.AmortisedHardware:
 
 def energy_cost_of_cases() -> Tensor:
     joules = cost.energy_joules(
-        column("chip_hours") * cost.SECONDS_PER_HOUR,
+        column("chip_hours") * units.SECONDS_PER_HOUR,
         column("tdp_w"),
         column("chip_to_server_power"),
         column("power_fraction"),
         column("pue"),
     )
-    return cost.energy_usd(joules, column("usd_per_kwh") / cost.JOULES_PER_KWH)
+    return cost.energy_usd(joules, column("usd_per_kwh") / units.JOULES_PER_KWH)
 
 
 def close(found: Tensor, expected: Tensor, rtol: float = 1e-9) -> None:
@@ -66,7 +66,7 @@ def test_hours_of_the_cases_that_give_flop() -> None:
     assert rows.sum() == 17
     flop, peak = column("flop")[rows], column("peak_flop_per_s")[rows]
     seconds = cost.accelerator_seconds(flop, peak, tensor(0.375))
-    close(seconds / cost.SECONDS_PER_HOUR, column("chip_hours")[rows], rtol=1e-14)
+    close(seconds / units.SECONDS_PER_HOUR, column("chip_hours")[rows], rtol=1e-14)
 
 
 @pytest.mark.parametrize("part", ["chip", "other_server", "interconnect"])
@@ -173,13 +173,13 @@ def test_published_amortised_totals(model: str) -> None:
     (_, hours, price, (bought, start), overhead), power, (month, millions, _) = PUBLISHED[model]
     years = (start - bought).days / 365.25
     value = cost.depreciated_value(tensor(price), tensor(years), tensor(RATE))
-    seconds = tensor(hours * cost.SECONDS_PER_HOUR)
+    seconds = tensor(hours * units.SECONDS_PER_HOUR)
     hardware = cost.amortised_hardware(
         value, seconds, tensor(overhead), tensor(RATE), tensor(SHARE)
     )
     *watts, usd_per_kwh = power
     joules = cost.energy_joules(seconds, *(tensor(figure) for figure in watts))
-    energy = cost.energy_usd(joules, tensor(usd_per_kwh / cost.JOULES_PER_KWH))
+    energy = cost.energy_usd(joules, tensor(usd_per_kwh / units.JOULES_PER_KWH))
     inflation = PRICE_INDEX["2024-01"] / PRICE_INDEX[month]
     total = (hardware.total + energy).item() * inflation / 1e6
     # Llama 3.1 comes to 51.06: its inputs are read from another place than its total.
@@ -200,20 +200,22 @@ def test_published_upfront_totals(model: str) -> None:
 def test_accelerator_seconds() -> None:
     # Llama 3.1 405B: 3.8e25 FLOP at 40 % of 989.4 TFLOP/s.
     seconds = cost.accelerator_seconds(tensor(3.8e25), tensor(989.4e12), tensor(0.4))
-    assert seconds.item() / cost.SECONDS_PER_HOUR == pytest.approx(26.672e6, rel=1e-4)
+    assert seconds.item() / units.SECONDS_PER_HOUR == pytest.approx(26.672e6, rel=1e-4)
 
 
 def test_energy_of_one_kilowatt_hour() -> None:
     one = tensor(1.0)
     joules = cost.energy_joules(tensor(3600.0), tensor(1000.0), one, one, one)
-    assert joules.item() == cost.JOULES_PER_KWH
-    assert cost.energy_usd(joules, tensor(0.08 / cost.JOULES_PER_KWH)).item() == pytest.approx(0.08)
-    assert cost.carbon_kg(joules, tensor(0.35 / cost.JOULES_PER_KWH)).item() == pytest.approx(0.35)
+    assert joules.item() == units.JOULES_PER_KWH
+    assert cost.energy_usd(joules, tensor(0.08 / units.JOULES_PER_KWH)).item() == pytest.approx(
+        0.08
+    )
+    assert cost.carbon_kg(joules, tensor(0.35 / units.JOULES_PER_KWH)).item() == pytest.approx(0.35)
 
 
 def test_cloud() -> None:
     # 2.788 million H800-hours at 2 USD: 5.576 million, DeepSeek-V3, arXiv:2412.19437, Table 1.
-    usd = cost.cloud(tensor(2.788e6 * 3600), tensor(2.0 / cost.SECONDS_PER_HOUR))
+    usd = cost.cloud(tensor(2.788e6 * 3600), tensor(2.0 / units.SECONDS_PER_HOUR))
     assert usd.item() == pytest.approx(5.576e6)
 
 
@@ -270,7 +272,7 @@ def test_amortised_hardware_is_the_integral_of_depreciation(
     fall, _ = quad(lambda t: price * rate * math.log(10) * 10 ** (-rate * t), 0.0, years)
     kept = cost.depreciated_value(tensor(price), tensor(years), tensor(rate)).item()
     assert fall == pytest.approx(price - kept, rel=1e-6)
-    seconds = tensor(years * cost.SECONDS_PER_YEAR)
+    seconds = tensor(years * units.SECONDS_PER_YEAR)
     hardware = cost.amortised_hardware(
         tensor(price), seconds, tensor(1.6), tensor(rate), tensor(0.0)
     )
@@ -294,7 +296,7 @@ def test_hardware_is_linear_in_hours(
     value: float, hours: float, factor: float, overhead: float, share: float
 ) -> None:
     def at(amount: float) -> Tensor:
-        seconds = tensor(amount * cost.SECONDS_PER_HOUR)
+        seconds = tensor(amount * units.SECONDS_PER_HOUR)
         rest = (tensor(overhead), tensor(RATE), tensor(share))
         return torch.stack(cost.amortised_hardware(tensor(value), seconds, *rest))
 
@@ -305,7 +307,7 @@ def test_hardware_is_linear_in_hours(
 @given(hours=st.floats(1e-3, 1e9), factor=st.floats(1e-3, 1e3))
 def test_energy_and_rent_are_linear_in_hours(hours: float, factor: float) -> None:
     def at(amount: float) -> Tensor:
-        seconds = tensor(amount * cost.SECONDS_PER_HOUR)
+        seconds = tensor(amount * units.SECONDS_PER_HOUR)
         power = (tensor(700.0), tensor(1.8), tensor(0.75), tensor(1.25))
         rent = cost.cloud(seconds, tensor(2.0 / 3600))
         return torch.stack([cost.energy_joules(seconds, *power), rent])
@@ -338,7 +340,7 @@ def test_gradients(name: str) -> None:
     # Numerical differences need inputs of order one: seconds are given in units of a year.
     if name == "amortised_hardware":
         arguments[1] = tensor([0.8, 1.1]).requires_grad_()
-        year = cost.SECONDS_PER_YEAR
+        year = units.SECONDS_PER_YEAR
         assert torch.autograd.gradcheck(lambda v, s, *a: kernel(v, s * year, *a), arguments)
     else:
         assert torch.autograd.gradcheck(kernel, arguments)

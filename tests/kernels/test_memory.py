@@ -11,10 +11,9 @@ from torch import Tensor
 
 import computebill as cb
 from computebill.architectures.columns import Columns, columns
-from computebill.architectures.operators import Layers
 from computebill.kernels import memory
-from computebill.kernels.operators import Groups, layers_before, layers_of, parameters
-from computebill.training.layout import activation_columns, layout_columns, recipe_columns
+from computebill.kernels.operators import layers_of, parameters
+from computebill.training.layout_columns import activation_columns, layout_columns, recipe_columns
 from computebill.training.memory import peak_memory
 
 MIXTRAL = {
@@ -92,23 +91,6 @@ def test_flash_attention_keeps_no_scores() -> None:
     kept = layer_bytes(cb.Layout(recompute="none"), 2048)
     unfused = layer_bytes(cb.Layout(recompute="none", attention="unfused"), 2048)
     assert unfused - kept == pytest.approx(2 * 96 * 2048.0**2)
-
-
-@settings(max_examples=60)
-@given(st.sets(st.integers(0, 30), min_size=1), st.integers(0, 31))
-def test_layers_are_counted_as_one_by_one(indices: set[int], bound: int) -> None:
-    parts = Layers.covering(sorted(indices))
-    assert sorted(i for part in parts for i in part.indices()) == sorted(indices)
-    groups = Groups(
-        first=tensor([p.first for p in parts]),
-        step=tensor([p.step for p in parts]),
-        run=tensor([p.run for p in parts]),
-        stop=tensor([p.stop for p in parts]),
-        tokens=torch.ones(len(parts), dtype=torch.float64),
-        place=torch.zeros(len(parts), dtype=torch.float64),
-    )
-    found = layers_before(groups, tensor(bound))
-    assert found.tolist() == [sum(i < bound for i in part.indices()) for part in parts]
 
 
 def dealt(layers: int, stages: int, chunks: int) -> list[list[int]]:
@@ -439,11 +421,7 @@ def test_a_gpu_counts_the_same() -> None:
     batch = batch_of(DEEPSEEK_LIKE)
     layouts = [cb.Layout(tp=2, pp=7, dp=4, ep=4)]
     arguments = (
-        batch.operators,
-        batch.groups,
-        batch.hidden,
-        batch.layers,
-        batch.vocabulary,
+        batch.model,
         layout_columns(layouts),
         recipe_columns(layouts),
         activation_columns(layouts, 512.0),
@@ -453,7 +431,7 @@ def test_a_gpu_counts_the_same() -> None:
     def moved(value: Any) -> Any:
         if isinstance(value, Tensor):
             return value.to("cuda")
-        return type(value)(*(part.to("cuda") for part in value))
+        return type(value)(*(moved(part) for part in value))
 
     here = memory.training_memory(*arguments)
     there = memory.training_memory(*(moved(each) for each in arguments))

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from known import LLAMA_8B
 
 import computebill as cb
-from computebill.kernels import search
 from computebill.planning.choice_grid import Grid
 from computebill.planning.choices import Space, make_space
-from computebill.planning.search import FITS, Plan, plan
+from computebill.planning.result import Plan
+from computebill.planning.search import FITS, plan
 from computebill.planning.spec import PlanSpec
 from computebill.training.cases import Case
 from computebill.training.efficiency import bounded, read_profile, unbounded
@@ -51,15 +51,9 @@ SEQUENCE = 4096
 
 
 def space(config: dict[str, Any], accelerator: str = "h100-sxm", **given: Any) -> Space:
-    return make_space(
-        cb.read_architecture(config),
-        cb.find_accelerator(accelerator),
-        "bf16",
-        SEQUENCE,
-        "modern",
-        cb.Layout(),
-        given,
-    )
+    part = cb.find_accelerator(accelerator)
+    case = Case(cb.read_architecture(config), cb.Layout(), part, "bf16", SEQUENCE, "modern")
+    return make_space(case, given)
 
 
 def grid(of: Space) -> Grid:
@@ -105,12 +99,12 @@ def one_by_one(of: Space, place: int, count: int, batch: int) -> tuple[float, fl
         recompute=recompute,
     )
     try:
-        check_layout(of.architecture, layout, SEQUENCE)
+        check_layout(of.case.architecture, layout, SEQUENCE)
     except cb.RequestError:
         return None
     assert of.layout(place, count, batch).model_dump() == layout.model_dump()
-    case = Case(of.architecture, layout, of.accelerator, "bf16", SEQUENCE, "modern")
-    stages = stage_bytes(of.architecture, [layout], float(SEQUENCE))
+    case = Case(of.case.architecture, layout, of.case.accelerator, "bf16", SEQUENCE, "modern")
+    stages = stage_bytes(of.case.architecture, [layout], float(SEQUENCE))
     return estimate_step(case).seconds, float(stages.nan_to_num(0.0).amax())
 
 
@@ -151,45 +145,16 @@ def test_a_grid_is_every_layout_by_itself(
     whole = grid(of)
     for pipes in whole.chunks():
         chunk = whole.evaluate(pipes, count, batch)
-        legal = torch.ones(chunk.seconds.shape, dtype=torch.bool)
-        for mask in chunk.masks.values():
-            legal = legal & mask
-        offset = pipes.start * math.prod(of.shape[1:])
-        seconds, sizes = chunk.seconds.flatten(), chunk.bytes.expand(legal.shape).flatten()
-        for place, is_legal in enumerate(legal.flatten().tolist()):
-            alone = one_by_one(of, offset + place, count, batch)
-            assert is_legal == (alone is not None)
+        seconds = chunk.legal_seconds(math.inf).flatten()
+        sizes = chunk.bytes.expand_as(chunk.seconds).flatten()
+        where = chunk.place(torch.arange(seconds.numel()), of.shape).tolist()
+        found = dict(zip(where, zip(seconds.tolist(), sizes.tolist(), strict=True), strict=True))
+        rest = math.prod(of.shape[1:])
+        for place in range(pipes.start * rest, pipes.stop * rest):
+            alone = one_by_one(of, place, count, batch)
+            assert (found.get(place, (math.inf,))[0] < math.inf) == (alone is not None)
             if alone is not None:
-                assert float(seconds[place]) == pytest.approx(alone[0], rel=1e-9)
-                assert float(sizes[place]) == pytest.approx(alone[1], rel=1e-9)
-
-
-points = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6), st.integers(0, 6)), max_size=30)
-
-
-def beaten(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
-    return other != one and all(b <= a for a, b in zip(one, other, strict=True))
-
-
-@given(points)
-def test_the_front_is_what_nothing_else_beats(found: list[tuple[int, int, int]]) -> None:
-    table = torch.tensor(found, dtype=torch.float64).reshape(-1, 3)
-    kept = search.front(table).tolist()
-    expected = [
-        not any(beaten(one, other) for other in found) and one not in found[:index]
-        for index, one in enumerate(found)
-    ]
-    assert kept == expected
-
-
-@given(points)
-def test_the_front_of_two_is_that_of_pairs(found: list[tuple[int, int, int]]) -> None:
-    first = torch.tensor([float(one[0]) if one[2] else math.inf for one in found])
-    second = torch.tensor([float(one[1]) for one in found])
-    places = search.front_of_two(first, second).tolist()
-    real = [(one[0], one[1]) for one in found if one[2]]
-    expected = sorted({one for one in real if not any(beaten(one, other) for other in real)})
-    assert [(found[place][0], found[place][1]) for place in places] == expected
+                assert found[place] == pytest.approx(alone, rel=1e-9)
 
 
 @pytest.fixture
@@ -357,7 +322,6 @@ def test_layouts_that_are_near_cannot_be_told_apart(config: str) -> None:
         ({"layout": {"tp": 8}}, "layout.tp: is searched; give tp outside of layout"),
         ({"recompute": []}, "at least 1 item"),
         ({"global_batch": 1e30}, "global_batch: got 1e+30; allowed: a whole number"),
-        ({"model": "-"}, "model: got -; allowed: a file"),
         ({"vpp": 7}, "vpp: got 7"),
         ({"price": 2, "provider": "aws"}, "give price, or provider and commitment, not both"),
         ({"price": {"b200": 2}}, "price.b200: no such accelerator is asked for; h100-sxm"),
@@ -411,12 +375,9 @@ def test_all_pairs_of_places_are_different_layouts() -> None:
     seen: list[str] = []
     for pipes in whole.chunks():
         chunk = whole.evaluate(pipes, 64, 512)
-        legal = torch.ones(chunk.seconds.shape, dtype=torch.bool)
-        for mask in chunk.masks.values():
-            legal = legal & mask
-        offset = pipes.start * math.prod(of.shape[1:])
-        for place in torch.nonzero(legal.flatten()).flatten().tolist()[::7]:
-            seen.append(of.layout(offset + place, 64, 512).model_dump_json())
+        legal = torch.nonzero(torch.isfinite(chunk.legal_seconds(math.inf)).flatten()).flatten()
+        for place in chunk.place(legal, of.shape).tolist()[::7]:
+            seen.append(of.layout(place, 64, 512).model_dump_json())
     assert len(seen) > 100
     assert not any(one == other for one, other in itertools.pairwise(sorted(seen)))
 

@@ -282,15 +282,6 @@ def test_any_number_of_samples(samples: int, method: Any) -> None:
     assert (found["cost_usd"]["monte_carlo_error"] is None) == (samples < 512)
 
 
-def test_densities_are_probabilities() -> None:
-    run = estimate(price="1..3")
-    for way in COST_WAYS:
-        density = run.densities[way]
-        assert density.edges == sorted(density.edges)
-        assert 0.99 < sum(density.probability) <= 1
-    assert estimate().densities["cloud"].probability == [1.0]
-
-
 @pytest.mark.parametrize(
     ("fields", "problem"),
     [

@@ -30,11 +30,22 @@ def charts(report: Report) -> dict[str, Chart]:
 
 
 def spec_of(chart: Chart) -> dict[str, Any]:
-    """Return a chart as Vega-Lite, which Altair validates."""
-    spec: dict[str, Any] = chart.picture.to_dict()
-    return spec
+    """Return a chart as Vega-Lite, which Altair validated."""
+    return chart.picture.spec()
 
 
 def rows_of(chart: Chart) -> list[dict[str, Any]]:
     """Return the rows that a chart draws, the most of its data sets."""
     return max(spec_of(chart)["datasets"].values(), key=len)
+
+
+def contrast(one: str, other: str) -> float:
+    """Contrast of two colours as WCAG 2.2 has it."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+        linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+        return sum(w * p for w, p in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)

@@ -14,7 +14,7 @@ import computebill as cb
 from computebill.hardware.accelerators import peak_flop_per_s
 from computebill.hardware.fitted import Fitted
 from computebill.hardware.generations import BEST_PRODUCT, hardware_generation, reach
-from computebill.training.cases import Case, case_columns, case_links, step_times
+from computebill.training.cases import Case, case_columns, case_setting, step_times
 from computebill.training.efficiency import (
     INDEX,
     NAMES,
@@ -374,26 +374,15 @@ def test_a_fitted_profile_takes_the_shipped_one_s_place(tmp_path: Any) -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_a_gpu_times_the_same() -> None:
     from computebill.kernels.step import step_seconds
-    from computebill.training.efficiency import kernel_efficiency
 
     columns = case_columns([case(layout={"tp": 2, "dp": 4}), case(MIXTRAL, layout={"dp": 8})])
     values = bounded(priors())
-    arguments = (
-        columns.batch.operators,
-        columns.batch.groups,
-        columns.batch.hidden,
-        columns.batch.layers,
-        columns.layouts,
-        columns.work,
-        columns.device,
-        case_links(columns, values),
-        kernel_efficiency(values, columns.kinds),
-    )
+    arguments = (columns.batch.model, case_setting(columns, values))
 
     def moved(value: Any) -> Any:
         if isinstance(value, torch.Tensor):
             return value.to("cuda")
-        return type(value)(*(part.to("cuda") for part in value))
+        return type(value)(*(moved(part) for part in value))
 
     here = step_seconds(*arguments)
     there = step_seconds(*(moved(each) for each in arguments))

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from computebill.views.result import Result
+
 from . import bench, catalogue, hardware, model, plan, run, spend, sweep, validation
-from .document import Report, Result, refuse
+from .document import Report, refuse
 
 PROGRAMMES = "programmes"
 RUN_KEYS = frozenset({"cost_ways_usd", "gpu_hours", "mfu"})

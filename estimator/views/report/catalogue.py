@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date
-from math import log10
+from dataclasses import replace
 from typing import Any
 
-import altair as alt
+from computebill.views.charts import score as drawn
+from computebill.views.charts.score import COST_KEY as COST
+from computebill.views.charts.score import FLOP_KEY as FLOP
+from computebill.views.charts.score import OWN
+from computebill.views.result import Result
+from computebill.views.text import UNKNOWN, flop, money, percent
 
-from computebill.views.text import UNKNOWN, flop, flop_interval, money, money_interval, percent
-
-from . import drawing
-from .document import Chart, Figure, Report, Result, Section, Table, distribution, parts, sections
+from .document import Chart, Figure, Report, Section, Table, parts, sections
 from .run import UNNAMED, short
 
-MOST_ORGANISATIONS = 15
-OWN = "your run"
 SUMS = ("rows", "FLOP", "rows with a cost", "cost")
-LABEL_HEIGHT = 14
-HEIGHT = 400
-NEAR = 0.3
-"""Part of the axis of dates that a name may be long."""
-COST, FLOP = "cost_amortised_usd", "flop"
 
 
 def report(result: Result, runs: Sequence[Result] = ()) -> Report:
@@ -32,33 +26,27 @@ def report(result: Result, runs: Sequence[Result] = ()) -> Report:
     largest = max(rows, key=lambda row: row[f"{FLOP}_p50"] or 0.0, default=None)
     answer = f"{result['rows_scored']:,} of {result['rows_in']:,} rows have figures"
     if largest is not None and largest[f"{FLOP}_p50"]:
-        answer += f"; the largest run is {largest['model']}, {_flop(largest)} FLOP"
+        answer += f"; the largest run is {largest['model']}, {drawn.told(largest, FLOP)} FLOP"
     dearest = max(rows, key=lambda row: row[f"{COST}_p50"] or 0.0, default=None)
     if dearest is not None and dearest[f"{COST}_p50"]:
-        answer += f"; the dearest is {dearest['model']}, {_usd(dearest)}"
+        answer += f"; the dearest is {dearest['model']}, {drawn.told(dearest, COST)}"
     figures = [
         Figure("rows", f"{result['rows_in']:,}"),
         Figure("scored", f"{result['rows_scored']:,}"),
         Figure("rejected", f"{result['rows_rejected']:,}"),
     ]
-    trends = result.get("trends") or {}
     found = sections(
         Section(
             "Over time",
-            parts(
-                [
-                    _over_time(points, trends.get(COST, []), COST),
-                    _over_time(points, trends.get(FLOP, []), FLOP),
-                ]
-            ),
+            parts([_over_time(result, points, name) for name in (COST, FLOP)]),
         ),
         Section("By organisation and year", parts([_organisations(result), _years(result)])),
         Section("How the figures were found", parts([*_ways(result), _reasons(result)])),
     )
     names = ", ".join(result.get("catalogues") or []) or "A catalogue"
-    return Report(f"{names}, scored", f"{answer}.", figures, found, notes=_notes(result)).told(
-        result
-    )
+    told = Report(f"{names}, scored", f"{answer}.", figures, found, notes=_notes(result))
+    undrawn = "no row was scored; there is nothing to draw"
+    return replace(told, undrawn=undrawn).told(result)
 
 
 def _points(result: Result) -> list[dict[str, Any]]:
@@ -99,160 +87,27 @@ def _notes(result: Result) -> list[str]:
     return [f"{each['file']}: {each['reason']}" for each in result.get("unread_files") or ()]
 
 
-def _spread(row: Mapping[str, Any], name: str) -> Any:
-    values = {key: row[f"{name}_{key}"] for key in ("p5", "p50", "p95")}
-    if values["p50"] is None:
-        return distribution(None)
-    filled = {key: values["p50"] if each is None else each for key, each in values.items()}
-    return distribution({**filled, "mean": values["p50"]})
-
-
-def _usd(row: Mapping[str, Any]) -> str:
-    return money_interval(_spread(row, COST))
-
-
-def _flop(row: Mapping[str, Any]) -> str:
-    return flop_interval(_spread(row, FLOP))
-
-
-def _over_time(
-    points: list[dict[str, Any]], trend: Sequence[Mapping[str, Any]], name: str
-) -> Chart | None:
-    way = "gpu_hours_way" if name == COST else "flop_way"
-    rows = [
-        {
-            "model": row["model"],
-            "organization": row["organization"],
-            "date": row["date"],
-            # What is drawn as a date is a number when hovered.
-            "day": row["date"],
-            "way": row[way] or "not told",
-            "own": row["own"],
-            "undated": row["undated"],
-            "text": _usd(row) if name == COST else _flop(row),
-            **{key: row[f"{name}_{key}"] for key in ("p5", "p50", "p95")},
-        }
-        for row in points
-        if row["date"] and row[f"{name}_p50"]
-    ]
-    if not rows:
+def _over_time(result: Result, points: list[dict[str, Any]], name: str) -> Chart | None:
+    picture = drawn.over_time(result, points, name)
+    if picture is None:
         return None
-    label = "Cost" if name == COST else "Training FLOP"
-    says = "Each point is a model with its 5th to 95th percentile"
-    says += "; the dashed line is the trend with nine in ten models in its band" if trend else ""
-    says += _of_own([row for row in rows if row["own"]])
-    title = "cost: hardware used up + energy (USD)" if name == COST else "training FLOP"
-    labels = drawing.DOLLARS if name == COST else drawing.FLOP
     cells = [
         (row["model"], row["organization"] or "", row["date"], row["text"], row["way"])
-        for row in sorted(rows, key=lambda row: (not row["own"], -row["p50"]))
+        for row in sorted(picture.rows, key=lambda row: (not row["own"], -row["p50"]))
     ]
-    return Chart(
-        f"{label} against date of publication",
-        says,
-        _scatter(rows, trend, title, labels),
-        Table(
-            f"{label}, the largest first",
-            ("model", "organisation", "date", title, "found by"),
-            cells,
-            ("organisation", "date", "found by"),
-        ),
-    )
-
-
-def _scatter(
-    rows: drawing.Rows, trend: Sequence[Mapping[str, Any]], title: str, labels: str
-) -> Any:
-    order = list(dict.fromkeys(str(row["way"]) for row in rows if not row["own"]))
-    chosen, opacity = drawing.toggled("way")
-    x = drawing.dates("date")
-    y = drawing.height("p50", title, labels, is_log=True)
-    tooltip = drawing.tips(model="model", organization="of", day="date", text=title, way="found by")
-    base = alt.Chart(drawing.data(rows)).encode(x=x)
-    palette = [colour for colour in drawing.PALETTE if colour != drawing.FINAL]
-    others = base.transform_filter("!datum.own")
-    lines = others.mark_rule(color=drawing.INK, opacity=0.13).encode(y="p5:Q", y2="p95:Q")
-    points = (
-        others.mark_circle(size=42)
-        .encode(y=y, color=drawing.colours("way", order, palette), opacity=opacity, tooltip=tooltip)
-        .add_params(chosen, drawing.zoom())
-    )
-    own = base.transform_filter("datum.own")
-    spread = own.mark_rule(color=drawing.FINAL, strokeWidth=3).encode(y="p5:Q", y2="p95:Q")
-    mark = own.mark_point(
-        shape="diamond", filled=True, color=drawing.FINAL, size=240, opacity=1
-    ).encode(y=y, tooltip=tooltip)
-    layers = [lines, points, spread, mark]
-    if trend:
-        line = alt.Chart(drawing.data(trend)).encode(x=drawing.dates("date"))
-        layers.insert(
-            0,
-            line.mark_area(color=drawing.REST, opacity=0.13).encode(
-                y=drawing.height("low", title, labels, is_log=True), y2="high:Q"
-            ),
-        )
-        layers.append(
-            line.mark_line(
-                color=drawing.INK, fillOpacity=0, strokeDash=[6, 4], strokeWidth=1.5
-            ).encode(y="middle:Q")
-        )
-    layers += _names(rows, x, y)
-    return alt.layer(*layers).properties(height=HEIGHT)
-
-
-def _of_own(own: drawing.Rows) -> str:
-    if not own:
-        return "."
-    what = f"diamond is {OWN}" if len(own) == 1 else "diamonds are runs of your own"
-    undated = any(row["undated"] for row in own)
-    at = " One without a date stands at the day of its estimate." if undated else ""
-    return f"; the large red {what}.{at}"
-
-
-def _names(rows: drawing.Rows, x: Any, y: Any) -> list[Any]:
-    """Write the names of runs of one's own; one that would lie upon another goes above it."""
-    own = sorted((row for row in rows if row["own"]), key=lambda row: row["p50"])
-    spread = [log10(row["p50"]) for row in rows]
-    days = [date.fromisoformat(row["date"]).toordinal() for row in rows]
-    tall, wide = max(spread) - min(spread) or 1.0, max(days) - min(days) or 1
-    placed: list[tuple[float, int]] = []
-    layers = []
-    for row in own:
-        day = date.fromisoformat(row["date"]).toordinal()
-        at = start = HEIGHT * log10(row["p50"]) / tall
-        for below, when in placed:
-            if abs(day - when) < NEAR * wide:
-                at = max(at, below + LABEL_HEIGHT)
-        placed.append((at, day))
-        base = alt.Chart(drawing.data([row])).encode(x=x, y=y, text="model:N")
-        layers += drawing.upon(
-            base, fontSize=12, align="right", dx=-13, dy=start - at, fontWeight="bold"
-        )
-    return layers
+    label = "Cost" if name == COST else "Training FLOP"
+    headings = ("model", "organisation", "date", drawn.TITLES[name], "found by")
+    left = ("organisation", "date", "found by")
+    return Chart(picture, Table(f"{label}, the largest first", headings, cells, left))
 
 
 def _organisations(result: Result) -> Chart | None:
-    known = [each for each in result.get("by_organization") or () if each[COST]]
-    known.sort(key=lambda each: -each[COST])
-    if not known:
+    picture = drawn.organisations(result)
+    if picture is None:
         return None
-    rows = [
-        {"name": each["organization"], "value": each[COST], "text": money(each[COST])}
-        for each in known
-    ]
-    cells = [_sum(each["organization"], each) for each in known]
-    return Chart(
-        "Cost of all rows that have one, by organisation",
-        "Sums of medians, without an interval; "
-        f"the {min(len(rows), MOST_ORGANISATIONS)} largest of {len(rows)}.",
-        drawing.bars(
-            rows[:MOST_ORGANISATIONS],
-            "hardware used up + energy (USD)",
-            drawing.DOLLARS,
-            of="organisation",
-        ),
-        Table("Organisations, sums of medians", ("organisation", *SUMS), cells),
-    )
+    cells = [_sum(each["organization"], each) for each in drawn.costliest(result)]
+    headings = ("organisation", *SUMS)
+    return Chart(picture, Table("Organisations, sums of medians", headings, cells))
 
 
 def _years(result: Result) -> Table | None:

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import nan
 from typing import Any
 
 from computebill.base.errors import RequestError, shown
-from computebill.uncertainty.distribution import KEYS, Distribution
-
-Result = Mapping[str, Any]
-
-NOT_KNOWN = Distribution(nan, nan, nan, nan)
+from computebill.views.charts.picture import Picture
+from computebill.views.result import Result
 
 
 @dataclass(frozen=True)
@@ -34,28 +30,42 @@ class Table:
 
 @dataclass(frozen=True)
 class Chart:
-    """A picture, what it says in a sentence, and the table behind it.
+    """A picture, and the table behind it.
 
     Attributes:
-        title: heading.
-        says: what is to be seen, and how to read it.
-        picture: an Altair chart of one view, without a width.
+        picture: with its title, and what it says in a sentence.
         table: the same figures.
     """
 
-    title: str
-    says: str
-    picture: Any
+    picture: Picture
     table: Table
+
+    @property
+    def title(self) -> str:
+        """Heading."""
+        return self.picture.title
+
+    @property
+    def says(self) -> str:
+        """What is to be seen, and how to read it."""
+        return self.picture.says
 
 
 @dataclass(frozen=True)
 class Section:
-    """Charts and tables under one heading."""
+    """Charts and tables under one heading.
+
+    Attributes:
+        title: heading.
+        parts: in their order.
+        text: before them.
+        is_main: whether one picture of the whole shows its charts.
+    """
 
     title: str
     parts: Sequence[Chart | Table]
     text: str = ""
+    is_main: bool = True
 
 
 @dataclass(frozen=True)
@@ -80,6 +90,7 @@ class Report:
         sources: title, address, licence, note of what is cited.
         about: where the result comes from: command, versions, day, draws.
         notes: what a reader must know, said before the charts.
+        undrawn: why there is no chart, where there is none.
     """
 
     title: str
@@ -90,10 +101,12 @@ class Report:
     sources: Sequence[Mapping[str, str | None]] = ()
     about: Mapping[str, Any] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    undrawn: str = "there is nothing to draw"
 
-    def charts(self) -> list[Chart]:
-        """Return all charts, in their order."""
-        parts = (part for section in self.sections for part in section.parts)
+    def charts(self, mainly: bool = False) -> list[Chart]:
+        """Return all charts in their order, or those of the main sections."""
+        chosen = [section for section in self.sections if section.is_main or not mainly]
+        parts = (part for section in chosen for part in section.parts)
         return [part for part in parts if isinstance(part, Chart)]
 
     def told(self, result: Result) -> Report:
@@ -109,15 +122,18 @@ class Report:
         )
 
 
-def distribution(given: Mapping[str, Any] | float | None) -> Distribution:
-    """Read a distribution, or one number, as JSON has it."""
-    if given is None:
-        return NOT_KNOWN
-    if isinstance(given, Mapping):
-        p5, p50, p95, mean = (float(given[key]) for key in KEYS)
-        return Distribution(p5, p50, p95, mean)
-    value = float(given)
-    return Distribution(value, value, value, value)
+def charted(
+    picture: Picture | None,
+    title: str,
+    headings: Sequence[str],
+    keys: Sequence[str],
+    left: Sequence[str] = (),
+) -> Chart | None:
+    """Return a chart whose table has fields of its rows; None where there is no picture."""
+    if picture is None:
+        return None
+    cells = [tuple(str(row[key]) for key in keys) for row in picture.rows]
+    return Chart(picture, Table(title, headings, cells, left))
 
 
 def figure(label: str, text: str) -> Figure:
@@ -125,11 +141,6 @@ def figure(label: str, text: str) -> Figure:
     value, _, rest = text.partition(" (")
     interval, _, unit = rest.partition(")")
     return Figure(label, value + unit, interval)
-
-
-def signed(value: float) -> str:
-    """Write a fraction with its sign: ``+1.2 %``, ``−0.2 %``."""
-    return f"{value * 100:+.1f} %".replace("-", "−")
 
 
 def sections(*found: Section | None) -> list[Section]:

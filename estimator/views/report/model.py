@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import altair as alt
-
 from computebill.training.memory import PARTS
+from computebill.views.charts import model as drawn
 from computebill.views.model import CONVENTION_TEXT
+from computebill.views.result import Result
 from computebill.views.text import UNKNOWN, count, digits, flop, percent
 
-from . import drawing
-from .document import Chart, Figure, Report, Result, Section, Table, parts, sections
+from .document import Chart, Figure, Report, Section, Table, parts, sections
 
 SHAPE = ("layers", "hidden", "vocabulary", "sequence_length")
 
@@ -62,18 +59,14 @@ def utilisation(result: Result) -> Report:
     )
     headings = ("convention", "FLOP per token", "utilisation", "counts")
     table = Table("Conventions", headings, cells, ("counts",))
+    picture = drawn.utilisation(result)
     part: Chart | Table = table
-    if len(rows) > 1:
+    if picture is None:
+        answer += "; the other conventions need the model's shape"
+    else:
         least, most = (percent(end(row["value"] for row in rows)) for end in (min, max))
         answer += f"; between {least} and {most} under all conventions"
-        part = Chart(
-            "Utilisation by convention",
-            "The same speed, counted in different ways.",
-            drawing.bars(rows, "share of the peak", drawing.PERCENT, of="convention"),
-            table,
-        )
-    else:
-        answer += "; the other conventions need the model's shape"
+        part = Chart(picture, table)
     figures = [Figure(row["name"], row["text"]) for row in rows]
     title = f"Utilisation of {name_of_part}"
     notes = [f"{note[:1].upper()}{note[1:]}" for note in result.get("notes") or ()]
@@ -82,20 +75,13 @@ def utilisation(result: Result) -> Report:
 
 
 def _operators(result: Result) -> Chart:
-    per_token = result["flop_per_token"]
-    whole = per_token["forward"] + per_token["backward"]
-    rows, cells = [], []
-    for name, each in per_token["by_operator"].items():
-        value = each["forward"] + each["backward"]
-        label = name.replace("_", " ")
-        rows.append({"name": label, "value": value / whole, "text": percent(value / whole)})
-        cells.append((label, flop(each["forward"]), flop(each["backward"]), percent(value / whole)))
-    return Chart(
-        "FLOP per token by operator",
-        "Share of forward and backward together.",
-        drawing.bars(rows, "share of the FLOP", drawing.PERCENT, of="operator"),
-        Table("Operators", ("operator", "forward", "backward", "share"), cells),
-    )
+    operators, picture = result["flop_per_token"]["by_operator"], drawn.operators(result)
+    cells = [
+        (row["name"], flop(each["forward"]), flop(each["backward"]), row["text"])
+        for row, each in zip(picture.rows, operators.values(), strict=True)
+    ]
+    headings = ("operator", "forward", "backward", "share")
+    return Chart(picture, Table("Operators", headings, cells))
 
 
 def _conventions(given: dict[str, float]) -> Table:
@@ -105,53 +91,13 @@ def _conventions(given: dict[str, float]) -> Table:
 
 
 def _memory(result: Result) -> Chart | None:
-    if not result["memory_gb"]:
+    picture = drawn.memory(result)
+    if picture is None:
         return None
-    limit = result["accelerator_memory_gb"]
-    kept, rows, cells = PARTS[:-1], [], []
+    cells = []
     for use in result["memory_gb"]:
-        for order, part in enumerate(kept):
-            rows.append(
-                {
-                    "name": use["name"],
-                    "part": part,
-                    "gb": use[part],
-                    "order": order,
-                    "text": f"{digits(use[part])} GB",
-                }
-            )
         most = use["largest_micro_batch"]
         fits = f"micro-batch up to {most:,}" if most else "does not fit"
         cells.append((use["name"], *(digits(use[part]) for part in PARTS), fits))
-    most_gb = min(4 * limit, max(use["total"] for use in result["memory_gb"]))
-    says = f"The dashed line is the {limit:g} GB of {result['accelerator']}"
-    says += "; longer bars are cut off." if most_gb == 4 * limit else "."
-    return Chart(
-        "Memory of one GPU, by layout",
-        says,
-        _stacks(rows, list(kept), limit, most_gb),
-        Table("Memory of one GPU, GB", ("layout", *PARTS, f"in {limit:g} GB"), cells),
-    )
-
-
-def _stacks(rows: drawing.Rows, order: list[str], limit: float, most: float) -> Any:
-    chosen, opacity = drawing.toggled("part")
-    bars = (
-        alt.Chart(drawing.data(rows))
-        .mark_bar(clip=True, height={"band": 0.7})
-        .encode(
-            y=drawing.names("name", rows),
-            x=alt.X("gb:Q", title="GB", scale=alt.Scale(domain=[0, most], nice=False)),
-            color=drawing.colours("part", order),
-            order="order:Q",
-            opacity=opacity,
-            tooltip=drawing.tips(name="layout", part="part", text="memory"),
-        )
-        .add_params(chosen)
-    )
-    line = (
-        alt.Chart(drawing.data([{"gb": limit}]))
-        .mark_rule(color=drawing.INK, strokeDash=[6, 4], strokeWidth=1.5)
-        .encode(x="gb:Q")
-    )
-    return alt.layer(bars, line).properties(height=drawing.tall(rows, drawing.ROW - 4))
+    headings = ("layout", *PARTS, f"in {result['accelerator_memory_gb']:g} GB")
+    return Chart(picture, Table("Memory of one GPU, GB", headings, cells))

@@ -18,9 +18,10 @@ from typing import Any
 
 import vl_convert
 
-from computebill.views.charts import ScriptSafeEncoder
+from computebill.views.charts.look import INK, look
+from computebill.views.charts.saving import ScriptSafeEncoder
+from computebill.views.charts.skins import on_page
 
-from . import drawing
 from .document import Chart, Figure, Report, Section, Table
 
 SHORT = 8
@@ -52,7 +53,11 @@ def render(reports: Sequence[Report]) -> str:
     """Return the page of one report, or of several with their answers and a list of contents."""
     title = reports[0].title if len(reports) == 1 else "Training compute: results"
     body = "\n".join(_Writer(reports, title).lines())
-    charts = [chart_spec(chart) for report in reports for chart in report.charts()]
+    charts = [
+        {"spec": on_page(chart.picture), "title": chart.title, "label": chart.picture.label}
+        for report in reports
+        for chart in report.charts()
+    ]
     shipped = resources.files(__package__)
     scripts = [_bundle(), shipped.joinpath("page.js").read_text(encoding="utf-8")]
     allowed = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
@@ -61,9 +66,7 @@ def render(reports: Sequence[Report]) -> str:
         "img-src data: blob:; base-uri 'none'; form-action 'none'"
     )
     style = shipped.joinpath("page.css").read_text(encoding="utf-8")
-    given = json.dumps(
-        {"charts": charts, "look": drawing.look("currentColor")}, cls=ScriptSafeEncoder
-    )
+    given = json.dumps({"charts": charts, "look": look(INK)}, cls=ScriptSafeEncoder)
     run = "".join(f"<script>{script}</script>\n" for script in scripts)
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -73,14 +76,6 @@ def render(reports: Sequence[Report]) -> str:
         f"<title>{escape(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n{body}\n"
         f'<script type="application/json" id="given">{given}</script>\n{run}</body>\n</html>\n'
     )
-
-
-def chart_spec(chart: Chart) -> dict[str, Any]:
-    """Return a chart as Vega-Lite that fills the width it is given."""
-    spec: dict[str, Any] = chart.picture.properties(width="container").to_dict()
-    spec.pop("config", None)
-    spec["autosize"] = {"type": "fit-x", "contains": "padding"}
-    return {"spec": spec, "title": chart.title, "label": f"{chart.title}. {chart.says}"}
 
 
 @cache

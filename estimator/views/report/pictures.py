@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import re
-import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import vl_convert
 
 from computebill.base.errors import RequestError
-from computebill.base.writing import replacing
+from computebill.views.charts.saving import save
+from computebill.views.charts.skins import on_paper
 
-from . import drawing
-from .document import Chart, Report
+from .document import Report
 
-INK = "#22313f"
+FORMS = ("png", "svg", "pdf")
 LONGEST_NAME = 60
-LINE_LENGTH = 135
-"""Characters of a line beneath a title."""
 
 
 def save_pictures(reports: Sequence[Report], folder: Path) -> list[Path]:
@@ -37,29 +31,24 @@ def save_pictures(reports: Sequence[Report], folder: Path) -> list[Path]:
     charts = [(chart, report.title) for report in reports for chart in report.charts()]
     written = []
     for place, (chart, title) in enumerate(charts, start=1):
-        spec = picture_spec(chart, title if several else "")
-        for form, make in FORMS.items():
+        spec = on_paper([chart.picture], title if several else "")
+        for form in FORMS:
             target = folder / f"{place:02d}-{_plain(chart.title)}.{form}"
-            with replacing(target) as temporary:
-                temporary.write_bytes(make(spec))
+            save(spec, target)
             written.append(target)
     return written
 
 
-FORMS: dict[str, Callable[[dict[str, Any]], bytes]] = {
-    "png": lambda spec: bytes(vl_convert.vegalite_to_png(spec, scale=2)),
-    "svg": lambda spec: str(vl_convert.vegalite_to_svg(spec)).encode(),
-    "pdf": lambda spec: bytes(vl_convert.vegalite_to_pdf(spec)),
-}
+def save_picture(report: Report, target: Path) -> None:
+    """Write the main charts of a report as one file.
 
-
-def picture_spec(chart: Chart, of: str = "") -> dict[str, Any]:
-    """Return a chart as Vega-Lite for paper: of what, what it says, a width, dark on white."""
-    spec: dict[str, Any] = chart.picture.properties(width=drawing.PICTURE_WIDTH).to_dict()
-    told = [line for text in (of, chart.says) for line in textwrap.wrap(text, LINE_LENGTH)]
-    spec["title"] = {"text": chart.title, "subtitle": told, "subtitlePadding": 5, "offset": 14}
-    spec["config"] = {**drawing.look(INK), "background": "white"}
-    return spec
+    Raises:
+        RequestError: where it has none, or the file's ending is none of a picture.
+    """
+    pictures = [chart.picture for chart in report.charts(mainly=True)]
+    if not pictures:
+        raise RequestError("--plot", report.undrawn)
+    save(on_paper(pictures, report.title), target)
 
 
 def _plain(title: str) -> str:

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any
 
-import altair as alt
+from computebill.views.charts import validation as drawn
+from computebill.views.result import Result
+from computebill.views.text import UNKNOWN, percent, signed
 
-from computebill.views.text import UNKNOWN, digits, percent
-
-from . import drawing
-from .document import Chart, Figure, Report, Result, Section, Table, parts, sections, signed
-
-MOST_GROUPS = 20
-OTHERS = "others"
+from .document import Chart, Figure, Report, Section, Table, charted, parts, sections
 
 
 def report(result: Result) -> Report:
@@ -38,8 +32,11 @@ def report(result: Result) -> Report:
         figures.append(
             Figure("median error, source left out", percent(result["left_out"]["median_ape"]))
         )
+    headings = ("model", "source", "on", "measured, s", "predicted, s (5th–95th)", "off")
+    keys = ("model", "source", "on", "seconds", "text", "off")
+    points = charted(drawn.points(result), "Steps", headings, keys, ("source", "on"))
     found = sections(
-        Section("Predicted against measured", parts([_points(result)])),
+        Section("Predicted against measured", parts([points])),
         Section(
             "By kind",
             parts(
@@ -48,115 +45,14 @@ def report(result: Result) -> Report:
                     _groups(result, "by_accelerator", "Error by accelerator"),
                 ]
             ),
+            is_main=False,
         ),
         Section("Left out", parts([_skipped(result)])),
     )
     return Report("Predictions against measured steps", f"{answer}.", figures, found).told(result)
 
 
-def _points(result: Result) -> Chart | None:
-    given = result.get("points") or []
-    if not given:
-        return None
-    rows, cells = [], []
-    for each in given:
-        text = digits(each["predicted_seconds"])
-        if each["p5_seconds"] is not None:
-            text += f" ({digits(each['p5_seconds'])}–{digits(each['p95_seconds'])})"
-        off = each["predicted_seconds"] / each["measured_seconds"] - 1
-        gpus, measured = f"{each['gpus']:,.0f} x {each['gpu']}", digits(each["measured_seconds"])
-        rows.append({**each, "text": text, "seconds": measured, "off": signed(off), "on": gpus})
-        cells.append((each["model"], each["source"], gpus, measured, text, signed(off)))
-    says = "On the line a prediction is right"
-    says += "; the band is the 5th to 95th percentile" if _band(given) else ""
-    return Chart(
-        "Predicted against measured time of a step",
-        f"{says}. Both axes are logarithmic.",
-        _scatter(rows, _band(given)),
-        Table(
-            "Steps",
-            ("model", "source", "on", "measured, s", "predicted, s (5th–95th)", "off"),
-            cells,
-            ("source", "on"),
-        ),
-    )
-
-
-def _band(given: list[Mapping[str, Any]]) -> list[dict[str, float]]:
-    """Return the commonest interval along the line, in seconds; empty without intervals."""
-    ratios = Counter(
-        (
-            round(each["p5_seconds"] / each["predicted_seconds"], 6),
-            round(each["p95_seconds"] / each["predicted_seconds"], 6),
-        )
-        for each in given
-        if each["p5_seconds"] is not None
-    )
-    ends = [each["measured_seconds"] for each in given]
-    if not ratios:
-        return []
-    (low, high), _ = ratios.most_common(1)[0]
-    # What is measured lies at low to high times the prediction: the prediction at 1 / those.
-    return [{"x": x, "line": x, "low": x / high, "high": x / low} for x in (min(ends), max(ends))]
-
-
-def _scatter(rows: drawing.Rows, band: drawing.Rows) -> Any:
-    common = Counter(str(row["gpu"]) for row in rows).most_common()
-    order = [name for name, _ in common]
-    if len(order) > len(drawing.PALETTE):  # each colour once
-        order = [*order[: len(drawing.PALETTE) - 1], OTHERS]
-    rows = [{**row, "part": row["gpu"] if row["gpu"] in order else OTHERS} for row in rows]
-    chosen, opacity = drawing.toggled("part")
-    x = drawing.amount("measured_seconds", "measured, s a step", drawing.COUNTS, is_log=True)
-    y = drawing.height("predicted_seconds", "predicted, s a step", drawing.COUNTS, is_log=True)
-    points = (
-        alt.Chart(drawing.data(rows))
-        .mark_circle(size=30)
-        .encode(
-            x=x,
-            y=y,
-            color=drawing.colours("part", order),
-            opacity=opacity,
-            tooltip=drawing.tips(
-                model="model",
-                source="source",
-                on="on",
-                seconds="measured, s",
-                text="predicted, s",
-                off="off",
-            ),
-        )
-        .add_params(chosen, drawing.zoom())
-    )
-    layers = [points]
-    if band:
-        base = alt.Chart(drawing.data(band)).encode(x="x:Q")
-        layers.insert(
-            0, base.mark_area(color=drawing.REST, opacity=0.28).encode(y="low:Q", y2="high:Q")
-        )
-        layers.append(base.mark_line(color=drawing.INK, strokeWidth=1.5).encode(y="line:Q"))
-    return alt.layer(*layers).properties(height=480)
-
-
 def _groups(result: Result, key: str, title: str) -> Chart:
-    groups = result[key]
-    rows = []
-    for name, each in list(groups.items())[:MOST_GROUPS]:
-        for what, value in (
-            ("step model", each["median_ape"]),
-            ("one line: FLOP / (peak x utilisation)", each["baseline_median_ape"]),
-        ):
-            if value is None:
-                continue
-            rows.append(
-                {
-                    "name": name,
-                    "what": what,
-                    "value": value,
-                    "text": percent(value),
-                    "rows": f"{each['rows']:,}",
-                }
-            )
     cells = [
         (
             name,
@@ -167,24 +63,10 @@ def _groups(result: Result, key: str, title: str) -> Chart:
             _percent(each["baseline_median_ape"]),
             "" if each["coverage_90"] is None else percent(each["coverage_90"]),
         )
-        for name, each in groups.items()
+        for name, each in result[key].items()
     ]
-    more = f"; the {MOST_GROUPS} largest of {len(groups)}" if len(groups) > MOST_GROUPS else ""
     headings = (key.removeprefix("by_"), "rows", "median", "mean", "bias", "one line", "in 90 %")
-    return Chart(
-        title,
-        f"Median error of a step's time beside that of a formula of one line, whose "
-        f"utilisation is that of the accelerator's other rows{more}.",
-        drawing.dots(
-            rows,
-            "what",
-            "median error of a step's time",
-            drawing.PERCENT,
-            drawing.tips(name=key.removeprefix("by_"), what="by", text="median error", rows="rows"),
-            (drawing.MAIN, drawing.REST),
-        ),
-        Table(title, headings, cells),
-    )
+    return Chart(drawn.groups(result, key, title), Table(title, headings, cells))
 
 
 def _percent(value: float | None) -> str:

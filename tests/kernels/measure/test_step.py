@@ -11,7 +11,13 @@ from computebill.kernels.measure import step
 from computebill.kernels.measure.clock import Call
 from computebill.kernels.measure.model import Shape, step_flop
 from computebill.kernels.measure.outcome import Skip
-from computebill.kernels.measure.step import Block, TrainingStep, measure_block, measure_step
+from computebill.kernels.measure.step import (
+    Block,
+    Execution,
+    TrainingStep,
+    measure_block,
+    measure_step,
+)
 
 CPU = torch.device("cpu")
 SHAPE = Shape(
@@ -22,9 +28,7 @@ SHAPE = Shape(
 @pytest.mark.parametrize("policy", step.POLICIES)
 @pytest.mark.parametrize("compiled", [False, True])
 def test_a_step_has_its_parts(policy: str, compiled: bool) -> None:
-    found = measure_step(
-        SHAPE, 2, 32, CPU, policy=policy, compiled=compiled, seconds=0.1, backend="eager"
-    )
+    found = measure_step(SHAPE, 2, 32, CPU, Execution(policy, compiled, "eager"), seconds=0.1)
     assert isinstance(found, TrainingStep)
     parts = (found.forward, found.backward, found.optimizer)
     assert all(part.seconds > 0 for part in parts)
@@ -41,9 +45,7 @@ def test_a_step_has_its_parts(policy: str, compiled: bool) -> None:
 @pytest.mark.parametrize("policy", step.POLICIES)
 @pytest.mark.parametrize("compiled", [False, True])
 def test_a_block_has_two_passes(policy: str, compiled: bool) -> None:
-    found = measure_block(
-        SHAPE, 2, 32, CPU, policy=policy, compiled=compiled, seconds=0.1, backend="eager"
-    )
+    found = measure_block(SHAPE, 2, 32, CPU, Execution(policy, compiled, "eager"), seconds=0.1)
     assert isinstance(found, Block)
     assert 0 < found.forward.seconds < 1
     assert 0 < found.backward.seconds < 1
@@ -91,13 +93,13 @@ def test_a_machine_without_a_compiler_is_a_skip() -> None:
     def missing(*args: Any) -> Any:
         raise FileNotFoundError("Failed to find C compiler")
 
-    found = measure_step(
-        SHAPE, 2, 32, CPU, compiled=True, policy="fp32", seconds=0.1, backend=missing
-    )
+    found = measure_step(SHAPE, 2, 32, CPU, Execution("fp32", True, missing), seconds=0.1)
     assert isinstance(found, Skip)
     assert found.what == "compiled training step, fp32"
     assert "C compiler" in found.why
-    assert isinstance(measure_step(SHAPE, 2, 32, CPU, policy="fp32", seconds=0.05), TrainingStep)
+    assert isinstance(
+        measure_step(SHAPE, 2, 32, CPU, Execution("fp32"), seconds=0.05), TrainingStep
+    )
 
 
 def test_memory_that_does_not_suffice_shrinks_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,8 +127,8 @@ def test_a_model_larger_than_the_memory_is_a_skip_and_not_the_end_of_the_process
 
 def test_an_unknown_policy_is_a_skip() -> None:
     for found in (
-        measure_step(SHAPE, 1, 16, CPU, policy="fp4"),
-        measure_block(SHAPE, 1, 16, CPU, policy="fp4"),
+        measure_step(SHAPE, 1, 16, CPU, Execution("fp4")),
+        measure_block(SHAPE, 1, 16, CPU, Execution("fp4")),
     ):
         assert isinstance(found, Skip)
         assert "autocast" in found.why
@@ -135,7 +137,7 @@ def test_an_unknown_policy_is_a_skip() -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(not any(map(shutil.which, ("g++", "clang++"))), reason="no C++ compiler")
 def test_a_compiler_makes_the_same_block() -> None:
-    found = measure_block(SHAPE, 2, 32, CPU, policy="fp32", compiled=True, seconds=0.1)
+    found = measure_block(SHAPE, 2, 32, CPU, Execution("fp32", True), seconds=0.1)
     assert isinstance(found, Block)
     assert found.compiled
 
@@ -147,7 +149,7 @@ def test_a_compiler_makes_the_same_block() -> None:
 def test_a_gpu_trains(policy: str, compiled: bool) -> None:
     shape = Shape(512, 2, 8, 4, 64, 1024, 4096)
     device = torch.device("cuda", 0)
-    found = measure_step(shape, 4, 256, device, policy=policy, compiled=compiled, seconds=0.5)
+    found = measure_step(shape, 4, 256, device, Execution(policy, compiled), seconds=0.5)
     assert isinstance(found, TrainingStep)
     assert found.memory_bytes is not None
     # At least weights, gradients and both states of the optimizer.

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from looks import contrast
 
-from computebill.base.errors import RequestError
-from computebill.views.report import page, pictures, reports_of
+from computebill.views.report import page, reports_of
 
 Results = dict[str, dict[str, Any]]
 HOSTILE = '</script><script>alert(1)</script><img src="http://example.org/x"><!-- & "\''
@@ -105,36 +105,6 @@ def test_numbers_stay_in_one_line() -> None:
     )
 
 
-def test_pictures_of_every_chart(results: Results, tmp_path: Path) -> None:
-    reports = reports_of([("a", results["run"])])
-    files = pictures.save_pictures(reports, tmp_path / "new" / "folder")
-    assert len(files) == 3 * len(reports[0].charts())
-    starts = {".png": b"\x89PNG", ".svg": b"<svg", ".pdf": b"%PDF"}
-    for file in files:
-        assert file.read_bytes().startswith(starts[file.suffix]), file
-        assert file.stat().st_size > 2000
-    (tmp_path / "file").write_text("")
-    with pytest.raises(RequestError, match="cannot be made"):
-        pictures.save_pictures(reports, tmp_path / "file")
-
-
-def test_a_picture_says_what_its_lines_mean(results: Results) -> None:
-    chart = reports_of([("a", results["run"])])[0].charts()[0]
-    title = pictures.picture_spec(chart)["title"]
-    assert title["text"] == chart.title
-    assert " ".join(title["subtitle"]) == chart.says
-    assert max(map(len, title["subtitle"])) <= 135
-    assert pictures.picture_spec(chart, "Mine")["title"]["subtitle"] == ["Mine", *title["subtitle"]]
-
-
-def test_data_colours_stand_out_in_light_and_dark() -> None:
-    from computebill.views.report.drawing import PALETTE
-
-    for colour in PALETTE:
-        for background in ("#ffffff", "#12171c"):
-            assert contrast(colour, background) >= 3.0, (colour, background)
-
-
 def test_text_stands_out_in_light_and_dark() -> None:
     style = Path(page.__file__).with_name("page.css").read_text()
     themes = re.findall(r"--page: (#\w+); --card: (#\w+); --ink: (#\w+); --soft: (#\w+)", style)
@@ -144,15 +114,3 @@ def test_text_stands_out_in_light_and_dark() -> None:
         for colour in (*text, *pair):
             assert contrast(colour, paper) >= 4.5
             assert contrast(colour, card) >= 4.5
-
-
-def contrast(one: str, other: str) -> float:
-    """Contrast of two colours as WCAG 2.2 has it."""
-
-    def luminance(colour: str) -> float:
-        parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
-        linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
-        return sum(w * p for w, p in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
-
-    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
-    return (light + 0.05) / (dark + 0.05)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from looks import charts, one, table_of, tables
@@ -23,7 +24,7 @@ def test_one_convention_is_no_range_and_no_chart() -> None:
 def test_the_tornado_names_what_it_moves(results: Results) -> None:
     run = charts(one(results["run"]))["What moves the result"]
     assert "where the rented cost is $" in run.says
-    assert '"title": "rented cost (USD)"' in run.picture.to_json(indent=None)
+    assert '"title": "rented cost (USD)"' in json.dumps(run.picture.spec())
 
 
 def test_the_worst_tenth_is_at_least_so_far_off(results: Results) -> None:

@@ -1,0 +1,170 @@
+"""What a search of layouts finds: the best, what comes near, and why others are left out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from computebill.base.assumptions import given_inputs
+from computebill.base.notebook import Shown
+from computebill.costs.method import cost_method
+from computebill.hardware.accelerators import Accelerator
+from computebill.runs.estimate import RunEstimate
+from computebill.training.layout import Layout
+
+from .spec import PlanSpec
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PRICED = ("step_seconds", "mfu", "goodput", "days", "gpu_hours", "cost_usd", "energy_mwh")
+"""Of the best layout's estimate, that are told with it."""
+
+NO_INPUTS = ("name", "top")
+"""Of a plan's fields, that decide nothing."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A layout that is legal and fits, priced at medians.
+
+    Attributes:
+        accelerator: the part.
+        precision: of products.
+        layout: over accelerators.
+        step_seconds: of a step.
+        memory_gb: of the fullest process.
+        days: of the whole run.
+        cost_usd: of renting it; NaN where no price is known.
+        energy_mwh: that it takes; NaN where the part's power is not known.
+    """
+
+    accelerator: Accelerator
+    precision: str
+    layout: Layout
+    step_seconds: float
+    memory_gb: float
+    days: float
+    cost_usd: float
+    energy_mwh: float
+
+    @property
+    def memory_share(self) -> float:
+        """Of the accelerator's memory, that the fullest process takes."""
+        return self.memory_gb / self.accelerator.memory_gb.value
+
+    @property
+    def cluster(self) -> tuple[str, str, int]:
+        """What it runs on: accelerator, precision, number."""
+        return self.accelerator.name, self.precision, self.layout.accelerators
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form; what is not known is null."""
+        figures = {
+            name: getattr(self, name)
+            for name in ("step_seconds", "memory_gb", "days", "cost_usd", "energy_mwh")
+        }
+        return {
+            "accelerator": self.accelerator.name,
+            "precision": self.precision,
+            "layout": self.layout.to_dict(),
+            **{name: None if math.isnan(value) else value for name, value in figures.items()},
+        }
+
+
+@dataclass(frozen=True, repr=False)
+class Plan(Shown):
+    """What ``plan`` finds.
+
+    Attributes:
+        spec: what was asked.
+        best: by the objective, under all limits.
+        estimate: of the best, with intervals.
+        runners_up: the next best of other layouts, by the objective.
+        pareto: that nothing else beats in days, cost and share of the memory, by days.
+        each: the best of every accelerator and precision that keeps the limits, by the objective.
+        dropped: the other accelerators and precisions, and why none of their layouts is left.
+        evaluated: layouts that were timed and weighed.
+        feasible: of them, those that are legal and fit.
+        excluded: of them, those that break each rule; one may break several.
+        search_seconds: that the search took.
+        apart: gap between two layouts, in its logarithm, of which one in two measured pairs is
+            predicted wrong by more.
+    """
+
+    spec: PlanSpec
+    best: Candidate
+    estimate: RunEstimate
+    runners_up: tuple[Candidate, ...]
+    pareto: tuple[Candidate, ...]
+    each: tuple[Candidate, ...]
+    dropped: Mapping[tuple[str, str], str]
+    evaluated: int
+    feasible: int
+    excluded: Mapping[str, int]
+    search_seconds: float
+    apart: float
+
+    def odds(self, other: Candidate) -> float | None:
+        """Return how likely another layout really takes longer a step than the best.
+
+        Errors of two layouts' predictions differ by ``apart`` or more in half of all measured
+        pairs; larger differences are as rare as in an exponential distribution of that median.
+        None on other accelerators, or another number of them, whose errors are more apart.
+        """
+        if other.cluster != self.best.cluster:
+            return None
+        gap = math.log(other.step_seconds / self.best.step_seconds)
+        tail = 0.5 * math.exp2(-abs(gap) / self.apart)
+        return 1.0 - tail if gap >= 0 else tail
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form; its keys are a contract."""
+        figures = self.estimate.to_dict()
+        priced = {key: figures[key] for key in PRICED}
+        observed = cost_method().mfu.observed
+        best = self.best.to_dict()
+        return {
+            "name": self.spec.name,
+            "objective": self.spec.objective,
+            "best": {**best, **priced, "memory_gb": self.best.memory_gb},
+            "runners_up": [
+                {**each.to_dict(), "odds_slower": self.odds(each)} for each in self.runners_up
+            ],
+            "pareto": [each.to_dict() for each in self.pareto],
+            "by_accelerator": [each.to_dict() for each in self.each],
+            "dropped": [
+                {"accelerator": name, "precision": precision, "reason": reason}
+                for (name, precision), reason in self.dropped.items()
+            ],
+            "observed_mfu": {
+                "runs": observed.runs,
+                "p10": observed.p10,
+                "p50": observed.p50,
+                "p90": observed.p90,
+                "source": observed.source,
+            },
+            "notes": list(self.estimate.notes),
+            "evaluated": self.evaluated,
+            "feasible": self.feasible,
+            "excluded": dict(self.excluded),
+            "search_seconds": self.search_seconds,
+            "inputs": [each.to_dict() for each in given_inputs(self.spec, left_out=NO_INPUTS)],
+            "assumptions": figures["assumptions"],
+            "samples": figures["samples"],
+            "seed": figures["seed"],
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row a layout: the best, runners-up, and the front."""
+        import pandas as pd
+
+        groups = (("best", (self.best,)), ("runner-up", self.runners_up), ("front", self.pareto))
+        rows = []
+        for role, candidates in groups:
+            for each in candidates:
+                told = each.to_dict()
+                rows.append({"role": role, **told, **told.pop("layout")})
+        return pd.DataFrame(rows).drop(columns="layout")

@@ -1,0 +1,139 @@
+"""Axes: names in lines, amounts even or logarithmic, years."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import altair as alt
+
+from .picture import Rows, folded
+
+ROW = 34
+"""Height of a bar with its label, pixels."""
+LINE = 16
+"""Height of a line of a name, pixels."""
+MARGIN = 28
+EDGE = 1.04
+"""Where an axis from nothing ends, of its largest mark: the mark is not cut."""
+ROOM = {"x": ("width", 170), "y": ("height", 55)}
+"""Pixels a decade from which 2 and 5 have a label on a logarithmic axis."""
+
+Names = tuple[str, ...]
+
+
+def named(rows: Rows) -> Names:
+    """Return the names of rows, each once, in their order; long ones in lines."""
+    return tuple(dict.fromkeys(str(row["name"]) for row in folded(rows)))
+
+
+def names(order: Names) -> Any:
+    """Return an axis of names, in that order; long ones take several lines."""
+    shown = alt.Axis(grid=False, labelOverlap=False, labelExpr="split(datum.label, '\\n')")
+    return alt.Y("name:N", sort=list(order), title=None, axis=shown)
+
+
+def tall(order: Names, step: int) -> int:
+    """Return the height of a chart of so many names, pixels; more where names take more lines."""
+    lines = max(name.count("\n") + 1 for name in order)
+    return max(step, LINE * lines + 8) * len(order)
+
+
+def amount(
+    field: str,
+    title: str,
+    labels: str,
+    *,
+    is_log: bool = False,
+    zero: bool = True,
+    ends: tuple[float, float] | None = None,
+) -> Any:
+    """Return a horizontal axis of amounts.
+
+    Args:
+        field: that is drawn.
+        title: of the axis.
+        labels: how its numbers are written.
+        is_log: whether it is logarithmic.
+        zero: whether it begins at nothing.
+        ends: of the axis, in place of what the data say.
+    """
+    return alt.X(f"{field}:Q", **_amount("x", title, labels, is_log, zero, ends))
+
+
+def height(
+    field: str,
+    title: str,
+    labels: str,
+    *,
+    is_log: bool = False,
+    zero: bool = True,
+    ends: tuple[float, float] | None = None,
+) -> Any:
+    """Return a vertical axis of amounts, as ``amount`` does."""
+    return alt.Y(f"{field}:Q", **_amount("y", title, labels, is_log, zero, ends))
+
+
+def from_nothing(values: Iterable[float]) -> tuple[float, float]:
+    """Return the ends of an axis from nothing that cuts no mark, at nothing or the largest."""
+    most = max(values)
+    return (1.0 - EDGE) / 2 * most, EDGE * most
+
+
+def _amount(
+    channel: str,
+    title: str,
+    labels: str,
+    is_log: bool,
+    zero: bool,
+    ends: tuple[float, float] | None,
+) -> dict[str, Any]:
+    axis = alt.Axis(labelExpr=labels, tickCount=6)
+    if is_log:
+        scale = alt.Scale(type="log", nice=False, padding=MARGIN)
+        told = _told_ticks(channel)
+        # Of a short axis the even steps between 100 and 200 are told too.
+        count = alt.ExprRef(f"{_times(channel)} < 3 ? 14 : {_times(channel)} < 10 ? 20 : 6")
+        axis = alt.Axis(labelExpr=f"{told} ? {labels} : ''", tickCount=count)
+        # Lines at every ninth of a decade would hide the data. Of the opacity that all lines have.
+        axis.gridOpacity = {"condition": {"test": told, "value": 1.0}, "value": 0.2}
+    elif ends is not None:
+        scale = alt.Scale(domain=list(ends), nice=False)
+    else:
+        # Room for what is written beside a mark, pixels.
+        scale = alt.Scale(zero=zero, nice=False, padding=0 if zero else MARGIN)
+    return {"title": title, "scale": scale, "axis": axis}
+
+
+def _told_ticks(channel: str) -> str:
+    """Return which ticks of a logarithmic axis have a label, zoomed too: all, 1, 2 and 5, or 1."""
+    size, least = ROOM[channel]
+    room = f"{size} * LN10 / log({_times(channel)})"
+    digit = "format(datum.value / pow(10, floor(log(datum.value) / LN10 + 1e-9)), '.3~r')"
+    few = f"{room} > {least} && ({digit} === '2' || {digit} === '5')"
+    return f"({_times(channel)} < 10 || {digit} === '1' || {few})"
+
+
+def alone(expression: str, prefix: str, width: float, height: float) -> str:
+    """Return an axis' expression for a view among others, whose scales and sizes have a prefix.
+
+    Args:
+        expression: of a chart that stands alone.
+        prefix: of the names of the view's scales.
+        width: of the view, pixels.
+        height: of the view, pixels.
+    """
+    named = expression.replace("domain('", f"domain('{prefix}")
+    return named.replace("width *", f"{width} *").replace("height *", f"{height} *")
+
+
+def _times(channel: str) -> str:
+    """Return how many times its beginning an axis' end is."""
+    return f"(domain('{channel}')[1] / domain('{channel}')[0])"
+
+
+def dates(field: str) -> Any:
+    """Return a horizontal axis of years, with room for what stands at its ends."""
+    scale = alt.Scale(padding=MARGIN, nice=False)
+    axis = alt.Axis(format="%Y", tickCount="year")
+    return alt.X(f"{field}:T", title=None, scale=scale, axis=axis)

@@ -1,0 +1,221 @@
+"""Charts of final runs against reported spend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import altair as alt
+
+from computebill.views.result import Result, distribution
+from computebill.views.text import money, money_interval, percent, percent_interval
+
+from . import steps
+from .axes import ROW, Names, amount, from_nothing, height, named, names, tall
+from .look import DOLLARS, FINAL, INK, PERCENT, REST
+from .marks import SHAPES, colours, ends, intervals, tips, toggled, zoom
+from .picture import ROWS, Picture, Rows, shape_of
+from .steps import SHARE, Part, waterfall
+
+MOST_RUNS = 24
+MOST_SHARE = 2.0
+"""Where an axis of shares ends at the latest."""
+RUNS_APART = 5
+
+
+def shares(results: Sequence[Result]) -> Picture:
+    """Return the final runs' share of each programme's R&D compute, and the rest."""
+    rows = []
+    for each in results:
+        share = distribution(each["final_share"])
+        median = min(share.p50, 1.0)
+        common = {"name": each["title"], **ends(share), "short": percent_interval(share)}
+        for part, start, end, key in (
+            ("final runs", 0.0, median, "final_runs_usd"),
+            ("experiments and all else", median, 1.0, "exploration_usd"),
+        ):
+            text = money_interval(distribution(each[key]))
+            rows.append({**common, "part": part, "start": start, "end": end, "text": text})
+    says = (
+        "Red is the median share of final runs, the line its 5th to 95th percentile: a quantile "
+        "of the ratio, not a ratio of quantiles."
+    )
+    reached = max(row["p95"] for row in rows)
+    if reached > 1.0:
+        says += " Beyond 100 % the final runs cost more than was reported."
+    if reached > MOST_SHARE:
+        says += " An arrow goes on to what is written."
+    shape = _share_bars(named(rows), min(MOST_SHARE, max(1.0, reached)))
+    return Picture("Final runs and the rest of R&D compute", says, shape, rows)
+
+
+@lru_cache(SHAPES)
+def _share_bars(order: Names, most: float) -> dict[str, Any]:
+    chosen, opacity = toggled("part")
+    base = alt.Chart(ROWS).encode(y=names(order))
+    parts = ["final runs", "experiments and all else"]
+    shapes = (
+        base.mark_bar(height=24)
+        .encode(
+            x=amount("start", "share of R&D compute", PERCENT, ends=(0.0, most)),
+            x2="end:Q",
+            color=colours("part", parts, (FINAL, REST)),
+            opacity=opacity,
+            tooltip=tips(
+                name="programme", part="part", text="median (5th–95th)", short="final share"
+            ),
+        )
+        .add_params(chosen, zoom("x"))
+    )
+    once = base.transform_filter("datum.part === 'final runs'")
+    inside = once.transform_filter(f"datum.p5 < {most}")
+    lines = inside.mark_rule(color=INK, strokeWidth=2).encode(x="p5:Q", x2="p95:Q")
+    points = inside.mark_tick(color=INK, thickness=2.5, size=16).encode(x="p50:Q")
+    beyond = once.transform_filter(f"datum.p95 > {most}").mark_point(
+        shape="triangle-right", filled=True, size=110, color=INK, opacity=1
+    )
+    texts = once.mark_text(color=INK, fontSize=12, align="left", dy=-ROW // 2 - 1).encode(
+        x=alt.datum(0), text="short:N"
+    )
+    layers = (shapes, lines, points, beyond.encode(x=alt.datum(most)), texts)
+    return shape_of(alt.layer(*layers).properties(height=tall(order, 58)))
+
+
+def dollars(results: Sequence[Result]) -> Picture:
+    """Return final runs and all else of each programme in USD."""
+    rows = []
+    for each in results:
+        for label, key in (("final runs", "final_runs_usd"), ("all else", "exploration_usd")):
+            usd = distribution(each[key])
+            rows.append(
+                {
+                    "name": f"{each['organisation']}: {label}",
+                    "programme": each["title"],
+                    "kind": label,
+                    "text": money_interval(usd),
+                    "short": money(usd.p50),
+                    **ends(usd),
+                }
+            )
+    says = "Medians and 5th to 95th percentiles, on a logarithmic axis."
+    return intervals("The same in dollars", says, rows, ("USD", DOLLARS), is_log=True)
+
+
+def whole(result: Result) -> Picture:
+    """Return the dearest runs, the other final runs and all else, one after the other."""
+    counted = [run for run in result["runs"] if run["counted"] and run["cost_usd"]]
+    counted.sort(key=lambda run: -run["cost_usd"]["mean"])
+    found = [
+        Part(run["name"], "final run", distribution(run["cost_usd"]))
+        for run in counted[:RUNS_APART]
+    ]
+    final, total = (distribution(result[key]) for key in ("final_runs_usd", "rnd_compute_usd"))
+    left = len(counted) - len(found)
+    if left:
+        rest = final.mean - sum(part.value.mean for part in found)
+        found.append(Part(f"{left} other final run{'s' * (left > 1)}", "final run", rest))
+    exploration = distribution(result["exploration_usd"])
+    says = "From the dearest run to all R&D compute. "
+    stated = result["scenarios"][0] if result["scenarios"] else None
+    if stated is not None and stated["cost_usd"]["mean"] < exploration.mean:
+        usd = distribution(stated["cost_usd"])
+        found.append(Part(f"stated experiments ({stated['name']})", "experiments", usd))
+        found.append(Part("all else", "all else", exploration.mean - usd.mean))
+        says += "The stated experiments are a scenario, not a fact. "
+    else:
+        found.append(Part("experiments and all else", "all else", exploration))
+    found.append(Part("R&D compute", "whole", total))
+    return waterfall("From one run to the whole programme", says, found)
+
+
+def dearest(result: Result) -> list[Mapping[str, Any]]:
+    """Return the runs whose cost is known: those that count first, then the dearest first."""
+    known = [run for run in result["runs"] if run["cost_usd"]]
+    return sorted(known, key=lambda run: (not run["counted"], -run["cost_usd"]["p50"]))
+
+
+def runs(result: Result, most: int = MOST_RUNS) -> Picture | None:
+    """Return the cost of the dearest runs; None where none is known."""
+    found = dearest(result)
+    if not found:
+        return None
+    rows = []
+    for run in found[:most]:
+        usd = distribution(run["cost_usd"])
+        kind = "counted" if run["counted"] else "not counted"
+        text, short = money_interval(usd), money(usd.p50)
+        rows.append({"name": run["name"], "kind": kind, "text": text, "short": short, **ends(usd)})
+    says = "Cost of each run, median and 5th to 95th percentile, on a logarithmic axis"
+    says += f"; the {len(rows)} dearest of {len(found)}." if len(found) > len(rows) else "."
+    axis = ("cost, USD", DOLLARS)
+    return intervals("Runs, dearest first", says, rows, axis, is_log=True, of="run")
+
+
+def swings(result: Result) -> Picture | None:
+    """Return how far each assumption moves the share; None where none has an interval."""
+    title = "How far each assumption moves the share"
+    return steps.swings(title, result.get("swings") or [], "final share of R&D compute", SHARE)
+
+
+def changes(result: Result) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield each variant after the changes that it is made of, with their names."""
+    for variant in result["variants"]:
+        yield from ((f"{variant['name']}: {each['name']}", each) for each in variant["changes"])
+        yield variant["name"], variant
+
+
+def variants(result: Result) -> Picture | None:
+    """Return the share under other assumptions; None where there are none."""
+    if len(result["variants"]) < 2:
+        return None
+    rows = []
+    for name, each in changes(result):
+        share = distribution(each["final_share"])
+        is_step = each.get("effect_on_share_p50") is not None
+        kind = "one change after another" if is_step else "variant"
+        text, short = percent_interval(share), percent(share.p50)
+        rows.append({"name": name, "kind": kind, "text": text, "short": short, **ends(share)})
+    title = "The share under other assumptions"
+    says = "Each change as it is made after those above it, then the whole variant."
+    axis = ("final share of R&D compute", PERCENT)
+    return intervals(title, says, rows, axis, is_log=False, of="variant")
+
+
+def followers(results: Sequence[Result]) -> Picture:
+    """Return what one pays who skips a part of each programme's exploration."""
+    rows = []
+    for each in results:
+        for step in each["follower"]:
+            skipped, text = step["skipped"], money_interval(distribution(step["bill_usd"]))
+            row = {"programme": each["title"], "skipped": skipped, "text": text}
+            rows.append({**row, **step["share"], "part": percent(skipped)})
+    return Picture(
+        "What is left to pay for one who follows",
+        "Final runs and what is not skipped of the exploration, as a share of the leader's bill; "
+        "bands are 5th to 95th percentile.",
+        _follower_lines(rows),
+        rows,
+    )
+
+
+def _follower_lines(rows: Rows) -> dict[str, Any]:
+    order = list(dict.fromkeys(str(row["programme"]) for row in rows))
+    chosen, opacity = toggled("programme")
+    title = "part of the exploration that is skipped"
+    # A little beyond both ends, or their points are cut.
+    x = amount("skipped", title, PERCENT, ends=(-0.02, 1.02))
+    base = alt.Chart(ROWS).encode(x=x, color=colours("programme", order))
+    reached = from_nothing(row["p95"] for row in rows)
+    bands = base.mark_area().encode(
+        y=height("p5", "bill, share of the leader's", PERCENT, ends=reached),
+        y2="p95:Q",
+        opacity=alt.condition(chosen, alt.value(0.16), alt.value(0.02)),
+    )
+    lines = base.mark_line(strokeWidth=2.5, point=alt.OverlayMarkDef(size=60, opacity=0.9)).encode(
+        y="p50:Q",
+        opacity=opacity,
+        tooltip=tips(programme="programme", part="skipped", text="bill"),
+    )
+    layers = alt.layer(bands, lines.add_params(chosen, zoom()))
+    return shape_of(layers.properties(height=300))

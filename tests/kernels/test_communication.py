@@ -1,0 +1,259 @@
+"""Each term of a step's communication on eight accelerators, as worked out on paper."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from ideal import (
+    ACTIVATIONS,
+    LAYERS,
+    NETWORK,
+    NVLINK,
+    SEQUENCE,
+    mixture,
+    model,
+    setting,
+    tensor,
+)
+from torch import Tensor
+
+from computebill.kernels import communication
+from computebill.kernels.layer_time import Pass, Passes
+from computebill.kernels.operators import Operators
+
+LAYER, HEAD = 1, 2
+"""Groups of a model whose layers are of one kind; group 0 is the embedding."""
+
+CORNER = 3e-3
+"""What a soft corner adds where nothing is hidden: (1 + sqrt(1.01)) / 2 is 1.0025."""
+
+
+# Sums between tensor parallel ranks.
+
+
+def sums(**changes: dict[str, float]) -> list[float]:
+    changes["layout"] = {"tensor": 8, **changes.get("layout", {})}
+    return communication.tensor_seconds(model(), setting(**changes)).flatten().tolist()
+
+
+RING = 2 * 7 / 8 * ACTIVATIONS / NVLINK
+"""Seconds of an all-reduce of a sequence's residual stream: 130 us."""
+
+
+def test_a_layer_sums_twice_forward_and_twice_backward() -> None:
+    # After attention and after the MLP; the gradients of their inputs (Shoeybi et al. 2019,
+    # section 3: 4 all-reduces a layer). The head sums the gradient of its input.
+    assert pytest.approx(130.5e-6, rel=1e-3) == RING
+    assert sums() == pytest.approx([0, 4 * RING, RING])
+
+
+def test_whole_layers_that_are_computed_again_sum_again() -> None:
+    assert sums(work={"recompute": 3})[LAYER] == pytest.approx(6 * RING)
+    assert sums(work={"recompute": 2})[LAYER] == pytest.approx(4 * RING)
+
+
+def test_sums_wait_for_hops_and_hide_in_part() -> None:
+    # A tree of eight has three hops up and three down; a ring seven and seven.
+    found = sums(links={"latency": 1e-6}, efficiency={"tensor_overlap": 0.25})
+    assert found[LAYER] == pytest.approx(0.75 * 4 * (RING + 2 * 3e-6))
+
+
+def test_one_rank_sums_nothing() -> None:
+    assert sums(layout={"tensor": 1}) == [0, 0, 0]
+
+
+# Exchange of tokens between experts.
+
+
+def exchange(chosen: int = 1, computed: float = 0.0, **changes: dict[str, float]) -> float:
+    changes["layout"] = {"data": 8, "expert": 8, **changes.get("layout", {})}
+    found = communication.expert_seconds(mixture(chosen), setting(**changes), tensor(computed))
+    return float(found[LAYER])
+
+
+ALL_TO_ALL = 7 / 8 * ACTIVATIONS / NVLINK
+"""Seconds in which each rank sends seven eighths of its tokens away: 65 us."""
+
+
+def test_tokens_go_to_their_expert_and_back_and_so_do_gradients() -> None:
+    assert exchange() == pytest.approx(4 * ALL_TO_ALL)
+    assert exchange(work={"recompute": 3}) == pytest.approx(6 * ALL_TO_ALL)
+    assert exchange(efficiency={"exchange": 0.5}) == pytest.approx(8 * ALL_TO_ALL)
+
+
+def test_tokens_of_other_domains_take_the_network() -> None:
+    # Four nodes of two: half of the tokens are three quarters of the time elsewhere.
+    found = exchange(links={"domain": 2})
+    assert found == pytest.approx(4 * 3 / 4 * ACTIVATIONS / NETWORK)
+
+
+def test_the_exchange_hides_behind_the_computing_of_another_micro_batch() -> None:
+    hides = {"work": {"hides_experts": 1}, "efficiency": {"expert_overlap": 0.8}}
+    assert exchange(computed=1e-4, **hides) == pytest.approx(4 * ALL_TO_ALL - 0.8e-4)
+    assert exchange(computed=1.0, **hides) == 0
+    assert exchange(computed=1.0) == pytest.approx(4 * ALL_TO_ALL)
+
+
+def test_ranks_that_divide_an_expert_have_each_others_tokens() -> None:
+    # Two groups of ranks, four of eight experts on each; every rank has half of a sequence's
+    # tokens (tp 2) and gathers the other half.
+    layout = {"tensor": 2, "data": 4, "expert": 1, "expert_tensor": 2}
+    found = exchange(layout=layout)
+    assert found == pytest.approx(4 * ACTIVATIONS / 2 / NVLINK)
+
+
+def test_dense_layers_exchange_nothing() -> None:
+    layout = {"data": 8, "expert": 8}
+    found = communication.expert_seconds(model(), setting(layout=layout), tensor(0.0))
+    assert not found.any()
+
+
+# Keys and values of ranks that share a sequence.
+
+
+def context(attention: float = 0.0, **changes: dict[str, float]) -> float:
+    changes["layout"] = {"context": 8, **changes.get("layout", {})}
+    each = Pass(tensor(0.0), tensor(attention), tensor(0.0))
+    passes = Passes(each, each, tensor(0.0))
+    return float(communication.context_seconds(model().operators, setting(**changes), passes)[1])
+
+
+KEYS_AND_VALUES = SEQUENCE / 8 * 2 * 8 * 128 * 2
+"""Bytes of a rank's eighth of a sequence: 8 heads of each, 128 wide, in 16 bits."""
+
+
+def test_keys_and_values_go_around_a_ring_and_their_gradients_with_them() -> None:
+    # Each rank passes on seven times what it holds, and twice as much backward.
+    assert context() == pytest.approx(3 * 7 * KEYS_AND_VALUES / NVLINK)
+
+
+def test_a_ring_hides_behind_attention() -> None:
+    once = 7 * KEYS_AND_VALUES / NVLINK
+    # Seven tenths of attention's time, forward and backward.
+    half = once / 2 / 0.7
+    assert context(attention=half) == pytest.approx(once / 2 + 1.5 * once)
+    assert context(attention=1.0) == 0
+
+
+def test_heads_are_exchanged_for_tokens() -> None:
+    # Queries and results of 32 heads, keys and values of 8: of each rank's tokens seven eighths,
+    # forward and backward.
+    moved = SEQUENCE / 8 * (32 + 32 + 8 + 8) * 128 * 2
+    found = context(attention=1.0, work={"exchanges_heads": 1})
+    assert found == pytest.approx(2 * 7 / 8 * moved / NVLINK)
+
+
+# Sends between pipeline stages.
+
+
+def sends(**layout: float) -> float:
+    given = {"pipeline": 8, "micro_batches": 16, **layout}
+    return float(communication.sending_seconds(model().hidden, setting(layout=given)))
+
+
+def test_a_stage_sends_activations_on_and_gradients_back() -> None:
+    # Of sixteen micro-batches' two sends one is behind computing; besides, the first micro-batch
+    # passes eight stages forward, the last one eight backward.
+    assert sends() == pytest.approx(2 * (16 / 2 + 8) * ACTIVATIONS / NVLINK)
+    assert sends(virtual=2) == pytest.approx(2 * (16 + 8) * ACTIVATIONS / NVLINK)
+
+
+def test_stages_of_other_domains_are_reached_by_the_network() -> None:
+    # Sixteen accelerators, eight of a domain; tensor parallel ranks send a half each.
+    found = sends(tensor=2)
+    assert found == pytest.approx(2 * (16 / 2 + 8) * ACTIVATIONS / 2 / NETWORK)
+
+
+def test_one_stage_sends_nothing() -> None:
+    assert sends(pipeline=1) == 0
+
+
+# Gradients and weights between replicas.
+
+HELD = 1e9
+"""Parameters on a rank."""
+
+SHARE = 7 / 8 * HELD / NVLINK
+"""Seconds for each byte of a parameter that a ring of eight gathers, or scatters sums of."""
+
+
+def dense() -> tuple[Operators, Tensor]:
+    """Operators of a dense model, and parameters held of them: all in one."""
+    operators = model().operators
+    held = torch.zeros_like(operators.d_in)
+    held[LAYER, 2] = HELD
+    return operators, held
+
+
+def replicas(
+    held: tuple[Operators, Tensor] | None = None,
+    round_trip: float = 0.0,
+    **changes: dict[str, float],
+) -> float:
+    changes["layout"] = {"data": 8, "shards": 8, **changes.get("layout", {})}
+    operators, parameters = held or dense()
+    found = communication.data_seconds(
+        operators, setting(**changes), parameters, tensor(float(LAYERS)), tensor(round_trip)
+    )
+    return float(found)
+
+
+def test_replicas_sum_gradients_once_a_step() -> None:
+    # 2 bytes of a gradient there, 2 back: 2 (n - 1) / n S / B.
+    assert replicas() == pytest.approx(4 * SHARE, rel=CORNER)
+    assert replicas(layout={"micro_batches": 16}) == pytest.approx(4 * SHARE, rel=CORNER)
+    assert replicas(work={"gradient_bytes": 4}) == pytest.approx(8 * SHARE, rel=CORNER)
+
+
+def test_sharded_states_scatter_gradients_and_gather_weights() -> None:
+    # ZeRO 1: 4 bytes of a gradient there, 2 of a new weight back.
+    found = replicas(layout={"zero": 1}, work={"gradient_bytes": 4})
+    assert found == pytest.approx((4 + 2) * SHARE, rel=CORNER)
+
+
+def test_full_sharding_gathers_weights_twice_for_every_micro_batch() -> None:
+    # Forward and backward, and scatters gradients: Zhao et al. 2023, section 3.
+    each = (2 + 2 + 4) * SHARE
+    given = {"work": {"gradient_bytes": 4}}
+    for count in (1, 4):
+        layout = {"zero": 3, "micro_batches": count}
+        assert replicas(layout=layout, **given) == pytest.approx(count * each, rel=CORNER)
+
+
+def test_frozen_weights_are_gathered_and_have_no_gradients() -> None:
+    frozen = {"work": {"trained": 0}}
+    assert replicas(layout={"zero": 3}, **frozen) == pytest.approx((2 + 2) * SHARE, rel=CORNER)
+    assert replicas(layout={"zero": 1}, **frozen) == pytest.approx(0, abs=1e-6)
+
+
+def test_groups_of_shards_sum_what_is_left_between_them() -> None:
+    # Four nodes of two: the halves inside, then a quarter of the ring over each half.
+    found = replicas(layout={"zero": 1, "shards": 2}, links={"domain": 2})
+    inside = 1 / 2 * HELD * (2 + 2) / NVLINK
+    between = 2 * 3 / 4 * (HELD / 2) * 2 / NETWORK
+    assert found == pytest.approx(inside + between, rel=CORNER)
+
+
+def test_experts_that_are_there_once_have_no_replicas() -> None:
+    operators = mixture().operators
+    held = torch.where(operators.expert > 0, HELD, 0.0)
+    found = replicas((operators, held), layout={"expert": 8})
+    assert found == pytest.approx(0, abs=1e-6)
+    # On four ranks there are two of each: 3 matrices, a ring of two.
+    found = replicas((operators, held), layout={"expert": 4})
+    assert found == pytest.approx(4 * 1 / 2 * 3 * HELD / NVLINK, rel=CORNER)
+
+
+def test_traffic_hides_behind_computing_but_for_what_never_does() -> None:
+    given = {"efficiency": {"data_overlap": 0.5, "data_exposed": 0.1}}
+    whole = 4 * SHARE
+    # Half of a long round trip is more than all of it: a tenth stays, and the soft corner's rest.
+    found = replicas(round_trip=100 * whole, **given)
+    assert found == pytest.approx(0.1 * whole, rel=0.001)
+    # At the corner, a twentieth is waited for.
+    found = replicas(round_trip=1.8 * whole, **given)
+    assert found == pytest.approx(0.1 * whole + 0.05 * whole, rel=0.001)
+
+
+def test_a_context_parallel_rank_is_a_replica() -> None:
+    assert replicas(layout={"data": 1, "context": 8}) == pytest.approx(4 * SHARE, rel=CORNER)

@@ -1,0 +1,257 @@
+"""Each term of a layer's computing on eight accelerators, as worked out on paper."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from ideal import (
+    ATTENTION_WEIGHTS,
+    HEAD_WEIGHTS,
+    LAYER_WEIGHTS,
+    MEMORY,
+    MLP_WEIGHTS,
+    PEAK,
+    SEQUENCE,
+    mixture,
+    model,
+    setting,
+    tensor,
+)
+from torch import Tensor
+
+from computebill.kernels import layer_time
+from computebill.kernels.layer_time import Pass, Passes
+from computebill.kernels.operators import Groups, Model, Operators
+
+LAYER, HEAD = 1, 2
+"""Groups of a model whose layers are of one kind; group 0 is the embedding."""
+
+
+def passes(of: Model | None = None, **changes: dict[str, float]) -> Passes:
+    return layer_time.layer_passes(of or model(), setting(**changes))
+
+
+def single(**fields: float) -> Model:
+    """One layer of one operator that is in use once; other fields are 0."""
+    given = {"copies": 1, "uses": 1, "ways": math.inf, "window": math.inf, "causal": 1, **fields}
+    given["together"] = given.get("d_out", 0)
+    operators = Operators(*(tensor([[given.get(name, 0)]]) for name in Operators._fields))
+    groups = Groups(*(tensor([value]) for value in (0, 1, 1, 1, 1, fields.get("place", 0))))
+    return Model(operators, groups, tensor(4096.0), tensor(1.0), tensor(0.0))
+
+
+# Products with weights. Memory is as fast as may be: what is left is FLOP over the peak.
+
+
+def products(of: Model | None = None, **changes: dict[str, float]) -> tuple[Tensor, Tensor]:
+    changes["device"] = {"bytes_per_s": math.inf, **changes.get("device", {})}
+    found = passes(of, **changes)
+    return found.forward.products.flatten(), found.backward.products.flatten()
+
+
+ONCE = 2 * LAYER_WEIGHTS * SEQUENCE / PEAK
+"""Seconds of a layer's products: 1.8 ms."""
+
+
+def test_products_take_two_flop_a_weight_and_token_and_twice_that_backward() -> None:
+    forward, backward = products()
+    head = 2 * HEAD_WEIGHTS * SEQUENCE / PEAK
+    assert forward.tolist() == pytest.approx([0, ONCE, head])
+    assert backward.tolist() == pytest.approx([0, 2 * ONCE, 2 * head])
+
+
+def test_eight_tensor_parallel_ranks_share_them() -> None:
+    forward, backward = products(layout={"tensor": 8})
+    assert float(forward[LAYER]) == pytest.approx(ONCE / 8)
+    assert float(backward[LAYER]) == pytest.approx(2 * ONCE / 8)
+
+
+def test_gradients_of_weights_are_half_of_the_backward_pass_and_none_of_frozen_ones() -> None:
+    fast = {"bytes_per_s": math.inf}
+    assert float(passes(device=fast).weights[LAYER]) == pytest.approx(ONCE)
+    frozen = passes(device=fast, work={"trained": 0})
+    assert float(frozen.backward.products[LAYER]) == pytest.approx(ONCE)
+    assert not frozen.weights.any()
+
+
+def test_products_reach_a_part_of_the_peak_and_half_of_that_at_half_k() -> None:
+    assert float(products(efficiency={"products": 0.8})[0][LAYER]) == pytest.approx(ONCE / 0.8)
+    # Inner size 4096 of all but the last product of the MLP, which has 14336.
+    down = MLP_WEIGHTS / 3
+    expected = 2 * SEQUENCE / PEAK * (2 * (LAYER_WEIGHTS - down) + down * (1 + 4096 / 14336))
+    found = products(efficiency={"half_k": 4096})[0]
+    assert float(found[LAYER]) == pytest.approx(expected)
+
+
+def test_low_precision_is_for_layers_and_not_for_the_logits() -> None:
+    forward, _ = products(device={"peak": 2 * PEAK}, efficiency={"head": 0.5})
+    assert float(forward[LAYER]) == pytest.approx(ONCE / 2)
+    assert float(forward[HEAD]) == pytest.approx(2 * HEAD_WEIGHTS * SEQUENCE / (0.5 * PEAK))
+
+
+def test_tiles_that_do_not_fill_a_wave_waste_the_rest_of_it() -> None:
+    # 1,024 tokens by 8,192 outputs: 8 x 32 tiles of 128 x 256 are 1.94 waves of 132
+    # multiprocessors, 2.36 of 108.
+    one = single(d_in=4096, d_out=8192)
+    plain = 2 * 4096 * 8192 * 1024 / PEAK
+    for units, waves in ((132, 2), (108, 3), (66, 4)):
+        given = {"device": {"units": units}, "efficiency": {"harshness": 1}}
+        forward, _ = products(one, work={"sequence": 1024}, **given)
+        assert float(forward[0]) == pytest.approx(plain * waves * units / 256)
+    half, _ = products(
+        one, work={"sequence": 1024}, device={"units": 108}, efficiency={"harshness": 0.5}
+    )
+    assert float(half[0]) == pytest.approx(plain * (1 + 0.5 * (3 * 108 / 256 - 1)))
+
+
+def test_weights_that_few_tokens_meet_are_bound_by_memory() -> None:
+    # One token: weights are read, in 16 bits.
+    found = passes(single(d_in=4096, d_out=8192), work={"sequence": 1}).forward.products
+    assert float(found) == pytest.approx(2 * 4096 * 8192 / MEMORY, rel=1e-3)
+
+
+def test_a_rank_s_experts_have_the_tokens_of_all_ranks() -> None:
+    # Eight ranks, an expert on each; two of eight for each token, the busiest with a tenth more.
+    layout = {"data": 8, "expert": 8}
+    given = {"layout": layout, "efficiency": {"expert_imbalance": 1.1}}
+    forward, _ = products(mixture(chosen=2), **given)
+    router = 4096 * 8
+    flop = 2 * SEQUENCE * (ATTENTION_WEIGHTS + router + 1.1 * 2 * MLP_WEIGHTS)
+    assert float(forward[LAYER]) == pytest.approx(flop / PEAK)
+    launch = {"expert_launch": 1e-3}
+    # Three products of the expert are launched forward, six backward.
+    forward, backward = products(mixture(chosen=2), layout=layout, efficiency=launch)
+    plain = products(mixture(chosen=2), layout=layout)
+    assert float(forward[LAYER] - plain[0][LAYER]) == pytest.approx(3 * 1e-3)
+    assert float(backward[LAYER] - plain[1][LAYER]) == pytest.approx(2 * 3 * 1e-3)
+
+
+# Attention.
+
+
+def test_fused_attention_computes_the_causal_half_and_two_and_a_half_times_that_backward() -> None:
+    # 2 FLOP for each of 32 heads, 128 wide, query and key, and again for values. A query of 4,096
+    # attends 2,048.5 keys on average. Dao 2023, section 3.1: 2.5 times the work backward.
+    found = passes(efficiency={"attention": 0.5, "attention_backward": 2.5})
+    once = 2 * 2 * 32 * 128 * 2048.5 * SEQUENCE / (0.5 * PEAK)
+    assert float(found.forward.attention[LAYER]) == pytest.approx(once)
+    assert float(found.backward.attention[LAYER]) == pytest.approx(2.5 * once)
+    shared = passes(layout={"tensor": 8}, efficiency={"attention": 0.5})
+    assert float(shared.forward.attention[LAYER]) == pytest.approx(once / 8)
+
+
+def test_attention_reaches_half_where_keys_are_few() -> None:
+    plain, slow = (
+        float(passes(efficiency={"half_keys": keys}).forward.attention[LAYER])
+        for keys in (0, 2048.5)
+    )
+    assert slow == pytest.approx(2 * plain)
+
+
+# Element-wise traffic.
+
+
+def elementwise(of: Model, **changes: dict[str, float]) -> tuple[float, float]:
+    found = passes(of, **changes)
+    return float(found.forward.elementwise), float(found.backward.elementwise)
+
+
+KEPT = {"kept": 100.0, "kept_split": 80.0, "eager": 30.0, "eager_split": 16.0}
+
+
+def test_what_is_kept_is_written_once_and_read_twice_backward() -> None:
+    # 180 bytes of each token; backward, beside it, as many of gradients.
+    once = 180 * SEQUENCE / MEMORY
+    assert elementwise(single(**KEPT)) == pytest.approx((once, 2 * once))
+    # 1.5 times the bytes, at 0.8 of the bandwidth.
+    slow = {"traffic": 1.5, "memory": 0.8}
+    expected = once * 1.5 / 0.8
+    assert elementwise(single(**KEPT), efficiency=slow) == pytest.approx((expected, 2 * expected))
+
+
+def test_kernels_that_are_not_fused_move_more() -> None:
+    once = (180 + 46) * SEQUENCE / MEMORY
+    assert elementwise(single(**KEPT), work={"fused": 0}) == pytest.approx((once, 2 * once))
+
+
+@pytest.mark.parametrize(("sequence_parallel", "kept"), [(0, 100 + 10), (1, 12.5 + 10)])
+def test_eight_ranks_share_heads_and_where_asked_the_sequence(
+    sequence_parallel: int, kept: float
+) -> None:
+    # Korthikanti et al. 2022, section 4.2.2.
+    layout = {"tensor": 8, "sequence_parallel": sequence_parallel}
+    once = kept * SEQUENCE / MEMORY
+    assert elementwise(single(**KEPT), layout=layout) == pytest.approx((once, 2 * once))
+
+
+def test_low_precision_casts_what_is_not_divided() -> None:
+    once = (180 + 1.5 * 100) * SEQUENCE / MEMORY
+    found = elementwise(single(**KEPT), efficiency={"cast_traffic": 1.5})
+    assert found == pytest.approx((once, 2 * once))
+
+
+def test_tokens_of_experts_are_sorted_besides() -> None:
+    once = (180 + 2 * 100) * SEQUENCE / MEMORY
+    found = elementwise(single(**KEPT, expert=1), efficiency={"permutation": 2})
+    assert found == pytest.approx((once, 2 * once))
+
+
+def test_logits_are_moved_in_16_and_32_bits_with_their_softmax() -> None:
+    # 2 + 4 + 4 bytes for each token and entry of the vocabulary, in either pass; of 8 ranks, each
+    # an eighth.
+    head = single(d_in=4096, d_out=128256, place=2)
+    once = 10 * 128256 * SEQUENCE / MEMORY
+    assert elementwise(head) == pytest.approx((once, once))
+    assert elementwise(head, layout={"tensor": 8}) == pytest.approx((once / 8, once / 8))
+
+
+# What is computed again.
+
+
+def repeated(recompute: int) -> list[float]:
+    """Seconds of what each group repeats; its products take 100, attention 20, the rest 3."""
+    forward = Pass(tensor(100.0), tensor(20.0), tensor(3.0))
+    found = layer_time.repeated_seconds(model().groups, forward, tensor(recompute))
+    return found.flatten().tolist()
+
+
+def test_nothing_is_computed_again_unless_asked_and_only_in_layers() -> None:
+    assert repeated(0) == [0, 0, 0]
+    assert repeated(3) == [0, 123, 0]
+
+
+def test_every_second_product_is_computed_again_and_all_that_lies_between() -> None:
+    # torchtitan keeps the products of queries, values, gate and down, and attention's output;
+    # again go keys, attention's output product and up: 80 of 218 million weights.
+    again = 4096 * 1024 + 4096 * 4096 + 4096 * 14336
+    assert repeated(2)[LAYER] == pytest.approx(100 * again / LAYER_WEIGHTS + 3, rel=0.1)
+
+
+# The optimizer.
+
+
+def optimizer(**changes: dict[str, float]) -> float:
+    held = tensor([[[6e9]], [[2e9]]])
+    return float(layer_time.optimizer_seconds(held, setting(**changes)))
+
+
+def test_every_state_of_a_parameter_is_read_and_written_once() -> None:
+    # Adam in mixed precision: a gradient of 2 bytes is read; master copy, mean and variance of 4
+    # are read and written.
+    size = 2 + 2 * (4 + 4 + 4)
+    once = 8e9 * size / MEMORY
+    assert optimizer(work={"state_bytes": size}) == pytest.approx(once)
+    slow = {"optimizer_traffic": 1.3, "memory": 0.8}
+    assert optimizer(efficiency=slow) == pytest.approx(once * 1.3 / 0.8)
+
+
+def test_eight_shards_hold_an_eighth_of_the_states() -> None:
+    layout = {"data": 8, "shards": 8}
+    whole, *divided = (optimizer(layout={**layout, "zero": zero}) for zero in range(4))
+    assert whole == pytest.approx(8e9 * 26 / MEMORY)
+    assert divided == pytest.approx([whole / 8] * 3)
+
+
+def test_frozen_weights_have_no_states() -> None:
+    assert optimizer(work={"trained": 0}) == 0

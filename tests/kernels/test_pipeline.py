@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ideal import tensor
+
+from computebill.kernels import pipeline, schedules
+
+
+def simulated_bubble(stages: int, batches: int) -> float:
+    """Play a 1F1B schedule of unit forward and backward passes; idle over busy time."""
+    done: dict[tuple[str, int, int], float] = {}
+    orders = []
+    for stage in range(stages):
+        warm = min(stages - stage - 1, batches)
+        order = [("F", i) for i in range(warm)]
+        for i in range(batches - warm):
+            order += [("F", warm + i), ("B", i)]
+        orders.append(order + [("B", batches - warm + i) for i in range(warm)])
+    clocks, places = [0.0] * stages, [0] * stages
+    while any(place < len(order) for place, order in zip(places, orders, strict=True)):
+        for stage in range(stages):
+            if places[stage] == len(orders[stage]):
+                continue
+            kind, batch = orders[stage][places[stage]]
+            other = stage - 1 if kind == "F" else stage + 1
+            ready = 0.0
+            if 0 <= other < stages:
+                if (kind, other, batch) not in done:
+                    continue
+                ready = done[kind, other, batch]
+            clocks[stage] = max(clocks[stage], ready) + 1
+            done[kind, stage, batch] = clocks[stage]
+            places[stage] += 1
+    return max(clocks) / (2 * batches) - 1
+
+
+def bubble(schedule: float, stages: int, *passes: float) -> float:
+    numbers = (schedule, float(stages), 1.0, *passes)
+    return float(pipeline.bubble_seconds(*map(tensor, numbers)))
+
+
+@given(st.integers(1, 8), st.integers(1, 24))
+def test_the_bubble_is_that_of_the_schedule(stages: int, batches: int) -> None:
+    found = bubble(schedules.ONE_FORWARD_ONE_BACKWARD, stages, 1.0, 1.0, 0.5)
+    assert found == pytest.approx(2 * batches * simulated_bubble(stages, batches))
+
+
+def simulated_idle(stages: int, batches: int) -> float:
+    """Play passes of unit length, gradients of weights put off for whatever can go first.
+
+    A stage keeps as many micro-batches as the first one of 1F1B does.
+    """
+    ends: list[dict[tuple[str, int], int]] = [{} for _ in range(stages)]
+    counts = [{"F": 0, "B": 0, "W": 0} for _ in range(stages)]
+
+    def is_done(kind: str, stage: int, batch: int, clock: int) -> bool:
+        return ends[stage].get((kind, batch), clock + 1) <= clock
+
+    def chosen(stage: int, clock: int) -> str | None:
+        done = counts[stage]
+        behind, before = done["B"], done["F"]
+        last = stage == stages - 1
+        if is_done("F", stage, behind, clock) and (last or is_done("B", stage + 1, behind, clock)):
+            return "B"
+        room = before < batches and before - done["W"] < stages
+        if room and (stage == 0 or is_done("F", stage - 1, before, clock)):
+            return "F"
+        return "W" if done["W"] < done["B"] else None
+
+    clock = 0
+    while any(done["W"] < batches for done in counts):
+        for stage, kind in enumerate([chosen(stage, clock) for stage in range(stages)]):
+            if kind:
+                ends[stage][kind, counts[stage][kind]] = clock + 1
+                counts[stage][kind] += 1
+        clock += 1
+    return clock - 3 * batches
+
+
+@pytest.mark.parametrize("stages", range(1, 8))
+def test_gradients_of_weights_fill_two_thirds_of_the_bubble(stages: int) -> None:
+    # Passes of one length: a forward pass, inputs' gradients, weights' gradients.
+    found = bubble(schedules.ZERO_BUBBLE, stages, 1.0, 2.0, 1.0)
+    assert found == pytest.approx(simulated_idle(stages, stages))
+    assert found == pytest.approx(bubble(0.0, stages, 1.0, 2.0, 1.0) / 3)
+
+
+@given(st.integers(1, 8), st.floats(0.5, 2.0), st.floats(0.5, 2.0), st.floats(0.0, 1.0))
+def test_schedules_are_ordered_as_deepseek_s_table_says(
+    half: int, forward: float, inputs: float, weights: float
+) -> None:
+    passes = (forward, inputs + weights, weights)
+    plain, zero, dual = (bubble(code, 2 * half, *passes) for code in (0.0, 1.0, 2.0))
+    assert 0 <= zero <= plain
+    assert 0 <= dual <= plain
+    assert bubble(2.0, 2, *passes) == 0
