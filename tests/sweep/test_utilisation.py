@@ -166,7 +166,7 @@ def test_a_model_is_known_by_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None
 
     class Counting(Grid):
         def __init__(self, space: Space, *given: Any) -> None:
-            made.append(space.architecture)
+            made.append(space.case.architecture)
             super().__init__(space, *given)
 
     monkeypatch.setattr("computebill.sweep.utilisation.Grid", Counting)
