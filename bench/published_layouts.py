@@ -29,15 +29,11 @@ def feasible_seconds(case: Case, batch: int) -> torch.Tensor:
     """Predicted seconds of all layouts that are legal and fit."""
     base = case.layout.model_dump(include={"attention", "kernels", "lora_rank"})
     parallel = case.layout.tp == 1 or case.layout.is_sequence_parallel
-    space = make_space(
-        case.architecture,
-        case.accelerator,
-        case.precision,
-        case.sequence,
-        case.software,
-        type(case.layout)(**base),
-        {"recompute": ["none", "full"], "sequence_parallel": [parallel]},
-    )
+    free = Case(
+        case.architecture, type(case.layout)(**base), case.accelerator, case.precision,
+        case.sequence, case.software,
+    )  # fmt: skip
+    space = make_space(free, {"recompute": ["none", "full"], "sequence_parallel": [parallel]})
     grid = Grid(space, VALUES, torch.device("cpu"))
     room = case.accelerator.memory_gb.value * GB
     found = []

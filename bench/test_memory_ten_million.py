@@ -10,7 +10,7 @@ MOST_BYTES = 2 * 2**30
 SCRIPT = """
 import json, resource, time
 from pathlib import Path
-from computebill.spend import compare_spend
+from computebill import compare_spend
 
 def peak():
     # ru_maxrss may hold what the parent used before exec; VmHWM is this program's own.

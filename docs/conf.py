@@ -6,16 +6,20 @@ from the lists of ``docs/index.md`` rather than from directives, which GitHub wo
 
 from __future__ import annotations
 
+import inspect
 import re
 import sys
 from importlib import metadata
 from pathlib import Path
-from typing import TypeGuard
+from typing import TypeGuard, get_type_hints
 
 import click
 from docutils import nodes
+from docutils.utils.math.latex2mathml import tex2mathml
 from pydantic import BaseModel
 from sphinx.application import Sphinx
+from sphinx.util.inspect import stringify_signature
+from sphinx.writers.html5 import HTML5Translator
 
 sys.path.insert(0, str(Path(__file__).parent))
 from fields import field_table  # beside this file
@@ -32,7 +36,6 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.mathjax",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
     "sphinx_click",
@@ -41,7 +44,7 @@ extensions = [
 nitpicky = True
 # Without a network nothing can be looked up in the documentation of others. Short names are those
 # that annotations import for the type checker alone.
-SHORT = ("Tensor", "pd.DataFrame", "Path", "Method", "Value")
+SHORT = ("pd.DataFrame", "Path", "Method", "Value", "Count")
 nitpick_ignore = [("py:class", name) for name in SHORT]
 # What is read of ``dict[str, Counter[str]] = <factory>``.
 nitpick_ignore.append(("py:class", "dict[str"))
@@ -56,6 +59,7 @@ smartquotes = False
 
 html_theme = "furo"
 html_title = "computebill"
+html_math_renderer = "mathml"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
 
@@ -64,6 +68,7 @@ myst_enable_extensions = ["dollarmath"]
 copybutton_prompt_text = "$ "
 copybutton_only_copy_prompt_lines = True
 
+python_use_unqualified_type_names = True
 autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True}
 autodoc_typehints_format = "short"
@@ -108,13 +113,40 @@ def docstring(
         lines[:0] = ["..", ""]
     if is_spec(item):
         field_table(item, lines)
+    list_references(lines)
+
+
+def list_references(lines: list[str]) -> None:
+    """Make a list of a docstring's references, each of which ends a line with a full stop."""
+    if "References:" not in lines:
+        return
+    begins = True
+    for at in range(lines.index("References:") + 1, len(lines)):
+        if lines[at] and not lines[at].startswith(" "):
+            return
+        text = lines[at].strip()
+        if text:
+            lines[at] = f"    {'*' if begins else ' '} {text}"
+            begins = text.endswith(".")
 
 
 def signature(
     app: Sphinx, what: str, name: str, item: object, options: object, text: str, returned: str
 ) -> tuple[str, str] | None:
-    """Leave out the signature of a specification: it is the table of its fields."""
-    return ("", "") if is_spec(item) else None
+    """Leave out a specification's signature, and give a named tuple's with the types it means.
+
+    The one is the table of its fields; the other would name its types by their text alone, which
+    several modules may have.
+    """
+    if is_spec(item):
+        return "", ""
+    if isinstance(item, type) and issubclass(item, tuple) and hasattr(item, "_fields"):
+        item.__new__.__annotations__ = get_type_hints(item)
+        found = inspect.signature(item)
+        return stringify_signature(
+            found, show_return_annotation=False, unqualified_typehints=True
+        ), ""
+    return None
 
 
 def is_spec(item: object) -> TypeGuard[type[BaseModel]]:
@@ -126,7 +158,8 @@ def without_fields(
     app: Sphinx, what: str, name: str, member: object, skip: bool, options: object
 ) -> bool | None:
     """Leave out what the class describes as ``Attributes``, and what pydantic sets."""
-    return True if type(member).__name__ == "_tuplegetter" or name == "model_config" else None
+    is_field = type(member).__name__ == "_tuplegetter"
+    return True if is_field or name in ("model_config", "model_post_init") else None
 
 
 def description(app: Sphinx, context: click.Context, lines: list[str]) -> None:
@@ -148,6 +181,18 @@ def options(app: Sphinx, context: click.Context, lines: list[str]) -> None:
 def escaped(line: str) -> str:
     """A line of click's as reStructuredText: code between backticks, and no other markup."""
     return re.sub(r"`([^`]+)`", r"``\1``", re.sub(r"([*|\\])", r"\\\1", line))
+
+
+def inline_math(writer: HTML5Translator, node: nodes.math) -> None:
+    """Write a formula as MathML, which browsers draw without a script from elsewhere."""
+    writer.body.append(tex2mathml(node.astext()))
+    raise nodes.SkipNode
+
+
+def block_math(writer: HTML5Translator, node: nodes.math_block) -> None:
+    """The same of a formula that stands by itself."""
+    writer.body.append(tex2mathml(node.astext(), as_block=True))
+    raise nodes.SkipNode
 
 
 def dashes(app: Sphinx, tree: nodes.document) -> None:
@@ -174,4 +219,5 @@ def setup(app: Sphinx) -> None:
     app.connect("sphinx-click-process-description", description)
     app.connect("sphinx-click-process-options", options)
     app.connect("doctree-read", dashes)
+    app.add_html_math_renderer("mathml", (inline_math, None), (block_math, None))
     app.connect("build-finished", front)

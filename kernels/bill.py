@@ -47,9 +47,9 @@ class Rates(NamedTuple):
     """What turns one size of a run into another; each ``(runs, 1)`` or ``(runs, draws)``.
 
     Attributes:
-        peak_flop_per_s: of an accelerator, P.
-        mfu: share of it that runs reach, u.
-        usd_per_second: USD per accelerator-second, p.
+        peak_flop_per_s: dense peak of an accelerator, P [FLOP/s].
+        mfu: share of that peak that runs reach, u.
+        usd_per_second: price of an accelerator's time, p [USD/s].
     """
 
     peak_flop_per_s: Tensor

@@ -72,7 +72,7 @@ def group(links: Links, ranks: Tensor, stride: Tensor) -> Group:
 
 
 def gather_seconds(each: Group, size: Tensor, messages: Tensor | float = 1.0) -> Tensor:
-    r"""All-gather, or reduce-scatter, of ``size`` bytes: :math:`(n - 1) / n \\cdot S / B`.
+    r"""All-gather, or reduce-scatter, of ``size`` bytes: :math:`(n - 1) / n \cdot S / B`.
 
     Args:
         each: the group.

@@ -13,18 +13,19 @@ import torch
 from torch import Tensor
 
 from . import collectives
+from .constants import number
 from .layer_time import Passes
 from .operators import Model, Operators
 from .setting import Setting
 
-ELEMENT_BYTES = 2.0
-"""Of activations on their way."""
+ELEMENT_BYTES = number("communication.ELEMENT_BYTES")
+"""Size of an activation's element on its way between ranks [B]."""
 
-KEYS = 0.5
-"""Bytes of keys and values over those of queries: one of each for four heads."""
+KEYS = number("communication.KEYS")
+"""Ratio of the bytes of keys and values to those of queries: one of each for four heads."""
 
-HIDING = 0.7
-"""Of attention's time, that a ring of keys and values hides behind. A rule of thumb."""
+HIDING = number("communication.HIDING")
+"""Share of attention's time that a ring of keys and values hides behind."""
 
 
 def tensor_seconds(model: Model, setting: Setting) -> Tensor:
@@ -71,7 +72,7 @@ def expert_seconds(model: Model, setting: Setting, computed: Tensor) -> Tensor:
 
 
 def context_seconds(operators: Operators, setting: Setting, passes: Passes) -> Tensor:
-    """Of one layer of each group, between ranks that share a sequence; ``(groups, *batch)``.
+    """Seconds of one layer of each group between ranks of a sequence; ``(groups, *batch)``.
 
     Around a ring go keys and values, as far as attention does not hide them. All-to-all, heads
     are exchanged for tokens: queries, keys and values before attention, its output after it.
@@ -119,8 +120,9 @@ def data_seconds(
     Args:
         operators: ``(groups, slots, *batch)``.
         setting: what the step runs on, and how.
-        parameters: that the rank holds of each, undivided by data parallelism; the same shape.
-        units: that a fully sharded model is gathered in: its layers; ``(*batch)``.
+        parameters: number of parameters that the rank holds of each, undivided by data parallelism;
+            the same shape.
+        units: number of units that a fully sharded model is gathered in: its layers; ``(*batch)``.
         round_trip: seconds of a micro-batch on a stage, forward and backward; ``(*batch)``.
     """
     layout, work, links = setting.layout, setting.work, setting.reached

@@ -12,21 +12,21 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .constants import number
 from .flop import attended_keys
 from .memory import kept_shares
 from .operators import Groups, Model, Operators
 from .roofline import ProductRate, ProductShape, product_seconds
 from .setting import Setting
 
-RECURRENCE_SHARE = 1 / 30
-"""Of the 16-bit peak, that recurrences of state-space layers reach. A rule of thumb."""
+RECURRENCE_SHARE = number("layer_time.RECURRENCE_SHARE")
+"""Share of the dense 16-bit peak that recurrences of state-space layers reach."""
 
-LOGIT_BYTES = 10.0
-"""Moved for each token and entry of the vocabulary in a pass over logits: in 16 and in 32 bits,
-and their softmax. A rule of thumb."""
+LOGIT_BYTES = number("layer_time.LOGIT_BYTES")
+"""Traffic of a pass over logits [B a token and entry of the vocabulary]."""
 
-REPEATED_PRODUCTS = 0.4
-"""Of a forward pass's products, computed again where every second one is (torchtitan's)."""
+REPEATED_PRODUCTS = number("layer_time.REPEATED_PRODUCTS")
+"""Share of a forward pass's products computed again where every second one is (torchtitan's)."""
 
 
 class Pass(NamedTuple):
@@ -68,7 +68,7 @@ def layer_passes(model: Model, setting: Setting) -> Passes:
 
 
 def _products(model: Model, setting: Setting) -> tuple[Tensor, Tensor, Tensor]:
-    """Of results, of inputs' gradients, of weights' gradients."""
+    """Times of products for results, for inputs' gradients and for weights' gradients [s]."""
     operators = model.operators
     m, n, k, count = _shapes(operators, setting)
     rate = _rate(model, setting)
@@ -122,7 +122,7 @@ def _shapes(operators: Operators, setting: Setting) -> ProductShape:
 
 
 def _attention(operators: Operators, setting: Setting) -> tuple[Tensor, Tensor]:
-    """Of scores, values and recurrences, forward and backward."""
+    """Times of scores, values and recurrences, forward and backward [s]."""
     efficiency, tokens = setting.efficiency, setting.tokens
     peak, sequence = setting.device.peak_16, setting.work.sequence
     ways = torch.minimum(operators.ways, setting.layout.tensor)
@@ -143,7 +143,7 @@ def _attention(operators: Operators, setting: Setting) -> tuple[Tensor, Tensor]:
 
 
 def _elementwise(model: Model, setting: Setting) -> tuple[Tensor, Tensor]:
-    """Of what memory's bandwidth bounds, forward and backward."""
+    """Times of what memory's bandwidth bounds, forward and backward [s]."""
     operators, efficiency = model.operators, setting.efficiency
     tokens, bandwidth = setting.tokens, setting.bandwidth
     whole, divided = kept_shares(operators, setting.layout)
@@ -166,7 +166,7 @@ def repeated_seconds(groups: Groups, forward: Pass, recompute: Tensor) -> Tensor
     Args:
         groups: ``(groups, *batch)``.
         forward: the layer's forward pass.
-        recompute: as ``Work`` has it; ``(*batch)``.
+        recompute: number of the recomputation, as ``Work`` has it; ``(*batch)``.
     """
     # By operator, every second product, and all that lies between.
     partial = REPEATED_PRODUCTS * forward.products + forward.elementwise
@@ -179,8 +179,8 @@ def optimizer_seconds(parameters: Tensor, setting: Setting) -> Tensor:
     """Seconds in which every state is read and written once; ``(*batch)``.
 
     Args:
-        parameters: that the rank holds of each operator, undivided by data parallelism;
-            ``(groups, slots, *batch)``.
+        parameters: number of parameters that the rank holds of each operator, undivided by data
+            parallelism; ``(groups, slots, *batch)``.
         setting: what the step runs on, and how.
     """
     layout, work = setting.layout, setting.work

@@ -15,13 +15,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .constants import number
 from .operators import Groups, Model, Operators, layers_before, matrix
 from .schedules import DUAL, ZERO_BUBBLE
 
-ACTIVATION_BYTES = 2.0
-"""Of the 16 bits that activations are kept in."""
+ACTIVATION_BYTES = number("memory.ACTIVATION_BYTES")
+"""Size of an activation's element kept for the backward pass [B]."""
 
-PREFETCHED = 2.0
+PREFETCHED = number("memory.PREFETCHED")
 """Units of a fully sharded model that are gathered at once: the one in use, and the next."""
 
 
@@ -43,7 +44,7 @@ class Layout(NamedTuple):
         shards: ranks over which it shards; at most data x context.
         keeps_outputs: 1 where a pipeline stage keeps what it sent on until the backward pass
             (DeepSpeed), 0 where it is freed (Megatron-LM).
-        schedule: of the pipeline, as ``pipeline`` numbers them.
+        schedule: schedule of the pipeline, as ``pipeline`` numbers them.
     """
 
     tensor: Tensor
@@ -66,17 +67,18 @@ class Recipe(NamedTuple):
     """What is held for each parameter, in bytes; every field ``(*batch)``.
 
     Attributes:
-        weight: of a weight at rest.
-        gathered: of a weight that full sharding has gathered.
-        gradient: of a gradient.
-        matrix_state: optimizer states of a matrix inside a layer, its master copy included.
-        other_state: the same of all other parameters: embeddings, head, norms, biases.
-        step: of a parameter, only while the optimizer steps: a gradient in 32 bits.
+        weight: size of a weight at rest [B].
+        gathered: size of a weight that full sharding has gathered [B].
+        gradient: size of a gradient [B].
+        matrix_state: size of the optimizer states of a parameter of a matrix inside a layer, its
+            master copy included [B].
+        other_state: size of those of all other parameters [B]: embeddings, head, norms, biases.
+        step: what a parameter takes only while the optimizer steps [B]: a gradient in 32 bits.
         trained: 1 where weights are trained, 0 where they are frozen.
         adapter_rank: rank of low-rank adapters; 0 for none.
-        adapter_weight: of an adapter's weight.
-        adapter_gradient: of its gradient.
-        adapter_state: of its optimizer states.
+        adapter_weight: size of an adapter's weight [B].
+        adapter_gradient: size of its gradient [B].
+        adapter_state: size of its optimizer states [B].
     """
 
     weight: Tensor
@@ -97,13 +99,15 @@ class Activations(NamedTuple):
 
     Attributes:
         sequence: tokens of a sequence.
-        score_bytes: for each head, query and key: 0 where attention is fused.
-        mask_bytes: of dropout masks, for each token and unit of the hidden size.
+        score_bytes: size of what is kept for each head, query and key [B]; 0 where attention is
+            fused.
+        mask_bytes: size of dropout masks for each token and unit of the hidden size [B].
         recompute: 0 for none; 1 where scores are recomputed (selective); 2 where all but
             attention's output and every second product's is (by operator); 3 where whole layers
             are, from their input.
         fused: 1 where element-wise kernels are fused, 0 where each keeps its own input.
-        logit_bytes: for each token and entry of the vocabulary, at the loss.
+        logit_bytes: size of what is held at the loss for each token and entry of the vocabulary
+            [B].
     """
 
     sequence: Tensor
@@ -118,11 +122,11 @@ class Memory(NamedTuple):
     """Bytes on one accelerator; every field ``(*batch)``.
 
     Attributes:
-        weights: at rest, adapters included.
-        gradients: of the weights.
+        weights: weights at rest, adapters included.
+        gradients: gradients of the weights.
         optimizer: states and master copies.
-        activations: of all micro-batches in flight, and of the layer that is recomputed and
-            passed backward.
+        activations: activations of all micro-batches in flight, and of the layer that is recomputed
+            and passed backward.
         logits: logits, their softmax and gradient.
         gathered: units of a fully sharded model, with the gradients of one.
         step: what the optimizer's step takes, when all activations are gone.
@@ -163,7 +167,7 @@ def stage_layers(
 
     Args:
         groups: kinds of layers.
-        layers: of the model; ``(*batch)``, as all that follow.
+        layers: number of layers of the model; ``(*batch)``, as all that follow.
         pipeline: stages.
         virtual: chunks of a stage.
         stage: which, from 0.
@@ -294,7 +298,12 @@ def kept_bytes(
 
 
 class KeptShares(NamedTuple):
-    """Of what an operator keeps for a token, the part on one rank; ``(groups, slots, *batch)``."""
+    """Shares on one rank of what an operator keeps for a token; ``(groups, slots, *batch)``.
+
+    Attributes:
+        whole: share of what is not divided with the operator.
+        divided: share of what is.
+    """
 
     whole: Tensor
     divided: Tensor
@@ -360,8 +369,8 @@ class _Kept(NamedTuple):
     """Bytes per token of a layer of each kind; ``(groups, *batch)``.
 
     Attributes:
-        resting: between its forward and its backward pass.
-        passing: besides, while it is recomputed and passed backward.
+        resting: bytes between its forward and its backward pass.
+        passing: bytes besides, while it is recomputed and passed backward.
     """
 
     resting: Tensor

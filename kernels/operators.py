@@ -35,7 +35,7 @@ class Operators(NamedTuple):
         kept: bytes per token kept for the backward pass, undivided.
         kept_split: bytes per token kept, divided with the operator.
         eager: bytes per token kept besides where kernels are not fused, undivided.
-        eager_split: the same, divided with the operator.
+        eager_split: the same bytes, divided with the operator.
         heads: query heads with a score for each key.
         together: outputs of all products that are computed as one with this: of the same input.
         saved_result: bytes per token of the results that per-operator recomputation keeps.
@@ -66,7 +66,7 @@ class Operators(NamedTuple):
 
 
 class Groups(NamedTuple):
-    """Where each group of operators stands in a model; ``(groups, *batch)``.
+    """Place of each group of operators in a model; ``(groups, *batch)``.
 
     Attributes:
         first: first layer of the kind.
@@ -89,8 +89,8 @@ class Model(NamedTuple):
     """What a batch of architectures is, for every kernel of a training step.
 
     Attributes:
-        operators: of one layer of each group; ``(groups, slots, *batch)``.
-        groups: where each group of operators stands; ``(groups, *batch)``.
+        operators: operators of one layer of each group; ``(groups, slots, *batch)``.
+        groups: place of each group of operators; ``(groups, *batch)``.
         hidden: width of the residual stream; ``(*batch)``, as all that follow.
         layers: number of layers.
         vocabulary: entries of the output.

@@ -55,7 +55,7 @@ def failure_moments(rate: Tensor, restarted: Tensor) -> Moments:
     else only :math:`U`:
 
     .. math:: \mathrm E = 1 - q + q(\tfrac12 + \rho),\quad
-        \mathrm E[F^2] = 1 - q + q\big(\rho\,\tfrac73 + (1-\rho)\tfrac13\big)
+        \mathrm E[F^2] = 1 - q + q\left(\rho\,\tfrac73 + (1-\rho)\tfrac13\right)
 
     Args:
         rate: share of experiments that fail, q.

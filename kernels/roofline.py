@@ -13,12 +13,17 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-TILE_M, TILE_N = 128.0, 256.0
-"""Outputs that one multiprocessor computes at a time, in today's libraries."""
+from .constants import number
+
+TILE_M = number("roofline.TILE_M")
+"""Height of the tile of a product that one multiprocessor computes at a time [rows]."""
+
+TILE_N = number("roofline.TILE_N")
+"""Width of that tile [columns]."""
 
 
 def quantised(m: Tensor, n: Tensor, units: Tensor, harshness: Tensor) -> Tensor:
-    r"""Work that a product of :math:`m \\times n` outputs takes, over what it needs.
+    r"""Work that a product of :math:`m \times n` outputs takes, over what it needs.
 
     Outputs are computed in whole tiles, and tiles in whole waves over all multiprocessors. A
     kernel may choose another tile, or split the inner size, so that a wave that is not full
@@ -28,7 +33,7 @@ def quantised(m: Tensor, n: Tensor, units: Tensor, harshness: Tensor) -> Tensor:
     Args:
         m: rows; any shape, as all that follow.
         n: columns.
-        units: multiprocessors; 0 of a CPU.
+        units: number of multiprocessors; 0 of a CPU.
         harshness: 0 where partial waves cost nothing, 1 where they cost a whole one.
     """
     rows = torch.ceil(m / TILE_M) * TILE_M / m
@@ -62,12 +67,12 @@ class ProductRate(NamedTuple):
     """What matrix products reach; every field broadcasts with a shape's.
 
     Attributes:
-        flop_per_s: that a large product reaches.
-        half_k: inner size at which half of it is reached.
-        bytes_per_s: of memory.
-        units: multiprocessors; 0 of a CPU.
-        harshness: of partial waves, 0 to 1.
-        element_bytes: of an operand.
+        flop_per_s: speed that a large product reaches [FLOP/s].
+        half_k: inner size at which half of it is reached [elements].
+        bytes_per_s: bandwidth of memory [B/s].
+        units: number of multiprocessors; 0 of a CPU.
+        harshness: cost of a partial wave of tiles, as a share of a full one, 0 to 1.
+        element_bytes: size of an element of an operand [B].
     """
 
     flop_per_s: Tensor
@@ -79,13 +84,13 @@ class ProductRate(NamedTuple):
 
 
 def product_seconds(shape: ProductShape, rate: ProductRate) -> Tensor:
-    r"""Time of matrix products :math:`m \\times k \\times n`.
+    r"""Time of matrix products :math:`m \times k \times n`.
 
-    Compute: :math:`2 m n k / (F \\cdot k / (k + k_0))`, times what tiles and waves waste; memory:
+    Compute: :math:`2 m n k / (F \cdot k / (k + k_0))`, times what tiles and waves waste; memory:
     operands and result once. The slower of both counts, with a soft corner.
 
     Args:
-        shape: of the products, and how many.
+        shape: shape of the products, and how many.
         rate: what they reach.
 
     Returns:

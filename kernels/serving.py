@@ -97,8 +97,8 @@ def largest_batch(served: Served, server: Server, context: Tensor) -> Tensor:
 def decode_seconds(served: Served, server: Server, batch: Tensor, context: Tensor) -> Tensor:
     r"""Seconds of a step that writes one token of each sequence of a batch.
 
-    .. math:: \max\Big(\frac{W + b c k}{r\beta}, \frac{b(2A + 4Lhc)}{r\varphi}, L t_0\Big)
-        + 2L\Big(\lambda + \frac{2(r-1)}{r}\frac{2bh}{\ell}\Big)_{r>1}
+    .. math:: \max\left(\frac{W + b c k}{r\beta}, \frac{b(2A + 4Lhc)}{r\varphi}, L t_0\right)
+        + 2L\left(\lambda + \frac{2(r-1)}{r}\frac{2bh}{\ell}\right)_{r>1}
 
     weights touched W, batch b, context c, cache k, ranks r, active parameters A, layers L,
     hidden h.

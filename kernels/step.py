@@ -73,8 +73,8 @@ class LayerTimes(NamedTuple):
         expert: exchange of tokens between experts' ranks.
         context: exchange of keys and values.
         host: waiting for launches.
-        forward: of all these, the forward pass.
-        weights: of all these, gradients of weights.
+        forward: part of all these in the forward pass.
+        weights: part of all these for gradients of weights.
     """
 
     products: Tensor
@@ -102,8 +102,8 @@ class Stages(NamedTuple):
     """Layers of each group on some pipeline stages; ``(groups, *batch)``.
 
     Attributes:
-        timed: of the first, a middle one and the last, as a micro-batch meets them.
-        first: that ranks of the first stage hold.
+        timed: layers of the first stage, a middle one and the last, as a micro-batch meets them.
+        first: layers that ranks of the first stage hold.
     """
 
     timed: tuple[Tensor, Tensor, Tensor]
@@ -142,8 +142,8 @@ def total_seconds(model: Model, setting: Setting, times: LayerTimes, stages: Sta
     Args:
         model: what is trained.
         setting: what it is trained on, and how.
-        times: of one layer of each group.
-        stages: of the pipeline.
+        times: times of one layer of each group.
+        stages: stages of the pipeline.
     """
     busy = _on(times.total, stages)
     rest = _rest(model, setting, times, stages, busy)

@@ -39,7 +39,9 @@ def test_every_public_name_is_on_a_page() -> None:
     assert sorted(shown) == sorted(cb.__all__)
 
 
-@pytest.mark.parametrize("spec", [cb.RunSpec, cb.PlanSpec, cb.SweepSpec, cb.Layout, cb.Accelerator])
+@pytest.mark.parametrize(
+    "spec", [cb.RunSpec, cb.PlanSpec, cb.SweepSpec, cb.Programme, cb.Layout, cb.Accelerator]
+)
 def test_every_field_is_described(spec: type[BaseModel]) -> None:
     told = re.findall(r"^ +(\w+): \w", spec.__doc__ or "", re.MULTILINE)
     assert set(spec.model_fields) <= set(told)

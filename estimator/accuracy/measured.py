@@ -56,7 +56,7 @@ class UnusableError(Exception):
 
 
 class Cited(NamedTuple):
-    """Where rows are from: title and address."""
+    """A source of rows: title and address."""
 
     title: str
     address: str

@@ -117,7 +117,7 @@ def attention(
 
     Args:
         hidden: width of the residual stream.
-        heads: of queries, keys and values.
+        heads: heads of queries, keys and values.
         extras: what it has beside its matrices.
         mask: which keys a query attends.
     """
@@ -239,7 +239,7 @@ def mlp(
 
     Args:
         hidden: width of the residual stream.
-        width: of the block.
+        width: width of the block.
         gated: whether it has three matrices.
         bias: whether they have one each.
         name: what its figures are added up under.
@@ -270,7 +270,7 @@ class Shared(NamedTuple):
     """An expert that every token meets.
 
     Attributes:
-        width: of the expert; the number 0 where there is none.
+        width: width of the expert; the number 0 where there is none.
         is_weighted: whether a gate weights its output.
     """
 
@@ -297,7 +297,7 @@ def mixture(
 
     Args:
         hidden: width of the residual stream.
-        width: of an expert.
+        width: width of an expert.
         experts: how many there are and how many are chosen.
         shared: the expert that every token meets.
         bias: whether experts have one.
@@ -342,8 +342,8 @@ def mamba2(hidden: Count, space: StateSpace, heads: Count, groups: Count) -> lis
     Args:
         hidden: width of the residual stream.
         space: sizes of the scan.
-        heads: that share a step of time.
-        groups: of heads that share inputs and outputs of the state.
+        heads: number of heads; the channels of one share a step of time.
+        groups: number of groups of heads that share inputs and outputs of the state.
     """
     inner, state, kernel, bias, conv_bias = space
     mixed = inner + 2 * groups * state

@@ -26,7 +26,7 @@ class Heads(NamedTuple):
     Attributes:
         queries: heads of queries.
         keys: heads of keys, and as many of values.
-        width: of each.
+        width: width of each head.
     """
 
     queries: Count
@@ -35,7 +35,7 @@ class Heads(NamedTuple):
 
     @property
     def ungrouped(self) -> Heads:
-        """With keys and values of each query's own."""
+        """The same heads with keys and values of each query's own."""
         return self._replace(keys=self.queries)
 
 

@@ -251,7 +251,7 @@ class CloudPrice(Price):
 
     Attributes:
         provider: who rents it.
-        region: where.
+        region: region of the data centre.
         instance: name of the server.
         on_demand_usd: price without commitment [USD/h].
         committed_1y_usd: price with a commitment of a year [USD/h].

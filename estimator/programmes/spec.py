@@ -78,7 +78,12 @@ RegressionDraw = Literal["uniform", "line", "predictive"]
 
 
 class Window(Spec):
-    """A range of months, first and last included."""
+    """A range of months.
+
+    Attributes:
+        first: period that it begins with.
+        last: period that it ends with, included.
+    """
 
     first: Period
     last: Period
@@ -95,7 +100,12 @@ class Window(Spec):
 
 
 class Currency(Spec):
-    """An exchange rate."""
+    """An exchange rate.
+
+    Attributes:
+        per_usd: units of the currency for one dollar.
+        source: key of the source.
+    """
 
     per_usd: Number
     source: str
@@ -109,7 +119,13 @@ class Currency(Spec):
 
 
 class Term(Spec):
-    """One reported period of an item, added or subtracted."""
+    """One reported period of an item.
+
+    Attributes:
+        period: months that the amount is of.
+        amount: sum of money [the item's currency].
+        sign: 1 where it is added, -1 where it is subtracted.
+    """
 
     period: Period
     amount: NotNegative
@@ -117,7 +133,17 @@ class Term(Spec):
 
 
 class ReportedItem(Spec):
-    """A line of a company's accounts, put together from the periods it was reported for."""
+    """A line of a company's accounts, put together from the periods it was reported for.
+
+    Attributes:
+        item: name of the line.
+        counts_as: kind of the line: rnd_compute, the share's base, or one of the user's own.
+        currency: code of its currency.
+        estimated: true where it is in the share's base, but not among what was reported.
+        source: key of the source.
+        note: what a reader should know of it.
+        periods: terms that cover the window once, with their signs.
+    """
 
     item: Name
     counts_as: Annotated[str, Field(pattern="^[a-z][a-z_]*$", max_length=40)]
@@ -129,7 +155,13 @@ class ReportedItem(Spec):
 
 
 class Assumed(Spec):
-    """A number that all runs share, drawn once."""
+    """A number that all runs share, drawn once.
+
+    Attributes:
+        value: the number.
+        source: key of the source.
+        note: what a reader should know of it.
+    """
 
     value: Positive
     source: str
@@ -137,7 +169,11 @@ class Assumed(Spec):
 
 
 class AssumedShare(Assumed):
-    """A share that all runs share."""
+    """A share that all runs share, drawn once.
+
+    Attributes:
+        value: the share, of 1.
+    """
 
     value: Share
 
@@ -145,8 +181,16 @@ class AssumedShare(Assumed):
 class Assumptions(Spec):
     """What holds for every run that does not say otherwise.
 
-    With ``within_spend`` the draws in which the final runs cost more than all R&D compute are
-    left out: the assumptions cannot all hold there.
+    Attributes:
+        accelerator: accelerator whose peak utilisation is a share of.
+        precision: precision of that peak.
+        peak_flop_per_s: the peak in their place [FLOP/s].
+        mfu: model FLOP utilisation, share of that peak.
+        price: rent [USD an accelerator-hour].
+        regression_draw: what is drawn about a regression's line: predictive (with the scatter),
+            line, or uniform between its 5th and 95th percentile.
+        within_spend: whether the draws are left out in which the final runs cost more than all
+            R&D compute: the assumptions cannot all hold there.
     """
 
     accelerator: str | None = None
@@ -159,7 +203,13 @@ class Assumptions(Spec):
 
 
 class Regression(Spec):
-    """A model whose FLOP is read off a line through published models."""
+    """A model whose FLOP is read off a line through published models.
+
+    Attributes:
+        on: name of the regression: video, image, speech, or one of the file's own.
+        params: number of parameters.
+        size: size of the training data, in the regression's unit.
+    """
 
     on: Name
     params: Positive
@@ -176,7 +226,29 @@ class Regression(Spec):
 class Run(Spec):
     """One training run; exactly one way of saying how large it was.
 
-    Prices are USD per accelerator-hour.
+    Attributes:
+        name: name of the run.
+        released: period of its release.
+        counted: false where it is left out of the sum though it was released in the window.
+        flop: training FLOP.
+        params: number of parameters, with tokens.
+        params_active: number of parameters that one token meets, with tokens.
+        tokens: tokens trained on.
+        count: number of accelerators, with days.
+        days: duration [d].
+        accelerator_hours: accelerator time [h].
+        cost_usd: cost [USD].
+        base: name of the run that it is a fraction of.
+        fraction: its size over that run's.
+        regression: line that its FLOP are read off.
+        multiplier: number that the size is multiplied by.
+        mfu: model FLOP utilisation of this run, in place of the shared one.
+        price: rent of this run [USD an accelerator-hour], in place of the shared one.
+        accelerator: accelerator of this run, in place of the shared one.
+        precision: precision of its peak, in place of the shared one.
+        peak_flop_per_s: peak of this run [FLOP/s], in place of the shared one.
+        source: key of the source.
+        note: what a reader should know of it.
     """
 
     name: Name
@@ -218,7 +290,18 @@ class Run(Spec):
 
 
 class Change(Spec):
-    """One difference of a variant from what stands before it."""
+    """One difference of a variant from what stands before it.
+
+    Attributes:
+        name: name of the change.
+        why: reason for it.
+        source: key of the source.
+        regression_draw: what is drawn about a regression's line, where that changes.
+        within_spend: whether draws beyond the spend are left out, where that changes.
+        assumptions: assumptions that are replaced.
+        reported: items that are changed, by their names, or added.
+        runs: runs that are changed, by their names.
+    """
 
     name: Name
     why: str
@@ -231,7 +314,13 @@ class Change(Spec):
 
 
 class Variant(Spec):
-    """The programme under other assumptions: changes, applied in their order."""
+    """The programme under other assumptions.
+
+    Attributes:
+        name: name of the variant.
+        description: what it stands for.
+        changes: changes, applied in their order.
+    """
 
     name: Name
     description: str
@@ -242,9 +331,9 @@ class Scenario(Spec):
     """A stated set of experiments, to tell how much of the exploration it would explain.
 
     Attributes:
-        name: of the scenario.
-        description: that it is one, and what it stands for.
-        source: of what it is modelled on.
+        name: name of the scenario.
+        description: what it stands for, and that it is a scenario.
+        source: source of what it is modelled on.
         sweep: a sweep's fields, a preset's name, or a file beside the programme's.
     """
 
@@ -255,7 +344,24 @@ class Scenario(Spec):
 
 
 class Programme(Spec):
-    """A whole programme file."""
+    """A whole programme file.
+
+    Attributes:
+        organisation: name of the organisation.
+        title: name of the programme.
+        description: what it is.
+        base_name: name of the file's own assumptions among the variants.
+        window: months of the spend.
+        releases: months of the releases that count; the spend's where not given.
+        sources: sources by the key that figures cite.
+        currencies: exchange rates by the code of the currency.
+        regression_models: table of published models beside the file, in place of the shipped one.
+        assumptions: what holds for every run.
+        reported: lines of the accounts.
+        runs: training runs.
+        variants: the programme under other assumptions.
+        scenarios: sets of experiments that may explain the exploration.
+    """
 
     organisation: Name
     title: Name

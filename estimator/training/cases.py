@@ -181,7 +181,7 @@ def case_setting(cases: CaseColumns, values: Tensor) -> Setting:
     """Return what cases run on, and how; differentiable in the efficiencies.
 
     Args:
-        cases: as columns.
+        cases: cases as columns.
         values: efficiencies, in the order of their table: latencies of links are among them.
     """
     latencies = (

@@ -378,7 +378,7 @@ class _Rows(NamedTuple):
     kinds: Sequence[Kind]
 
     def by_kind(self, name: Callable[[Kind], str]) -> Tensor:
-        """Of each row the efficiency that its kind names."""
+        """The efficiency that the kind of each row names; ``(rows,)``."""
         return self.values[torch.tensor([INDEX[name(kind)] for kind in self.kinds])]
 
     def same(self, name: str) -> Tensor:

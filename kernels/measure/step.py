@@ -26,8 +26,9 @@ class Execution(NamedTuple):
 
     Attributes:
         policy: one of ``POLICIES``.
-        compiled: by ``torch.compile``; without a compiler, what is measured is skipped.
-        backend: of ``torch.compile``.
+        compiled: whether ``torch.compile`` compiles it; without a compiler, what is measured is
+            skipped.
+        backend: back end of ``torch.compile``.
     """
 
     policy: str = "bf16"
@@ -50,11 +51,11 @@ class Block:
     """One transformer block.
 
     Attributes:
-        shape: of the decoder that it is part of.
+        shape: shape of the decoder that it is part of.
         batch: sequences; may be less than asked for.
         sequence: tokens of each; the same.
         policy: one of ``POLICIES``.
-        compiled: by ``torch.compile``.
+        compiled: whether ``torch.compile`` compiled it.
         forward: time of a forward pass.
         backward: time of a backward pass, of the input and all weights.
     """
@@ -83,7 +84,7 @@ class TrainingStep:
     """A whole training step.
 
     Attributes:
-        shape: of the decoder.
+        shape: shape of the decoder.
         batch: sequences; may be less than asked for.
         sequence: tokens of each; the same.
         policy: one of ``POLICIES``.
@@ -134,10 +135,10 @@ def measure_block(
     """Time a block; the batch, then the sequence is halved where memory does not suffice.
 
     Args:
-        shape: of the decoder that it is part of.
+        shape: shape of the decoder that it is part of.
         batch: sequences.
         sequence: tokens of each.
-        device: that it runs on.
+        device: device that it runs on.
         execution: its policy, and whether it is compiled.
         seconds: budget, without the time to compile; see ``clock.time_calls``.
     """
@@ -166,10 +167,10 @@ def measure_step(
     Gradients are not clipped, and batches are on the device before a step begins.
 
     Args:
-        shape: of the decoder.
+        shape: shape of the decoder.
         batch: sequences.
         sequence: tokens of each.
-        device: that it runs on.
+        device: device that it runs on.
         execution: its policy, and whether its forward and backward pass are compiled.
         seconds: budget, without the time to compile; see ``clock.time_calls``.
     """

@@ -9,9 +9,11 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import altair as alt
 import anyio
 import pytest
 import tomli_w
+import vl_convert
 from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -27,6 +29,7 @@ from computebill.serve.app import LONGEST, MOST_DOWNLOADS
 from computebill.serve.limits import BusyError, Limits, Queue
 from computebill.serve.what_if import SAMPLES, programmes
 from computebill.views import text
+from computebill.views.report import reports_of
 
 RUN = {"accelerator": "h100-sxm", "params": "70B", "tokens": "15T", "count": "1024"}
 
@@ -157,13 +160,27 @@ def test_what_leaves_nothing_to_explain_is_told_and_can_be_downloaded(client: Te
 
 
 @pytest.mark.parametrize("mfu", ["0.05..0.35", "0.03", "0.2..0.4", "2%..60%"])
-def test_pictures_stay_inside_their_axes(client: TestClient, mfu: str) -> None:
+def test_pictures_are_those_of_the_report(client: TestClient, mfu: str) -> None:
     given = {"programme": "minimax-2025", "mfu": mfu, "price": "1.5..3"}
-    for chart in client.get("/api/spend", params=given).json()["shown"]["charts"]:
-        places = [end for row in chart["rows"] for end in row["ends"]]
-        places += [tick["at"] for tick in chart["ticks"]]
-        assert all(0 <= place <= 1 for place in places)
-        assert 2 <= len(chart["ticks"]) <= 7
+    drawn = client.get("/api/spend", params=given).json()["shown"]["charts"]
+    result = client.get("/download/result.json", params=given).json()
+    known = {each.title: each.picture for each in reports_of([("result", result)])[0].charts()}
+    assert len(drawn) == 3
+    for chart in drawn:
+        picture = known[chart["title"]]
+        rows = chart["spec"]["datasets"]["rows"]
+        assert rows == picture.spec()["datasets"]["rows"][: len(rows)]
+        assert alt.Chart.from_dict(chart["spec"])  # Altair validates it
+        assert "NaN" not in vl_convert.vegalite_to_svg({**chart["spec"], "width": 600})
+
+
+def test_a_picture_keeps_its_shape_while_a_slider_moves(client: TestClient) -> None:
+    def shapes(usd: str) -> list[dict[str, Any]]:
+        given = {"programme": "zai-2025", "rnd_compute": usd}
+        charts = client.get("/api/spend", params=given).json()["shown"]["charts"]
+        return [{**chart["spec"], "datasets": None} for chart in charts]
+
+    assert shapes("290M") == shapes("280M") == shapes("300M")
 
 
 def test_a_picture_of_nothing_is_left_out(client: TestClient) -> None:
@@ -171,7 +188,7 @@ def test_a_picture_of_nothing_is_left_out(client: TestClient) -> None:
     titles = [
         chart["title"] for chart in client.get("/api/run", params=given).json()["shown"]["charts"]
     ]
-    assert titles == ["What it costs"]
+    assert titles == ["Cost, by the way it is counted"]
 
 
 def test_swings_stand_in_the_table_and_runs_that_are_not_counted_are_marked(
