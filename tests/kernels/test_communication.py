@@ -153,15 +153,23 @@ def sends(**layout: float) -> float:
 
 def test_a_stage_sends_activations_on_and_gradients_back() -> None:
     # Of sixteen micro-batches' two sends one is behind computing; besides, the first micro-batch
-    # passes eight stages forward, the last one eight backward.
-    assert sends() == pytest.approx(2 * (16 / 2 + 8) * ACTIVATIONS / NVLINK)
-    assert sends(virtual=2) == pytest.approx(2 * (16 + 8) * ACTIVATIONS / NVLINK)
+    # passes seven hops between eight stages forward, the last one seven backward.
+    assert sends() == pytest.approx(2 * (16 / 2 + 7) * ACTIVATIONS / NVLINK)
+    assert sends(virtual=2) == pytest.approx(2 * (16 + 7) * ACTIVATIONS / NVLINK)
 
 
 def test_stages_of_other_domains_are_reached_by_the_network() -> None:
     # Sixteen accelerators, eight of a domain; tensor parallel ranks send a half each.
     found = sends(tensor=2)
-    assert found == pytest.approx(2 * (16 / 2 + 8) * ACTIVATIONS / 2 / NETWORK)
+    assert found == pytest.approx(2 * (16 / 2 + 7) * ACTIVATIONS / 2 / NETWORK)
+
+
+def test_every_send_takes_a_hop_of_the_links_it_goes_by() -> None:
+    hops = {"latency": 1e-6, "latency_across": 1e-5}
+    for layout, link, hop in (({}, NVLINK, 1e-6), ({"tensor": 2}, 2 * NETWORK, 1e-5)):
+        given = setting(layout={"pipeline": 8, "micro_batches": 16, **layout}, links=hops)
+        found = float(communication.sending_seconds(model().hidden, given))
+        assert found == pytest.approx(2 * (16 / 2 + 7) * (ACTIVATIONS / link + hop))
 
 
 def test_one_stage_sends_nothing() -> None:

@@ -209,10 +209,11 @@ def test_logits_are_moved_in_16_and_32_bits_with_their_softmax() -> None:
 # What is computed again.
 
 
-def repeated(recompute: int) -> list[float]:
+def repeated(recompute: int, passes: float = 0.0) -> list[float]:
     """Seconds of what each group repeats; its products take 100, attention 20, the rest 3."""
     forward = Pass(tensor(100.0), tensor(20.0), tensor(3.0))
-    found = layer_time.repeated_seconds(model().groups, forward, tensor(recompute))
+    given = setting(work={"recompute": recompute}, efficiency={"score_passes": passes})
+    found = layer_time.repeated_seconds(model().groups, forward, given)
     return found.flatten().tolist()
 
 
@@ -226,32 +227,3 @@ def test_every_second_product_is_computed_again_and_all_that_lies_between() -> N
     # again go keys, attention's output product and up: 80 of 218 million weights.
     again = 4096 * 1024 + 4096 * 4096 + 4096 * 14336
     assert repeated(2)[LAYER] == pytest.approx(100 * again / LAYER_WEIGHTS + 3, rel=0.1)
-
-
-# The optimizer.
-
-
-def optimizer(**changes: dict[str, float]) -> float:
-    held = tensor([[[6e9]], [[2e9]]])
-    return float(layer_time.optimizer_seconds(held, setting(**changes)))
-
-
-def test_every_state_of_a_parameter_is_read_and_written_once() -> None:
-    # Adam in mixed precision: a gradient of 2 bytes is read; master copy, mean and variance of 4
-    # are read and written.
-    size = 2 + 2 * (4 + 4 + 4)
-    once = 8e9 * size / MEMORY
-    assert optimizer(work={"state_bytes": size}) == pytest.approx(once)
-    slow = {"optimizer_traffic": 1.3, "memory": 0.8}
-    assert optimizer(efficiency=slow) == pytest.approx(once * 1.3 / 0.8)
-
-
-def test_eight_shards_hold_an_eighth_of_the_states() -> None:
-    layout = {"data": 8, "shards": 8}
-    whole, *divided = (optimizer(layout={**layout, "zero": zero}) for zero in range(4))
-    assert whole == pytest.approx(8e9 * 26 / MEMORY)
-    assert divided == pytest.approx([whole / 8] * 3)
-
-
-def test_frozen_weights_have_no_states() -> None:
-    assert optimizer(work={"trained": 0}) == 0
