@@ -88,6 +88,40 @@ def test_whole_layers_computed_again_take_a_forward_pass() -> None:
     assert found["recompute"] == pytest.approx(LAYERS * (LAYER / 3 + ATTENTION / 2))
 
 
+def test_unfused_scores_that_are_not_kept_take_attention_s_forward_pass_again() -> None:
+    unfused = {"efficiency": {"score_passes": 5.0}}
+    plain = parts(device=FAST, **unfused)
+    again = parts(device=FAST, work={"recompute": 1}, **unfused)
+    # The backward pass takes two thirds of attention's time.
+    assert again.pop("recompute") == pytest.approx(plain["attention"] / 3)
+    assert plain.pop("recompute") == 0
+    assert again == pytest.approx(plain, abs=1e-6)
+    assert parts(device=FAST, work={"recompute": 1})["recompute"] == 0
+
+
+@pytest.mark.parametrize("batches", [1, 2, 16])
+def test_a_step_of_unequal_stages_is_that_of_its_schedule(batches: int) -> None:
+    # Of four stages the last has the head. A micro-batch's way there and back is each stage's
+    # time once; all others follow it at the slowest stage's pace.
+    layout = {"pipeline": 4, "micro_batches": batches}
+    found = parts(device={**FAST}, layout=layout, links={"inside": math.inf})
+    stage = LAYERS / 4 * (LAYER + ATTENTION)
+    expected = 4 * stage + TOP + (batches - 1) * (stage + TOP)
+    assert sum(found.values()) == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_lab_s_pace_is_that_of_the_whole_step() -> None:
+    layout = {"data": 4, "pipeline": 2, "shards": 4, "micro_batches": 8}
+    losses = {"straggling": 0.01, "step_floor": 0.1, "layer_floor": 1e-4}
+    plain = parts(layout=layout, efficiency=losses)
+    slow = parts(layout=layout, efficiency={**losses, "pace": 1.25})
+    assert slow == pytest.approx({name: 1.25 * value for name, value in plain.items()})
+    run = setting(layout=layout, efficiency={**losses, "pace": 1.25})
+    times, stages = step.layer_times(model(), run), step.pipeline_stages(model(), run.layout)
+    whole = float(step.total_seconds(model(), run, times, stages))
+    assert whole == pytest.approx(1.25 * sum(plain.values()))
+
+
 def test_launches_are_waited_for_where_kernels_are_short() -> None:
     # A second for each layer and pass, forward and backward; layers themselves take 7 ms.
     slow = {"layer_floor": 1.0, "step_floor": 0.5}
@@ -139,6 +173,7 @@ def test_a_step_is_the_same_whole_and_in_parts(
         "zero": zero,
     }
     lost = {"straggling": 0.01, "step_floor": 1e-3, "layer_floor": 1e-4, "data_overlap": 0.5}
+    lost["pace"] = 1.2
     run = setting(layout=layout, work={"recompute": recompute}, efficiency=lost)
     of = mixture() if is_mixture else model()
     whole = step.step_seconds(of, run).total
