@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -194,33 +195,44 @@ def _wide(precision: str) -> str:
     return precision if number_format(precision) == "32" else "bf16"
 
 
+def moved(bundle: Any, device: torch.device) -> Any:
+    """Return a tensor, or a bundle of them however deep, on a device."""
+    if isinstance(bundle, Tensor):
+        return bundle.to(device)
+    parts = [moved(each, device) for each in bundle]
+    return type(bundle)(*parts) if hasattr(bundle, "_fields") else tuple(parts)
+
+
 def case_setting(cases: CaseColumns, values: Tensor) -> Setting:
-    """Return what cases run on, and how; differentiable in the efficiencies.
+    """Return what cases run on, and how; differentiable in the efficiencies, and on their device.
 
     Args:
         cases: cases as columns.
         values: efficiencies, in the order of their table: latencies of links are among them.
     """
+    device = values.device
     latencies = (
         values[INDEX[name]].expand(len(cases.kinds)) for name in ("latency", "latency_across")
     )
     return Setting(
-        layout=cases.layouts,
-        work=cases.work,
-        device=cases.device,
-        links=Links(*cases.links, *latencies),
+        layout=moved(cases.layouts, device),
+        work=moved(cases.work, device),
+        device=moved(cases.device, device),
+        links=Links(*moved(cases.links, device), *latencies),
         efficiency=kernel_efficiency(values, cases.kinds),
     )
 
 
 def step_times(cases: CaseColumns, values: Tensor) -> StepTime:
-    """Time every case; differentiable in the efficiencies.
+    """Time every case; differentiable in the efficiencies, and on their device.
 
     Args:
         cases: cases as columns.
         values: efficiencies, in the order of their table.
     """
-    return step_seconds(cases.batch.model, case_setting(cases, values))
+    model = moved(cases.batch.model, values.device)
+    turns = int(cases.layouts.virtual.max())
+    return step_seconds(model, case_setting(cases, values), turns)
 
 
 def log_gradients(cases: CaseColumns, free: Tensor) -> tuple[Tensor, Tensor]:

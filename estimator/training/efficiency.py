@@ -403,7 +403,8 @@ class _Rows(NamedTuple):
 
     def by_kind(self, name: Callable[[Kind], str]) -> Tensor:
         """The efficiency that the kind of each row names; ``(rows,)``."""
-        return self.values[torch.tensor([INDEX[name(kind)] for kind in self.kinds])]
+        places = [INDEX[name(kind)] for kind in self.kinds]
+        return self.values[torch.tensor(places, device=self.values.device)]
 
     def same(self, name: str) -> Tensor:
         """One efficiency of all rows."""
@@ -411,7 +412,8 @@ class _Rows(NamedTuple):
 
     def flag(self, holds: Callable[[Kind], bool]) -> Tensor:
         """1 where something holds of a row's kind, else 0."""
-        return torch.tensor([float(holds(kind)) for kind in self.kinds], dtype=torch.float64)
+        flags = [float(holds(kind)) for kind in self.kinds]
+        return torch.tensor(flags, dtype=torch.float64, device=self.values.device)
 
     @property
     def fine(self) -> Tensor:

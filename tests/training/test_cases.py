@@ -6,12 +6,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import torch
 from known import LLAMA_8B
 
 import computebill as cb
 from computebill.hardware.generations import reach
 from computebill.training.cases import Case, case_columns, case_setting, step_times
-from computebill.training.efficiency import INDEX, bounded, priors
+from computebill.training.efficiency import INDEX, bounded, kernel_efficiency, priors
 
 PARAMETERS = 8_030_261_248
 """Of Llama 3.1 8B, by its paper's sizes."""
@@ -156,3 +157,21 @@ def test_how_a_step_is_run_is_the_layout_s() -> None:
     assert work.adapter_rank.tolist() == [0, 0, 0, 0, 8]
     assert work.fused.tolist()[-1] == 0
     assert work.exchanges_heads.tolist() == [0, 0, 0, 0, 1]
+
+
+def test_cases_are_timed_on_the_device_of_their_efficiencies() -> None:
+    # Without numbers: a line that mixes devices, or asks for a number, fails.
+    kinds: tuple[Any, ...] = ("h100-sxm", "v100-sxm-32gb", "mi300x", "gb300-nvl72")
+    cases = [case(accelerator=cb.find_accelerator(name)) for name in kinds]
+    fused = cb.Layout(dp=8, zero=3, pp=2, lora_rank=4)
+    cases += [case(precision="fp8", software="graphed"), case(layout=fused)]
+    cases.append(case(layout=cb.Layout(attention="unfused", pp=2, vpp=2, recompute="selective")))
+    columns = case_columns(cases)
+    here = step_times(columns, bounded(priors()))
+    there = step_times(columns, bounded(priors().to("meta")))
+    assert {each.device.type for each in there} == {"meta"}
+    assert [each.shape for each in there] == [each.shape for each in here]
+    efficiency = kernel_efficiency(bounded(priors().to("meta")), columns.kinds)
+    assert {each.device.type for each in efficiency} == {"meta"}
+    assert {each.dtype for each in efficiency} == {torch.float64}
+    assert {each.shape for each in efficiency} == {(len(cases),)}
