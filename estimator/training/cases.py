@@ -36,10 +36,16 @@ OPERAND_BYTES = {"32": 4.0, "16": 2.0, "nvfp4": 0.5}
 ADDING_BYTES = table("training.cases.ADDING_BYTES")
 CLOCK_OF_POWER = number("training.cases.CLOCK_OF_POWER")
 
-
-DISPATCHERS: dict[Software, str] = {"modern": "deepep", "graphed": "deepep"} | dict.fromkeys(
-    ("early", "megatron", "eager", "fused", "compiled", "scripts"), "all-to-all"
-)
+DISPATCHERS: dict[Software, str] = {
+    "early": "all-to-all",
+    "megatron": "all-to-all",
+    "eager": "all-to-all",
+    "fused": "all-to-all",
+    "modern": "deepep",
+    "graphed": "deepep",
+    "compiled": "all-to-all",
+    "scripts": "all-to-all",
+}
 """Who moves experts' tokens, where nobody says: Megatron's flexible dispatcher came in 2025."""
 
 

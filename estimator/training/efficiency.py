@@ -68,6 +68,8 @@ MEANINGS = {
     "grouped": "speed of experts' grouped products, over a plain product",
     "head": "share of the 16-bit peak that the logits' product reaches",
     "attention": "share of the 16-bit peak that fused attention reaches on long sequences",
+    "attention.unfused": "share of the 16-bit peak that unfused attention's products reach on long "
+    "sequences",
     "half_width": "width of a head at which fused attention reaches half of that [elements]",
     "half_keys": "keys of a sequence at which fused attention reaches half of that [tokens]",
     "attention_backward": "time of attention's backward pass, over its forward pass",
