@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # Instead of all tests on every core: make test-oldest PYTEST_ARGS='-n 2 -m "not slow"'
 PYTEST_ARGS ?= -n auto
 
-.PHONY: demo test test-newest test-oldest fuzz lock pictures bench check docs clean
+.PHONY: demo test test-newest test-oldest fuzz mutants lock pictures bench check docs clean
 
 # pip and setuptools first: those that came with Python are not the lock's.
 $(VENV)/ready: pyproject.toml constraints.txt
@@ -56,6 +56,9 @@ SEED ?= 0
 
 fuzz: $(VENV)/ready  ## mutants of every kind of input; COUNT of each, SEED, what broke in demo/fuzz/
 	$(BIN)/python tests/fuzz/large.py --count $(COUNT) --seed $(SEED) --out demo/fuzz
+
+mutants: $(VENV)/ready  ## faults in copies of the step's kernels: which of them no test finds
+	$(BIN)/python tests/mutants_of_steps.py
 
 SHOT := chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --virtual-time-budget=8000
 

@@ -101,13 +101,13 @@ class ExpertRanks(NamedTuple):
     """Ranks that experts are divided over; every field ``(*batch)``.
 
     Attributes:
-        count: how many.
+        number: how many.
         stride: accelerators from one of them to the next.
         sends_once: 1 where a token goes to a rank once, and to another domain once, however many
             of its experts are there (DeepEP); 0 where each copy goes by itself (plain all-to-all).
     """
 
-    count: Tensor
+    number: Tensor
     stride: Tensor
     sends_once: Tensor
 

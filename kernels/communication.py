@@ -171,4 +171,4 @@ def data_seconds(
     # What does not fit behind the computing is waited for; a soft corner.
     excess = all_moved - seen - behind
     waited = 0.5 * (excess + torch.sqrt(excess**2 + (0.1 * all_moved + 1e-6) ** 2))
-    return torch.where(replicas > 1, seen + waited, 0.0)
+    return torch.where(all_moved > 0, seen + waited, 0.0)

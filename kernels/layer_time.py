@@ -97,19 +97,39 @@ def _products(model: Model, setting: Setting) -> tuple[Tensor, Tensor, Tensor]:
     sums = launching + product_seconds(ProductShape(k, joined, m, count), adding)
     results, inputs = product(m, joined, k) * part, product(m, k, joined) * part
     beside = _adapters(operators, ProductShape(m, n, k, count), rate, setting)
-    weights = setting.work.trained * sums * part + beside
-    return (results + beside).sum(1), (inputs + beside).sum(1), weights.sum(1)
+    weights = setting.work.trained * sums * part + beside.weights
+    forward, backward = results + beside.results, inputs + beside.inputs
+    return forward.sum(1), backward.sum(1), weights.sum(1)
+
+
+class _Adapters(NamedTuple):
+    """Seconds of low-rank adapters beside each product; ``(groups, slots, *batch)``."""
+
+    results: Tensor
+    inputs: Tensor
+    weights: Tensor
 
 
 def _adapters(
     operators: Operators, shape: ProductShape, rate: ProductRate, setting: Setting
-) -> Tensor:
-    """Of low-rank adapters beside each product, a pass: down to their rank, up, and a sum."""
+) -> _Adapters:
+    """Of each pass: a product down to their rank and one up, and a sum but for weights' gradients.
+
+    References:
+        Hu et al. 2021, "LoRA", arXiv 2106.09685, section 4.1.
+    """
     rank = setting.work.adapter_rank
+    there = (operators.adapted > 0) & (rank > 0)
     down = product_seconds(shape._replace(n=rank), rate)
     up = product_seconds(shape._replace(k=rank), rate)
-    added = 3.0 * ADAPTER_BYTES * shape.m * shape.n * shape.copies / setting.bandwidth
-    return torch.where((operators.adapted > 0) & (rank > 0), down + up + added, 0.0)
+    both = torch.where(there, down + up, 0.0)
+
+    def added(width: Tensor) -> Tensor:
+        """Of two results read, and their sum written."""
+        size = 3.0 * ADAPTER_BYTES * shape.m * width * shape.copies
+        return both + torch.where(there, size / setting.bandwidth, 0.0)
+
+    return _Adapters(added(shape.n), added(shape.k), both)
 
 
 def _rate(model: Model, setting: Setting) -> ProductRate:

@@ -58,7 +58,7 @@ def optimizer_seconds(model: Model, held: RankParameters, setting: Setting) -> T
 
 
 def orthogonal_flop(short: Tensor, long: Tensor) -> Tensor:
-    r"""FLOP for each element of an :math:`a \\times b` matrix that Newton-Schulz takes.
+    r"""FLOP for each element of an :math:`a \times b` matrix that Newton-Schulz takes.
 
     Each iteration computes :math:`A = X X^T`, :math:`A A` and :math:`B X`:
     :math:`4 a^2 b + 2 a^3` FLOP, :math:`a` the shorter side.

@@ -61,12 +61,7 @@ CAUSAL, BOTH_WAYS = Mask(), Mask(causal=False)
 
 
 def scores(
-    heads: Count,
-    d_qk: Count,
-    d_v: Count,
-    mask: Mask = CAUSAL,
-    sinks: Count = 0,
-    keys: Count | None = None,
+    heads: Count, d_qk: Count, d_v: Count, mask: Mask = CAUSAL, sinks: Count = 0
 ) -> Operator:
     """Return the product of queries and keys, and of its softmax and values.
 
@@ -79,7 +74,6 @@ def scores(
         d_v: width of a value.
         mask: which keys a query attends.
         sinks: parameters that take part in the softmax.
-        keys: heads of keys and of values; as many as of queries if not given.
     """
     return Operator(
         "attention_scores",
@@ -90,7 +84,6 @@ def scores(
         chunked=mask.chunked,
         ways=heads,
         kept_split=BYTES * heads * d_qk + 4 * heads,
-        exchanged=BYTES * (heads if keys is None else keys) * (d_qk + d_v),
         heads=heads,
         result=heads * d_v,
     )
@@ -134,14 +127,19 @@ def attention(
     gains = {"": 0, "head": 2 * width, "heads": wide + narrow}[qk_norm]
     name = "attention_qkv"
     q_out = 2 * wide if gated else wide
-    split = {"ways": keys, "adapted": "attention", "kept_split": BYTES * narrow}
+    split = {
+        "ways": keys,
+        "adapted": "attention",
+        "kept_split": BYTES * narrow,
+        "exchanged": BYTES * narrow,
+    }
     # A gate keeps itself and what it gates, beside their product.
     kept = BYTES * wide * (3 if gated else 1)
     return [
         column(name, hidden, q_out, bias, ways=queries, adapted="attention", kept=BYTES * hidden),
         *[column(name, hidden, narrow, bias, **split)] * 2,
         Operator(name, vectors=gains, ways=1, kept_split=BYTES * (wide + narrow) if qk_norm else 0),
-        scores(queries, width, width, mask, queries if sinks else 0, keys),
+        scores(queries, width, width, mask, queries if sinks else 0),
         *row(
             "attention_output",
             wide,
@@ -203,6 +201,7 @@ def latent_attention(hidden: Count, sizes: LatentHeads, bias: bool = False) -> l
             adapted="attention",
             kept=BYTES * kv_rank,
             kept_split=BYTES * heads * (d_qk + d_v),
+            exchanged=BYTES * heads * (d_qk + d_v),
         ),
         scores(heads, d_qk, d_v),
     ]

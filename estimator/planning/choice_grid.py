@@ -124,7 +124,7 @@ class Grid:
         Of one kind of layer, the first has the embedding, and the second more in flight than any
         after it.
         """
-        return int((self._model.groups.place == 0).sum()) == 1
+        return len(self.space.case.architecture.kinds) == 1
 
     def _layer_times(self, schedule: str) -> step.LayerTimes:
         """Of layers under a schedule, which decides what is hidden."""
@@ -143,7 +143,8 @@ class Grid:
         last = layout.pipeline - 1
         groups, layers = self._model.groups, self._model.layers
         first = 2 if self.weighs_all else WEIGHED
-        stages = [last.clamp_max(float(n)) for n in range(min(first, int(last.max()) + 1))]
+        most = max(each.pp for each in self.space.pipes[pipes])
+        stages = [last.clamp_max(float(n)) for n in range(min(first, most))]
         weighed = [
             (stage, memory.rank_layers(groups, layers, layout, stage, turns))
             for stage in (*stages, last)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -42,10 +43,16 @@ OPERAND_BYTES = {"32": 4.0, "16": 2.0, "nvfp4": 0.5}
 ADDING_BYTES = table("training.cases.ADDING_BYTES")
 CLOCK_OF_POWER = number("training.cases.CLOCK_OF_POWER")
 
-
-DISPATCHERS: dict[Software, str] = {"modern": "deepep", "graphed": "deepep"} | dict.fromkeys(
-    ("early", "megatron", "eager", "fused", "compiled", "scripts"), "all-to-all"
-)
+DISPATCHERS: dict[Software, str] = {
+    "early": "all-to-all",
+    "megatron": "all-to-all",
+    "eager": "all-to-all",
+    "fused": "all-to-all",
+    "modern": "deepep",
+    "graphed": "deepep",
+    "compiled": "all-to-all",
+    "scripts": "all-to-all",
+}
 """Who moves experts' tokens, where nobody says: Megatron's flexible dispatcher came in 2025."""
 
 
@@ -220,35 +227,46 @@ def _wide(precision: str) -> str:
     return precision if number_format(precision) == "32" else "bf16"
 
 
+def moved(bundle: Any, device: torch.device) -> Any:
+    """Return a tensor, or a bundle of them however deep, on a device."""
+    if isinstance(bundle, Tensor):
+        return bundle.to(device)
+    parts = [moved(each, device) for each in bundle]
+    return type(bundle)(*parts) if hasattr(bundle, "_fields") else tuple(parts)
+
+
 def case_setting(cases: CaseColumns, values: Tensor) -> Setting:
-    """Return what cases run on, and how; differentiable in the efficiencies.
+    """Return what cases run on, and how; differentiable in the efficiencies, and on their device.
 
     Args:
         cases: cases as columns.
         values: efficiencies, in the order of their table: latencies of links are among them, for
             parts whose profile has none.
     """
+    device = values.device
     latencies = (
         torch.where(own.isnan(), values[INDEX[name]], own)
         for name, own in zip(("latency", "latency_across"), cases.latencies, strict=True)
     )
     return Setting(
-        layout=cases.layouts,
-        work=cases.work,
-        device=cases.device,
-        links=Links(*cases.links, *latencies),
+        layout=moved(cases.layouts, device),
+        work=moved(cases.work, device),
+        device=moved(cases.device, device),
+        links=Links(*moved(cases.links, device), *latencies),
         efficiency=kernel_efficiency(values, cases.kinds),
     )
 
 
 def step_times(cases: CaseColumns, values: Tensor) -> StepTime:
-    """Time every case; differentiable in the efficiencies.
+    """Time every case; differentiable in the efficiencies, and on their device.
 
     Args:
         cases: cases as columns.
         values: efficiencies, in the order of their table.
     """
-    return step_seconds(cases.batch.model, case_setting(cases, values))
+    model = moved(cases.batch.model, values.device)
+    turns = int(cases.layouts.virtual.max())
+    return step_seconds(model, case_setting(cases, values), turns)
 
 
 def log_gradients(cases: CaseColumns, free: Tensor) -> tuple[Tensor, Tensor]:

@@ -68,6 +68,8 @@ MEANINGS = {
     "grouped": "speed of experts' grouped products, over a plain product",
     "head": "share of the 16-bit peak that the logits' product reaches",
     "attention": "share of the 16-bit peak that fused attention reaches on long sequences",
+    "attention.unfused": "share of the 16-bit peak that unfused attention's products reach on long "
+    "sequences",
     "half_width": "width of a head at which fused attention reaches half of that [elements]",
     "half_keys": "keys of a sequence at which fused attention reaches half of that [tokens]",
     "attention_backward": "time of attention's backward pass, over its forward pass",
@@ -421,7 +423,8 @@ class _Rows(NamedTuple):
 
     def by_kind(self, name: Callable[[Kind], str]) -> Tensor:
         """The efficiency that the kind of each row names; ``(rows,)``."""
-        return self.values[torch.tensor([INDEX[name(kind)] for kind in self.kinds])]
+        places = [INDEX[name(kind)] for kind in self.kinds]
+        return self.values[torch.tensor(places, device=self.values.device)]
 
     def same(self, name: str) -> Tensor:
         """One efficiency of all rows."""
@@ -429,7 +432,8 @@ class _Rows(NamedTuple):
 
     def flag(self, holds: Callable[[Kind], bool]) -> Tensor:
         """1 where something holds of a row's kind, else 0."""
-        return torch.tensor([float(holds(kind)) for kind in self.kinds], dtype=torch.float64)
+        flags = [float(holds(kind)) for kind in self.kinds]
+        return torch.tensor(flags, dtype=torch.float64, device=self.values.device)
 
     @property
     def fine(self) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from ideal import (
@@ -110,6 +112,23 @@ def test_dense_layers_exchange_nothing() -> None:
 
 # Keys and values of ranks that share a sequence.
 
+LATENT = {
+    "model_type": "deepseek_v2",
+    "num_attention_heads": 16,
+    "num_key_value_heads": 16,
+    "q_lora_rank": None,
+    "kv_lora_rank": 512,
+    "qk_nope_head_dim": 128,
+    "qk_rope_head_dim": 64,
+    "v_head_dim": 128,
+    "moe_intermediate_size": 1408,
+    "n_routed_experts": 64,
+    "num_experts_per_tok": 6,
+    "n_shared_experts": 2,
+    "first_k_dense_replace": 0,
+}
+"""Attention of DeepSeek-V2-Lite."""
+
 
 def context(attention: float = 0.0, **changes: dict[str, float]) -> float:
     changes["layout"] = {"context": 8, **changes.get("layout", {})}
@@ -135,12 +154,59 @@ def test_a_ring_hides_behind_attention() -> None:
     assert context(attention=1.0) == 0
 
 
+def test_whole_layers_that_are_computed_again_need_their_keys_again() -> None:
+    once = 7 * KEYS_AND_VALUES / NVLINK
+    again = {"work": {"recompute": 3}}
+    assert context(**again) == pytest.approx((1 + 1 + 2) * once)
+    assert context(work={"recompute": 2}) == pytest.approx(3 * once)
+    # Behind attention that is computed again as well.
+    half = once / 2 / 0.7
+    assert context(attention=half, **again) == pytest.approx(2 * once / 2 + 1.5 * once)
+
+
+@pytest.mark.parametrize(
+    ("config", "elements"),
+    [
+        # Each head of queries with a head of keys and one of values; one of each for all.
+        ({"num_key_value_heads": 32}, 2 * 32 * 128),
+        ({"num_key_value_heads": 1}, 2 * 128),
+        # Latent attention: keys of 128 + 64 and values of 128 for each of 16 heads (DeepSeek-V2,
+        # section 2.1).
+        (LATENT, 16 * (192 + 128)),
+    ],
+)
+def test_a_ring_carries_the_model_s_own_keys_and_values(
+    config: dict[str, Any], elements: int
+) -> None:
+    each = Pass(tensor(0.0), tensor(0.0), tensor(0.0))
+    passes = Passes(each, each, tensor(0.0))
+    given = setting(layout={"context": 8})
+    found = communication.context_seconds(model(**config).operators, given, passes)
+    once = 7 * SEQUENCE / 8 * elements * 2 / NVLINK
+    assert float(found[LAYER]) == pytest.approx(3 * once)
+
+
+@pytest.mark.parametrize(("ranks", "held"), [(1, 8), (2, 4), (8, 1), (16, 1)])
+def test_keys_are_copied_where_their_heads_are_fewer_than_ranks(ranks: int, held: int) -> None:
+    # Nodes of a thousand, so that every ring is inside.
+    found = context(layout={"tensor": ranks}, links={"domain": 1000})
+    assert found == pytest.approx(3 * 7 * KEYS_AND_VALUES / 8 * held / NVLINK)
+
+
 def test_heads_are_exchanged_for_tokens() -> None:
     # Queries and results of 32 heads, keys and values of 8: of each rank's tokens seven eighths,
     # forward and backward.
     moved = SEQUENCE / 8 * (32 + 32 + 8 + 8) * 128 * 2
     found = context(attention=1.0, work={"exchanges_heads": 1})
     assert found == pytest.approx(2 * 7 / 8 * moved / NVLINK)
+    again = context(attention=1.0, work={"exchanges_heads": 1, "recompute": 3})
+    assert again == pytest.approx(3 * 7 / 8 * moved / NVLINK)
+
+
+def test_a_rank_that_has_a_sequence_for_itself_exchanges_nothing() -> None:
+    hops = {"latency": 1e-6}
+    for work in ({}, {"exchanges_heads": 1}):
+        assert context(layout={"context": 1}, links=hops, work=work) == 0
 
 
 # Sends between pipeline stages.
@@ -153,15 +219,23 @@ def sends(**layout: float) -> float:
 
 def test_a_stage_sends_activations_on_and_gradients_back() -> None:
     # Of sixteen micro-batches' two sends one is behind computing; besides, the first micro-batch
-    # passes eight stages forward, the last one eight backward.
-    assert sends() == pytest.approx(2 * (16 / 2 + 8) * ACTIVATIONS / NVLINK)
-    assert sends(virtual=2) == pytest.approx(2 * (16 + 8) * ACTIVATIONS / NVLINK)
+    # passes seven hops between eight stages forward, the last one seven backward.
+    assert sends() == pytest.approx(2 * (16 / 2 + 7) * ACTIVATIONS / NVLINK)
+    assert sends(virtual=2) == pytest.approx(2 * (16 + 7) * ACTIVATIONS / NVLINK)
 
 
 def test_stages_of_other_domains_are_reached_by_the_network() -> None:
     # Sixteen accelerators, eight of a domain; tensor parallel ranks send a half each.
     found = sends(tensor=2)
-    assert found == pytest.approx(2 * (16 / 2 + 8) * ACTIVATIONS / 2 / NETWORK)
+    assert found == pytest.approx(2 * (16 / 2 + 7) * ACTIVATIONS / 2 / NETWORK)
+
+
+def test_every_send_takes_a_hop_of_the_links_it_goes_by() -> None:
+    hops = {"latency": 1e-6, "latency_across": 1e-5}
+    for layout, link, hop in (({}, NVLINK, 1e-6), ({"tensor": 2}, 2 * NETWORK, 1e-5)):
+        given = setting(layout={"pipeline": 8, "micro_batches": 16, **layout}, links=hops)
+        found = float(communication.sending_seconds(model().hidden, given))
+        assert found == pytest.approx(2 * (16 / 2 + 7) * (ACTIVATIONS / link + hop))
 
 
 def test_one_stage_sends_nothing() -> None:
@@ -211,19 +285,46 @@ def test_sharded_states_scatter_gradients_and_gather_weights() -> None:
     assert found == pytest.approx((4 + 2) * SHARE, rel=CORNER)
 
 
-def test_full_sharding_gathers_weights_twice_for_every_micro_batch() -> None:
+@pytest.mark.parametrize("count", [1, 4])
+def test_sharded_gradients_are_scattered_with_every_micro_batch(count: int) -> None:
+    # ZeRO 2 holds no whole gradients: Rajbhandari et al. 2019, section 5.2. New weights are
+    # gathered once a step.
+    layout = {"zero": 2, "micro_batches": count}
+    found = replicas(layout=layout, work={"gradient_bytes": 4})
+    assert found == pytest.approx((4 * count + 2) * SHARE, rel=CORNER)
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_full_sharding_gathers_weights_twice_for_every_micro_batch(count: int) -> None:
     # Forward and backward, and scatters gradients: Zhao et al. 2023, section 3.
-    each = (2 + 2 + 4) * SHARE
-    given = {"work": {"gradient_bytes": 4}}
-    for count in (1, 4):
-        layout = {"zero": 3, "micro_batches": count}
-        assert replicas(layout=layout, **given) == pytest.approx(count * each, rel=CORNER)
+    layout = {"zero": 3, "micro_batches": count}
+    found = replicas(layout=layout, work={"gradient_bytes": 4})
+    assert found == pytest.approx(count * (2 + 2 + 4) * SHARE, rel=CORNER)
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_stages_that_hold_what_they_gathered_move_it_once(count: int) -> None:
+    layout = {"zero": 3, "holds": 1, "micro_batches": count}
+    found = replicas(layout=layout, work={"gradient_bytes": 4})
+    assert found == pytest.approx((2 + 4) * SHARE, rel=CORNER)
+    frozen = replicas(layout=layout, work={"trained": 0})
+    assert frozen == pytest.approx(2 * SHARE, rel=CORNER)
 
 
 def test_frozen_weights_are_gathered_and_have_no_gradients() -> None:
     frozen = {"work": {"trained": 0}}
     assert replicas(layout={"zero": 3}, **frozen) == pytest.approx((2 + 2) * SHARE, rel=CORNER)
-    assert replicas(layout={"zero": 1}, **frozen) == pytest.approx(0, abs=1e-6)
+    for zero in (0, 1, 2):
+        assert replicas(layout={"zero": zero}, **frozen) == 0
+
+
+def test_every_layer_s_weights_go_around_the_ring_by_themselves() -> None:
+    # Seven hops for each of 32 layers, twice gathered and once scattered; in one, unsharded.
+    for zero, messages in ((3, 3 * LAYERS), (1, 2), (0, 2)):
+        layout = {"zero": zero}
+        late = replicas(layout=layout, links={"latency": 1e-4})
+        moved = (3 * 2 if zero == 3 else 2 * 2) * SHARE
+        assert late == pytest.approx(moved + messages * 7e-4, rel=CORNER)
 
 
 def test_groups_of_shards_sum_what_is_left_between_them() -> None:
@@ -238,10 +339,37 @@ def test_experts_that_are_there_once_have_no_replicas() -> None:
     operators = mixture().operators
     held = torch.where(operators.expert > 0, HELD, 0.0)
     found = replicas((operators, held), layout={"expert": 8})
-    assert found == pytest.approx(0, abs=1e-6)
+    assert found == 0
     # On four ranks there are two of each: 3 matrices, a ring of two.
     found = replicas((operators, held), layout={"expert": 4})
     assert found == pytest.approx(4 * 1 / 2 * 3 * HELD / NVLINK, rel=CORNER)
+
+
+def test_experts_have_replicas_where_all_else_is_there_once() -> None:
+    # Two tensor parallel ranks with whole experts each, of one replica: a ring of two sums them.
+    operators = mixture().operators
+    held = torch.where(operators.expert > 0, HELD, 0.0)
+    found = replicas((operators, held), layout={"data": 1, "shards": 1, "tensor": 2})
+    assert found == pytest.approx(4 * 1 / 2 * 3 * HELD / NVLINK, rel=CORNER)
+
+
+def test_no_more_ranks_divide_experts_than_hold_the_same() -> None:
+    # Four shards, and two ranks that hold the same experts: halves there, and halves back; no
+    # sum is left between groups of shards.
+    operators = mixture().operators
+    held = torch.where(operators.expert > 0, HELD, 0.0)
+    found = replicas((operators, held), layout={"expert": 4, "zero": 1, "shards": 4})
+    assert found == pytest.approx((2 + 2) * 1 / 2 * 3 * HELD / NVLINK, rel=CORNER)
+
+
+def test_traffic_of_every_micro_batch_hides_behind_each() -> None:
+    # Of four micro-batches' gradients, each behind half of its own computing; a tenth never.
+    given = {"efficiency": {"data_overlap": 0.5, "data_exposed": 0.1}}
+    each = 2 * SHARE
+    layout = {"zero": 2, "micro_batches": 4}
+    whole = 4 * each + 2 * SHARE
+    found = replicas(round_trip=0.1 * each, layout=layout, **given)
+    assert found == pytest.approx(whole - 4 * 0.05 * each, rel=0.005)
 
 
 def test_traffic_hides_behind_computing_but_for_what_never_does() -> None:

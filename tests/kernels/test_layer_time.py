@@ -111,6 +111,69 @@ def test_weights_that_few_tokens_meet_are_bound_by_memory() -> None:
     assert float(found) == pytest.approx(2 * 4096 * 8192 / MEMORY, rel=1e-3)
 
 
+@pytest.mark.parametrize("size", [6, 8, 10])
+def test_gradients_of_weights_are_added_to_what_stands_in_memory(size: int) -> None:
+    # One token, and computing that takes no time: its operands are read in 16 bits, and of every
+    # element of the gradient so many bytes are moved.
+    one = single(d_in=4096, d_out=8192)
+    given = {"work": {"sequence": 1, "adding_bytes": size}, "device": {"peak": math.inf}}
+    found = passes(one, **given)
+    weights = (2 * (4096 + 8192) + size * 4096 * 8192) / MEMORY
+    assert float(found.weights) == pytest.approx(weights)
+    # Results and gradients of inputs are written in 16 bits.
+    once = 2 * (4096 * 8192 + 4096 + 8192) / MEMORY
+    assert float(found.forward.products) == pytest.approx(once)
+    assert float(found.backward.products) == pytest.approx(once + weights)
+
+
+def test_adapters_take_products_down_to_their_rank_and_up_in_every_pass() -> None:
+    # Hu et al. 2021, section 4.1: h = W x + B A x, with W frozen. A has 4096 x 16 elements, B
+    # 16 x 8192; gradients of A and of B, and of what goes between them, take as much each pass.
+    sizes = {"d_in": 4096, "d_out": 8192}
+    work = {"trained": 0, "adapter_rank": 16}
+    plain = 2 * SEQUENCE * 4096 * 8192 / PEAK
+    low = 2 * SEQUENCE * 16 * (4096 + 8192) / PEAK
+    forward, backward = products(single(**sizes, adapted=1), work=work)
+    assert float(forward) == pytest.approx(plain + low)
+    assert float(backward) == pytest.approx(plain + 2 * low)
+    for other in (single(**sizes), single(**sizes, adapted=1)):
+        forward, backward = products(other, work={**work, "adapter_rank": 0})
+        assert float(forward) == pytest.approx(plain)
+        assert float(backward) == pytest.approx(plain)
+    forward, _ = products(single(**sizes), work=work)
+    assert float(forward) == pytest.approx(plain)
+
+
+def test_adapters_are_added_to_results_and_to_gradients_of_inputs() -> None:
+    # Two results of 16 bits are read and their sum written: 6 bytes.
+    fast = {"peak": math.inf}
+    one = single(d_in=4096, d_out=8192, adapted=1)
+    bare = single(d_in=4096, d_out=8192)
+    work = {"trained": 0, "adapter_rank": 16}
+    with_, without = passes(one, work=work, device=fast), passes(bare, work=work, device=fast)
+
+    def moved(m: int, n: int, k: int) -> int:
+        return 2 * (m * n + n * k + m * k)
+
+    low = moved(SEQUENCE, 16, 4096) + moved(SEQUENCE, 8192, 16)
+    beside = float(with_.forward.products - without.forward.products)
+    assert beside == pytest.approx((low + 6 * SEQUENCE * 8192) / MEMORY)
+    beside = float(with_.backward.products - without.backward.products)
+    assert beside == pytest.approx((2 * low + 6 * SEQUENCE * 4096) / MEMORY)
+
+
+@pytest.mark.parametrize(("ranks", "busiest"), [(8, 1.1), (2, 1.05), (1, 1.0)])
+def test_the_busiest_of_several_experts_is_less_so(ranks: int, busiest: float) -> None:
+    # One expert with a tenth more than the mean; of four on a rank, ups and downs that have
+    # nothing to do with each other cancel to the half (square root of four). All experts
+    # together have all tokens.
+    layout = {"data": 8, "expert": ranks}
+    given = {"layout": layout, "efficiency": {"expert_imbalance": 1.1}}
+    forward, _ = products(mixture(chosen=2), **given)
+    flop = 2 * SEQUENCE * (ATTENTION_WEIGHTS + 4096 * 8 + busiest * 2 * MLP_WEIGHTS)
+    assert float(forward[LAYER]) == pytest.approx(flop / PEAK)
+
+
 def test_a_rank_s_experts_have_the_tokens_of_all_ranks() -> None:
     # Eight ranks, an expert on each; two of eight for each token, the busiest with a tenth more.
     layout = {"data": 8, "expert": 8}
@@ -147,6 +210,47 @@ def test_attention_reaches_half_where_keys_are_few() -> None:
         for keys in (0, 2048.5)
     )
     assert slow == pytest.approx(2 * plain)
+
+
+def test_unfused_attention_computes_the_square_and_twice_that_backward() -> None:
+    # Every query with all 4,096 keys, masked later; the backward pass has nothing to compute
+    # again. Five times are stored scores of 16 bits moved.
+    given = {"attention": 0.5, "attention_backward": 2.5, "score_passes": 5.0}
+    found = passes(efficiency=given)
+    computed = 2 * 2 * 32 * 128 * SEQUENCE**2 / (0.5 * PEAK)
+    stored = 5 * 2 * 32 * SEQUENCE**2 / MEMORY
+    assert float(found.forward.attention[LAYER]) == pytest.approx(computed + stored)
+    assert float(found.backward.attention[LAYER]) == pytest.approx(2 * (computed + stored))
+    # A window leaves the square as it is.
+    near = model(model_type="mistral", sliding_window=512)
+    found = passes(near, efficiency=given)
+    assert float(found.forward.attention[LAYER]) == pytest.approx(computed + stored)
+
+
+def test_narrow_heads_reach_less_of_fused_attention() -> None:
+    # Half of the peak at 24, told for heads of 128: 64 / 88 over 128 / 152.
+    def forward(width: int, **efficiency: float) -> float:
+        of = model(num_attention_heads=4096 // width, num_key_value_heads=8)
+        return float(passes(of, efficiency=efficiency).forward.attention[LAYER])
+
+    assert forward(128, half_width=24) == pytest.approx(forward(128))
+    assert forward(64, half_width=24) == pytest.approx(forward(64) / (64 / 88) * (128 / 152))
+    assert forward(256, half_width=24) == pytest.approx(forward(256) / (256 / 280) * (128 / 152))
+    unfused = {"score_passes": 5.0}
+    assert forward(64, half_width=24, **unfused) == pytest.approx(forward(64, **unfused))
+
+
+def test_crooked_heads_are_slow_where_attention_is_not_fused() -> None:
+    # Rows of 100 elements are no multiple of 16 bytes; of 104 they are.
+    def forward(width: int, **efficiency: float) -> float:
+        of = model(head_dim=width)
+        given = {"score_passes": 1e-9, **efficiency}
+        return float(passes(of, efficiency=given).forward.attention[LAYER])
+
+    assert forward(100, misaligned=3) == pytest.approx(3 * forward(100))
+    assert forward(104, misaligned=3) == pytest.approx(forward(104))
+    fused = {"score_passes": 0}
+    assert forward(100, misaligned=3, **fused) == pytest.approx(forward(100, **fused))
 
 
 # Element-wise traffic.
@@ -209,10 +313,11 @@ def test_logits_are_moved_in_16_and_32_bits_with_their_softmax() -> None:
 # What is computed again.
 
 
-def repeated(recompute: int) -> list[float]:
+def repeated(recompute: int, passes: float = 0.0) -> list[float]:
     """Seconds of what each group repeats; its products take 100, attention 20, the rest 3."""
     forward = Pass(tensor(100.0), tensor(20.0), tensor(3.0))
-    found = layer_time.repeated_seconds(model().groups, forward, tensor(recompute))
+    given = setting(work={"recompute": recompute}, efficiency={"score_passes": passes})
+    found = layer_time.repeated_seconds(model().groups, forward, given)
     return found.flatten().tolist()
 
 
@@ -221,37 +326,15 @@ def test_nothing_is_computed_again_unless_asked_and_only_in_layers() -> None:
     assert repeated(3) == [0, 123, 0]
 
 
+def test_stored_scores_are_computed_again_where_they_are_not_kept() -> None:
+    # Korthikanti et al. 2022, section 5: attention's scores, softmax and values. A fused kernel
+    # does so in its backward pass anyway.
+    assert repeated(1) == [0, 0, 0]
+    assert repeated(1, passes=5) == [0, 20, 0]
+
+
 def test_every_second_product_is_computed_again_and_all_that_lies_between() -> None:
     # torchtitan keeps the products of queries, values, gate and down, and attention's output;
     # again go keys, attention's output product and up: 80 of 218 million weights.
     again = 4096 * 1024 + 4096 * 4096 + 4096 * 14336
     assert repeated(2)[LAYER] == pytest.approx(100 * again / LAYER_WEIGHTS + 3, rel=0.1)
-
-
-# The optimizer.
-
-
-def optimizer(**changes: dict[str, float]) -> float:
-    held = tensor([[[6e9]], [[2e9]]])
-    return float(layer_time.optimizer_seconds(held, setting(**changes)))
-
-
-def test_every_state_of_a_parameter_is_read_and_written_once() -> None:
-    # Adam in mixed precision: a gradient of 2 bytes is read; master copy, mean and variance of 4
-    # are read and written.
-    size = 2 + 2 * (4 + 4 + 4)
-    once = 8e9 * size / MEMORY
-    assert optimizer(work={"state_bytes": size}) == pytest.approx(once)
-    slow = {"optimizer_traffic": 1.3, "memory": 0.8}
-    assert optimizer(efficiency=slow) == pytest.approx(once * 1.3 / 0.8)
-
-
-def test_eight_shards_hold_an_eighth_of_the_states() -> None:
-    layout = {"data": 8, "shards": 8}
-    whole, *divided = (optimizer(layout={**layout, "zero": zero}) for zero in range(4))
-    assert whole == pytest.approx(8e9 * 26 / MEMORY)
-    assert divided == pytest.approx([whole / 8] * 3)
-
-
-def test_frozen_weights_have_no_states() -> None:
-    assert optimizer(work={"trained": 0}) == 0

@@ -349,6 +349,22 @@ def test_full_sharding_gathers_two_layers_and_the_gradient_of_one() -> None:
     assert float(found.gathered) == pytest.approx(3 * 2 * layer)
 
 
+def test_stages_of_torch_fsdp_hold_gathered_weights_and_whole_gradients() -> None:
+    # From one micro-batch to the next; others gather two layers at a time and scatter gradients.
+    batch = batch_of(GPT3)
+    held, passing = (
+        peak_memory(batch, 2048.0, [cb.Layout(dp=64, pp=2, zero=3, recipe=recipe)])
+        for recipe in ("fsdp", "deepspeed")
+    )
+    layer = 12 * 12288**2 + 13 * 12288
+    first = 48 * layer + (51200 + 2048) * 12288
+    assert float(held.gathered[0]) == pytest.approx(2 * first)
+    assert float(held.gradients[0]) == pytest.approx(4 * first)
+    assert float(held.weights[0]) == pytest.approx(4 * first / 64)
+    assert float(passing.gathered[0]) == pytest.approx(3 * 2 * layer)
+    assert float(passing.gradients[0]) == pytest.approx(2 * first / 64)
+
+
 def test_frozen_weights_have_no_gradients_and_no_states() -> None:
     layout = cb.Layout(lora_rank=16, lora_targets=("attention",))
     batch = columns(cb.read_architecture(GPT3), layout.adapted)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,8 +10,9 @@ from ideal import tensor
 from computebill.kernels import pipeline, schedules
 
 
-def simulated_bubble(stages: int, batches: int) -> float:
-    """Play a 1F1B schedule of unit forward and backward passes; idle over busy time."""
+def played(forward: Sequence[float], backward: Sequence[float], batches: int) -> float:
+    """Seconds of a 1F1B schedule, of passes as long as each stage's."""
+    stages = len(forward)
     done: dict[tuple[str, int, int], float] = {}
     orders = []
     for stage in range(stages):
@@ -30,10 +33,11 @@ def simulated_bubble(stages: int, batches: int) -> float:
                 if (kind, other, batch) not in done:
                     continue
                 ready = done[kind, other, batch]
-            clocks[stage] = max(clocks[stage], ready) + 1
+            took = forward[stage] if kind == "F" else backward[stage]
+            clocks[stage] = max(clocks[stage], ready) + took
             done[kind, stage, batch] = clocks[stage]
             places[stage] += 1
-    return max(clocks) / (2 * batches) - 1
+    return max(clocks)
 
 
 def bubble(schedule: float, stages: int, *passes: float) -> float:
@@ -44,7 +48,55 @@ def bubble(schedule: float, stages: int, *passes: float) -> float:
 @given(st.integers(1, 8), st.integers(1, 24))
 def test_the_bubble_is_that_of_the_schedule(stages: int, batches: int) -> None:
     found = bubble(schedules.ONE_FORWARD_ONE_BACKWARD, stages, 1.0, 1.0, 0.5)
-    assert found == pytest.approx(2 * batches * simulated_bubble(stages, batches))
+    idle = played([1.0] * stages, [1.0] * stages, batches) - 2 * batches
+    assert found == pytest.approx(idle)
+
+
+LENGTHS = st.floats(0.1, 3.0)
+
+
+def waited(forward: Sequence[float], backward: Sequence[float]) -> float:
+    """The bubble where the slowest stage waits for the mean of all others."""
+    both = [one + other for one, other in zip(forward, backward, strict=True)]
+    slowest = both.index(max(both))
+    others = [place for place in range(len(both)) if place != slowest]
+
+    def mean(each: Sequence[float]) -> float:
+        return sum(each[place] for place in others) / max(1, len(others))
+
+    return bubble(0.0, len(both), mean(forward), mean(backward), 0.0)
+
+
+@given(st.integers(1, 8), st.integers(1, 24), LENGTHS, LENGTHS, LENGTHS, LENGTHS)
+def test_stages_wait_for_a_slower_last_one_as_long_as_all_others_take(
+    stages: int, batches: int, forward: float, backward: float, more: float, longer: float
+) -> None:
+    # As where it has the head.
+    ahead = [forward] * (stages - 1) + [forward + more]
+    behind = [backward] * (stages - 1) + [backward + longer]
+    busy = batches * (ahead[-1] + behind[-1])
+    assert busy + waited(ahead, behind) == pytest.approx(played(ahead, behind, batches))
+
+
+@given(st.lists(st.tuples(LENGTHS, LENGTHS), min_size=1, max_size=8), st.integers(1, 24))
+def test_a_schedule_is_never_slower_whichever_stage_is_slowest(
+    passes: list[tuple[float, float]], batches: int
+) -> None:
+    # Stages before the last have a micro-batch or more to work on while later ones are busy.
+    forward, backward = zip(*passes, strict=True)
+    busy = batches * max(one + other for one, other in passes)
+    whole = busy + waited(forward, backward)
+    assert busy * (1 - 1e-12) <= played(forward, backward, batches) <= whole * (1 + 1e-12)
+
+
+@pytest.mark.parametrize("batches", [4, 8, 32])
+def test_short_first_and_last_stages_wait_for_those_between_them(batches: int) -> None:
+    # Three layers on the ends and four between: within a fifth of a layer's step.
+    forward = [3.0, 4.0, 4.0, 3.0]
+    backward = [2 * each for each in forward]
+    whole = batches * 12 + waited(forward, backward)
+    assert whole == batches * 12 + (9 + 12 + 9)
+    assert whole == pytest.approx(played(forward, backward, batches), abs=3 * 1.01)
 
 
 def simulated_idle(stages: int, batches: int) -> float:

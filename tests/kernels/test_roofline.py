@@ -43,6 +43,7 @@ def seconds(m: float, n: float, k: float, **changes: float) -> float:
         "units": 132.0,
         "harshness": 0.5,
         "element_bytes": 2.0,
+        "result_bytes": 2.0,
         **changes,
     }
     shape = roofline.ProductShape(*map(tensor, (m, n, k, 1.0)))

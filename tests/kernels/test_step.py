@@ -59,18 +59,22 @@ def test_replicas_take_six_flop_a_weight_and_token() -> None:
 
 def test_the_optimizer_passes_over_what_a_rank_holds() -> None:
     found = parts(layout={"data": 8, "shards": 8, "zero": 1})
-    assert found["optimizer"] == pytest.approx(26 * 8_030_261_248 / 8 / MEMORY)
+    assert found["optimizer"] == pytest.approx(30 * 8_030_261_248 / 8 / MEMORY)
 
 
 def test_the_slowest_stage_sets_the_pace_and_others_wait() -> None:
     # Four layers of each of eight stages, and on the last the head, which is longer than four
     # layers' attention and half as long as their products.
     found = parts(device=FAST, layout={"pipeline": 8, "micro_batches": 16})
-    busy = 4 * (LAYER + ATTENTION) + TOP
+    others = 4 * (LAYER + ATTENTION)
+    busy = others + TOP
     assert found["products"] == pytest.approx(16 * (4 * LAYER + TOP))
     assert found["attention"] == pytest.approx(16 * 4 * ATTENTION)
-    sends = 2 * (16 / 2 + 8) * ACTIVATIONS / NVLINK
-    assert found["bubble"] == pytest.approx(7 * busy + sends)
+    # They wait for the last stage as long as the first micro-batch is on its way to it and the
+    # last one on its way back: for all stages but the last (Narayanan et al. 2021, section 2.2).
+    assert busy > others
+    sends = 2 * (16 / 2 + 7) * ACTIVATIONS / NVLINK
+    assert found["bubble"] == pytest.approx(7 * others + sends)
 
 
 def test_tensor_parallel_ranks_sum_in_every_layer_and_micro_batch() -> None:
@@ -82,6 +86,40 @@ def test_tensor_parallel_ranks_sum_in_every_layer_and_micro_batch() -> None:
 def test_whole_layers_computed_again_take_a_forward_pass() -> None:
     found = parts(device=FAST, work={"recompute": 3})
     assert found["recompute"] == pytest.approx(LAYERS * (LAYER / 3 + ATTENTION / 2))
+
+
+def test_unfused_scores_that_are_not_kept_take_attention_s_forward_pass_again() -> None:
+    unfused = {"efficiency": {"score_passes": 5.0}}
+    plain = parts(device=FAST, **unfused)
+    again = parts(device=FAST, work={"recompute": 1}, **unfused)
+    # The backward pass takes two thirds of attention's time.
+    assert again.pop("recompute") == pytest.approx(plain["attention"] / 3)
+    assert plain.pop("recompute") == 0
+    assert again == pytest.approx(plain, abs=1e-6)
+    assert parts(device=FAST, work={"recompute": 1})["recompute"] == 0
+
+
+@pytest.mark.parametrize("batches", [1, 2, 16])
+def test_a_step_of_unequal_stages_is_that_of_its_schedule(batches: int) -> None:
+    # Of four stages the last has the head. A micro-batch's way there and back is each stage's
+    # time once; all others follow it at the slowest stage's pace.
+    layout = {"pipeline": 4, "micro_batches": batches}
+    found = parts(device={**FAST}, layout=layout, links={"inside": math.inf})
+    stage = LAYERS / 4 * (LAYER + ATTENTION)
+    expected = 4 * stage + TOP + (batches - 1) * (stage + TOP)
+    assert sum(found.values()) == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_lab_s_pace_is_that_of_the_whole_step() -> None:
+    layout = {"data": 4, "pipeline": 2, "shards": 4, "micro_batches": 8}
+    losses = {"straggling": 0.01, "step_floor": 0.1, "layer_floor": 1e-4}
+    plain = parts(layout=layout, efficiency=losses)
+    slow = parts(layout=layout, efficiency={**losses, "pace": 1.25})
+    assert slow == pytest.approx({name: 1.25 * value for name, value in plain.items()})
+    run = setting(layout=layout, efficiency={**losses, "pace": 1.25})
+    times, stages = step.layer_times(model(), run), step.pipeline_stages(model(), run.layout)
+    whole = float(step.total_seconds(model(), run, times, stages))
+    assert whole == pytest.approx(1.25 * sum(plain.values()))
 
 
 def test_launches_are_waited_for_where_kernels_are_short() -> None:
@@ -135,6 +173,7 @@ def test_a_step_is_the_same_whole_and_in_parts(
         "zero": zero,
     }
     lost = {"straggling": 0.01, "step_floor": 1e-3, "layer_floor": 1e-4, "data_overlap": 0.5}
+    lost["pace"] = 1.2
     run = setting(layout=layout, work={"recompute": recompute}, efficiency=lost)
     of = mixture() if is_mixture else model()
     whole = step.step_seconds(of, run).total
@@ -148,6 +187,7 @@ def test_a_step_is_the_same_whole_and_in_parts(
 LOST = {
     "half_k": 80.0,
     "harshness": 0.4,
+    "half_width": 24.0,
     "half_keys": 500.0,
     "score_passes": 5.0,
     "cast_traffic": 1.5,
@@ -180,7 +220,11 @@ def lossy() -> tuple[Any, Setting]:
 
 def seconds(*efficiencies: Tensor) -> Tensor:
     of, run = lossy()
-    return step.step_seconds(of, run._replace(efficiency=Efficiency(*efficiencies)), 1).total.sum()
+    used = Efficiency(*efficiencies)
+    # Attention without a fused kernel, and with one.
+    passes = torch.stack([used.score_passes, 0.0 * used.score_passes])
+    run = run._replace(efficiency=used._replace(score_passes=passes))
+    return step.step_seconds(of, run, 1).total.sum()
 
 
 def test_a_step_has_a_gradient_in_every_efficiency() -> None:

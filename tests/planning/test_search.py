@@ -75,8 +75,11 @@ def one_by_one(of: Space, place: int, count: int, batch: int) -> tuple[float, fl
     if rest or not dp or batch % (dp * micro):
         return None
     domain = 8
-    # Divided by one rank, sharded inside a domain that is all there is: the same layout again.
-    if (experts.divided and tp == 1) or (sharding.inside and dp * cp <= domain):
+    # Replicas whose tensor parallel ranks all are in the first domain.
+    near = sum((replica + 1) * tp <= domain for replica in range(dp * cp))
+    # Divided by one rank, sharded over one, or inside a domain that is all there is: the same
+    # layout again.
+    if (experts.divided and tp == 1) or (sharding.inside and not 1 < near < dp * cp):
         return None
     if sharding.zero == 3 and dp * cp == 1:
         return None
@@ -93,7 +96,7 @@ def one_by_one(of: Space, place: int, count: int, batch: int) -> tuple[float, fl
         ep=experts.ep,
         etp=tp if experts.divided else 1,
         zero=sharding.zero,
-        shards=domain if sharding.inside else None,
+        shards=near if sharding.inside else None,
         micro_batch=micro,
         micro_batches=batch // (dp * micro),
         recompute=recompute,
@@ -155,6 +158,20 @@ def test_a_grid_is_every_layout_by_itself(
             assert (found.get(place, (math.inf,))[0] < math.inf) == (alone is not None)
             if alone is not None:
                 assert found[place] == pytest.approx(alone, rel=1e-9)
+
+
+@pytest.mark.parametrize(("tp", "shards"), [(1, {8, None}), (4, {2, None}), (8, {None})])
+def test_shards_of_a_domain_are_those_that_it_holds(tp: int, shards: set[int | None]) -> None:
+    # Nodes of eight: of ranks that lie four apart, two are in one.
+    of = space(LLAMA_8B, tp=[tp], pp=[1], cp=[1], zero=[3], micro_batch=[1])
+    whole = grid(of)
+    found = set()
+    for pipes in whole.chunks():
+        chunk = whole.evaluate(pipes, 64, 64)
+        seconds = chunk.legal_seconds(math.inf).flatten()
+        places = chunk.place(torch.nonzero(torch.isfinite(seconds)).squeeze(1), of.shape)
+        found |= {of.layout(place, 64, 64).shards for place in places.tolist()}
+    assert found == shards
 
 
 @pytest.fixture

@@ -52,8 +52,8 @@ def mixture(chosen: int = 1) -> Model:
 def setting(**changes: dict[str, float]) -> Setting:
     """Eight accelerators, one sequence of a micro-batch; changes by part and field."""
     parts: dict[str, Any] = {
-        "layout": _filled(Layout, 1.0, sequence_parallel=0, zero=0, keeps_outputs=0, schedule=0),
-        "work": Work(*map(tensor, (SEQUENCE, 0, 1, 1, 26, 2, 2, 0, 0))),
+        "layout": _filled(Layout, 1.0, **dict.fromkeys(PLAIN, 0.0)),
+        "work": _filled(Work, 0.0, **ADAM),
         "device": Device(*map(tensor, (PEAK, PEAK, MEMORY, 0, 2))),
         "links": Links(*map(tensor, (NVLINK, NETWORK, 8, 0, 0))),
         "efficiency": _filled(Efficiency, 1.0, **dict.fromkeys(LOSSES, 0.0)),
@@ -63,9 +63,27 @@ def setting(**changes: dict[str, float]) -> Setting:
     return Setting(**parts)
 
 
+PLAIN = ("sequence_parallel", "zero", "holds", "keeps_outputs", "schedule")
+"""What a layout has not, where one rank holds the whole model."""
+
+ADAM = {
+    "sequence": SEQUENCE,
+    "fused": 1,
+    "trained": 1,
+    "adding_bytes": 8,
+    "state_bytes": 30,
+    "other_bytes": 30,
+    "gradient_bytes": 2,
+    "weight_bytes": 2,
+}
+"""Mixed precision as Megatron-LM keeps its books, where gradients add up in 32 bits: of each
+parameter the optimizer reads a gradient of 4 bytes, reads and writes a master copy, a mean and a
+variance of 4, and writes a weight of 2."""
+
 LOSSES = (
     "half_k",
     "harshness",
+    "half_width",
     "half_keys",
     "score_passes",
     "cast_traffic",

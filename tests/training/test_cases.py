@@ -6,12 +6,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import torch
 from known import LLAMA_8B
 
 import computebill as cb
 from computebill.hardware.generations import reach
 from computebill.training.cases import Case, case_columns, case_setting, step_times
-from computebill.training.efficiency import INDEX, bounded, priors
+from computebill.training.efficiency import INDEX, bounded, kernel_efficiency, priors
 
 PARAMETERS = 8_030_261_248
 """Of Llama 3.1 8B, by its paper's sizes."""
@@ -56,15 +57,75 @@ def test_a_case_may_say_otherwise() -> None:
     assert slow == pytest.approx(whole / 2)
 
 
-def test_adam_s_states_are_passed_over_once_a_step() -> None:
-    # Of each parameter a gradient of 2 bytes is read; master copy, mean and variance of 4 bytes
-    # are read and written: 26 bytes.
+def optimizer(*layouts: cb.Layout) -> list[float]:
+    """Bytes that the optimizer's step moves on a rank."""
     values = bounded(priors())
     speed = 3.35e12 * values[INDEX["memory"]] / values[INDEX["optimizer_traffic"]]
-    sharded = replace(case(), layout=cb.Layout(dp=8, zero=1, recipe="deepspeed"))
-    found = step_times(case_columns([case(), sharded]), values).optimizer.tolist()
-    whole = PARAMETERS * (2 + 2 * (4 + 4 + 4)) / float(speed)
-    assert found == pytest.approx([whole, whole / 8])
+    times = step_times(case_columns([case(layout=each) for each in layouts]), values)
+    return (times.optimizer * speed).tolist()
+
+
+@pytest.mark.parametrize(
+    ("recipe", "each"),
+    [
+        # A gradient of 4 bytes is read, master copy, mean and variance of 4 are read and written,
+        # and a weight of 2 is written.
+        ("megatron", 4 + 2 * (4 + 4 + 4) + 2),
+        # A gradient of 2 bytes is read, and written and read in 32 bits.
+        ("deepspeed", 2 + 2 * 4 + 2 * (4 + 4 + 4) + 2),
+        # Weights rest in 32 bits and are their own master copy.
+        ("fsdp", 4 + 2 * (4 + 4 + 4)),
+    ],
+)
+def test_adam_s_states_are_passed_over_once_a_step(recipe: Any, each: int) -> None:
+    whole, sharded = optimizer(
+        cb.Layout(dp=8, zero=0, recipe=recipe), cb.Layout(dp=8, zero=1, recipe=recipe)
+    )
+    assert whole == pytest.approx(PARAMETERS * each)
+    assert sharded == pytest.approx(PARAMETERS * each / 8)
+
+
+def test_smaller_states_are_passed_over_faster() -> None:
+    # Adam in 8 bits has two moments of a byte and a scale of 32 bits for each 256, but for the
+    # embedding, the head and norms: Dettmers et al. 2021.
+    rest = 2 * 128256 * 4096 + (2 * 32 + 1) * 4096
+    (found,) = optimizer(cb.Layout(dp=8, zero=0, recipe="megatron", optimizer="adamw-8bit"))
+    small = 4 + 2 * (4 + 2 + 2 * 4 / 256) + 2
+    assert found == pytest.approx((PARAMETERS - rest) * small + rest * 30)
+
+
+def test_muon_has_one_moment_of_matrices_and_computes() -> None:
+    layouts = [cb.Layout(recipe="megatron", optimizer=name) for name in ("muon", "adamw")]
+    work = case_columns([case(layout=layout) for layout in layouts]).work
+    assert work.state_bytes.tolist() == [4 + 2 * (4 + 4) + 2, 30]
+    assert work.other_bytes.tolist() == [30, 30]
+    assert work.orthogonal.tolist() == [1, 0]
+
+
+def test_gradients_add_up_as_the_software_does_it() -> None:
+    # 32 bits read and written in the product's own kernel (Megatron's fusion), after a gradient
+    # of 16 bits was written, or 16 bits written, read and written (torch autograd).
+    names: tuple[Any, ...] = ("megatron", "modern", "early", "eager", "compiled")
+    work = case_columns([case(software=name) for name in names]).work
+    assert work.adding_bytes.tolist() == [4 + 4, 4 + 4, 2 + 4 + 4, 2 + 2 + 2, 2 + 2 + 2]
+
+
+def test_a_dispatcher_is_the_software_s_unless_it_is_told() -> None:
+    told = replace(case(), layout=cb.Layout(dispatcher="all-to-all"), software="modern")
+    early = replace(told, layout=cb.Layout(dispatcher="deepep"), software="early")
+    cases = [case(), case(software="modern"), told, early]
+    assert case_columns(cases).work.sends_once.tolist() == [0, 1, 0, 1]
+
+
+def test_stages_of_torch_fsdp_hold_what_they_gathered() -> None:
+    layouts = [
+        cb.Layout(zero=3, dp=4, pp=2),
+        cb.Layout(zero=3, dp=4, pp=2, recipe="deepspeed"),
+        cb.Layout(zero=3, dp=8),
+        cb.Layout(zero=2, dp=4, pp=2, recipe="fsdp"),
+    ]
+    columns = case_columns([case(layout=layout) for layout in layouts])
+    assert columns.layouts.holds.tolist() == [1, 0, 0, 0]
 
 
 def test_gradients_and_weights_travel_in_their_own_width() -> None:
@@ -92,5 +153,24 @@ def test_how_a_step_is_run_is_the_layout_s() -> None:
     work = case_columns([*cases, frozen]).work
     assert work.recompute.tolist()[:4] == [0, 1, 2, 3]
     assert work.trained.tolist() == [1, 1, 1, 1, 0]
+    assert work.adapter_rank.tolist() == [0, 0, 0, 0, 8]
     assert work.fused.tolist()[-1] == 0
     assert work.exchanges_heads.tolist() == [0, 0, 0, 0, 1]
+
+
+def test_cases_are_timed_on_the_device_of_their_efficiencies() -> None:
+    # Without numbers: a line that mixes devices, or asks for a number, fails.
+    kinds: tuple[Any, ...] = ("h100-sxm", "v100-sxm-32gb", "mi300x", "gb300-nvl72")
+    cases = [case(accelerator=cb.find_accelerator(name)) for name in kinds]
+    fused = cb.Layout(dp=8, zero=3, pp=2, lora_rank=4)
+    cases += [case(precision="fp8", software="graphed"), case(layout=fused)]
+    cases.append(case(layout=cb.Layout(attention="unfused", pp=2, vpp=2, recompute="selective")))
+    columns = case_columns(cases)
+    here = step_times(columns, bounded(priors()))
+    there = step_times(columns, bounded(priors().to("meta")))
+    assert {each.device.type for each in there} == {"meta"}
+    assert [each.shape for each in there] == [each.shape for each in here]
+    efficiency = kernel_efficiency(bounded(priors().to("meta")), columns.kinds)
+    assert {each.device.type for each in efficiency} == {"meta"}
+    assert {each.dtype for each in efficiency} == {torch.float64}
+    assert {each.shape for each in efficiency} == {(len(cases),)}

@@ -1,0 +1,118 @@
+"""What commands compute, on PyTorch's meta device: it has shapes and no numbers.
+
+There, a line that mixes devices fails as it would on a GPU, and one that asks for a number, which
+on a GPU waits for it, fails too. Numbers leave a device by ``cpu()`` alone, and are ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+from known import LLAMA_8B
+from torch import Tensor
+
+import computebill as cb
+from computebill.base.specfile import validate
+from computebill.catalogue.cells import arrow_column
+from computebill.catalogue.headers import find_columns
+from computebill.catalogue.rows import score_rows
+from computebill.planning import choice_grid
+from computebill.planning.choice_grid import Grid
+from computebill.planning.choices import make_space
+from computebill.programmes import compiled
+from computebill.programmes.regressions import Regressions
+from computebill.programmes.spec import Programme
+from computebill.runs.estimate import ROWS, run_figures
+from computebill.runs.inputs import gather_inputs
+from computebill.runs.spec import read_run
+from computebill.training.cases import Case
+from computebill.training.efficiency import bounded, read_profile, unbounded
+from computebill.uncertainty.distribution import Collector
+from computebill.uncertainty.draws import Columns, Settings
+
+META = "meta"
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+@pytest.fixture(autouse=True)
+def _numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = Tensor.cpu
+
+    def left(each: Tensor) -> Tensor:
+        return torch.ones(each.shape, dtype=each.dtype) if each.is_meta else kept(each)
+
+    monkeypatch.setattr(Tensor, "cpu", left)
+
+
+@pytest.mark.parametrize("method", ["sobol", "random"])
+@pytest.mark.parametrize("samples", [2048, 2**22])  # kept, and counted in bins
+def test_a_run_is_drawn_and_priced_where_it_is_asked_to_be(method: Any, samples: int) -> None:
+    run = read_run(
+        {
+            "params": {"p10": 60e9, "p90": 80e9},
+            "tokens": "1T",
+            "accelerator": "h100-sxm",
+            "count": 1024,
+            "mfu": {"p10": 0.3, "p90": 0.5},
+            "price": "1.5..3",
+        }
+    )
+    inputs = gather_inputs(run, cb.find_accelerator("h100-sxm"), None)
+    chosen = Settings(samples, 0, META, method)
+    columns = Columns(list(inputs.quantities.values()), list(inputs.quantities), META)
+    points = columns.points(chosen, 0, 0, 512)
+    figures = run_figures(dict(zip(inputs.quantities, columns.draw(points), strict=True)))
+    found = torch.stack([figures[name] for name in ROWS])
+    assert (found.device.type, found.shape) == (META, (len(ROWS), 512))
+    collector = Collector(len(ROWS), chosen)
+    collector.add(0, found)
+
+
+def test_a_programme_is_priced_where_it_is_asked_to_be(
+    programme: Callable[[], dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # That amounts are positive is asked of their numbers.
+    monkeypatch.setattr(compiled, "_check", lambda found: None)
+    laid_out = validate(Programme, programme(), "lab.toml")
+    found = compiled.compile_programme(laid_out, Regressions({}, 0, META), META)
+    outcome = found.evaluate(found.columns.points(Settings(device=META), 0, 0, 512))
+    for figure in (*outcome.bill, outcome.final_usd, outcome.rnd_usd, outcome.share):
+        assert figure.device.type == META
+    assert outcome.share.shape == (512,)
+
+
+def test_a_plan_is_timed_and_weighed_where_it_is_asked_to_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Which choices no legal layout has is asked of their numbers.
+    def all_of(legal: Tensor, shape: tuple[int, ...]) -> tuple[Tensor, ...]:
+        return tuple(torch.arange(length, device=legal.device) for length in shape)
+
+    monkeypatch.setattr(choice_grid, "_alive", all_of)
+    part = cb.find_accelerator("h100-sxm")
+    case = Case(cb.read_architecture(LLAMA_8B), cb.Layout(), part, "bf16", 4096, "modern")
+    schedules = ["1f1b", "zero-bubble", "dualpipe"]
+    space = make_space(case, {"schedule": schedules, "pp": [1, 2, 4], "vpp": [1, 2]})
+    grid = Grid(space, bounded(unbounded(read_profile().values)), torch.device(META))
+    timed = 0
+    for pipes in grid.chunks():
+        chunk = grid.evaluate(pipes, 64, 64)
+        for found in (chunk.seconds, chunk.bytes, chunk.legal, chunk.legal_seconds(8e10)):
+            assert found.device.type == META
+        timed += chunk.seconds.numel()
+    assert timed == torch.Size(space.shape).numel()
+
+
+def test_a_catalogue_is_scored_where_it_is_asked_to_be() -> None:
+    table = pd.read_csv(EXAMPLES / "models.csv", dtype="string")
+    columns = find_columns(list(table.columns), {})
+    cells = {column.heading: arrow_column(table[column.heading]) for column in columns.values()}
+    found = score_rows(cells, len(table), columns, (), META)
+    assert len(found.table) == len(table)
+    for name in ("flop_p50", "gpu_hours_p95", "cost_amortised_usd_p5", "energy_mwh_p50"):
+        assert set(found.table[name].to_pylist()) == {1.0}
