@@ -62,6 +62,9 @@ DATASHEET_PEAKS = [
     ("l4", "bf16", 121),
     ("l40s", "fp8", 733),
     ("rtx-4090", "bf16", 165.2),
+    ("a40", "bf16", 149.7),
+    ("l20", "bf16", 119.5),
+    ("ascend-910b", "bf16", 376),
     ("b200", "bf16", 2250),
     ("gb200-nvl72", "fp8", 5000),
     ("mi250x", "bf16", 383),
@@ -89,6 +92,12 @@ def test_peaks_are_the_vendors_dense_figures(name: str, precision: str, tflops: 
         ("h200-sxm", 141, 4800, 700),
         ("mi300x", 192, 5300, 750),
         ("l4", 24, 300, 72),
+        ("a40", 48, 696, 300),
+        ("l20", 48, 864, 275),
+        ("rtx-3060", 12, 360, 170),
+        ("rtx-3080", 10, 760, 320),
+        ("h200-nvl", 141, 4800, 600),
+        ("gb10", 128, 273, 140),
     ],
 )
 def test_memory_and_power_are_the_vendors(
