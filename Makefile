@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # Instead of all tests on every core: make test-oldest PYTEST_ARGS='-n 2 -m "not slow"'
 PYTEST_ARGS ?= -n auto
 
-.PHONY: demo test test-newest test-oldest fuzz mutants lock pictures bench check docs clean
+.PHONY: demo test test-newest test-oldest fuzz mutants lock accuracy pictures bench check docs clean
 
 # pip and setuptools first: those that came with Python are not the lock's.
 $(VENV)/ready: pyproject.toml constraints.txt
@@ -59,6 +59,14 @@ fuzz: $(VENV)/ready  ## mutants of every kind of input; COUNT of each, SEED, wha
 
 mutants: $(VENV)/ready  ## faults in copies of the step's kernels: which of them no test finds
 	$(BIN)/python tests/mutants_of_steps.py
+
+NOTE := computebill's own table of published training steps; see docs/measured-steps.md
+
+accuracy: $(VENV)/ready  ## the shipped efficiencies, and docs/accuracy.md's figures of the step model
+	mkdir -p demo
+	OMP_NUM_THREADS=1 $(BIN)/computebill calibrate -o estimator/training/efficiency.toml \
+		--note "$(NOTE)" --json > demo/calibrate.json
+	$(BIN)/python docs/judged.py < demo/calibrate.json > docs/judged.json
 
 SHOT := chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --virtual-time-budget=8000
 

@@ -18,7 +18,7 @@ from computebill.training.efficiency import (
 )
 from computebill.training.intervals import covariance_of
 
-from .left_out import Judged, few_rows, fits_without, judged_by, own_posterior
+from .left_out import LEAST_LABS, Judged, few_rows, fits_without, judged_by, own_posterior
 from .measurements import Measurements, layouts_apart
 from .posterior import (
     Posterior,
@@ -43,7 +43,7 @@ DEVICE_ROW = 0.03
 """Standard deviation of a step's time that one device repeats under one's own eyes."""
 
 UNJUDGED = (1.645, 1.645)
-"""Tails where there is one lab only: those of a normal distribution."""
+"""Tails where there are few labs or one: those of a normal distribution."""
 
 
 def fit_all(measured: Measurements) -> tuple[Posterior, Judged | None, dict[int, Judged]]:
@@ -66,15 +66,15 @@ def fit_own(measured: Measurements, known: Fitted) -> Posterior:
     return own_posterior(measured, posterior_of(known))
 
 
-def fit_device(measured: Measurements, middle: Tensor) -> Tensor:
-    """Return efficiencies, free of bounds, of one device that was measured.
+def fit_device(measured: Measurements, middle: Tensor) -> Posterior:
+    """Return efficiencies of one device that was measured; a lab's pace it has none.
 
     Args:
         measured: its steps.
         middle: where the fit begins, free of bounds.
     """
-    prior = Prior(middle, prior_covariance())
-    return fit_posterior(measured, prior, Widths(lab=0.0, source=0.0, row=DEVICE_ROW)).free
+    prior = Prior(middle, prior_of_all().covariance)
+    return fit_posterior(measured, prior, Widths(lab=0.0, source=0.0, row=DEVICE_ROW))
 
 
 def posterior_of(known: Fitted) -> Posterior:
@@ -105,14 +105,15 @@ def profile(
         note: what is to be remembered about them.
     """
     own = (few or {}).get(OWN_ROWS)
+    told = known_names(found, prior_of_all().covariance)
     return _fitted(
         measured,
         found,
         Spread(
             row=found.widths.row,
-            tails=UNJUDGED if judged is None else judged.tails(),
-            own_tails=UNJUDGED if own is None else own.tails(),
-            unseen=tuple(name for name in NAMES if name not in known_names(found)),
+            tails=_tails(judged),
+            own_tails=_tails(own),
+            unseen=tuple(name for name in NAMES if name not in told),
             covariance=_triangle(found.covariance),
         ),
         apart=None if judged is None else layouts_apart(measured, judged.errors),
@@ -124,11 +125,12 @@ def own_profile(measured: Measurements, found: Posterior, known: Fitted, note: s
     """Return a profile of one's own rows on top of another, whose judgement of few rows it has."""
     before = known.spread
     tails = UNJUDGED if before is None else before.own_tails
+    told = known_names(found, posterior_of(known).covariance)
     spread = Spread(
         row=found.widths.row,
         tails=tails,
         own_tails=tails,
-        unseen=() if before is None else before.unseen,
+        unseen=tuple(name for name in (before.unseen if before else ()) if name not in told),
         covariance=_triangle(found.covariance),
     )
     return _fitted(measured, found, spread, apart=known.apart, note=note)
@@ -147,6 +149,13 @@ def _fitted(
         values={name: _between(values[index], *bounds_of(name)) for name, index in INDEX.items()},
         spread=spread,
     )
+
+
+def _tails(judged: Judged | None) -> tuple[float, float]:
+    """Tails as labs tell them; of few labs, whose ends are chance, those of no lab."""
+    if judged is None or len(set(judged.labs)) < LEAST_LABS:
+        return UNJUDGED
+    return judged.tails()
 
 
 def _triangle(covariance: Tensor) -> tuple[tuple[float, ...], ...]:

@@ -81,7 +81,7 @@ class Judged:
 
 
 LEAST_LABS = 8
-"""Labs without which a twentieth of their rows says little."""
+"""Labs without which the ends of an interval that holds nine rows in ten are chance."""
 
 LEAST_TAIL = 1e-3
 """Least number of standard deviations to an end."""

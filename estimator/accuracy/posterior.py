@@ -302,8 +302,21 @@ def _unfitted(measured: Measurements, middle: Tensor) -> RequestError:
     )
 
 
-def known_names(posterior: Posterior) -> list[str]:
-    """Return the efficiencies that rows spoke of: whose variance fell by a fifth at least."""
-    before = prior_covariance().diagonal()
-    fell = posterior.covariance.diagonal() < 0.8 * before
-    return [name for name, is_known in zip(NAMES, fell.tolist(), strict=True) if is_known]
+def known_names(found: Posterior, before: Tensor, least: float = 0.01) -> list[str]:
+    """Return the efficiencies that rows spoke of, not only of others of their name.
+
+    All else being known, their precision grew by a part of what it was before.
+
+    Args:
+        found: what rows tell.
+        before: covariance without them; ``(parameters, parameters)``.
+        least: that part.
+    """
+    places = torch.nonzero(before.diagonal() > 0).flatten()
+    own = torch.meshgrid(places, places, indexing="ij")
+    grew = _precision(found.covariance[own]) > (1 + least) * _precision(before[own])
+    return [NAMES[int(place)] for place in places[grew]]
+
+
+def _precision(covariance: Tensor) -> Tensor:
+    return torch.linalg.inv(covariance).diagonal()

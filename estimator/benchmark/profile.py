@@ -12,6 +12,7 @@ import torch
 from computebill.accuracy.calibration import fit_device
 from computebill.accuracy.measured import Cited, MeasuredRow
 from computebill.accuracy.measurements import Measurements, log_errors, measurements
+from computebill.accuracy.posterior import known_names, prior_of_all
 from computebill.base.constants import number
 from computebill.base.writing import replacing
 from computebill.hardware.accelerators import Accelerator
@@ -45,6 +46,9 @@ OWN = "measured"
 
 LEAST_STEPS = 4
 """Steps without which nothing is fitted."""
+
+LEAST_TOLD = 1e-4
+"""Part by which steps have to add to what is known of an efficiency for it to be the device's."""
 
 MOST_REACHED = number("benchmark.profile.MOST_REACHED")  # base/constants.toml
 
@@ -172,11 +176,10 @@ def fitted_on(
         return None
     measured = measurements(rows)
     middle = middle_of(accelerator)
-    free = fit_device(measured, middle)
-    shipped = unbounded(read_profile().values)
-    # Those that the fit left where they ship are not the device's.
-    changed = (free - shipped).abs() > 1e-6
-    values = bounded(free).tolist()
+    found = fit_device(measured, middle)
+    values = bounded(found.free).tolist()
+    # Those that its steps do not hang on move with others of their name, and are not the device's.
+    own = {*known_names(found, prior_of_all().covariance, LEAST_TOLD), "memory"}
     fitted = Fitted(
         fitted=dt.date.today(),
         rows=len(rows),
@@ -185,11 +188,11 @@ def fitted_on(
         values={
             name: _round(min(max(values[index], low), high), 6)
             for name, index in INDEX.items()
-            if bool(changed[index])
+            if name in own
             for low, high in (bounds_of(name),)
         },
     )
-    return fitted, _mean_error(measured, free)
+    return fitted, _mean_error(measured, found.free)
 
 
 def middle_of(accelerator: Accelerator) -> torch.Tensor:

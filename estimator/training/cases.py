@@ -246,7 +246,9 @@ def case_setting(cases: CaseColumns, values: Tensor) -> Setting:
     device = values.device
     latencies = (
         torch.where(own.isnan(), values[INDEX[name]], own)
-        for name, own in zip(("latency", "latency_across"), cases.latencies, strict=True)
+        for name, own in zip(
+            ("latency", "latency_across"), moved(cases.latencies, device), strict=True
+        )
     )
     return Setting(
         layout=moved(cases.layouts, device),

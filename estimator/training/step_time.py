@@ -130,7 +130,7 @@ def _is_seen(case: Case, fitted: Fitted, efficiency: Path | None) -> bool:
     own = accelerator.efficiency.values if accelerator.efficiency else {}
     is_known = accelerator.generation is not None or efficiency is not None or name in own
     unseen = () if fitted.spread is None else fitted.spread.unseen
-    return is_known and name in fitted.values and name not in unseen
+    return is_known and name in fitted.values and (name in own or name not in unseen)
 
 
 def scaling(step: StepEstimate) -> list[tuple[int, float]]:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from measured_table import Write
 
-from computebill.accuracy.calibration import measurements
 from computebill.accuracy.measured import MeasuredRow, read_measured
+from computebill.accuracy.measurements import measurements
 
 
 def seconds_of(write: Write, speed: dict[str, Any]) -> float:

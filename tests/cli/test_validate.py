@@ -32,6 +32,8 @@ def invoke(*arguments: str) -> Result:
 
 def test_validate_tells_errors_and_what_was_left_out(measured: str, tmp_path: Path) -> None:
     output = invoke("validate", measured).stdout
+    assert output.startswith("Lab left out: median ")
+    assert "out: of fits without the row's lab" in output
     assert "1 rows could not be predicted" in output
     assert "not stated: tp, pp" in output
     rows, picture = tmp_path / "rows.csv", tmp_path / "rows.svg"
@@ -44,7 +46,7 @@ def test_validate_tells_errors_and_what_was_left_out(measured: str, tmp_path: Pa
 
 
 def test_without_a_table_the_shipped_one_is_predicted(tmp_path: Path) -> None:
-    found = json.loads(invoke("validate", "--json").stdout)
+    found = json.loads(invoke("validate", "--leave-out", "none", "--json").stdout)
     assert found["rows"] >= 1783
     assert found["rows"] + len(found["skipped"]) == 2142
     assert set(found["sources"]) == set(found["by_source"])
@@ -57,7 +59,7 @@ def test_calibrate_writes_what_validate_and_run_take(measured: str, tmp_path: Pa
     result = invoke("calibrate", measured, "-o", str(fitted), "--note", 'own "cluster"')
     assert result.exit_code == 0, result.output
     assert "[values]" in fitted.read_text()
-    before = json.loads(invoke("validate", measured, "--json").stdout)
+    before = json.loads(invoke("validate", measured, "--leave-out", "none", "--json").stdout)
     after = json.loads(invoke("validate", measured, "--efficiency", str(fitted), "--json").stdout)
     assert after["mape"] < before["mape"]
 
@@ -67,14 +69,49 @@ def test_calibrate_takes_one_source(tmp_path: Path) -> None:
     path.write_text("\n".join((HEADER, ROWS[0])) + "\n")
     result = invoke("calibrate", str(path), "-o", str(fitted))
     assert result.exit_code == 0, result.output
-    assert invoke("validate", str(path), "--leave-out").exit_code == 0
+    assert invoke("validate", str(path), "--leave-out", "row").exit_code == 0
     after = json.loads(invoke("validate", str(path), "--efficiency", str(fitted), "--json").stdout)
     assert after["mape"] < 0.05
+
+
+def test_each_thing_may_be_left_out(measured: str) -> None:
+    for unit in ("lab", "source", "row"):
+        found = json.loads(invoke("validate", measured, "--leave-out", unit, "--json").stdout)
+        assert found["left_out"]["unit"] == unit
+    nothing = invoke("validate", measured, "--leave-out", "none")
+    assert "left out" not in nothing.stdout
+    assert "out: median" not in nothing.stdout
+
+
+def test_few_rows_are_drawn_by_the_seed(tmp_path: Path) -> None:
+    fields = ROWS[0].rsplit(",", 1)[0].split(",")
+    rows = []
+    for lab in "xy":
+        for n in range(11):
+            fields[0], fields[10] = lab, str(1024 * (n + 1))
+            rows.append(",".join([*fields, f"{3.0 + n / 4}"]))
+    path = tmp_path / "many.csv"
+    path.write_text("\n".join((HEADER, *rows)) + "\n")
+    found = [invoke("validate", str(path), "--few", "--seed", seed) for seed in ("1", "1", "2")]
+    assert all(each.exit_code == 0 for each in found)
+    assert "Error of a lab's other rows, by rows of its own that were measured" in found[0].stdout
+    assert found[0].stdout == found[1].stdout != found[2].stdout
+
+
+def test_calibrate_afresh_leaves_labs_out(measured: str, tmp_path: Path) -> None:
+    mine, anew = tmp_path / "mine.toml", tmp_path / "anew.toml"
+    update = json.loads(invoke("calibrate", measured, "-o", str(mine), "--json").stdout)
+    afresh = json.loads(invoke("calibrate", measured, "--afresh", "-o", str(anew), "--json").stdout)
+    assert update["left_out"] is None
+    assert afresh["left_out"]["unit"] == "lab"
+    assert mine.read_text() != anew.read_text()
 
 
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
+        (["validate", "--leave-out", "nothing"], "'nothing' is not one of 'lab', 'source', 'row'"),
+        (["validate", "--seed", "1.5"], "--seed: got '1.5'; allowed: a whole number"),
         (["validate", "none.csv"], "none.csv: cannot be read"),
         (["calibrate", "none.csv", "-o", "x.toml"], "none.csv: cannot be read"),
         (["calibrate", "none.csv", "-o", "x.json"], "-o: got 'x.json'; allowed: .toml"),

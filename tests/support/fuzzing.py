@@ -416,7 +416,7 @@ def _efficiency(maker: Maker, random: Random) -> Made:
     measured = maker.file("plain.csv", HEADER + MEASURED)
     if random.random() < 0.5:
         return text, lambda: _run(spec)
-    return text, lambda: validate(measured, profile_file=path).to_dict()
+    return text, lambda: validate(measured, profile_file=path, leave_out=None).to_dict()
 
 
 @cache
@@ -461,12 +461,14 @@ def _csv(rows: list[dict[str, str]]) -> str:
 
 def _measured(maker: Maker, random: Random) -> Made:
     path = _table(maker, random, "measured.csv")
-    return path.read_text(errors="replace"), lambda: validate(path).to_dict()
+    unit = random.choice([None, None, "lab"])
+    return path.read_text(errors="replace"), lambda: validate(path, leave_out=unit).to_dict()
 
 
 def _calibration(maker: Maker, random: Random) -> Made:
     path = _table(maker, random, "calibration.csv")
-    return path.read_text(errors="replace"), lambda: calibrate(path)[1].to_dict()
+    afresh = random.random() < 0.3
+    return path.read_text(errors="replace"), lambda: calibrate(path, afresh=afresh)[1].to_dict()
 
 
 @cache

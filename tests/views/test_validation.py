@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from looks import line_with, printed
 from results import HEADER, MEASURED
@@ -20,7 +22,8 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Validation:
 
 def test_errors_by_source_and_the_worst_rows(found: Validation) -> None:
     text = printed(view.full(found))
-    assert "Error of a step's time, by source" in text
+    for kind in ("lab", "source", "accelerator"):
+        assert f"Error of a step's time, by {kind}" in text
     errors = found.to_frame().set_index("source")["error"]
     for source in ("a", "b"):
         assert f"{abs(errors[source]):.1%}" in line_with(f" {source}  ", text)
@@ -36,3 +39,43 @@ def test_what_was_left_out_is_counted_by_reason(found: Validation) -> None:
 
 def test_one_line_tells_the_error(found: Validation) -> None:
     assert f"{found.metrics().median_ape:.1%}" in view.brief(found)
+
+
+def test_fits_without_a_lab_have_headings_of_their_own(found: Validation) -> None:
+    text = printed(view.full(found))
+    assert text.index("Lab left out: median") < text.index("Error of a step's time, by lab")
+    told = found.to_dict()["left_out"]
+    assert f"median {told['median_ape']:.1%}, mean {told['mape']:.1%}" in text
+    for name, each in told["by_lab"].items():
+        cells = line_with(f" {name}  ", text).split()
+        own = found.by("lab")[name]
+        assert cells[2] == f"{own.median_ape:.1%}"
+        assert f"{each['median_ape']:.1%}" in cells[4:]
+    heading = next(line for line in text.splitlines() if "out: median" in line)
+    assert heading.index("bias") < heading.index("out: median") < heading.index("out: in 90 %")
+
+
+def test_without_what_was_left_out_nothing_is_told_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "m.csv"
+    path.write_text(HEADER + MEASURED)
+    text = printed(view.full(cb.validate(path, leave_out=None)))
+    assert "out:" not in text
+    assert "left out" not in text
+    assert "in 90 %" in text
+
+
+def test_ends_that_other_labs_set_are_told_beside() -> None:
+    told = {
+        "unit": "source",
+        "median_ape": 0.1,
+        "mape": 0.12,
+        "median_of_labs": 0.13,
+        "coverage_90": 0.91,
+        "interval_width": 1.5,
+        "coverage_by_others": 0.88,
+    }
+    assert view.headline(told) == (
+        "Source left out: median 10.0%, mean 12.0%, median of labs' medians 13.0%; 91% in the "
+        "90 % interval, whose ends lie a factor 1.50 away at the median (88% with ends set by "
+        "other labs)"
+    )
