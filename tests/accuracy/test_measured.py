@@ -11,6 +11,7 @@ from computebill.accuracy.measured import (
     read_measured,
     read_sources,
 )
+from computebill.training.cases import case_columns
 
 
 def test_the_shipped_table_says_where_every_row_is_from(
@@ -161,9 +162,13 @@ def test_columns_of_the_machine_are_part_of_the_case(write: Write) -> None:
     assert across.value == pytest.approx(6.25)
     assert node.domain == 8
     assert one(write, {"power_limit_w": 350}).case.power == pytest.approx(0.5)
-    slow = {"gpu": "H100-96GB-HBM2e-500W"}
-    assert one(write, slow).case.power == pytest.approx(500 / 700)
-    assert one(write, slow).case.bytes_per_s == pytest.approx(2.4e12)
+    slow = one(write, {"gpu": "H100-96GB-HBM2e-500W"}).case
+    limited = one(write, {"power_limit_w": 500}).case
+    assert slow.power == 1.0
+    both = case_columns([slow, limited]).device
+    # A part of 500 W is as fast as one of 700 W that may take 500; its memory is its own.
+    assert float(both.peak[0]) == pytest.approx(float(both.peak[1]))
+    assert both.bytes_per_s.tolist() == pytest.approx([2.4e12, 3.35e12])
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def test_fits_without_a_lab_have_headings_of_their_own(found: Validation) -> Non
         own = found.by("lab")[name]
         assert cells[2] == f"{own.median_ape:.1%}"
         assert f"{each['median_ape']:.1%}" in cells[4:]
-    heading = next(line for line in text.splitlines() if "out: median" in line)
+    heading = next(line for line in text.splitlines() if "out: mean" in line)
     assert heading.index("bias") < heading.index("out: median") < heading.index("out: in 90 %")
 
 
