@@ -13,7 +13,8 @@ from typing import Any
 
 FILE = Path(__file__).with_name("judged.json")
 
-HEADINGS = ("rows", "median", "mean", "bias", "one line", "median", "mean", "one line", "in 90 %")
+HEADINGS = ("rows", "in: median", "mean", "bias", "one line")
+HEADINGS += ("out: median", "mean", "one line", "in 90 %")
 
 
 def kept(result: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -198,6 +198,7 @@ class Validation(Shown):
             "unit": self.unit,
             **self.metrics(left_out=True).to_dict(),
             "median_of_labs": median(each.median_ape for each in groups["by_lab"].values()),
+            "coverage_of_labs": mean(each.coverage_90 or 0.0 for each in groups["by_lab"].values()),
             "coverage_by_others": judged.covered_by_others(),
             "interval_width": float((sum(self.tails) / 2 * judged.widths).median().exp()),
             **{

@@ -50,14 +50,16 @@ def headline(left_out: Mapping[str, Any]) -> str:
     Args:
         left_out: of the JSON form.
     """
-    text = (
+    covered = f"{left_out['coverage_90']:.0%} of rows"
+    if left_out["coverage_by_others"] is not None:
+        covered += f" ({left_out['coverage_by_others']:.0%} with ends set by other labs)"
+    return (
         f"{left_out['unit'].capitalize()} left out: median {_percent(left_out['median_ape'])}, "
         f"mean {_percent(left_out['mape'])}, median of labs' medians "
-        f"{_percent(left_out['median_of_labs'])}; {left_out['coverage_90']:.0%} in the 90 % "
-        f"interval, whose ends lie a factor {left_out['interval_width']:.2f} away at the median"
+        f"{_percent(left_out['median_of_labs'])}. In the 90 % interval: {covered}, "
+        f"{left_out['coverage_of_labs']:.0%} of a lab's on average; its ends lie a factor "
+        f"{left_out['interval_width']:.2f} away at the median"
     )
-    others = left_out["coverage_by_others"]
-    return f"{text} ({others:.0%} with ends set by other labs)" if others is not None else text
 
 
 def _by(found: Validation, key: str, name: str) -> Table:
