@@ -52,6 +52,12 @@ def test_the_bubble_is_that_of_the_schedule(stages: int, batches: int) -> None:
     assert found == pytest.approx(idle)
 
 
+def test_chunks_divide_the_bubble() -> None:
+    # Narayanan et al. 2021, section 2.2: (p - 1) (t_f + t_b) / v.
+    numbers = (0.0, 4.0, 2.0, 1.0, 2.0, 1.0)
+    assert float(pipeline.bubble_seconds(*map(tensor, numbers))) == 3 * 3 / 2
+
+
 LENGTHS = st.floats(0.1, 3.0)
 
 
