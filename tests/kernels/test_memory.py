@@ -365,6 +365,18 @@ def test_stages_of_torch_fsdp_hold_gathered_weights_and_whole_gradients() -> Non
     assert float(passing.gradients[0]) == pytest.approx(2 * first / 64)
 
 
+def test_a_stage_keeps_what_it_sent_on_where_nothing_frees_it() -> None:
+    # DeepSpeed's pipelines keep 16 bits of each token's hidden size for every micro-batch in
+    # flight: two on the first of two stages. The last stage sends nothing on.
+    batch = batch_of(GPT3)
+    kept, freed = (
+        peak_memory(batch, 2048.0, [cb.Layout(pp=2, recipe=recipe)]).activations[:, 0].tolist()
+        for recipe in ("deepspeed", "megatron")
+    )
+    assert kept[0] - freed[0] == pytest.approx(2 * 2048 * 2 * 12288)
+    assert kept[1] == freed[1]
+
+
 def test_frozen_weights_have_no_gradients_and_no_states() -> None:
     layout = cb.Layout(lora_rank=16, lora_targets=("attention",))
     batch = columns(cb.read_architecture(GPT3), layout.adapted)
