@@ -15,7 +15,8 @@ import pytest
 import torch
 
 from computebill.base.errors import RequestError
-from computebill.programmes.spec import Programme, load_programme
+from computebill.programmes.loading import load_programme
+from computebill.programmes.spec import Programme
 from computebill.programmes.spend import SKIPPED, SpendEstimate, compare_spend
 from computebill.uncertainty import distribution
 

@@ -22,7 +22,7 @@ from starlette.testclient import TestClient
 import computebill as cb
 from computebill.base.quantity import parse_number
 from computebill.cli import main
-from computebill.programmes.spec import SHIPPED
+from computebill.programmes.loading import SHIPPED
 from computebill.serve import make_app
 from computebill.serve.answers import dumped
 from computebill.serve.app import LONGEST, MOST_DOWNLOADS

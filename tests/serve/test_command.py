@@ -18,7 +18,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from computebill.cli import main
-from computebill.programmes.spec import SHIPPED
+from computebill.programmes.loading import SHIPPED
 from computebill.serve import IDLE, LONGEST_HEAD
 
 
