@@ -25,7 +25,6 @@ from computebill.training.efficiency import (
     unbounded,
     write_profile,
 )
-from computebill.training.software import software_generation
 from computebill.training.step_time import estimate_step
 
 MIXTRAL = LLAMA_8B | {"model_type": "mixtral", "num_local_experts": 8, "num_experts_per_tok": 2}
@@ -321,26 +320,6 @@ def test_every_accelerator_can_be_timed() -> None:
             found = estimate_step(case(accelerator=accelerator.name, layout={"dp": 8}))
             assert 0 < found.seconds < 1e4, accelerator.name
             assert found.low < 1 < found.high
-
-
-@pytest.mark.parametrize(
-    ("framework", "year", "software"),
-    [
-        ("megatron-deepspeed", 2022, "early"),
-        ("transformers-deepspeed", 2024, "scripts"),
-        ("megatron", 2021, "megatron"),
-        ("megatron-core", 2024, "fused"),
-        ("nemo", 2025, "modern"),
-        ("composer-fsdp", 2024, "eager"),
-        ("maxtext", 2024, "compiled"),
-        ("", 2020, "eager"),
-        ("", None, "modern"),
-        ("something", 2026, "modern"),
-        ("megatron-bridge", 2026 + 5 / 12, "graphed"),
-    ],
-)
-def test_generations_of_software(framework: str, year: float | None, software: str) -> None:
-    assert software_generation(framework, year) == software
 
 
 def test_scaled_formats_have_the_peak_of_their_bits() -> None:
