@@ -36,6 +36,7 @@ class Tables:
 
 def compiled(name: str, seed: int = 0) -> CompiledProgramme:
     """Load a shipped programme, answer its regressions, lay it out."""
+    regressions._resample.cache_clear()  # each round fits anew, as a first one does
     loaded = load_programme(name)
     answered = regressions.Regressions(loaded.regression_models(), seed, "cpu")
     return compile_programme(loaded.programme, answered, "cpu")

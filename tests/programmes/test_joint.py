@@ -1,47 +1,42 @@
-"""Two figures together: grids whose cells are known."""
-
 from __future__ import annotations
 
 import numpy as np
 import pytest
 import torch
+from scipy.stats import spearmanr
 
 from computebill.programmes.joint import CELLS, joint_of
-
-DRAWS = CELLS * 500
-RISING = torch.arange(DRAWS, dtype=torch.float64) + 1
+from computebill.programmes.spend import compare_spend
 
 
-@pytest.mark.parametrize(("sign", "correlation"), [(1, 1.0), (-1, -1.0)])
-def test_what_rises_or_falls_together_lies_on_a_diagonal(sign: int, correlation: float) -> None:
-    found = joint_of(RISING, sign * RISING)
-    assert found is not None
-    assert found.rank_correlation == pytest.approx(correlation)
-    cells = np.array(found.probability)[:, ::sign]
-    # An edge may take a draw of its neighbour.
-    assert np.allclose(cells, np.eye(CELLS) / CELLS, atol=2 / DRAWS)
+def test_joint_distribution_has_the_right_margins() -> None:
+    joint = compare_spend("zai-2025", variant="computebill", samples=40_000).joint
+    assert joint is not None
+    table = torch.tensor(joint.probability)
+    assert table.sum().item() == pytest.approx(1)
+    assert table.sum(0) == pytest.approx(torch.full((20,), 0.05), abs=1e-3)
+    assert table.sum(1) == pytest.approx(torch.full((20,), 0.05), abs=1e-3)
+    assert 0.9 < joint.rank_correlation < 1.0
 
 
-def test_what_is_independent_fills_every_cell_alike() -> None:
-    generator = torch.Generator().manual_seed(0)
-    shuffled = RISING[torch.randperm(DRAWS, generator=generator)]
-    found = joint_of(RISING, shuffled)
-    assert found is not None
-    assert abs(found.rank_correlation) < 4 / DRAWS**0.5
-    cells = np.array(found.to_dict()["probability"])
-    assert cells.sum() == pytest.approx(1)
-    # 25 draws a cell, Poisson: five standard deviations.
-    assert np.abs(cells * DRAWS - DRAWS / CELLS**2).max() < 5 * (DRAWS / CELLS**2) ** 0.5
-    assert cells.sum(axis=0) == pytest.approx(np.full(CELLS, 1 / CELLS), abs=2 / DRAWS)
+def test_cells_are_numpys_histogram_of_the_draws() -> None:
+    source = np.random.default_rng(1)
+    final = np.exp(source.normal(size=5000))
+    share = final * np.exp(0.3 * source.normal(size=5000))
+    joint = joint_of(torch.from_numpy(final), torch.from_numpy(share))
+    assert joint is not None
+    steps = np.linspace(0, 1, CELLS + 1)
+    edges = [np.quantile(each, steps) for each in (final, share)]
+    assert joint.final_runs_usd_edges == pytest.approx(edges[0])
+    assert joint.final_share_edges == pytest.approx(edges[1])
+    counted, _, _ = np.histogram2d(final, share, bins=[edges[0], edges[1]])
+    # Draws on an edge belong to one cell or its neighbour.
+    assert np.abs(np.array(joint.probability) * 5000 - counted).max() <= 2
+    assert joint.rank_correlation == pytest.approx(spearmanr(final, share).statistic)
 
 
-def test_edges_are_equally_likely_steps() -> None:
-    found = joint_of(RISING, RISING**2)
-    assert found is not None
-    expected = np.quantile(RISING.numpy(), np.linspace(0, 1, CELLS + 1))
-    assert found.final_runs_usd_edges == pytest.approx(expected.tolist(), rel=1e-3)
-
-
-def test_what_does_not_vary_has_no_grid() -> None:
-    assert joint_of(torch.ones_like(RISING), RISING) is None
-    assert joint_of(RISING, torch.ones_like(RISING)) is None
+@pytest.mark.parametrize("fixed", ["final", "share"])
+def test_what_does_not_vary_has_no_grid(fixed: str) -> None:
+    varying, same = torch.rand(100, dtype=torch.float64), torch.full((100,), 2.0).double()
+    given = (same, varying) if fixed == "final" else (varying, same)
+    assert joint_of(*given) is None

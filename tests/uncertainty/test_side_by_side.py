@@ -1,8 +1,8 @@
 from __future__ import annotations
 
+import itertools
 import threading
 import time
-from collections.abc import Iterator
 
 import pytest
 import torch
@@ -10,52 +10,55 @@ import torch
 from computebill.uncertainty.draws import Settings
 from computebill.uncertainty.side_by_side import FEWEST_DRAWS, in_order
 
-MANY = Settings(FEWEST_DRAWS, 0, "cpu", "sobol")
+MANY = Settings(FEWEST_DRAWS)
 
 
-@pytest.fixture(autouse=True)
-def _cores() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(before)
+@pytest.fixture
+def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
 
 
-def test_answers_come_in_the_order_of_their_chunks() -> None:
-    def slow_first(chunk: int) -> int:
-        time.sleep(0.05 if chunk == 0 else 0)
-        return chunk * chunk
-
-    assert list(in_order(slow_first, range(6), MANY)) == [0, 1, 4, 9, 16, 25]
+def slow_first(chunk: int) -> int:
+    time.sleep(0.02 if chunk % 2 == 0 else 0.0)
+    return chunk**2
 
 
-def test_few_draws_stay_on_the_thread_that_asks() -> None:
-    few = MANY._replace(samples=FEWEST_DRAWS - 1)
-    here = threading.get_ident()
-    assert set(in_order(lambda _: threading.get_ident(), range(4), few)) == {here}
-    assert here not in in_order(lambda _: threading.get_ident(), range(4), MANY)
+@pytest.mark.usefixtures("two_cores")
+def test_results_keep_the_order_of_chunks() -> None:
+    assert list(in_order(slow_first, range(9), MANY)) == [n**2 for n in range(9)]
 
 
-def test_no_more_chunks_are_made_than_keep_the_cores_busy() -> None:
-    made = []
-
-    def chunks() -> Iterator[int]:
-        for number in range(100):
-            made.append(number)
-            yield number
-
-    answers = in_order(lambda chunk: chunk, chunks(), MANY)
-    assert next(answers) == 0
-    assert len(made) <= 4
-    answers.close()  # type: ignore[attr-defined]
-    assert len(made) <= 4
+@pytest.mark.usefixtures("two_cores")
+def test_two_are_worked_out_at_a_time() -> None:
+    both = threading.Barrier(2, timeout=10)  # breaks unless two arrive together
+    assert list(in_order(lambda chunk: both.wait() >= 0, range(6), MANY)) == [True] * 6
 
 
-def test_what_goes_wrong_in_a_chunk_is_told() -> None:
-    def broken(chunk: int) -> int:
+@pytest.mark.usefixtures("two_cores")
+def test_few_chunks_are_ahead_of_the_caller() -> None:
+    made = itertools.count()
+    numbers = (next(made) for _ in range(100))
+    results = in_order(slow_first, numbers, MANY)
+    assert [next(results) for _ in range(20)] == [n**2 for n in range(20)]
+    assert next(made) <= 20 + 2
+
+
+@pytest.mark.usefixtures("two_cores")
+def test_an_error_is_raised_where_its_chunk_stands() -> None:
+    def refuse(chunk: int) -> int:
         if chunk == 3:
-            raise ValueError("of chunk 3")
+            raise ValueError("chunk 3")
         return chunk
 
-    with pytest.raises(ValueError, match="of chunk 3"):
-        list(in_order(broken, range(6), MANY))
+    found = []
+    with pytest.raises(ValueError, match="chunk 3"):
+        found.extend(in_order(refuse, range(9), MANY))
+    results = in_order(refuse, range(9), MANY)
+    assert [next(results) for _ in range(3)] == [0, 1, 2]
+
+
+@pytest.mark.usefixtures("two_cores")
+@pytest.mark.parametrize("chosen", [MANY._replace(samples=64), MANY._replace(device="cuda")])
+def test_few_draws_and_other_devices_stay_in_one_thread(chosen: Settings) -> None:
+    here = threading.get_ident()
+    assert set(in_order(lambda _: threading.get_ident(), range(4), chosen)) == {here}
