@@ -52,26 +52,6 @@ def test_without_a_table_the_shipped_one_is_predicted(tmp_path: Path) -> None:
     assert cited["address"].startswith("https://github.com/bigscience-workshop/bigscience")
 
 
-def test_calibrate_writes_what_validate_and_run_take(measured: str, tmp_path: Path) -> None:
-    fitted = tmp_path / "mine.toml"
-    result = invoke("calibrate", measured, "-o", str(fitted), "--note", 'own "cluster"')
-    assert result.exit_code == 0, result.output
-    assert "[values]" in fitted.read_text()
-    before = json.loads(invoke("validate", measured, "--json").stdout)
-    after = json.loads(invoke("validate", measured, "--efficiency", str(fitted), "--json").stdout)
-    assert after["mape"] < before["mape"]
-
-
-def test_calibrate_takes_one_source(tmp_path: Path) -> None:
-    path, fitted = tmp_path / "own.csv", tmp_path / "own.toml"
-    path.write_text("\n".join((HEADER, ROWS[0])) + "\n")
-    result = invoke("calibrate", str(path), "-o", str(fitted))
-    assert result.exit_code == 0, result.output
-    assert invoke("validate", str(path), "--leave-out").exit_code == 0
-    after = json.loads(invoke("validate", str(path), "--efficiency", str(fitted), "--json").stdout)
-    assert after["mape"] < 0.05
-
-
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
