@@ -65,20 +65,42 @@ class Judged:
         A third of the weight is shared by labs alike, the rest by rows: an interval is to be right
         in a lab of few rows too.
         """
-        weights = torch.full_like(self.errors, (1 - LAB_SHARE) / len(self.errors))
-        groups = list(alike(self.labs))
-        for _, own in groups:
-            weights[own] += LAB_SHARE / (len(groups) * float(own.sum()))
-        ordered, order = self.scores.sort()
-        rising = weights[order].cumsum(0)
-        low, high = (
-            float(ordered[int((rising < end).sum().clamp_max(len(ordered) - 1))]) for end in ENDS
-        )
-        return max(-low, LEAST_TAIL), max(high, LEAST_TAIL)
+        return _tails(self.scores, self.labs)
 
+    def covered_by_others(self) -> float | None:
+        """Return the share of rows inside an interval whose ends other labs' rows set.
+
+        That of :meth:`tails` holds nine rows in ten of those that it was found with, whatever they
+        are. None of fewer labs than ``LEAST_LABS``.
+        """
+        inside, scores = torch.zeros_like(self.scores), self.scores
+        if len(set(self.labs)) < LEAST_LABS:
+            return None
+        for lab, own in alike(self.labs):
+            others = tuple(name for name in self.labs if name != lab)
+            low, high = _tails(scores[~own], others)
+            inside[own] = ((scores[own] >= -low) & (scores[own] <= high)).to(scores.dtype)
+        return float(inside.mean())
+
+
+LEAST_LABS = 8
+"""Labs without which a twentieth of their rows says little."""
 
 LEAST_TAIL = 1e-3
 """Least number of standard deviations to an end."""
+
+
+def _tails(scores: Tensor, labs: Sequence[str]) -> tuple[float, float]:
+    weights = torch.full_like(scores, (1 - LAB_SHARE) / len(scores))
+    groups = list(alike(labs))
+    for _, own in groups:
+        weights[own] += LAB_SHARE / (len(groups) * float(own.sum()))
+    ordered, order = scores.sort()
+    rising = weights[order].cumsum(0)
+    low, high = (
+        float(ordered[int((rising < end).sum().clamp_max(len(ordered) - 1))]) for end in ENDS
+    )
+    return max(-low, LEAST_TAIL), max(high, LEAST_TAIL)
 
 
 class Without(NamedTuple):

@@ -15,11 +15,11 @@ from computebill.base.errors import RequestError
 from computebill.base.specfile import table_rows
 from computebill.hardware.accelerators import (
     Accelerator,
-    Figure,
     domain_size,
     find_accelerator,
     peak_flop_per_s,
 )
+from computebill.hardware.figures import Figure
 from computebill.training.cases import Case
 from computebill.training.layout import Layout
 from computebill.training.software import Running, month_of, running

@@ -77,6 +77,9 @@ class Widths(NamedTuple):
 USUAL = Widths(lab=0.12, source=0.06, row=0.08)
 """Where a fit of several labs begins."""
 
+LEAST = Widths(lab=0.03, source=0.015, row=0.02)
+"""Least widths: few rows fit exactly, and say nothing of the next."""
+
 
 @dataclass(frozen=True)
 class Posterior:
@@ -177,14 +180,18 @@ class _Problem:
         total = float(self.weights.sum())
         row = float((counted * residual**2).sum()) / max(1.0, total - used)
         return Widths(
-            lab=self.widths.lab * float((labs**2 + of_labs).mean()) ** 0.5,
-            source=self.widths.source * float((sources**2 + of_sources).mean()) ** 0.5,
-            row=self.widths.row * row**0.5,
+            lab=max(LEAST.lab, self.widths.lab * _root_mean(labs**2 + of_labs)),
+            source=max(LEAST.source, self.widths.source * _root_mean(sources**2 + of_sources)),
+            row=max(LEAST.row, self.widths.row * row**0.5),
         )
 
 
 def _sum(inverse: Tensor, count: int) -> float:
     return float(inverse.diagonal()[:count].sum())
+
+
+def _root_mean(squares: Tensor) -> float:
+    return float(squares.mean()) ** 0.5
 
 
 def _places(names: Sequence[str]) -> tuple[list[str], Tensor]:
@@ -197,7 +204,8 @@ def _places(names: Sequence[str]) -> tuple[list[str], Tensor]:
 def _root(covariance: Tensor) -> Tensor:
     """Return a square root; of what does not vary, zero."""
     values, vectors = torch.linalg.eigh(covariance)
-    return vectors * values.clamp_min(0.0).sqrt()
+    root: Tensor = vectors * values.clamp_min(0.0).sqrt()
+    return root
 
 
 def fit_posterior(

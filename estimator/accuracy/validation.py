@@ -82,7 +82,8 @@ class Validation(Shown):
         judged: rows beside a fit that left out their whole lab (or source, or themselves).
         few: rows of labs of which so many others were measured, by their number.
         baseline: logarithm of the one-line formula's time over the measured; ``(rows,)``.
-        line_left_out: the same, its utilisation of other labs only; ``(rows,)``.
+        line_left_out: the same, its utilisation of other labs only (or sources, or rows, as
+            ``unit``); ``(rows,)``.
         memory: predicted over printed memory, of rows that print it.
         fitted: the profile that was used.
     """
@@ -178,17 +179,7 @@ class Validation(Shown):
             "sources": {row.source: row.cited._asdict() for row in self.measured.rows},
         }
         if self.judged is not None:
-            labs = self.by("lab", left_out=True)
-            found["left_out"] = {
-                "unit": self.unit,
-                **self.metrics(left_out=True).to_dict(),
-                "median_of_labs": median(each.median_ape for each in labs.values()),
-                "interval_width": float((sum(self.tails) / 2 * self.judged.widths).median().exp()),
-                "by_lab": {name: each.to_dict() for name, each in labs.items()},
-                "by_source": {
-                    name: each.to_dict() for name, each in self.by("source", left_out=True).items()
-                },
-            }
+            found["left_out"] = self._told_left_out(self.judged)
         if self.few:
             found["few"] = {
                 str(count): {
@@ -198,6 +189,22 @@ class Validation(Shown):
                 for count, each in self.few_metrics().items()
             }
         return found
+
+    def _told_left_out(self, judged: Judged) -> dict[str, Any]:
+        """Return the JSON form of rows beside fits that had no part in them."""
+        keys = (("by_lab", "lab"), ("by_source", "source"), ("by_accelerator", "gpu"))
+        groups = {name: self.by(key, left_out=True) for name, key in keys}
+        return {
+            "unit": self.unit,
+            **self.metrics(left_out=True).to_dict(),
+            "median_of_labs": median(each.median_ape for each in groups["by_lab"].values()),
+            "coverage_by_others": judged.covered_by_others(),
+            "interval_width": float((sum(self.tails) / 2 * judged.widths).median().exp()),
+            **{
+                name: {group: each.to_dict() for group, each in found.items()}
+                for name, found in groups.items()
+            },
+        }
 
     def _assumptions(self) -> Iterator[Assumption]:
         """Yield the accelerators' peaks, then the efficiencies."""
@@ -362,7 +369,7 @@ def _validation(
         judged=judged,
         few=few,
         baseline=_baseline(measured),
-        line_left_out=_baseline(measured, by_lab=True),
+        line_left_out=_baseline(measured, unit or "lab"),
         memory=_memory(measured.rows),
         fitted=fitted,
     )
@@ -390,28 +397,26 @@ def _read(path: str | Path | None) -> tuple[Measurements, tuple[Skipped, ...]]:
     return measurements(rows), tuple(skipped)
 
 
-def _baseline(measured: Measurements, *, by_lab: bool = False) -> Tensor:
+def _baseline(measured: Measurements, unit: Unit = "row") -> Tensor:
     """The one-line formula: 6nd over peak, with the one utilisation per accelerator that fits.
 
-    That is fitted to an accelerator's other rows, or to those of other labs; where there are none
-    it has no answer, NaN.
+    That is fitted to an accelerator's other rows, or to those of other labs or sources; where there
+    are none it has no answer, NaN.
     """
     cases = measured.cases
     flop = count_flop(cases.batch, cases.work.sequence).conventions["6nd"]
     tokens = torch.tensor([row.tokens for row in measured.rows], dtype=torch.float64)
     gpus = torch.tensor([row.gpus for row in measured.rows], dtype=torch.float64)
     at_peak = (flop * tokens / (gpus * cases.device.peak)).log() - measured.log_seconds
-    found = torch.zeros_like(at_peak)
+    middle = torch.full_like(at_peak, math.nan)
     for _, own in alike([row.gpu for row in measured.rows]):
-        found[own] = at_peak[own] - _median_of_others(at_peak[own])
-    if not by_lab:
-        return found
-    for _, lab in alike([row.lab for row in measured.rows]):
-        for _, own in alike([row.gpu for row in measured.rows]):
-            others = at_peak[own & ~lab]
-            middle = others.median() if len(others) else torch.tensor(math.nan)
-            found[own & lab] = at_peak[own & lab] - middle
-    return found
+        if unit == "row":
+            middle[own] = _median_of_others(at_peak[own])
+            continue
+        for _, together in alike([getattr(row, unit) for row in measured.rows]):
+            if bool((own & ~together).any()):
+                middle[own & together] = at_peak[own & ~together].median()
+    return at_peak - middle
 
 
 def _median_of_others(values: Tensor) -> Tensor:

@@ -20,18 +20,32 @@ from .options import FILE, about, check_page, draw_own, html_option, print_table
     help="Where the fitted efficiencies go (.toml).",
 )
 @click.option("--note", default="", help="What is to be remembered about them.")
+@click.option(
+    "--afresh",
+    is_flag=True,
+    help="Forget what ships: fit from what is sensible before measuring, and leave labs out.",
+)
 @html_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(
-    measured: Path | None, output: Path, note: str, html: Path | None, as_json: bool
+    measured: Path | None,
+    output: Path,
+    note: str,
+    afresh: bool,
+    html: Path | None,
+    as_json: bool,
 ) -> None:
     """Fit the step model's efficiencies to measured training steps.
 
-    MEASURED is a CSV; its columns are listed in docs/measured-steps.md. Without one, the shipped
-    table of published steps is fitted. `run` and `validate` take the file with --efficiency.
+    MEASURED is a CSV; its columns are listed in docs/measured-steps.md. Its rows, one upward,
+    update the shipped efficiencies. With --afresh, and without MEASURED (the shipped table of
+    published steps), they are fitted from what is sensible before measuring, and judged by fits
+    without each lab in turn: minutes for the shipped table. `run` and `validate` take the file
+    with --efficiency.
 
     \b
     computebill calibrate runs.csv -o efficiency.toml
+    computebill calibrate table.csv --afresh -o efficiency.toml
     """  # noqa: D301 -- click reads the backslash
     from computebill.base.errors import RequestError, shown
 
@@ -43,7 +57,7 @@ def command(
     from computebill.accuracy.validation import calibrate
     from computebill.training.efficiency import write_profile
 
-    fitted, found = calibrate(measured, note=note)
+    fitted, found = calibrate(measured, note=note, afresh=afresh)
     write_profile(fitted, output)
     result = {**found.to_dict(), "file": str(output)}
     result["about"] = about(result)

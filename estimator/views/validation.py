@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from rich.console import RenderableType
 from rich.table import Table
@@ -16,11 +17,19 @@ from .text import digits
 
 WORST = 20
 
+GROUPS = (("lab", "lab"), ("source", "source"), ("gpu", "accelerator"))
+"""What rows are told by: the field of a row, and what it is called."""
+
 
 def full(found: Validation) -> Iterator[RenderableType]:
-    """All rows, by source, by accelerator, the worst, and what was left out."""
-    yield _by(found, "source")
-    yield _by(found, "gpu")
+    """Rows beside fits without their lab; by lab, source and accelerator; few rows; the worst."""
+    told = found.to_dict()
+    if found.judged is not None:
+        yield Text(headline(told["left_out"]))
+    for key, name in GROUPS:
+        yield _by(found, key, name)
+    if told["few"]:
+        yield _few(told["few"])
     yield _worst(found)
     if found.skipped:
         yield _skipped(found)
@@ -35,28 +44,62 @@ def brief(found: Validation) -> str:
     )
 
 
-def _by(found: Validation, key: str) -> Table:
-    table = tables.table(f"Error of a step's time, by {key}; one line: FLOP / (peak x utilisation)")
-    table.add_column(key)
-    table.add_column("rows", justify="right")
-    has_left_out = found.left_out is not None
-    headings = ["median", "mean", "bias", "one line"]
-    if has_left_out:
-        headings += ["left out: median", "mean"]
-    headings.append("in 90 %")
+def headline(left_out: Mapping[str, Any]) -> str:
+    """Return how far off fits are that had no part of what they predict.
+
+    Args:
+        left_out: of the JSON form.
+    """
+    text = (
+        f"{left_out['unit'].capitalize()} left out: median {_percent(left_out['median_ape'])}, "
+        f"mean {_percent(left_out['mape'])}, median of labs' medians "
+        f"{_percent(left_out['median_of_labs'])}; {left_out['coverage_90']:.0%} in the 90 % "
+        f"interval, whose ends lie a factor {left_out['interval_width']:.2f} away at the median"
+    )
+    others = left_out["coverage_by_others"]
+    return f"{text} ({others:.0%} with ends set by other labs)" if others is not None else text
+
+
+def _by(found: Validation, key: str, name: str) -> Table:
+    """Rows as the profile predicts them and, apart from that, as fits without their lab do."""
+    title = f"Error of a step's time, by {name}; one line: FLOP / (peak x utilisation)"
+    if found.judged is not None:
+        title += f"; out: of fits without the row's {found.unit}"
+        title = title.replace("without the row's row", "without the row")
+    table = tables.table(title)
+    headings = ["rows", "median", "mean", "bias", "one line"]
+    if found.judged is None:
+        headings.append("in 90 %")
+    else:
+        headings += ["out: median", "out: mean", "out: one line", "out: in 90 %"]
+    table.add_column(name)
     for heading in headings:
         table.add_column(heading, justify="right")
-    rows: Mapping[str, Metrics] = {"all": found.metrics(), **found.by(key)}
-    left: Mapping[str, Metrics] = {
-        "all": found.metrics(left_out=True),
-        **found.by(key, left_out=True),
-    }
-    for name, each in rows.items():
-        cells = [each.median_ape, each.mape, each.bias, each.baseline_median_ape]
-        if has_left_out:
-            cells += [left[name].median_ape, left[name].mape]
-        covered = "" if each.coverage_90 is None else f"{each.coverage_90:.0%}"
-        table.add_row(name, f"{each.rows:,}", *(_percent(value) for value in cells), covered)
+    own = {"all": found.metrics(), **found.by(key)}
+    out = {"all": found.metrics(left_out=True), **found.by(key, left_out=True)}
+    for group, each in own.items():
+        left = None if found.judged is None else out[group]
+        table.add_row(group, f"{each.rows:,}", *_cells(each, left))
+    return table
+
+
+def _cells(own: Metrics, out: Metrics | None) -> list[str]:
+    values = [own.median_ape, own.mape, own.bias, own.baseline_median_ape]
+    if out is not None:
+        values += [out.median_ape, out.mape, out.baseline_median_ape]
+    covered = (out or own).coverage_90
+    return [*map(_percent, values), "" if covered is None else f"{covered:.0%}"]
+
+
+def _few(few: Mapping[str, Mapping[str, Any]]) -> Table:
+    """Rows of labs of which so many others updated the other labs' fit."""
+    table = tables.table("Error of a lab's other rows, by rows of its own that were measured")
+    for heading in ("own rows", "rows", "median", "mean", "bias", "median of labs", "in 90 %"):
+        table.add_column(heading, justify="right")
+    for count, each in few.items():
+        errors = (each["median_ape"], each["mape"], each["bias"], each["median_of_labs"])
+        covered = f"{each['coverage_90']:.0%}"
+        table.add_row(count, f"{each['rows']:,}", *map(_percent, errors), covered)
     return table
 
 

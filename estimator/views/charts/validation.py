@@ -19,6 +19,9 @@ from .picture import ROWS, Picture, shape_of
 MOST_GROUPS = 20
 OTHERS = "others"
 
+GROUPS = {"by_lab": "lab", "by_source": "source", "by_accelerator": "accelerator"}
+"""What rows are told by: the key of a result, and what it is called."""
+
 
 def points(result: Result) -> Picture | None:
     """Return each step's predicted time against the measured one; None where none is kept."""
@@ -102,12 +105,12 @@ def _scatter(order: list[str], has_band: bool) -> dict[str, Any]:
     return shape_of(alt.layer(*layers).properties(height=480))
 
 
-def groups(result: Result, key: str, title: str) -> Picture:
+def groups(result: Mapping[str, Any], key: str, title: str) -> Picture:
     """Return the median error of each group, beside that of a formula of one line.
 
     Args:
-        result: of ``validate``.
-        key: ``by_source`` or ``by_accelerator``.
+        result: of ``validate``, or what it tells of fits that left something out.
+        key: one of ``GROUPS``.
         title: heading.
     """
     found, rows = result[key], []
@@ -122,10 +125,12 @@ def groups(result: Result, key: str, title: str) -> Picture:
                     {"name": name, "what": what, "value": value, "text": text, "rows": count}
                 )
     more = f"; the {MOST_GROUPS} largest of {len(found)}" if len(found) > MOST_GROUPS else ""
+    unit = result.get("unit")  # what was left out together, where something was
+    others = "other rows" if unit in (None, "row") else f"rows of other {unit}s"
     says = (
         "Median error of a step's time beside that of a formula of one line, whose "
-        f"utilisation is that of the accelerator's other rows{more}."
+        f"utilisation is that of the accelerator's {others}{more}."
     )
-    tooltip = tips(name=key.removeprefix("by_"), what="by", text="median error", rows="rows")
+    tooltip = tips(name=GROUPS[key], what="by", text="median error", rows="rows")
     axis = ("median error of a step's time", PERCENT)
     return Picture(title, says, dots(rows, "what", axis, tooltip, (MAIN, REST)), rows)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from typing import Any
 
 from computebill.views.charts import validation as drawn
 from computebill.views.result import Result
@@ -13,7 +15,7 @@ from .document import Chart, Figure, Report, Section, Table, charted, parts, sec
 
 def report(result: Result) -> Report:
     """Tell how far predictions are off."""
-    covered = result["coverage_90"]
+    left_out = result.get("left_out")
     answer = (
         f"The step model is {percent(result['median_ape'])} off in the median row and "
         f"at least {percent(result['p90_ape'])} in the worst tenth, over {result['rows']:,} "
@@ -25,34 +27,59 @@ def report(result: Result) -> Report:
         Figure("bias", signed(result["bias"])),
         Figure("one line: FLOP / (peak x utilisation)", _percent(result["baseline_median_ape"])),
     ]
-    if covered is not None:
-        answer += f"; {percent(covered)} of them lie in the 90 % interval"
-        figures.append(Figure("in the 90 % interval", percent(covered)))
-    if result.get("left_out"):
-        figures.append(
-            Figure("median error, source left out", percent(result["left_out"]["median_ape"]))
-        )
+    if left_out:
+        unit = left_out.get("unit", "source")
+        answer += f"; {percent(left_out['median_ape'])} where fits left out the row's {unit}"
+        figures += _judged(left_out, unit)
+    elif result["coverage_90"] is not None:
+        answer += f"; {percent(result['coverage_90'])} of them lie in the 90 % interval"
+        figures.append(Figure("in the 90 % interval", percent(result["coverage_90"])))
     headings = ("model", "source", "on", "measured, s", "predicted, s (5th–95th)", "off")
     keys = ("model", "source", "on", "seconds", "text", "off")
     points = charted(drawn.points(result), "Steps", headings, keys, ("source", "on"))
     found = sections(
         Section("Predicted against measured", parts([points])),
-        Section(
-            "By kind",
-            parts(
-                [
-                    _groups(result, "by_source", "Error by source"),
-                    _groups(result, "by_accelerator", "Error by accelerator"),
-                ]
-            ),
-            is_main=False,
-        ),
-        Section("Left out", parts([_skipped(result)])),
+        Section("Fits that had no part in the rows", parts(_of_left_out(left_out)), is_main=False),
+        Section("A few rows of one's own", parts([_few(result.get("few"))])),
+        Section("By kind", parts(_of_profile(result)), is_main=False),
+        Section("Not predicted", parts([_skipped(result)])),
     )
     return Report("Predictions against measured steps", f"{answer}.", figures, found).told(result)
 
 
-def _groups(result: Result, key: str, title: str) -> Chart:
+def _judged(left_out: Mapping[str, Any], unit: str) -> list[Figure]:
+    """Figures of fits that left something out, named so."""
+    found = [
+        Figure(f"median error, {unit} left out", percent(left_out["median_ape"])),
+        Figure(f"mean error, {unit} left out", percent(left_out["mape"])),
+    ]
+    if left_out.get("median_of_labs") is not None:
+        text = percent(left_out["median_of_labs"])
+        found.append(Figure(f"median of labs' medians, {unit} left out", text))
+    if left_out["coverage_90"] is not None:
+        text = percent(left_out["coverage_90"])
+        found.append(Figure(f"in the 90 % interval, {unit} left out", text))
+    return found
+
+
+def _of_profile(result: Result) -> list[Chart | None]:
+    """Errors of the profile on each group of rows."""
+    return [_groups(result, key, f"Error by {name}") for key, name in drawn.GROUPS.items()]
+
+
+def _of_left_out(left_out: Mapping[str, Any] | None) -> list[Chart | None]:
+    """The same of fits that had no part in them; nothing where nothing was left out."""
+    if not left_out:
+        return []
+    told = f"{left_out.get('unit', 'source')} left out"
+    return [
+        _groups(left_out, key, f"Error by {name}, {told}") for key, name in drawn.GROUPS.items()
+    ]
+
+
+def _groups(result: Mapping[str, Any], key: str, title: str) -> Chart | None:
+    if key not in result:
+        return None
     cells = [
         (
             name,
@@ -65,8 +92,27 @@ def _groups(result: Result, key: str, title: str) -> Chart:
         )
         for name, each in result[key].items()
     ]
-    headings = (key.removeprefix("by_"), "rows", "median", "mean", "bias", "one line", "in 90 %")
+    headings = (drawn.GROUPS[key], "rows", "median", "mean", "bias", "one line", "in 90 %")
     return Chart(drawn.groups(result, key, title), Table(title, headings, cells))
+
+
+def _few(few: Mapping[str, Any] | None) -> Table | None:
+    """Errors of a lab's other rows, by how many of it were measured."""
+    if not few:
+        return None
+    cells = [
+        (
+            count,
+            f"{each['rows']:,}",
+            percent(each["median_ape"]),
+            percent(each["mape"]),
+            percent(each["median_of_labs"]),
+            percent(each["coverage_90"]),
+        )
+        for count, each in few.items()
+    ]
+    headings = ("own rows", "rows", "median", "mean", "median of labs", "in 90 %")
+    return Table("Error of a lab's other rows, by own rows that were measured", headings, cells)
 
 
 def _percent(value: float | None) -> str:
