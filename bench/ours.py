@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import plain
 import torch
-from computeprogramme.programmes import regressions
-from computeprogramme.programmes.compiled import CompiledProgramme, compile_programme
-from computeprogramme.programmes.spec import load_programme
 from torch import Tensor
 
 from computebill.kernels import quantiles, regression
+from computebill.programmes import regressions
+from computebill.programmes.compiled import CompiledProgramme, compile_programme
+from computebill.programmes.spec import load_programme
 from computebill.uncertainty import draws
 from computebill.uncertainty.distribution import PROBABILITIES, Collector, Distribution
 from computebill.uncertainty.draws import Method, Settings
@@ -36,6 +36,7 @@ class Tables:
 
 def compiled(name: str, seed: int = 0) -> CompiledProgramme:
     """Load a shipped programme, answer its regressions, lay it out."""
+    regressions._resample.cache_clear()  # each round fits anew, as a first one does
     loaded = load_programme(name)
     answered = regressions.Regressions(loaded.regression_models(), seed, "cpu")
     return compile_programme(loaded.programme, answered, "cpu")

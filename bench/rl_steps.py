@@ -13,9 +13,10 @@ import numpy as np
 import pandas as pd
 import torch
 
+from computebill.sweep.effort import effort_of
 from computebill.sweep.expand import cells
 from computebill.sweep.spec import Group
-from computebill.sweep.work import make_workshop
+from computebill.sweep.workshop import make_workshop
 
 TABLE = Path(__file__).parents[1] / "tests/data/rl_steps.csv"
 PROMPT = 150
@@ -44,7 +45,7 @@ def predicted(row: pd.Series[float]) -> float:
     (cell,) = cells(group)
     workshop = make_workshop("modern", None, (), None)
     (given,) = cell.chunks()
-    return float(workshop.work(cell, given).seconds) / row["gpus"]
+    return float(effort_of(workshop.experiments(cell, given), workshop).seconds) / row["gpus"]
 
 
 def ratios() -> pd.Series[float]:

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, PlainSerializer
 
 from .errors import RequestError
-from .quantity import P90, Quantity, number_text, parse_quantity
+from .quantity import P90, Quantity, number_text, parse_number, parse_quantity
 
 FEWEST = 1e4
 """Parameters and tokens below it are taken to lack their unit, a rule of this tool's own: nobody
@@ -17,6 +17,10 @@ writes billions with five digits before the B."""
 MOST_TOKENS = 1e9
 """Most tokens of a step, a rule of this tool's own. DeepSeek-V3 had 15,360 sequences of 4,096
 tokens, 63M (arXiv:2412.19437, 4.2); far beyond, a batch was meant in tokens, not in sequences."""
+
+
+LARGEST = 10**9
+"""Of what is counted in whole numbers: accelerators, sequences of a step."""
 
 
 def check_amount(low: float, text: str, units: str) -> None:
@@ -67,11 +71,25 @@ def _low_end(quantity: Quantity) -> float:
     return first - P90 * others[0] if quantity.family == "normal" else first
 
 
+def parse_whole(value: object) -> int:
+    """Read a whole number of accelerators, of sequences or of experiments.
+
+    Raises:
+        ValueError: with what was given and what is allowed.
+    """
+    number = parse_number(value)
+    if number % 1 or not 1 <= number <= LARGEST:
+        raise ValueError(f"got {number:g}; allowed: a whole number, 1 or more, to {LARGEST:,}")
+    return int(number)
+
+
 _AS_TEXT = PlainSerializer(lambda quantity: quantity.text, return_type=str)
 Parameters = Annotated[Quantity, BeforeValidator(parse_parameters), _AS_TEXT]
 """A number of parameters of a model, 10,000 or more."""
 Tokens = Annotated[Quantity, BeforeValidator(parse_tokens), _AS_TEXT]
 """Trained on, 10,000 or more."""
+Whole = Annotated[int, BeforeValidator(parse_whole)]
+"""A whole number, 1 or more."""
 
 
 def whole_sequences(tokens: float, sequence: float) -> int:

@@ -74,12 +74,14 @@ def command(
         _list(presets, outputs)
         return
     from computebill.base.errors import RequestError, shown
-    from computebill.sweep.estimate import LIMIT, count_experiments, price_sweep
 
     if experiments is not None and experiments.suffix.lower() != ".parquet":
         given = shown(str(experiments))
         raise RequestError("--experiments", f"got {given}; allowed: a .parquet file")
     asked = sweep_spec(spec, {name: each for name, each in fields.items() if each is not None})
+    # Only now, as what is refused above needs no torch.
+    from computebill.sweep.estimate import LIMIT, count_experiments, price_sweep
+
     with ExitStack() as stack:
         sink = None
         if experiments is not None:

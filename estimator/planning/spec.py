@@ -6,22 +6,25 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from computebill.base.amounts import Tokens, check_batch, whole_sequences
+from computebill.base.amounts import (
+    Tokens,
+    Whole,
+    check_batch,
+    parse_whole,
+    whole_sequences,
+)
 from computebill.base.quantity import (
-    KEYS,
     NotNegative,
     Number,
     Positive,
-    Quantity,
     Share,
-    parse_number,
-    parse_quantity,
 )
 from computebill.base.specfile import Name, Spec, validate
+from computebill.costs.fields import Day, Prices
 from computebill.costs.prices import Commitment
-from computebill.runs.spec import LOST, REPLACES, Day, check_lost_time, fields_of_file
+from computebill.runs.spec import LOST, REPLACES, check_lost_time, fields_of_file
 from computebill.training.layout import Degree, Layout, Recompute, Schedule
 
 CHOICES = (
@@ -34,10 +37,6 @@ PRICING = ("price", "provider", "commitment", "date")
 
 FEWEST = 8
 """Accelerators that a search up to a limit begins at."""
-
-
-LARGEST = 10**9
-"""Of accelerators, of sequences a step."""
 
 
 def _split(value: object) -> object:
@@ -63,44 +62,19 @@ def _split_counts(value: object) -> object:
     for part in parts:
         low, dots, high = str(part).partition("..")
         if not dots:
-            found.append(_whole(part))
+            found.append(parse_whole(part))
             continue
-        first, last = _whole(low), _whole(high)
+        first, last = parse_whole(low), parse_whole(high)
         if first > last:
             raise ValueError(f"got {part}; allowed: from the fewer to the more, 64..512")
         found += [first * 2**n for n in range(64) if first * 2**n <= last]
     return tuple(found)
 
 
-def _whole(value: object) -> int:
-    number = parse_number(value)
-    if number % 1 or not 1 <= number <= LARGEST:
-        raise ValueError(f"got {number:g}; allowed: a whole number, 1 or more, to {LARGEST:,}")
-    return int(number)
-
-
 def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def _prices(value: object) -> Quantity | dict[str, Quantity]:
-    """Read a price, or one of each accelerator: a table, or ``h100=2.1,b200=3..5``."""
-    if isinstance(value, str) and "=" in value:
-        parts = [part.partition("=") for part in value.split(",")]
-        value = {name.strip(): price.strip() for name, _, price in parts}
-    if not isinstance(value, Mapping) or KEYS.issuperset(value):
-        return parse_quantity(value)
-    found = {}
-    for name, price in value.items():
-        try:
-            found[str(name)] = parse_quantity(price)
-        except ValueError as error:
-            raise ValueError(f"{name}: {error}") from None
-    return found
-
-
-Prices = Annotated[Quantity | dict[str, Quantity], PlainValidator(_prices)]
-Whole = Annotated[int, BeforeValidator(_whole)]
 Degrees = Annotated[tuple[Degree, ...], BeforeValidator(_split), Field(min_length=1)]
 Switches = Annotated[tuple[bool, ...], BeforeValidator(_split), Field(min_length=1)]
 Stages = Annotated[

@@ -8,7 +8,7 @@ from dataclasses import replace
 from computebill.base.assumptions import Assumption
 from computebill.base.quantity import Quantity
 from computebill.base.specfile import SourceNote
-from computebill.sweep.bills import inputs
+from computebill.sweep.priced import described_by
 
 from .scenarios import PricedScenario
 from .spec import SIZE_KEYS, Programme, Regression
@@ -42,7 +42,7 @@ def programme_assumptions(programme: Programme) -> Iterator[Assumption]:
 def scenario_inputs(scenarios: Iterable[PricedScenario]) -> Iterator[Assumption]:
     """Yield what the experiments of scenarios were described by."""
     for priced in scenarios:
-        for each in inputs(priced.spec):
+        for each in described_by(priced.spec):
             yield replace(each, name=f"{priced.scenario.name}: {each.name}")
 
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BeforeValidator, model_validator
+from pydantic import model_validator
 
 from computebill.base.amounts import Parameters, Tokens, check_batch, whole_sequences
-from computebill.base.errors import shown
 from computebill.base.quantity import AtLeastOne, NotNegative, Number, Positive, Share
 from computebill.base.specfile import Name, Spec, read_toml, validate
+from computebill.costs.fields import PRICE_REPLACES, Day
 from computebill.costs.hour import Pricing
 from computebill.costs.prices import Commitment
 from computebill.training.layout import Layout
@@ -27,27 +26,13 @@ REPLACES = {
     "params_active": ("flop", "model", "layout"),
     "model": ("flop", "params", "params_active"),
     "tokens": ("flop",),
-    "price": ("provider", "commitment"),
-    "provider": ("price",),
-    "commitment": ("price",),
+    **PRICE_REPLACES,
     "global_batch": ("global_batch_tokens",),
     "global_batch_tokens": ("global_batch",),
     "goodput": LOST[1:],
     **dict.fromkeys(LOST[1:], ("goodput",)),
 }
 """What a file said of the same thing in another way, and a flag puts aside."""
-
-
-def _check_day(value: object) -> object:
-    if isinstance(value, dt.date):
-        return value
-    try:
-        return dt.datetime.strptime(str(value), "%Y-%m-%d").date()
-    except ValueError:
-        raise ValueError(f"got {shown(value)}; allowed: a day, 2025-06-30") from None
-
-
-Day = Annotated[dt.date, BeforeValidator(_check_day)]
 
 
 def lost_time(spec: Spec) -> tuple[str, ...]:

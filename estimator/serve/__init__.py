@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 import ipaddress
 import json
 import math
+import multiprocessing
 import os
 import re
+import signal
 import socket
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 import uvicorn
 from fastapi import FastAPI
-from uvicorn.supervisors import Multiprocess
 
 from computebill.base.errors import RequestError, shown
 
 from .app import HOSTS, make_app
-from .timed import TimedProtocol
 from .what_if import programmes
 
 __all__ = ["application", "make_app", "run"]
@@ -30,6 +28,10 @@ TOLD = "COMPUTEBILL_SERVE"
 """What the processes of a server are told, as JSON."""
 
 BACKLOG, MOST_CONNECTIONS = 256, 512
+IDLE = 5
+"""Seconds that a connection is kept after an answer."""
+LONGEST_HEAD = 2**14
+"""Bytes of a request's first line and headers."""
 
 
 def run(
@@ -69,27 +71,46 @@ def run(
         {"hosts": hosts, "rate": rate, "by_number": not is_own, "files": list(files)}
     )
     _tell_where(tell, listening, is_own, names)
+    with contextlib.suppress(KeyboardInterrupt):
+        if workers == 1:
+            _serve(listening)
+        else:
+            _side_by_side(listening, workers)
+
+
+def _serve(listening: socket.socket) -> None:
+    """Serve by this process until it is told to stop."""
     config = uvicorn.Config(
         f"{__name__}:application",
         factory=True,
-        workers=workers,
-        http=TimedProtocol,
+        http="h11",
         ws="none",
         log_level="warning",
         backlog=BACKLOG,
         server_header=False,
         proxy_headers=False,  # who asks is who is connected
         limit_concurrency=MOST_CONNECTIONS,
+        timeout_keep_alive=IDLE,
+        h11_max_incomplete_event_size=LONGEST_HEAD,
     )
-    server = uvicorn.Server(config)
-    with contextlib.suppress(KeyboardInterrupt):
-        if workers == 1:
-            server.run(sockets=[listening])
-        else:
-            supervisor: Any = Multiprocess  # of older versions it is told what to run
-            is_older = "target" in inspect.signature(Multiprocess).parameters
-            told = {"target": server.run} if is_older else {}
-            supervisor(config, sockets=[listening], **told).run()
+    uvicorn.Server(config).run(sockets=[listening])
+
+
+def _side_by_side(listening: socket.socket, workers: int) -> None:
+    """Serve by several processes until this one is told to stop."""
+    fresh = multiprocessing.get_context("spawn")
+    started = [fresh.Process(target=_serve, args=(listening,)) for _ in range(workers)]
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stops them as Ctrl+C does
+    try:
+        for process in started:
+            process.start()
+        for process in started:
+            process.join()
+    finally:
+        for process in started:
+            process.terminate()
+        for process in started:
+            process.join()
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -35,12 +35,14 @@ class Answers:
 
     def __init__(self, programmes: Mapping[str, WhatIf]) -> None:
         self._programmes = programmes
-        # The first answer of each is made now, so that nobody waits for it.
         self._published = {name: each.answer({}).totals for name, each in programmes.items()}
         self._sliders = {name: ProgrammeSliders(each) for name, each in programmes.items()}
         self.spend = lru_cache(maxsize=4096)(self._spend)
         self.run = lru_cache(maxsize=4096)(self._run)
         self.result = lru_cache(maxsize=64)(self._result)
+        # The first answer of each is made now, and the shapes of its charts: nobody waits for them.
+        for name in programmes:
+            self.spend((("programme", name),))
 
     def options(self) -> dict[str, Any]:
         """Return what there is to choose from, and where sliders stop and begin."""

@@ -19,6 +19,8 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from computebill.base.errors import RequestError
+from computebill.views.charts import browser
+from computebill.views.charts.look import INK, look
 
 from .answers import Answers, Given, dumped
 from .limits import BusyError, Limits, Queue
@@ -49,7 +51,9 @@ HOSTS = ("localhost", "127.0.0.1", "[::1]")
 
 ASKING = ["GET", "HEAD"]
 ICON = "icon.svg"
+SCRIPTS = {"vega.js": browser.vega, "charts.js": browser.fitting}
 STATIC = {"page.js": "text/javascript", "page.css": "text/css", ICON: "image/svg+xml"}
+STATIC |= dict.fromkeys(SCRIPTS, "text/javascript")
 
 Next = Callable[[Request], Awaitable[Response]]
 
@@ -165,14 +169,18 @@ def _stored(request: Request, name: str, kind: str) -> Response:
 
 @lru_cache
 def _static(name: str) -> tuple[bytes, str]:
-    content = resources.files(__package__).joinpath(name).read_bytes()
+    if name in SCRIPTS:
+        content = SCRIPTS[name]().encode()
+    else:
+        content = resources.files(__package__).joinpath(name).read_bytes()
     return content, f'"{sha256(content).hexdigest()[:16]}"'
 
 
 def _add_answers(app: FastAPI, answers: Answers, rate: float) -> None:
     queue = Queue(MOST_ANSWERS_WAITING)
     # A page that asks no faster is never told to wait.
-    options_text = dumped({**answers.options(), "pause_ms": math.ceil(1000 / rate)})
+    begun = {"pause_ms": math.ceil(1000 / rate), "look": look(INK)}
+    options_text = dumped({**answers.options(), **begun})
 
     @app.api_route("/api/options", methods=ASKING)
     async def options() -> Response:

@@ -1,6 +1,6 @@
 "use strict";
-// Sliders, what the server says of them, and pictures of that. No figure is computed or put into
-// words here: where sliders stop, what they read and where a bar ends are the server's.
+// Sliders, what the server says of them, and its charts. No figure is computed or put into words
+// here: where sliders stop, what they read and what is drawn are the server's.
 
 const RUN = { accelerator: "h100-sxm", params: "70B", tokens: "15T", count: "2048", final_share: "10%..25%" };
 const FIELDS = {
@@ -42,13 +42,6 @@ function element(name, attributes = {}, ...children) {
   made.append(...children);
   return made;
 }
-function drawn(name, attributes, text = "") {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  made.textContent = text;
-  return made;
-}
-
 // What is given: texts, as the server reads them; a company's only where they were moved --------
 
 function state() {
@@ -350,39 +343,43 @@ function tellProblems(errors) {
 
 // Showing --------------------------------------------------------------------------------------
 
-function show({ title, headline, notes, figures, charts, table, fields, assumed }) {
+function show({ title, headline, notes, figures, charts: pictures, table, fields, assumed }) {
   $("#answer").classList.remove("empty");
   document.title = `${title} - computebill`;
   $("#headline").textContent = headline;
   $("#notes").replaceChildren(...notes.map((note) => element("li", {}, note)));
   $("#figures").replaceChildren(...figures.map(({ label, value, interval }) => element("div", {}, element("dt", {}, label), element("dd", {}, value, element("small", {}, interval)))));
-  $("#charts").replaceChildren(...charts.map(picture));
+  showCharts(pictures);
   const heads = (first) => element("tr", {}, ...[first, "p5", "p50", "p95"].map((text) => element("th", { scope: "col" }, text)));
   $("#table").replaceChildren(...table.map(({ title, rows }) => element("tbody", {}, heads(title), ...rows.map(([name, ...cells]) => element("tr", {}, element("th", { scope: "row" }, name), ...cells.map((cell) => element("td", {}, cell)))))));
   placeSliders(fields, assumed);
 }
-const percent = (part) => `${100 * part}%`;
-function picture({ title, kind, axis, legend, ticks, rows }) {
-  const keys = legend.map(([mark, text]) => element("span", {}, element("i", { class: `mark ${mark}` }), text));
-  const lines = rows.map((row) => {
-    const svg = drawn("svg", { role: "img", "aria-label": row.told });
-    svg.append(drawn("title", {}, row.told));
-    for (const { at } of ticks) svg.append(drawn("line", { x1: percent(at), x2: percent(at), y1: "-14%", y2: "114%", class: "grid" }));
-    svg.append(...(kind === "tornado" ? bars(row.ends) : [interval(row.ends), drawn("circle", { cx: percent(row.ends[1]), cy: "50%", r: 5, class: "dot" })]));
-    return element("div", { class: "line" }, element("span", { class: "what" }, row.name), svg, element("span", { class: "value" }, row.text));
+// One after the other, of the newest answer; a picture that has its shape still is only moved.
+let drawing = Promise.resolve();
+let newest = [];
+function showCharts(given) {
+  newest = given;
+  const place = $("#charts");
+  while (place.children.length > given.length) place.lastChild.remove();
+  while (place.children.length < given.length) place.append(element("figure", {}, element("figcaption"), element("p", { class: "note" }), element("div", { class: "chart" })));
+  given.forEach(({ title, says }, index) => {
+    const [caption, note] = place.children[index].children;
+    caption.textContent = title;
+    note.textContent = says;
   });
-  const scale = drawn("svg", { "aria-hidden": "true" });
-  for (const { at, text } of ticks) scale.append(drawn("text", { x: percent(at), y: 12, "text-anchor": at < 0.04 ? "start" : at > 0.96 ? "end" : "middle" }, text));
-  lines.push(element("div", { class: "line scale" }, element("span", { class: "what" }), scale, element("span", { class: "value" })));
-  const caption = element("figcaption", {}, title, element("small", {}, axis));
-  return element("figure", {}, caption, element("p", { class: "legend" }, ...keys), ...lines);
+  drawing = drawing.then(() => newest === given && drawAll(given));
 }
-function interval([low, , high]) {
-  return drawn("line", { x1: percent(low), x2: percent(high), y1: "50%", y2: "50%", class: "span" });
-}
-function bars([low, middle, high]) {
-  const bar = (end, kind) => drawn("rect", { x: percent(Math.min(end, middle)), width: percent(Math.abs(end - middle)), y: "50%", height: 18, class: kind });
-  return [bar(low, "low"), bar(high, "high"), drawn("line", { x1: percent(middle), x2: percent(middle), y1: "-14%", y2: "114%", class: "middle" })];
+async function drawAll(given) {
+  const options_of = { actions: false, defaultStyle: false, tooltip: { disableDefaultStyle: true, theme: "page" } };
+  for (const [index, chart] of given.entries()) {
+    const box = $("#charts").children[index].lastChild;
+    try {
+      await charts.show(box, chart, options.look, options_of);
+    } catch (error) {
+      box.textContent = "This chart cannot be drawn; its figures are in the table.";
+      console.error(error);
+    }
+  }
 }
 
 // Files: fetched, so that a refusal is read --------------------------------------------------------

@@ -12,6 +12,9 @@ from computebill.programmes.totals import Totals
 from computebill.runs.estimate import RunEstimate
 from computebill.uncertainty.distribution import Distribution
 from computebill.uncertainty.sensitivity import Swing
+from computebill.views.charts import run, spend
+from computebill.views.charts.picture import Picture
+from computebill.views.charts.skins import on_page, still
 from computebill.views.text import (
     beyond_spend,
     count,
@@ -27,11 +30,9 @@ from computebill.views.text import (
     percent_interval,
 )
 
-from .axes import axis_of
-from .texts import brief
 from .what_if import SpendAnswer
 
-MOST_ROWS = 10
+MOST_RUNS = 10
 YEAR = dt.timedelta(days=365)
 
 
@@ -40,16 +41,13 @@ class Unit(NamedTuple):
 
     one: Callable[[float], str]
     interval: Callable[[Distribution], str]
-    axis: str
 
 
-USD = Unit(money, money_interval, "USD")
-SHARE = Unit(percent, percent_interval, "share of R&D compute")
-FRACTION = Unit(percent, percent_interval, "")
-COUNT = Unit(count, count_interval, "")
-HOURS = Unit(count, count_interval, "GPU-hours")
-FLOP = Unit(flop, flop_interval, "")
-ENERGY = Unit(energy, energy_interval, "")
+USD = Unit(money, money_interval)
+FRACTION = Unit(percent, percent_interval)
+COUNT = Unit(count, count_interval)
+FLOP = Unit(flop, flop_interval)
+ENERGY = Unit(energy, energy_interval)
 
 Row = tuple[str, Distribution, Unit]
 
@@ -70,14 +68,11 @@ def spend_shown(answer: SpendAnswer, published: Totals) -> dict[str, Any]:
     ]
     ordered = sorted(answer.runs, key=lambda each: (not each[1], -_median(each[2])))
     runs: list[Row] = [
-        (run.name if is_counted else f"{run.name} (not counted)", cost, USD)
-        for run, is_counted, cost in ordered
+        (each.name if is_counted else f"{each.name} (not counted)", cost, USD)
+        for each, is_counted, cost in ordered
     ]
-    charts = [
-        _intervals("In dollars", sums),
-        _tornado("How far each assumption moves the share", answer.swings, SHARE),
-        _intervals("The dearest runs", runs),
-    ]
+    result = answer.to_dict()
+    pictures = [spend.shares([result]), spend.swings(result), spend.runs(result, MOST_RUNS)]
     groups = [
         _group("Sums", [share, *sums]),
         _group("Runs", runs),
@@ -89,7 +84,7 @@ def spend_shown(answer: SpendAnswer, published: Totals) -> dict[str, Any]:
         "headline": _spend_headline(answer),
         "notes": _spend_notes(answer, published),
         "figures": [_figure(*row) for row in (share, *sums)],
-        "charts": [chart for chart in charts if chart],
+        "charts": _drawn(pictures),
         "table": [group for group in groups if group["rows"]],
     }
 
@@ -137,7 +132,7 @@ OTHERS = (
     ("Days", "days", COUNT),
     ("Energy", "energy_mwh", ENERGY),
 )
-UNITS_OF_SWINGS = {"cloud": USD, "amortised": USD, "gpu_hours": HOURS}
+UNITS_OF_SWINGS = {"cloud": USD, "amortised": USD, "gpu_hours": COUNT}
 
 
 def run_shown(estimate: RunEstimate) -> dict[str, Any]:
@@ -146,11 +141,9 @@ def run_shown(estimate: RunEstimate) -> dict[str, Any]:
     costs: list[Row] = [(label, rows[key], USD) for label, key in COSTS]
     others: list[Row] = [(label, rows[key], unit) for label, key, unit in OTHERS]
     unit = UNITS_OF_SWINGS.get(estimate.swings_of or "", USD)
-    what = "GPU-hours" if unit is HOURS else "cost"
-    charts = [
-        _intervals("What it costs", costs),
-        _tornado(f"How far each assumption moves the {what}", estimate.swings, unit),
-    ]
+    what = "GPU-hours" if unit is COUNT else "cost"
+    result = estimate.to_dict()
+    pictures = [run.costs(result), run.programme(result), run.swings(result)]
     groups = [
         _group("Size and time", others),
         _group("Cost", costs),
@@ -162,7 +155,7 @@ def run_shown(estimate: RunEstimate) -> dict[str, Any]:
         "headline": _run_headline(rows),
         "notes": [_precision(estimate.settings.samples, main, f"the {what}")],
         "figures": [_figure(*row) for row in (others[2], others[3], costs[0], costs[3])],
-        "charts": [chart for chart in charts if chart],
+        "charts": _drawn(pictures),
         "table": [group for group in groups if group["rows"]],
         "assumed": _assumed(estimate),
     }
@@ -228,62 +221,18 @@ def _figure(label: str, value: Distribution, unit: Unit) -> dict[str, str]:
     return {"label": label, "value": one, "interval": interval.rstrip(")")}
 
 
-def _intervals(title: str, rows: Sequence[Row]) -> dict[str, Any] | None:
-    """A line from the 5th to the 95th percentile and a dot at the median, a row each."""
-    known = [row for row in rows if row[1].is_known][:MOST_ROWS]
-    axis = axis_of([end for _, value, _ in known for end in (value.p5, value.p95)])
-    if axis is None:
-        return None
-    unit = known[0][2]
-    return {
-        "title": title,
-        "kind": "interval",
-        "axis": unit.axis + (", logarithmic" if axis.is_log else ""),
-        "legend": [["line", "5th to 95th percentile"], ["dot", "median"]],
-        "ticks": _ticks(axis.ticks(unit.one)),
-        "rows": [
-            {
-                "name": name,
-                "ends": [axis.at(value.p5), axis.at(value.p50), axis.at(value.p95)],
-                "text": unit.one(value.p50),
-                "told": f"{name}: {unit.interval(value)}",
-            }
-            for name, value, unit in known
-        ],
-    }
-
-
-def _tornado(title: str, swings: Sequence[Swing], unit: Unit) -> dict[str, Any] | None:
-    """A bar from the result with one assumption low to that with it high, a row each."""
-    shown = swings[:MOST_ROWS]
-    axis = axis_of([end for each in shown for end in (each.p5, each.p50, each.p95)])
-    if axis is None:
-        return None
-    return {
-        "title": title,
-        "kind": "tornado",
-        "axis": unit.axis + (", logarithmic" if axis.is_log else ""),
-        "legend": [
-            ["low", "the assumption at its 5th percentile"],
-            ["high", "at its 95th"],
-            ["middle", "all at their medians"],
-        ],
-        "ticks": _ticks(axis.ticks(unit.one)),
-        "rows": [
-            {
-                "name": each.assumption,
-                "ends": [axis.at(each.p5), axis.at(each.p50), axis.at(each.p95)],
-                "text": " – ".join(map(unit.one, sorted((each.p5, each.p95)))),
-                "told": f"{each.assumption} at its 5th percentile: {unit.one(each.p5)}; "
-                f"at its 95th: {unit.one(each.p95)}",
-            }
-            for each in shown
-        ],
-    }
-
-
-def _ticks(ticks: Sequence[Mapping[str, float | str]]) -> list[dict[str, float | str]]:
-    return [{**tick, "text": brief(str(tick["text"]))} for tick in ticks]
+def _drawn(pictures: Sequence[Picture | None]) -> list[dict[str, Any]]:
+    """Return charts as the page draws them; nothing in them is moved but by sliders."""
+    return [
+        {
+            "title": each.title,
+            "says": each.says,
+            "label": each.label,
+            "spec": still(on_page(each)),
+        }
+        for each in pictures
+        if each is not None
+    ]
 
 
 def _group(title: str, rows: Sequence[Row]) -> dict[str, Any]:

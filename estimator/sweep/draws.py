@@ -31,11 +31,11 @@ from computebill.uncertainty.draws import Columns, Settings, bundle
 from computebill.uncertainty.side_by_side import in_order
 
 from . import serving
+from .counts import STEP_LAW
 from .spec import SweepSpec
 from .stopping import Lengths, fate_of, realised
 from .totals import Part, Totals
 from .utilisation import practice
-from .work import STEP_LAW
 
 SHARED = (*Hour._fields, "failures_per_second", "checkpoint_seconds", "restart_seconds")
 """Inputs of an accelerator's hour that experiments and the final run have in common."""

@@ -20,12 +20,13 @@ from computebill.kernels.units import SECONDS_PER_HOUR
 from computebill.uncertainty.distribution import Collector, Distribution
 from computebill.uncertainty.draws import Method, Settings, settings
 
-from .bills import KEYS, Fitting, GroupBill, SizeBill, figures, inputs, json_key
 from .draws import SweepDraws
+from .effort import effort_of
 from .packing import Schedule, pack
+from .priced import KEYS, Fitting, PricedGroup, PricedSize, described_by, figures, json_key
 from .spec import Published, SweepSpec, load_sweep
 from .totals import Jobs, Progress, Sink, Totals, add_up, all_cells, size_bounds
-from .work import Workshop, make_workshop
+from .workshop import Workshop, make_workshop
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,8 +70,8 @@ class SweepEstimate(Shown):
     final: Mapping[str, Distribution] | None
     share: Distribution | None
     share_basis: str
-    groups: tuple[GroupBill, ...]
-    sizes: tuple[SizeBill, ...]
+    groups: tuple[PricedGroup, ...]
+    sizes: tuple[PricedSize, ...]
     schedule: Schedule | None
     fitting: Fitting | None
     assumptions: tuple[Assumption, ...]
@@ -107,7 +108,7 @@ class SweepEstimate(Shown):
             "schedule": self._schedule(),
             "budget": None if self.fitting is None else self.fitting.to_dict(),
             "published": [{**each.model_dump(), "estimate": own} for each, own in self.published()],
-            "inputs": [each.to_dict() for each in inputs(self.spec)],
+            "inputs": [each.to_dict() for each in described_by(self.spec)],
             "assumptions": [each.to_dict() for each in self.assumptions],
             "sources": {key: source.model_dump() for key, source in self.spec.sources.items()},
             "samples": self.settings.samples,
@@ -184,7 +185,7 @@ def price_sweep(
     draws = lay_out(asked, chosen, profiles, confirmed=confirmed, progress=progress, sink=sink)
     totals = draws.totals
     found = _simulate(len(asked.groups), draws, chosen)
-    groups = _bills(asked, totals, draws, found)
+    groups = _priced_groups(asked, totals, draws, found)
     sizes = _sizes(totals, groups, found)
     has_final = asked.final is not None
     return SweepEstimate(
@@ -257,9 +258,9 @@ def _check_size(asked: SweepSpec, workshop: Workshop, device: str, *, confirmed:
         return
     cell = max((cell for _, cell in all_cells(asked.groups)), key=lambda cell: cell.size)
     columns = next(cell.chunks(device, TRIED))
-    workshop.work(cell, columns)  # what is computed once
+    effort_of(workshop.experiments(cell, columns), workshop)  # what is computed once
     start = time.perf_counter()
-    workshop.work(cell, columns)
+    effort_of(workshop.experiments(cell, columns), workshop)
     pace = (time.perf_counter() - start) / len(next(iter(columns.values())))
     raise RequestError(
         "sweep",
@@ -309,12 +310,12 @@ def _simulate(groups: int, draws: SweepDraws, chosen: Settings) -> _Simulated:
     return _Simulated(named[:groups], rows_of_all, named[groups + 1], share, basis, costs)
 
 
-def _bills(
+def _priced_groups(
     asked: SweepSpec,
     totals: Totals,
     draws: SweepDraws,
     simulated: _Simulated,
-) -> tuple[GroupBill, ...]:
+) -> tuple[PricedGroup, ...]:
     found, key = [], BASES[simulated.basis]
     for place, (group, own) in enumerate(zip(asked.groups, simulated.groups, strict=True)):
         parts = [part for part in totals.parts if part.group == place]
@@ -322,7 +323,7 @@ def _bills(
         mean_peak = sum(peaks) / sum(part.seconds for part in parts)
         hours, flop = own["gpu_hours"].p50, own["flop"].p50
         found.append(
-            GroupBill(
+            PricedGroup(
                 group=group,
                 experiments=sum(part.experiments for part in parts),
                 rows=own,
@@ -335,8 +336,8 @@ def _bills(
 
 
 def _sizes(
-    totals: Totals, groups: Sequence[GroupBill], simulated: _Simulated
-) -> tuple[SizeBill, ...]:
+    totals: Totals, groups: Sequence[PricedGroup], simulated: _Simulated
+) -> tuple[PricedSize, ...]:
     """Experiments by size: the medians of all, divided as the means of groups and sizes are."""
     bounds = size_bounds()
     count, hours, usd = ([0.0] * len(bounds) for _ in range(3))
@@ -356,7 +357,7 @@ def _sizes(
     for i in reversed(range(len(bounds))):
         if count[i]:
             saved += usd[i]
-            found.append(SizeBill(*bounds[i], count[i], hours[i], usd[i], saved))
+            found.append(PricedSize(*bounds[i], count[i], hours[i], usd[i], saved))
     return tuple(reversed(found))
 
 
@@ -381,9 +382,9 @@ def _stopped_jobs(totals: Totals, draws: SweepDraws) -> list[Jobs]:
 
 def _fitting(
     budget: float,
-    groups: Sequence[GroupBill],
+    groups: Sequence[PricedGroup],
     found: _Simulated,
-    sizes: Sequence[SizeBill],
+    sizes: Sequence[PricedSize],
 ) -> Fitting:
     costs, typical = found.costs, found.rows["cloud"]
     if not typical.is_known:

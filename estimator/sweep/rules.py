@@ -6,9 +6,9 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
+from computebill.base.amounts import Whole
 from computebill.base.quantity import Number
 from computebill.base.specfile import Spec
-from computebill.planning.spec import Whole
 
 
 class Bracket(Spec):

@@ -151,15 +151,26 @@ def make_server(
     )
 
 
+class Requests(NamedTuple):
+    """Requests that are answered; ``(experiments,)`` each.
+
+    Attributes:
+        prompt: tokens read.
+        answer: tokens written.
+        most: sequences of a batch on one copy; NaN takes the usual.
+        tail: longest over mean answer, where all are waited for.
+        at_once: requests that there are at a time for each accelerator; without a limit if None.
+    """
+
+    prompt: Tensor
+    answer: Tensor
+    most: Tensor
+    tail: Tensor
+    at_once: Tensor | None = None
+
+
 def request_seconds(
-    served: Served,
-    accelerator: Accelerator,
-    precision: str,
-    prompt: Tensor,
-    answer: Tensor,
-    most: Tensor,
-    tail: Tensor,
-    at_once: Tensor | None = None,
+    served: Served, accelerator: Accelerator, precision: str, requests: Requests
 ) -> Tensor:
     """Accelerator-seconds of a request on the number of ranks that takes fewest.
 
@@ -167,15 +178,12 @@ def request_seconds(
         served: the models.
         accelerator: the part.
         precision: of products and weights.
-        prompt: tokens read.
-        answer: tokens written.
-        most: sequences of a batch on one copy; NaN takes the usual.
-        tail: longest over mean answer, where all are waited for.
-        at_once: requests that there are at a time for each accelerator; without a limit if None.
+        requests: what is read and written.
 
     Returns:
         seconds; infinite where no number of ranks holds the model.
     """
+    prompt, answer, most, tail, at_once = requests
     most = torch.where(most.isnan(), constants().most, most)
     found = []
     for ranks in RANKS:

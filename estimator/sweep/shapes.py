@@ -28,6 +28,9 @@ GROUPED_FROM = 1024
 """Width from which keys have fewer heads: 8, or as many as divide the others, as in Llama 3 and
 Qwen 2.5 (28 heads, 4 of keys, of 7 B)."""
 
+OFF = 0.12
+"""What an aspect of e times the usual counts as, of a size e times the wanted one."""
+
 DEPTHS = (2, 6, *range(4, 200, 4))
 """Multiples of four, that pipelines can divide, and two for the smallest."""
 
@@ -81,11 +84,15 @@ class Shape(NamedTuple):
 
 
 @lru_cache(maxsize=1)
-def _candidates() -> list[tuple[float, Shape]]:
-    """Shapes with their sizes, near the aspect of published models."""
+def _candidates() -> list[tuple[float, float, Shape]]:
+    """Logarithm of the size, what its aspect counts as off, and the shape, near published ones."""
     shapes = (Shape(depth, width) for depth in DEPTHS for width in _widths())
-    near = (shape for shape in shapes if 0.4 < shape.width / (ASPECT * shape.depth) < 2.5)
-    return [(shape.params, shape) for shape in near]
+    aspects = ((shape.width / (ASPECT * shape.depth), shape) for shape in shapes)
+    return [
+        (math.log(shape.params), OFF * abs(math.log(aspect)), shape)
+        for aspect, shape in aspects
+        if 0.4 < aspect < 2.5
+    ]
 
 
 def _widths() -> list[int]:
@@ -99,12 +106,7 @@ def shape_of(params: float) -> Shape:
     """Return the shape of about so many parameters: near in size first, then in aspect."""
     wanted = math.log(params)
 
-    def off(candidate: tuple[float, Shape]) -> float:
-        size, shape = candidate
-        aspect = math.log(shape.width / (ASPECT * shape.depth))
-        return abs(math.log(size) - wanted) + 0.12 * abs(aspect)
-
-    return min(_candidates(), key=off)[1]
+    return min(_candidates(), key=lambda each: abs(each[0] - wanted) + each[1])[2]
 
 
 @lru_cache(maxsize=4096)

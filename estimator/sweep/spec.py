@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 
+from computebill.base.amounts import Whole
 from computebill.base.errors import RequestError, shown
 from computebill.base.quantity import AtLeastOne, Number, Positive, Quantity, Share
 from computebill.base.specfile import (
@@ -25,9 +26,8 @@ from computebill.base.specfile import (
     read_text,
     validate,
 )
+from computebill.costs.fields import PRICE_REPLACES, Day, Prices
 from computebill.costs.prices import Commitment
-from computebill.planning.spec import Prices, Whole
-from computebill.runs.spec import REPLACES, Day
 
 from .fields import (
     NEUTRAL,
@@ -48,7 +48,7 @@ MOST_GROUPS = 200
 MOST_ROWS = 100_000
 
 Kind = Literal["pretrain", "finetune", "distill", "generate", "rl", "evaluate", "filter"]
-"""What an experiment is; ``work.py`` has the FLOP and hours of each."""
+"""What an experiment is; ``effort.py`` has the FLOP and hours of each."""
 
 NEEDS: dict[str, tuple[tuple[str, ...], ...]] = {
     "pretrain": (("tokens", "tokens_per_param", "flop"),),
@@ -423,7 +423,7 @@ def sweep_spec(source: str | Path, flags: Mapping[str, Any]) -> SweepSpec:
     if cluster:
         data["cluster"] = validate(Cluster, cluster, str(source), cluster).model_dump()
     for flag in flags:
-        for key in REPLACES.get(flag, ()):
+        for key in PRICE_REPLACES.get(flag, ()):
             data.pop(key, None)
     return validate(SweepSpec, {**data, **flags}, str(source), frozenset(flags))
 

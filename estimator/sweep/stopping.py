@@ -17,6 +17,12 @@ from .spec import Group
 ONE_BY_ONE = 64
 """Of many experiments, the largest that are drawn by themselves."""
 
+POINT_BITS = 53
+"""Of a uniform point: all that a float of 64 bits has between 0 and 1."""
+
+PLACES = 2 ** (63 - POINT_BITS)
+"""Rows that are told apart by what is left of a whole number of 64 bits."""
+
 
 class Fate(NamedTuple):
     """How far experiments come.
@@ -193,10 +199,17 @@ def _shuffled(fate: Fate, count: int, points: Tensor) -> Tensor:
 
 
 def _order(points: Tensor) -> Tensor:
-    """Which row is the least, the next, … of each column; on the CPU NumPy's sort is vectorised."""
-    if points.device.type != "cpu":
-        return points.argsort(0)
-    return torch.from_numpy(points.numpy().argsort(axis=0))
+    """Which row is the least, the next, … of each column; ``(rows, draws)``, up to PLACES rows.
+
+    A point and its row are packed into one whole number, which is sorted in place of an index.
+    """
+    rows = torch.arange(len(points), device=points.device)[:, None]
+    packed = (points * 2.0**POINT_BITS).to(torch.int64).mul_(PLACES).add_(rows).T.contiguous()
+    if packed.device.type == "cpu":
+        packed.numpy().sort(axis=-1)  # vectorised
+    else:
+        packed = packed.sort(dim=-1).values
+    return packed.bitwise_and_(PLACES - 1).T
 
 
 def _column(values: Sequence[float]) -> Tensor:

@@ -14,11 +14,12 @@ from computebill.base.errors import RequestError
 from computebill.hardware.accelerators import Accelerator
 from computebill.kernels.units import SECONDS_PER_HOUR
 
+from .effort import Effort, effort_of
 from .expand import Cell, cells
 from .fields import NUMBERS
 from .spec import Group
 from .utilisation import practice
-from .work import Work, Workshop
+from .workshop import Workshop
 
 LARGEST = 128
 """Experiments of a part that are kept one by one."""
@@ -42,13 +43,13 @@ class Sizes:
     experiments: Tensor = field(default_factory=lambda: _zeros(len(SIZE_STEPS) + 1))
     seconds: Tensor = field(default_factory=lambda: _zeros(len(SIZE_STEPS) + 1))
 
-    def add(self, work: Work, copies: float) -> None:
+    def add(self, effort: Effort, copies: float) -> None:
         """Count experiments."""
-        known = work.params.nan_to_num(0.0)
+        known = effort.params.nan_to_num(0.0)
         place = torch.searchsorted(SIZE_STEPS.to(known.device), known, right=True)
         count = len(SIZE_STEPS) + 1
         self.experiments += copies * torch.bincount(place, minlength=count).cpu()
-        self.seconds += copies * torch.bincount(place, work.seconds, minlength=count).cpu()
+        self.seconds += copies * torch.bincount(place, effort.seconds, minlength=count).cpu()
 
 
 @dataclass(frozen=True)
@@ -101,15 +102,15 @@ class Part:
         """Accelerator-seconds of both."""
         return self.training + self.serving
 
-    def add(self, work: Work, copies: float) -> None:
+    def add(self, effort: Effort, copies: float) -> None:
         """Take a chunk of experiments, each so many times."""
-        seconds = work.seconds
+        seconds = effort.seconds
         self.experiments += copies * len(seconds)
-        self.flop += copies * float(work.flop.sum())
-        self.training += copies * float(work.training.sum())
-        self.serving += copies * float(work.serving.sum())
+        self.flop += copies * float(effort.flop.sum())
+        self.training += copies * float(effort.training.sum())
+        self.serving += copies * float(effort.serving.sum())
         self.squares += copies * float((seconds**2).sum())
-        self.gpus += copies * float((seconds * work.gpus).sum())
+        self.gpus += copies * float((seconds * effort.gpus).sum())
         top = torch.topk(seconds, min(LARGEST, len(seconds))).values.cpu()
         each = top.repeat_interleave(int(min(copies, LARGEST)))
         both = torch.cat([self.largest, each])
@@ -161,17 +162,17 @@ def add_up(
         part = parts.setdefault(key, Part(place, accelerator, precision))
         for given in cell.chunks(device):
             with told_of_group(place):
-                work = workshop.work(cell, given)
+                effort = effort_of(workshop.experiments(cell, given), workshop)
             # What nothing runs in is reserved all the same.
             idle = 1.0 / (1.0 - cell.group.idle)
-            work = work._replace(training=work.training * idle, serving=work.serving * idle)
-            part.add(work, cell.copies)
-            sizes[place].add(work, cell.copies)
-            _add_jobs(jobs, place, cell, work)
+            effort = effort._replace(training=effort.training * idle, serving=effort.serving * idle)
+            part.add(effort, cell.copies)
+            sizes[place].add(effort, cell.copies)
+            _add_jobs(jobs, place, cell, effort)
             if sink is not None:
-                sink(_columns(cell, part, {name: given.get(name) for name in names}, work))
+                sink(_columns(cell, part, {name: given.get(name) for name in names}, effort))
             if progress is not None:
-                progress(len(work.flop))
+                progress(len(effort.flop))
     for part in parts.values():
         if not part.seconds:
             raise RequestError(f"groups[{part.group}]", "its experiments do nothing: no tokens")
@@ -202,36 +203,36 @@ def told_of_group(place: int) -> Iterator[None]:
 
 
 def _add_jobs(
-    jobs: dict[tuple[int, int, int], list[float]], place: int, cell: Cell, work: Work
+    jobs: dict[tuple[int, int, int], list[float]], place: int, cell: Cell, effort: Effort
 ) -> None:
     """Count experiments by accelerators and hours."""
-    hours = typical_hours(cell.group, work) / work.gpus
+    hours = typical_hours(cell.group, effort) / effort.gpus
     # A cell's experiments are on one number of accelerators, or on powers of two.
     is_one = "count" in cell.apart
     octave = (torch.log2(hours.clamp_min(1e-30)) * OCTAVE).round().to(torch.int64)
-    doublings = torch.log2(work.gpus).round().to(torch.int64)
+    doublings = torch.log2(effort.gpus).round().to(torch.int64)
     least = int(octave.min())
     width = int(octave.max()) - least + 1
     kind = octave - least if is_one else doublings * width + octave - least
     counts = torch.bincount(kind).cpu()
     sums = torch.bincount(kind, hours).cpu()
     for key in torch.nonzero(counts)[:, 0].tolist():
-        gpus = int(work.gpus[0]) if is_one else 2 ** (key // width)
+        gpus = int(effort.gpus[0]) if is_one else 2 ** (key // width)
         held = jobs.setdefault((place, gpus, key % width + least), [0.0, 0.0])
         held[0] += float(counts[key]) * cell.copies
         held[1] += float(sums[key]) * cell.copies
 
 
-def typical_hours(group: Group, work: Work) -> Tensor:
+def typical_hours(group: Group, effort: Effort) -> Tensor:
     """Accelerator-hours of experiments run to their end, at medians of all but their failures."""
     if group.gpu_hours is not None:
-        return work.training * group.gpu_hours.median / SECONDS_PER_HOUR
+        return effort.training * group.gpu_hours.median / SECONDS_PER_HOUR
     usual = practice("rl" if group.kind == "rl" else "training").middle
-    training = work.training * usual if group.mfu is None else work.training / group.mfu.median
+    training = effort.training * usual if group.mfu is None else effort.training / group.mfu.median
     serves = usual if group.kind == "rl" else 1.0
     if group.throughput is not None:
         serves = 1.0 / group.throughput.median
-    return (training + work.serving * serves) / SECONDS_PER_HOUR
+    return (training + effort.serving * serves) / SECONDS_PER_HOUR
 
 
 def used_fields(groups: Sequence[Group]) -> list[str]:
@@ -245,10 +246,10 @@ def used_fields(groups: Sequence[Group]) -> list[str]:
 
 
 def _columns(
-    cell: Cell, part: Part, given: Mapping[str, Tensor | None], work: Work
+    cell: Cell, part: Part, given: Mapping[str, Tensor | None], effort: Effort
 ) -> dict[str, Tensor | str]:
     """A chunk's rows; the same columns of every group."""
-    unknown = torch.full_like(work.flop, math.nan)
+    unknown = torch.full_like(effort.flop, math.nan)
     return {
         "group": cell.group.name,
         "kind": cell.group.kind,
@@ -256,10 +257,10 @@ def _columns(
         "accelerator": part.accelerator.name,
         "precision": part.precision,
         **{name: unknown if column is None else column for name, column in given.items()},
-        "copies": torch.full_like(work.flop, cell.copies),
-        "gpus": work.gpus,
-        "model_flop": work.flop,
-        "gpu_hours_to_the_end": typical_hours(cell.group, work),
+        "copies": torch.full_like(effort.flop, cell.copies),
+        "gpus": effort.gpus,
+        "model_flop": effort.flop,
+        "gpu_hours_to_the_end": typical_hours(cell.group, effort),
     }
 
 

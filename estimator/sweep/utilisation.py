@@ -69,8 +69,8 @@ class Utilisation:
     sequence: int
     software: Software
     fitted: Fitted
-    _grids: dict[object, Grid] = field(default_factory=dict)
-    _found: dict[tuple[object, int, int], float] = field(default_factory=dict)
+    _grids: dict[Architecture, Grid] = field(default_factory=dict)
+    _found: dict[Architecture, dict[tuple[int, int], float]] = field(default_factory=dict)
 
     def of_sizes(
         self, sizes: Tensor, batch: Tensor, count: int, wanted: Tensor | None = None
@@ -108,7 +108,7 @@ class Utilisation:
         wanted: Tensor | None = None,
     ) -> Tensor:
         """The same of one model; ``active`` are the parameters that a token meets."""
-        at = partial(self._at, (id(architecture),), architecture, active)
+        at = partial(self._at, architecture, active)
         return self._interpolated([at], torch.zeros_like(batch), batch, count, wanted)
 
     def _interpolated(
@@ -145,28 +145,23 @@ class Utilisation:
         return torch.where(per_gpu < 2.0**LEAST_PER_GPU, torch.nan, found)
 
     def _size(self, params: float, count: int, step: int) -> float:
-        shape = shape_of(params)
-        architecture, counted = architecture_of(shape)
+        architecture, counted = architecture_of(shape_of(params))
         if params > LARGER * counted:  # than the largest shape there is
             return math.nan
-        return self._at(shape, architecture, counted, count, step)
+        return self._at(architecture, counted, count, step)
 
-    def _at(
-        self, key: object, architecture: Architecture, active: float, count: int, step: int
-    ) -> float:
+    def _at(self, architecture: Architecture, active: float, count: int, step: int) -> float:
         """Utilisation at a node: so many accelerators, ``2**step`` sequences on each."""
-        place = (key, count, step)
-        if place not in self._found:
-            self._found[place] = self._fastest(key, architecture, active, count, step)
-        return self._found[place]
+        known = self._found.setdefault(architecture, {})
+        if (count, step) not in known:
+            known[count, step] = self._fastest(architecture, active, count, step)
+        return known[count, step]
 
-    def _fastest(
-        self, key: object, architecture: Architecture, active: float, count: int, step: int
-    ) -> float:
+    def _fastest(self, architecture: Architecture, active: float, count: int, step: int) -> float:
         batch = count * 2.0**step
         if batch % 1:
             return math.nan
-        grid = self._grid(key, architecture)
+        grid = self._grid(architecture)
         room = self.accelerator.memory_gb.value * GB * (1 - MARGIN)
         timed = (
             grid.evaluate(pipes, count, int(batch)).legal_seconds(room) for pipes in grid.chunks()
@@ -177,8 +172,8 @@ class Utilisation:
         peak = peak_flop_per_s(self.accelerator, self.precision)
         return 6.0 * active * batch * self.sequence / (seconds * peak * count)
 
-    def _grid(self, key: object, architecture: Architecture) -> Grid:
-        if key not in self._grids:
+    def _grid(self, architecture: Architecture) -> Grid:
+        if architecture not in self._grids:
             layers = int(architecture.layer_count)
             stages = [pp for pp in STAGES if layers % pp == 0]
             case = Case(
@@ -191,8 +186,8 @@ class Utilisation:
             )
             space = make_space(case, {"pp": stages, "vpp": [1], "cp": [1]})
             values = bounded(unbounded(self.fitted.values))
-            self._grids[key] = Grid(space, values, torch.device("cpu"))
-        return self._grids[key]
+            self._grids[architecture] = Grid(space, values, torch.device("cpu"))
+        return self._grids[architecture]
 
 
 def _corners(row: Tensor, column: Tensor, with_smaller: bool) -> list[tuple[int, int]]:

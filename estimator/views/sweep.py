@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import RenderableType
 from rich.table import Table
-
-from computebill.sweep.bills import SizeBill
-from computebill.sweep.estimate import SweepEstimate
-from computebill.sweep.spec import SweepSpec
 
 from . import tables
 from .text import (
@@ -26,6 +23,11 @@ from .text import (
     percent_interval,
     scale_of,
 )
+
+if TYPE_CHECKING:
+    from computebill.sweep.estimate import SweepEstimate
+    from computebill.sweep.priced import PricedSize
+    from computebill.sweep.spec import SweepSpec
 
 PUBLISHED = {
     "gpu_hours": ("GPU-hours", count),
@@ -151,7 +153,7 @@ def _groups(found: SweepEstimate) -> Table:
     return table
 
 
-def size_name(size: SizeBill) -> str:
+def size_name(size: PricedSize) -> str:
     """Return a size of model as people write it."""
     if math.isnan(size.low):
         return "not known"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from computebill.uncertainty.distribution import Distribution
+if TYPE_CHECKING:
+    from computebill.uncertainty.distribution import Distribution
 
 UNKNOWN = "–"
 WIDE = 100.0

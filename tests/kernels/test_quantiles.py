@@ -262,3 +262,17 @@ def test_quantiles_agree_on_cuda(family: str) -> None:
     )
     found = quantiles.counted_quantiles(quantiles.count_bins(there), levels.cuda()).cpu()
     np.testing.assert_allclose(found.numpy(), counted(values), rtol=1e-12)
+
+
+@pytest.mark.parametrize("count", [2, 100, 5001])
+def test_selected_places_hold_what_sorting_gives(count: int) -> None:
+    values = torch.randn(7, count, dtype=torch.float64)
+    few = torch.tensor([0.0, 0.05, 0.5, 0.95, 1.0], dtype=torch.float64)
+    expected = np.quantile(values.numpy(), few.numpy(), axis=-1).T
+    assert quantiles.sorted_quantiles(values, few).numpy() == pytest.approx(expected, rel=1e-12)
+    kept = values.clone()
+    quantiles.sorted_quantiles(values, few)
+    assert torch.equal(values, kept)
+    found = quantiles.sorted_quantiles(values, few, reorder=True)
+    assert found.numpy() == pytest.approx(expected, rel=1e-12)
+    assert torch.equal(values.sort(-1).values, kept.sort(-1).values)

@@ -6,50 +6,24 @@ import csv
 import math
 import tomllib
 from decimal import Decimal
-from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-import pandas as pd
 import pytest
 import torch
+from labs import NAMES, ONE_RUN, estimated
 
 from computebill.base.errors import RequestError
 from computebill.programmes.spec import Programme, load_programme
-from computebill.programmes.spend import SKIPPED, SpendEstimate, compare_spend
-from computebill.uncertainty import distribution
+from computebill.programmes.spend import compare_spend
 
 PUBLISHED = Path(__file__).parents[1] / "data" / "published_results.csv"
-NAMES = {"OpenAI": "openai-2024", "MiniMax": "minimax-2025", "Z.ai": "zai-2025"}
 OPENAI_RUNS = {
     "GPT-4.5 final run": "GPT-4.5",
     "other released models Q2 2024 - Q1 2025": "Other released models",
 }
 SMALLEST_RUN = 0.3
 """Million USD: smaller runs were printed with too few digits to compare."""
-
-
-ONE_RUN = """
-organisation = "A lab"
-title = "One run"
-window = { first = 2024, last = 2024 }
-[sources.us]
-title = "made up"
-[assumptions]
-peak_flop_per_s = 1e15
-mfu = { value = { p10 = 0.15, p90 = 0.35 }, source = "us" }
-price = { value = { p10 = 1.5, p90 = 3.0 }, source = "us" }
-[[reported]]
-item = "R&D"
-counts_as = "rnd_compute"
-source = "us"
-periods = [{ period = 2024, amount = 1e9 }]
-[[runs]]
-name = "the run"
-released = "2024-05"
-flop = 1e25
-source = "us"
-"""
 
 
 class Published(NamedTuple):
@@ -72,11 +46,6 @@ def last_digit(printed: str) -> float:
     exponent = Decimal(printed).as_tuple().exponent
     assert isinstance(exponent, int)
     return float(10.0**exponent)
-
-
-@cache
-def estimated(name: str) -> SpendEstimate:
-    return compare_spend(name)
 
 
 def is_run(row: Published) -> bool:
@@ -173,38 +142,6 @@ def test_monte_carlo_error_is_what_seeds_differ_by() -> None:
         assert 0.4 < values.std() / said < 2.0
 
 
-def test_variants_tell_every_change_with_its_effect() -> None:
-    estimate = estimated("minimax-2025")
-    base, ours, stated = estimate.variants
-    assert (base.name, ours.name, stated.name) == ("as-published", "computebill", "stated-rl")
-    assert base.totals.final_share.p50 == estimate.totals.final_share.p50
-    shares = [base.totals.final_share.p50] + [s.totals.final_share.p50 for s in ours.steps]
-    effects = [step.effect for step in ours.steps]
-    assert sum(effects) == pytest.approx(shares[-1] - shares[0], abs=1e-12)
-    assert ours.totals.final_share.p50 == shares[-1]
-
-
-def test_draws_beyond_the_spend_can_be_left_out() -> None:
-    chunks: list[dict[str, torch.Tensor]] = []
-    estimate = compare_spend(
-        "minimax-2025", variant="computebill", samples=20_000, sink=chunks.append
-    )
-    share = torch.cat([chunk["final_share"] for chunk in chunks])
-    assert share.max() <= 1
-    assert estimate.totals.excess == pytest.approx(1 - len(share) / 20_000, abs=1e-12)
-    assert 0.05 < estimate.totals.excess < 0.2
-    assert estimate.totals.final_share.p95 == pytest.approx(share.quantile(0.95).item(), rel=1e-9)
-    assert estimate.totals.final_share.mean == pytest.approx(share.mean().item(), rel=1e-9)
-
-
-def test_a_spend_that_no_draw_fits_is_refused(tmp_path: Path) -> None:
-    file = tmp_path / "dear.toml"
-    text = ONE_RUN.replace("peak_flop_per_s", "within_spend = true\npeak_flop_per_s")
-    file.write_text(text.replace("flop = 1e25", "flop = 1e30"))
-    with pytest.raises(RequestError, match=r"within_spend: .* in 0 of 4096 draws"):
-        compare_spend(file, samples=4096)
-
-
 def test_a_programme_may_be_given_as_data_or_as_an_object() -> None:
     data = tomllib.loads(ONE_RUN)
     by_data = compare_spend(data, samples=4096)
@@ -213,63 +150,6 @@ def test_a_programme_may_be_given_as_data_or_as_an_object() -> None:
     shipped = load_programme("minimax-2025").programme
     variants = compare_spend(shipped, samples=4096).variants
     assert variants == compare_spend("minimax-2025", samples=4096).variants
-
-
-def test_variant_minimax_m2_is_priced_at_its_published_size() -> None:
-    estimate = compare_spend("minimax-2025", variant="computebill", samples=4096)
-    (run,) = [r for r in estimate.runs if r.run.name == "MiniMax-M2 (pretraining)"]
-    assert run.flop.p50 == pytest.approx(6 * 9.8e9 * 29.2e12, rel=1e-12)
-    (double,) = [r for r in estimate.runs if r.run.name == "MiniMax-M1-40k (RL phase)"]
-    assert not double.counted
-    # FP8 of the SXM part peaks at 1978.9 TFLOP/s. The draws that are left out, beyond the spend,
-    # are those of low utilisation, so its median moves a little.
-    hours = run.flop.p50 / (1978.9e12 * (0.15 * 0.35) ** 0.5) / 3600
-    assert run.gpu_hours.p50 == pytest.approx(hours, rel=0.03)
-
-
-def test_variant_adds_depreciation_to_the_denominator_only() -> None:
-    estimate = compare_spend("zai-2025", variant="computebill", samples=4096)
-    assert estimate.reported == estimated("zai-2025").reported
-    added = estimate.totals.rnd_compute_usd.mean - estimate.reported["rnd_compute_usd"]
-    assert added == pytest.approx(((111.2 + 211.2) / 2 + 110.675) * 1e6 / 7.2, rel=0.001)
-
-
-@pytest.mark.parametrize("name", NAMES.values())
-def test_followers_bill_runs_from_all_to_the_final_runs(name: str) -> None:
-    estimate = estimated(name)
-    totals = estimate.totals
-    assert SKIPPED[0] == 0.0
-    assert SKIPPED[-1] == 1.0
-    assert estimate.follower[0].p50 == pytest.approx(totals.rnd_compute_usd.p50)
-    assert estimate.follower[-1].p50 == pytest.approx(totals.final_runs_usd.p50)
-    # With a fixed denominator the bill is linear in the final runs, so in its quantiles.
-    half = estimate.follower[SKIPPED.index(0.5)]
-    middle = (totals.rnd_compute_usd.p50 + totals.final_runs_usd.p95) / 2
-    assert half.p95 == pytest.approx(middle, rel=1e-9)
-
-
-def test_share_is_the_quantile_of_the_ratio() -> None:
-    """Against NumPy on the draws themselves, where the denominator varies too."""
-    chunks: list[dict[str, torch.Tensor]] = []
-    estimate = compare_spend("zai-2025", variant="computebill", samples=20_000, sink=chunks.append)
-    draws = {key: torch.cat([chunk[key] for chunk in chunks]).numpy() for key in chunks[0]}
-    ratio = pd.Series(draws["final_runs_usd"] / draws["rnd_compute_usd"])
-    share = estimate.totals.final_share
-    for key, probability in (("p5", 0.05), ("p50", 0.5), ("p95", 0.95)):
-        assert getattr(share, key) == pytest.approx(ratio.quantile(probability), rel=1e-12)
-    assert share.mean == pytest.approx(ratio.mean(), rel=1e-12)
-    runs = sum(draws[f"cost_usd {run.run.name}"] for run in estimate.runs if run.counted)
-    assert runs == pytest.approx(draws["final_runs_usd"], rel=1e-12)
-
-
-def test_joint_distribution_has_the_right_margins() -> None:
-    joint = compare_spend("zai-2025", variant="computebill", samples=40_000).joint
-    assert joint is not None
-    table = torch.tensor(joint.probability)
-    assert table.sum().item() == pytest.approx(1)
-    assert table.sum(0) == pytest.approx(torch.full((20,), 0.05), abs=1e-3)
-    assert table.sum(1) == pytest.approx(torch.full((20,), 0.05), abs=1e-3)
-    assert 0.9 < joint.rank_correlation < 1.0
 
 
 def test_sensitivity_agrees_with_the_closed_form(tmp_path: Path) -> None:
@@ -289,19 +169,6 @@ def test_sensitivity_agrees_with_the_closed_form(tmp_path: Path) -> None:
         total = 1 - math.expm1(variance[other]) / whole
         assert found[name].first_order == pytest.approx(alone, abs=0.02)
         assert found[name].total == pytest.approx(total, abs=0.02)
-
-
-def test_counted_quantiles_stand_in_for_sorted_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    exact = compare_spend("minimax-2025", samples=30_000)
-    monkeypatch.setattr(distribution, "MOST_KEPT", 2**18)
-    counted = compare_spend("minimax-2025", samples=30_000)
-    assert counted.joint is None
-    for key in ("p5", "p50", "p95", "mean"):
-        for part in ("final_runs_usd", "final_share", "exploration_usd"):
-            left, right = (getattr(getattr(e.totals, part), key) for e in (exact, counted))
-            assert left == pytest.approx(right, rel=5e-4)
-    for left, right in zip(exact.runs, counted.runs, strict=True):
-        assert left.cost_usd.p50 == pytest.approx(right.cost_usd.p50, rel=5e-4)
 
 
 @pytest.mark.cuda

@@ -9,22 +9,27 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import altair as alt
 import anyio
 import pytest
 import tomli_w
+import vl_convert
 from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 import computebill as cb
+from computebill.base.quantity import parse_number
 from computebill.cli import main
+from computebill.programmes.spec import SHIPPED
 from computebill.serve import make_app
 from computebill.serve.answers import dumped
 from computebill.serve.app import LONGEST, MOST_DOWNLOADS
 from computebill.serve.limits import BusyError, Limits, Queue
 from computebill.serve.what_if import SAMPLES, programmes
 from computebill.views import text
+from computebill.views.report import reports_of
 
 RUN = {"accelerator": "h100-sxm", "params": "70B", "tokens": "15T", "count": "1024"}
 
@@ -155,13 +160,27 @@ def test_what_leaves_nothing_to_explain_is_told_and_can_be_downloaded(client: Te
 
 
 @pytest.mark.parametrize("mfu", ["0.05..0.35", "0.03", "0.2..0.4", "2%..60%"])
-def test_pictures_stay_inside_their_axes(client: TestClient, mfu: str) -> None:
+def test_pictures_are_those_of_the_report(client: TestClient, mfu: str) -> None:
     given = {"programme": "minimax-2025", "mfu": mfu, "price": "1.5..3"}
-    for chart in client.get("/api/spend", params=given).json()["shown"]["charts"]:
-        places = [end for row in chart["rows"] for end in row["ends"]]
-        places += [tick["at"] for tick in chart["ticks"]]
-        assert all(0 <= place <= 1 for place in places)
-        assert 2 <= len(chart["ticks"]) <= 7
+    drawn = client.get("/api/spend", params=given).json()["shown"]["charts"]
+    result = client.get("/download/result.json", params=given).json()
+    known = {each.title: each.picture for each in reports_of([("result", result)])[0].charts()}
+    assert len(drawn) == 3
+    for chart in drawn:
+        picture = known[chart["title"]]
+        rows = chart["spec"]["datasets"]["rows"]
+        assert rows == picture.spec()["datasets"]["rows"][: len(rows)]
+        assert alt.Chart.from_dict(chart["spec"])  # Altair validates it
+        assert "NaN" not in vl_convert.vegalite_to_svg({**chart["spec"], "width": 600})
+
+
+def test_a_picture_keeps_its_shape_while_a_slider_moves(client: TestClient) -> None:
+    def shapes(usd: str) -> list[dict[str, Any]]:
+        given = {"programme": "zai-2025", "rnd_compute": usd}
+        charts = client.get("/api/spend", params=given).json()["shown"]["charts"]
+        return [{**chart["spec"], "datasets": None} for chart in charts]
+
+    assert shapes("290M") == shapes("280M") == shapes("300M")
 
 
 def test_a_picture_of_nothing_is_left_out(client: TestClient) -> None:
@@ -169,7 +188,7 @@ def test_a_picture_of_nothing_is_left_out(client: TestClient) -> None:
     titles = [
         chart["title"] for chart in client.get("/api/run", params=given).json()["shown"]["charts"]
     ]
-    assert titles == ["What it costs"]
+    assert titles == ["Cost, by the way it is counted"]
 
 
 def test_swings_stand_in_the_table_and_runs_that_are_not_counted_are_marked(
@@ -225,9 +244,7 @@ def test_a_slider_stands_where_its_number_is(client: TestClient) -> None:
         given = {**RUN, "tokens": f"{wanted}..400T"}
         fields = client.get("/api/run", params=given).json()["shown"]["fields"]
         assert [stops[place] for place in fields["tokens"]["places"]] == [wanted, "400T"]
-    assert all(
-        float(cb.quantity.parse_number(each)) % 1 == 0 for each in options["run"]["count"]["stops"]
-    )
+    assert all(float(parse_number(each)) % 1 == 0 for each in options["run"]["count"]["stops"])
 
 
 def test_an_interval_reads_as_it_was_given(client: TestClient) -> None:
@@ -346,7 +363,7 @@ def test_an_untouched_programme_is_as_published(client: TestClient) -> None:
 
 
 def test_a_programme_of_ones_own_is_offered(tmp_path: Path) -> None:
-    shipped = cb.programme.SHIPPED.joinpath("openai-2024.toml").read_text(encoding="utf-8")
+    shipped = SHIPPED.joinpath("openai-2024.toml").read_text(encoding="utf-8")
     own = tmp_path / "my-lab.toml"
     own.write_text(shipped.replace('title = "OpenAI, 2024"', 'title = "My lab"'), encoding="utf-8")
     client = TestClient(make_app(known=programmes([own])), base_url="http://localhost")
@@ -371,7 +388,7 @@ def test_what_is_downloaded_of_ones_own_programme_holds_from_any_folder(
     own, elsewhere = tmp_path / "own", tmp_path / "elsewhere"
     own.mkdir()
     elsewhere.mkdir()
-    shipped = cb.programme.SHIPPED.joinpath("minimax-2025.toml").read_text(encoding="utf-8")
+    shipped = SHIPPED.joinpath("minimax-2025.toml").read_text(encoding="utf-8")
     programme = shipped.partition("[[scenarios]]")[0] + (
         '[[scenarios]]\nname = "s"\ndescription = "d"\nsource = "computebill"\n'
         'sweep = "tries.toml"\n'
@@ -380,7 +397,7 @@ def test_what_is_downloaded_of_ones_own_programme_holds_from_any_folder(
         'regression_models = "models.csv"\n' + programme, encoding="utf-8"
     )
     (own / "tries.toml").write_text(SWEEP, encoding="utf-8")
-    models = cb.programme.SHIPPED.joinpath("regression_models.csv").read_bytes()
+    models = SHIPPED.joinpath("regression_models.csv").read_bytes()
     (own / "models.csv").write_bytes(models)
     monkeypatch.chdir(tmp_path)
     client = TestClient(make_app(known=programmes(["own/mine.toml"])), base_url="http://localhost")
@@ -399,7 +416,7 @@ def test_what_is_downloaded_of_ones_own_programme_holds_from_any_folder(
 
 def uncertain_lab(folder: Path) -> Path:
     """OpenAI's programme with R&D compute of 20 to 40 million EUR."""
-    data = tomllib.loads(cb.programme.SHIPPED.joinpath("openai-2024.toml").read_text("utf-8"))
+    data = tomllib.loads(SHIPPED.joinpath("openai-2024.toml").read_text("utf-8"))
     data.pop("variants")
     data["currencies"] = {"EUR": {"per_usd": 0.92, "source": next(iter(data["sources"]))}}
     data["reported"] = [
@@ -422,7 +439,7 @@ def test_what_the_boxes_of_the_spend_hold_is_what_they_say(tmp_path: Path) -> No
     known = programmes([uncertain_lab(tmp_path)])
     client = TestClient(make_app(known=known), base_url="http://localhost")
     begin = client.get("/api/options").json()["programmes"]["lab"]["fields"]["rnd_compute"]
-    low, high = map(cb.quantity.parse_number, begin["texts"])
+    low, high = map(parse_number, begin["texts"])
     assert (low, high) == pytest.approx((20e6 / 0.92, 40e6 / 0.92), rel=0.01)
     as_is = client.get("/api/spend?programme=lab").json()["rnd_compute_usd"]
     given = {"programme": "lab", "rnd_compute": "..".join(begin["texts"])}

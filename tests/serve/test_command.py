@@ -9,20 +9,17 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
-import uvicorn
 from click.testing import CliRunner, Result
 
 from computebill.cli import main
 from computebill.programmes.spec import SHIPPED
-from computebill.serve import make_app
-from computebill.serve.timed import TimedProtocol
+from computebill.serve import IDLE, LONGEST_HEAD
 
 
 def refused(*arguments: str) -> Result:
@@ -115,34 +112,32 @@ def test_others_are_told_an_address_that_they_can_open() -> None:
             assert get(port, "/", found[1])[0] == 200
 
 
-class Impatient(TimedProtocol):
-    patience = 2.0
+def answered(port: str, sent: bytes, seconds: float = 10.0) -> bytes:
+    """Return what is answered until the connection is closed."""
+    found = b""
+    with socket.create_connection(("127.0.0.1", int(port)), timeout=seconds) as connection:
+        with suppress(OSError):  # closed while it is written to
+            connection.sendall(sent)
+        with suppress(ConnectionResetError):
+            while part := connection.recv(2**16):
+                found += part
+    return found
 
 
-@pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost: localhost\r\n"])
-def test_a_connection_without_a_whole_request_is_closed(sent: bytes) -> None:
-    config = uvicorn.Config(make_app(rate=1e9), port=0, log_level="warning", http=Impatient)
-    listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
-    thread.start()
-    try:
-        while not server.started:
-            time.sleep(0.01)
-        with socket.create_connection(listening.getsockname(), timeout=10) as slow:
-            for drop in (sent[:5], sent[5:]):  # more of it does not begin the wait anew
-                slow.sendall(drop)
-                time.sleep(0.8)
-            start = time.monotonic()
-            with suppress(ConnectionResetError):
-                assert slow.recv(100) == b""
-            assert time.monotonic() - start < 1.0
-        # A whole request is answered, and the next on the same connection too.
-        with closing(http.client.HTTPConnection(*listening.getsockname()[:2])) as good:
-            for pause in (0.3, 0.3, 0.0):
-                good.request("GET", "/", headers={"Host": "localhost"})
-                assert good.getresponse().read()
-                time.sleep(pause)
-    finally:
-        server.should_exit = True
-        thread.join()
+def test_what_is_too_long_or_idle_is_closed() -> None:
+    with serving() as (_, _, port):
+        whole = b"GET /static/icon.svg HTTP/1.1\r\nHost: localhost\r\n"
+        start = time.monotonic()
+        assert answered(port, whole + b"\r\n").startswith(b"HTTP/1.1 200")
+        assert IDLE - 1 < time.monotonic() - start < IDLE + 3
+        long = whole + b"X: " + b"y" * 2 * LONGEST_HEAD
+        assert b" 200 " not in answered(port, long)
+
+
+def test_several_processes_end_with_the_first() -> None:
+    with serving("--workers", "2") as (server, _, port):
+        assert get(port, "/")[0] == 200
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(30) == 0
+        with pytest.raises(OSError, match="refused"):
+            get(port, "/")

@@ -82,6 +82,12 @@ def settled(page: Any) -> None:
         page.wait_for_timeout(5)
 
 
+def drawn(page: Any) -> None:
+    """Wait until the newest state is drawn."""
+    settled(page)
+    page.evaluate("drawing")
+
+
 def share(page: Any) -> str:
     return str(page.inner_text("#figures dd").split("\n")[0])
 
@@ -130,12 +136,61 @@ def test_every_slider_can_go_anywhere(page: Any, address: str, said: list[str], 
             "[...document.querySelectorAll('input[type=text]')].map(each => each.value)"
         )
     assert said == []
-    marks = "circle, #charts line, #charts rect"
+    drawn(page)
+    marks = "#charts svg .mark-rule line, #charts svg .mark-rect path, #charts svg text"
     broken = page.locator(marks).evaluate_all(
         "each => each.filter(one => /NaN|undefined/.test(one.outerHTML)).length"
     )
     assert page.locator(marks).count()
     assert broken == 0
+
+
+def texts(page: Any) -> list[str]:
+    found: list[str] = page.locator("#charts svg text").all_text_contents()
+    return found
+
+
+def test_charts_move_with_the_sliders_and_stay_themselves(page: Any, address: str) -> None:
+    opened(page, address, "view=spend&programme=zai-2025")
+    drawn(page)
+    page.evaluate("window.before = document.querySelector('#charts svg')")
+    before = texts(page)
+    page.get_by_label("Price, USD an hour, p90, slider").press("ArrowRight")
+    drawn(page)
+    assert texts(page) != before
+    value = page.inner_text("#figures dd >> nth=0").replace("\n", " ")
+    assert any(text.startswith(value.split(" %")[0]) for text in texts(page))
+    # Of the same shape: only its rows are new.
+    assert page.evaluate("window.before === document.querySelector('#charts svg')")
+    label = page.get_attribute("#charts svg", "aria-label")
+    assert label.startswith("Final runs and the rest of R&D compute. Red is")
+    # Another company has other runs.
+    page.select_option("select[name=programme]", "minimax-2025")
+    drawn(page)
+    assert "Hailuo-02 (pretraining)" in texts(page)
+    assert page.locator("#charts figure").count() == page.locator("#charts svg.marks").count()
+
+
+def test_a_chart_tells_its_figures_when_hovered(page: Any, address: str) -> None:
+    opened(page, address, "view=spend&programme=zai-2025")
+    drawn(page)
+    bar = page.locator("#charts path[aria-roledescription=bar]").first
+    bar.scroll_into_view_if_needed()
+    bar.hover(force=True)
+    tooltip = page.locator("#vg-tooltip-element.visible")
+    tooltip.wait_for()
+    assert "final share" in tooltip.inner_text()
+    assert tooltip.evaluate("each => getComputedStyle(each).position") == "fixed"
+
+
+def test_charts_have_the_ink_of_the_page(page: Any, address: str) -> None:
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        opened(page, address, "view=run")
+        drawn(page)
+        ink = page.evaluate("getComputedStyle(document.body).color")
+        label = page.locator("#charts svg text").first
+        assert label.evaluate("each => getComputedStyle(each).fill") == ink
 
 
 def test_a_company_has_the_sliders_of_its_assumptions(page: Any) -> None:
@@ -421,9 +476,10 @@ def test_the_page_is_readable_on_a_telephone_and_by_keyboard(
 ) -> None:
     page.set_viewport_size({"width": 380, "height": 800})
     opened(page, address, query)
+    drawn(page)
     assert wide_enough(page)
     unnamed = page.evaluate(
-        "[...document.querySelectorAll('input, select, svg:not([aria-hidden])')]"
+        "[...document.querySelectorAll('input, select, svg')]"
         ".filter(each => !each.getAttribute('aria-label')).length"
     )
     assert unnamed == 0

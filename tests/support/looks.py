@@ -1,8 +1,12 @@
-"""What tests of pages look up in a report."""
+"""What tests of views look up: in a report, in a chart, on a terminal."""
 
 from __future__ import annotations
 
+import io
+from collections.abc import Iterable
 from typing import Any
+
+from rich.console import Console, RenderableType
 
 from computebill.views.report import reports_of
 from computebill.views.report.document import Chart, Report, Table
@@ -49,3 +53,16 @@ def contrast(one: str, other: str) -> float:
 
     light, dark = sorted((luminance(one), luminance(other)), reverse=True)
     return (light + 0.05) / (dark + 0.05)
+
+
+def printed(parts: Iterable[RenderableType], width: int = 160) -> str:
+    """Return what a terminal of a width shows."""
+    console = Console(file=io.StringIO(), width=width, markup=False, emoji=False)
+    for part in parts:
+        console.print(part)
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def line_with(text: str, table: str) -> str:
+    """Return the first line of a table that has a text."""
+    return next(line for line in table.splitlines() if text in line)

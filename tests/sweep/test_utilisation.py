@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +14,8 @@ from hypothesis import strategies as st
 from scipy.interpolate import RegularGridInterpolator
 
 from computebill.hardware.accelerators import find_accelerator
+from computebill.planning.choice_grid import Grid
+from computebill.planning.choices import Space
 from computebill.planning.search import plan
 from computebill.sweep.shapes import architecture_of, shape_of
 from computebill.sweep.utilisation import Utilisation, bilinear, practice
@@ -155,6 +159,35 @@ def test_the_least_of_many_sizes_is_known_where_the_largest_does_not_fit(
     found = shared.of_sizes(sizes, torch.full_like(sizes, 8.0), 8)
     assert found.isnan().tolist()[-1]
     assert float(found[0]) == pytest.approx(reached(shared, float(sizes[0]), 8.0, 8), rel=0.15)
+
+
+def test_a_model_is_known_by_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+
+    class Counting(Grid):
+        def __init__(self, space: Space, *given: Any) -> None:
+            made.append(space.case.architecture)
+            super().__init__(space, *given)
+
+    monkeypatch.setattr("computebill.sweep.utilisation.Grid", Counting)
+    of, batch = utilisation(), column(512)
+    small, large = architecture_of(shape_of(1e9)), architecture_of(shape_of(8e9))
+    first = [float(of.of_model(each, active, batch, 64)[0]) for each, active in (small, large)]
+    # Read again, from a file of another name, say.
+    again = [
+        float(of.of_model(replace(each), active, batch, 64)[0]) for each, active in (small, large)
+    ]
+    assert again == first
+    assert first[0] != first[1]
+    assert made == [small[0], large[0]]
+
+
+def test_only_rows_that_are_asked_for_are_known(shared: Utilisation) -> None:
+    sizes, batch = column(1e9, 8e9, 1e9), column(64, 128, 256)
+    whole = shared.of_sizes(sizes, batch, 16)
+    some = utilisation().of_sizes(sizes, batch, 16, torch.tensor([True, False, True]))
+    assert some.isnan().tolist() == [False, True, False]
+    assert some[[0, 2]].tolist() == whole[[0, 2]].tolist()
 
 
 def test_people_take_longer_than_the_fastest_layout() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import altair as alt
 
@@ -19,24 +19,30 @@ EDGE = 1.04
 ROOM = {"x": ("width", 170), "y": ("height", 55)}
 """Pixels a decade from which 2 and 5 have a label on a logarithmic axis."""
 
-Names = tuple[str, ...]
+
+class Room(NamedTuple):
+    """How many names an axis has, and lines the longest of them."""
+
+    names: int
+    lines: int
 
 
-def named(rows: Rows) -> Names:
-    """Return the names of rows, each once, in their order; long ones in lines."""
-    return tuple(dict.fromkeys(str(row["name"]) for row in folded(rows)))
+def room_of(rows: Rows) -> Room:
+    """Return what room the names of rows need."""
+    found = {row["name"] for row in folded(rows)}
+    return Room(len(found), max(name.count("\n") + 1 for name in found))
 
 
-def names(order: Names) -> Any:
-    """Return an axis of names, in that order; long ones take several lines."""
+def names() -> Any:
+    """Return an axis of names, in the order of the rows; long ones take several lines."""
     shown = alt.Axis(grid=False, labelOverlap=False, labelExpr="split(datum.label, '\\n')")
-    return alt.Y("name:N", sort=list(order), title=None, axis=shown)
+    order = alt.EncodingSortField("place", op="min")
+    return alt.Y("name:N", sort=order, title=None, axis=shown)
 
 
-def tall(order: Names, step: int) -> int:
+def tall(room: Room, step: int) -> int:
     """Return the height of a chart of so many names, pixels; more where names take more lines."""
-    lines = max(name.count("\n") + 1 for name in order)
-    return max(step, LINE * lines + 8) * len(order)
+    return max(step, LINE * room.lines + 8) * room.names
 
 
 def amount(

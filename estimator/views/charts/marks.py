@@ -10,7 +10,7 @@ import altair as alt
 
 from computebill.uncertainty.distribution import Distribution
 
-from .axes import EDGE, ROW, Names, amount, from_nothing, named, names, tall
+from .axes import EDGE, ROW, Room, amount, from_nothing, names, room_of, tall
 from .look import HALO, INK, KINDS, MAIN, PALETTE
 from .picture import ROWS, Picture, Rows, shape_of
 
@@ -99,19 +99,19 @@ def intervals(
         ends = (EDGE * min(0.0, low), EDGE * high)
         rows = [{**row, "at": row["p50"], "cut": False} for row in rows]
     kinds = tuple(dict.fromkeys(str(row.get("kind", "")) for row in rows))
-    return Picture(title, says, _intervals(named(rows), kinds, axis, ends, of, told), rows)
+    return Picture(title, says, _intervals(room_of(rows), kinds, axis, ends, of, told), rows)
 
 
 @lru_cache(SHAPES)
 def _intervals(
-    order: Names,
-    kinds: Names,
+    room: Room,
+    kinds: tuple[str, ...],
     axis: tuple[str, str],
     ends: tuple[float, float] | None,
     of: str,
     told: str,
 ) -> dict[str, Any]:
-    base = alt.Chart(ROWS).encode(y=names(order), tooltip=tips(name=of, text=told))
+    base = alt.Chart(ROWS).encode(y=names(), tooltip=tips(name=of, text=told))
     colour, opacity, params = alt.value(MAIN), alt.value(1.0), [zoom("x")]
     if len(kinds) > 1:
         colour = colours("kind", kinds, [KINDS[kind] for kind in kinds])
@@ -129,7 +129,7 @@ def _intervals(
     )
     layers = (lines.encode(x=x, x2="p95:Q"), points.encode(x="at:Q"), arrows.encode(x="p5:Q"))
     whole = alt.layer(*layers, texts).add_params(*params)
-    return shape_of(whole.properties(height=tall(order, ROW + 8)))
+    return shape_of(whole.properties(height=tall(room, ROW + 8)))
 
 
 def _floor(rows: Rows) -> float:
@@ -156,17 +156,17 @@ def _above(rows: Rows) -> list[dict[str, Any]]:
 
 def bars(title: str, says: str, rows: Rows, axis: tuple[str, str], of: str = "part") -> Picture:
     """Draw one bar a name: ``name``, ``value``, ``text``; the axis as ``intervals`` has it."""
-    return Picture(title, says, _bars(named(rows), axis, of), rows)
+    return Picture(title, says, _bars(room_of(rows), axis, of), rows)
 
 
 @lru_cache(SHAPES)
-def _bars(order: Names, axis: tuple[str, str], of: str) -> dict[str, Any]:
-    base = alt.Chart(ROWS).encode(y=names(order), tooltip=tips(name=of, text=axis[0]))
+def _bars(room: Room, axis: tuple[str, str], of: str) -> dict[str, Any]:
+    base = alt.Chart(ROWS).encode(y=names(), tooltip=tips(name=of, text=axis[0]))
     shapes = base.mark_bar(color=MAIN, height={"band": 0.7}).encode(x=amount("value", *axis))
     texts = base.mark_text(color=INK, fontSize=12, align="left", dx=5).encode(
         x="value:Q", text="text:N"
     )
-    return shape_of(alt.layer(shapes, texts).properties(height=tall(order, ROW - 6)))
+    return shape_of(alt.layer(shapes, texts).properties(height=tall(room, ROW - 6)))
 
 
 def dots(
@@ -188,12 +188,12 @@ def dots(
         alt.Chart(ROWS)
         .mark_point(filled=True, size=80)
         .encode(
-            y=names(named(rows)),
+            y=names(),
             x=amount("value", *axis, ends=reached),
             color=colours(by, order, palette),
             opacity=opacity,
             tooltip=tooltip,
         )
         .add_params(chosen, zoom("x"))
-        .properties(height=tall(named(rows), 24))
+        .properties(height=tall(room_of(rows), 24))
     )

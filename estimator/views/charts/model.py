@@ -11,7 +11,7 @@ from computebill.training.memory import PARTS
 from computebill.views.result import Result
 from computebill.views.text import digits, percent
 
-from .axes import ROW, Names, named, names, tall
+from .axes import ROW, Room, names, room_of, tall
 from .look import INK, PERCENT
 from .marks import SHAPES, bars, colours, tips, toggled
 from .picture import ROWS, Picture, shape_of
@@ -50,18 +50,18 @@ def memory(result: Result) -> Picture | None:
     says = f"The dashed line is the {limit:g} GB of {result['accelerator']}"
     # Of what is far too large, the beginning is enough.
     says += "; longer bars are cut off." if most == 4 * limit else "."
-    shape, more = _stacks(named(rows), most), {"limit": [{"gb": limit}]}
+    shape, more = _stacks(room_of(rows), most), {"limit": [{"gb": limit}]}
     return Picture("Memory of one GPU, by layout", says, shape, rows, more)
 
 
 @lru_cache(SHAPES)
-def _stacks(order: Names, most: float) -> dict[str, Any]:
+def _stacks(room: Room, most: float) -> dict[str, Any]:
     chosen, opacity = toggled("part")
     shapes = (
         alt.Chart(ROWS)
         .mark_bar(clip=True, height={"band": 0.7})
         .encode(
-            y=names(order),
+            y=names(),
             x=alt.X("gb:Q", title="GB", scale=alt.Scale(domain=[0, most], nice=False)),
             color=colours("part", PARTS[:-1]),
             order="order:Q",
@@ -74,7 +74,7 @@ def _stacks(order: Names, most: float) -> dict[str, Any]:
         color=INK, strokeDash=[6, 4], strokeWidth=1.5
     )
     layers = alt.layer(shapes, line.encode(x="gb:Q"))
-    return shape_of(layers.properties(height=tall(order, ROW - 4)))
+    return shape_of(layers.properties(height=tall(room, ROW - 4)))
 
 
 def utilisation(result: Result) -> Picture | None:

@@ -54,8 +54,10 @@ def shape_of(chart: Any) -> dict[str, Any]:
 
 
 def folded(rows: Rows) -> list[dict[str, Any]]:
-    """Return rows with long names in lines."""
+    """Return rows with long names in lines, and the places of the names."""
     return [
-        {**row, "name": textwrap.fill(str(row["name"]), NAME_WIDTH)} if "name" in row else {**row}
-        for row in rows
+        {**row, "name": textwrap.fill(str(row["name"]), NAME_WIDTH), "place": place}
+        if "name" in row
+        else {**row}
+        for place, row in enumerate(rows)
     ]

@@ -12,7 +12,7 @@ from computebill.views.result import Result, distribution
 from computebill.views.text import money, money_interval, percent, percent_interval
 
 from . import steps
-from .axes import ROW, Names, amount, from_nothing, height, named, names, tall
+from .axes import ROW, Room, amount, from_nothing, height, names, room_of, tall
 from .look import DOLLARS, FINAL, INK, PERCENT, REST
 from .marks import SHAPES, colours, ends, intervals, tips, toggled, zoom
 from .picture import ROWS, Picture, Rows, shape_of
@@ -46,14 +46,14 @@ def shares(results: Sequence[Result]) -> Picture:
         says += " Beyond 100 % the final runs cost more than was reported."
     if reached > MOST_SHARE:
         says += " An arrow goes on to what is written."
-    shape = _share_bars(named(rows), min(MOST_SHARE, max(1.0, reached)))
+    shape = _share_bars(room_of(rows), min(MOST_SHARE, max(1.0, reached)))
     return Picture("Final runs and the rest of R&D compute", says, shape, rows)
 
 
 @lru_cache(SHAPES)
-def _share_bars(order: Names, most: float) -> dict[str, Any]:
+def _share_bars(room: Room, most: float) -> dict[str, Any]:
     chosen, opacity = toggled("part")
-    base = alt.Chart(ROWS).encode(y=names(order))
+    base = alt.Chart(ROWS).encode(y=names())
     parts = ["final runs", "experiments and all else"]
     shapes = (
         base.mark_bar(height=24)
@@ -79,7 +79,7 @@ def _share_bars(order: Names, most: float) -> dict[str, Any]:
         x=alt.datum(0), text="short:N"
     )
     layers = (shapes, lines, points, beyond.encode(x=alt.datum(most)), texts)
-    return shape_of(alt.layer(*layers).properties(height=tall(order, 58)))
+    return shape_of(alt.layer(*layers).properties(height=tall(room, 58)))
 
 
 def dollars(results: Sequence[Result]) -> Picture:

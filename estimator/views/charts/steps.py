@@ -18,7 +18,7 @@ from computebill.views.text import (
     percent_interval,
 )
 
-from .axes import ROW, Names, amount, named, names, tall
+from .axes import ROW, Room, amount, names, room_of, tall
 from .look import COUNTS, DOLLARS, INK, KINDS, MAIN, PALETTE, PERCENT
 from .marks import SHAPES, colours, tips, toggled, zoom
 from .picture import ROWS, Picture, shape_of
@@ -78,14 +78,14 @@ def waterfall(
     if not all(isinstance(part.value, Distribution) for part in found):
         says += " What has no line is one number, or a sum or a rest whose interval is not known."
     kinds = tuple(dict.fromkeys(part.kind for part in found))
-    return Picture(title, says, _waterfall(named(rows), kinds, (axis, unit.labels)), rows)
+    return Picture(title, says, _waterfall(room_of(rows), kinds, (axis, unit.labels)), rows)
 
 
 @lru_cache(SHAPES)
-def _waterfall(order: Names, kinds: Names, axis: tuple[str, str]) -> dict[str, Any]:
+def _waterfall(room: Room, kinds: tuple[str, ...], axis: tuple[str, str]) -> dict[str, Any]:
     chosen, opacity = toggled("kind")
     base = alt.Chart(ROWS).encode(
-        y=names(order), tooltip=tips(name="part", text="mean (5th–95th percentile)")
+        y=names(), tooltip=tips(name="part", text="mean (5th–95th percentile)")
     )
     shapes = (
         base.mark_bar(height=21)
@@ -102,7 +102,7 @@ def _waterfall(order: Names, kinds: Names, axis: tuple[str, str]) -> dict[str, A
     up = base.transform_filter("datum.end >= datum.start").mark_text(**look, align="left")
     down = base.transform_filter("datum.end < datum.start").mark_text(**look, align="right")
     texts = [each.encode(x="start:Q", text="short:N") for each in (up, down)]
-    return shape_of(alt.layer(shapes, lines, *texts).properties(height=tall(order, ROW + 16)))
+    return shape_of(alt.layer(shapes, lines, *texts).properties(height=tall(room, ROW + 16)))
 
 
 def swings(
@@ -136,7 +136,7 @@ def swings(
     )
     if len(found) > MOST_BARS:
         says += f" The {MOST_BARS} widest of {len(found)}."
-    shape = _swings(named(rows), (axis or of, unit.labels))
+    shape = _swings(room_of(rows), (axis or of, unit.labels))
     return Picture(title, says, shape, rows, {"middle": [{"middle": found[0]["p50"]}]})
 
 
@@ -144,10 +144,10 @@ ENDS = ("at its 5th percentile", "at its 95th percentile")
 
 
 @lru_cache(SHAPES)
-def _swings(order: Names, axis: tuple[str, str]) -> dict[str, Any]:
+def _swings(room: Room, axis: tuple[str, str]) -> dict[str, Any]:
     chosen, opacity = toggled("end")
     base = alt.Chart(ROWS).encode(
-        y=names(order), tooltip=tips(name="assumption", end="where it is", text=axis[0])
+        y=names(), tooltip=tips(name="assumption", end="where it is", text=axis[0])
     )
     shapes = (
         base.mark_bar(height={"band": 0.66})
@@ -161,4 +161,4 @@ def _swings(order: Names, axis: tuple[str, str]) -> dict[str, Any]:
     )
     middle = alt.Chart(alt.NamedData("middle"))
     line = middle.mark_rule(color=INK, strokeWidth=1.5).encode(x="middle:Q")
-    return shape_of(alt.layer(shapes, line).properties(height=tall(order, ROW - 6)))
+    return shape_of(alt.layer(shapes, line).properties(height=tall(room, ROW - 6)))

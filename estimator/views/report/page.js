@@ -1,4 +1,3 @@
-"use strict";
 (() => {
   const given = JSON.parse(document.getElementById("given").textContent);
   const root = document.documentElement;
@@ -13,31 +12,6 @@
     else delete root.dataset.theme;
     button.textContent = "Colours: " + themes[theme];
   });
-
-  // Where there is little room, names take more lines and legends one column.
-  const NARROW = 560;
-  const fitted = (width) => {
-    const look = structuredClone(given.look);
-    if (width < NARROW) {
-      look.axisY.labelLimit = Math.round(width * 0.36);
-      look.axis.labelFontSize = 11;
-      look.legend.columns = 1;
-      look.legend.labelLimit = width - 60;
-    }
-    return look;
-  };
-  const folded = (name) =>
-    name.replace(/\n/g, " ").replace(/(.{1,18})(?:\s+|(?<=-)|$)/g, "$1\n").trim();
-  const narrowed = (spec) => {
-    const names = new Set(
-      Object.values(spec.datasets).flat().map((row) => row.name).filter((name) => name?.length > 18)
-    );
-    const found = JSON.parse(JSON.stringify(spec), (key, value) =>
-      key === "columns" ? undefined : names.has(value) ? folded(value) : value
-    );
-    if (names.size) found.height = Math.round(1.5 * spec.height);
-    return found;
-  };
 
   const pressed = (bar, text, label, act) => {
     const made = document.createElement("button");
@@ -137,21 +111,11 @@
     for (const [place, chart] of given.charts.entries()) {
       const element = document.getElementById("c" + place);
       try {
-        const width = element.clientWidth;
-        const spec = width < NARROW ? narrowed(chart.spec) : chart.spec;
-        const { view } = await window.vegaEmbed(element, spec, {
-          mode: "vega-lite",
-          logLevel: 1, // errors only
-          ast: true,
-          renderer: "svg",
-          config: fitted(width),
+        const { view, spec } = await charts.draw(element, chart, given.look, {
           actions: { export: true, source: false, compiled: false, editor: false },
           downloadFileName: "computebill-" + (place + 1),
           tooltip: { theme: "page" },
         });
-        const picture = element.querySelector("svg.marks");
-        picture.setAttribute("role", "img");
-        picture.setAttribute("aria-label", chart.label);
         element.querySelector("summary")?.setAttribute("aria-label", "Save this chart");
         tools(element, view, spec, chart.title);
       } catch (error) {

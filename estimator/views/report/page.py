@@ -12,12 +12,10 @@ import html
 import json
 import re
 from collections.abc import Iterator, Sequence
-from functools import cache
 from importlib import resources
 from typing import Any
 
-import vl_convert
-
+from computebill.views.charts.browser import fitting, vega
 from computebill.views.charts.look import INK, look
 from computebill.views.charts.saving import ScriptSafeEncoder
 from computebill.views.charts.skins import on_page
@@ -59,7 +57,7 @@ def render(reports: Sequence[Report]) -> str:
         for chart in report.charts()
     ]
     shipped = resources.files(__package__)
-    scripts = [_bundle(), shipped.joinpath("page.js").read_text(encoding="utf-8")]
+    scripts = [vega(), fitting() + shipped.joinpath("page.js").read_text(encoding="utf-8")]
     allowed = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
     policy = (
         f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; "
@@ -76,14 +74,6 @@ def render(reports: Sequence[Report]) -> str:
         f"<title>{escape(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n{body}\n"
         f'<script type="application/json" id="given">{given}</script>\n{run}</body>\n</html>\n'
     )
-
-
-@cache
-def _bundle() -> str:
-    """Return Vega, Vega-Lite and Vega-Embed as one script."""
-    script: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
-    # Nothing inside may end the script, or begin one within it.
-    return script.replace("</script", "<\\/script").replace("<!--", "<\\!--")
 
 
 def _digest(script: str) -> str:

@@ -40,10 +40,11 @@ def test_a_logarithmic_axis_is_told_from_end_to_end(
 
 
 def test_names_of_two_lines_have_their_room() -> None:
-    assert axes.tall(("a", "b"), 28) == 56
-    order = axes.named([{"name": "a"}, {"name": "word " * 12}, {"name": "a"}])
-    assert [name.count("\n") for name in order] == [0, 1]
-    assert axes.tall(order, 28) == 80
+    assert axes.room_of([{"name": "a"}, {"name": "b"}, {"name": "a"}]) == (2, 1)
+    assert axes.tall(axes.Room(2, 1), 28) == 56
+    long = axes.room_of([{"name": "a"}, {"name": "word " * 12}])
+    assert long == (2, 2)
+    assert axes.tall(long, 28) == 80
 
 
 def test_an_axis_among_others_is_told_by_its_own_scale() -> None:

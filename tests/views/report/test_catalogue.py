@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+import copy
 from typing import Any
 
-from looks import charts, one, rows_of, spec_of, table_of
+from looks import charts, one, table_of, tables
 
 Results = dict[str, dict[str, Any]]
 COST = "Cost against date of publication"
-
-
-def marks(chart: Any, kind: str) -> list[dict[str, Any]]:
-    return [layer for layer in spec_of(chart)["layer"] if layer["mark"]["type"] == kind]
 
 
 def test_an_unknown_cost_is_not_nothing(results: Results) -> None:
@@ -29,14 +25,6 @@ def test_a_catalogue_of_before_has_nought_for_unknown(results: Results) -> None:
         one({**results["score"], "by_year": by_year}), "By year of publication, sums of medians"
     )
     assert list(table.rows) == [("2015", "1", "5.40e18", "–", "–")]
-
-
-def test_hovering_tells_the_date_as_text(results: Results) -> None:
-    chart = charts(one(results["score"]))[COST]
-    assert all(row["day"] == row["date"] for row in rows_of(chart))
-    (points,) = marks(chart, "circle")
-    assert {"field": "day", "title": "date", "type": "nominal"} in points["encoding"]["tooltip"]
-    assert "date" not in {tip["field"] for tip in points["encoding"]["tooltip"]}
 
 
 def test_runs_without_a_name_are_told_apart(results: Results) -> None:
@@ -56,20 +44,18 @@ def test_runs_without_a_name_are_told_apart(results: Results) -> None:
     )
 
 
-def test_names_of_runs_move_only_where_they_would_touch(results: Results) -> None:
-    def moved(*runs: dict[str, Any]) -> list[float]:
-        texts = marks(charts(one(results["score"], *runs))[COST], "text")
-        return [layer["mark"]["dy"] for layer in texts[1::2]]
+def test_a_run_stands_in_the_catalogue(results: Results) -> None:
+    run = {**results["laid-out"], "date": "2024-03-01"}
+    table = tables(one(results["score"], run))[0]
+    assert table.rows[0][0] == "Mine"
+    assert table.rows[0][2] == "2024-03-01"
+    alone = tables(one(results["score"]))[0]
+    assert len(table.rows) == len(alone.rows) + 1
+    undated = tables(one(results["score"], results["run"]))[0]
+    assert undated.rows[0][::2][:2] == ("your run", results["run"]["about"]["date"])
 
-    run = results["run"]
-    ways = run["cost_ways_usd"]["amortised"]
-    dearer = {
-        **run,
-        "cost_ways_usd": {
-            "amortised": {key: 1e4 * ways[key] for key in ways if key != "monte_carlo_error"}
-        },
-    }
-    assert moved(run, dearer) == [0, 0]
-    assert moved(run, {**run, "date": "2013-01-01"}) == [0, 0]
-    places = moved(run, dict(run), dict(run))
-    assert all(after == before - 14 for before, after in pairwise(places))
+
+def test_ones_own_run_is_none_of_the_catalogue_s(results: Results) -> None:
+    dear = copy.deepcopy({**results["laid-out"], "date": "2024-03-01"})
+    dear["cost_ways_usd"]["amortised"] |= {"p5": 1e12, "p50": 1e12, "p95": 1e12}
+    assert one(results["score"], dear).answer == one(results["score"]).answer

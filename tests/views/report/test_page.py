@@ -114,3 +114,13 @@ def test_text_stands_out_in_light_and_dark() -> None:
         for colour in (*text, *pair):
             assert contrast(colour, paper) >= 4.5
             assert contrast(colour, card) >= 4.5
+
+
+def test_addresses_in_a_cell_become_links_and_nothing_else() -> None:
+    assert page.linked('See https://a.example/x?y=1&z=2, <b> "https://b.example/".') == (
+        'See <a href="https://a.example/x?y=1&amp;z=2" rel="noreferrer">'
+        "https://a.example/x?y=1&amp;z=2</a>, &lt;b&gt; &quot;"
+        '<a href="https://b.example/" rel="noreferrer">https://b.example/</a>&quot;.'
+    )
+    assert page.linked("javascript:alert(1)") == "javascript:alert(1)"
+    assert page.linked("http://") == "http://"

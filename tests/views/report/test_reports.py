@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import copy
 import re
-from itertools import pairwise
 from typing import Any
 
 import altair as alt
@@ -13,9 +12,8 @@ from computebill.base.assumptions import given_inputs
 from computebill.base.errors import RequestError
 from computebill.planning.spec import PlanSpec
 from computebill.views.report import page, reports_of
-from computebill.views.report.document import Chart, Report, Table, figure
+from computebill.views.report.document import Chart, Report, Table
 from computebill.views.result import distribution
-from computebill.views.text import signed
 
 H100 = ("--accelerator", "h100")
 Results = dict[str, dict[str, Any]]
@@ -74,26 +72,6 @@ def test_assumptions_and_sources(results: Results) -> None:
     assert [each["title"] for each in one(results["validate"]).sources] == ["a", "b"]
 
 
-def test_what_a_device_reaches_stands_beside_its_datasheet(results: Results) -> None:
-    report = one(results["bench"])
-    # 700 of 989.4 TFLOP/s; 1.03 and 0.98 of the median time, so the low end is 700 / 1.03.
-    assert "reaches 700 (680–714) TFLOP/s in bf16 products, 70.7 % of its" in report.answer
-    assert report.answer.endswith("1 of them, were predicted 10.0 % off.")
-    cells = {row[0]: row[2:] for row in tables(report)[0].rows}
-    assert cells["memory copy, GB/s"] == ("2,900", "3,350", "86.6 %")
-    names = [name for name, *_ in report.assumptions]
-    assert {"peak, dense bf16", "bandwidth of its memory"} <= set(names)
-
-
-def test_an_accelerator_s_figures_have_their_sources(results: Results) -> None:
-    report = one(results["hardware-show"])
-    told = {name: (value, source) for name, value, source in report.assumptions}
-    assert told["peak_tflops.bf16"] == ("989.4 TFLOP/s dense", "NVIDIA H100 product page")
-    prices = tables(report)[0]
-    assert len(prices.rows) > 50
-    assert any("doubtful, not used" in row[-1] for row in prices.rows)
-
-
 def test_an_address_may_say_where_in_it(results: Results) -> None:
     cited = {"title": "Megatron", "address": "https://example.org/x (figure 3)"}
     result = {**results["validate"], "sources": {"a": cited}}
@@ -117,14 +95,6 @@ def test_the_charts_worth_having(results: Results) -> None:
     assert titles(one(results["score"]))[0] == "Cost against date of publication"
 
 
-def test_the_parts_of_a_waterfall_add_up(results: Results) -> None:
-    charts = {chart.title: chart for chart in one(results["spend"]).charts()}
-    rows = charts["From one run to the whole programme"].picture.rows
-    assert all(row["start"] == before["end"] for before, row in pairwise(rows[:-1]))
-    assert rows[-1]["start"] == 0
-    assert rows[-1]["end"] == pytest.approx(rows[-2]["end"])
-
-
 def test_several_programmes_are_compared(results: Results) -> None:
     both = reports_of([("a.json", results["spends"])])
     assert [each.title for each in both] == [
@@ -135,17 +105,6 @@ def test_several_programmes_are_compared(results: Results) -> None:
     apart = reports_of([("a.json", results["spend"]), ("b.json", results["spends"])])
     assert len(apart) == 4
     assert both[1].about == results["spends"]["about"]
-
-
-def test_a_run_stands_in_the_catalogue(results: Results) -> None:
-    run = {**results["laid-out"], "date": "2024-03-01"}
-    table = tables(one(results["score"], run))[0]
-    assert table.rows[0][0] == "Mine"
-    assert table.rows[0][2] == "2024-03-01"
-    alone = tables(one(results["score"]))[0]
-    assert len(table.rows) == len(alone.rows) + 1
-    undated = tables(one(results["score"], results["run"]))[0]
-    assert undated.rows[0][::2][:2] == ("your run", results["run"]["about"]["date"])
 
 
 def test_results_of_before_have_a_page_too(results: Results) -> None:
@@ -186,13 +145,6 @@ def test_every_key_of_another_type_is_refused_or_told(results: Results, kind: st
     assert refused > 4
 
 
-def test_figures_are_read_from_their_text() -> None:
-    assert figure("", "32.1 k (21.9–46.4) MWh").value == "32.1 k MWh"
-    assert figure("", "32.1 k (21.9–46.4) MWh").interval == "21.9–46.4"
-    assert figure("", "3.80e25").interval == ""
-    assert signed(-0.0021) == "−0.2 %"
-
-
 def test_what_was_given_is_told_too(results: Results) -> None:
     def told(kind: str) -> dict[str, str]:
         return {name: value for name, value, _ in one(results[kind]).assumptions}
@@ -205,21 +157,6 @@ def test_what_was_given_is_told_too(results: Results) -> None:
     assert (plan["global batch"], plan["count"]) == ("512", "32, 64")
     assert told("mfu")["tokens per second per gpu"] == "9000"
     assert told("mfu")["sequence length"] == "4096"
-
-
-def test_a_scenario_s_own_sources_are_cited() -> None:
-    report = one(told("spend", "minimax-2025", "--samples", "512", "--json"))
-    titles = " ".join(str(source["title"]) for source in report.sources)
-    assert "Predictable Scale" in titles  # Step Law
-    assert "Smol Training Playbook" in titles
-    names = [name for name, _, _ in report.assumptions]
-    assert "Published practice: synthetic data: tokens" in names
-
-
-def test_ones_own_run_is_none_of_the_catalogue_s(results: Results) -> None:
-    dear = copy.deepcopy({**results["laid-out"], "date": "2024-03-01"})
-    dear["cost_ways_usd"]["amortised"] |= {"p5": 1e12, "p50": 1e12, "p95": 1e12}
-    assert one(results["score"], dear).answer == one(results["score"]).answer
 
 
 def test_given_numbers_are_told_to_the_last_digit(results: Results) -> None:
@@ -236,20 +173,6 @@ def test_given_numbers_are_told_to_the_last_digit(results: Results) -> None:
     result["inputs"] = [each.to_dict() for each in given_inputs(spec)]
     told = {name: value for name, value, _ in one(result).assumptions}
     assert told["max gpus"] == "16,384"
-
-
-def test_a_speed_beyond_the_peak_is_doubted(results: Results) -> None:
-    fast = told("mfu", "--params", "70B", "--tokens-per-second", "900000", *H100, "--json")
-    assert "faster than the peak in bf16" in fast["notes"][0]
-    assert one(fast).notes[0].startswith("Faster than the peak")
-    assert not one(results["mfu"]).notes
-
-
-def test_more_than_all_leaves_no_rest(results: Results) -> None:
-    result = copy.deepcopy(results["spend"])
-    result["exploration_usd"] |= {"p5": -3e9, "p50": -2e9, "p95": -1e9}
-    assert one(result).answer.endswith("so the assumptions cannot hold together.")
-    assert "went to experiments" not in one(result).answer
 
 
 def test_a_page_explains_only_what_it_has(results: Results) -> None:

@@ -48,3 +48,9 @@ def test_an_unnamed_run_is_told_by_its_size(results: Results) -> None:
     told = "7.00 B parameters, 2.00 T tokens: 512 x NVIDIA H100 SXM5 80GB"
     assert one(results["run"]).title == told
     assert one(results["laid-out"]).title.startswith("Mine: 64 x ")
+
+
+def test_the_tornado_names_what_it_moves(results: Results) -> None:
+    run = charts(one(results["run"]))["What moves the result"]
+    assert "where the rented cost is $" in run.says
+    assert '"title": "rented cost (USD)"' in json.dumps(run.picture.spec())

@@ -17,7 +17,7 @@ KEYS = ("flop", *FIGURES)
 
 
 @dataclass(frozen=True)
-class GroupBill:
+class PricedGroup:
     """What a group of experiments takes.
 
     Attributes:
@@ -52,7 +52,7 @@ class GroupBill:
 
 
 @dataclass(frozen=True)
-class SizeBill:
+class PricedSize:
     """Experiments with models of a size.
 
     Attributes:
@@ -120,7 +120,7 @@ class Fitting:
         }
 
 
-def inputs(spec: SweepSpec) -> Iterator[Assumption]:
+def described_by(spec: SweepSpec) -> Iterator[Assumption]:
     """Yield what groups and the final run were described by, each with its source."""
     for group in spec.groups:
         source = GIVEN if group.source is None else spec.sources[group.source].title

@@ -1,0 +1,184 @@
+"""FLOP and accelerator-seconds of experiments, by what they are.
+
+==========  =================================================================================
+kind        FLOP, of N active parameters and D tokens
+==========  =================================================================================
+pretrain    6 N D (Kaplan et al. 2020, arXiv:2001.08361)
+finetune    (4 + 2 s) N D; s is the share of weights with gradients, near 0 for LoRA (Hu et al.
+            2021, arXiv:2106.09685): both passes through all, gradients of some
+distill     6 N D, and 2 T D of the teacher's forward pass (Hinton et al. 2015, arXiv:1503.02531)
+generate    2 N (read + written), at the serving model's speed
+rl          2 N (read + written) of rollouts; 6 N of each token and epoch of the update; 2 N of each
+            token and reference pass (Shao et al. 2024, GRPO, arXiv:2402.03300)
+evaluate    2 N (read + written)
+filter      2 N D, a classifier's forward pass (Penedo et al. 2024, arXiv:2406.17557, section 3.5)
+==========  =================================================================================
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from computebill.base.errors import RequestError
+from computebill.kernels.flop import training_flop
+from computebill.kernels.serving import Served
+from computebill.kernels.units import SECONDS_PER_HOUR
+from computebill.training.layout import DEFAULT_SEQUENCE
+
+from .counts import count_for, training_seconds
+from .experiments import Experiments
+from .serving import Requests, request_seconds, served_sizes
+from .workshop import Workshop
+
+
+class Effort(NamedTuple):
+    """What experiments take; each ``(experiments,)``.
+
+    Attributes:
+        params: active parameters, or not known.
+        flop: of the model.
+        training: accelerator-seconds of training, at the predicted utilisation.
+        serving: accelerator-seconds of reading and writing tokens.
+        gpus: accelerators of each.
+    """
+
+    params: Tensor
+    flop: Tensor
+    training: Tensor
+    serving: Tensor
+    gpus: Tensor
+
+    @property
+    def seconds(self) -> Tensor:
+        """Accelerator-seconds of both."""
+        return self.training + self.serving
+
+
+def effort_of(of: Experiments, workshop: Workshop) -> Effort:
+    """Return what experiments take.
+
+    Args:
+        of: the experiments.
+        workshop: what is computed once for all that share it.
+
+    Raises:
+        RequestError: where a model does not fit, or its batch is too small for so many.
+    """
+    if of.cell.group.gpu_hours is not None:
+        return _given(of, workshop)
+    if of.kind in ("pretrain", "finetune", "distill"):
+        return _trained(of, workshop)
+    if of.kind == "filter":
+        serving = _reading(of, of.params, of.active, of["tokens"])
+        return _served(of, workshop, 2.0 * of.active * of["tokens"], serving)
+    if of.kind == "rl":
+        return _reinforced(of, workshop)
+    flop, serving, _ = _written(of)
+    return _served(of, workshop, flop, serving)
+
+
+def _given(of: Experiments, workshop: Workshop) -> Effort:
+    """Experiments whose hours are given: the group's quantity scales an hour each."""
+    seconds = of.full(SECONDS_PER_HOUR)
+    assert of.cell.group.gpu_hours is not None
+    count = count_for(workshop, of, seconds * of.cell.group.gpu_hours.median)
+    unknown = torch.full_like(seconds, math.nan)
+    return Effort(of.params, unknown, seconds, torch.zeros_like(seconds), count)
+
+
+def _trained(of: Experiments, workshop: Workshop) -> Effort:
+    tokens = of.tokens
+    per_token = 4.0 + 2.0 * of.get("trained_share", 1.0)
+    flop = training_flop(of.active, tokens) * per_token / 6.0 * of.get("epochs", 1.0)
+    serving = torch.zeros_like(flop)
+    if "teacher_params" in of:
+        teacher = of["teacher_params"]
+        serving = _reading(of, teacher, teacher, tokens)
+    training, count = training_seconds(workshop, of, tokens, flop, serving)
+    if "teacher_params" in of:
+        flop = flop + 2.0 * of["teacher_params"] * tokens
+    return Effort(of.active, flop, training, serving, count)
+
+
+def _served(of: Experiments, workshop: Workshop, flop: Tensor, serving: Tensor) -> Effort:
+    """Experiments that read and write, and train nothing."""
+    count = count_for(workshop, of, serving)
+    return Effort(of.active, flop, torch.zeros_like(serving), serving, count)
+
+
+def _reinforced(of: Experiments, workshop: Workshop) -> Effort:
+    """Experiments that learn from what they wrote."""
+    flop, serving, tokens = _written(of)
+    references = of.get("references", 1.0)
+    serving = serving + _reading(of, of.params, of.active, tokens * references)
+    update = training_flop(of.active, tokens) * of.get("epochs", 1.0)
+    updated = of.with_default("global_batch", of["prompts"] * of["samples_per_prompt"])
+    training, count = training_seconds(workshop, updated, tokens, update, serving)
+    flop = flop + update + 2.0 * of.active * tokens * references
+    return Effort(of.active, flop, training, serving, count)
+
+
+def _written(of: Experiments) -> tuple[Tensor, Tensor, Tensor]:
+    """FLOP, accelerator-seconds and tokens of all requests."""
+    prompt, answer = of.get("input_tokens", 0.0), of.get("output_tokens", 0.0)
+    if of.kind == "rl":
+        requests = of["steps"] * of["prompts"] * of["samples_per_prompt"]
+    elif "requests" in of:
+        requests = of["requests"]
+    else:
+        if bool((answer <= 0).any()):
+            raise RequestError("output_tokens", "got 0; allowed with tokens: above 0")
+        requests = of["tokens"] / answer
+    seconds = requests * _request_seconds(of, prompt, answer)
+    tokens = requests * (prompt + answer)
+    return 2.0 * of.active * tokens, seconds, tokens
+
+
+def _request_seconds(of: Experiments, prompt: Tensor, answer: Tensor) -> Tensor:
+    """Accelerator-seconds of a request; at one token a second, where the group gives them."""
+    if of.cell.group.throughput is not None:
+        return answer
+    at_once = None
+    if of.kind == "rl":
+        # Rollouts of a step for each accelerator; other requests wait in a long line.
+        assert of.count is not None
+        at_once = of["prompts"] * of["samples_per_prompt"] / float(of.count)
+    requests = Requests(prompt, answer, of.get("batch", math.nan), of.get("tail", 1.0), at_once)
+    seconds = request_seconds(_served_model(of), of.accelerator, of.precision, requests)
+    _check_fits(of, of.params, seconds.isfinite())
+    return seconds
+
+
+def _served_model(of: Experiments) -> Served:
+    """A model as it answers; of a configuration its own layers, width and cache."""
+    found = served_sizes(of.params, of.active, of.precision)
+    if of.model is None:
+        return found
+    layers, hidden = float(of.model.architecture.layer_count), float(of.model.architecture.hidden)
+    return found._replace(
+        layers=torch.full_like(found.layers, layers),
+        hidden=torch.full_like(found.hidden, hidden),
+        cache=torch.full_like(found.cache, of.model.cache),
+    )
+
+
+def _reading(of: Experiments, params: Tensor, active: Tensor, tokens: Tensor) -> Tensor:
+    """Accelerator-seconds of one forward pass of a model over so many tokens."""
+    length = of.full(float(of.cell.apart.get("sequence_length", DEFAULT_SEQUENCE)))
+    one = of.full(1.0)
+    served = served_sizes(params, active, of.precision)
+    requests = Requests(length, of.full(0.0), one, one)
+    each = request_seconds(served, of.accelerator, of.precision, requests)
+    _check_fits(of, params, each.isfinite())
+    return tokens / length * each
+
+
+def _check_fits(of: Experiments, params: Tensor, fits: Tensor) -> None:
+    if bool(fits.all()):
+        return
+    size = float(params.expand(fits.shape)[~fits].max())
+    raise RequestError("params", f"{size:.3g} parameters do not fit on any number of {of.part}")

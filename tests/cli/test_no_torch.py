@@ -1,0 +1,59 @@
+"""What needs no tensors is answered without torch, whose import takes a second and more."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = """
+import sys
+from computebill.cli import main
+try:
+    main(sys.argv[1:], prog_name="computebill")
+except SystemExit as stop:
+    print("torch" in sys.modules, stop.code)
+"""
+
+
+def answered(folder: Path, *arguments: str) -> tuple[str, str]:
+    """Return whether torch was loaded and the exit status; and what was told."""
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, *arguments],
+        capture_output=True,
+        check=True,
+        text=True,
+        cwd=folder,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+    )
+    return done.stdout.splitlines()[-1], done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["hardware"], ["hardware", "show", "h100"], ["sweep"]])
+def test_lists_need_no_torch(tmp_path: Path, arguments: list[str]) -> None:
+    assert answered(tmp_path, *arguments)[0] == "False 0"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["spend", "nosuch"], "programme: got 'nosuch'"),
+        (["spend", "minimax-2025", "--variant", "nosuch"], "variant: "),
+        (["spend", "--draws", "draws.parquet"], "--draws: allowed: one programme"),
+        (["spend", "lab.toml"], "lab.toml: "),
+        (["sweep", "nosuch"], "sweep: got 'nosuch'"),
+        (["sweep", "smollm3", "--gpus", "many"], "--gpus: "),
+        (["sweep", "smollm3", "--price", "dear"], "--price: "),
+        (["sweep", "smollm3", "--budget", "all"], "--budget: "),
+        (["sweep", "smollm3", "--experiments", "rows.csv"], "--experiments: "),
+        (["sweep", "lab.toml"], "lab.toml: "),
+    ],
+)
+def test_a_refused_request_needs_no_torch(tmp_path: Path, arguments: list[str], told: str) -> None:
+    (tmp_path / "lab.toml").write_text('nosuch = 1\n[[groups]]\nname = "a"\n', encoding="utf-8")
+    ended, error = answered(tmp_path, *arguments)
+    assert ended == "False 2"
+    assert told in error

@@ -1,0 +1,77 @@
+"""A programme, and several, on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from looks import line_with, printed
+
+from computebill.programmes.measured_shares import shares_elsewhere
+from computebill.programmes.spend import SpendEstimate, compare_spend
+from computebill.views import spend as spend_view
+
+Data = dict[str, Any]
+
+
+@pytest.fixture
+def lab(programme: Callable[[], Data], write_programme: Callable[[Data], Path]) -> SpendEstimate:
+    return compare_spend(write_programme(programme()), samples=1024)
+
+
+def test_one_programme_in_full(lab: SpendEstimate) -> None:
+    found = printed(spend_view.full(lab, shares_elsewhere()))
+    assert "Lab, 2024, as-published" in found
+    assert "2024-01 – 2024-12" in line_with("Spend of", found)
+    assert "2024-01 – 2024-12" in line_with("Releases of", found)
+    assert "$1.00 B" in line_with("R&D compute, as reported", found)
+    assert "1.00e25" in line_with("A  ", found)
+    assert "points" in line_with("  price ", found)
+    assert "k = 100%" in found
+    order = [
+        line.split()[0] for line in found.splitlines() if line.strip().startswith(("A ", "B "))
+    ]
+    assert order == ["A", "B"]
+
+
+def test_a_run_that_does_not_count_is_marked(
+    programme: Callable[[], Data], write_programme: Callable[[Data], Path]
+) -> None:
+    data = programme()
+    data["runs"][1]["counted"] = False
+    estimate = compare_spend(write_programme(data), samples=64)
+    assert "B (not counted)" in printed(spend_view.full(estimate, []))
+
+
+def test_programmes_side_by_side(lab: SpendEstimate) -> None:
+    found = printed([*spend_view.comparison([lab, lab]), spend_view.followers([lab])])
+    assert found.count("Lab, 2024") == 2
+    assert found.count("$1.00 B") >= 3
+
+
+def test_the_context_names_every_source() -> None:
+    found = printed([spend_view.context(shares_elsewhere())], width=300)
+    for row in shares_elsewhere():
+        assert row.source in line_with(row.programme, found)
+
+
+@pytest.mark.parametrize("width", [20, 40, 80])
+def test_narrow_terminals_are_served(lab: SpendEstimate, width: int) -> None:
+    found = printed(spend_view.full(lab, shares_elsewhere()), width)
+    assert max(map(len, found.splitlines())) <= width
+
+
+def test_what_cannot_hold_together_is_told_in_the_comparison_too(
+    programme: Callable[[], Data], write_programme: Callable[[Data], Path], lab: SpendEstimate
+) -> None:
+    data = programme()
+    data["title"] = "Typo, 2024"
+    data["runs"][0]["flop"] = 1e29
+    beyond = compare_spend(write_programme(data), samples=64)
+    told = "In 100 % of the draws the final runs cost more than all R&D compute: the assumptions"
+    found = printed(spend_view.comparison([lab, beyond]))
+    assert f"Typo, 2024: {told} cannot all hold there." in found
+    assert found.count("of the draws") == 1
+    assert told in printed(spend_view.full(beyond, ()))
