@@ -185,6 +185,13 @@ def test_both_ends_have_the_embedding_and_the_head_of_a_dual_pipe() -> None:
     for stage, ends in ((0, 1), (1, 0), (3, 1)):
         found = memory.rank_layers(batch.groups, batch.layers, layout, tensor([stage]))[:, 0]
         assert found.tolist() == [ends, 16, ends]
+    # And with the head its logits; of 1F1B the last stage alone has them.
+    dual, plain = (
+        peak_memory(batch, 4096.0, [cb.Layout(pp=4, schedule=name)]).logits[:, 0]
+        for name in ("dualpipe", "1f1b")
+    )
+    assert (dual > 0).tolist() == [True, False, False, True]
+    assert (plain > 0).tolist() == [False, False, False, True]
 
 
 @pytest.mark.parametrize(
