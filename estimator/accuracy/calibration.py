@@ -10,7 +10,6 @@ from torch import Tensor
 from computebill.hardware.fitted import FARTHEST, UNFITTED_APART, Fitted, Spread
 from computebill.training.efficiency import (
     INDEX,
-    NAMES,
     bounded,
     bounds_of,
     prior_covariance,
@@ -26,8 +25,8 @@ from .posterior import (
     Widths,
     fit_posterior,
     fit_widths,
-    known_names,
     prior_of_all,
+    unseen_names,
 )
 
 LEAST_APART = 1e-3
@@ -112,7 +111,7 @@ def profile(
             row=found.widths.row,
             tails=UNJUDGED if judged is None else judged.tails(),
             own_tails=UNJUDGED if own is None else own.tails(),
-            unseen=tuple(name for name in NAMES if name not in known_names(found)),
+            unseen=unseen_names(measured, found),
             covariance=_triangle(found.covariance),
         ),
         apart=None if judged is None else layouts_apart(measured, judged.errors),

@@ -274,7 +274,12 @@ def test_a_profile_is_read_as_it_was_written(tmp_path: Any) -> None:
     again = read_profile(path)
     assert again.values == pytest.approx(shipped.values, rel=1e-5)
     assert again.sources == shipped.sources
-    assert set(again.intervals) == {"dense", "experts", "rough"}
+    assert again.spread is not None
+    assert shipped.spread is not None
+    assert again.spread.tails == shipped.spread.tails
+    assert again.spread.unseen == shipped.spread.unseen
+    for row, same in zip(shipped.spread.covariance, again.spread.covariance, strict=True):
+        assert same == pytest.approx(row, rel=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -340,7 +345,7 @@ def test_scaled_formats_have_the_peak_of_their_bits() -> None:
 
 def test_what_was_never_measured_has_a_wider_interval() -> None:
     seen = estimate_step(case())
-    unseen = estimate_step(case(accelerator="gaudi3"))
+    unseen = estimate_step(case(accelerator="gaudi3", precision="fp8"))
     assert seen.is_seen
     assert not unseen.is_seen
     assert unseen.high / unseen.low > seen.high / seen.low
