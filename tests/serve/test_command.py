@@ -56,8 +56,12 @@ def serving(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str, str]]
         assert found, line
         yield server, line, found[1]
     finally:
-        server.kill()
-        server.wait()
+        server.terminate()  # a killed one would leave its processes behind
+        try:
+            server.wait(60)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
         server.stdout.close()
 
 
