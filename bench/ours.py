@@ -10,7 +10,7 @@ from torch import Tensor
 from computebill.kernels import quantiles, regression
 from computebill.programmes import regressions
 from computebill.programmes.compiled import CompiledProgramme, compile_programme
-from computebill.programmes.spec import load_programme
+from computebill.programmes.loading import load_programme
 from computebill.uncertainty import draws
 from computebill.uncertainty.distribution import PROBABILITIES, Collector, Distribution
 from computebill.uncertainty.draws import Method, Settings

@@ -14,7 +14,8 @@ import numpy as np
 from scipy import stats
 
 from computebill.base.quantity import Quantity
-from computebill.programmes.spec import BASE_VARIANT, Programme, Regression, Run, load_programme
+from computebill.programmes.loading import load_programme
+from computebill.programmes.spec import BASE_VARIANT, Programme, Regression, Run
 
 PERCENTILES = (5, 50, 95)
 SECONDS_PER_HOUR = 3600.0

@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from .planning.result import Plan as Plan
     from .planning.search import plan as plan
     from .planning.spec import PlanSpec as PlanSpec
+    from .programmes.loading import load_programme as load_programme
+    from .programmes.loading import shipped_programmes as shipped_programmes
     from .programmes.measured_shares import shares_elsewhere as shares_elsewhere
     from .programmes.spec import Programme as Programme
-    from .programmes.spec import load_programme as load_programme
-    from .programmes.spec import shipped_programmes as shipped_programmes
     from .programmes.spend import SpendEstimate as SpendEstimate
     from .programmes.spend import compare_spend as compare_spend
     from .runs.estimate import RunEstimate as RunEstimate
@@ -80,7 +80,7 @@ _HOMES = {
     "estimate_run": "runs.estimate",
     "find_accelerator": "hardware.accelerators",
     "list_accelerators": "hardware.accelerators",
-    "load_programme": "programmes.spec",
+    "load_programme": "programmes.loading",
     "load_sweep": "sweep",
     "plan": "planning.search",
     "price_sweep": "sweep",
@@ -88,7 +88,7 @@ _HOMES = {
     "score_catalogue": "catalogue",
     "score_files": "catalogue",
     "shares_elsewhere": "programmes.measured_shares",
-    "shipped_programmes": "programmes.spec",
+    "shipped_programmes": "programmes.loading",
     "shipped_sweeps": "sweep",
     "utilisation": "models.mfu",
     "validate": "accuracy.validation",

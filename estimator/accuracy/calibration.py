@@ -10,7 +10,6 @@ from torch import Tensor
 from computebill.hardware.fitted import FARTHEST, UNFITTED_APART, Fitted, Spread
 from computebill.training.efficiency import (
     INDEX,
-    NAMES,
     bounded,
     bounds_of,
     prior_covariance,
@@ -26,8 +25,8 @@ from .posterior import (
     Widths,
     fit_posterior,
     fit_widths,
-    known_names,
     prior_of_all,
+    unseen_names,
 )
 
 LEAST_APART = 1e-3
@@ -105,7 +104,6 @@ def profile(
         note: what is to be remembered about them.
     """
     own = (few or {}).get(OWN_ROWS)
-    told = known_names(found, prior_of_all().covariance)
     return _fitted(
         measured,
         found,
@@ -113,7 +111,7 @@ def profile(
             row=found.widths.row,
             tails=_tails(judged),
             own_tails=_tails(own),
-            unseen=tuple(name for name in NAMES if name not in told),
+            unseen=unseen_names(measured, found),
             covariance=_triangle(found.covariance),
         ),
         apart=None if judged is None else layouts_apart(measured, judged.errors),
@@ -125,12 +123,12 @@ def own_profile(measured: Measurements, found: Posterior, known: Fitted, note: s
     """Return a profile of one's own rows on top of another, whose judgement of few rows it has."""
     before = known.spread
     tails = UNJUDGED if before is None else before.own_tails
-    told = known_names(found, posterior_of(known).covariance)
+    unseen = unseen_names(measured, found)
     spread = Spread(
         row=found.widths.row,
         tails=tails,
         own_tails=tails,
-        unseen=tuple(name for name in (before.unseen if before else ()) if name not in told),
+        unseen=tuple(name for name in (before.unseen if before else ()) if name in unseen),
         covariance=_triangle(found.covariance),
     )
     return _fitted(measured, found, spread, apart=known.apart, note=note)

@@ -30,6 +30,9 @@ ENDS = (0.05, 0.95)
 FEW = (0, 1, 3, 5)
 """Numbers of rows of one's own that are tried."""
 
+LAB_SHARE = 1 / 3
+"""Weight of labs, each counting once, beside rows in an interval's ends."""
+
 DRAWS = 3
 """Times that rows are drawn from each lab."""
 
@@ -59,8 +62,8 @@ class Judged:
     def tails(self) -> tuple[float, float]:
         """Standard deviations to the ends of an interval that holds nine rows in ten.
 
-        Half of a row's weight is its own and half its lab's: an interval is to be right in a lab
-        of few rows too.
+        A third of the weight is shared by labs alike, the rest by rows: an interval is to be right
+        in a lab of few rows too.
         """
         return _tails(self.scores, self.labs)
 
@@ -88,10 +91,10 @@ LEAST_TAIL = 1e-3
 
 
 def _tails(scores: Tensor, labs: Sequence[str]) -> tuple[float, float]:
-    weights = torch.full_like(scores, 0.5 / len(scores))
+    weights = torch.full_like(scores, (1 - LAB_SHARE) / len(scores))
     groups = list(alike(labs))
     for _, own in groups:
-        weights[own] += 0.5 / (len(groups) * float(own.sum()))
+        weights[own] += LAB_SHARE / (len(groups) * float(own.sum()))
     ordered, order = scores.sort()
     rising = weights[order].cumsum(0)
     low, high = (

@@ -44,6 +44,9 @@ MOST_ROUNDS = 30
 LITTLE = 1e-3
 """Improvement of the fit's objective below which it has converged."""
 
+LEAST_SLOPE = 1e-4
+"""Derivative of the logarithm of a row's time below which it tells nothing of an efficiency."""
+
 SHORTEST = 1 / 64
 """Shortest part of a Gauss-Newton step that is tried."""
 
@@ -191,7 +194,7 @@ def _sum(inverse: Tensor, count: int) -> float:
 
 
 def _root_mean(squares: Tensor) -> float:
-    return float(squares.mean()) ** 0.5
+    return math.sqrt(float(squares.mean()))
 
 
 def _places(names: Sequence[str]) -> tuple[list[str], Tensor]:
@@ -302,21 +305,8 @@ def _unfitted(measured: Measurements, middle: Tensor) -> RequestError:
     )
 
 
-def known_names(found: Posterior, before: Tensor, least: float = 0.01) -> list[str]:
-    """Return the efficiencies that rows spoke of, not only of others of their name.
-
-    All else being known, their precision grew by a part of what it was before.
-
-    Args:
-        found: what rows tell.
-        before: covariance without them; ``(parameters, parameters)``.
-        least: that part.
-    """
-    places = torch.nonzero(before.diagonal() > 0).flatten()
-    own = torch.meshgrid(places, places, indexing="ij")
-    grew = _precision(found.covariance[own]) > (1 + least) * _precision(before[own])
-    return [NAMES[int(place)] for place in places[grew]]
-
-
-def _precision(covariance: Tensor) -> Tensor:
-    return torch.linalg.inv(covariance).diagonal()
+def unseen_names(measured: Measurements, posterior: Posterior) -> tuple[str, ...]:
+    """Return the efficiencies that no row speaks of: that no row's time hangs on."""
+    _, slopes = log_gradients(measured.cases, posterior.free)
+    most = slopes.abs().amax(0).tolist()
+    return tuple(name for name, each in zip(NAMES, most, strict=True) if each < LEAST_SLOPE)

@@ -12,7 +12,7 @@ import torch
 from computebill.accuracy.calibration import fit_device
 from computebill.accuracy.measured import Cited, MeasuredRow
 from computebill.accuracy.measurements import Measurements, log_errors, measurements
-from computebill.accuracy.posterior import known_names, prior_of_all
+from computebill.accuracy.posterior import unseen_names
 from computebill.base.constants import number
 from computebill.base.writing import replacing
 from computebill.hardware.accelerators import Accelerator
@@ -46,9 +46,6 @@ OWN = "measured"
 
 LEAST_STEPS = 4
 """Steps without which nothing is fitted."""
-
-LEAST_TOLD = 1e-4
-"""Part by which steps have to add to what is known of an efficiency for it to be the device's."""
 
 MOST_REACHED = number("benchmark.profile.MOST_REACHED")  # base/constants.toml
 
@@ -179,7 +176,7 @@ def fitted_on(
     found = fit_device(measured, middle)
     values = bounded(found.free).tolist()
     # Those that its steps do not hang on move with others of their name, and are not the device's.
-    own = {*known_names(found, prior_of_all().covariance, LEAST_TOLD), "memory"}
+    own = {*INDEX} - {*unseen_names(measured, found)} - {"pace"} | {"memory"}
     fitted = Fitted(
         fitted=dt.date.today(),
         rows=len(rows),

@@ -72,7 +72,7 @@ class Score(Shown, Counts):
             "remarks": dict(self.remarks.most_common()),
             "largest": [
                 {"model": row.model, "organization": row.organization, "flop": row.flop_p50}
-                for row in self.summary.largest.dropna(subset="flop_p50").head(TOLD).itertuples()
+                for row in self.summary.of_most_flop(TOLD).itertuples()
             ],
             **self.summary.to_dict(),
             "seconds": self.seconds,

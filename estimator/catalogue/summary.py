@@ -73,6 +73,11 @@ class Summary:
     by_organization: pd.DataFrame = field(default_factory=pd.DataFrame)
     trends: pd.DataFrame = field(default_factory=pd.DataFrame)
 
+    def of_most_flop(self, most: int) -> pd.DataFrame:
+        """Return the rows of the most FLOP, those of unknown FLOP left out."""
+        rows = self.largest
+        return rows.dropna(subset="flop_p50").head(most) if len(rows) else rows
+
     def costliest(self, most: int) -> pd.DataFrame:
         """Return the sums of the organisations whose rows cost the most."""
         sums = self.by_organization

@@ -22,7 +22,7 @@ from .options import (
 
 if TYPE_CHECKING:
     from computebill.programmes.comparison import SpendTotals
-    from computebill.programmes.spec import LoadedProgramme
+    from computebill.programmes.loading import LoadedProgramme
     from computebill.programmes.spend import SpendEstimate
 
 LONG = 2**21
@@ -58,7 +58,7 @@ def command(
     """  # noqa: D301 -- click reads the backslash
     outputs.check(draws)
     from computebill.base.errors import RequestError
-    from computebill.programmes.spec import load_programme, shipped_programmes
+    from computebill.programmes.loading import load_programme, shipped_programmes
 
     names = list(dict.fromkeys(programmes)) or shipped_programmes()
     if draws is not None and (len(names) != 1 or draws.suffix.lower() != ".parquet"):

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from computebill.base.assumptions import Input, gathered
+from computebill.base.quantity import parse_quantity
 from computebill.costs.hour import Pricing, hour_inputs
 from computebill.hardware.accelerators import Accelerator
 from computebill.kernels.run import Hour, Interruptions, price_time
 from computebill.kernels.units import SECONDS_PER_DAY
 from computebill.runs.inputs import lost_time_inputs
 from computebill.training.cases import Case
+from computebill.training.step_time import timed_step
 from computebill.uncertainty.draws import Columns, Settings, bundle
 
 from .spec import PlanSpec
@@ -68,9 +71,14 @@ def _of_part(
     """Yield prices of clusters of one accelerator, in one batch ``(clusters, draws)``."""
     part = clusters[0].accelerator
     pricing = Pricing(**spec.pricing(spelled(part)))
+    efficiency = None if spec.efficiency is None else Path(spec.efficiency)
+    step = timed_step(clusters[0], 1.0, efficiency)
+    # Medians of costs hang on how a step's true time may lie about its prediction.
+    lateness = parse_quantity({"p5": step.low, "p50": 1.0, "p95": step.high})
     inputs = gathered(
         [
             Input("tokens", spec.tokens),
+            Input("lateness", lateness),
             *lost_time_inputs(spec),
             *hour_inputs(pricing, part),
         ]
@@ -81,8 +89,8 @@ def _of_part(
     count = torch.tensor(
         [[float(each.layout.accelerators)] for each in clusters], dtype=torch.float64
     )
-    # Accelerator time of the run for a second of a step, which is as likely longer as shorter.
-    training = given["tokens"] / tokens_per_step * count
+    # Accelerator time of the run, for a second that a step is predicted to take.
+    training = given["tokens"] / tokens_per_step * count * given["lateness"]
     seconds = training / bundle(Interruptions, given).training_share(count)
     bill = price_time(seconds, bundle(Hour, given))
     days = seconds / count / SECONDS_PER_DAY

@@ -14,8 +14,9 @@ from computebill.uncertainty.distribution import Distribution
 from computebill.uncertainty.draws import Method, Settings, settings
 
 from .compiled import CompiledProgramme, Outcome, compile_programme
+from .loading import LoadedProgramme, load_programme
 from .regressions import Regressions
-from .spec import BASE_VARIANT, LoadedProgramme, Programme, load_programme
+from .spec import BASE_VARIANT, Programme
 from .totals import Chunk, Sampled, Totals, sample
 
 SKIPPED = tuple(step / 20 for step in range(21))

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from computebill.base.specfile import table_rows
 
-from .spec import SHIPPED
+from .loading import SHIPPED
 
 
 class ShareElsewhere(NamedTuple):

@@ -17,7 +17,8 @@ from computebill.uncertainty.distribution import Collector, Distribution
 from computebill.uncertainty.draws import Columns, Settings
 from computebill.uncertainty.side_by_side import in_order
 
-from .spec import Regression, RegressionDraw, RegressionModel
+from .loading import RegressionModel
+from .spec import Regression, RegressionDraw
 
 FEWEST_MODELS = 5
 RESAMPLES = 2**17

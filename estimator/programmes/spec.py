@@ -6,32 +6,17 @@ The schema below is the whole format; ``programmes/*.toml`` are worked examples 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from importlib import resources
-from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from computebill.base.amounts import Parameters, Tokens
-from computebill.base.errors import RequestError, shown
-from computebill.base.quantity import NotNegative, Number, Positive, Share, parse_number
-from computebill.base.specfile import (
-    Name,
-    SourceNote,
-    Spec,
-    as_data,
-    is_file_name,
-    parse_toml,
-    read_text,
-    table_rows,
-    validate,
-)
+from computebill.base.errors import shown
+from computebill.base.quantity import NotNegative, Number, Positive, Share
+from computebill.base.specfile import Name, SourceNote, Spec
 
 from .periods import Months, check_sum, parse_period, parse_window
-from .variants import apply_change
 
-SHIPPED = resources.files(__package__)
 BASE_VARIANT = "as-published"
 MOST_RUNS = 1000
 """Runs of a programme: all of their draws are held at once, 10 MB a run."""
@@ -464,122 +449,3 @@ class Programme(Spec):
         """Whether a run belongs to the final runs: released in the window, and not excluded."""
         released = parse_period(run.released)
         return run.counted and self.released_in.holds(released)
-
-
-class RegressionModel(NamedTuple):
-    """One published model of a regression."""
-
-    params: float
-    size: float
-    flop: float
-
-
-class LoadedProgramme(NamedTuple):
-    """A programme file as read: its validated form, its variants, and where it came from."""
-
-    name: str
-    data: dict[str, Any]
-    folder: Path | None
-    programme: Programme
-
-    def stages(self, variant: str) -> list[tuple[Change | None, Programme]]:
-        """Return the programme as published and after each change of ``variant``.
-
-        Raises:
-            RequestError: where there is no such variant, or a change does not fit.
-        """
-        stages: list[tuple[Change | None, Programme]] = [(None, self.programme)]
-        if variant in (BASE_VARIANT, self.programme.base_name):
-            return stages
-        names = [known.name for known in self.programme.variants]
-        if variant not in names:
-            allowed = ", ".join([self.programme.base_name, *names])
-            raise RequestError("variant", f"got {shown(variant)}; allowed: {allowed}")
-        place = names.index(variant)
-        data = self.data
-        for i, change in enumerate(self.programme.variants[place].changes):
-            field = f"{self.name}: variants[{place}].changes[{i}]"
-            data = apply_change(data, change.model_dump(), SIZE_KEYS, field)
-            stages.append((change, validate(Programme, data, field)))
-        return stages
-
-    def regression_models(self) -> dict[str, list[RegressionModel]]:
-        """Read the published models that the programme's regressions go through."""
-        name = self.programme.regression_models
-        if name is None:
-            text = SHIPPED.joinpath("regression_models.csv").read_text(encoding="utf-8")
-            return parse_regression_models(text, "regression_models.csv")
-        path = (self.folder or Path()) / name
-        return parse_regression_models(read_text(path), str(path))
-
-
-def shipped_programmes() -> list[str]:
-    """Return the names of the programmes that ship, in the order they are told about."""
-    found = {Path(str(file)).stem for file in SHIPPED.iterdir() if str(file).endswith(".toml")}
-    order = ["openai-2024", "minimax-2025", "zai-2025"]
-    return sorted(found, key=lambda name: (order.index(name) if name in order else 99, name))
-
-
-def load_programme(
-    source: str | Path | Mapping[str, Any] | Programme | LoadedProgramme,
-) -> LoadedProgramme:
-    """Load a programme, its variants checked.
-
-    Args:
-        source: a shipped name, a TOML file, the data of one, or a Programme.
-
-    Raises:
-        RequestError: naming the file and the field.
-    """
-    if isinstance(source, LoadedProgramme):
-        return source
-    if isinstance(source, str | Path):
-        name, text, folder = _read(source)
-        shown_as, data = str(source), parse_toml(text, str(source))
-    else:
-        name, shown_as, folder = "programme", "programme", None
-        data = as_data(source)
-    loaded = LoadedProgramme(name, data, folder, validate(Programme, data, shown_as))
-    for variant in loaded.programme.variants:
-        loaded.stages(variant.name)
-    return loaded
-
-
-def _read(name: str | Path) -> tuple[str, str, Path | None]:
-    """Return a programme's name, text and folder; a shipped one has no folder."""
-    text_name = str(name)
-    path = Path(name)
-    if not isinstance(name, Path) and text_name in shipped_programmes():
-        text = SHIPPED.joinpath(f"{text_name}.toml").read_text(encoding="utf-8")
-        folder = None
-    elif is_file_name(name):
-        text, folder = read_text(path), path.parent
-        text_name = path.stem.encode(errors="replace").decode()
-    else:
-        known = ", ".join(shipped_programmes())
-        raise RequestError("programme", f"got {shown(text_name)}; allowed: {known}, or a TOML file")
-    return text_name, text, folder
-
-
-def parse_regression_models(text: str, name: str) -> dict[str, list[RegressionModel]]:
-    """Read a table of published models: regression, parameters, size, training_flop.
-
-    Raises:
-        RequestError: naming the row and the column.
-    """
-    needed = ("regression", "parameters", "size", "training_flop")
-    models: dict[str, list[RegressionModel]] = {}
-    for number, row in enumerate(table_rows(text, name, needed), start=1):
-        values = [_positive(row, key, f"{name}: row {number}") for key in needed[1:]]
-        models.setdefault(row["regression"], []).append(RegressionModel(*values))
-    return models
-
-
-def _positive(row: Mapping[str, str | None], key: str, place: str) -> float:
-    try:
-        number = parse_number(row[key])
-    except ValueError as error:
-        raise RequestError(f"{place}: {key}", str(error)) from None
-    if number <= 0:
-        raise RequestError(f"{place}: {key}", f"got {number:g}; allowed: above 0")
-    return number

@@ -9,7 +9,8 @@ from typing import Any
 from computebill.uncertainty.draws import Settings
 
 from .compiled import CompiledProgramme
-from .spec import Change, LoadedProgramme, Programme
+from .loading import LoadedProgramme
+from .spec import Change, Programme
 from .totals import Totals, sample
 
 

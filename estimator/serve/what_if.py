@@ -18,14 +18,9 @@ from computebill.base.quantity import Positive, Quantity, Share
 from computebill.base.specfile import Spec, validate
 from computebill.hardware.accelerators import list_accelerators
 from computebill.programmes.compiled import compile_programme
+from computebill.programmes.loading import LoadedProgramme, load_programme, shipped_programmes
 from computebill.programmes.regressions import Regressions
-from computebill.programmes.spec import (
-    LoadedProgramme,
-    Programme,
-    Run,
-    load_programme,
-    shipped_programmes,
-)
+from computebill.programmes.spec import Programme, Run
 from computebill.programmes.spend import SpendEstimate, compare_spend, share_swings
 from computebill.programmes.totals import Totals, sample
 from computebill.runs.estimate import RunEstimate, estimate_run

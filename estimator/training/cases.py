@@ -300,10 +300,14 @@ def log_gradients(cases: CaseColumns, free: Tensor) -> tuple[Tensor, Tensor]:
 
     table = reached(free)[:, where].requires_grad_(True)
     *efficiency, latency, latency_across = table
+    own, own_across = cases.latencies
     setting = case_setting(cases, bounded(free))
     setting = setting._replace(
         efficiency=Efficiency(*efficiency),
-        links=setting.links._replace(latency=latency, latency_across=latency_across),
+        links=setting.links._replace(
+            latency=torch.where(own.isnan(), latency, own),
+            latency_across=torch.where(own_across.isnan(), latency_across, own_across),
+        ),
     )
     logs = step_seconds(cases.batch.model, setting).total.log()
     (by_column,) = torch.autograd.grad(logs.sum(), table)

@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from computebill.programmes.comparison import SKIPPED, SpendTotals
+from computebill.programmes.loading import shipped_programmes
 from computebill.programmes.measured_shares import ShareElsewhere, shares_elsewhere
-from computebill.programmes.spec import shipped_programmes
 
 from . import tables
 from .text import (

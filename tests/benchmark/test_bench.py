@@ -8,12 +8,11 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from measured_device import CPU, as_predicted, hardware, plain_cpu, product, traffic
+from measured_device import as_predicted, hardware, plain_cpu, product, traffic
 
 import computebill as cb
 from computebill import benchmark
-from computebill.base.errors import RequestError
-from computebill.benchmark import detect, suite
+from computebill.benchmark import suite
 from computebill.benchmark.models import Sizes
 from computebill.cli import main
 from computebill.kernels.measure.devices import Conditions
@@ -262,37 +261,6 @@ def test_real_measurements_of_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert set(found.to_frame()["part"]) == {"matmul", "copy", "attention", "block", "step"}
     assert json.loads(json.dumps(found.to_dict()))["device"]["kind"] == "cpu"
     assert list(view.full(found))
-
-
-@pytest.mark.parametrize(
-    ("name", "gib", "profile"),
-    [
-        ("NVIDIA H100 80GB HBM3", 79.1, "h100-sxm"),
-        ("NVIDIA A100-SXM4-40GB", 39.4, "a100-sxm-40gb"),
-        ("NVIDIA A100-PCIE-40GB", 39.4, "a100-pcie-40gb"),
-        ("Tesla T4", 14.6, "t4"),
-        ("Tesla V100-SXM2-16GB", 15.8, "v100-sxm-16gb"),
-        ("NVIDIA GeForce RTX 4090", 23.6, "rtx-4090"),
-        ("NVIDIA H200", 139.8, "h200-sxm"),
-        # A seventh of one, and a part that nobody knows.
-        ("NVIDIA A100-SXM4-40GB", 4.8, None),
-        ("NVIDIA Z9000", 79.1, None),
-    ],
-)
-def test_devices_are_detected_by_name_and_memory(
-    name: str, gib: float, profile: str | None
-) -> None:
-    gpu = hardware(kind="cuda", name=name, memory_bytes=int(gib * 2**30))
-    found = detect.datasheet(gpu)
-    assert (found and found.name) == profile
-    remarks = detect.told(CPU, gpu, found, "cuda")
-    assert any("no profile is known of" in each for each in remarks) == (profile is None)
-
-
-def test_a_cpu_has_no_datasheet() -> None:
-    assert detect.datasheet(hardware(name="NVIDIA H100 80GB HBM3")) is None
-    with pytest.raises(RequestError, match="device: got 'gpu'"):
-        detect.choose("gpu")
 
 
 def test_a_dtype_that_leaves_out_the_steps_own_is_no_fault(

@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from computebill.base.errors import RequestError
 from computebill.catalogue.cells import (
     Style,
     arrow_column,
@@ -22,7 +21,6 @@ from computebill.catalogue.cells import (
     read_numbers,
     read_texts,
 )
-from computebill.catalogue.headers import find_columns, read_heading
 
 
 def number(text: str | None, factor: float = 1.0) -> float:
@@ -260,51 +258,3 @@ def test_a_column_is_asked_only_where_a_date_may_be_read_two_ways() -> None:
 
     plain = pa.array(["2024-04-25", "25/04/2024", "11.12.2023", "July 2021"])
     read_days(plain, Style(day_first=never))
-
-
-@pytest.mark.parametrize(
-    ("heading", "field"),
-    [
-        ("Training compute (FLOP)", ("flop", 1.0)),
-        ("training_compute", ("flop", 1.0)),
-        ("Training compute (petaFLOP)", ("flop", 1e15)),
-        ("Training compute (PF-days)", ("flop", 8.64e19)),
-        ("Hardware utilization", ("mfu", 1.0)),
-        ("Hardware utilization (MFU)", ("mfu", 1.0)),
-        ("Hardware utilization (HFU)", ("hfu", 1.0)),
-        ("Training dataset size (datapoints)", ("tokens", 1.0)),
-        ("Training dataset size (gradients)", ("tokens", 1.0)),
-        ("Training dataset size (total)", ("tokens", 1.0)),
-        ("System", ("model", 1.0)),
-        ("Training time (hours)", ("hours", 1.0)),
-        ("Training time (days)", ("hours", 24.0)),
-        ("Training time (d)", ("hours", 24.0)),
-        ("Training time (months)", ("hours", 730.5)),
-        ("Training time (m)", None),
-        ("GPU-days", ("chip_hours", 24.0)),
-        ("GPU hours (millions)", ("chip_hours", 1e6)),
-        ("Training FLOPs", ("flop", 1.0)),
-        ("Training compute (ZFLOPs)", ("flop", 1e21)),
-        ("MFU (%)", ("mfu", 0.01)),
-        ("Parameters (in billions)", ("params", 1e9)),
-        ("Training compute cost (million USD)", ("listed_cost", 1e6)),
-        ("Parameters (B)", ("params", 1e9)),
-        ("Training compute cost (2023 USD)", ("listed_cost", 1.0)),
-        ("Training compute cost (cloud)", ("listed_cost_cloud", 1.0)),
-        ("Country (from Organization)", None),
-        ("Organization categorization", None),
-        ("Hardware acquisition cost", None),
-    ],
-)
-def test_headings_in_all_their_spellings(heading: str, field: tuple[str, float] | None) -> None:
-    assert read_heading(heading) == field
-
-
-def test_a_mapping_goes_before_what_a_heading_looks_like() -> None:
-    headings = ["Size (B)", "Parameters", "Days"]
-    found = find_columns(headings, {"params": "Size (B)"})
-    assert found["params"].heading == "Size (B)"
-    with pytest.raises(RequestError, match=r"mapping\.params: got 'None'; the file has no such"):
-        find_columns(headings, {"params": "None"})
-    with pytest.raises(RequestError, match=r"mapping\.parms: is no field"):
-        find_columns(headings, {"parms": "Days"})

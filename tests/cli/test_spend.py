@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from computebill.cli import main
 from computebill.programmes import regressions
-from computebill.programmes.spec import SHIPPED
+from computebill.programmes.loading import SHIPPED
 
 Data = dict[str, Any]
 Small = Callable[[], Data]

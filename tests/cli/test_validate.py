@@ -54,26 +54,6 @@ def test_without_a_table_the_shipped_one_is_predicted(tmp_path: Path) -> None:
     assert cited["address"].startswith("https://github.com/bigscience-workshop/bigscience")
 
 
-def test_calibrate_writes_what_validate_and_run_take(measured: str, tmp_path: Path) -> None:
-    fitted = tmp_path / "mine.toml"
-    result = invoke("calibrate", measured, "-o", str(fitted), "--note", 'own "cluster"')
-    assert result.exit_code == 0, result.output
-    assert "[values]" in fitted.read_text()
-    before = json.loads(invoke("validate", measured, "--leave-out", "none", "--json").stdout)
-    after = json.loads(invoke("validate", measured, "--efficiency", str(fitted), "--json").stdout)
-    assert after["mape"] < before["mape"]
-
-
-def test_calibrate_takes_one_source(tmp_path: Path) -> None:
-    path, fitted = tmp_path / "own.csv", tmp_path / "own.toml"
-    path.write_text("\n".join((HEADER, ROWS[0])) + "\n")
-    result = invoke("calibrate", str(path), "-o", str(fitted))
-    assert result.exit_code == 0, result.output
-    assert invoke("validate", str(path), "--leave-out", "row").exit_code == 0
-    after = json.loads(invoke("validate", str(path), "--efficiency", str(fitted), "--json").stdout)
-    assert after["mape"] < 0.05
-
-
 def test_each_thing_may_be_left_out(measured: str) -> None:
     for unit in ("lab", "source", "row"):
         found = json.loads(invoke("validate", measured, "--leave-out", unit, "--json").stdout)
@@ -96,15 +76,6 @@ def test_few_rows_are_drawn_by_the_seed(tmp_path: Path) -> None:
     assert all(each.exit_code == 0 for each in found)
     assert "Error of a lab's other rows, by rows of its own that were measured" in found[0].stdout
     assert found[0].stdout == found[1].stdout != found[2].stdout
-
-
-def test_calibrate_afresh_leaves_labs_out(measured: str, tmp_path: Path) -> None:
-    mine, anew = tmp_path / "mine.toml", tmp_path / "anew.toml"
-    update = json.loads(invoke("calibrate", measured, "-o", str(mine), "--json").stdout)
-    afresh = json.loads(invoke("calibrate", measured, "--afresh", "-o", str(anew), "--json").stdout)
-    assert update["left_out"] is None
-    assert afresh["left_out"]["unit"] == "lab"
-    assert mine.read_text() != anew.read_text()
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,12 @@ def test_a_group_that_spans_domains_uses_the_cards_of_its_members(
     assert float(found.tree) < float(found.ring)
 
 
+def test_a_tree_has_hops_between_domains_and_inside_them() -> None:
+    # 64 ranks on eight nodes of eight: three doublings inside a node, three of nodes.
+    found = collectives.group(LINKS, tensor(64.0), tensor(1.0))
+    assert float(found.tree) == pytest.approx(3 * 1e-6 + 3 * 1e-5)
+
+
 @given(st.integers(2, 64), st.floats(1e3, 1e10))
 def test_rings_move_what_thakur_et_al_say(ranks: int, size: float) -> None:
     each = collectives.Group(tensor(float(ranks)), tensor(1e11), tensor(0.0), tensor(0.0))

@@ -60,6 +60,13 @@ def test_sums_wait_for_hops_and_hide_in_part() -> None:
     assert found[LAYER] == pytest.approx(0.75 * 4 * (RING + 2 * 3e-6))
 
 
+def test_experts_results_are_summed_with_their_exchange() -> None:
+    # A layer of experts sums after attention alone, once forward and once backward.
+    given = setting(layout={"tensor": 8})
+    found = communication.tensor_seconds(mixture(), given).flatten().tolist()
+    assert found == pytest.approx([0, 2 * RING, RING])
+
+
 def test_one_rank_sums_nothing() -> None:
     assert sums(layout={"tensor": 1}) == [0, 0, 0]
 
@@ -343,6 +350,14 @@ def test_experts_that_are_there_once_have_no_replicas() -> None:
     # On four ranks there are two of each: 3 matrices, a ring of two.
     found = replicas((operators, held), layout={"expert": 4})
     assert found == pytest.approx(4 * 1 / 2 * 3 * HELD / NVLINK, rel=CORNER)
+
+
+def test_experts_replicas_lie_as_far_apart_as_they_are_spread() -> None:
+    # Two nodes of four, each with all experts: the two that hold the same are in different ones.
+    operators = mixture().operators
+    held = torch.where(operators.expert > 0, HELD, 0.0)
+    found = replicas((operators, held), layout={"expert": 4}, links={"domain": 4})
+    assert found == pytest.approx(4 * 1 / 2 * 3 * HELD / NETWORK, rel=CORNER)
 
 
 def test_experts_have_replicas_where_all_else_is_there_once() -> None:

@@ -35,7 +35,7 @@ def passes(of: Model | None = None, **changes: dict[str, float]) -> Passes:
 def single(**fields: float) -> Model:
     """One layer of one operator that is in use once; other fields are 0."""
     given = {"copies": 1, "uses": 1, "ways": math.inf, "window": math.inf, "causal": 1, **fields}
-    given["together"] = given.get("d_out", 0)
+    given.setdefault("together", given.get("d_out", 0))
     operators = Operators(*(tensor([[given.get(name, 0)]]) for name in Operators._fields))
     groups = Groups(*(tensor([value]) for value in (0, 1, 1, 1, 1, fields.get("place", 0))))
     return Model(operators, groups, tensor(4096.0), tensor(1.0), tensor(0.0))
@@ -103,6 +103,20 @@ def test_tiles_that_do_not_fill_a_wave_waste_the_rest_of_it() -> None:
         one, work={"sequence": 1024}, device={"units": 108}, efficiency={"harshness": 0.5}
     )
     assert float(half[0]) == pytest.approx(plain * (1 + 0.5 * (3 * 108 / 256 - 1)))
+
+
+def test_products_of_one_input_are_computed_together() -> None:
+    # Keys of 1,024 columns beside queries of 4,096 and values of 1,024: 8 x 24 tiles of 6,144
+    # columns are 1.45 waves of 132 multiprocessors, and keys take a sixth of two. Alone, 8 x 4
+    # tiles would take a wave to themselves.
+    keys = single(d_in=4096, d_out=1024, together=6144)
+    given = {"device": {"units": 132}, "efficiency": {"harshness": 1}}
+    forward, backward = products(keys, work={"sequence": 1024}, **given)
+    plain = 2 * 4096 * 1024 * 1024 / PEAK
+    assert float(forward) == pytest.approx(plain * 2 * 132 / 192)
+    # Gradients of their input add up in one product of 1,024 x 4,096, 8 x 16 tiles; gradients of
+    # weights are one of 4,096 x 6,144: 32 x 24 tiles in six waves.
+    assert float(backward) == pytest.approx(plain * (132 / 128 + 6 * 132 / 768))
 
 
 def test_weights_that_few_tokens_meet_are_bound_by_memory() -> None:
@@ -202,6 +216,14 @@ def test_fused_attention_computes_the_causal_half_and_two_and_a_half_times_that_
     assert float(found.backward.attention[LAYER]) == pytest.approx(2.5 * once)
     shared = passes(layout={"tensor": 8}, efficiency={"attention": 0.5})
     assert float(shared.forward.attention[LAYER]) == pytest.approx(once / 8)
+
+
+def test_recurrences_reach_a_thirtieth_of_the_peak_and_take_twice_that_backward() -> None:
+    # As a scan of a state space, of a million FLOP a token.
+    found = passes(single(per_token=1e6), layout={"tensor": 2})
+    once = 1e6 * SEQUENCE / 2 / (PEAK / 30)
+    assert float(found.forward.attention) == pytest.approx(once)
+    assert float(found.backward.attention) == pytest.approx(2 * once)
 
 
 def test_attention_reaches_half_where_keys_are_few() -> None:

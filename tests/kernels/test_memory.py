@@ -185,6 +185,13 @@ def test_both_ends_have_the_embedding_and_the_head_of_a_dual_pipe() -> None:
     for stage, ends in ((0, 1), (1, 0), (3, 1)):
         found = memory.rank_layers(batch.groups, batch.layers, layout, tensor([stage]))[:, 0]
         assert found.tolist() == [ends, 16, ends]
+    # And with the head its logits; of 1F1B the last stage alone has them.
+    dual, plain = (
+        peak_memory(batch, 4096.0, [cb.Layout(pp=4, schedule=name)]).logits[:, 0]
+        for name in ("dualpipe", "1f1b")
+    )
+    assert (dual > 0).tolist() == [True, False, False, True]
+    assert (plain > 0).tolist() == [False, False, False, True]
 
 
 @pytest.mark.parametrize(
@@ -363,6 +370,18 @@ def test_stages_of_torch_fsdp_hold_gathered_weights_and_whole_gradients() -> Non
     assert float(held.weights[0]) == pytest.approx(4 * first / 64)
     assert float(passing.gathered[0]) == pytest.approx(3 * 2 * layer)
     assert float(passing.gradients[0]) == pytest.approx(2 * first / 64)
+
+
+def test_a_stage_keeps_what_it_sent_on_where_nothing_frees_it() -> None:
+    # DeepSpeed's pipelines keep 16 bits of each token's hidden size for every micro-batch in
+    # flight: two on the first of two stages. The last stage sends nothing on.
+    batch = batch_of(GPT3)
+    kept, freed = (
+        peak_memory(batch, 2048.0, [cb.Layout(pp=2, recipe=recipe)]).activations[:, 0].tolist()
+        for recipe in ("deepspeed", "megatron")
+    )
+    assert kept[0] - freed[0] == pytest.approx(2 * 2048 * 2 * 12288)
+    assert kept[1] == freed[1]
 
 
 def test_frozen_weights_have_no_gradients_and_no_states() -> None:

@@ -52,6 +52,12 @@ def test_the_bubble_is_that_of_the_schedule(stages: int, batches: int) -> None:
     assert found == pytest.approx(idle)
 
 
+def test_chunks_divide_the_bubble() -> None:
+    # Narayanan et al. 2021, section 2.2: (p - 1) (t_f + t_b) / v.
+    numbers = (0.0, 4.0, 2.0, 1.0, 2.0, 1.0)
+    assert float(pipeline.bubble_seconds(*map(tensor, numbers))) == 3 * 3 / 2
+
+
 LENGTHS = st.floats(0.1, 3.0)
 
 
@@ -78,13 +84,14 @@ def test_stages_wait_for_a_slower_last_one_as_long_as_all_others_take(
     assert busy + waited(ahead, behind) == pytest.approx(played(ahead, behind, batches))
 
 
-@given(st.lists(st.tuples(LENGTHS, LENGTHS), min_size=1, max_size=8), st.integers(1, 24))
+@given(st.lists(LENGTHS, min_size=1, max_size=8), st.floats(0.2, 5.0), st.integers(1, 24))
 def test_a_schedule_is_never_slower_whichever_stage_is_slowest(
-    passes: list[tuple[float, float]], batches: int
+    forward: list[float], ratio: float, batches: int
 ) -> None:
     # Stages before the last have a micro-batch or more to work on while later ones are busy.
-    forward, backward = zip(*passes, strict=True)
-    busy = batches * max(one + other for one, other in passes)
+    # Stages of more layers are longer both ways.
+    backward = [ratio * each for each in forward]
+    busy = batches * max(forward) * (1 + ratio)
     whole = busy + waited(forward, backward)
     assert busy * (1 - 1e-12) <= played(forward, backward, batches) <= whole * (1 + 1e-12)
 

@@ -7,8 +7,9 @@ from scipy import stats
 from computebill.base.errors import RequestError
 from computebill.base.quantity import between, constant
 from computebill.programmes import regressions
+from computebill.programmes.loading import RegressionModel
 from computebill.programmes.regressions import Prediction, Regressions
-from computebill.programmes.spec import Regression, RegressionDraw, RegressionModel
+from computebill.programmes.spec import Regression, RegressionDraw
 
 RESAMPLES = 2**14
 

@@ -14,7 +14,8 @@ import torch
 from labs import NAMES, ONE_RUN, estimated
 
 from computebill.base.errors import RequestError
-from computebill.programmes.spec import Programme, load_programme
+from computebill.programmes.loading import load_programme
+from computebill.programmes.spec import Programme
 from computebill.programmes.spend import compare_spend
 
 PUBLISHED = Path(__file__).parents[1] / "data" / "published_results.csv"

@@ -4,13 +4,11 @@ import json
 import math
 import re
 import shlex
-import time
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import altair as alt
-import anyio
 import pytest
 import tomli_w
 import vl_convert
@@ -22,11 +20,10 @@ from starlette.testclient import TestClient
 import computebill as cb
 from computebill.base.quantity import parse_number
 from computebill.cli import main
-from computebill.programmes.spec import SHIPPED
+from computebill.programmes.loading import SHIPPED
 from computebill.serve import make_app
 from computebill.serve.answers import dumped
 from computebill.serve.app import LONGEST, MOST_DOWNLOADS
-from computebill.serve.limits import BusyError, Limits, Queue
 from computebill.serve.what_if import SAMPLES, programmes
 from computebill.views import text
 from computebill.views.report import reports_of
@@ -286,38 +283,12 @@ def test_a_download_that_is_refused_does_not_count() -> None:
     assert client.get("/download/spec.toml", params=RUN).status_code == 200
 
 
-def test_who_comes_to_a_long_queue_is_sent_away() -> None:
-    async def crowd() -> list[str]:
-        queue = Queue(2)
-        told: list[str] = []
-
-        async def come() -> None:
-            try:
-                told.append(await queue.compute(lambda: time.sleep(0.05) or "done"))
-            except BusyError:
-                told.append("busy")
-
-        async with anyio.create_task_group() as group:
-            for _ in range(3):
-                group.start_soon(come)
-        return told
-
-    assert sorted(anyio.run(crowd)) == ["busy", "done", "done"]
-
-
 def test_a_browser_keeps_what_has_not_changed(client: TestClient) -> None:
     first = client.get("/static/page.js")
     again = client.get("/static/page.js", headers={"if-none-match": first.headers["etag"]})
     assert (first.status_code, again.status_code) == (200, 304)
     assert "max-age" in client.get("/static/icon.svg").headers["cache-control"]
     assert not again.content
-
-
-def test_a_bucket_fills_at_its_rate() -> None:
-    limits = Limits(rate=2.0)
-    assert [limits.allow("a", 0.0) for _ in range(11)] == [True] * 10 + [False]
-    assert limits.allow("b", 0.0)
-    assert [limits.allow("a", 1.0) for _ in range(3)] == [True, True, False]
 
 
 def test_downloads_are_what_is_shown(client: TestClient) -> None:

@@ -18,7 +18,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from computebill.cli import main
-from computebill.programmes.spec import SHIPPED
+from computebill.programmes.loading import SHIPPED
 from computebill.serve import IDLE, LONGEST_HEAD
 
 
@@ -56,13 +56,17 @@ def serving(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str, str]]
         assert found, line
         yield server, line, found[1]
     finally:
-        server.kill()
-        server.wait()
+        server.terminate()  # a killed one would leave its processes behind
+        try:
+            server.wait(60)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
         server.stdout.close()
 
 
 def get(port: str, path: str, host: str = "localhost") -> tuple[int, bytes]:
-    with closing(http.client.HTTPConnection("127.0.0.1", int(port), timeout=60)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", int(port), timeout=180)) as connection:
         connection.request("GET", path, headers={"Host": host})
         answer = connection.getresponse()
         return answer.status, answer.read()
@@ -126,6 +130,7 @@ def answered(port: str, sent: bytes, seconds: float = 10.0) -> bytes:
 
 def test_what_is_too_long_or_idle_is_closed() -> None:
     with serving() as (_, _, port):
+        assert get(port, "/static/icon.svg")[0] == 200  # it has begun: what follows is timed
         whole = b"GET /static/icon.svg HTTP/1.1\r\nHost: localhost\r\n"
         start = time.monotonic()
         assert answered(port, whole + b"\r\n").startswith(b"HTTP/1.1 200")

@@ -394,7 +394,7 @@ def _few(data: Any) -> Any:
 
 
 def _efficiency_data() -> dict[str, Any]:
-    return read_toml(PACKAGE / SHIPPED)
+    return read_toml(PACKAGE / "training" / SHIPPED)
 
 
 def _profile(maker: Maker, random: Random) -> Made:

@@ -276,11 +276,10 @@ def test_a_profile_is_read_as_it_was_written(tmp_path: Any) -> None:
     assert again.sources == shipped.sources
     assert again.spread is not None
     assert shipped.spread is not None
-    assert again.spread.row == pytest.approx(shipped.spread.row, rel=1e-5)
-    assert again.spread.tails == pytest.approx(shipped.spread.tails, rel=1e-3)
+    assert again.spread.tails == shipped.spread.tails
     assert again.spread.unseen == shipped.spread.unseen
-    for one, other in zip(again.spread.covariance, shipped.spread.covariance, strict=True):
-        assert one == pytest.approx(other, rel=1e-3, abs=1e-9)
+    for row, same in zip(shipped.spread.covariance, again.spread.covariance, strict=True):
+        assert same == pytest.approx(row, rel=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -345,16 +344,8 @@ def test_scaled_formats_have_the_peak_of_their_bits() -> None:
 
 
 def test_what_was_never_measured_has_a_wider_interval() -> None:
-    shipped = read_profile()
-    assert shipped.spread is not None
-    assert "products.tpu.fp8" in shipped.spread.unseen
-    part = cb.find_accelerator("tpu-v5p")
-    fp8 = part.peak_tflops.model_copy(update={"fp8": part.peak("bf16")})
-    part = part.model_copy(update={"peak_tflops": fp8})
-    seen, unseen = (
-        estimate_step(replace(case(layout={"dp": 8}), accelerator=part, precision=each))
-        for each in ("bf16", "fp8")
-    )
+    seen = estimate_step(case())
+    unseen = estimate_step(case(accelerator="gaudi3", precision="fp8"))
     assert seen.is_seen
     assert not unseen.is_seen
     assert unseen.high / unseen.low > seen.high / seen.low

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from computebill.programmes.loading import shipped_programmes
 from computebill.programmes.measured_shares import shares_elsewhere
-from computebill.programmes.spec import shipped_programmes
 from computebill.views.charts import spend as drawn
 from computebill.views.charts.steps import SHARE
 from computebill.views.result import Result, distribution

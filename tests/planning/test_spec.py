@@ -1,0 +1,85 @@
+"""What a search may be told, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from known import LLAMA_8B
+
+import computebill as cb
+from computebill.planning.result import Plan
+from computebill.planning.search import plan
+from computebill.planning.spec import PlanSpec
+
+SEQUENCE = 4096
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> str:
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(LLAMA_8B))
+    return str(path)
+
+
+def planned(config: str, **changes: Any) -> Plan:
+    spec = {
+        "model": config,
+        "tokens": "1T",
+        "accelerator": "h100-sxm",
+        "count": 64,
+        "global_batch": 512,
+        "sequence_length": SEQUENCE,
+    }
+    spec = {key: value for key, value in (spec | changes).items() if value is not None}
+    return plan(spec)
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"count": None}, "give count or max_gpus"),
+        ({"max_gpus": 8}, "give count or max_gpus"),
+        ({"count": 7}, "plan: none of"),
+        ({"count": "64..8"}, "allowed: from the fewer to the more"),
+        ({"count": "64.5"}, "allowed: a whole number, 1 or more"),
+        ({"tp": 3}, "tp: got 3; allowed: a divisor of 32 heads"),
+        ({"pp": 5}, "pp: got 5; allowed: what divides 32 layers"),
+        ({"ep": 2}, "ep: got 2; allowed: 1, as the model has no experts"),
+        ({"pp": 3, "schedule": "dualpipe"}, "pp: got 3; allowed with dualpipe: an even number"),
+        ({"pp": 1, "schedule": "dualpipe"}, "schedule: got dualpipe; allowed: 1f1b, as pp is 1"),
+        ({"max_days": 0.1}, "max_days: got 0.1; the least of"),
+        ({"max_cost": 10}, "max_cost: got 10; the least of"),
+        ({"max_days": -1}, "max_days: got -1; allowed: above 0"),
+        ({"accelerator": "h900"}, "'h900' is not a known accelerator"),
+        ({"precision": "fp5"}, "h100-sxm has no 'fp5' peak"),
+        ({"sequence_length": 0}, "sequence_length: got 0; allowed: a whole number, 1 or more"),
+        ({"layout": {"tp": 8}}, "layout.tp: is searched; give tp outside of layout"),
+        ({"recompute": []}, "at least 1 item"),
+        ({"global_batch": 1e30}, "global_batch: got 1e+30; allowed: a whole number"),
+        ({"vpp": 7}, "vpp: got 7"),
+        ({"price": 2, "provider": "aws"}, "give price, or provider and commitment, not both"),
+        ({"price": {"b200": 2}}, "price.b200: no such accelerator is asked for; h100-sxm"),
+        ({"price": "h100-sxm=-2"}, "price: h100-sxm: got -2; allowed: above 0"),
+        ({"tp": ""}, "tp: got nothing"),
+        ({"sequence_parallel": "perhaps"}, "sequence_parallel[0]: got 'perhaps'"),
+        ({"software": "future"}, "software: got 'future'"),
+    ],
+)
+def test_plans_that_cannot_be(config: str, changes: dict[str, Any], problem: str) -> None:
+    with pytest.raises(cb.RequestError) as caught:
+        planned(config, **changes)
+    assert problem in str(caught.value)
+
+
+def test_counts_and_choices_are_read_as_people_write_them() -> None:
+    spec = {"model": "m", "tokens": "1T", "accelerator": "h100, a100", "global_batch": "1k"}
+    found = PlanSpec.model_validate(spec | {"count": "64..512,96"})
+    assert found.counts == (64, 128, 256, 512, 96)
+    assert found.accelerator == ("h100", "a100")
+    assert found.global_batch == 1000
+    found = PlanSpec.model_validate(spec | {"max_gpus": "100", "tp": "1,4", "etp": "tp"})
+    assert found.counts == (8, 16, 32, 64, 100)
+    assert found.choices == {"tp": (1, 4), "etp": ("tp",)}

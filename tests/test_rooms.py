@@ -1,0 +1,108 @@
+"""Rooms stand on floors, no two import each other, and every module has its tests."""
+
+from __future__ import annotations
+
+import ast
+import tomllib
+from pathlib import Path
+
+import pytest
+import rooms
+
+MOST_ROOMS, MOST_FLOORS, MOST_ARROWS = 23, 13, 120
+"""Figures of today: a change may lower them, and says why where it raises one."""
+FEW = 3
+"""Modules of a package that needs no order of its own."""
+
+TESTED_BY = {
+    "architectures.blocks": "architectures/test_counting.py",
+    "architectures.columns": "kernels/test_memory.py",
+    "architectures.operators": "kernels/test_operators.py",
+    "architectures.other_shapes": "architectures/test_counting.py",
+    "architectures.particulars": "architectures/test_counting.py",
+    "architectures.recipes": "architectures/test_flop_counter.py",
+    "base.assumptions": "views/report/test_reports.py",
+    "benchmark.check": "benchmark/test_profile.py",
+    "benchmark.models": "benchmark/test_profile.py",
+    "benchmark.result": "benchmark/test_bench.py",
+    "benchmark.suite": "benchmark/test_bench.py",
+    "catalogue.assumptions": "catalogue/test_score.py",
+    "catalogue.batch": "catalogue/test_score.py",
+    "catalogue.derive": "catalogue/test_score.py",
+    "catalogue.read": "catalogue/test_files.py",
+    "catalogue.rows": "catalogue/test_score.py",
+    "catalogue.tasks": "catalogue/test_files.py",
+    "catalogue.write": "catalogue/test_files.py",
+    "cli.bench": "benchmark/test_bench.py",
+    "cli.layouts": "cli/test_model.py",
+    "cli.options": "cli/test_main.py",
+    "cli.score": "catalogue/test_score.py",
+    "cli.serve": "serve/test_command.py",
+    "costs.hour": "runs/test_estimate.py",
+    "kernels.constants": "test_site.py",
+    "kernels.measure.ranks": "kernels/measure/test_collectives.py",
+    "planning.choices": "planning/test_search.py",
+    "planning.pricing": "planning/test_search.py",
+    "planning.result": "planning/test_search.py",
+    "runs.inputs": "runs/test_estimate.py",
+    "serve.answers": "serve/test_app.py",
+    "serve.screen": "serve/test_app.py",
+    "serve.sliders": "serve/test_app.py",
+    "serve.what_if": "serve/test_app.py",
+    "training.layout_columns": "kernels/test_memory.py",
+}
+"""Modules whose tests stand elsewhere, with what they are a part of or are compared with."""
+
+LOGIC = ast.FunctionDef | ast.ClassDef
+GRAPH = rooms.module_graph()
+ROOMS = sorted(rooms.room_graph(GRAPH))
+
+
+def contracts() -> dict[str, list[str]]:
+    """Layers by the package whose contract they are."""
+    told = tomllib.loads((rooms.ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    return {
+        container.removeprefix("computebill").strip("."): each["layers"]
+        for each in told["tool"]["importlinter"]["contracts"]
+        if each["type"] == "layers"
+        for container in each["containers"]
+    }
+
+
+def test_rooms_stand_on_few_floors_with_few_arrows() -> None:
+    graph = rooms.room_graph(GRAPH)
+    assert len(graph) <= MOST_ROOMS
+    assert len(rooms.floors(graph)) <= MOST_FLOORS  # a circle is an error of its own
+    assert sum(map(len, graph.values())) <= MOST_ARROWS
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_modules_of_a_room_import_in_no_circle(room: str) -> None:
+    inside = rooms.inside(room, GRAPH)
+    assert sum(map(len, rooms.floors(inside)), 0) == len(inside)
+
+
+@pytest.mark.parametrize("room", [each for each in ROOMS if len(rooms.inside(each, GRAPH)) > FEW])
+def test_a_contract_has_each_module_of_its_room(room: str) -> None:
+    layers = contracts()[room]
+    named = [name.strip() for layer in layers for name in layer.split("|")]
+    assert sorted(named) == sorted(rooms.inside(room, GRAPH))
+
+
+def own_tests(module: str) -> Path:
+    """File of a module's tests: the same place under tests/."""
+    *folders, name = module.split(".")
+    return Path(*folders, f"test_{name}.py")
+
+
+def test_a_module_with_functions_has_tests_of_its_name_or_they_stand_where_the_list_says() -> None:
+    tests = rooms.ROOT / "tests"
+    lacking = {
+        module
+        for module, file in rooms.modules().items()
+        if file.name not in ("__init__.py", "__main__.py")
+        and any(isinstance(node, LOGIC) for node in ast.parse(file.read_text("utf-8")).body)
+        and not (tests / own_tests(module)).exists()
+    }
+    assert sorted(lacking) == sorted(TESTED_BY)
+    assert [file for file in TESTED_BY.values() if not (tests / file).exists()] == []
