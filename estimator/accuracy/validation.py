@@ -21,7 +21,7 @@ from computebill.hardware.assumptions import peak_assumption
 from computebill.hardware.fitted import Fitted
 from computebill.training.cases import log_gradients
 from computebill.training.efficiency import efficiency_assumptions, read_profile, unbounded
-from computebill.training.intervals import interval_of, widths_of
+from computebill.training.intervals import ends_of, interval_of, widths_of
 from computebill.training.memory import stage_bytes
 
 from .calibration import UNJUDGED, fit_all, fit_own, own_profile, profile
@@ -194,13 +194,14 @@ class Validation(Shown):
         """Return the JSON form of rows beside fits that had no part in them."""
         keys = (("by_lab", "lab"), ("by_source", "source"), ("by_accelerator", "gpu"))
         groups = {name: self.by(key, left_out=True) for name, key in keys}
+        low, high = ends_of(judged.widths, self.tails)
         return {
             "unit": self.unit,
             **self.metrics(left_out=True).to_dict(),
             "median_of_labs": median(each.median_ape for each in groups["by_lab"].values()),
             "coverage_of_labs": mean(each.coverage_90 or 0.0 for each in groups["by_lab"].values()),
             "coverage_by_others": judged.covered_by_others(),
-            "interval_width": float((sum(self.tails) / 2 * judged.widths).median().exp()),
+            "interval_width": float((high / low).sqrt().median()),
             **{
                 name: {group: each.to_dict() for group, each in found.items()}
                 for name, found in groups.items()
@@ -244,14 +245,8 @@ class Validation(Shown):
     def _ends(self) -> list[tuple[float | None, float | None]]:
         """Ends of each row's interval, measured over predicted time."""
         if self.widths is not None:
-            low, high = self.tails
-            return list(
-                zip(
-                    (-low * self.widths).exp().tolist(),
-                    (high * self.widths).exp().tolist(),
-                    strict=True,
-                )
-            )
+            low, high = ends_of(self.widths, self.tails)
+            return list(zip(low.tolist(), high.tolist(), strict=True))
         nothing = (None, None)
         return [
             interval_of(row.case, self.fitted.intervals) or nothing for row in self.measured.rows

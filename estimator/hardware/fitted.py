@@ -22,6 +22,8 @@ UNFITTED_APART = number("hardware.fitted.UNFITTED_APART")
 
 Positive = Annotated[float, within(1e-6, FARTHEST)]
 
+Covariance = Annotated[float, within(-FARTHEST, FARTHEST)]
+
 
 class Spread(Spec):
     """What is not known of fitted efficiencies, and of a step beside them.
@@ -40,7 +42,7 @@ class Spread(Spec):
     tails: tuple[Positive, Positive]
     own_tails: tuple[Positive, Positive]
     unseen: tuple[str, ...] = ()
-    covariance: tuple[tuple[float, ...], ...]
+    covariance: tuple[tuple[Covariance, ...], ...]
 
 
 class Fitted(Spec):

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from computebill.hardware.fitted import Fitted, Spread
+from computebill.hardware.fitted import FARTHEST, Fitted, Spread
 
 from .cases import Case, case_columns, step_times
 from .efficiency import INDEX, NAMES, bounded, unbounded
@@ -49,9 +49,20 @@ def step_interval(case: Case, fitted: Fitted) -> tuple[float, float] | None:
     free = unbounded(fitted.values).requires_grad_(True)
     seconds = step_times(case_columns([case]), bounded(free)).total
     (slopes,) = torch.autograd.grad(seconds.log().sum(), free)
-    width = float(widths_of(slopes.unsqueeze(0), fitted, fitted.spread))
-    low, high = fitted.spread.tails
-    return math.exp(-low * width), math.exp(high * width)
+    width = widths_of(slopes.unsqueeze(0), fitted, fitted.spread)
+    low, high = ends_of(width, fitted.spread.tails)
+    return float(low), float(high)
+
+
+def ends_of(widths: Tensor, tails: tuple[float, float]) -> tuple[Tensor, Tensor]:
+    """Return the ends of intervals, measured over predicted time; each ``(rows,)``.
+
+    Args:
+        widths: standard deviations of the logarithm of that; ``(rows,)``.
+        tails: how many of them the ends are away.
+    """
+    low, high = ((tail * widths).clamp_max(math.log(FARTHEST)) for tail in tails)
+    return (-low).exp(), high.exp()
 
 
 def widths_of(slopes: Tensor, fitted: Fitted, spread: Spread) -> Tensor:

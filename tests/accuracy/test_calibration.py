@@ -1,129 +1,194 @@
-"""Printed FLOP become seconds by the formula of those who printed them."""
+"""Rows of one's own on top of what ships, and tables that there is little to learn from."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
+from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from measured_table import Write
+from simulated_labs import of_labs, timed
 
-from computebill.accuracy.measured import MeasuredRow, read_measured
-from computebill.accuracy.measurements import measurements
-
-
-def seconds_of(write: Write, speed: dict[str, Any]) -> float:
-    rows, _ = read_measured(write({"iter_seconds": "", **speed}))
-    return float(measurements(rows).log_seconds.exp())
-
-
-LLAMA_8B = 8_030_261_248
-TOKENS = 64 * 4096
-
-
-@pytest.mark.parametrize(
-    ("speed", "seconds"),
-    [
-        ({"iter_seconds": 2.0}, 2.0),
-        ({"tokens_per_s_per_gpu": 8192}, TOKENS / 8 / 8192),
-        # 6nd: FLOP of a step over those of a second.
-        (
-            {"measured_tflops_per_gpu": 400, "flop_convention": "6n"},
-            6 * LLAMA_8B * TOKENS / (8 * 400e12),
-        ),
-        (
-            {"measured_mfu": 0.4, "flop_convention": "6n"},
-            6 * LLAMA_8B * TOKENS / (8 * 0.4 * 989.4e12),
-        ),
-        (
-            {"measured_tflops_per_gpu": 400, "flop_convention": "8n"},
-            8 * LLAMA_8B * TOKENS / (8 * 400e12),
-        ),
-    ],
+import computebill as cb
+from computebill.accuracy.calibration import (
+    UNJUDGED,
+    fit_all,
+    fit_own,
+    own_profile,
+    posterior_of,
+    profile,
 )
-def test_speeds_become_seconds(write: Write, speed: dict[str, Any], seconds: float) -> None:
-    assert seconds_of(write, speed) == pytest.approx(seconds)
+from computebill.accuracy.measured import read_measured
+from computebill.accuracy.measurements import log_errors, measurements
+from computebill.accuracy.validation import calibrate, validate
+from computebill.hardware.fitted import Fitted
+from computebill.training.efficiency import INDEX, read_profile, unbounded, write_profile
+from computebill.training.intervals import step_interval
 
 
-GPT_175B = {
-    "model_type": "gpt2", "gpu": "A100-80GB", "n_gpus": 1024, "n_layers": 96, "hidden": 12288,
-    "n_heads": 96, "n_kv_heads": 96, "ffn_hidden": 4 * 12288, "gated_mlp": 0, "vocab": 51200,
-    "tied": 1, "seq_len": 2048, "tp": 8, "pp": 16, "dp": 8, "micro_batch": 1,
-    "global_batch_seqs": 1536, "framework": "megatron", "year": 2022, "recompute": "full",
-    "flop_convention": "hardware",
-}  # fmt: skip
-GPT_1T = {
-    **GPT_175B, "n_gpus": 3072, "n_layers": 128, "hidden": 25600, "n_heads": 160,
-    "n_kv_heads": 160, "ffn_hidden": 4 * 25600, "pp": 64, "dp": 6, "global_batch_seqs": 3072,
-}  # fmt: skip
+def predicted(write: Write, changes: dict[str, Any]) -> float:
+    """Seconds that the shipped efficiencies say a row takes."""
+    found = validate(write({**changes, "iter_seconds": 1.0}), leave_out=None)
+    return float(found.errors.exp())
 
 
-def test_hardware_flop_are_megatron_s(write: Write) -> None:
-    """Megatron-LM's README of 2022: an iteration of GPT-3 takes about 32 s, at 138 TFLOP/s."""
-    speed = {**GPT_175B, "measured_tflops_per_gpu": 138}
-    assert seconds_of(write, speed) == pytest.approx(32, abs=0.5)
+def own(write: Write, *slower: float, **changes: Any) -> Fitted:
+    """A profile of rows that took so many times what ships says."""
+    seconds = predicted(write, changes)
+    path = write(*({**changes, "iter_seconds": seconds * each} for each in slower))
+    return calibrate(path)[0]
 
 
-@pytest.mark.parametrize(
-    ("row", "tflops", "tokens", "days"), [(GPT_175B, 140, 300e9, 34), (GPT_1T, 163, 450e9, 84)]
-)
-def test_hardware_flop_give_the_paper_s_days(
-    write: Write, row: dict[str, Any], tflops: float, tokens: float, days: float
-) -> None:
-    """Narayanan et al. 2021, section 5.1: by 8 T P / n X, which leaves out attention, 1 to 3 %."""
-    seconds = seconds_of(write, {**row, "measured_tflops_per_gpu": tflops})
-    steps = tokens / (2048 * row["global_batch_seqs"])
-    assert steps * seconds / 86400 == pytest.approx(days, rel=0.035)
-
-
-def test_hardware_flop_without_recomputation_are_three_quarters(write: Write) -> None:
-    """72 in place of 96, and the logits, which are never computed again, as they were."""
-    full, none = (
-        seconds_of(write, {**GPT_175B, "recompute": mode, "measured_tflops_per_gpu": 138})
-        for mode in ("full", "none")
+def off(write: Write, fitted: Fitted, slower: float) -> float:
+    """Logarithm of what a profile predicts over what a row takes, so many times what ships says."""
+    measured = measurements(
+        read_measured(write({"iter_seconds": predicted(write, {}) * slower}))[0]
     )
-    h, layers, s, vocabulary = 12288, 96, 2048, 51200
-    factors = [times * layers * h**2 * (1 + s / (6 * h)) + 6 * vocabulary * h for times in (96, 72)]
-    assert none / full == pytest.approx(factors[1] / factors[0], rel=1e-6)
+    return float(log_errors(measured, unbounded(fitted.values)))
 
 
-def printed(row: MeasuredRow, cells: dict[str, str]) -> float | None:
-    """A row's printed TFLOP/s of one accelerator, where its seconds were measured, too."""
-    given = cells["measured_tflops_per_gpu"]
-    return float(given) * 1e12 if given and row.seconds else None
+def test_one_row_moves_the_pace(write: Write) -> None:
+    shipped = read_profile()
+    for slower in (1.3, 1 / 1.3):
+        found = own(write, slower)
+        moved = math.log(found.values["pace"] / shipped.values["pace"])
+        assert moved * math.log(slower) > 0
+        # Most of the way, and not beyond.
+        left = off(write, found, slower) / -math.log(slower)
+        assert 0 < left < 0.5
+        assert found.rows == 1
 
 
-@pytest.mark.parametrize(
-    ("source", "convention", "within"),
-    [
-        ("bloom_prequel", "hardware", 0.002),
-        ("megatron_2020", "hardware", 0.002),
-        ("glm130b_log", "hardware", 0.002),
-        ("bloom_final", "hardware", 0.006),
-        # InternLM's block is gated, 8/3 of the hidden size wide, rounded.
-        ("internevo", "hardware", 0.04),
-        ("bloom_gpt2", "8n", 0.02),
-        ("tr8_104b", "8n", 0.002),
-        ("nemo_2504", "full", 0.011),
-        ("moe_modelzoo", "causal", 0.01),
-    ],
-)
-def test_printed_seconds_and_printed_flop_agree(
-    shipped_rows: list[MeasuredRow],
-    shipped_cells: list[dict[str, str]],
-    source: str,
-    convention: str,
-    within: float,
-) -> None:
-    """Rows that print both: their formula gives one from the other."""
-    rows = [
-        (row, speed)
-        for row in shipped_rows
-        if (row.source, row.convention) == (source, convention)
-        and (speed := printed(row, shipped_cells[row.row - 2])) is not None
-    ]
-    assert rows
-    told = [replace(row, seconds=None, flop_per_s=speed) for row, speed in rows]
-    seconds = measurements(told).log_seconds.exp().tolist()
-    for (row, _), found in zip(rows, seconds, strict=True):
-        assert found == pytest.approx(row.seconds, rel=within)
+def test_a_row_as_predicted_moves_nothing(write: Write) -> None:
+    shipped, found = read_profile(), own(write, 1.0)
+    assert found.values == pytest.approx(shipped.values, rel=1e-3)
+
+
+def test_rows_narrow_the_interval_and_never_below_a_row_s_own(write: Write) -> None:
+    (row,), _ = read_measured(write({}))
+    shipped = read_profile()
+    profiles = [own(write, *[1.1] * count) for count in (1, 5, 200)]
+    ends = [step_interval(row.case, each) for each in (shipped, *profiles)]
+    widths = [math.log(end[1] / end[0]) for end in ends if end is not None]
+    assert widths == sorted(widths, reverse=True)
+    assert len(set(widths)) == 4
+    for each, width in zip(profiles, widths[1:], strict=True):
+        assert each.spread is not None
+        assert width >= sum(each.spread.tails) * each.spread.row
+    # Of two hundred rows of one step hardly more is unknown than the next row's own.
+    last = profiles[-1].spread
+    assert last is not None
+    assert widths[-1] < 1.2 * sum(last.tails) * last.row
+
+
+def test_rows_that_contradict_each_other_are_met_between(write: Write) -> None:
+    found = own(write, 0.7, 1.5)
+    assert off(write, found, 0.7) > 0 > off(write, found, 1.5)
+    once = own(write, 1.0)
+    (row,), _ = read_measured(write({}))
+    ends = [step_interval(row.case, each) for each in (found, once)]
+    assert all(end is not None for end in ends)
+
+
+def test_rows_of_one_part_leave_another_s_products(write: Write) -> None:
+    found, shipped = own(write, 1.4, 1.4, 1.4), read_profile()
+    assert found.values["products.volta.16"] == pytest.approx(
+        shipped.values["products.volta.16"], rel=0.03
+    )
+
+
+def test_a_part_that_nobody_measured_is_known_from_one_s_own_rows(write: Write) -> None:
+    shipped = read_profile()
+    assert shipped.spread is not None
+    assert "products.ada.16" in shipped.spread.unseen
+    found = own(write, 1.2, 1.2, gpu="L4", tp=1)
+    assert found.spread is not None
+    assert "products.ada.16" not in found.spread.unseen
+    assert "products.tpu.fp8" in found.spread.unseen
+
+
+def test_own_tails_are_those_that_few_rows_were_judged_by(write: Write) -> None:
+    found, shipped = own(write, 1.2), read_profile()
+    assert found.spread is not None
+    assert shipped.spread is not None
+    assert found.spread.tails == found.spread.own_tails == shipped.spread.own_tails
+    assert set(found.spread.unseen) <= set(shipped.spread.unseen)
+    assert found.apart == shipped.apart
+
+
+def test_what_was_calibrated_is_read_again(write: Write, tmp_path: Path) -> None:
+    found = own(write, 1.2)
+    write_profile(found, tmp_path / "own.toml")
+    again = read_profile(tmp_path / "own.toml")
+    (row,), _ = read_measured(write({}))
+    assert step_interval(row.case, again) == pytest.approx(step_interval(row.case, found), rel=1e-2)
+
+
+def test_calibrating_twice_is_calibrating_on_both(write: Write) -> None:
+    """But for rows of one source counting as fewer than they are, which two tables cannot know."""
+    one, other = (
+        measurements(read_measured(write({**change, "iter_seconds": 3.3}))[0])
+        for change in ({}, {"seq_len": 8192, "global_batch_seqs": 32})
+    )
+    shipped = read_profile()
+    first = own_profile(one, fit_own(one, shipped), shipped)
+    second = fit_own(other, first)
+    assert float(second.covariance.trace()) < float(posterior_of(first).covariance.trace())
+    assert float(posterior_of(first).covariance.trace()) < float(
+        posterior_of(shipped).covariance.trace()
+    )
+
+
+def test_of_one_lab_nothing_is_left_out(write: Write, tmp_path: Path) -> None:
+    rows = [{"lab": "one", "source_id": name, "iter_seconds": 3 + n} for n, name in enumerate("ab")]
+    path = write(*rows)
+    found = validate(path)
+    assert found.judged is None
+    assert found.unit is None
+    assert found.to_dict()["left_out"] is None
+    fitted, told = calibrate(path, afresh=True)
+    assert told.judged is None
+    assert fitted.spread is not None
+    assert fitted.spread.tails == fitted.spread.own_tails == UNJUDGED
+
+
+def test_few_labs_set_no_ends(write: Write) -> None:
+    measured = timed(of_labs(write, labs=2, each=2), unbounded(read_profile().values))
+    found, judged, few = fit_all(measured)
+    assert judged is not None
+    assert not few
+    fitted = profile(measured, found, judged=judged, few=few)
+    assert fitted.spread is not None
+    assert fitted.spread.tails == UNJUDGED
+
+
+def test_a_table_without_a_row_to_learn_from(write: Write) -> None:
+    path = write({"tp": "", "pp": ""})
+    for use in (validate, calibrate, lambda each: calibrate(each, afresh=True)):
+        with pytest.raises(
+            cb.RequestError, match="has no row that can be predicted; the first: not"
+        ):
+            use(path)
+
+
+def test_an_older_profile_starts_from_what_is_sensible(write: Write) -> None:
+    plain = read_profile().model_copy(update={"spread": None})
+    measured = measurements(read_measured(write({"iter_seconds": 4.0}))[0])
+    found = fit_own(measured, plain)
+    assert bool(torch.isfinite(found.covariance).all())
+    before = log_errors(measured, unbounded(plain.values)).abs()
+    assert float(log_errors(measured, found.free).abs()) < float(before)
+
+
+def test_a_pace_alone_is_found_from_one_lab_s_rows(write: Write) -> None:
+    """All of a lab's steps are a fifth slower: that is its pace, and no product's."""
+    shipped = read_profile()
+    measured = of_labs(write, labs=1, each=32)
+    slower = torch.full((32,), math.log(1.2), dtype=torch.float64)
+    measured = timed(measured, unbounded(shipped.values), slower)
+    found = fit_own(measured, shipped)
+    moved = found.free - unbounded(shipped.values)
+    assert float(moved[INDEX["pace"]]) == pytest.approx(math.log(1.2), abs=0.08)
+    assert float(log_errors(measured, found.free).abs().max()) < 0.05

@@ -10,8 +10,6 @@ import torch
 from measured_table import Write
 
 import computebill as cb
-from computebill.accuracy.measured import read_measured
-from computebill.accuracy.measurements import layouts_apart, measurements
 from computebill.accuracy.validation import (
     Validation,
     _median_of_others,
@@ -153,22 +151,6 @@ def test_parts_with_one_16_bit_format_are_told_with_its_peak(write: Write) -> No
     """A V100 has an fp16 peak alone, at which a row of bf16 is told."""
     found = validate(write({"gpu": "V100-32GB"})).to_dict()
     assert "peak, dense fp16" in {each["name"] for each in found["assumptions"]}
-
-
-def test_layouts_of_one_model_tell_how_far_errors_are_apart(write: Write) -> None:
-    rows, _ = read_measured(
-        write(
-            {"tp": 1, "dp": 8},
-            {"tp": 2, "dp": 4},
-            {"tp": 4, "dp": 2},
-            {"tp": 4, "dp": 2, "model": "other"},
-        )
-    )
-    measured = measurements(rows)
-    errors = torch.tensor([0.0, 0.1, 0.4, 5.0], dtype=torch.float64)
-    # Pairs of the first three are 0.1, 0.3 and 0.4 apart; the fourth is of another model.
-    assert layouts_apart(measured, errors) == pytest.approx(0.3)
-    assert layouts_apart(measurements(rows[2:]), errors[2:]) is None
 
 
 @pytest.mark.parametrize("count", [2, 3, 4, 7, 50])
