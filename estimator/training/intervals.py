@@ -8,10 +8,13 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from computebill.hardware.fitted import Fitted, Spread
+from computebill.hardware.fitted import FARTHEST, Fitted, Spread
 
 from .cases import Case, case_columns, step_times
 from .efficiency import INDEX, NAMES, bounded, unbounded
+
+WIDEST = math.log(FARTHEST)
+"""Largest standard deviation of a step's time, in its logarithm."""
 
 
 def interval_kind(case: Case) -> str:
@@ -65,7 +68,7 @@ def widths_of(slopes: Tensor, fitted: Fitted, spread: Spread) -> Tensor:
     """
     covariance = covariance_of(fitted, spread)
     unknown = ((slopes @ covariance) * slopes).sum(1).clamp_min(0.0)
-    return (unknown + spread.row**2).sqrt()
+    return (unknown + spread.row**2).sqrt().clamp_max(WIDEST)
 
 
 def covariance_of(fitted: Fitted, spread: Spread) -> Tensor:
