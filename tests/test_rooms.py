@@ -15,6 +15,8 @@ FEW = 3
 """Modules of a package that needs no order of its own."""
 
 TESTED_BY = {
+    "accuracy.cells": "accuracy/test_measured.py",
+    "accuracy.measurements": "accuracy/test_validation.py",
     "architectures.blocks": "architectures/test_counting.py",
     "architectures.columns": "kernels/test_memory.py",
     "architectures.operators": "kernels/test_operators.py",
@@ -39,6 +41,7 @@ TESTED_BY = {
     "cli.score": "catalogue/test_score.py",
     "cli.serve": "serve/test_command.py",
     "costs.hour": "runs/test_estimate.py",
+    "hardware.figures": "hardware/test_accelerators.py",
     "kernels.constants": "test_site.py",
     "kernels.measure.ranks": "kernels/measure/test_collectives.py",
     "planning.choices": "planning/test_search.py",

@@ -29,6 +29,7 @@ FIELDS = (
     ("recompute", "none, selective (scores), operators (torchtitan's), full."),
     ("sequence-parallel", "true or false; as a rule true wherever tp is more than 1."),
     ("tp-overlap", "true or false: tensor parallel sums hide behind products."),
+    ("dispatcher", "Who moves experts' tokens: all-to-all, or deepep (once to a rank and domain)."),
     ("ep-overlap", "true: exchanged tokens hide behind another micro-batch."),
     ("recipe", "Mixed precision: megatron, deepspeed, deepspeed-bf16, fsdp."),
     ("optimizer", "adamw, adamw-8bit, muon."),

@@ -20,7 +20,7 @@ Ratio = Annotated[float, within(1 / FARTHEST, FARTHEST)]
 UNFITTED_APART = number("hardware.fitted.UNFITTED_APART")
 
 
-Positive = Annotated[float, within(1e-6, FARTHEST)]
+Positive = Annotated[float, within(1e-6, 20.0)]
 
 Covariance = Annotated[float, within(-FARTHEST, FARTHEST)]
 

@@ -13,6 +13,9 @@ from computebill.hardware.fitted import FARTHEST, Fitted, Spread
 from .cases import Case, case_columns, step_times
 from .efficiency import INDEX, NAMES, bounded, unbounded
 
+WIDEST = math.log(FARTHEST)
+"""Largest standard deviation of a step's time, in its logarithm."""
+
 
 def interval_kind(case: Case) -> str:
     """Return the kind of case whose residuals a prediction has: experts, rough or dense.
@@ -76,7 +79,7 @@ def widths_of(slopes: Tensor, fitted: Fitted, spread: Spread) -> Tensor:
     """
     covariance = covariance_of(fitted, spread)
     unknown = ((slopes @ covariance) * slopes).sum(1).clamp_min(0.0)
-    return (unknown + spread.row**2).sqrt()
+    return (unknown + spread.row**2).sqrt().clamp_max(WIDEST)
 
 
 def covariance_of(fitted: Fitted, spread: Spread) -> Tensor:

@@ -128,7 +128,9 @@ def _is_seen(case: Case, fitted: Fitted, efficiency: Path | None) -> bool:
     name = product_name(case.kind)
     accelerator = case.accelerator
     own = accelerator.efficiency.values if accelerator.efficiency else {}
-    is_known = accelerator.generation is not None or efficiency is not None or name in own
+    if name in own and efficiency is None:
+        return True
+    is_known = accelerator.generation is not None or efficiency is not None
     unseen = () if fitted.spread is None else fitted.spread.unseen
     return is_known and name in fitted.values and (name in own or name not in unseen)
 
