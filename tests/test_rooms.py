@@ -15,8 +15,6 @@ FEW = 3
 """Modules of a package that needs no order of its own."""
 
 TESTED_BY = {
-    "accuracy.cells": "accuracy/test_measured.py",
-    "accuracy.measurements": "accuracy/test_validation.py",
     "architectures.blocks": "architectures/test_counting.py",
     "architectures.columns": "kernels/test_memory.py",
     "architectures.operators": "kernels/test_operators.py",

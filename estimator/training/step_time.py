@@ -132,7 +132,7 @@ def _is_seen(case: Case, fitted: Fitted, efficiency: Path | None) -> bool:
         return True
     is_known = accelerator.generation is not None or efficiency is not None
     unseen = () if fitted.spread is None else fitted.spread.unseen
-    return is_known and name in fitted.values and (name in own or name not in unseen)
+    return is_known and name in fitted.values and name not in unseen
 
 
 def scaling(step: StepEstimate) -> list[tuple[int, float]]:
