@@ -200,6 +200,34 @@ def validate(model: type[S], data: Mapping[str, Any], name: str, flags: Collecti
         raise RequestError(flag, text.removeprefix(key).removeprefix(":").strip()) from None
 
 
+def with_flags(
+    model: type[S],
+    data: Mapping[str, Any],
+    flags: Mapping[str, Any],
+    replaces: Mapping[str, Collection[str]],
+    name: str,
+    is_file: bool = True,
+) -> S:
+    """Return a spec from a file's fields and from flags, which go before them.
+
+    Args:
+        model: class of the spec.
+        data: fields of the file; none of them where there is no file.
+        flags: fields by the name that each has in the spec or on the command line.
+        replaces: fields that say the same in another way as a flag, which a file's are put aside
+            for.
+        name: name of the file, or of what is described, in messages.
+        is_file: whether there is a file; without one, every field was given by a flag.
+
+    Raises:
+        RequestError: naming the flag, or the file and its field.
+    """
+    aside = {key for flag in flags for key in replaces.get(flag.replace("-", "_"), ())}
+    kept = {key: value for key, value in data.items() if key not in aside}
+    named = frozenset(flags) if is_file else frozenset(model.model_fields)
+    return validate(model, {**kept, **flags}, name, named)
+
+
 def as_data(value: object, depth: int = 0) -> Any:
     """Return what a spec was made from: its given fields, as a file would hold them.
 

@@ -21,7 +21,7 @@ from computebill.base.quantity import (
     Positive,
     Share,
 )
-from computebill.base.specfile import Name, Spec, validate
+from computebill.base.specfile import Name, Spec, validate, with_flags
 from computebill.costs.fields import Day, Prices
 from computebill.costs.prices import Commitment
 from computebill.hardware.cluster import NodeNetwork, PowerLimit
@@ -286,11 +286,8 @@ def plan_spec(path: Path | None, flags: Mapping[str, Any]) -> PlanSpec:
         RequestError: naming the flag, or the file and its field.
     """
     data = {} if path is None else fields_of_file(path)
-    replaced: dict[str, tuple[str, ...]] = {"count": ("max_gpus",), "max_gpus": ("count",)}
     shared = (*LOST, "global_batch", "global_batch_tokens", "software", "framework")
-    replaced |= {name: REPLACES[name] for name in shared}
-    for flag in flags:
-        for key in replaced.get(flag.replace("-", "_"), ()):
-            data.pop(key, None)
-    named = frozenset(flags) if path is not None else frozenset(PlanSpec.model_fields)
-    return validate(PlanSpec, {**data, **flags}, "plan" if path is None else str(path), named)
+    replaces = {"count": ("max_gpus",), "max_gpus": ("count",)}
+    replaces |= {name: REPLACES[name] for name in shared}
+    name = "plan" if path is None else str(path)
+    return with_flags(PlanSpec, data, flags, replaces, name, is_file=path is not None)

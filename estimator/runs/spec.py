@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from computebill.base.amounts import Parameters, Tokens, check_batch, whole_sequences
 from computebill.base.quantity import AtLeastOne, NotNegative, Number, Positive, Share
-from computebill.base.specfile import Name, Spec, read_toml, validate
+from computebill.base.specfile import Name, Spec, read_toml, validate, with_flags
 from computebill.costs.fields import PRICE_REPLACES, Day
 from computebill.costs.hour import Pricing
 from computebill.costs.prices import Commitment
@@ -237,16 +237,19 @@ def run_spec(
         RequestError: naming the flag, or the file and its field.
     """
     data = {} if path is None else fields_of_file(Path(path))
-    for flag in flags:
-        for key in REPLACES.get(flag, ()):
-            data.pop(key, None)
-    named = frozenset(flags) if path is not None else frozenset(RunSpec.model_fields)
+    replaces: Mapping[str, tuple[str, ...]] = REPLACES
     if layout:
-        own = data.get("layout")
+        is_aside = any("layout" in REPLACES.get(flag, ()) for flag in flags)
+        own = None if is_aside else data.get("layout")
         data["layout"] = {**(own if isinstance(own, dict) else {}), **layout}
         if "lora_targets" in layout:
             data["layout"]["lora_targets"] = str(layout["lora_targets"]).split(",")
-    return validate(RunSpec, {**data, **flags}, "run" if path is None else str(path), named)
+        # What flags say of a layout is not put aside for another flag.
+        replaces = {
+            flag: tuple(key for key in keys if key != "layout") for flag, keys in REPLACES.items()
+        }
+    name = "run" if path is None else str(path)
+    return with_flags(RunSpec, data, flags, replaces, name, is_file=path is not None)
 
 
 def fields_of_file(path: Path) -> dict[str, Any]:

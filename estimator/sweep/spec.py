@@ -25,6 +25,7 @@ from computebill.base.specfile import (
     parse_toml,
     read_text,
     validate,
+    with_flags,
 )
 from computebill.costs.fields import PRICE_REPLACES, Day, Prices
 from computebill.costs.prices import Commitment
@@ -422,10 +423,7 @@ def sweep_spec(source: str | Path, flags: Mapping[str, Any]) -> SweepSpec:
     cluster: dict[str, Any] = {name: flags.pop(name) for name in ("gpus", "days") if name in flags}
     if cluster:
         data["cluster"] = validate(Cluster, cluster, str(source), cluster).model_dump()
-    for flag in flags:
-        for key in PRICE_REPLACES.get(flag, ()):
-            data.pop(key, None)
-    return validate(SweepSpec, {**data, **flags}, str(source), frozenset(flags))
+    return with_flags(SweepSpec, data, flags, PRICE_REPLACES, str(source))
 
 
 def sweep_data(source: str | Path) -> dict[str, Any]:

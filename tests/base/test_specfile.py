@@ -19,6 +19,7 @@ from computebill.base.specfile import (
     read_text,
     read_toml,
     validate,
+    with_flags,
 )
 
 
@@ -214,3 +215,21 @@ def test_anything_can_be_shown(value: object) -> None:
         nested = [nested]
     assert len(shown(value)) < 81
     assert shown(nested) == "(list too large to show)"
+
+
+class Priced(Spec):
+    price: float | None = None
+    provider: str | None = None
+
+
+def test_flags_go_before_a_file_and_put_aside_what_says_the_same() -> None:
+    replaces = {"price": ("provider",), "provider": ("price",)}
+    found = with_flags(Priced, {"provider": "aws"}, {"price": 2.0}, replaces, "mine.toml")
+    assert (found.price, found.provider) == (2.0, None)
+    with pytest.raises(RequestError, match=r"^--price: got 'x'"):
+        with_flags(Priced, {}, {"price": "x"}, replaces, "mine.toml")
+    with pytest.raises(RequestError, match=r"^mine\.toml: price: got 'y'"):
+        with_flags(Priced, {"price": "y"}, {}, replaces, "mine.toml")
+    # Without a file, whatever is wrong was given by a flag.
+    with pytest.raises(RequestError, match=r"^--price: got 'y'"):
+        with_flags(Priced, {"price": "y"}, {}, replaces, "run", is_file=False)
