@@ -287,7 +287,7 @@ def plan_spec(path: Path | None, flags: Mapping[str, Any]) -> PlanSpec:
     """
     data = {} if path is None else fields_of_file(path)
     shared = (*LOST, "global_batch", "global_batch_tokens", "software", "framework")
-    replaces = {"count": ("max_gpus",), "max_gpus": ("count",)}
+    replaces: dict[str, tuple[str, ...]] = {"count": ("max_gpus",), "max_gpus": ("count",)}
     replaces |= {name: REPLACES[name] for name in shared}
     name = "plan" if path is None else str(path)
     return with_flags(PlanSpec, data, flags, replaces, name, is_file=path is not None)
