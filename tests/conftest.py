@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 from hypothesis import settings
+from known import LLAMA_8B
 
 # Tests are small and run side by side: threads would only stand in each other's way.
 torch.set_num_threads(1)
@@ -80,6 +81,14 @@ def _value(value: Any) -> str:
 
 def _key(text: str) -> str:
     return json.dumps(text).replace("\x7f", "\\u007f")
+
+
+@pytest.fixture
+def llama_config(tmp_path: Path) -> str:
+    """The ``config.json`` of Llama 3.1 8B, as a file."""
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(LLAMA_8B))
+    return str(path)
 
 
 @pytest.fixture(scope="session")

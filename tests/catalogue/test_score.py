@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import reported_hours
 from click.testing import CliRunner
+from known import LLAMA_ROW
 from scipy.stats import binom
 
 import computebill as cb
@@ -26,21 +27,9 @@ WITH_EVIDENCE = pytest.mark.skipif(
     reason="needs the evidence folder, COMPUTEBILL_EVIDENCE",
 )
 
-LLAMA = {
-    "Model": "Llama 3.1-405B",
-    "Organization": "Meta AI",
-    "Publication date": "2024-07-23",
-    "Domain": "Language",
-    "Parameters": "405000000000",
-    "Training compute (FLOP)": "3.8e25",
-    "Training dataset size (total)": "15600000000000",
-    "Training hardware": "NVIDIA H100 SXM5 80GB",
-    "Confidence": "Confident",
-}
-
 
 def scored(**changes: str | None) -> Any:
-    row = {key: value for key, value in {**LLAMA, **changes}.items() if value is not None}
+    row = {key: value for key, value in {**LLAMA_ROW, **changes}.items() if value is not None}
     found = cb.score_catalogue(pd.DataFrame([row], dtype="string"))
     assert found.rows_in == 1
     assert found.scored is not None
@@ -179,7 +168,7 @@ def test_intervals_grow_with_what_is_not_known() -> None:
 
 
 def test_rows_that_tell_too_little_keep_their_cells_and_get_a_reason() -> None:
-    frame = pd.DataFrame([LLAMA, {"Model": "Ghost", "Parameters": "=cmd"}], dtype="string")
+    frame = pd.DataFrame([LLAMA_ROW, {"Model": "Ghost", "Parameters": "=cmd"}], dtype="string")
     found = cb.score_catalogue(frame)
     assert (found.rows_scored, found.rows_rejected) == (1, 1)
     assert found.rejects is not None
@@ -190,7 +179,7 @@ def test_rows_that_tell_too_little_keep_their_cells_and_get_a_reason() -> None:
 
 
 def test_a_catalogue_that_was_scored_keeps_its_columns_and_gets_new_ones() -> None:
-    frame = cb.score_catalogue(pd.DataFrame([LLAMA], dtype="string")).scored
+    frame = cb.score_catalogue(pd.DataFrame([LLAMA_ROW], dtype="string")).scored
     assert frame is not None
     frame["flop_way"] = "theirs"
     again = cb.score_catalogue(frame)
@@ -201,7 +190,9 @@ def test_a_catalogue_that_was_scored_keeps_its_columns_and_gets_new_ones() -> No
 
 
 def test_a_frame_keeps_its_index_and_may_be_scored_again_and_again() -> None:
-    frame = pd.DataFrame([LLAMA, {"Model": "Ghost"}, LLAMA], dtype="string", index=["b", "a", "b"])
+    frame = pd.DataFrame(
+        [LLAMA_ROW, {"Model": "Ghost"}, LLAMA_ROW], dtype="string", index=["b", "a", "b"]
+    )
     found = cb.score_catalogue(frame)
     assert found.scored is not None
     assert found.rejects is not None
@@ -291,7 +282,7 @@ FORMS = ("x.csv", "x.csv.gz", "x.tsv", "x.jsonl", "x.parquet", "x.csv.zst", "x.c
 
 @pytest.mark.parametrize("name", FORMS)
 def test_all_forms_give_the_same(tmp_path: Path, name: str) -> None:
-    frame = pd.DataFrame([LLAMA] * 3, dtype="string")
+    frame = pd.DataFrame([LLAMA_ROW] * 3, dtype="string")
     path = tmp_path / name
     if name.endswith(".parquet"):
         frame.to_parquet(path)
@@ -335,7 +326,7 @@ def test_csv_cells_that_a_spreadsheet_would_run_are_made_harmless(tmp_path: Path
 
 def test_globs_and_folders_are_read_file_by_file(tmp_path: Path) -> None:
     for name in ("a.csv", "b.csv"):
-        pd.DataFrame([LLAMA]).to_csv(tmp_path / name, index=False)
+        pd.DataFrame([LLAMA_ROW]).to_csv(tmp_path / name, index=False)
     (tmp_path / "notes.txt").write_text("no table")
     with pytest.raises(cb.RequestError, match="inside the catalogues' folder"):
         cb.score_files([tmp_path], tmp_path / "out")
@@ -474,7 +465,7 @@ def test_the_whole_catalogue_is_scored_and_nothing_lost() -> None:
 
 
 def large(path: Path, rows: int) -> Path:
-    frame = pd.DataFrame([LLAMA | {"Model": f"m{i}"} for i in range(rows)], dtype="string")
+    frame = pd.DataFrame([LLAMA_ROW | {"Model": f"m{i}"} for i in range(rows)], dtype="string")
     frame.loc[::10, ["Training compute (FLOP)", "Parameters", "Publication date"]] = ""
     frame.to_csv(path, index=False)
     return path
@@ -526,7 +517,9 @@ def test_parts_of_other_catalogues_are_never_mixed(tmp_path: Path) -> None:
 
 def test_the_picture_has_the_rows(tmp_path: Path) -> None:
     path, picture = tmp_path / "x.csv", tmp_path / "x.svg"
-    pd.DataFrame([LLAMA, LLAMA | {"Publication date": "2020-01-01"}]).to_csv(path, index=False)
+    pd.DataFrame([LLAMA_ROW, LLAMA_ROW | {"Publication date": "2020-01-01"}]).to_csv(
+        path, index=False
+    )
     flags = ["score", str(path), "-o", str(tmp_path / "out.parquet"), "--plot", str(picture)]
     done = CliRunner().invoke(main, flags)
     assert done.exit_code == 0, done.output

@@ -7,27 +7,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from known import LLAMA_ROW
 from scipy.stats import linregress
 
 import computebill as cb
 from computebill.catalogue.summary import trend
 
-LLAMA = {
-    "Model": "Llama 3.1-405B",
-    "Organization": "Meta AI",
-    "Publication date": "2024-07-23",
-    "Domain": "Language",
-    "Parameters": "405000000000",
-    "Training compute (FLOP)": "3.8e25",
-    "Training dataset size (total)": "15600000000000",
-    "Training hardware": "NVIDIA H100 SXM5 80GB",
-    "Confidence": "Confident",
-}
-
 
 def test_the_summary_adds_up_years_and_organisations_over_batches(tmp_path: Path) -> None:
     rows = [
-        LLAMA
+        LLAMA_ROW
         | {"Model": f"m{i}", "Organization": f"o{i % 3}", "Training compute (FLOP)": f"{i}e22"}
         for i in range(1, 31)
     ]
@@ -50,7 +39,7 @@ def test_the_summary_adds_up_years_and_organisations_over_batches(tmp_path: Path
 def test_a_sum_of_unknown_costs_is_unknown(tmp_path: Path) -> None:
     bare = {"Training compute (FLOP)": "1e22", "Model": "bare", "Organization": "o1"}
     rows = [
-        LLAMA | {"Organization": "o0"},
+        LLAMA_ROW | {"Organization": "o0"},
         bare | {"Publication date": "2015-03-01"},
         bare | {"Publication date": "2024-03-01"},
     ]

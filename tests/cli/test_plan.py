@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from known import LLAMA_8B
 
 from computebill.cli import main
 
@@ -14,19 +13,12 @@ FLAGS = ["--tokens", "1T", "--accelerator", "h100", "--global-batch", "512"]
 FLAGS += ["--sequence-length", "4096"]
 
 
-@pytest.fixture
-def config(tmp_path: Path) -> str:
-    path = tmp_path / "config.json"
-    path.write_text(json.dumps(LLAMA_8B))
-    return str(path)
-
-
 def invoke(*arguments: str) -> Any:
     return CliRunner().invoke(main, ["plan", *arguments])
 
 
-def test_a_table_by_default(config: str) -> None:
-    done = invoke("--model", config, *FLAGS, "--count", "64")
+def test_a_table_by_default(llama_config: str) -> None:
+    done = invoke("--model", llama_config, *FLAGS, "--count", "64")
     assert done.exit_code == 0, done.output
     assert "Fastest: 64 x h100-sxm, bf16" in done.output
     assert "odds that they are really slower" in done.output
@@ -35,18 +27,18 @@ def test_a_table_by_default(config: str) -> None:
     assert "fits the memory" in done.output
 
 
-def test_json_and_nothing_else(config: str) -> None:
-    done = invoke("--model", config, *FLAGS, "--count", "64", "--json", "--top", "3")
+def test_json_and_nothing_else(llama_config: str) -> None:
+    done = invoke("--model", llama_config, *FLAGS, "--count", "64", "--json", "--top", "3")
     found = json.loads(done.stdout)
     assert found["best"]["layout"]["accelerators"] == 64
     assert len(found["runners_up"]) == 2
     assert found["evaluated"] > found["feasible"] > 0
 
 
-def test_a_file_and_flags_that_go_before_it(config: str, tmp_path: Path) -> None:
+def test_a_file_and_flags_that_go_before_it(llama_config: str, tmp_path: Path) -> None:
     path = tmp_path / "plan.toml"
     path.write_text(
-        f'name = "Mine"\nmodel = {json.dumps(Path(config).name)}\ntokens = "1T"\n'
+        f'name = "Mine"\nmodel = {json.dumps(Path(llama_config).name)}\ntokens = "1T"\n'
         'accelerator = ["h100", "b200"]\ncount = [32, 64]\nglobal_batch = 512\n'
         'sequence_length = 4096\nobjective = "cost"\ntp = [1, 2]\n'
     )
@@ -59,9 +51,9 @@ def test_a_file_and_flags_that_go_before_it(config: str, tmp_path: Path) -> None
     assert found["best"]["layout"]["tp"] == 8
 
 
-def test_rows_and_pictures(config: str, tmp_path: Path) -> None:
+def test_rows_and_pictures(llama_config: str, tmp_path: Path) -> None:
     rows, picture = tmp_path / "plan.csv", tmp_path / "plan.svg"
-    flags = ["--model", config, *FLAGS, "--max-gpus", "64"]
+    flags = ["--model", llama_config, *FLAGS, "--max-gpus", "64"]
     done = invoke(*flags, "-o", str(rows), "--plot", str(picture))
     assert done.exit_code == 0, done.output
     assert "Fastest" in done.output
@@ -70,7 +62,7 @@ def test_rows_and_pictures(config: str, tmp_path: Path) -> None:
     assert "days" in drawn
     assert "cost, rented (USD)" in drawn
     one = tmp_path / "one.svg"
-    invoke("--model", config, *FLAGS, "--count", "64", "--plot", str(one))
+    invoke("--model", llama_config, *FLAGS, "--count", "64", "--plot", str(one))
     assert "memory of the fullest GPU" in one.read_text()
 
 
@@ -93,8 +85,10 @@ def test_rows_and_pictures(config: str, tmp_path: Path) -> None:
         ),
     ],
 )
-def test_wrong_requests_end_with_one_message(config: str, flags: list[str], problem: str) -> None:
-    done = invoke("--model", config, *FLAGS, *flags)
+def test_wrong_requests_end_with_one_message(
+    llama_config: str, flags: list[str], problem: str
+) -> None:
+    done = invoke("--model", llama_config, *FLAGS, *flags)
     assert done.exit_code == 2
     assert problem in done.stderr
     assert "Traceback" not in done.output
@@ -107,8 +101,8 @@ def test_what_is_missing_is_named() -> None:
     assert "model" in done.stderr
 
 
-def test_a_batch_in_tokens_and_goodput_are_a_run_s(config: str) -> None:
-    flags = ["--model", config, "--tokens", "1T", "--accelerator", "h100", "--count", "64"]
+def test_a_batch_in_tokens_and_goodput_are_a_run_s(llama_config: str) -> None:
+    flags = ["--model", llama_config, "--tokens", "1T", "--accelerator", "h100", "--count", "64"]
     flags += ["--sequence-length", "4096", "--pp", "1", "--cp", "1", "--top", "1", "--json"]
     done = invoke(*flags, "--global-batch", "2M")
     assert done.exit_code == 2

@@ -4,30 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
-
-from computebill.cli import main
-
-HEADER = (
-    "source_id,model,gpu,n_gpus,n_layers,hidden,n_heads,ffn_hidden,gated_mlp,vocab,seq_len,tp,pp,"
-    "dp,micro_batch,global_batch_seqs,precision,framework,year,iter_seconds"
-)
-ROWS = (
-    "a,Small,H100-SXM-80GB,8,32,4096,32,14336,1,128256,4096,1,1,8,1,64,bf16,nemo,2025,3.1",
-    "b,Small,A100-80GB,8,32,4096,32,14336,1,128256,4096,1,1,8,1,64,bf16,nemo,2025,7.5",
-    "b,Odd,A100-80GB,8,32,4096,32,14336,1,128256,4096,,,8,1,64,bf16,nemo,2025,7.5",
-)
-
-
-@pytest.fixture
-def measured(tmp_path: Path) -> str:
-    path = tmp_path / "runs.csv"
-    path.write_text("\n".join((HEADER, *ROWS)) + "\n")
-    return str(path)
-
-
-def invoke(*arguments: str) -> Result:
-    return CliRunner().invoke(main, arguments)
+from measured_runs import HEADER, ROWS, invoke
 
 
 def test_validate_tells_errors_and_what_was_left_out(measured: str, tmp_path: Path) -> None:

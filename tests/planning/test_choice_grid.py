@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import json
 import math
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,12 +12,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from known import LLAMA_8B
+from plans import SEQUENCE, planned
 
 import computebill as cb
 from computebill.planning.choice_grid import Grid
 from computebill.planning.choices import Space, make_space
-from computebill.planning.result import Plan
-from computebill.planning.search import plan
 from computebill.training.cases import Case
 from computebill.training.efficiency import bounded, read_profile, unbounded
 from computebill.training.layout import check_layout
@@ -49,9 +46,6 @@ LEADING_DENSE = {
     "vocab_size": 32000,
 }
 """Whose first stages are unlike the others."""
-
-
-SEQUENCE = 4096
 
 
 def space(config: dict[str, Any], accelerator: str = "h100-sxm", **given: Any) -> Space:
@@ -164,29 +158,9 @@ def test_a_grid_is_every_layout_by_itself(
                 assert found[place] == pytest.approx(alone, rel=1e-9)
 
 
-@pytest.fixture
-def config(tmp_path: Path) -> str:
-    path = tmp_path / "config.json"
-    path.write_text(json.dumps(LLAMA_8B))
-    return str(path)
-
-
-def planned(config: str, **changes: Any) -> Plan:
-    spec = {
-        "model": config,
-        "tokens": "1T",
-        "accelerator": "h100-sxm",
-        "count": 64,
-        "global_batch": 512,
-        "sequence_length": SEQUENCE,
-    }
-    spec = {key: value for key, value in (spec | changes).items() if value is not None}
-    return plan(spec)
-
-
-def test_the_best_is_the_fastest_of_all(config: str) -> None:
+def test_the_best_is_the_fastest_of_all(llama_config: str) -> None:
     choices = {"tp": [1, 4], "pp": [1, 2, 8], "cp": [1, 2], "micro_batch": [1, 4]}
-    found = planned(config, **choices)
+    found = planned(llama_config, **choices)
     of = space(LLAMA_8B, **choices)
     places = range(math.prod(of.shape))
     alone = [one for place in places if (one := one_by_one(of, place, 64, 512)) is not None]

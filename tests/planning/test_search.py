@@ -4,41 +4,18 @@ import dataclasses
 import json
 import math
 from pathlib import Path
-from typing import Any
 
 import pytest
 from known import LLAMA_8B
+from plans import SEQUENCE, planned
 
 import computebill as cb
-from computebill.planning.result import Plan
-from computebill.planning.search import FITS, plan
+from computebill.planning.search import FITS
 from computebill.training.memory import stage_bytes
 
-SEQUENCE = 4096
 
-
-@pytest.fixture
-def config(tmp_path: Path) -> str:
-    path = tmp_path / "config.json"
-    path.write_text(json.dumps(LLAMA_8B))
-    return str(path)
-
-
-def planned(config: str, **changes: Any) -> Plan:
-    spec = {
-        "model": config,
-        "tokens": "1T",
-        "accelerator": "h100-sxm",
-        "count": 64,
-        "global_batch": 512,
-        "sequence_length": SEQUENCE,
-    }
-    spec = {key: value for key, value in (spec | changes).items() if value is not None}
-    return plan(spec)
-
-
-def test_the_best_is_the_run_that_it_is_priced_as(config: str) -> None:
-    found = planned(config)
+def test_the_best_is_the_run_that_it_is_priced_as(llama_config: str) -> None:
+    found = planned(llama_config)
     rows = found.estimate.rows
     assert rows["step_seconds"].p50 == pytest.approx(found.best.step_seconds, rel=0.01)
     assert rows["days"].p50 == pytest.approx(found.best.days, rel=0.01)
@@ -49,8 +26,10 @@ def test_the_best_is_the_run_that_it_is_priced_as(config: str) -> None:
     assert found.best.days == pytest.approx(steps * found.best.step_seconds / 86400, rel=0.05)
 
 
-def test_more_accelerators_are_faster_and_fewer_cheaper(config: str) -> None:
-    few, many = (planned(config, count=[16, 256], objective=what) for what in ("cost", "time"))
+def test_more_accelerators_are_faster_and_fewer_cheaper(llama_config: str) -> None:
+    few, many = (
+        planned(llama_config, count=[16, 256], objective=what) for what in ("cost", "time")
+    )
     assert few.best.layout.accelerators == 16
     assert many.best.layout.accelerators == 256
     assert many.best.days < few.best.days
@@ -59,81 +38,86 @@ def test_more_accelerators_are_faster_and_fewer_cheaper(config: str) -> None:
     assert counts == {16, 256}
 
 
-def test_limits_hold(config: str) -> None:
-    free = planned(config, count=None, max_gpus=256, objective="cost")
-    asked = planned(config, count=None, max_gpus=256, objective="cost", max_days=free.best.days / 4)
+def test_limits_hold(llama_config: str) -> None:
+    free = planned(llama_config, count=None, max_gpus=256, objective="cost")
+    asked = planned(
+        llama_config, count=None, max_gpus=256, objective="cost", max_days=free.best.days / 4
+    )
     assert asked.best.days <= free.best.days / 4
     assert asked.best.layout.accelerators > free.best.layout.accelerators
-    narrow = planned(config, memory_margin=0.7)
+    narrow = planned(llama_config, memory_margin=0.7)
     assert narrow.best.memory_gb <= 24
-    fixed = planned(config, tp=[4], recompute="full")
+    fixed = planned(llama_config, tp=[4], recompute="full")
     assert fixed.best.layout.tp == 4
     assert fixed.best.layout.recompute == "full"
 
 
-def test_accelerators_are_compared(config: str) -> None:
-    found = planned(config, accelerator="a100-sxm-80gb,h100-sxm,b200", precision="bf16")
+def test_accelerators_are_compared(llama_config: str) -> None:
+    found = planned(llama_config, accelerator="a100-sxm-80gb,h100-sxm,b200", precision="bf16")
     assert found.best.accelerator.name == "b200"
     assert {each.accelerator.name for each in found.pareto} >= {"b200"}
     names = [each.accelerator.name for each in found.each]
     assert sorted(names) == ["a100-sxm-80gb", "b200", "h100-sxm"]
-    alone = planned(config, accelerator="a100-sxm-80gb")
+    alone = planned(llama_config, accelerator="a100-sxm-80gb")
     assert found.each[names.index("a100-sxm-80gb")].days == pytest.approx(alone.best.days)
     assert found.odds(found.each[names.index("h100-sxm")]) is None
-    low = planned(config, precision="bf16,fp8")
+    low = planned(llama_config, precision="bf16,fp8")
     assert low.best.precision == "fp8"
 
 
-def test_tensor_parallel_ranks_stay_inside_a_domain_unless_allowed(config: str) -> None:
+def test_tensor_parallel_ranks_stay_inside_a_domain_unless_allowed(llama_config: str) -> None:
     with pytest.raises(cb.RequestError) as caught:
-        planned(config, tp=16)
+        planned(llama_config, tp=16)
     assert "tp stays inside a scale-up domain" in str(caught.value)
-    assert planned(config, tp=16, across_domains=True).best.layout.tp == 16
+    assert planned(llama_config, tp=16, across_domains=True).best.layout.tp == 16
     # A rack of 72 is one domain.
-    assert planned(config, accelerator="gb200-nvl72", tp=16).best.layout.tp == 16
-    wide = planned(config, across_domains=True)
-    assert wide.evaluated > planned(config).evaluated
-    assert wide.best.days <= planned(config).best.days
+    assert planned(llama_config, accelerator="gb200-nvl72", tp=16).best.layout.tp == 16
+    wide = planned(llama_config, across_domains=True)
+    assert wide.evaluated > planned(llama_config).evaluated
+    assert wide.best.days <= planned(llama_config).best.days
 
 
-def test_sequence_parallelism_may_be_searched(config: str) -> None:
-    both = planned(config, tp=8, sequence_parallel="on,off", top=64)
+def test_sequence_parallelism_may_be_searched(llama_config: str) -> None:
+    both = planned(llama_config, tp=8, sequence_parallel="on,off", top=64)
     kinds = {each.layout.is_sequence_parallel for each in (both.best, *both.runners_up)}
     assert kinds == {True, False}
-    without = planned(config, tp=8, sequence_parallel="off")
+    without = planned(llama_config, tp=8, sequence_parallel="off")
     assert not without.best.layout.is_sequence_parallel
     assert without.best.step_seconds >= both.best.step_seconds
 
 
-def test_each_accelerator_may_have_its_own_price(config: str) -> None:
+def test_each_accelerator_may_have_its_own_price(llama_config: str) -> None:
     both = {"accelerator": "a100-sxm-80gb,h100-sxm", "objective": "cost"}
-    dear = planned(config, **both, price="a100-sxm-80gb=1,h100-sxm=20")
+    dear = planned(llama_config, **both, price="a100-sxm-80gb=1,h100-sxm=20")
     assert dear.best.accelerator.name == "a100-sxm-80gb"
-    cheap = planned(config, **both, price={"a100-sxm-80gb": 4, "h100-sxm": "1..2"})
+    cheap = planned(llama_config, **both, price={"a100-sxm-80gb": 4, "h100-sxm": "1..2"})
     assert cheap.best.accelerator.name == "h100-sxm"
     hours = dear.best.days * 24 * dear.best.layout.accelerators
     assert dear.best.cost_usd == pytest.approx(hours * 1.0, rel=5e-3)
     # One that has none takes what is typical.
-    assert planned(config, **both, price={"h100-sxm": 90}).best.accelerator.name == "a100-sxm-80gb"
+    assert (
+        planned(llama_config, **both, price={"h100-sxm": 90}).best.accelerator.name
+        == "a100-sxm-80gb"
+    )
 
 
-def test_accelerators_without_a_layout_are_named(config: str) -> None:
-    found = planned(config, accelerator="v100-sxm-32gb,h100-sxm", precision="fp16", count=4)
+def test_accelerators_without_a_layout_are_named(llama_config: str) -> None:
+    found = planned(llama_config, accelerator="v100-sxm-32gb,h100-sxm", precision="fp16", count=4)
     told = found.to_dict()
     assert [each["accelerator"] for each in told["by_accelerator"]] == ["h100-sxm"]
     (dropped,) = told["dropped"]
     assert dropped["accelerator"] == "v100-sxm-32gb"
     assert FITS in dropped["reason"]
     names = {"accelerator": "a100-sxm-80gb,h100-sxm"}
-    both = planned(config, **names)
+    both = planned(llama_config, **names)
     days = {each.accelerator.name: each.days for each in both.each}
-    limited = planned(config, **names, max_days=sum(days.values()) / 2)
+    limited = planned(llama_config, **names, max_days=sum(days.values()) / 2)
     reason = limited.dropped["a100-sxm-80gb", "bf16"]
     assert f"takes {days['a100-sxm-80gb']:,.4g} days" in reason
 
 
-def test_layouts_that_are_near_cannot_be_told_apart(config: str) -> None:
-    found = planned(config, top=60)
+def test_layouts_that_are_near_cannot_be_told_apart(llama_config: str) -> None:
+    found = planned(llama_config, top=60)
     odds = [found.odds(each) or 0.0 for each in found.runners_up]
     assert odds == sorted(odds)
     assert odds[0] >= 0.5
@@ -146,32 +130,32 @@ def test_layouts_that_are_near_cannot_be_told_apart(config: str) -> None:
     )
 
 
-def test_an_empty_answer_counts_what_each_rule_left_out(config: str) -> None:
+def test_an_empty_answer_counts_what_each_rule_left_out(llama_config: str) -> None:
     with pytest.raises(cb.RequestError) as caught:
-        planned(config, count=1, memory_margin=0.9)
+        planned(llama_config, count=1, memory_margin=0.9)
     message = str(caught.value)
     assert "is legal and fits; left out by each rule" in message
     assert FITS in message
     assert "tp x pp x cp divides the accelerators" in message
 
 
-def test_the_json_form_keeps_its_contract(config: str) -> None:
-    found = planned(config).to_dict()
+def test_the_json_form_keeps_its_contract(llama_config: str) -> None:
+    found = planned(llama_config).to_dict()
     assert {"best", "pareto", "evaluated", "feasible", "search_seconds"} <= set(found)
     assert {"layout", "step_seconds", "mfu", "memory_gb", "days", "cost_usd"} <= set(found["best"])
     assert {"p5", "p50", "p95", "mean"} <= set(found["best"]["days"])
     assert found["runners_up"][0]["odds_slower"] >= 0.5
     json.dumps(found, allow_nan=False)
-    frame = planned(config).to_frame()
+    frame = planned(llama_config).to_frame()
     assert list(frame["role"].unique()) == ["best", "runner-up", "front"]
     assert {"tp", "pp", "dp", "days", "memory_gb"} <= set(frame.columns)
 
 
 def test_accelerators_without_a_price_or_a_profile_of_the_package(
-    config: str, tmp_path: Path
+    llama_config: str, tmp_path: Path
 ) -> None:
     for names in ("v100-pcie-32gb,h100-sxm", "h100-sxm,v100-pcie-32gb"):
-        found = planned(config, accelerator=names, objective="cost", precision=None)
+        found = planned(llama_config, accelerator=names, objective="cost", precision=None)
         assert found.best.accelerator.name == "h100-sxm"
         assert "h100-sxm" in {each.accelerator.name for each in found.pareto}
     shipped = Path(cb.__file__).parent.parent / "hardware_profiles" / "h100-sxm.toml"
@@ -179,10 +163,10 @@ def test_accelerators_without_a_price_or_a_profile_of_the_package(
         shipped = Path(cb.__file__).parent / "hardware_profiles" / "h100-sxm.toml"
     own = tmp_path / "mine.toml"
     own.write_text(shipped.read_text().replace('name = "h100-sxm"', 'name = "mine"'))
-    assert planned(config, accelerator=str(own)).best.accelerator.name == "mine"
+    assert planned(llama_config, accelerator=str(own)).best.accelerator.name == "mine"
 
 
-def test_buckets_are_weighed(config: str) -> None:
-    found = planned(config, layout={"recipe": "deepspeed"})
+def test_buckets_are_weighed(llama_config: str) -> None:
+    found = planned(llama_config, layout={"recipe": "deepspeed"})
     stages = stage_bytes(cb.read_architecture(LLAMA_8B), [found.best.layout], float(SEQUENCE))
     assert found.best.memory_gb == pytest.approx(float(stages.nan_to_num(0.0).amax()) / 1e9)

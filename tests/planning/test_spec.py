@@ -2,39 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
-from known import LLAMA_8B
+from plans import planned
 
 import computebill as cb
-from computebill.planning.result import Plan
-from computebill.planning.search import plan
 from computebill.planning.spec import PlanSpec
-
-SEQUENCE = 4096
-
-
-@pytest.fixture
-def config(tmp_path: Path) -> str:
-    path = tmp_path / "config.json"
-    path.write_text(json.dumps(LLAMA_8B))
-    return str(path)
-
-
-def planned(config: str, **changes: Any) -> Plan:
-    spec = {
-        "model": config,
-        "tokens": "1T",
-        "accelerator": "h100-sxm",
-        "count": 64,
-        "global_batch": 512,
-        "sequence_length": SEQUENCE,
-    }
-    spec = {key: value for key, value in (spec | changes).items() if value is not None}
-    return plan(spec)
 
 
 @pytest.mark.parametrize(
@@ -68,9 +42,9 @@ def planned(config: str, **changes: Any) -> Plan:
         ({"software": "future"}, "software: got 'future'"),
     ],
 )
-def test_plans_that_cannot_be(config: str, changes: dict[str, Any], problem: str) -> None:
+def test_plans_that_cannot_be(llama_config: str, changes: dict[str, Any], problem: str) -> None:
     with pytest.raises(cb.RequestError) as caught:
-        planned(config, **changes)
+        planned(llama_config, **changes)
     assert problem in str(caught.value)
 
 

@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from known import LLAMA_8B
 
 import computebill as cb
 from computebill.runs.spec import run_spec
@@ -14,11 +12,9 @@ from computebill.training.step_time import scaling
 
 
 @pytest.fixture
-def spec(tmp_path: Path) -> dict[str, Any]:
-    path = tmp_path / "config.json"
-    path.write_text(json.dumps(LLAMA_8B))
+def spec(llama_config: str) -> dict[str, Any]:
     return {
-        "model": str(path),
+        "model": llama_config,
         "tokens": 15e12,
         "accelerator": "h100-sxm",
         "count": 1024,

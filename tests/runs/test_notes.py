@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from known import LLAMA_8B
 
 import computebill as cb
 from computebill import RequestError
@@ -21,11 +20,9 @@ TOTALS = {
 
 
 @pytest.fixture
-def laid_out(tmp_path: Path) -> dict[str, Any]:
-    path = tmp_path / "config.json"
-    path.write_text(json.dumps(LLAMA_8B))
+def laid_out(llama_config: str) -> dict[str, Any]:
     return {
-        "model": str(path),
+        "model": llama_config,
         "tokens": "1T",
         "accelerator": "h100-sxm",
         "count": 64,

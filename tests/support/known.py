@@ -25,3 +25,16 @@ GPT3: dict[str, Any] = {
     "vocab_size": 51200,
 }
 """Korthikanti et al. 2022, table 3: 175B."""
+
+LLAMA_ROW = {
+    "Model": "Llama 3.1-405B",
+    "Organization": "Meta AI",
+    "Publication date": "2024-07-23",
+    "Domain": "Language",
+    "Parameters": "405000000000",
+    "Training compute (FLOP)": "3.8e25",
+    "Training dataset size (total)": "15600000000000",
+    "Training hardware": "NVIDIA H100 SXM5 80GB",
+    "Confidence": "Confident",
+}
+"""Llama 3.1 405B as a catalogue has it."""

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from known import LLAMA_8B
 from sweeping import experiments
 
 from computebill.base.errors import RequestError
@@ -68,10 +67,8 @@ def test_a_sequence_that_a_model_cannot_take_is_refused(tmp_path: Path) -> None:
         workshop.utilisation(of)
 
 
-def test_a_configuration_is_counted(tmp_path: Path) -> None:
-    path = tmp_path / "config.json"
-    path.write_text(json.dumps(LLAMA_8B))
-    of, _ = experiments(model=str(path), tokens=1e9)
+def test_a_configuration_is_counted(llama_config: str) -> None:
+    of, _ = experiments(model=llama_config, tokens=1e9)
     assert of.model is not None
     assert of.params.item() == of.model.params
     # Meta's model card: 8.03 B; keys and values of 8 heads of 128 in 32 layers.

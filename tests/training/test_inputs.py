@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,11 +19,9 @@ NOTE = "has no bandwidth across a domain, which this layout needs: 25 GB/s is as
 
 
 @pytest.fixture
-def spec(tmp_path: Path) -> dict[str, Any]:
-    path = tmp_path / "config.json"
-    path.write_text(json.dumps(LLAMA_8B))
+def spec(llama_config: str) -> dict[str, Any]:
     return {
-        "model": str(path),
+        "model": llama_config,
         "tokens": 1e12,
         "accelerator": "h100-sxm",
         "count": 64,

@@ -1,13 +1,10 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import tomllib
-from pathlib import Path
 from typing import Any
 
 import pytest
-from known import LLAMA_8B
 
 import computebill as cb
 from computebill.training.software import (
@@ -136,11 +133,9 @@ def test_what_was_chosen_tells_why() -> None:
 
 
 @pytest.fixture
-def llama(tmp_path: Path) -> dict[str, Any]:
-    path = tmp_path / "config.json"
-    path.write_text(json.dumps(LLAMA_8B))
+def llama(llama_config: str) -> dict[str, Any]:
     return {
-        "model": str(path),
+        "model": llama_config,
         "tokens": 1e12,
         "accelerator": "a100-sxm-80gb",
         "count": 64,
