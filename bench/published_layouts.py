@@ -17,8 +17,9 @@ from computebill.base.errors import RequestError
 from computebill.planning.choice_grid import Grid
 from computebill.planning.choices import make_space
 from computebill.training.cases import Case
-from computebill.training.efficiency import bounded, read_profile, unbounded
+from computebill.training.efficiency import read_profile
 from computebill.training.memory import GB
+from computebill.training.parameters import bounded, unbounded
 from computebill.training.step_time import estimate_step
 
 VALUES = bounded(unbounded(read_profile().values))

@@ -21,7 +21,8 @@ from computebill.kernels import search
 from computebill.planning.choice_grid import Grid
 from computebill.planning.choices import Space, make_space
 from computebill.training.cases import Case
-from computebill.training.efficiency import bounded, read_profile, unbounded
+from computebill.training.efficiency import read_profile
+from computebill.training.parameters import bounded, unbounded
 from computebill.training.step_time import estimate_step
 
 GPT3: dict[str, Any] = {

@@ -17,7 +17,8 @@ import computebill as cb
 from computebill.kernels.memory import Layout
 from computebill.kernels.step import step_seconds
 from computebill.training.cases import Case, CaseColumns, case_columns, case_setting
-from computebill.training.efficiency import bounded, read_profile, unbounded
+from computebill.training.efficiency import read_profile
+from computebill.training.parameters import bounded, unbounded
 from computebill.training.step_time import estimate_step
 
 ROWS = 100_000

@@ -16,9 +16,10 @@ from typing import Any
 
 import computebill as cb
 from computebill.training.cases import Case, case_columns, step_times
-from computebill.training.efficiency import bounded, read_profile, unbounded
+from computebill.training.efficiency import read_profile
 from computebill.training.layout import check_layout
 from computebill.training.memory import stage_bytes
+from computebill.training.parameters import bounded, unbounded
 
 HERE = Path(__file__).parent
 TELLS = ("name", "config", "own_config", "gpu_hours", "source")

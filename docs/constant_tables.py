@@ -12,7 +12,8 @@ from typing import Any
 from computebill.base.constants import Constant, constants
 from computebill.kernels.constants import CONSTANTS
 from computebill.kernels.constants import Constant as KernelConstant
-from computebill.training.efficiency import PARAMETERS, meaning, read_profile
+from computebill.training.efficiency import read_profile
+from computebill.training.parameters import PARAMETERS, meaning
 from computebill.training.software import FRAMEWORKS_FILE
 
 ROOT = Path(__file__).parents[1]

@@ -31,7 +31,8 @@ from computebill.runs.estimate import ROWS, run_figures
 from computebill.runs.inputs import gather_inputs
 from computebill.runs.spec import read_run
 from computebill.training.cases import Case
-from computebill.training.efficiency import bounded, read_profile, unbounded
+from computebill.training.efficiency import read_profile
+from computebill.training.parameters import bounded, unbounded
 from computebill.uncertainty.distribution import Collector
 from computebill.uncertainty.draws import Columns, Settings
 

@@ -8,14 +8,8 @@ import math
 from torch import Tensor
 
 from computebill.hardware.fitted import FARTHEST, UNFITTED_APART, Fitted, Spread
-from computebill.training.efficiency import (
-    INDEX,
-    bounded,
-    bounds_of,
-    prior_covariance,
-    unbounded,
-)
 from computebill.training.intervals import covariance_of
+from computebill.training.parameters import INDEX, bounded, bounds_of, prior_covariance, unbounded
 
 from .left_out import LEAST_LABS, Judged, few_rows, fits_without, judged_by, own_posterior
 from .measurements import Measurements, layouts_apart

@@ -12,8 +12,8 @@ from torch import Tensor
 from computebill.architectures.counting import count_flop, count_parameters
 from computebill.kernels.flop import recomputed_flop, token_flop
 from computebill.training.cases import CaseColumns, case_columns, step_times
-from computebill.training.efficiency import bounded
 from computebill.training.layout import RECOMPUTE
+from computebill.training.parameters import bounded
 
 from .measured import MeasuredRow
 

@@ -24,13 +24,7 @@ from torch import Tensor
 from computebill.base.constants import number
 from computebill.base.errors import RequestError
 from computebill.training.cases import log_gradients, step_times
-from computebill.training.efficiency import (
-    INDEX,
-    NAMES,
-    bounded,
-    prior_covariance,
-    priors,
-)
+from computebill.training.parameters import INDEX, NAMES, bounded, prior_covariance, priors
 
 from .measurements import Measurements
 

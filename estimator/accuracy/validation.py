@@ -20,9 +20,10 @@ from computebill.hardware.accelerators import peak_precision
 from computebill.hardware.assumptions import peak_assumption
 from computebill.hardware.fitted import Fitted
 from computebill.training.cases import log_gradients
-from computebill.training.efficiency import efficiency_assumptions, read_profile, unbounded
+from computebill.training.efficiency import efficiency_assumptions, read_profile
 from computebill.training.intervals import ends_of, interval_of, widths_of
 from computebill.training.memory import stage_bytes
+from computebill.training.parameters import unbounded
 
 from .calibration import UNJUDGED, fit_all, fit_own, own_profile, profile
 from .left_out import Judged, Unit, few_rows, fits_without, judged_by

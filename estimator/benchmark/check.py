@@ -14,8 +14,9 @@ from computebill.hardware.accelerators import Accelerator
 from computebill.hardware.fitted import Fitted
 from computebill.kernels.measure.outcome import Skip
 from computebill.training.cases import Case, case_columns, step_times
-from computebill.training.efficiency import bounded, efficiencies_of, read_profile, unbounded
+from computebill.training.efficiency import efficiencies_of, read_profile
 from computebill.training.layout import Layout
+from computebill.training.parameters import bounded, unbounded
 
 from .models import PREDICTED, Sizes, decoder, step_case
 from .result import Change, Checked, Timed

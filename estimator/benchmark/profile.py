@@ -30,13 +30,8 @@ from computebill.kernels.measure.copies import Traffic
 from computebill.kernels.measure.devices import Hardware
 from computebill.kernels.measure.matmul import Product
 from computebill.kernels.measure.step import TrainingStep
-from computebill.training.efficiency import (
-    INDEX,
-    bounded,
-    bounds_of,
-    read_profile,
-    unbounded,
-)
+from computebill.training.efficiency import read_profile
+from computebill.training.parameters import INDEX, bounded, bounds_of, unbounded
 
 from .models import step_case
 from .result import PRODUCTS, TERA

@@ -20,9 +20,10 @@ from computebill.kernels import search
 from computebill.runs.estimate import RunEstimate, estimate_of
 from computebill.runs.spec import LOST, read_run
 from computebill.training.cases import Case
-from computebill.training.efficiency import bounded, efficiencies_of, unbounded
+from computebill.training.efficiency import efficiencies_of
 from computebill.training.layout import Layout, check_sequence_length, default_sequence
 from computebill.training.memory import GB, stage_bytes
+from computebill.training.parameters import bounded, unbounded
 from computebill.uncertainty.draws import choose_device, settings
 
 from .choice_grid import Grid

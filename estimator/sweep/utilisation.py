@@ -24,9 +24,9 @@ from computebill.hardware.fitted import Fitted
 from computebill.planning.choice_grid import Grid
 from computebill.planning.choices import make_space
 from computebill.training.cases import Case
-from computebill.training.efficiency import bounded, unbounded
 from computebill.training.layout import Layout
 from computebill.training.memory import GB
+from computebill.training.parameters import bounded, unbounded
 from computebill.training.software import Software
 
 from .shapes import architecture_of, shape_of

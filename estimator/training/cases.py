@@ -31,9 +31,10 @@ from computebill.kernels.memory import Layout as MemoryLayout
 from computebill.kernels.setting import Device, Efficiency, Setting, Work
 from computebill.kernels.step import StepTime, step_seconds
 
-from .efficiency import INDEX, Kind, bounded, kernel_efficiency
+from .efficiency import Kind, kernel_efficiency
 from .layout import RECIPES, RECOMPUTE, Layout
 from .layout_columns import layout_columns
+from .parameters import INDEX, bounded
 from .software import Software, number_format
 
 GIGABYTE = 1e9

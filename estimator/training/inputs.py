@@ -11,8 +11,8 @@ from computebill.hardware.fitted import Fitted
 from computebill.hardware.generations import multiprocessors
 
 from .cases import Case
-from .efficiency import INDEX, bounded, unbounded
 from .layout import FILLS, Layout
+from .parameters import INDEX, bounded, unbounded
 from .software import Choice
 from .step_time import StepEstimate
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from computebill.hardware.fitted import FARTHEST, Fitted, Spread
 
 from .cases import Case, case_columns, step_times
-from .efficiency import INDEX, NAMES, bounded, unbounded
+from .parameters import INDEX, NAMES, bounded, unbounded
 
 WIDEST = math.log(FARTHEST)
 """Largest standard deviation of a step's time, in its logarithm."""

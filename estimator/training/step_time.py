@@ -13,8 +13,9 @@ from computebill.base.quantity import Quantity, parse_quantity
 from computebill.hardware.fitted import Fitted
 
 from .cases import Case, case_columns, step_times
-from .efficiency import bounded, efficiencies_of, product_name, unbounded
+from .efficiency import efficiencies_of, product_name
 from .intervals import step_interval
+from .parameters import bounded, unbounded
 
 # base/constants.toml has what these are.
 UNFITTED = pair("training.step_time.UNFITTED")

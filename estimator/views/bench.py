@@ -15,7 +15,8 @@ from computebill.kernels.measure.attention import Attention
 from computebill.kernels.measure.collectives import Collective
 from computebill.kernels.measure.host import Launches
 from computebill.kernels.measure.step import Block, TrainingStep
-from computebill.training.efficiency import PARAMETERS, read_profile
+from computebill.training.efficiency import read_profile
+from computebill.training.parameters import PARAMETERS
 
 from . import tables
 from .text import digits

@@ -24,8 +24,9 @@ from computebill.accuracy.measured import read_measured
 from computebill.accuracy.measurements import log_errors, measurements
 from computebill.accuracy.validation import calibrate, validate
 from computebill.hardware.fitted import Fitted
-from computebill.training.efficiency import INDEX, read_profile, unbounded, write_profile
+from computebill.training.efficiency import read_profile, write_profile
 from computebill.training.intervals import step_interval
+from computebill.training.parameters import INDEX, unbounded
 
 
 def predicted(write: Write, changes: dict[str, Any]) -> float:

@@ -24,7 +24,7 @@ from computebill.accuracy.posterior import (
     prior_of_all,
 )
 from computebill.training.cases import log_gradients
-from computebill.training.efficiency import priors, spreads
+from computebill.training.parameters import priors, spreads
 
 
 def judged(scores: list[float], labs: str) -> Judged:

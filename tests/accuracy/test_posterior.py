@@ -22,7 +22,7 @@ from computebill.accuracy.posterior import (
     unseen_names,
 )
 from computebill.training.cases import step_times
-from computebill.training.efficiency import INDEX, bounded, priors, spreads
+from computebill.training.parameters import INDEX, bounded, priors, spreads
 
 MOVED = {"products.hopper.16": -0.5, "attention.hopper.modern": -0.6, "inside": -0.6}
 WIDTHS = Widths(lab=0.1, source=0.0, row=0.03)

@@ -17,8 +17,9 @@ from computebill.hardware.figures import Figure
 from computebill.hardware.fitted import Fitted
 from computebill.hardware.generations import hardware_generation, is_ultra, multiprocessors, reach
 from computebill.training.cases import Case, case_columns, case_setting
-from computebill.training.efficiency import bounded, priors, read_profile
+from computebill.training.efficiency import read_profile
 from computebill.training.inputs import part_notes, step_assumptions
+from computebill.training.parameters import bounded, priors
 from computebill.training.software import choose_software
 from computebill.training.step_time import estimate_step
 

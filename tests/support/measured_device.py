@@ -22,7 +22,8 @@ from computebill.kernels.measure.model import Shape
 from computebill.kernels.measure.outcome import Skip
 from computebill.kernels.measure.step import Block, TrainingStep
 from computebill.training.cases import case_columns, step_times
-from computebill.training.efficiency import bounded, read_profile, unbounded
+from computebill.training.efficiency import read_profile
+from computebill.training.parameters import bounded, unbounded
 
 CPU = torch.device("cpu")
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from computebill.accuracy.measured import read_measured
 from computebill.accuracy.measurements import Measurements, measurements
 from computebill.training.cases import step_times
-from computebill.training.efficiency import INDEX, bounded, priors
+from computebill.training.parameters import INDEX, bounded, priors
 
 LAYOUTS = [
     {

@@ -12,7 +12,8 @@ from known import LLAMA_8B
 import computebill as cb
 from computebill.hardware.generations import reach
 from computebill.training.cases import Case, case_columns, case_setting, step_times
-from computebill.training.efficiency import INDEX, bounded, kernel_efficiency, priors
+from computebill.training.efficiency import kernel_efficiency
+from computebill.training.parameters import INDEX, bounded, priors
 
 PARAMETERS = 8_030_261_248
 """Of Llama 3.1 8B, by its paper's sizes."""

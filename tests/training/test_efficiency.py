@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from computebill.hardware.fitted import Fitted
-from computebill.training.efficiency import NAMES, read_profile, write_profile
+from computebill.training.efficiency import read_profile, write_profile
+from computebill.training.parameters import NAMES
 
 # Quotes, backslashes, control characters, any script: all that TOML can hold.
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
