@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from computebill.training.cases import log_gradients
+from computebill.training.intervals import widths_of
 
 from .measurements import Measurements, alike
 from .posterior import Posterior, Prior, Widths, fit_posterior
@@ -40,6 +41,16 @@ LEAST_OTHERS = 5
 """Rows of a lab that have to be left to judge by."""
 
 
+LEAST_LABS = 8
+"""Labs without which the ends of an interval that holds nine rows in ten are chance."""
+
+LEAST_TAIL = 1e-3
+"""Least number of standard deviations to an end."""
+
+Tails = tuple[float, float]
+"""Standard deviations from a prediction to the ends of its interval."""
+
+
 @dataclass(frozen=True)
 class Judged:
     """Rows set beside predictions that had no part in them.
@@ -59,7 +70,12 @@ class Judged:
         """Logarithm of measured over predicted time, in its standard deviations; ``(rows,)``."""
         return -self.errors / self.widths
 
-    def tails(self) -> tuple[float, float]:
+    def inside(self, tails: Tails) -> Tensor:
+        """Whether rows are inside intervals with such tails; ``(rows,)``."""
+        low, high = tails
+        return (self.scores >= -low) & (self.scores <= high)
+
+    def tails(self) -> Tails:
         """Standard deviations to the ends of an interval that holds nine rows in ten.
 
         A third of the weight is shared by labs alike, the rest by rows: an interval is to be right
@@ -81,13 +97,6 @@ class Judged:
             low, high = _tails(scores[~own], others)
             inside[own] = ((scores[own] >= -low) & (scores[own] <= high)).to(scores.dtype)
         return float(inside.mean())
-
-
-LEAST_LABS = 8
-"""Labs without which the ends of an interval that holds nine rows in ten are chance."""
-
-LEAST_TAIL = 1e-3
-"""Least number of standard deviations to an end."""
 
 
 def _tails(scores: Tensor, labs: Sequence[str]) -> tuple[float, float]:
@@ -199,5 +208,5 @@ def _units(measured: Measurements, unit: Unit) -> list[str]:
 def _predicted(measured: Measurements, posterior: Posterior) -> tuple[Tensor, Tensor]:
     """Errors of rows, and their standard deviations."""
     logs, slopes = log_gradients(measured.cases, posterior.free)
-    unknown = ((slopes @ posterior.covariance) * slopes).sum(1).clamp_min(0.0)
-    return logs - measured.log_seconds, (unknown + posterior.widths.row**2).sqrt()
+    widths = widths_of(slopes, posterior.covariance, posterior.widths.row)
+    return logs - measured.log_seconds, widths

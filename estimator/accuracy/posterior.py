@@ -23,10 +23,10 @@ from torch import Tensor
 
 from computebill.base.constants import number
 from computebill.base.errors import RequestError
-from computebill.training.cases import log_gradients, step_times
-from computebill.training.parameters import INDEX, NAMES, bounded, prior_covariance, priors
+from computebill.training.cases import log_gradients
+from computebill.training.parameters import INDEX, NAMES, prior_covariance, priors
 
-from .measurements import Measurements
+from .measurements import Measurements, log_errors
 
 # base/constants.toml has what these are.
 CORNER = number("accuracy.posterior.CORNER")
@@ -130,6 +130,12 @@ class _Problem:
         """Efficiencies at whitened ``x``."""
         return self.prior.middle + self.root @ x[: len(self.prior.middle)]
 
+    def at(self, free: Tensor) -> Tensor:
+        """Whitened ``x`` at efficiencies, without any lab's effect."""
+        x = torch.zeros(self.size, dtype=torch.float64)
+        x[: len(free)] = torch.linalg.pinv(self.root) @ (free - self.prior.middle)
+        return x
+
     def effects(self, x: Tensor) -> Tensor:
         """Effects of each row's lab and source; ``(rows,)``."""
         _, labs, sources = self.split(x)
@@ -142,15 +148,15 @@ class _Problem:
         )
         return one, other, last
 
-    def objective(self, x: Tensor, logs: Tensor) -> float:
-        """Robust squares of what is off, and of what is unlikely, at logarithms of seconds."""
-        size = self._residual(x, logs).abs()
+    def objective(self, x: Tensor, errors: Tensor) -> float:
+        """Robust squares of what is off, and of what is unlikely."""
+        size = self._residual(x, errors).abs()
         robust = torch.where(size < CORNER, size**2 / 2, CORNER * size - CORNER**2 / 2)
         return float((robust * self.weights).sum() + (x**2).sum() / 2)
 
-    def system(self, x: Tensor, logs: Tensor, slopes: Tensor) -> tuple[Tensor, Tensor]:
+    def system(self, x: Tensor, errors: Tensor, slopes: Tensor) -> tuple[Tensor, Tensor]:
         """Curvature and slope of the objective, rows far off counting less."""
-        rows = len(logs)
+        rows = len(errors)
         lab, source = (
             torch.zeros(rows, len(names), dtype=torch.float64)
             for names in (self.labs, self.sources)
@@ -158,22 +164,26 @@ class _Problem:
         lab[torch.arange(rows), self._lab] = -self.widths.lab
         source[torch.arange(rows), self._source] = -self.widths.source
         design = torch.cat([slopes @ self.root, lab, source], 1) / self.widths.row
-        residual = self._residual(x, logs)
-        counted = self.weights * (CORNER / residual.abs().clamp_min(CORNER))
+        residual = self._residual(x, errors)
+        counted = self._counted(residual)
         weighed = design * counted.unsqueeze(1)
         curvature = design.T @ weighed + torch.eye(self.size, dtype=torch.float64)
         return curvature, weighed.T @ residual + x
 
-    def _residual(self, x: Tensor, logs: Tensor) -> Tensor:
-        return (logs - self.measured.log_seconds - self.effects(x)) / self.widths.row
+    def _residual(self, x: Tensor, errors: Tensor) -> Tensor:
+        return (errors - self.effects(x)) / self.widths.row
 
-    def widened(self, x: Tensor, logs: Tensor, inverse: Tensor) -> Widths:
+    def _counted(self, residual: Tensor) -> Tensor:
+        """Weights of rows, those that are far off counting less."""
+        return self.weights * (CORNER / residual.abs().clamp_min(CORNER))
+
+    def widened(self, x: Tensor, errors: Tensor, inverse: Tensor) -> Widths:
         """Widths of effects that the data speak for: their mean square, and what is not known."""
-        known, labs, sources = self.split(x)
-        _, of_labs, of_sources = self.split(inverse.diagonal())
-        residual = self._residual(x, logs)
-        counted = self.weights * (CORNER / residual.abs().clamp_min(CORNER))
-        used = float(len(self.prior.middle) - _sum(inverse, len(known)))
+        _, labs, sources = self.split(x)
+        of_known, of_labs, of_sources = self.split(inverse.diagonal())
+        residual = self._residual(x, errors)
+        counted = self._counted(residual)
+        used = len(self.prior.middle) - float(of_known.sum())
         total = float(self.weights.sum())
         row = float((counted * residual**2).sum()) / max(1.0, total - used)
         return Widths(
@@ -181,10 +191,6 @@ class _Problem:
             source=max(LEAST.source, self.widths.source * _root_mean(sources**2 + of_sources)),
             row=max(LEAST.row, self.widths.row * row**0.5),
         )
-
-
-def _sum(inverse: Tensor, count: int) -> float:
-    return float(inverse.diagonal()[:count].sum())
 
 
 def _root_mean(squares: Tensor) -> float:
@@ -226,10 +232,7 @@ def fit_posterior(
         RequestError: naming the row that is farthest off, where nothing fits.
     """
     problem = _Problem(measured, prior, widths, keep)
-    x = torch.zeros(problem.size, dtype=torch.float64)
-    if start is not None:
-        x[: len(start)] = torch.linalg.pinv(problem.root) @ (start - prior.middle)
-    x, inverse = _least(problem, x)
+    x, inverse = _least(problem, problem.at(prior.middle if start is None else start))
     return _posterior(problem, x, inverse)
 
 
@@ -238,38 +241,42 @@ def fit_widths(measured: Measurements, prior: Prior, rounds: int = 4) -> Posteri
     found = fit_posterior(measured, prior)
     for _ in range(rounds):
         problem = _Problem(measured, prior, found.widths)
-        x = torch.zeros(problem.size, dtype=torch.float64)
-        x[: len(found.free)] = torch.linalg.pinv(problem.root) @ (found.free - prior.middle)
-        x, inverse = _least(problem, x)
-        logs = _logs(measured, problem.free(x))
-        widths = problem.widened(x, logs, inverse)
+        x, inverse = _least(problem, problem.at(found.free))
+        errors = log_errors(measured, problem.free(x))
+        widths = problem.widened(x, errors, inverse)
         found = fit_posterior(measured, prior, widths, start=problem.free(x))
     return found
 
 
 def _least(problem: _Problem, x: Tensor) -> tuple[Tensor, Tensor]:
     """Return where the objective is least, and the inverse of its curvature there."""
-    logs, slopes = log_gradients(problem.measured.cases, problem.free(x))
-    value = problem.objective(x, logs)
+    errors, slopes = _linear(problem, x)
+    value = problem.objective(x, errors)
     for _ in range(MOST_ROUNDS):
-        curvature, slope = problem.system(x, logs, slopes)
+        curvature, slope = problem.system(x, errors, slopes)
         if not bool(curvature.isfinite().all()):
             raise _unfitted(problem.measured, problem.prior.middle)
         step = torch.linalg.solve(curvature, -slope)
         part, better = 1.0, math.inf
         while part >= SHORTEST:
             tried = x + part * step
-            better = problem.objective(tried, _logs(problem.measured, problem.free(tried)))
+            better = problem.objective(tried, log_errors(problem.measured, problem.free(tried)))
             if better < value:
                 break
             part /= 2
         if not better < value - LITTLE:
             break
         x = x + part * step
-        logs, slopes = log_gradients(problem.measured.cases, problem.free(x))
+        errors, slopes = _linear(problem, x)
         value = better
-    curvature, _ = problem.system(x, logs, slopes)
+    curvature, _ = problem.system(x, errors, slopes)
     return x, torch.linalg.inv(curvature)
+
+
+def _linear(problem: _Problem, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Errors of rows, and their derivatives by efficiencies."""
+    logs, slopes = log_gradients(problem.measured.cases, problem.free(x))
+    return logs - problem.measured.log_seconds, slopes
 
 
 def _posterior(problem: _Problem, x: Tensor, inverse: Tensor) -> Posterior:
@@ -283,14 +290,9 @@ def _posterior(problem: _Problem, x: Tensor, inverse: Tensor) -> Posterior:
     return Posterior(problem.free(x), covariance, problem.widths, effects)
 
 
-def _logs(measured: Measurements, free: Tensor) -> Tensor:
-    with torch.no_grad():
-        return step_times(measured.cases, bounded(free)).total.log()
-
-
 def _unfitted(measured: Measurements, middle: Tensor) -> RequestError:
     """Return the error of rows that no efficiencies fit, naming the one that is farthest off."""
-    errors = _logs(measured, middle) - measured.log_seconds
+    errors = log_errors(measured, middle)
     worst = int(errors.abs().nan_to_num(math.inf).argmax())
     return RequestError(
         f"row {measured.rows[worst].row}",

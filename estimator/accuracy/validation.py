@@ -21,7 +21,7 @@ from computebill.hardware.assumptions import peak_assumption
 from computebill.hardware.fitted import Fitted
 from computebill.training.cases import log_gradients
 from computebill.training.efficiency import efficiency_assumptions, read_profile
-from computebill.training.intervals import ends_of, interval_of, widths_of
+from computebill.training.intervals import covariance_of, ends_of, interval_of, widths_of
 from computebill.training.memory import stage_bytes
 from computebill.training.parameters import unbounded
 
@@ -113,27 +113,24 @@ class Validation(Shown):
         errors, line, inside = self.errors, self.baseline, self._inside_own()
         if left_out and self.judged is not None:
             errors, line = self.judged.errors, self.line_left_out
-            inside = self._inside(self.judged.errors, self.judged.widths)
+            inside = self.judged.inside(self.tails)
         return _metrics(errors[chosen], line[chosen], None if inside is None else inside[chosen])
 
     def _inside_own(self) -> Tensor | None:
         """Whether rows are inside the profile's own intervals, ``(rows,)``; None without any."""
         if self.widths is not None:
-            return self._inside(self.errors, self.widths)
+            labs = tuple(row.lab for row in self.measured.rows)
+            return Judged(self.errors, self.widths, labs).inside(self.tails)
         if not self.fitted.intervals:
             return None
         ends = [interval_of(row.case, self.fitted.intervals) for row in self.measured.rows]
         bounds, ratio = torch.tensor(ends, dtype=torch.float64), (-self.errors).exp()
         return (ratio >= bounds[:, 0]) & (ratio <= bounds[:, 1])
 
-    def _inside(self, errors: Tensor, widths: Tensor) -> Tensor:
-        low, high = self.tails
-        return (-errors >= -low * widths) & (-errors <= high * widths)
-
     @property
     def tails(self) -> tuple[float, float]:
         """Standard deviations to the ends of an interval."""
-        return (1.645, 1.645) if self.fitted.spread is None else self.fitted.spread.tails
+        return UNJUDGED if self.fitted.spread is None else self.fitted.spread.tails
 
     def by(self, key: str, *, left_out: bool = False) -> dict[str, Metrics]:
         """Return metrics by a row's ``source``, ``lab`` or ``gpu``, the largest first."""
@@ -147,10 +144,8 @@ class Validation(Shown):
         found = {}
         for count, each in self.few.items():
             tails = UNJUDGED if spread is None else spread.own_tails if count else spread.tails
-            low, high = tails
-            inside = (each.scores >= -low) & (each.scores <= high)
             line = torch.full_like(each.errors, math.nan)
-            found[count] = _metrics(each.errors, line, inside)
+            found[count] = _metrics(each.errors, line, each.inside(tails))
         return found
 
     def few_by_lab(self, count: int) -> dict[str, float]:
@@ -356,7 +351,8 @@ def _validation(
     widths = None
     if fitted.spread is not None:
         _, slopes = log_gradients(measured.cases, free)
-        widths = widths_of(slopes, fitted, fitted.spread)
+        covariance = covariance_of(fitted, fitted.spread)
+        widths = widths_of(slopes, covariance, fitted.spread.row)
     return Validation(
         measured=measured,
         skipped=skipped,

@@ -113,6 +113,9 @@ class Grid:
         self._activations: memory.Activations = by_sharding(
             activation_columns(layouts, float(space.case.sequence))
         )._replace(recompute=recompute)
+        # Of pipelines; whatever is gathered, one stage holds nothing of it.
+        piped = (layout.model_copy(update={"pp": 2}) for layout in layouts)
+        self._holds = self._column([float(each.holds_gathered) for each in piped], SHARDING)
         schedules = {pipe.schedule for pipe in space.pipes}
         self._times = {each: self._layer_times(each) for each in schedules}
         self._stages = {pipes.start: self._held(pipes) for pipes in self.chunks()}
@@ -188,17 +191,9 @@ class Grid:
             micro_batches=batch / (data * micro),
             zero=self._column([each.zero for each in space.sharding], SHARDING),
             shards=torch.where(inside > 0, torch.minimum(replicas, domain), replicas),
-            holds=self._holds(pipeline),
+            holds=torch.where(pipeline > 1, self._holds, 0.0),
             schedule=self._column([SCHEDULES[each.schedule] for each in chosen], PIPE),
         )
-
-    def _holds(self, pipeline: Tensor) -> Tensor:
-        """1 where stages of a fully sharded model hold what they gathered; see ``Layout``."""
-        layouts = (
-            self.case(each).layout.model_copy(update={"pp": 2}) for each in self.space.sharding
-        )
-        held = self._column([float(each.holds_gathered) for each in layouts], SHARDING)
-        return torch.where(pipeline > 1, held, 0.0)
 
     def chunks(self) -> Iterator[slice]:
         """Yield pipelines of one schedule, so many at a time that columns stay small."""

@@ -18,7 +18,7 @@ from computebill.kernels.run import Hour, Interruptions, price_time
 from computebill.kernels.units import SECONDS_PER_DAY
 from computebill.runs.inputs import lost_time_inputs
 from computebill.training.cases import Case
-from computebill.training.step_time import timed_step
+from computebill.training.step_time import estimate_step
 from computebill.uncertainty.draws import Columns, Settings, bundle
 
 from .spec import PlanSpec
@@ -72,7 +72,7 @@ def _of_part(
     part = clusters[0].accelerator
     pricing = Pricing(**spec.pricing(spelled(part)))
     efficiency = None if spec.efficiency is None else Path(spec.efficiency)
-    step = timed_step(clusters[0], 1.0, efficiency)
+    step = estimate_step(clusters[0], efficiency)
     # Medians of costs hang on how a step's true time may lie about its prediction.
     lateness = parse_quantity({"p5": step.low, "p50": 1.0, "p95": step.high})
     inputs = gathered(

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from computebill.hardware.fitted import FARTHEST, Fitted, Spread
 
-from .cases import Case, case_columns, step_times
-from .parameters import INDEX, NAMES, bounded, unbounded
+from .cases import Case
+from .parameters import INDEX, NAMES
 
 WIDEST = math.log(FARTHEST)
 """Largest standard deviation of a step's time, in its logarithm."""
@@ -41,18 +41,25 @@ def interval_of(
     return intervals.get(interval_kind(case), widest)
 
 
-def step_interval(case: Case, fitted: Fitted) -> tuple[float, float] | None:
+def step_interval(
+    case: Case, fitted: Fitted, seconds: Tensor, free: Tensor
+) -> tuple[float, float] | None:
     """Return 5th and 95th percentile of measured over predicted time; None where nobody knows.
 
     From what is not known of the efficiencies that the step hangs on, and what steps of one lab
     are off by beside; of a profile without that, the interval of the case's kind.
+
+    Args:
+        case: what is run.
+        fitted: efficiencies.
+        seconds: predicted time of the step [s]; ``(1,)``, with its way from ``free``.
+        free: efficiencies, free of bounds; ``(parameters,)``.
     """
     if fitted.spread is None:
         return interval_of(case, fitted.intervals)
-    free = unbounded(fitted.values).requires_grad_(True)
-    seconds = step_times(case_columns([case]), bounded(free)).total
     (slopes,) = torch.autograd.grad(seconds.log().sum(), free)
-    width = widths_of(slopes.unsqueeze(0), fitted, fitted.spread)
+    covariance = covariance_of(fitted, fitted.spread)
+    width = widths_of(slopes.unsqueeze(0), covariance, fitted.spread.row)
     low, high = ends_of(width, fitted.spread.tails)
     return float(low), float(high)
 
@@ -68,18 +75,17 @@ def ends_of(widths: Tensor, tails: tuple[float, float]) -> tuple[Tensor, Tensor]
     return (-low).exp(), high.exp()
 
 
-def widths_of(slopes: Tensor, fitted: Fitted, spread: Spread) -> Tensor:
+def widths_of(slopes: Tensor, covariance: Tensor, row: float) -> Tensor:
     """Return standard deviations of the logarithm of measured over predicted time; ``(rows,)``.
 
     Args:
         slopes: derivatives of the logarithm of seconds by efficiencies, free of bounds;
             ``(rows, parameters)``.
-        fitted: efficiencies.
-        spread: what is not known of them.
+        covariance: what is not known of them; ``(parameters, parameters)``.
+        row: standard deviation of one step's beside.
     """
-    covariance = covariance_of(fitted, spread)
     unknown = ((slopes @ covariance) * slopes).sum(1).clamp_min(0.0)
-    return (unknown + spread.row**2).sqrt().clamp_max(WIDEST)
+    return (unknown + row**2).sqrt().clamp_max(WIDEST)
 
 
 def covariance_of(fitted: Fitted, spread: Spread) -> Tensor:

@@ -1,4 +1,4 @@
-"""The step time of a described run, with the interval that left-out sources give it."""
+"""The step time of a described run, with the interval that left-out labs give it."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class StepEstimate:
 
 
 def estimate_step(case: Case, efficiency: Path | None = None) -> StepEstimate:
-    """Time one case.
+    """Time one case, and tell how far off that may be.
 
     Args:
         case: what is run.
@@ -84,35 +84,17 @@ def estimate_step(case: Case, efficiency: Path | None = None) -> StepEstimate:
     Raises:
         RequestError: where the profile cannot be read.
     """
-    values = bounded(unbounded(efficiencies_of(case.accelerator, efficiency).values))
-    found = step_times(case_columns([case]), values)
-    parts = {name: float(value) for name, value in found._asdict().items()}
-    return timed_step(case, float(found.total), efficiency, parts)
-
-
-def timed_step(
-    case: Case,
-    seconds: float,
-    efficiency: Path | None = None,
-    breakdown: Mapping[str, float] | None = None,
-) -> StepEstimate:
-    """Return a step whose predicted time is known, with the interval of its kind.
-
-    Args:
-        case: what is run.
-        seconds: it is predicted to take [s].
-        efficiency: a fitted profile; else the accelerator's own, or the shipped one.
-        breakdown: what they are spent on [s].
-    """
     fitted = efficiencies_of(case.accelerator, efficiency)
-    low, high = step_interval(case, fitted) or UNFITTED
+    free = unbounded(fitted.values).requires_grad_(fitted.spread is not None)
+    found = step_times(case_columns([case]), bounded(free))
+    low, high = step_interval(case, fitted, found.total, free) or UNFITTED
     is_seen = _is_seen(case, fitted, efficiency)
     if not is_seen and fitted.spread is None:
         low, high = low**UNSEEN, high**UNSEEN
     return StepEstimate(
         case=case,
-        seconds=seconds,
-        breakdown=breakdown or {},
+        seconds=float(found.total.detach()),
+        breakdown={name: float(value.detach()) for name, value in found._asdict().items()},
         low=min(low, 0.999),
         high=max(high, 1.001),
         fitted=fitted,

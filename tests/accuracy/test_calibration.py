@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from measured_table import Write
-from simulated_labs import of_labs, timed
+from simulated_labs import interval_of_step, of_labs, timed
 
 import computebill as cb
 from computebill.accuracy.calibration import (
@@ -25,7 +25,6 @@ from computebill.accuracy.measurements import log_errors, measurements
 from computebill.accuracy.validation import calibrate, validate
 from computebill.hardware.fitted import Fitted
 from computebill.training.efficiency import read_profile, write_profile
-from computebill.training.intervals import step_interval
 from computebill.training.parameters import INDEX, unbounded
 
 
@@ -71,7 +70,7 @@ def test_rows_narrow_the_interval_and_never_below_a_row_s_own(write: Write) -> N
     (row,), _ = read_measured(write({}))
     shipped = read_profile()
     profiles = [own(write, *[1.1] * count) for count in (1, 5, 200)]
-    ends = [step_interval(row.case, each) for each in (shipped, *profiles)]
+    ends = [interval_of_step(row.case, each) for each in (shipped, *profiles)]
     widths = [math.log(end[1] / end[0]) for end in ends if end is not None]
     assert widths == sorted(widths, reverse=True)
     assert len(set(widths)) == 4
@@ -89,7 +88,7 @@ def test_rows_that_contradict_each_other_are_met_between(write: Write) -> None:
     assert off(write, found, 0.7) > 0 > off(write, found, 1.5)
     once = own(write, 1.0)
     (row,), _ = read_measured(write({}))
-    ends = [step_interval(row.case, each) for each in (found, once)]
+    ends = [interval_of_step(row.case, each) for each in (found, once)]
     assert all(end is not None for end in ends)
 
 
@@ -124,7 +123,9 @@ def test_what_was_calibrated_is_read_again(write: Write, tmp_path: Path) -> None
     write_profile(found, tmp_path / "own.toml")
     again = read_profile(tmp_path / "own.toml")
     (row,), _ = read_measured(write({}))
-    assert step_interval(row.case, again) == pytest.approx(step_interval(row.case, found), rel=1e-2)
+    assert interval_of_step(row.case, again) == pytest.approx(
+        interval_of_step(row.case, found), rel=1e-2
+    )
 
 
 def test_calibrating_twice_is_calibrating_on_both(write: Write) -> None:

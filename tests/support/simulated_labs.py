@@ -12,8 +12,10 @@ from torch import Tensor
 
 from computebill.accuracy.measured import read_measured
 from computebill.accuracy.measurements import Measurements, measurements
-from computebill.training.cases import step_times
-from computebill.training.parameters import INDEX, bounded, priors
+from computebill.hardware.fitted import Fitted
+from computebill.training.cases import Case, case_columns, step_times
+from computebill.training.intervals import step_interval
+from computebill.training.parameters import INDEX, bounded, priors, unbounded
 
 LAYOUTS = [
     {
@@ -84,3 +86,10 @@ def hessian(function: Callable[[Tensor], float], at: Tensor, width: float = 1e-3
         values = [a * b * function(at + a * steps[one] + b * steps[other]) for a, b in signs]
         found[one, other] = sum(values) / (4 * width**2)
     return found
+
+
+def interval_of_step(case: Case, fitted: Fitted) -> tuple[float, float] | None:
+    """The interval of a step's time under a profile."""
+    free = unbounded(fitted.values).requires_grad_(True)
+    seconds = step_times(case_columns([case]), bounded(free)).total
+    return step_interval(case, fitted, seconds, free)
