@@ -22,7 +22,7 @@ from computebill.costs.method import DAYS_PER_YEAR, cost_method
 from computebill.hardware.accelerators import find_accelerator
 from computebill.sweep.utilisation import Utilisation, practice
 from computebill.training.efficiency import read_profile
-from computebill.training.software import software_generation
+from computebill.training.software import running
 
 SEQUENCE = 2048
 TOKENS = (1e6, 2e6, 4e6, 16e6)
@@ -42,7 +42,7 @@ def step_model(row: pd.Series, name: str, tokens: float) -> float:
     accelerator = find_accelerator(name)
     days = cost_method().dates.days_to_publication
     trained = pd.Timestamp(row["Publication date"]) - pd.Timedelta(days=days)
-    software = software_generation("", trained.year + trained.day_of_year / DAYS_PER_YEAR)
+    software = running("", trained.year + trained.day_of_year / DAYS_PER_YEAR).software
     steps = Utilisation(
         accelerator, accelerator.default_precision, SEQUENCE, software, read_profile(None)
     )

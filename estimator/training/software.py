@@ -139,16 +139,6 @@ def choose_software(
     return Choice(found.software, found.settings, found.told(framework, day))
 
 
-def software_generation(framework: str, year: float | None) -> Software:
-    """Return the generation of a training framework in a year; see ``running``."""
-    return running(framework, year).software
-
-
-def framework_names() -> tuple[str, ...]:
-    """Return the names of all frameworks, other spellings left out."""
-    return tuple(_frameworks()[0])
-
-
 def year_of(day: dt.date | None) -> float | None:
     """Return a day as a year, to the month."""
     return None if day is None else month_of(day.year, day.month)

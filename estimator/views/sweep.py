@@ -21,7 +21,7 @@ from .text import (
     money_interval,
     percent,
     percent_interval,
-    scale_of,
+    size_range,
 )
 
 if TYPE_CHECKING:
@@ -155,15 +155,7 @@ def _groups(found: SweepEstimate) -> Table:
 
 def size_name(size: PricedSize) -> str:
     """Return a size of model as people write it."""
-    if math.isnan(size.low):
-        return "not known"
-    high = f"–{_round(size.high)}" if math.isfinite(size.high) else " and more"
-    return f"{_round(size.low)}{high}"
-
-
-def _round(value: float) -> str:
-    factor, letter = scale_of(value)
-    return f"{value / factor:g} {letter}"
+    return size_range(size.low, size.high)
 
 
 def _sizes(found: SweepEstimate) -> Table:

@@ -48,6 +48,18 @@ def count(value: float) -> str:
     return f"{digits(value / factor)} {letter}".rstrip()
 
 
+def size_range(low: float, high: float) -> str:
+    """Write sizes of models: ``100 M–200 M``, ``100 B and more``; NaN and infinity are no ends."""
+    if math.isnan(low):
+        return "not known"
+    return f"{_size(low)}–{_size(high)}" if math.isfinite(high) else f"{_size(low)} and more"
+
+
+def _size(value: float) -> str:
+    factor, letter = scale_of(value)
+    return f"{value / factor:g} {letter}".rstrip()
+
+
 def money(value: float) -> str:
     """Write dollars: ``$51.0 M``; cents where there are only cents."""
     if not math.isfinite(value):

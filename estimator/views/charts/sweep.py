@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import altair as alt
 
 from computebill.views.result import Result, distribution
-from computebill.views.text import digits, scale_of
+from computebill.views.text import digits, size_range
 
 from .axes import amount
 from .look import COUNTS, INK
@@ -61,14 +62,7 @@ def whole(result: Result) -> Picture | None:
 
 def size_name(low: float | None, high: float | None) -> str:
     """Return a range of active parameters as people read it."""
-    if low is None:
-        return "not known"
-    return f"{_round(low)}–{_round(high)}" if high else f"{_round(low)} and more"
-
-
-def _round(value: float) -> str:
-    factor, letter = scale_of(value)
-    return f"{value / factor:g} {letter}".rstrip()
+    return size_range(math.nan if low is None else low, high or math.inf)
 
 
 def sizes(result: Result) -> Picture | None:
