@@ -225,28 +225,18 @@ def _search(asked: _Asked, grid: Grid, count: int, found: _Found) -> None:
         found.excluded[FITS] += int(legal.sum()) - feasible
         places = [search.lowest(seconds, KEPT)[1], search.front_of_two(seconds, sizes)]
         unique = torch.unique(torch.cat(places))
-        columns = (seconds.reshape(-1)[unique], sizes.reshape(-1)[unique])
+        taken = (seconds.reshape(-1)[unique], sizes.reshape(-1)[unique])
         where = chunk.place(unique, space.shape)
-        fastest += zip(*(each.tolist() for each in (*columns, where)), strict=True)
+        fastest += zip(*(each.tolist() for each in (*taken, where)), strict=True)
     timed = sorted(each for each in fastest if math.isfinite(each[0]))
     if grid.weighs_all:  # else the fastest may yet turn out not to fit
-        timed = timed[:KEPT] + _lighter(
-            timed[KEPT:], min((each[1] for each in timed[:KEPT]), default=0.0)
-        )
+        columns = torch.tensor(timed, dtype=torch.float64).reshape(-1, 3).T
+        front = search.front_of_two(columns[0], columns[1]).tolist()
+        timed = timed[:KEPT] + [timed[place] for place in front if place >= KEPT]
     kept = [
         _Kept(space, place, count, asked.batch, seconds, size) for seconds, size, place in timed
     ]
     found.kept += kept if grid.weighs_all else _weighed(kept, limit)
-
-
-def _lighter(timed: Iterable[tuple[float, float, int]], least: float) -> list[Any]:
-    """Layouts, the fastest first, each lighter than ``least`` and than all before it."""
-    found = []
-    for each in timed:
-        if each[1] < least:
-            found.append(each)
-            least = each[1]
-    return found
 
 
 def _weighed(kept: Sequence[_Kept], limit: float) -> Iterator[_Kept]:
