@@ -9,7 +9,7 @@ from torch import Tensor
 
 from computebill.hardware.fitted import FARTHEST, UNFITTED_APART, Fitted, Spread
 from computebill.training.intervals import covariance_of
-from computebill.training.parameters import INDEX, bounded, bounds_of, prior_covariance, unbounded
+from computebill.training.parameters import named_values, prior_covariance, unbounded
 
 from .left_out import LEAST_LABS, Judged, few_rows, fits_without, judged_by, own_posterior
 from .measurements import Measurements, layouts_apart
@@ -131,14 +131,13 @@ def own_profile(measured: Measurements, found: Posterior, known: Fitted, note: s
 def _fitted(
     measured: Measurements, found: Posterior, spread: Spread, *, apart: float | None, note: str
 ) -> Fitted:
-    values = bounded(found.free).tolist()
     return Fitted(
         fitted=dt.date.today(),
         rows=len(measured.rows),
         sources=tuple(dict.fromkeys(row.source for row in measured.rows)),
         note=note,
-        apart=_between(apart or UNFITTED_APART, LEAST_APART, MOST_APART),
-        values={name: _between(values[index], *bounds_of(name)) for name, index in INDEX.items()},
+        apart=min(max(apart or UNFITTED_APART, LEAST_APART), MOST_APART),
+        values=named_values(found.free),
         spread=spread,
     )
 
@@ -153,7 +152,3 @@ def _tails(judged: Judged | None) -> tuple[float, float]:
 def _triangle(covariance: Tensor) -> tuple[tuple[float, ...], ...]:
     rows = covariance.tolist()
     return tuple(tuple(row[: index + 1]) for index, row in enumerate(rows))
-
-
-def _between(value: float, low: float, high: float) -> float:
-    return min(max(value, low), high)

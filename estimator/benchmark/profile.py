@@ -31,7 +31,7 @@ from computebill.kernels.measure.devices import Hardware
 from computebill.kernels.measure.matmul import Product
 from computebill.kernels.measure.step import TrainingStep
 from computebill.training.efficiency import read_profile
-from computebill.training.parameters import INDEX, bounded, bounds_of, unbounded
+from computebill.training.parameters import INDEX, named_values, unbounded
 
 from .models import step_case
 from .result import PRODUCTS, TERA
@@ -169,7 +169,6 @@ def fitted_on(
     measured = measurements(rows)
     middle = middle_of(accelerator)
     found = fit_device(measured, middle)
-    values = bounded(found.free).tolist()
     # Those that its steps do not hang on move with others of their name, and are not the device's.
     own = {*INDEX} - {*unseen_names(measured, found)} - {"pace"} | {"memory"}
     fitted = Fitted(
@@ -178,10 +177,9 @@ def fitted_on(
         sources=(title,),
         note=NOTE,
         values={
-            name: _round(min(max(values[index], low), high), 6)
-            for name, index in INDEX.items()
+            name: _round(value, 6)
+            for name, value in named_values(found.free).items()
             if name in own
-            for low, high in (bounds_of(name),)
         },
     )
     return fitted, _mean_error(measured, found.free)

@@ -247,3 +247,13 @@ def bounds_of(name: str) -> tuple[float, float]:
     if PARAMETERS[name].is_share:
         return NEAREST, 1 - NEAREST
     return SMALLEST_FACTOR, LARGEST_FACTOR
+
+
+def named_values(free: Tensor) -> dict[str, float]:
+    """Return efficiencies by name, from their logs and logits, within what each may be."""
+    values = bounded(free).tolist()
+    found = {}
+    for name, value in zip(NAMES, values, strict=True):
+        low, high = bounds_of(name)
+        found[name] = min(max(value, low), high)
+    return found
