@@ -124,5 +124,5 @@ def ask(programme: Given, variant: str, chosen: Settings, profiles: Sequence[Pat
 
 def followed(outcome: Outcome) -> Tensor:
     """Bill of one who skips each part of the exploration, ``(parts, draws)``."""
-    left = 1 - torch.tensor(SKIPPED, dtype=torch.float64, device=outcome.final_usd.device)[:, None]
-    return outcome.final_usd + left * outcome.exploration_usd
+    left = 1 - torch.tensor(SKIPPED, dtype=torch.float64, device=outcome.final.device)[:, None]
+    return outcome.final + left * outcome.exploration

@@ -21,7 +21,7 @@ from computebill.base.specfile import (
 from .spec import BASE_VARIANT, SIZE_KEYS, Change, Programme
 from .variants import apply_change
 
-SHIPPED = resources.files(__package__)
+SHIPPED = resources.files(__package__) / "shipped"
 
 
 class RegressionModel(NamedTuple):

@@ -22,6 +22,7 @@ from computebill.sweep.spec import shipped_sweeps, sweep_data
 from computebill.uncertainty.distribution import Collector, Distribution
 from computebill.uncertainty.draws import Settings
 
+from .bases import DOLLARS, HOURS
 from .compiled import CompiledProgramme
 from .spec import Scenario
 
@@ -98,7 +99,10 @@ def _sweep(compiled: CompiledProgramme, scenario: Scenario, folder: Path | None)
         is_shipped = given in shipped_sweeps()
         given = sweep_data(given if is_shipped or folder is None else folder / given)
     assumptions = compiled.programme.assumptions
-    if assumptions.price is None:
+    basis = compiled.programme.basis
+    if basis not in (DOLLARS.name, HOURS.name):
+        raise RequestError("basis", f"got {basis}; allowed: dollars or hours, as sweeps have them")
+    if assumptions.price is None and basis == DOLLARS.name:
         raise RequestError("price", "the programme has no price that its runs share")
     usual = {"accelerator": assumptions.accelerator} if assumptions.accelerator else {}
     defaults = {**usual, **given.get("defaults", {})}
@@ -149,6 +153,8 @@ def _priced(
 def _rows(compiled: CompiledProgramme, hours: Tensor, points: Tensor, replicate: int) -> Tensor:
     """Hours, dollars and the share of what is left of R&D compute; draws without any left out."""
     values = compiled.draw(points, replicate)
-    exploration = compiled.price(values).exploration_usd
-    usd = hours * compiled.hourly_price(values)
-    return torch.stack([hours, usd, usd / exploration])[:, exploration > 0]
+    outcome = compiled.price(values)
+    usd = hours * outcome.usd_per_hour
+    size = hours if compiled.programme.basis == HOURS.name else usd
+    explained = size / outcome.exploration
+    return torch.stack([hours, usd, explained])[:, outcome.exploration > 0]

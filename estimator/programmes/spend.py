@@ -17,15 +17,17 @@ from computebill.uncertainty.distribution import Distribution
 from computebill.uncertainty.draws import Method, Settings, settings
 from computebill.uncertainty.sensitivity import Driver, Swing, drivers, swings
 
+from .bases import DOLLARS
 from .comparison import SKIPPED, Given, Progress, SpendTotals, ask, followed
 from .compiled import CompiledProgramme, Outcome
 from .inputs import programme_assumptions, scenario_inputs, sources_of
 from .joint import Joint, joint_of
+from .lines import Term
 from .regressions import Prediction
 from .scenarios import PricedScenario, price_scenarios
 from .spec import BASE_VARIANT, Programme, Run
 from .stages import VariantTotals, price_variants
-from .totals import TOTALS, Chunk, sample, share_of, total_rows
+from .totals import TOTALS, Chunk, sample, share_of, total_names, total_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -229,16 +231,20 @@ def _priced_runs(
 
 
 def _reported(programme: Programme) -> dict[str, float]:
-    """Add up what was reported, USD by kind; estimated items are left to the denominator."""
+    """Add up what was reported by kind, at medians; estimated items are left out."""
     sums: dict[str, float] = {}
     for item in programme.reported:
         if item.estimated:
             continue
-        rate = 1.0 if item.currency == "USD" else programme.currencies[item.currency].per_usd
-        total = sum(term.sign * term.amount.median for term in item.periods) / rate
-        key = f"{item.counts_as}_usd"
+        total = sum(term.sign * _meant(term) for term in item.periods) / programme.per_usd(item)
+        key = f"{item.counts_as}_{DOLLARS.key if item.money else programme.counted_in.key}"
         sums[key] = sums.get(key, 0.0) + total
     return sums
+
+
+def _meant(term: Term) -> float:
+    """The part of a reported amount that is meant, at the medians."""
+    return term.amount.median * (1.0 if term.factor is None else term.factor.median)
 
 
 def _teller(
@@ -246,10 +252,11 @@ def _teller(
 ) -> Callable[[Chunk], None]:
     """Return what tells of each chunk of draws."""
     names = [f"cost_usd {run.name}" for run in compiled.programme.runs]
+    key = compiled.programme.counted_in.key
 
     def tell(chunk: Chunk) -> None:
         if sink is not None:
-            columns = dict(zip(TOTALS, total_rows(chunk.outcome), strict=True))
+            columns = dict(zip(total_names(key), total_rows(chunk.outcome), strict=True))
             sink(columns | dict(zip(names, chunk.outcome.bill.usd, strict=True)))
         if progress is not None:
             progress(chunk.drawn)

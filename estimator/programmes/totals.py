@@ -14,9 +14,10 @@ from computebill.uncertainty.distribution import Collector, Distribution
 from computebill.uncertainty.draws import Settings
 from computebill.uncertainty.side_by_side import in_order
 
+from .bases import DOLLARS, Basis
 from .compiled import CompiledProgramme, Outcome
 
-TOTALS = ("final_runs_usd", "rnd_compute_usd", "final_share", "exploration_usd")
+TOTALS = ("final_runs", "rnd_compute", "final_share", "exploration")
 """Rows of every draw of a programme."""
 
 LEAST_KEPT = 0.01
@@ -25,21 +26,33 @@ LEAST_KEPT = 0.01
 
 @dataclass(frozen=True)
 class Totals:
-    """A programme's totals under one set of assumptions, in USD."""
+    """A programme's totals under one set of assumptions.
 
-    final_runs_usd: Distribution
-    rnd_compute_usd: Distribution
+    Attributes:
+        final_runs: final runs, in the unit of the basis.
+        rnd_compute: R&D compute, in that unit.
+        final_share: the one over the other.
+        exploration: what is left, in that unit.
+        excess: share of all draws in which the final runs exceed the R&D compute.
+        basis: what they are counted in.
+    """
+
+    final_runs: Distribution
+    rnd_compute: Distribution
     final_share: Distribution
-    exploration_usd: Distribution
+    exploration: Distribution
     excess: float
-    """Share of all draws in which the final runs exceed the R&D compute."""
+    basis: Basis = DOLLARS
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        return {
-            "probability_final_exceeds_rnd": self.excess,
-            **{name: getattr(self, name).to_dict() for name in TOTALS},
-        }
+        """Return the JSON form; amounts are dollars, or null beside those of another basis."""
+        found: dict[str, Any] = {"probability_final_exceeds_rnd": self.excess}
+        for name in TOTALS:
+            value = getattr(self, name).to_dict()
+            if name != "final_share" and self.basis is not DOLLARS:
+                found[f"{name}_{DOLLARS.key}"] = None
+            found[name if name == "final_share" else f"{name}_{self.basis.key}"] = value
+        return found
 
 
 class Chunk(NamedTuple):
@@ -103,13 +116,19 @@ def sample(
     assert collector is not None  # there is a draw at least
     found = collector.finish()
     final, rnd, share, exploration = found[: len(TOTALS)]
-    totals = Totals(final, rnd, share, exploration, excess / chosen.samples)
+    basis = compiled.programme.counted_in
+    totals = Totals(final, rnd, share, exploration, excess / chosen.samples, basis)
     return Sampled(totals, found[len(TOTALS) :], collector)
+
+
+def total_names(key: str) -> list[str]:
+    """Return what TOTALS are called in tables of draws, their unit at the end."""
+    return [name if name == "final_share" else f"{name}_{key}" for name in TOTALS]
 
 
 def total_rows(outcome: Outcome) -> Tensor:
     """Return the rows that TOTALS names, ``(4, draws)``."""
-    rows = (outcome.final_usd, outcome.rnd_usd, outcome.share, outcome.exploration_usd)
+    rows = (outcome.final, outcome.rnd, outcome.share, outcome.exploration)
     return torch.stack(rows)
 
 
@@ -131,16 +150,17 @@ def _outcomes(compiled: CompiledProgramme, chosen: Settings) -> Iterator[Chunk]:
         return replicate, compiled.evaluate(points, replicate)
 
     for replicate, outcome in in_order(priced, compiled.columns.chunks(chosen), chosen):
-        if bool((outcome.rnd_usd <= 0).any()):
+        if bool((outcome.rnd <= 0).any()):
             raise RequestError(
                 "reported", "R&D compute is zero or negative in some draws; allowed: above 0 in all"
             )
-        fits = outcome.exploration_usd >= 0
+        # Where the final runs are not known, nothing says that they exceed the spend.
+        fits = ~(outcome.exploration < 0)
         drawn = outcome.bill.usd.shape[1]
         excess = drawn - int(fits.sum())
         if excess and compiled.programme.assumptions.within_spend:
             outcome = outcome.select(fits)
-        kept += outcome.final_usd.shape[0]
+        kept += outcome.final.shape[0]
         yield Chunk(replicate, outcome, drawn, excess)
     if kept < LEAST_KEPT * chosen.samples:
         raise RequestError(

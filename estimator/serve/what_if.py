@@ -121,7 +121,7 @@ class WhatIf:
         """Return the 10th, 50th and 90th percentile of R&D compute as the file has it, in USD."""
         compiled = compile_programme(self.loaded.programme, self.regressions, self.chosen.device)
         drawn = [
-            compiled.evaluate(points, replicate).rnd_usd.expand(points.shape[1])
+            compiled.evaluate(points, replicate).rnd.expand(points.shape[1])
             for replicate, points in compiled.columns.chunks(self.chosen)
         ]
         at = torch.tensor([0.1, 0.5, 0.9], dtype=torch.float64)

@@ -52,10 +52,10 @@ def comparison(estimates: Sequence[SpendTotals]) -> Iterator[RenderableType]:
         totals = estimate.totals
         table.add_row(
             estimate.programme.title,
-            money_interval(totals.rnd_compute_usd),
-            money_interval(totals.final_runs_usd),
+            money_interval(totals.rnd_compute),
+            money_interval(totals.final_runs),
             Text(percent_interval(totals.final_share), style="bold"),
-            money_interval(totals.exploration_usd),
+            money_interval(totals.exploration),
         )
     yield table
     for estimate in estimates:
@@ -89,7 +89,7 @@ def brief(estimate: SpendEstimate) -> str:
     totals = estimate.totals
     return (
         f"{estimate.programme.title}, {estimate.variant}; "
-        f"Final runs {money_interval(totals.final_runs_usd)}; "
+        f"Final runs {money_interval(totals.final_runs)}; "
         f"Final share of R&D compute {percent_interval(totals.final_share)}"
     )
 
@@ -128,17 +128,17 @@ def _answer(estimate: SpendEstimate) -> Table:
     for key, usd in estimate.reported.items():
         label = LABELS.get(key, key.removesuffix("_usd").replace("_", " ").capitalize())
         table.add_row(label, money(usd), "")
-    added = totals.rnd_compute_usd
+    added = totals.rnd_compute
     reported = estimate.reported.get("rnd_compute_usd", 0.0)
     if abs(added.p50 - reported) > 1e-9 * added.p50:
         table.add_row("R&D compute, with what is added", money_interval(added), monte_carlo(added))
     rows = (
-        ("Final runs", money_interval(totals.final_runs_usd), totals.final_runs_usd),
+        ("Final runs", money_interval(totals.final_runs), totals.final_runs_usd),
         ("Final share of R&D compute", percent_interval(totals.final_share), totals.final_share),
         (
             "Experiments and all else",
-            money_interval(totals.exploration_usd),
-            totals.exploration_usd,
+            money_interval(totals.exploration),
+            totals.exploration,
         ),
     )
     for label, text, value in rows:
@@ -182,7 +182,7 @@ def _variants(variants: Sequence[VariantTotals]) -> Table:
         totals = variant.totals
         table.add_row(
             Text(variant.name, style="bold"),
-            money_interval(totals.final_runs_usd),
+            money_interval(totals.final_runs),
             percent_interval(totals.final_share),
             "",
         )
@@ -191,7 +191,7 @@ def _variants(variants: Sequence[VariantTotals]) -> Table:
             mark = f" ({percent(beyond)} of draws beyond the spend)" if beyond >= 0.001 else ""
             table.add_row(
                 f"  {step.change.name}{mark}",
-                money_interval(step.totals.final_runs_usd),
+                money_interval(step.totals.final_runs),
                 percent_interval(step.totals.final_share),
                 f"{step.effect * 100:+.2f} points",
             )
