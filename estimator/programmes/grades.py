@@ -73,19 +73,16 @@ def _doubts_of_spend(programme: Programme) -> Iterator[str]:
     """Yield why the denominator is not R&D compute as it was spent."""
     carried = total = guessed = 0.0
     for item in _bases(programme):
-        rate = programme.per_usd(item)
         if item.mismatch is not None:
             yield f"{item.item}: {item.mismatch}"
         if item.status != "spent":
             yield f"{item.item}: {item.status}, not known to be spent"
         if item.at_least or item.at_most:
             yield f"{item.item}: a bound, at {'least' if item.at_least else 'most'}"
-        for term in item.periods:
-            share = 1.0 if term.factor is None else term.factor.median
-            size = term.sign * term.amount.median * share / rate
-            total += size
-            carried += size if term.is_carried else 0.0
-            guessed += size if item.mark == "guessed" else 0.0
+        rate = programme.per_usd(item)
+        total += item.median / rate
+        carried += item.carried / rate
+        guessed += item.median / rate if item.mark == "guessed" else 0.0
     if carried > MOST_OF_IT * total:
         yield (
             f"{carried / total:.0%} of R&D compute rests on a share of compute that was reported "
@@ -103,11 +100,11 @@ def _doubts_of_runs(compiled: CompiledProgramme, outcome: Outcome) -> Iterator[s
     for run in _counted(programme):
         if run.unsized == "large":
             yield f"{run.name}: a large run whose size was never published is left out"
-    sizes = dict(zip(programme.runs, outcome.sizes[:, 0].tolist(), strict=True))
     guesses = _guessed(programme)
-    counted = [run for run in programme.runs if programme.is_priced(run)]
-    final = sum(sizes[run] for run in counted)
-    guessed = sum(sizes[run] for run in counted if run.name in guesses)
+    sized = zip(programme.runs, outcome.sizes[:, 0].tolist(), strict=True)
+    counted = [(run.name, size) for run, size in sized if programme.is_priced(run)]
+    final = sum(size for _, size in counted)
+    guessed = sum(size for name, size in counted if name in guesses)
     if guessed > MOST_OF_IT * final:
         yield f"{guessed / final:.0%} of the final runs is guessed"
 

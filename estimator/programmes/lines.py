@@ -91,6 +91,11 @@ class Term(Spec):
         return self
 
     @property
+    def median(self) -> float:
+        """The part of the amount that is meant, with its sign, at the medians."""
+        return self.sign * self.amount.median * (1.0 if self.factor is None else self.factor.median)
+
+    @property
     def is_carried(self) -> bool:
         """Whether its share was reported for other months than its own."""
         if self.factor_from is None:
@@ -141,6 +146,22 @@ class ReportedItem(Spec):
         if self.at_least and self.at_most:
             raise ValueError("at_most: got true beside at_least; allowed: one of the two")
         return self
+
+    @property
+    def median(self) -> float:
+        """The line over the window, at the medians [its currency or unit]."""
+        return sum(term.median for term in self.periods)
+
+    @property
+    def carried(self) -> float:
+        """What of it rests on a share that was reported for other months, at the medians.
+
+        A year less its nine months is the last quarter, and so is what their shares give.
+        """
+        shared = [term for term in self.periods if term.factor_from is not None]
+        if not any(term.is_carried for term in shared):
+            return 0.0
+        return sum(term.median for term in shared)
 
     @property
     def is_base(self) -> bool:

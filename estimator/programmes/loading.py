@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -22,6 +23,8 @@ from .spec import BASE_VARIANT, SIZE_KEYS, Change, Programme
 from .variants import apply_change
 
 SHIPPED = resources.files(__package__) / "shipped"
+PUBLISHED = ["openai-2024", "minimax-2025", "zai-2025"]
+"""Programmes whose shares were published; they come first."""
 
 
 class RegressionModel(NamedTuple):
@@ -71,11 +74,42 @@ class LoadedProgramme(NamedTuple):
         return parse_regression_models(read_text(path), str(path))
 
 
-def shipped_programmes() -> list[str]:
-    """Return the names of the programmes that ship, in the order they are told about."""
+def shipped_programmes(grade: str = "C") -> list[str]:
+    """Return the names of the programmes that ship, in the order they are told about.
+
+    Args:
+        grade: worst grade of those to return, A, B or C; each file states its own.
+    """
     found = {Path(str(file)).stem for file in SHIPPED.iterdir() if str(file).endswith(".toml")}
-    order = ["openai-2024", "minimax-2025", "zai-2025"]
-    return sorted(found, key=lambda name: (order.index(name) if name in order else 99, name))
+    names = sorted(found, key=lambda name: (name not in PUBLISHED, name))
+    names[: len(PUBLISHED)] = PUBLISHED
+    return [name for name in names if grade >= "C" or _stated_grade(name) <= grade]
+
+
+def _stated_grade(name: str) -> str:
+    """Return the grade that a shipped file states; what states none is of the last."""
+    found = re.search(r'^grade = "([ABC])"', _text_of(name), re.MULTILINE)
+    return found[1] if found else "C"
+
+
+def _text_of(name: str) -> str:
+    return SHIPPED.joinpath(f"{name}.toml").read_text(encoding="utf-8")
+
+
+def named_programmes(name: str) -> list[str]:
+    """Return what a name stands for: itself, or all shipped programmes that begin with it.
+
+    Raises:
+        RequestError: where it begins programmes of several organisations.
+    """
+    shipped = shipped_programmes()
+    if name in shipped or is_file_name(name) or not name:
+        return [name]
+    found = [each for each in shipped if each.startswith(name.casefold())]
+    if len({each.partition("-")[0] for each in found}) > 1:
+        several = f"begins the names of several organisations: {', '.join(found)}"
+        raise RequestError("programme", f"got {shown(name)}; it {several}")
+    return found or [name]
 
 
 def load_programme(
@@ -108,8 +142,7 @@ def _read(name: str | Path) -> tuple[str, str, Path | None]:
     text_name = str(name)
     path = Path(name)
     if not isinstance(name, Path) and text_name in shipped_programmes():
-        text = SHIPPED.joinpath(f"{text_name}.toml").read_text(encoding="utf-8")
-        folder = None
+        text, folder = _text_of(text_name), None
     elif is_file_name(name):
         text, folder = read_text(path), path.parent
         text_name = path.stem.encode(errors="replace").decode()

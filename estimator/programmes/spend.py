@@ -22,7 +22,6 @@ from .comparison import SKIPPED, Given, Progress, SpendTotals, ask, followed
 from .compiled import CompiledProgramme, Outcome
 from .inputs import programme_assumptions, scenario_inputs, sources_of
 from .joint import Joint, joint_of
-from .lines import Term
 from .regressions import Prediction
 from .scenarios import PricedScenario, price_scenarios
 from .spec import BASE_VARIANT, Programme, Run
@@ -236,15 +235,10 @@ def _reported(programme: Programme) -> dict[str, float]:
     for item in programme.reported:
         if item.estimated:
             continue
-        total = sum(term.sign * _meant(term) for term in item.periods) / programme.per_usd(item)
+        total = item.median / programme.per_usd(item)
         key = f"{item.counts_as}_{DOLLARS.key if item.money else programme.counted_in.key}"
         sums[key] = sums.get(key, 0.0) + total
     return sums
-
-
-def _meant(term: Term) -> float:
-    """The part of a reported amount that is meant, at the medians."""
-    return term.amount.median * (1.0 if term.factor is None else term.factor.median)
 
 
 def _teller(
