@@ -35,6 +35,14 @@ LONG = 2**21
     "--variant", default="as-published", show_default=True, help="Set of assumptions to show."
 )
 @click.option(
+    "--grade", metavar="A|B|C", help="Worst grade of those that are shown (default B without NAME)."
+)
+@click.option(
+    "--price",
+    metavar="USD",
+    help="Of an accelerator's hour, 1.5..3: tells programmes in hours in dollars as well.",
+)
+@click.option(
     "--draws", type=FILE, metavar="FILE", help="Write every draw: totals and runs, .parquet."
 )
 @sampling_options
@@ -42,55 +50,94 @@ LONG = 2**21
 def command(
     programmes: tuple[str, ...],
     variant: str,
+    grade: str | None,
+    price: str | None,
     draws: Path | None,
     sampling: dict[str, Any],
     outputs: Outputs,
 ) -> None:
     """Set final training runs against the R&D compute that was reported.
 
-    Without a name, all programmes that ship are compared: openai-2024, minimax-2025, zai-2025.
-    A FILE is a programme of your own; the shipped ones are worked examples of the format.
+    Without a name, all programmes that ship of grade A or B are compared; --grade C adds those in
+    which one side is a guess or a plan. NAME is one of them or how several of one organisation
+    begin (minimax), which are shown over time. A FILE is a programme of your own; the shipped ones
+    are worked examples of the format.
 
     \b
     computebill spend
+    computebill spend minimax
     computebill spend minimax-2025 --variant computebill
     computebill spend my-lab.toml --json
     """  # noqa: D301 -- click reads the backslash
     outputs.check(draws)
     from computebill.base.errors import RequestError
-    from computebill.programmes.loading import load_programme, shipped_programmes
+    from computebill.programmes.loading import load_programme
 
-    names = list(dict.fromkeys(programmes)) or shipped_programmes()
+    names = _names(programmes, grade)
     if draws is not None and (len(names) != 1 or draws.suffix.lower() != ".parquet"):
         raise RequestError("--draws", "allowed: one programme, and a .parquet file")
     # Read once: a pipe is empty the second time.
     loaded = [load_programme(name) for name in names]
+    if price is not None:
+        loaded = [programme.priced(price) for programme in loaded]
     for programme in loaded:
         programme.stages(variant)
     asked = {"variant": variant, **sampling}
     if len(loaded) > 1 and outputs.is_tables_only:
-        print_tables(_comparison(_totals(loaded, asked)))
+        print_tables(_several(_totals(loaded, asked), bool(programmes)))
         return
     estimates = _estimates(loaded, asked, draws)
     result = estimates[0].to_dict()
     if len(estimates) > 1 or not programmes:
-        result = {"programmes": [estimate.to_dict() for estimate in estimates]}
+        result = {
+            "programmes": [estimate.to_dict() for estimate in estimates],
+            "overlaps": _overlaps(estimates),
+        }
 
     def frame() -> Any:
         import pandas as pd
 
         return pd.concat([estimate.to_frame() for estimate in estimates], ignore_index=True)
 
-    outputs.emit(result, frame, lambda: _tables(estimates))
+    outputs.emit(result, frame, lambda: _tables(estimates, bool(programmes)))
+
+
+def _names(programmes: tuple[str, ...], grade: str | None) -> list[str]:
+    """Return the programmes that are meant: those named, or all that ship up to a grade."""
+    from computebill.base.errors import RequestError, shown
+    from computebill.programmes.loading import named_programmes, shipped_programmes
+
+    grades = ("A", "B", "C")
+    if grade is not None and grade.upper() not in grades:
+        raise RequestError("--grade", f"got {shown(grade)}; allowed: A, B or C")
+    worst = "B" if grade is None else grade.upper()
+    if not programmes:
+        return shipped_programmes(worst)
+    names = list(dict.fromkeys(each for name in programmes for each in named_programmes(name)))
+    if grade is None:
+        return names
+    dropped = set(shipped_programmes()) - set(shipped_programmes(worst))
+    kept = [name for name in names if name not in dropped]
+    if not kept:
+        raise RequestError("--grade", f"got {worst}; allowed: a worse one, as none of these has it")
+    return kept
+
+
+def _overlaps(estimates: list[SpendEstimate]) -> list[dict[str, Any]]:
+    from computebill.programmes.windows import overlaps
+
+    return [each.to_dict() for each in overlaps(estimates)]
 
 
 def _totals(loaded: list[LoadedProgramme], asked: dict[str, Any]) -> Iterator[SpendTotals]:
     """Price what a comparison shows; variants, scenarios and drivers are of one programme."""
-    from computebill.programmes.comparison import compare_totals
+    from computebill.programmes.comparison import compare_totals, shared_regressions
 
+    known = shared_regressions(loaded, asked["seed"], asked["device"])
     for programme in loaded:
         with _bar(programme.name, asked) as progress:
-            yield compare_totals(programme, progress=progress, **asked)
+            regressions = known.get(programme.name)
+            yield compare_totals(programme, progress=progress, regressions=regressions, **asked)
 
 
 def _estimates(
@@ -112,22 +159,32 @@ def _bar(name: str, asked: dict[str, Any]) -> Any:
     return progress_bar(name, samples, is_long=samples >= LONG)
 
 
-def _tables(estimates: list[SpendEstimate]) -> Iterator[Any]:
+def _tables(estimates: list[SpendEstimate], is_named: bool) -> Iterator[Any]:
     from computebill.views import spend as view
 
     if len(estimates) == 1:
         alone = estimates[0]
         yield from view.full(alone, view.elsewhere_of(alone), narrow=is_narrow())
         return
-    yield from _comparison(estimates)
+    yield from _several(estimates, is_named)
 
 
-def _comparison(found: Iterable[SpendTotals]) -> Iterator[Any]:
+def _several(found: Iterable[SpendTotals], is_named: bool) -> Iterator[Any]:
+    """Tell several programmes: one organisation's over time, others side by side."""
     from computebill.programmes.measured_shares import shares_elsewhere
     from computebill.views import spend as view
 
     each = list(found)
-    yield from view.comparison(each)
-    yield view.followers(each)
-    yield view.context(shares_elsewhere())
+    if not is_named:
+        each.sort(key=lambda estimate: estimate.graded.grade)
+    if len({estimate.programme.organisation for estimate in each}) == 1:
+        yield from view.windows(each)
+    else:
+        yield from view.comparison(each)
+        yield view.grades(each)
+        yield view.followers(
+            [estimate for estimate in each if estimate.programme.basis == "dollars"]
+        )
+        if is_named:
+            yield view.context(shares_elsewhere())
     yield "Runs, variants and what drives each share: computebill spend NAME"

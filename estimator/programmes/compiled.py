@@ -18,7 +18,7 @@ from computebill.kernels.flop import training_flop
 from computebill.kernels.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
 from computebill.uncertainty.draws import Columns
 
-from .bases import DOLLARS, EMISSIONS, ENERGY
+from .bases import DOLLARS, EMISSIONS, ENERGY, HOURS
 from .regressions import Prediction, Regressions
 from .spec import Programme, Run
 
@@ -172,6 +172,11 @@ class CompiledProgramme:
         amounts = values[self.spend.amounts].mul_(values[self.spend.factors])
         rnd = amounts.mul_(self.spend.weights).sum(0)
         return Outcome(bill, sizes, final, rnd, values[self.shared_price])
+
+    @property
+    def has_dollars(self) -> bool:
+        """Whether it is counted in hours that have a price."""
+        return self.programme.basis == HOURS.name and self.shared_price != NOT_KNOWN
 
     @property
     def has_own(self) -> bool:
@@ -383,7 +388,9 @@ def _check(compiled: CompiledProgramme) -> None:
             )
     rnd = float(outcome.rnd)
     if not rnd > 0:
-        raise RequestError("reported", f"R&D compute adds up to {rnd:,.0f} {unit}; allowed: above 0")
+        raise RequestError(
+            "reported", f"R&D compute adds up to {rnd:,.0f} {unit}; allowed: above 0"
+        )
 
 
 def _depth(i: int, bases: Sequence[int]) -> int:

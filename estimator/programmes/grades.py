@@ -146,26 +146,3 @@ def _bound(programme: Programme) -> str | None:
     if low and high:
         return "no bound"
     return "at least" if low else "at most" if high else None
-
-
-def overlaps(programmes: Sequence[Programme]) -> dict[tuple[int, int], int]:
-    """Return how many months the spend of two programmes of one organisation has in common.
-
-    Args:
-        programmes: by their place.
-
-    Returns:
-        Months by the two places, the lower first; only pairs that overlap.
-    """
-    found = {}
-    for i, one in enumerate(programmes):
-        for j in range(i):
-            other = programmes[j]
-            if one.organisation != other.organisation:
-                continue
-            ours, theirs = one.window.months, other.window.months
-            months = min(ours.end, theirs.end) - max(ours.start, theirs.start)
-            if months > 0:
-                found[j, i] = months
-    return found
-

@@ -26,6 +26,9 @@ SHIPPED = resources.files(__package__) / "shipped"
 PUBLISHED = ["openai-2024", "minimax-2025", "zai-2025"]
 """Programmes whose shares were published; they come first."""
 
+BY_FLAG = "price-as-given"
+"""Source of a price that a flag gives."""
+
 
 class RegressionModel(NamedTuple):
     """One published model of a regression."""
@@ -64,6 +67,27 @@ class LoadedProgramme(NamedTuple):
             stages.append((change, validate(Programme, data, field)))
         return stages
 
+    def priced(self, price: str) -> LoadedProgramme:
+        """Return the programme with another price of an accelerator's hour.
+
+        Args:
+            price: USD, a number or a range, ``1.5..3``.
+
+        Raises:
+            RequestError: where nothing is told in hours, or the price cannot be read.
+        """
+        if self.programme.basis not in ("dollars", "hours"):
+            has_none = f"{self.name} is counted in {self.programme.counted_in.unit}, not in hours"
+            raise RequestError("--price", f"{has_none}; allowed: programmes in hours or dollars")
+        note = "USD per accelerator-hour, as given."
+        assumed = {"value": price, "source": BY_FLAG, "note": note}
+        data = {
+            **self.data,
+            "sources": {**self.data["sources"], BY_FLAG: {"title": "--price on the command line"}},
+            "assumptions": {**self.data.get("assumptions", {}), "price": assumed},
+        }
+        return self._replace(data=data, programme=validate(Programme, data, self.name))
+
     def regression_models(self) -> dict[str, list[RegressionModel]]:
         """Read the published models that the programme's regressions go through."""
         name = self.programme.regression_models
@@ -97,18 +121,20 @@ def _text_of(name: str) -> str:
 
 
 def named_programmes(name: str) -> list[str]:
-    """Return what a name stands for: itself, or all shipped programmes that begin with it.
+    """Return what a name stands for: itself, or all shipped programmes that it begins a word of.
 
     Raises:
-        RequestError: where it begins programmes of several organisations.
+        RequestError: where those are of several organisations.
     """
     shipped = shipped_programmes()
     if name in shipped or is_file_name(name) or not name:
         return [name]
-    found = [each for each in shipped if each.startswith(name.casefold())]
+    found = [each for each in shipped if f"-{name.casefold()}" in f"-{each}"]
     if len({each.partition("-")[0] for each in found}) > 1:
-        several = f"begins the names of several organisations: {', '.join(found)}"
-        raise RequestError("programme", f"got {shown(name)}; it {several}")
+        raise RequestError(
+            "programme",
+            f"got {shown(name)}, of several organisations; allowed: one of {', '.join(found)}",
+        )
     return found or [name]
 
 

@@ -36,13 +36,15 @@ Sink = Callable[[dict[str, Tensor]], None]
 
 @dataclass(frozen=True)
 class PricedRun:
-    """One run of a programme; FLOP, hours and dollars as distributions."""
+    """One run of a programme; FLOP, hours and dollars as distributions, and its size."""
 
     run: Run
     counted: bool
     flop: Distribution
     gpu_hours: Distribution
     cost_usd: Distribution
+    size: Distribution
+    """In the unit of the programme's basis."""
     prediction: Prediction | None
 
     def to_dict(self) -> dict[str, Any]:
@@ -54,6 +56,9 @@ class PricedRun:
             "flop": self.flop.to_dict(),
             "gpu_hours": self.gpu_hours.to_dict(),
             "cost_usd": self.cost_usd.to_dict(),
+            "size": self.size.to_dict(),
+            "stage": self.run.stage,
+            "mark": self.run.mark,
             "source": self.run.source,
             "note": self.run.note,
         }
@@ -98,6 +103,11 @@ class SpendEstimate(SpendTotals, Shown):
             "organisation": self.programme.organisation,
             "title": self.programme.title,
             "variant": self.variant,
+            "grade": self.graded.grade,
+            "grade_reasons": list(self.graded.reasons),
+            "bound": self.graded.bound,
+            "basis": self.programme.basis,
+            "unit": self.programme.counted_in.unit,
             "window": {"start": str(window.first_day), "end": str(window.last_day)},
             "releases": {"start": str(releases.first_day), "end": str(releases.last_day)},
             "reported": self.reported,
@@ -105,10 +115,7 @@ class SpendEstimate(SpendTotals, Shown):
             "runs": [run.to_dict() for run in self.runs],
             "sensitivity": [driver.to_dict() for driver in self.sensitivity],
             "swings": [swing.to_dict() for swing in self.swings],
-            "follower": [
-                {"skipped": skipped, "bill_usd": bill.to_dict(), "share": self.bill_share(skipped)}
-                for skipped, bill in zip(SKIPPED, self.follower, strict=True)
-            ],
+            "follower": list(self._followers()),
             "variants": [variant.to_dict() for variant in self.variants],
             "scenarios": [scenario.to_dict() for scenario in self.scenarios],
             "joint": self.joint.to_dict() if self.joint else None,
@@ -122,6 +129,16 @@ class SpendEstimate(SpendTotals, Shown):
             "device": self.settings.device,
             "method": self.settings.method,
         }
+
+    def _followers(self) -> Iterator[dict[str, Any]]:
+        """Yield the follower's bill for each part that is skipped; none where it is not known."""
+        if not self.totals.final_share.is_known:
+            return
+        basis = self.programme.counted_in
+        for skipped, bill in zip(SKIPPED, self.follower, strict=True):
+            found: dict[str, Any] = {"skipped": skipped, "bill_usd": None}
+            found[f"bill_{basis.key}"] = bill.to_dict()
+            yield found | {"share": self.bill_share(skipped)}
 
     def _assumptions(self) -> Iterator[Assumption]:
         yield from programme_assumptions(self.programme)
@@ -192,14 +209,19 @@ def compare_spend(
     if not asked.is_base or brief != chosen:
         base = sample(asked.compile(loaded.programme), brief).totals
     first, _, share, _ = range(len(TOTALS))
-    draws = sampled.collector.draws() if sampled.collector.kept else None
+    is_known = sampled.totals.final_share.is_known
+    in_dollars = compiled.programme.basis == DOLLARS.name
+    is_joint = is_known and in_dollars and sampled.collector.kept
+    draws = sampled.collector.draws() if is_joint else None
     return SpendEstimate(
         **asked.fields(sampled, chosen),
         reported=_reported(compiled.programme),
         runs=_priced_runs(compiled, sampled.more[len(SKIPPED) :]),
         variants=price_variants(loaded, asked.compile, brief, base),
         scenarios=price_scenarios(compiled, loaded.folder, chosen, profiles),
-        sensitivity=tuple(drivers(compiled.columns, share_of(compiled), chosen)),
+        sensitivity=tuple(drivers(compiled.columns, share_of(compiled), chosen))
+        if is_known
+        else (),
         swings=tuple(share_swings(compiled)),
         joint=None if draws is None else joint_of(draws[first], draws[share]),
     )
@@ -212,9 +234,9 @@ def share_swings(compiled: CompiledProgramme) -> list[Swing]:
 
 
 def _run_rows(outcome: Outcome) -> Tensor:
-    """The follower's bills, then FLOP, hours and dollars of each run."""
+    """The follower's bills, then FLOP, hours, dollars and the size of each run."""
     bill = outcome.bill
-    by_run = (bill.flop, bill.seconds / SECONDS_PER_HOUR, bill.usd)
+    by_run = (bill.flop, bill.seconds / SECONDS_PER_HOUR, bill.usd, outcome.sizes)
     return torch.cat([followed(outcome), *by_run])
 
 
@@ -222,10 +244,10 @@ def _priced_runs(
     compiled: CompiledProgramme, rows: Sequence[Distribution]
 ) -> tuple[PricedRun, ...]:
     runs, predicted = compiled.programme.runs, compiled.predictions
-    flop, hours, usd = (rows[i * len(runs) : (i + 1) * len(runs)] for i in range(3))
+    kinds = [rows[i * len(runs) : (i + 1) * len(runs)] for i in range(4)]
     return tuple(
-        PricedRun(run, compiled.counted[i], flop[i], hours[i], usd[i], predicted.get(run.name))
-        for i, run in enumerate(runs)
+        PricedRun(run, counted, *sizes, predicted.get(run.name))
+        for run, counted, *sizes in zip(runs, compiled.counted, *kinds, strict=True)
     )
 
 

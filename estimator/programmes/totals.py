@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import torch
@@ -19,6 +19,8 @@ from .compiled import CompiledProgramme, Outcome
 
 TOTALS = ("final_runs", "rnd_compute", "final_share", "exploration")
 """Rows of every draw of a programme."""
+AMOUNTS = ("final_runs", "rnd_compute", "exploration")
+"""Those of them that have a unit."""
 
 LEAST_KEPT = 0.01
 """Where fewer draws than this fit the spend, what is left says nothing."""
@@ -35,6 +37,7 @@ class Totals:
         exploration: what is left, in that unit.
         excess: share of all draws in which the final runs exceed the R&D compute.
         basis: what they are counted in.
+        in_usd: the three amounts in dollars by their names, where hours have a price.
     """
 
     final_runs: Distribution
@@ -43,14 +46,16 @@ class Totals:
     exploration: Distribution
     excess: float
     basis: Basis = DOLLARS
+    in_usd: Mapping[str, Distribution] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form; amounts are dollars, or null beside those of another basis."""
+        """Return the JSON form; dollars are null where amounts of another basis have no price."""
         found: dict[str, Any] = {"probability_final_exceeds_rnd": self.excess}
         for name in TOTALS:
             value = getattr(self, name).to_dict()
             if name != "final_share" and self.basis is not DOLLARS:
-                found[f"{name}_{DOLLARS.key}"] = None
+                usd = self.in_usd.get(name)
+                found[f"{name}_{DOLLARS.key}"] = None if usd is None else usd.to_dict()
             found[name if name == "final_share" else f"{name}_{self.basis.key}"] = value
         return found
 
@@ -104,7 +109,7 @@ def sample(
     """
     collector, excess = None, 0
     for chunk in _outcomes(compiled, chosen):
-        rows = total_rows(chunk.outcome)
+        rows = torch.cat([total_rows(chunk.outcome), _dollar_rows(compiled, chunk.outcome)])
         if more is not None:
             rows = torch.cat([rows, more(chunk.outcome)])
         if collector is None:
@@ -117,8 +122,17 @@ def sample(
     found = collector.finish()
     final, rnd, share, exploration = found[: len(TOTALS)]
     basis = compiled.programme.counted_in
-    totals = Totals(final, rnd, share, exploration, excess / chosen.samples, basis)
-    return Sampled(totals, found[len(TOTALS) :], collector)
+    dollars = len(AMOUNTS) if compiled.has_dollars else 0
+    end = len(TOTALS) + dollars
+    in_usd = dict(zip(AMOUNTS[:dollars], found[len(TOTALS) : end], strict=True))
+    totals = Totals(final, rnd, share, exploration, excess / chosen.samples, basis, in_usd)
+    return Sampled(totals, found[end:], collector)
+
+
+def _dollar_rows(compiled: CompiledProgramme, outcome: Outcome) -> Tensor:
+    """Return AMOUNTS in dollars where a programme in hours has a price, else no row."""
+    rows = torch.stack([outcome.final, outcome.rnd, outcome.exploration])
+    return rows * outcome.usd_per_hour if compiled.has_dollars else rows[:0]
 
 
 def total_names(key: str) -> list[str]:
