@@ -283,6 +283,7 @@ class Programme(Spec):
         base_name: name of the file's own assumptions among the variants.
         basis: what it is counted in.
         grade: how far its share can be relied on, by the rules; checked against them.
+        laboratory: kind of laboratory, which a prior of the final share is told for.
         window: months of the spend.
         releases: months of the releases that count; the spend's where not given.
         sources: sources by the key that figures cite.
@@ -302,6 +303,7 @@ class Programme(Spec):
     base_name: Name = BASE_VARIANT
     basis: BasisName = "dollars"
     grade: Grade | None = None
+    laboratory: Literal["open", "commercial", "frontier"] | None = None
     window: Window
     releases: Window | None = None
     sources: dict[str, SourceNote]

@@ -20,6 +20,7 @@ from computebill.uncertainty.sensitivity import Driver, Swing, drivers, swings
 from .bases import DOLLARS
 from .comparison import SKIPPED, Given, Progress, SpendTotals, ask, followed
 from .compiled import CompiledProgramme, Outcome
+from .exploration import Exploration, split_rest
 from .inputs import programme_assumptions, scenario_inputs, sources_of
 from .joint import Joint, joint_of
 from .regressions import Prediction
@@ -79,6 +80,7 @@ class SpendEstimate(SpendTotals, Shown):
         reported: what the company reported for the window, USD by kind.
         runs: each run.
         variants: the other variants of the file.
+        exploration: the rest by kind, and what nothing explains.
         scenarios: stated sets of experiments, and how much of the exploration they explain.
         sensitivity: assumptions by their part in the share's variance, over all draws.
         swings: the share with one assumption at an end of its interval, the others in the middle.
@@ -89,6 +91,7 @@ class SpendEstimate(SpendTotals, Shown):
     reported: dict[str, float]
     runs: tuple[PricedRun, ...]
     variants: tuple[VariantTotals, ...]
+    exploration: Exploration
     scenarios: tuple[PricedScenario, ...]
     sensitivity: tuple[Driver, ...]
     swings: tuple[Swing, ...]
@@ -117,6 +120,7 @@ class SpendEstimate(SpendTotals, Shown):
             "swings": [swing.to_dict() for swing in self.swings],
             "follower": list(self._followers()),
             "variants": [variant.to_dict() for variant in self.variants],
+            "exploration": self.exploration.to_dict(),
             "scenarios": [scenario.to_dict() for scenario in self.scenarios],
             "joint": self.joint.to_dict() if self.joint else None,
             "assumptions": [each.to_dict() for each in self._assumptions()],
@@ -218,6 +222,7 @@ def compare_spend(
         reported=_reported(compiled.programme),
         runs=_priced_runs(compiled, sampled.more[len(SKIPPED) :]),
         variants=price_variants(loaded, asked.compile, brief, base),
+        exploration=split_rest(compiled, loaded.name, loaded.folder, chosen, profiles),
         scenarios=price_scenarios(compiled, loaded.folder, chosen, profiles),
         sensitivity=tuple(drivers(compiled.columns, share_of(compiled), chosen))
         if is_known
@@ -244,10 +249,10 @@ def _priced_runs(
     compiled: CompiledProgramme, rows: Sequence[Distribution]
 ) -> tuple[PricedRun, ...]:
     runs, predicted = compiled.programme.runs, compiled.predictions
-    kinds = [rows[i * len(runs) : (i + 1) * len(runs)] for i in range(4)]
+    flop, hours, usd, size = (rows[i * len(runs) : (i + 1) * len(runs)] for i in range(4))
     return tuple(
-        PricedRun(run, counted, *sizes, predicted.get(run.name))
-        for run, counted, *sizes in zip(runs, compiled.counted, *kinds, strict=True)
+        PricedRun(run, counted, flop[i], hours[i], usd[i], size[i], predicted.get(run.name))
+        for i, (run, counted) in enumerate(zip(runs, compiled.counted, strict=True))
     )
 
 

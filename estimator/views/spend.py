@@ -18,6 +18,7 @@ from computebill.programmes.totals import AMOUNTS
 from computebill.programmes.windows import Trend, in_time, overlaps, trend
 
 from . import tables
+from .exploration import exploration
 from .text import (
     amount,
     amount_interval,
@@ -151,6 +152,7 @@ def full(
         yield _variants(estimate.variants)
     if estimate.sensitivity:
         yield _drivers(estimate)
+    yield from exploration(estimate.exploration)
     if estimate.scenarios:
         yield scenarios([estimate])
     if estimate.totals.final_share.is_known:
@@ -202,12 +204,13 @@ def _answer(estimate: SpendEstimate) -> Table:
     table.add_row("Spend of", str(programme.window.months), "")
     table.add_row("Releases of", str(programme.released_in), "")
     table.add_row("Grade", estimate.graded.grade, "")
-    for each, value in estimate.reported.items():
+    for each, reported_amount in estimate.reported.items():
         name, _, unit = each.rpartition(f"_{key}")
         label = LABELS.get(each, each.removesuffix("_usd").replace("_", " ").capitalize())
         if not unit and name == "rnd_compute":
             label = LABELS["rnd_compute_usd"]
-        table.add_row(label, amount(value, "dollars" if each.endswith("_usd") else basis), "")
+        told = amount(reported_amount, "dollars" if each.endswith("_usd") else basis)
+        table.add_row(label, told, "")
     added = totals.rnd_compute
     reported = estimate.reported.get(f"rnd_compute_{key}", 0.0)
     if abs(added.p50 - reported) > 1e-3 * added.p50:
@@ -225,8 +228,8 @@ def _answer(estimate: SpendEstimate) -> Table:
     for label, text, value in rows:
         table.add_row(Text(label, style="bold"), Text(text, style="bold"), monte_carlo(value))
     for name, usd in totals.in_usd.items():
-        label = f"{name.replace('_', ' ').capitalize().replace('Rnd', 'R&D')}, in dollars"
-        table.add_row(label, money_interval(usd), monte_carlo(usd))
+        told = f"{name.replace('_', ' ').capitalize().replace('Rnd', 'R&D')}, in dollars"
+        table.add_row(told, money_interval(usd), monte_carlo(usd))
     return table
 
 
@@ -234,9 +237,11 @@ def _runs(estimate: SpendEstimate, narrow: bool) -> Table:
     table = tables.table("Runs, dearest first")
     basis = estimate.programme.basis
     # On a narrow terminal fewer columns: a figure that is cut reads as another figure.
-    headings = ("FLOP", "cost") if narrow else ("released", "FLOP", "GPU-hours", "cost", "MC error")
-    if basis != "dollars":
-        headings = ("size",) if narrow else ("released", "size", "MC error")
+    sizes = ["FLOP", "GPU-hours", "cost"] if basis == "dollars" else ["size"]
+    if narrow:
+        headings = [size for size in sizes if size != "GPU-hours"]
+    else:
+        headings = ["released", *sizes, "MC error"]
     table.add_column("run", overflow="fold")
     for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
@@ -273,8 +278,9 @@ def _warnings(estimate: SpendTotals, whose: str = "") -> Iterator[Text]:
     if told is not None:
         yield Text(f"{whose}{told}", style="yellow")
     if not whose:
-        for reason in estimate.graded.reasons:
-            yield Text(f"Grade {estimate.graded.grade}: {reason}.", style="dim")
+        first, *others = estimate.graded.reasons
+        more = f" (and {len(others)} more)" if others else ""
+        yield Text(f"Grade {estimate.graded.grade}: {first}{more}.", style="dim")
 
 
 def _variants(variants: Sequence[VariantTotals]) -> Table:
