@@ -7,6 +7,7 @@ on what was reported, and never cut off.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -255,7 +256,7 @@ def _collected(
         rows = torch.cat([by_kind, by_kind / rnd, more])[:, parts.fits]
         kept += rows.shape[1]
         collector.add(replicate, rows)
-    nothing = Distribution(*[float("nan")] * 4)
+    nothing = Distribution(math.nan, math.nan, math.nan, math.nan)
     found = collector.finish() if kept else [nothing] * (2 * len(kinds) + 3)
     return kept / chosen.samples, found
 
