@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -29,6 +29,16 @@ LONG = 2**21
 """Draws that take some time."""
 
 
+class Choice(NamedTuple):
+    """What a request chooses beside programmes, draws and outputs; a field an option."""
+
+    variant: str
+    grade: str | None
+    price: str | None
+    followers: Path | None
+    draws: Path | None
+
+
 @click.command()
 @click.argument("programmes", nargs=-1, metavar="[NAME|FILE]...")
 @click.option(
@@ -43,18 +53,15 @@ LONG = 2**21
     help="Of an accelerator's hour, 1.5..3: tells programmes in hours in dollars as well.",
 )
 @click.option(
+    "--followers", type=FILE, metavar="FILE", help="Ways of following of your own, by kind: a TOML."
+)
+@click.option(
     "--draws", type=FILE, metavar="FILE", help="Write every draw: totals and runs, .parquet."
 )
 @sampling_options
 @output_options
 def command(
-    programmes: tuple[str, ...],
-    variant: str,
-    grade: str | None,
-    price: str | None,
-    draws: Path | None,
-    sampling: dict[str, Any],
-    outputs: Outputs,
+    programmes: tuple[str, ...], sampling: dict[str, Any], outputs: Outputs, **given: Any
 ) -> None:
     """Set final training runs against the R&D compute that was reported.
 
@@ -69,30 +76,18 @@ def command(
     computebill spend minimax-2025 --variant computebill
     computebill spend my-lab.toml --json
     """  # noqa: D301 -- click reads the backslash
-    outputs.check(draws)
-    from computebill.base.errors import RequestError
-    from computebill.programmes.loading import load_programme
-
-    names = _names(programmes, grade)
-    if draws is not None and (len(names) != 1 or draws.suffix.lower() != ".parquet"):
-        raise RequestError("--draws", "allowed: one programme, and a .parquet file")
-    # Read once: a pipe is empty the second time.
-    loaded = [load_programme(name) for name in names]
-    if price is not None:
-        loaded = [programme.priced(price) for programme in loaded]
-    for programme in loaded:
-        programme.stages(variant)
-    asked = {"variant": variant, **sampling}
+    choice = Choice(**given)
+    outputs.check(choice.draws)
+    loaded = _loaded(programmes, choice)
+    asked = {"variant": choice.variant, **sampling}
     if len(loaded) > 1 and outputs.is_tables_only:
         print_tables(_several(_totals(loaded, asked), bool(programmes)))
         return
-    estimates = _estimates(loaded, asked, draws)
+    estimates = _estimates(loaded, asked, choice)
     result = estimates[0].to_dict()
     if len(estimates) > 1 or not programmes:
-        result = {
-            "programmes": [estimate.to_dict() for estimate in estimates],
-            "overlaps": _overlaps(estimates),
-        }
+        told = [estimate.to_dict() for estimate in estimates]
+        result = {"programmes": told, "overlaps": _overlaps(estimates)}
 
     def frame() -> Any:
         import pandas as pd
@@ -100,6 +95,24 @@ def command(
         return pd.concat([estimate.to_frame() for estimate in estimates], ignore_index=True)
 
     outputs.emit(result, frame, lambda: _tables(estimates, bool(programmes)))
+
+
+def _loaded(programmes: tuple[str, ...], choice: Choice) -> list[LoadedProgramme]:
+    """Load what is meant, and check all of the request before anything is computed."""
+    from computebill.base.errors import RequestError
+    from computebill.programmes.loading import load_programme
+
+    names = _names(programmes, choice.grade)
+    draws = choice.draws
+    if draws is not None and (len(names) != 1 or draws.suffix.lower() != ".parquet"):
+        raise RequestError("--draws", "allowed: one programme, and a .parquet file")
+    # Read once: a pipe is empty the second time.
+    loaded = [load_programme(name) for name in names]
+    if choice.price is not None:
+        loaded = [programme.priced(choice.price) for programme in loaded]
+    for programme in loaded:
+        programme.stages(choice.variant)
+    return loaded
 
 
 def _names(programmes: tuple[str, ...], grade: str | None) -> list[str]:
@@ -141,12 +154,15 @@ def _totals(loaded: list[LoadedProgramme], asked: dict[str, Any]) -> Iterator[Sp
 
 
 def _estimates(
-    loaded: list[LoadedProgramme], asked: dict[str, Any], draws: Path | None
+    loaded: list[LoadedProgramme], asked: dict[str, Any], choice: Choice
 ) -> list[SpendEstimate]:
+    from computebill.programmes.followers import read_followers
     from computebill.programmes.spend import compare_spend
 
+    asked = {**asked, "followers": read_followers(choice.followers)}
     estimates = []
     with ExitStack() as stack:
+        draws = choice.draws
         sink = stack.enter_context(columns_file(draws)) if draws is not None else None
         for programme in loaded:
             progress = stack.enter_context(_bar(programme.name, asked))

@@ -23,6 +23,8 @@ from computebill.uncertainty.draws import Columns, Settings
 
 from .bases import DOLLARS, MARKS, Basis
 from .compiled import CompiledProgramme, Outcome
+from .followers import Follower, FollowerRows, FollowersBill, parts_of
+from .loading import LoadedProgramme
 from .rest import known_of_rest, multiplier, prior_told
 from .scenarios import sweep_hours, sweep_of
 from .spec import NEVER
@@ -92,6 +94,8 @@ class Exploration:
         unexplained_share: of R&D compute.
         final_share: final runs over R&D compute in the draws that are kept.
         kept: share of all draws in which the kinds take no more than there is.
+        followers: what those pay who skip a part of each kind; none where the final runs are not
+            known.
         prior: shares by kind where there is no evidence, as JSON has them.
         basis: unit of amounts.
     """
@@ -101,6 +105,7 @@ class Exploration:
     unexplained_share: Distribution
     final_share: Distribution
     kept: float
+    followers: tuple[FollowersBill, ...]
     prior: dict[str, Any]
     basis: Basis
 
@@ -128,6 +133,10 @@ class Exploration:
             "left_out": 1 - self.kept,
             "prior": self.prior,
         }
+
+    def followers_told(self) -> list[dict[str, Any]]:
+        """Return the JSON form of what followers pay."""
+        return [each.to_dict(self.basis) for each in self.followers]
 
 
 class Parts(NamedTuple):
@@ -194,37 +203,41 @@ def _measure(source: Source, outcome: Outcome, rest: Tensor) -> Tensor:
 
 def split_rest(
     compiled: CompiledProgramme,
-    name: str,
-    folder: Path | None,
+    loaded: LoadedProgramme,
     chosen: Settings,
     profiles: Sequence[Path] = (),
+    followers: Sequence[Follower] = (),
 ) -> Exploration:
     """Split what is no final run by kind.
 
     Args:
         compiled: the programme.
-        name: of its file; its own observation does not explain it.
-        folder: that the file is in.
+        loaded: its file; what it measured itself does not explain it.
         chosen: draws, seed, device.
         profiles: folders of accelerator profiles of one's own.
+        followers: ways of following it.
 
     Raises:
         RequestError: naming the part that cannot be sized.
     """
     fewer = chosen._replace(samples=min(chosen.samples, MOST_SAMPLES))
-    sources = [*_stated(compiled, folder, fewer, profiles)]
-    sources += _drawn(compiled, name, sources)
+    sources = [*_stated(compiled, loaded.folder, fewer, profiles)]
+    sources += _drawn(compiled, loaded.name, sources)
     splitter = Splitter(compiled, sources)
-    kept, found = _collected(compiled, splitter, fewer)
+    programme = compiled.programme
+    following = FollowerRows(
+        followers if any(compiled.counted) else (), programme.counted_in, compiled.columns.device
+    )
+    kept, found = _collected(compiled, splitter, following, fewer)
     if kept < LEAST_KEPT and any(not source.is_stated for source in sources):
         stated = [source for source in sources if source.is_stated]
         splitter = Splitter(compiled, stated)
-        kept, found = _collected(compiled, splitter, fewer)
+        kept, found = _collected(compiled, splitter, following, fewer)
     kinds = _kinds_of(splitter.sources)
-    rows = len(kinds)
+    rows, count = len(kinds), len(following.followers)
     amounts, shares = found[:rows], found[rows : 2 * rows]
-    unexplained, left_share, final_share = found[2 * rows :]
-    programme = compiled.programme
+    unexplained, left_share, final_share, *rest = found[2 * rows :]
+    bills = zip(following.followers, rest[:count], rest[count:], strict=True)
     year = programme.window.months.last_day.year
     return Exploration(
         tuple(
@@ -235,29 +248,37 @@ def split_rest(
         left_share,
         final_share,
         kept,
+        tuple(FollowersBill(*each) for each in bills),
         prior_told(year, programme.laboratory),
         programme.counted_in,
     )
 
 
 def _collected(
-    compiled: CompiledProgramme, splitter: Splitter, chosen: Settings
+    compiled: CompiledProgramme, splitter: Splitter, following: FollowerRows, chosen: Settings
 ) -> tuple[float, list[Distribution]]:
-    """Return the share of draws that fit, and amounts and shares of kinds, rest and final runs."""
+    """Return the share of draws that fit, and the distributions of what is made of them.
+
+    These are amounts of the kinds, their shares of R&D compute, what is unexplained, its share, the
+    share of final runs, and the bills of followers with their shares.
+    """
     kinds = _kinds_of(splitter.sources)
-    collector, start, kept = Collector(2 * len(kinds) + 3, chosen), 0, 0
+    size = 2 * len(kinds) + 3 + 2 * len(following.followers)
+    collector, start, kept = Collector(size, chosen), 0, 0
     for replicate, points in compiled.columns.chunks(chosen):
         outcome = compiled.evaluate(points, replicate)
         parts = splitter.split(outcome, chosen, start)
-        start += points.shape[1]
         by_kind = rows_by_kind(splitter.sources, parts.kinds)
-        rnd = outcome.rnd
-        more = torch.stack([parts.unexplained, parts.unexplained / rnd, outcome.share])
-        rows = torch.cat([by_kind, by_kind / rnd, more])[:, parts.fits]
+        final, rnd = outcome.final.expand_as(parts.unexplained), outcome.rnd
+        whole = parts_of(final, kinds, by_kind, parts.unexplained)
+        bills = following.bills(whole, chosen, start)
+        start += points.shape[1]
+        more = torch.stack([parts.unexplained, parts.unexplained / rnd, final / rnd])
+        rows = torch.cat([by_kind, by_kind / rnd, more, bills, bills / rnd])[:, parts.fits]
         kept += rows.shape[1]
         collector.add(replicate, rows)
     nothing = Distribution(math.nan, math.nan, math.nan, math.nan)
-    found = collector.finish() if kept else [nothing] * (2 * len(kinds) + 3)
+    found = collector.finish() if kept else [nothing] * size
     return kept / chosen.samples, found
 
 

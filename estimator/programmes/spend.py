@@ -21,6 +21,7 @@ from .bases import DOLLARS
 from .comparison import SKIPPED, Given, Progress, SpendTotals, ask, followed
 from .compiled import CompiledProgramme, Outcome
 from .exploration import Exploration, split_rest
+from .followers import Follower, read_followers
 from .inputs import programme_assumptions, scenario_inputs, sources_of
 from .joint import Joint, joint_of
 from .regressions import Prediction
@@ -119,6 +120,7 @@ class SpendEstimate(SpendTotals, Shown):
             "sensitivity": [driver.to_dict() for driver in self.sensitivity],
             "swings": [swing.to_dict() for swing in self.swings],
             "follower": list(self._followers()),
+            "follower_by_kind": self.exploration.followers_told(),
             "variants": [variant.to_dict() for variant in self.variants],
             "exploration": self.exploration.to_dict(),
             "scenarios": [scenario.to_dict() for scenario in self.scenarios],
@@ -186,6 +188,7 @@ def compare_spend(
     profiles: Sequence[Path] = (),
     progress: Progress | None = None,
     sink: Sink | None = None,
+    followers: Sequence[Follower] | None = None,
 ) -> SpendEstimate:
     """Set an organisation's final runs against the R&D compute it reported.
 
@@ -199,6 +202,7 @@ def compare_spend(
         profiles: folders of accelerator profiles of one's own.
         progress: called with the number of draws just done.
         sink: called with each chunk of draws, a tensor of ``(draws,)`` by column name.
+        followers: ways of following, by kind; those that ship if not given.
 
     Raises:
         RequestError: naming the field that is wrong.
@@ -222,7 +226,9 @@ def compare_spend(
         reported=_reported(compiled.programme),
         runs=_priced_runs(compiled, sampled.more[len(SKIPPED) :]),
         variants=price_variants(loaded, asked.compile, brief, base),
-        exploration=split_rest(compiled, loaded.name, loaded.folder, chosen, profiles),
+        exploration=split_rest(
+            compiled, loaded, chosen, profiles, read_followers() if followers is None else followers
+        ),
         scenarios=price_scenarios(compiled, loaded.folder, chosen, profiles),
         sensitivity=tuple(drivers(compiled.columns, share_of(compiled), chosen))
         if is_known

@@ -49,6 +49,22 @@ def exploration(found: Exploration) -> Iterator[RenderableType]:
     yield Text(kept_told(found), style="yellow" if found.kept < 1 else "dim")
 
 
+def followers_by_kind(found: Exploration) -> Iterator[RenderableType]:
+    """What those pay who skip a part of each kind, beside the leader's whole bill."""
+    if not found.followers:
+        return
+    table = tables.table("Followers by kind: what each skips is a judgement, given as a range")
+    table.add_column("follower", overflow="fold")
+    table.add_column("bill", justify="right")
+    table.add_column("of the leader's", justify="right")
+    for each in found.followers:
+        bill = amount_interval(each.bill, found.basis.name)
+        table.add_row(each.follower.name, bill, percent_interval(each.share))
+    yield table
+    for each in found.followers:
+        yield Text(f"{each.follower.name}: {each.follower.description}", style="dim")
+
+
 def prior_text(prior: dict[str, Any]) -> str:
     """Write a prior: ``35 % (14–64)``."""
     low, middle, high = (digits(100 * prior[key], 2) for key in ("p5", "p50", "p95"))

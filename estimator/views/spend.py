@@ -18,7 +18,7 @@ from computebill.programmes.totals import AMOUNTS
 from computebill.programmes.windows import Trend, in_time, overlaps, trend
 
 from . import tables
-from .exploration import exploration
+from .exploration import exploration, followers_by_kind
 from .text import (
     amount,
     amount_interval,
@@ -157,6 +157,7 @@ def full(
         yield scenarios([estimate])
     if estimate.totals.final_share.is_known:
         yield followers([estimate])
+    yield from followers_by_kind(estimate.exploration)
     if elsewhere:
         yield context(elsewhere)
 

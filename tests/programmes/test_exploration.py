@@ -22,6 +22,7 @@ from computebill.programmes.exploration import (
     rows_by_kind,
     split_rest,
 )
+from computebill.programmes.followers import read_followers
 from computebill.programmes.loading import load_programme, shipped_programmes
 from computebill.uncertainty.draws import Settings
 
@@ -40,7 +41,8 @@ def data(programme: Callable[[], Data]) -> Data:
 def split(data: Data | str, draws: Settings = DRAWS) -> Exploration:
     name = data if isinstance(data, str) else "lab"
     asked = ask(data, "as-published", draws, ())
-    return split_rest(asked.compiled, name, None, draws)
+    loaded = asked.loaded._replace(name=name)
+    return split_rest(asked.compiled, loaded, draws, (), read_followers())
 
 
 def kinds(found: Exploration) -> dict[str, Any]:
@@ -215,6 +217,6 @@ def test_a_share_that_is_not_known_leaves_all_that_is_not_stated() -> None:
 def test_variants_are_told_in_their_own_unit() -> None:
     loaded = load_programme("ai2-olmo-3")
     asked = ask(loaded, "energy", DRAWS, ())
-    found = split_rest(asked.compiled, "ai2-olmo-3", None, DRAWS)
+    found = split_rest(asked.compiled, loaded, DRAWS)
     assert found.basis.key == "mwh"
     assert "post-training development" not in kinds(found)
