@@ -36,6 +36,7 @@ class Choice(NamedTuple):
     grade: str | None
     price: str | None
     followers: Path | None
+    multiverse: bool
     draws: Path | None
 
 
@@ -54,6 +55,11 @@ class Choice(NamedTuple):
 )
 @click.option(
     "--followers", type=FILE, metavar="FILE", help="Ways of following of your own, by kind: a TOML."
+)
+@click.option(
+    "--multiverse",
+    is_flag=True,
+    help="Of one programme: its share under every sensible combination of methods.",
 )
 @click.option(
     "--draws", type=FILE, metavar="FILE", help="Write every draw: totals and runs, .parquet."
@@ -85,6 +91,8 @@ def command(
         return
     estimates = _estimates(loaded, asked, choice)
     result = estimates[0].to_dict()
+    if choice.multiverse:
+        result["multiverse"] = _multiverse(loaded[0], sampling)
     if len(estimates) > 1 or not programmes:
         told = [estimate.to_dict() for estimate in estimates]
         result = {"programmes": told, "overlaps": _overlaps(estimates)}
@@ -94,7 +102,7 @@ def command(
 
         return pd.concat([estimate.to_frame() for estimate in estimates], ignore_index=True)
 
-    outputs.emit(result, frame, lambda: _tables(estimates, bool(programmes)))
+    outputs.emit(result, frame, lambda: _tables(estimates, bool(programmes), result))
 
 
 def _loaded(programmes: tuple[str, ...], choice: Choice) -> list[LoadedProgramme]:
@@ -106,6 +114,8 @@ def _loaded(programmes: tuple[str, ...], choice: Choice) -> list[LoadedProgramme
     draws = choice.draws
     if draws is not None and (len(names) != 1 or draws.suffix.lower() != ".parquet"):
         raise RequestError("--draws", "allowed: one programme, and a .parquet file")
+    if choice.multiverse and len(names) != 1:
+        raise RequestError("--multiverse", f"got {len(names)} programmes; allowed: one")
     # Read once: a pipe is empty the second time.
     loaded = [load_programme(name) for name in names]
     if choice.price is not None:
@@ -175,12 +185,25 @@ def _bar(name: str, asked: dict[str, Any]) -> Any:
     return progress_bar(name, samples, is_long=samples >= LONG)
 
 
-def _tables(estimates: list[SpendEstimate], is_named: bool) -> Iterator[Any]:
+def _multiverse(loaded: LoadedProgramme, sampling: dict[str, Any]) -> dict[str, Any]:
+    from computebill.programmes.multiverse import multiverse
+    from computebill.uncertainty.draws import choose_device
+
+    device = choose_device(sampling["device"])
+    return multiverse(loaded, sampling["seed"], device, sampling["profiles"]).to_dict()
+
+
+def _tables(
+    estimates: list[SpendEstimate], is_named: bool, result: dict[str, Any]
+) -> Iterator[Any]:
+    from computebill.views import multiverse as methods
     from computebill.views import spend as view
 
     if len(estimates) == 1:
         alone = estimates[0]
         yield from view.full(alone, view.elsewhere_of(alone), narrow=is_narrow())
+        if "multiverse" in result:
+            yield from methods.multiverse(result["multiverse"])
         return
     yield from _several(estimates, is_named)
 

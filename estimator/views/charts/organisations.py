@@ -9,12 +9,13 @@ from typing import Any
 import altair as alt
 
 from computebill.programmes.bases import BASES
+from computebill.views.multiverse import share_text
 from computebill.views.result import Result, basis_of, distribution
-from computebill.views.text import bounded, percent_interval
+from computebill.views.text import bounded, percent, percent_interval
 
 from .axes import ROW, Room, amount, names, room_of, tall
 from .look import FINAL, INK, PERCENT, REST
-from .marks import SHAPES, colours, ends, tips, toggled, zoom
+from .marks import SHAPES, colours, ends, intervals, tips, toggled, zoom
 from .picture import ROWS, Picture, shape_of
 from .steps import SHARE, Part, waterfall
 
@@ -71,6 +72,29 @@ def _overview(
     layers = (lines.encode(x=x, x2="p95:Q", color=colour), points)
     whole = alt.layer(*layers).add_params(chosen, zoom("x"))
     return shape_of(whole.properties(height=tall(room, ROW - 10)))
+
+
+def multiverse(result: Result) -> Picture | None:
+    """Return the medians of all combinations of methods, by choice; None where there are none."""
+    found: Mapping[str, Any] | None = result.get("multiverse")
+    if not found:
+        return None
+    rows = [_medians("all combinations", "variant", found["median_share"])]
+    for axis in found["axes"]:
+        for option in axis["options"]:
+            name = f"{axis['axis']}: {option['option']}"
+            rows.append(_medians(name, "one change after another", option["median_share"]))
+    says = (
+        f"Median shares of {found['specifications']:,} combinations of methods: their median and "
+        "5th to 95th percentile, in all and with each option. The choice that moves most is first."
+    )
+    axis_of = ("median final share of R&D compute", PERCENT)
+    return intervals("What the share hangs on", says, rows, axis_of, is_log=True, of="choice")
+
+
+def _medians(name: str, kind: str, share: Mapping[str, float]) -> dict[str, Any]:
+    text = share_text(share)
+    return {"name": name, "kind": kind, "text": text, "short": percent(share["p50"]), **share}
 
 
 def rest(result: Result) -> Picture | None:

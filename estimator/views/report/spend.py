@@ -46,7 +46,8 @@ def report(result: Result, is_alone: bool = True) -> Report:
         Section("What the rest went to", parts([_rest(result)]), _rest_told(result)),
         Section("What drives the share", parts([moved, _drivers(result)])),
         Section("Under other assumptions", parts([_variants(result)]), is_main=False),
-        Section("The follower's bill", parts([_followers([result])])),
+        Section("Under every combination of methods", parts([_multiverse(result)])),
+        Section("The follower's bill", parts([_followers([result]), _followers_by_kind(result)])),
         Section("Scenarios", parts([_scenarios([result])])),
         _elsewhere([result]) if is_alone else None,
     )
@@ -188,6 +189,30 @@ def _rest_told(result: Result) -> str:
         f"In {percent(found['left_out'])} of the draws the kinds would take more than was "
         "reported; these are left out here."
     )
+
+
+def _multiverse(result: Result) -> Chart | None:
+    headings, keys = ("choice", "median of medians (5th–95th)"), ("name", "text")
+    picture = organisations.multiverse(result)
+    return charted(picture, "Medians by choice", headings, keys)
+
+
+def _followers_by_kind(result: Result) -> Table | None:
+    found = result.get("follower_by_kind")
+    if not found:
+        return None
+    unit, key = drawn.unit_of(result), f"bill_{basis_of(result).key}"
+    cells = [
+        (
+            each["name"],
+            unit.interval(distribution(each[key])),
+            percent_interval(distribution(each["share"])),
+            each["description"],
+        )
+        for each in found
+    ]
+    title = "By kind: what each skips is a judgement, given as a range"
+    return Table(title, ("follower", "bill", "of the leader's", "who"), cells, ("who",))
 
 
 def _shares(results: Sequence[Result]) -> Chart | None:
