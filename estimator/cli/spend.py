@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -40,7 +41,27 @@ class Choice(NamedTuple):
     draws: Path | None
 
 
-@click.command()
+class WithTasks(click.Command):
+    """A command whose first argument may name a task of its own."""
+
+    tasks = ("init", "forecast")
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        """Return the context of the task that the first argument names, or of the command."""
+        if args and args[0] in self.tasks:
+            module = import_module(f".spend_{args[0]}", __package__)
+            task: click.Command = module.command
+            return task.make_context(f"{info_name} {args[0]}", args[1:], parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
+
+@click.command(cls=WithTasks)
 @click.argument("programmes", nargs=-1, metavar="[NAME|FILE]...")
 @click.option(
     "--variant", default="as-published", show_default=True, help="Set of assumptions to show."
@@ -81,6 +102,8 @@ def command(
     computebill spend minimax
     computebill spend minimax-2025 --variant computebill
     computebill spend my-lab.toml --json
+    computebill spend init my-lab.toml         writes a programme of your own
+    computebill spend forecast NAME --growth 2 splits a later budget
     """  # noqa: D301 -- click reads the backslash
     choice = Choice(**given)
     outputs.check(choice.draws)

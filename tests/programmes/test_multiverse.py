@@ -133,9 +133,9 @@ def test_every_option_but_the_first_has_its_source() -> None:
 def test_axes_that_move_least_go_where_there_is_no_room(
     data: Data, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data["runs"].append({"name": "B", "released": "2024-06", "cost_usd": 1e6, "source": "s"})
+    data["runs"].append({"name": "B", "released": "2024-06", "cost_usd": 5e6, "source": "s"})
     data["variants"] = [
-        variant("small", runs=[{"name": "B", "cost_usd": 2e6}]),
+        variant("small", runs=[{"name": "B", "cost_usd": 1e7}]),
         variant("large", runs=[{"name": "A", "cost_usd": 3e8}]),
     ]
     monkeypatch.setattr(module, "MOST", 3)
