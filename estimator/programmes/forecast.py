@@ -136,7 +136,16 @@ def forecast_spend(
         whole = whole.expand(count)
         rows = torch.stack([whole, whole * later, whole * (1 - later), later])
         collector.add(replicate, rows)
-    found = collector.finish()
+    whole_found, final, rest, later_found = collector.finish()
+    basis = compiled.programme.counted_in
     return Forecast(
-        asked.loaded.name, years, growth, *found, asked.compiled.programme.counted_in, chosen
+        asked.loaded.name,
+        years,
+        growth,
+        budget=whole_found,
+        final_runs=final,
+        exploration=rest,
+        final_share=later_found,
+        basis=basis,
+        chosen=chosen,
     )

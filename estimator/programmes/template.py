@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 import tomli_w
@@ -36,6 +37,11 @@ MORE = """
 # mark = "measured"
 # source = "own"
 """
+
+REPORTED = """\
+What the accounts say. Periods may be added and subtracted (sign = -1), and an amount may be
+# multiplied by the share of it that is compute (factor = 0.7)."""
+OWN_FIGURE: dict[str, Any] = {"mark": "measured", "source": "own"}
 
 
 class Answers(Spec):
@@ -93,40 +99,55 @@ def programme_text(answers: Answers, given: dict[str, Any], file: str) -> str:
         file: name of the file, for the comment at its head.
     """
     numbers = {key: _number(value) for key, value in given.items() if value is not None}
+    text = HEAD.format(file=file)
+    for comment, block in _blocks(answers, numbers):
+        head = f"# {comment}\n" if comment else ""
+        text += f"\n{head}{tomli_w.dumps(block)}"
     in_hours = answers.basis == "hours"
-    unit = {"unit": "GPU-hours"} if in_hours else {"currency": "USD"}
-    period = f"{answers.first}..{answers.last}" if answers.first != answers.last else answers.first
-    assumed: dict[str, Any] = {}
+    amount, unit = ("5e3", "GPU-hours") if in_hours else ("1e6", "USD")
+    return text + MORE.format(amount=amount, unit=unit)
+
+
+def _blocks(answers: Answers, numbers: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the tables of a programme file, each with the comment before it."""
+    own = answers.organisation
+    period = str(answers.first)
+    if answers.first != answers.last:
+        period = f"{answers.first}..{answers.last}"
+    yield (
+        "",
+        {
+            "organisation": own,
+            "title": f"{own}, {period}",
+            "basis": answers.basis,
+            "base_name": "own",
+        },
+    )
+    window = {"first": str(answers.first), "last": str(answers.last)}
+    told = "The spend's window, both periods included; runs released in it count."
+    yield told, {"window": window}
+    yield "", {"sources": {"own": {"title": f"{own}'s own figures"}}}
+    if assumed := _assumed(answers, numbers):
+        yield "What holds for every run that does not say otherwise.", {"assumptions": assumed}
+    unit = {"unit": "GPU-hours"} if answers.basis == "hours" else {"currency": "USD"}
+    line = {"item": "R&D compute", "counts_as": "rnd_compute", **unit, **OWN_FIGURE}
+    line["periods"] = [{"period": period, "amount": numbers["spend"]}]
+    yield REPORTED, {"reported": [line]}
+    size: dict[str, Any] = {key: numbers[key] for key in ("params", "tokens") if key in numbers}
+    if answers.gpu_hours is not None:
+        size = {"accelerator_hours": numbers["gpu_hours"]}
+    run = {"name": answers.run, "released": str(answers.released), "stage": "pretraining"}
+    yield "Final runs: those that were released.", {"runs": [{**run, **size, **OWN_FIGURE}]}
+
+
+def _assumed(answers: Answers, numbers: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
     if answers.accelerator is not None:
-        assumed["accelerator"] = answers.accelerator
+        found["accelerator"] = answers.accelerator
     for key in ("mfu", "price"):
         if key in numbers:
-            assumed[key] = {"value": numbers[key], "source": "own"}
-    size = {"accelerator_hours": numbers.get("gpu_hours")}
-    if answers.gpu_hours is None:
-        size = {"params": numbers["params"], "tokens": numbers["tokens"]}
-    blocks = [
-        ("", {"organisation": answers.organisation, "title": f"{answers.organisation}, {period}",
-              "basis": answers.basis, "base_name": "own"}),
-        ("The spend's window, both periods included; runs released in it count.",
-         {"window": {"first": str(answers.first), "last": str(answers.last)}}),
-        ("", {"sources": {"own": {"title": f"{answers.organisation}'s own figures"}}}),
-        ("What holds for every run that does not say otherwise.", {"assumptions": assumed}),
-        ("What the accounts say. Periods may be added and subtracted (sign = -1), and an amount "
-         "may be\n# multiplied by the share of it that is compute (factor = 0.7).",
-         {"reported": [{"item": "R&D compute", "counts_as": "rnd_compute", **unit,
-                        "mark": "measured", "source": "own",
-                        "periods": [{"period": str(period), "amount": numbers["spend"]}]}]}),
-        ("Final runs: those that were released.",
-         {"runs": [{"name": answers.run, "released": str(answers.released),
-                    "stage": "pretraining", **size, "mark": "measured", "source": "own"}]}),
-    ]  # fmt: skip
-    text = HEAD.format(file=file)
-    for comment, block in blocks:
-        if block != {"assumptions": {}}:
-            text += f"\n{f'# {comment}' + chr(10) if comment else ''}{tomli_w.dumps(block)}"
-    amount, told = ("5e3", "GPU-hours") if in_hours else ("1e6", "USD")
-    return text + MORE.format(amount=amount, unit=told)
+            found[key] = {"value": numbers[key], "source": OWN_FIGURE["source"]}
+    return found
 
 
 def _number(value: object) -> object:
