@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from computebill.base.amounts import Parameters, Tokens, check_batch, whole_sequences
 from computebill.base.quantity import AtLeastOne, NotNegative, Number, Positive, Share
 from computebill.base.specfile import Name, Spec, read_toml, validate, with_flags
-from computebill.costs.fields import PRICE_REPLACES, Day
+from computebill.costs.fields import PRICE_REPLACES, Day, Rent
 from computebill.costs.hour import Pricing
 from computebill.costs.prices import Commitment
 from computebill.hardware.cluster import NodeNetwork, PowerLimit
@@ -133,7 +133,7 @@ class RunSpec(Spec):
     power_limit: PowerLimit | None = None
     precision: str | None = None
     mfu: Share | None = None
-    price: Positive | None = None
+    price: Rent | None = None
     final_share: Share | None = None
     provider: str | None = None
     commitment: Commitment = "on-demand"
