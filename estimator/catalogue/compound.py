@@ -117,7 +117,8 @@ def part(column: pa.Array, read: Callable[[str], Told | None]) -> Parted:
     if not is_text(column.type):
         return Parted(column, nothing, None)
     different = column.unique().drop_null().to_pylist()
-    found = {text: told for text in different if (told := read(text.strip())) is not None}
+    read_once = {text: read(text.strip()) for text in different}
+    found = {text: each for text, each in read_once.items() if each is not None}
     if not found:
         return Parted(column, nothing, None)
     rows = column.to_pylist()
