@@ -26,7 +26,8 @@ ARGUMENTS = "computebill.arguments"
 """Key of the command line's arguments as they were given, which reproduce a result."""
 
 PLAIN_WIDTH = 120
-FILE_ENDINGS = (".json", ".csv", ".parquet")
+WORKBOOK = ".xlsx"
+FILE_ENDINGS = (".json", ".csv", ".parquet", WORKBOOK)
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(path_type=Path)
@@ -132,7 +133,7 @@ def output_options(command: Command) -> Command:
             "--output",
             type=FILE,
             metavar="FILE",
-            help="Write the result to a file: .json, .csv or .parquet.",
+            help="Write the result to a file: .json, .csv, .parquet or .xlsx.",
         ),
         plot_option,
         html_option,
@@ -214,7 +215,11 @@ class Outputs:
             raise RequestError("--json", "got --csv as well; allowed: one of them")
         if self.file is not None and self.file.suffix.lower() not in FILE_ENDINGS:
             given = shown(str(self.file))
-            raise RequestError("-o", f"got {given}; allowed: .json, .csv or .parquet")
+            raise RequestError("-o", f"got {given}; allowed: .json, .csv, .parquet or .xlsx")
+        if self.file is not None and self.file.suffix.lower() == WORKBOOK:
+            from computebill.views.report.workbook import check_workbook
+
+            check_workbook()
         taken: dict[Path, str] = {}
         files = (self.file, self.plot, self.html, rows)
         for flag, path in zip(("-o", "--plot", "--html", flag_of_rows), files, strict=True):
@@ -366,6 +371,11 @@ def write_result(result: dict[str, Any], frame: Callable[[], pd.DataFrame], outp
     with replacing(output) as temporary:
         if output.suffix.lower() == ".json":
             temporary.write_text(to_json(result) + "\n", encoding="utf-8")
+        elif output.suffix.lower() == WORKBOOK:
+            from computebill.views.report import reports_of
+            from computebill.views.report.workbook import write_workbook
+
+            write_workbook(reports_of([("result", result)]), frame(), temporary)
         elif output.suffix.lower() == ".csv":
             frame().to_csv(temporary, index=False)
         else:
