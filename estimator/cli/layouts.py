@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .grouped import unit
 from .options import Command, with_options
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def layout_options(command: Command) -> Command:
         flags = {name: value for name in names if (value := given.pop(name)) is not None}
         return command(layout_flags=flags, **given)
 
-    options = (click.option(f"--{name}", metavar="VALUE", help=text) for name, text in FIELDS)
+    options = (click.option(f"--{name}", metavar=unit(name), help=text) for name, text in FIELDS)
     return with_options(collecting, *options)
 
 

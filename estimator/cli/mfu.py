@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from .grouped import Grouped
 from .options import (
     Outputs,
     documents_options,
@@ -32,7 +33,7 @@ def _speed_options(command: Any) -> Any:
     return command
 
 
-@click.command()
+@click.command(cls=Grouped)
 @click.option("--model", metavar="CONFIG", help="config.json, its directory, or -.")
 @click.option("--params", metavar="N", callback=number, help="Parameters, without a config.json.")
 @click.option(

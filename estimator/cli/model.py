@@ -7,11 +7,12 @@ from typing import Any
 
 import click
 
+from .grouped import Grouped
 from .layouts import layout_options, read_layout
 from .options import Outputs, documents_options, output_options, profiles_option, whole_number
 
 
-@click.command()
+@click.command(cls=Grouped)
 @click.argument("config", metavar="CONFIG")
 @click.option(
     "--sequence-length",

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from .grouped import spellings, unit
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -173,7 +175,13 @@ def field_options(fields: Sequence[tuple[str, str]]) -> Callable[[Command], Comm
     """Return a decorator that adds a flag for each field, by its name and help."""
 
     def adding(command: Command) -> Command:
-        flags = (click.option(f"--{name}", metavar="VALUE", help=text) for name, text in fields)
+        names = [name for name, _ in fields]
+        flags = (
+            click.option(
+                *spellings(name, names), name.replace("-", "_"), metavar=unit(name), help=text
+            )
+            for name, text in fields
+        )
         return with_options(command, *flags)
 
     return adding

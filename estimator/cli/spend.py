@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .grouped import Grouped
 from .options import (
     FILE,
     Outputs,
@@ -29,7 +30,7 @@ LONG = 2**21
 """Draws that take some time."""
 
 
-@click.command()
+@click.command(cls=Grouped)
 @click.argument("programmes", nargs=-1, metavar="[NAME|FILE]...")
 @click.option(
     "--variant", default="as-published", show_default=True, help="Set of assumptions to show."

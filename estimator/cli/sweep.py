@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .grouped import Grouped
 from .options import (
     FILE,
     Outputs,
@@ -32,7 +33,7 @@ FIELDS = (
 )
 
 
-@click.command()
+@click.command(cls=Grouped)
 @click.argument("spec", required=False, metavar="[NAME|FILE]")
 @field_options(FIELDS)
 @click.option(
