@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from .completion import completed
 from .grouped import spellings, unit
 
 if TYPE_CHECKING:
@@ -171,17 +172,24 @@ def documents_options(command: Command) -> Command:
     )
 
 
+def flag(names: Sequence[str], text: str) -> Callable[[Command], Command]:
+    """Return the option of a text, with what its value is called and completed with.
+
+    Args:
+        names: the flag and other spellings of it, with their dashes.
+        text: help.
+    """
+    name = names[0].removeprefix("--")
+    field, complete = name.replace("-", "_"), completed(name)
+    return click.option(*names, field, metavar=unit(name), help=text, shell_complete=complete)
+
+
 def field_options(fields: Sequence[tuple[str, str]]) -> Callable[[Command], Command]:
     """Return a decorator that adds a flag for each field, by its name and help."""
 
     def adding(command: Command) -> Command:
         names = [name for name, _ in fields]
-        flags = (
-            click.option(
-                *spellings(name, names), name.replace("-", "_"), metavar=unit(name), help=text
-            )
-            for name, text in fields
-        )
+        flags = (flag(spellings(name, names), text) for name, text in fields)
         return with_options(command, *flags)
 
     return adding

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .completion import completed
 from .grouped import Grouped
 from .options import (
     FILE,
@@ -31,7 +32,9 @@ LONG = 2**21
 
 
 @click.command(cls=Grouped)
-@click.argument("programmes", nargs=-1, metavar="[NAME|FILE]...")
+@click.argument(
+    "programmes", nargs=-1, metavar="[NAME|FILE]...", shell_complete=completed("programmes")
+)
 @click.option(
     "--variant", default="as-published", show_default=True, help="Set of assumptions to show."
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .completion import completed
 from .grouped import Grouped
 from .options import (
     FILE,
@@ -34,7 +35,7 @@ FIELDS = (
 
 
 @click.command(cls=Grouped)
-@click.argument("spec", required=False, metavar="[NAME|FILE]")
+@click.argument("spec", required=False, metavar="[NAME|FILE]", shell_complete=completed("sweep"))
 @field_options(FIELDS)
 @click.option(
     "--budget", metavar="USD", callback=number, help="Tell which experiments it pays for, 2M."
