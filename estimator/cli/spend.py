@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from .completion import completed
+from .grouped import Grouped
 from .options import (
     FILE,
     Outputs,
@@ -41,7 +43,7 @@ class Choice(NamedTuple):
     draws: Path | None
 
 
-class WithTasks(click.Command):
+class WithTasks(Grouped):
     """A command whose first argument may name a task of its own."""
 
     tasks = ("init", "forecast")
@@ -62,12 +64,17 @@ class WithTasks(click.Command):
 
 
 @click.command(cls=WithTasks)
-@click.argument("programmes", nargs=-1, metavar="[NAME|FILE]...")
+@click.argument(
+    "programmes", nargs=-1, metavar="[NAME|FILE]...", shell_complete=completed("programmes")
+)
 @click.option(
     "--variant", default="as-published", show_default=True, help="Set of assumptions to show."
 )
 @click.option(
-    "--grade", metavar="A|B|C", help="Worst grade of those that are shown (default B without NAME)."
+    "--grade",
+    metavar="A|B|C",
+    shell_complete=completed("grade"),
+    help="Worst grade of those that are shown (default B without NAME).",
 )
 @click.option(
     "--price",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .grouped import Grouped
 from .options import print_tables, sampling_options, to_json, whole_number
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def _quantity(ctx: click.Context, param: click.Parameter, value: str | None) -> 
         raise RequestError(param.opts[0], str(error)) from None
 
 
-@click.command()
+@click.command(cls=Grouped)
 @click.argument("programme", metavar="NAME|FILE")
 @click.option(
     "--growth", metavar="RATIO", callback=_quantity, help="Of R&D compute a year, 1.5..2.5."

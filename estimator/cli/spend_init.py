@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from .grouped import Grouped
 from .options import FILE, field_options
 
 QUESTIONS = (
@@ -28,7 +29,7 @@ QUESTIONS = (
 SIZED_BY_HOURS = ("params", "tokens", "accelerator", "mfu")
 
 
-@click.command()
+@click.command(cls=Grouped)
 @click.argument("file", type=FILE)
 @field_options(QUESTIONS)
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
