@@ -125,7 +125,7 @@ def command(
         result["multiverse"] = _multiverse(loaded[0], sampling)
     if len(estimates) > 1 or not programmes:
         told = [estimate.to_dict() for estimate in estimates]
-        result = {"programmes": told, "overlaps": _overlaps(estimates)}
+        result = {"programmes": told, **_compared(estimates)}
 
     def frame() -> Any:
         import pandas as pd
@@ -176,10 +176,14 @@ def _names(programmes: tuple[str, ...], grade: str | None) -> list[str]:
     return kept
 
 
-def _overlaps(estimates: list[SpendEstimate]) -> list[dict[str, Any]]:
-    from computebill.programmes.windows import overlaps
+def _compared(estimates: list[SpendEstimate]) -> dict[str, Any]:
+    """Return what several programmes say of each other."""
+    from computebill.programmes.windows import overlaps, trend
 
-    return [each.to_dict() for each in overlaps(estimates)]
+    found: dict[str, Any] = {"overlaps": [each.to_dict() for each in overlaps(estimates)]}
+    if len({estimate.programme.organisation for estimate in estimates}) == 1:
+        found["trend"] = trend(estimates).to_dict()
+    return found
 
 
 def _totals(loaded: list[LoadedProgramme], asked: dict[str, Any]) -> Iterator[SpendTotals]:

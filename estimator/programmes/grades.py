@@ -49,7 +49,7 @@ def graded(compiled: CompiledProgramme) -> Graded:
     """
     programme = compiled.programme
     outcome = compiled.at_medians()
-    doubts = (*_doubts_of_spend(programme), *_doubts_of_runs(compiled, outcome))
+    doubts = (*_doubts_of_runs(compiled, outcome), *_doubts_of_spend(programme))
     grade: Grade = "C" if doubts else "B"
     reasons: Sequence[str] = doubts
     if not doubts:

@@ -55,6 +55,15 @@ class Trend:
         doubtful = {each.name for each in self.windows if each.graded.grade == "C"}
         return tuple(name for name in named if name in doubtful)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {
+            "windows": [each.name for each in self.windows],
+            "left_out": list(self.left_out),
+            "apart": [list(pair) for pair in self.apart],
+            "is_larger_than_intervals": self.is_larger,
+        }
+
 
 def in_time(found: Sequence[SpendTotals]) -> list[SpendTotals]:
     """Return programmes by the end of their spend, then by its beginning."""

@@ -120,6 +120,14 @@ def test_one_organisation_is_told_over_time() -> None:
     )
 
 
+def test_json_tells_overlaps_and_the_trend() -> None:
+    found = parsed("hf", samples="64")
+    assert found["overlaps"] == []
+    assert found["trend"]["windows"] == ["hf-smollm3", "hf-finephrase"]
+    assert found["trend"]["is_larger_than_intervals"] is True
+    assert "trend" not in parsed("smollm", "bloom", samples="64")
+
+
 def test_a_unique_beginning_is_a_name() -> None:
     assert parsed("smollm", samples="64")["programme"] == "hf-smollm3"
     assert "k = 100%" in spend("bloom", samples="64").stdout

@@ -30,6 +30,8 @@ from .document import Chart, Figure, Report, Section, Table, charted, figure, pa
 from .steps import tornado, waterfall
 
 SMALLEST_PART = 0.001
+MOST_TOLD = 4
+"""Programmes that a headline tells one by one."""
 AMOUNTS = ("final_runs", "exploration", "rnd_compute")
 
 
@@ -76,6 +78,8 @@ def _answer(result: Result, told_share: str) -> str:
         f"Final training runs took {told_share} of {who}'s R&D compute: "
         f"{unit.interval(final)} of {unit.one(whole.p50)}"
     )
+    if result.get("grade") == "C":
+        answer = f"Of grade C, one side being a guess or no R&D compute: {answer}"
     # No rest is left where they took more than all.
     if rest.p50 < 0:
         return f"{answer}, which is more than all of it, so the assumptions cannot hold together."
@@ -93,21 +97,13 @@ def comparison(results: Sequence[Result]) -> Report:
     known = [each for each in results if each["final_share"] is not None]
     if not known:
         return Report("Final training runs against R&D compute", "No share can be told.")
-    ordered = sorted(known, key=lambda each: each["final_share"]["p50"])
-    told = [
-        f"{percent_interval(distribution(each['final_share']))} at {each['organisation']}"
-        for each in ordered
-    ]
-    listed = " and ".join(part for part in (", ".join(told[:-1]), told[-1]) if part)
     figures = [
         figure(each["title"], percent_interval(distribution(each["final_share"]))) for each in known
     ]
     notes = [f"{each['organisation']}: {note}" for each in results for note in _notes(each)]
     return Report(
         "Final training runs against R&D compute",
-        f"Final training runs are a minority of R&D compute: {listed}."
-        if all(each["final_share"]["p50"] < 0.5 for each in known)
-        else f"Of R&D compute, final training runs took {listed}.",
+        _headline(known),
         figures,
         sections(
             Section("By organisation and window", parts([_overview(results)])),
@@ -116,8 +112,48 @@ def comparison(results: Sequence[Result]) -> Report:
             Section("Scenarios", parts([_scenarios(results)])),
             _elsewhere(results),
         ),
-        notes=notes,
+        notes=[*notes, *_overlaps(results)],
     )
+
+
+def _headline(known: Sequence[Result]) -> str:
+    """Tell the shares of several programmes in one sentence; none of grade C beside better ones."""
+    sure = [each for each in known if each.get("grade") != "C"] or known
+    ordered = sorted(sure, key=lambda each: float(each["final_share"]["p50"]))
+    if len(ordered) > MOST_TOLD:
+        low, high = (
+            f"{percent(each['final_share']['p50'])} ({each['title']})"
+            for each in (ordered[0], ordered[-1])
+        )
+        owners = len({each["owner"] for each in ordered})
+        return (
+            f"In {len(ordered)} programmes of {owners} organisations, final training "
+            f"runs took from {low} to {high} of R&D compute."
+        )
+    told = [
+        f"{percent_interval(distribution(each['final_share']))} at {each['organisation']}"
+        for each in ordered
+    ]
+    listed = " and ".join(part for part in (", ".join(told[:-1]), told[-1]) if part)
+    if all(each["final_share"]["p50"] < 0.5 for each in ordered):
+        return f"Final training runs are a minority of R&D compute: {listed}."
+    return f"Of R&D compute, final training runs took {listed}."
+
+
+def _overlaps(results: Sequence[Result]) -> list[str]:
+    """Tell which windows of one organisation have days in common."""
+    found = []
+    for i, one in enumerate(results):
+        for other in results[:i]:
+            is_same = (one["owner"], one.get("basis")) == (other["owner"], other.get("basis"))
+            ours, theirs = one["window"], other["window"]
+            meets = ours["start"] <= theirs["end"] and theirs["start"] <= ours["end"]
+            if is_same and meets and one["programme"] != other["programme"]:
+                found.append(
+                    f"{other['title']} and {one['title']} have a part of their spend in common: "
+                    "they are no independent observations."
+                )
+    return found
 
 
 def _told_apart(results: Sequence[Result]) -> list[Result]:
@@ -138,7 +174,8 @@ def _told_apart(results: Sequence[Result]) -> list[Result]:
             title, owner = title + number, owner + number
         elif owners[owner] > 1:
             owner = title
-        found.append({**each, "title": title, "organisation": owner})
+        apart = {"title": title, "organisation": owner, "owner": each["organisation"]}
+        found.append({**each, **apart})
     return found
 
 

@@ -82,3 +82,19 @@ def test_combinations_of_methods_are_drawn_by_choice() -> None:
     assert "What the share hangs on" in charts(one(found))
     assert organisations.multiverse(result("openai-2024")) is None
     assert spec_of(charts(one(found))["What the share hangs on"])
+
+
+def test_a_guess_is_in_no_headline() -> None:
+    both = {"programmes": [result("openai-2024"), result("xai-2025")]}
+    assert reports_of([("x", both)])[0].answer.endswith("at OpenAI.")
+    assert one(result("xai-2025")).answer.startswith("Of grade C, one side being a guess")
+
+
+def test_many_programmes_are_told_by_their_ends_and_overlaps() -> None:
+    names = ("openai-2024", "ai2-olmo-2", "minimax-2024", "minimax-2025", "hf-smollm3")
+    (report, *_) = reports_of([("x", {"programmes": [result(name) for name in names]})])
+    assert report.answer.startswith("In 5 programmes of 4 organisations, final training runs took")
+    assert report.answer.endswith("66.5 % (Ai2, OLMo to OLMo 2) of R&D compute.")
+    assert "MiniMax, 2024 and MiniMax, Q4 2024 – Q3 2025 have a part of their spend" in " ".join(
+        report.notes
+    )
