@@ -161,10 +161,13 @@ def framework_table() -> str:
             since("generation", told["generation"]),
             since("attention", told["attention"]),
             told["kernels"],
+            since("experts", told.get("experts", "kernel")),
+            told.get("reduces", ""),
         ]
         for name, told in data["frameworks"].items()
     ]
-    return markdown(["name", "also", "generation", "attention", "element-wise kernels"], rows)
+    headings = ["name", "also", "generation", "attention", "element-wise kernels"]
+    return markdown([*headings, "experts", "gradients between replicas, bits"], rows)
 
 
 def file_table(path: str) -> str:

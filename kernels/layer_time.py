@@ -14,7 +14,7 @@ from torch import Tensor
 
 from .constants import number
 from .flop import attended_keys
-from .memory import kept_shares
+from .memory import kept_shares, spread
 from .operators import Groups, Model, Operators
 from .roofline import RESULT_BYTES, ProductRate, ProductShape, product_seconds
 from .setting import Setting
@@ -33,6 +33,21 @@ ADAPTER_BYTES = number("layer_time.ADAPTER_BYTES")
 
 USUAL_WIDTH = number("layer_time.USUAL_WIDTH")
 """Width of a head that attention's share of the peak is told for [elements]."""
+
+SEPARATE_PASSES = number("layer_time.SEPARATE_PASSES")
+"""Times that stored scores are moved by kernels of their own that scale and mask them."""
+
+DROPOUT_PASSES = number("layer_time.DROPOUT_PASSES")
+"""Times that dropout moves stored scores, its mask counted by its size."""
+
+DROPOUTS = number("layer_time.DROPOUTS")
+"""Dropouts of the residual stream in a layer."""
+
+MASK_BYTES = number("layer_time.MASK_BYTES")
+"""Size of an element of a dropout's mask [B]."""
+
+DROPPED_BYTES = number("layer_time.DROPPED_BYTES")
+"""Size of an element that a dropout kernel of its own reads and writes [B]."""
 
 UNFUSED_BACKWARD = number("layer_time.UNFUSED_BACKWARD")
 """Work of unfused attention's backward pass, over its forward pass."""
@@ -183,7 +198,9 @@ def _attention(operators: Operators, setting: Setting) -> tuple[Tensor, Tensor]:
     narrow = wide / (USUAL_WIDTH * (width + efficiency.half_width)).clamp_min(1e-9)
     reached = efficiency.attention * keys / (keys + efficiency.half_keys)
     reached = reached * torch.where(unfused | (width <= 0), 1.0, narrow)
-    stored = operators.heads * sequence * tokens / ways * 2.0 * efficiency.score_passes
+    separate = torch.where(setting.work.fused > 0, 0.0, SEPARATE_PASSES)
+    moved = efficiency.score_passes + separate + DROPOUT_PASSES * setting.work.dropout
+    stored = operators.heads * sequence * tokens / ways * 2.0 * torch.where(unfused, moved, 0.0)
     # Rows of a batched product that are no multiple of 16 bytes are moved one by one.
     crooked = unfused & (torch.remainder(width, 8.0) > 0)
     scores = scores * torch.where(crooked, efficiency.misaligned, 1.0)
@@ -211,7 +228,20 @@ def _elementwise(model: Model, setting: Setting) -> tuple[Tensor, Tensor]:
     ways = torch.minimum(operators.ways, setting.layout.tensor)
     is_head = (model.groups.place == 2).unsqueeze(1) & (operators.d_in > 0)
     logits = torch.where(is_head, tokens * operators.d_out / ways * LOGIT_BYTES / bandwidth, 0.0)
-    return (inside + logits).sum(1), (2.0 * inside + logits).sum(1)
+    dropped = _dropped(model, setting)
+    return (inside + logits).sum(1) + dropped, (2.0 * inside + logits).sum(1) + dropped
+
+
+def _dropped(model: Model, setting: Setting) -> Tensor:
+    """Time of the residual stream's dropouts in one layer of each group, forward or backward [s].
+
+    Fused with the sum that follows, a dropout moves its mask alone.
+    """
+    work = setting.work
+    each = MASK_BYTES + torch.where(work.fused > 0, 0.0, DROPPED_BYTES)
+    size = setting.tokens * model.hidden / spread(setting.layout) * each * DROPOUTS
+    seconds = work.dropout * size / setting.bandwidth
+    return torch.where(model.groups.place == 0, seconds, 0.0)
 
 
 def repeated_seconds(groups: Groups, forward: Pass, setting: Setting) -> Tensor:

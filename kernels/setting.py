@@ -108,6 +108,7 @@ class Work(NamedTuple):
         recompute: number of the recomputation, as in ``memory.Activations``: 0 none, 1 scores, 2 by
             operator, 3 layers.
         fused: 1 where element-wise kernels are.
+        dropout: 1 where there is any.
         trained: 1 where weights are trained.
         adding_bytes: moved to add an element of a micro-batch's gradient to what is there [B].
         adapter_rank: rank of low-rank adapters; 0 for none.
@@ -124,6 +125,7 @@ class Work(NamedTuple):
     sequence: Tensor
     recompute: Tensor
     fused: Tensor
+    dropout: Tensor
     trained: Tensor
     adding_bytes: Tensor
     adapter_rank: Tensor

@@ -8,6 +8,7 @@ import pytest
 from ideal import (
     ATTENTION_WEIGHTS,
     HEAD_WEIGHTS,
+    HIDDEN,
     LAYER_WEIGHTS,
     MEMORY,
     MLP_WEIGHTS,
@@ -247,6 +248,41 @@ def test_unfused_attention_computes_the_square_and_twice_that_backward() -> None
     near = model(model_type="mistral", sliding_window=512)
     found = passes(near, efficiency=given)
     assert float(found.forward.attention[LAYER]) == pytest.approx(computed + stored)
+
+
+def test_stored_scores_are_moved_more_often_by_kernels_of_their_own_and_by_dropout() -> None:
+    # Scores of 32 heads, 4,096 x 4,096 of 2 bytes. Scaled and masked apart, each is read and
+    # written twice more; dropout reads and writes it, and a mask of a byte: 5 / 2 of its size.
+    def stored(**work: float) -> float:
+        found = passes(work=work, efficiency={"score_passes": 4.0}, device={"peak_16": math.inf})
+        once = float(found.forward.attention[LAYER])
+        assert float(found.backward.attention[LAYER]) == pytest.approx(2 * once)
+        return once * MEMORY / (2 * 32 * SEQUENCE**2)
+
+    assert stored() == pytest.approx(4)
+    assert stored(fused=0) == pytest.approx(8)
+    assert stored(dropout=1) == pytest.approx(6.5)
+    assert stored(fused=0, dropout=1) == pytest.approx(10.5)
+    # One kernel stores none, whatever it drops.
+    whole = passes(work={"fused": 0, "dropout": 1}).forward.attention
+    assert whole.tolist() == passes().forward.attention.tolist()
+
+
+@pytest.mark.parametrize(("fused", "size"), [(1, 1), (0, 5)])
+@pytest.mark.parametrize("shared", [False, True])
+def test_dropout_moves_a_mask_and_without_fusion_what_it_drops(
+    fused: int, size: int, shared: bool
+) -> None:
+    # Two dropouts a layer of 4,096 x 4,096 elements, of which tensor parallel ranks have a quarter
+    # each where they share the sequence; as much going forward as going back.
+    layout = {"tensor": 4, "sequence_parallel": float(shared)}
+    plain, dropping = (
+        passes(layout=layout, work={"fused": fused, "dropout": dropout}) for dropout in (0, 1)
+    )
+    moved = 2 * size * SEQUENCE * HIDDEN / (4 if shared else 1) / MEMORY
+    for one, other in zip(plain[:2], dropping[:2], strict=True):
+        beside = other.elementwise - one.elementwise
+        assert beside.flatten().tolist() == pytest.approx([0, moved, 0])
 
 
 def test_narrow_heads_reach_less_of_fused_attention() -> None:
