@@ -67,11 +67,19 @@ class Pass(NamedTuple):
 
 
 class Passes(NamedTuple):
-    """A layer's forward and backward pass, and the part of it that weights' gradients take."""
+    """A layer's forward and backward pass; ``(groups, *batch)``.
+
+    Attributes:
+        forward: forward pass.
+        backward: backward pass.
+        weights: part of the backward pass for gradients of weights.
+        unread: part of the forward pass whose results nothing in the layer reads.
+    """
 
     forward: Pass
     backward: Pass
     weights: Tensor
+    unread: Tensor
 
 
 def layer_passes(model: Model, setting: Setting) -> Passes:
@@ -88,11 +96,12 @@ def layer_passes(model: Model, setting: Setting) -> Passes:
         Pass(products[0], attention[0], elementwise[0]),
         Pass(products[1] + products[2], attention[1], elementwise[1]),
         products[2],
+        products[3],
     )
 
 
-def _products(model: Model, setting: Setting) -> tuple[Tensor, Tensor, Tensor]:
-    """Times of products for results, for inputs' gradients and for weights' gradients [s]."""
+def _products(model: Model, setting: Setting) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Times of products for results, inputs' gradients, weights' gradients, unread results [s]."""
     operators = model.operators
     m, n, k, count = _shapes(operators, setting)
     rate = _rate(model, setting)
@@ -114,7 +123,8 @@ def _products(model: Model, setting: Setting) -> tuple[Tensor, Tensor, Tensor]:
     beside = _adapters(operators, ProductShape(m, n, k, count), rate, setting)
     weights = setting.work.trained * sums * part + beside.weights
     forward, backward = results + beside.results, inputs + beside.inputs
-    return forward.sum(1), backward.sum(1), weights.sum(1)
+    unread = operators.unread * results
+    return forward.sum(1), backward.sum(1), weights.sum(1), unread.sum(1)
 
 
 class _Adapters(NamedTuple):
@@ -244,22 +254,27 @@ def _dropped(model: Model, setting: Setting) -> Tensor:
     return torch.where(model.groups.place == 0, seconds, 0.0)
 
 
-def repeated_seconds(groups: Groups, forward: Pass, setting: Setting) -> Tensor:
+def repeated_seconds(groups: Groups, passes: Passes, setting: Setting) -> Tensor:
     """Seconds of what one layer computes again; ``(groups, *batch)``.
+
+    A compiler of whole steps leaves out what nothing reads: where a layer's input is kept, the
+    result of its last product is the next one's.
 
     Args:
         groups: ``(groups, *batch)``.
-        forward: the layer's forward pass.
+        passes: the layer's forward and backward pass.
         setting: what it runs on, and how.
 
     References:
         Korthikanti et al. 2022, section 5: selective recomputation repeats attention's scores.
+        XLA, "XLA architecture": dead code is eliminated from the step's whole program.
     """
-    recompute = setting.work.recompute
+    forward, recompute = passes.forward, setting.work.recompute
     # Scores need no repeating where they are not stored.
     scores = torch.where(setting.efficiency.score_passes > 0, forward.attention, 0.0)
     # By operator, every second product, and all that lies between.
     partial = REPEATED_PRODUCTS * forward.products + forward.elementwise
     again = torch.where(recompute == 1, scores, torch.where(recompute == 2, partial, 0.0))
-    again = torch.where(recompute == 3, forward.total, again)
+    whole = forward.total - setting.work.prunes * passes.unread
+    again = torch.where(recompute == 3, whole, again)
     return torch.where(groups.place == 0, again, 0.0)

@@ -107,6 +107,7 @@ class Work(NamedTuple):
         sequence: tokens of a sequence.
         recompute: number of the recomputation, as in ``memory.Activations``: 0 none, 1 scores, 2 by
             operator, 3 layers.
+        prunes: 1 where what nothing reads is not computed again.
         fused: 1 where element-wise kernels are.
         dropout: 1 where there is any.
         trained: 1 where weights are trained.
@@ -124,6 +125,7 @@ class Work(NamedTuple):
 
     sequence: Tensor
     recompute: Tensor
+    prunes: Tensor
     fused: Tensor
     dropout: Tensor
     trained: Tensor

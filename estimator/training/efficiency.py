@@ -304,7 +304,7 @@ def expert_name(name: str, kind: Kind) -> str:
 
 def launch_name(kind: Kind) -> str:
     """Return the efficiency of launching an expert's products: looped over, or in one kernel."""
-    return "launch.expert.looped" if kind.loops_experts else expert_name("launch.expert", kind)
+    return "loop.expert" if kind.loops_experts else expert_name("launch.expert", kind)
 
 
 def overlap_name(kind: Kind) -> str:

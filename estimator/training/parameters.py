@@ -70,6 +70,7 @@ MEANINGS = {
     "floor": "time that launching a layer's kernels takes in a pass [s]",
     "floor.experts": "time that launching an expert layer adds to that [s]",
     "launch": "time that launching each expert's product adds to that [s]",
+    "loop": "the same where experts are computed one after the other [s]",
     "step_floor": "time of a step besides all else [s]",
     "optimizer_traffic": "bytes moved by the optimizer's step, over its states",
     "latency": "time of a hop inside a domain [s]",
@@ -174,7 +175,7 @@ PARAMETERS: dict[str, Parameter] = {
     # Ten kernels an expert and forward pass (where, index, three products, activation, two
     # multiplications, index_add, and the wait for where) at some 15 us of an eager host each, on
     # three products; twice that backward: counted in transformers' Qwen3MoeSparseMoeBlock.
-    "launch.expert.looped": _factor(50e-6, 0.7),
+    "loop.expert": _factor(50e-6, 0.7),
     "step_floor": _factor(6e-3, 0.7),
     "optimizer_traffic": _factor(1.3, 0.3),
     "latency": _factor(3e-6, 0.4),

@@ -371,17 +371,34 @@ def test_logits_are_moved_in_16_and_32_bits_with_their_softmax() -> None:
 # What is computed again.
 
 
-def repeated(recompute: int, passes: float = 0.0) -> list[float]:
-    """Seconds of what each group repeats; its products take 100, attention 20, the rest 3."""
+def repeated(recompute: int, passes: float = 0.0, prunes: int = 0) -> list[float]:
+    """Seconds of what each group repeats; its products take 100, attention 20, the rest 3.
+
+    Of the products, 30 are a last one whose result nothing in the layer reads.
+    """
     forward = Pass(tensor(100.0), tensor(20.0), tensor(3.0))
-    given = setting(work={"recompute": recompute}, efficiency={"score_passes": passes})
-    found = layer_time.repeated_seconds(model().groups, forward, given)
-    return found.flatten().tolist()
+    both = Passes(forward, forward, tensor(0.0), tensor(30.0))
+    work = {"recompute": recompute, "prunes": prunes}
+    given = setting(work=work, efficiency={"score_passes": passes})
+    return layer_time.repeated_seconds(model().groups, both, given).flatten().tolist()
 
 
 def test_nothing_is_computed_again_unless_asked_and_only_in_layers() -> None:
     assert repeated(0) == [0, 0, 0]
     assert repeated(3) == [0, 123, 0]
+
+
+def test_a_compiler_of_whole_steps_leaves_out_what_nothing_reads() -> None:
+    assert repeated(3, prunes=1) == [0, 93, 0]
+    assert repeated(2, prunes=1) == repeated(2)
+    # The last product of a layer of Llama goes down from 14,336 to 4,096.
+    found = passes(device={"bytes_per_s": math.inf})
+    assert found.unread.flatten().tolist() == pytest.approx(
+        [0, 2 * SEQUENCE * 4096 * 14336 / PEAK, 0]
+    )
+    # Weights of experts that were chosen, and norms after a block, read what comes out of them.
+    assert not passes(mixture()).unread.any()
+    assert not passes(model(model_type="gemma2", query_pre_attn_scalar=128)).unread.any()
 
 
 def test_stored_scores_are_computed_again_where_they_are_not_kept() -> None:

@@ -166,7 +166,7 @@ def test_experts_that_are_looped_over_are_launched_one_by_one() -> None:
     ]
     values = bounded(priors())
     grouped, looped = step_times(case_columns(cases), values).products.tolist()
-    beside = values[INDEX["launch.expert.looped"]] - values[INDEX["launch.expert"]]
+    beside = values[INDEX["loop.expert"]] - values[INDEX["launch.expert"]]
     assert looped - grouped == pytest.approx(float(32 * 8 * 3 * 3 * beside))
 
 
