@@ -299,18 +299,19 @@ def _settings(cells: Cells, tp: int, told: Running) -> dict[str, object]:
     dispatcher = cells.get("dispatcher", "")
     overlaps = flag(cells, "ep_overlap") or cells.get("schedule") == "dualpipe"
     optimizer = cells.get("optimizer", "")
-    is_lora = cells.get("task") == "lora"
+    is_lora, targets = cells.get("task") == "lora", cells.get("lora_targets")
     return {
         "recompute": _recompute(cells),
         "sequence_parallel": sequence_parallel,
         "attention": "unfused" if kernel == "unfused" else "flash",
         "attention_kernel": kernel if kernel in get_args(AttentionKernel) else None,
         "kernels": kernels,
-        "tp_overlap": flag(cells, "tp_overlap") or None,
+        "tp_overlap": flag(cells, "tp_overlap"),
         "ep_overlap": overlaps or dispatcher == FUSED_DISPATCHER,
         "experts": told.experts,
         "dispatcher": DISPATCHERS.get(dispatcher),
         "lora_rank": whole(cells, "lora_rank", USUAL_RANK) if is_lora else 0,
+        "lora_targets": tuple(targets.split("+")) if is_lora and targets else None,
         "reduce_bits": _reduce_bits(cells, told),
         "cp_exchange": "all-to-all" if cells.get("cp_exchange") == "all-to-all" else None,
         "optimizer": optimizer if optimizer in ("adamw-8bit", "muon") else None,

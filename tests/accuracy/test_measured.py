@@ -79,6 +79,7 @@ def test_a_row_becomes_a_case(write: Write) -> None:
         ({"packed": "within"}, "not stated: lengths of the documents"),
         ({"n_experts": 8, "dispatcher": "deepep"}, "not stated: ep"),
         ({"reduce_bits": 8}, "layout: "),
+        ({"task": "lora", "lora_targets": "attention+head"}, "layout: "),
         ({"release": "26.06"}, "release: got 26.06; allowed: a month, 2026-06"),
         ({"compiled": "maybe"}, "compiled: got 'maybe'; allowed: yes, no"),
         ({"node_network_gbit": 0}, "node_network_gbit: got '0'; allowed: 0.001 to 1000000"),
@@ -136,11 +137,16 @@ def test_columns_of_the_software_are_part_of_the_case(write: Write) -> None:
     assert layout_of(write, experts).dispatcher is None
     assert layout_of(write, {"framework": "torchtitan"}).kernels == "eager"
     assert layout_of(write, {"framework": "torchtitan", "compiled": "yes"}).kernels == "fused"
-    assert layout_of(write, {"tp": 8, "dp": 1, "tp_overlap": "yes"}).tp_overlap
+    overlaps = [{"tp_overlap": told} for told in ("yes", "no", "")]
+    found = [layout_of(write, {"tp": 8, "dp": 1, **told}).tp_overlap for told in overlaps]
+    assert found == [True, False, None]
     assert layout_of(write, {"zero_stage": 3, "shards": 4}).shards == 4
     assert layout_of(write, {"cp": 2, "dp": 4, "cp_exchange": "all-to-all"}).cp_exchange != "ring"
     assert layout_of(write, {"optimizer": "muon"}).optimizer == "muon"
     assert layout_of(write, {"task": "lora", "lora_rank": 64}).lora_rank == 64
+    assert layout_of(write, {"task": "lora"}).adapted == {"attention", "mlp"}
+    told = {"task": "lora", "lora_targets": "attention"}
+    assert layout_of(write, told).adapted == {"attention"}
     assert one(write, {"precision": "fp8", "scaling": "rowwise"}).case.precision == "fp8-rowwise"
     assert one(write, {"release": "2026-08"}).case.software == "graphed"
     assert one(write, {"release": "2026-04"}).case.software == "modern"
