@@ -98,8 +98,7 @@ CONSTANTS = {
         "passes",
         "moves of stored scores by kernels of their own that scale and mask them, where none is "
         "fused: each reads and writes",
-        "Korthikanti et al. 2022, arXiv:2205.05198, figure 2 (what is computed); counted: 2 + 2",
-        True,
+        "counted: 2 + 2",
     ),
     "layer_time.DROPOUT_PASSES": Constant(
         2.5,
@@ -127,7 +126,6 @@ CONSTANTS = {
         "B",
         "an element that a dropout kernel of its own reads and writes: twice 16 bits",
         "counted: 2 + 2",
-        True,
     ),
     "communication.ELEMENT_BYTES": Constant(
         2.0,
