@@ -163,11 +163,12 @@ def framework_table() -> str:
             told["kernels"],
             since("experts", told.get("experts", "kernel")),
             told.get("reduces", ""),
+            since("checkpoints", told["checkpoints"]) if "checkpoints" in told else "",
         ]
         for name, told in data["frameworks"].items()
     ]
     headings = ["name", "also", "generation", "attention", "element-wise kernels"]
-    return markdown([*headings, "experts", "gradients between replicas, bits"], rows)
+    return markdown([*headings, "experts", "gradients between replicas, bits", "checkpoints"], rows)
 
 
 def file_table(path: str) -> str:

@@ -309,6 +309,7 @@ def _settings(cells: Cells, tp: int, told: Running) -> dict[str, object]:
         "tp_overlap": flag(cells, "tp_overlap"),
         "ep_overlap": overlaps or dispatcher == FUSED_DISPATCHER,
         "experts": told.experts,
+        "early_stop": told.settings.get("early_stop"),
         "dispatcher": DISPATCHERS.get(dispatcher),
         "lora_rank": whole(cells, "lora_rank", USUAL_RANK) if is_lora else 0,
         "lora_targets": tuple(targets.split("+")) if is_lora and targets else None,

@@ -27,6 +27,7 @@ FIELDS = (
     ("zero", "ZeRO stage: 0 none, 1 optimizer, 2 gradients, 3 weights (FSDP)."),
     ("shards", "Ranks that ZeRO divides over, where fewer than dp x cp."),
     ("recompute", "none, selective (scores), operators (torchtitan's), full."),
+    ("early-stop", "true: full recomputation stops at what the backward pass needs."),
     ("sequence-parallel", "true or false; as a rule true wherever tp is more than 1."),
     ("tp-overlap", "true or false: tensor parallel sums hide behind products."),
     ("reduce-bits", "Of a gradient on its way between replicas: 16 or 32."),

@@ -108,6 +108,12 @@ class Case:
         return self.layout.attention_kernel or KERNELS[self.software]
 
     @property
+    def stops_early(self) -> bool:
+        """Whether full recomputation stops at what the backward pass needs."""
+        told = self.layout.early_stop
+        return self.software == "compiled" if told is None else told
+
+    @property
     def kind(self) -> Kind:
         """What decides the case's efficiencies."""
         return Kind(
@@ -158,7 +164,7 @@ def _work(cases: Sequence[Case]) -> Work:
         sequence=_column(case.sequence for case in cases),
         recompute=_column(RECOMPUTE[case.layout.recompute] for case in cases),
         fused=_column(case.layout.kernels == "fused" for case in cases),
-        prunes=_column(case.software == "compiled" for case in cases),
+        prunes=_column(case.stops_early for case in cases),
         dropout=_column(case.layout.dropout for case in cases),
         trained=_column(not case.layout.lora_rank for case in cases),
         adding_bytes=_column(ADDING_BYTES[case.software] for case in cases),

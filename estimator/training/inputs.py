@@ -19,7 +19,7 @@ from .step_time import StepEstimate
 NO_FIGURE = "assumed (no figure in the profile)"
 AS_A_RULE = "assumed (the layout does not say)"
 SHOWN_OF_LAYOUT = ("micro_batch", "recompute", "zero", "optimizer", "attention", "kernels")
-SHOWN_WHERE_DECIDED = ("attention_kernel", "experts", "reduce_bits")
+SHOWN_WHERE_DECIDED = ("attention_kernel", "experts", "reduce_bits", "early_stop")
 """Fields that are told where a framework decides them; else they are the generation's."""
 
 

@@ -157,6 +157,8 @@ class Layout(Spec):
         shards: ranks that ZeRO divides over, where fewer than dp x cp.
         recompute: none; selective (attention scores); operators (all but attention and every
             second product, as torchtitan); full (whole layers).
+        early_stop: whether full recomputation stops at what the backward pass needs, as PyTorch's
+            non-reentrant checkpoints and compilers of whole steps do; as a rule as the software.
         sequence_parallel: whether norms and residuals are divided over tensor parallel ranks;
             as a rule wherever there are any.
         recipe: mixed-precision bookkeeping: megatron, deepspeed, deepspeed-bf16, fsdp; as a
@@ -196,6 +198,7 @@ class Layout(Spec):
     zero: Annotated[int, Field(ge=0, le=3)] = 1
     shards: Degree | None = None
     recompute: Recompute = "none"
+    early_stop: bool | None = None
     sequence_parallel: bool | None = None
     recipe: Recipe | None = None
     optimizer: Optimizer = "adamw"

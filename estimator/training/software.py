@@ -58,6 +58,8 @@ class Running(NamedTuple):
         reduces: bits of a gradient on its way between replicas, where it is known to differ from
             its generation's.
         experts: looped, where experts are computed one after the other; else grouped.
+        checkpoints: whole or needed: what its checkpoints of layers compute again, where it is
+            known to differ from its generation's.
     """
 
     framework: str
@@ -68,6 +70,7 @@ class Running(NamedTuple):
     kernels: Literal["eager", "fused"]
     reduces: str | None
     experts: str
+    checkpoints: str | None
 
     @property
     def settings(self) -> dict[str, str]:
@@ -75,7 +78,11 @@ class Running(NamedTuple):
         found = {"attention": "unfused", "kernels": self.kernels, "experts": self.experts}
         if self.attention != "unfused":
             found |= {"attention": "flash", "attention_kernel": self.attention}
-        return found if self.reduces is None else {**found, "reduce_bits": self.reduces}
+        if self.reduces is not None:
+            found["reduce_bits"] = self.reduces
+        if self.checkpoints is not None:
+            found["early_stop"] = "true" if self.checkpoints == "needed" else "false"
+        return found
 
     def told(self, asked: str, day: dt.date | None) -> str:
         """Return why, as an assumption is told."""
@@ -92,6 +99,7 @@ class _Framework(NamedTuple):
     kernels: Literal["eager", "fused"]
     reduces: str | None
     experts: tuple[tuple[float, str], ...]
+    checkpoints: tuple[tuple[float, str], ...]
 
 
 def running(framework: str, year: float | None) -> Running:
@@ -112,6 +120,7 @@ def running(framework: str, year: float | None) -> Running:
         kernels=found.kernels,
         reduces=found.reduces,
         experts=_at(found.experts, year),
+        checkpoints=_at(found.checkpoints, year) if found.checkpoints else None,
     )
 
 
@@ -194,6 +203,7 @@ def _frameworks() -> tuple[dict[str, _Framework], dict[str, str]]:
             kernels=each["kernels"],
             reduces=each.get("reduces"),
             experts=_history(histories["experts"][each.get("experts", "kernel")]),
+            checkpoints=_history(histories["checkpoints"].get(each.get("checkpoints"), {})),
         )
         spelled |= dict.fromkeys((name, *each["names"]), name)
     return table, spelled

@@ -150,6 +150,16 @@ def test_attention_has_the_speed_of_its_kernel(
     assert attention_name(one.kind) == f"attention.{name}"
 
 
+def test_full_recomputation_stops_early_where_told_and_in_compilers() -> None:
+    names: tuple[Any, ...] = ("compiled", "eager")
+    cases = [
+        case(software=name, layout=cb.Layout(early_stop=told))
+        for name in names
+        for told in (None, True, False)
+    ]
+    assert case_columns(cases).work.prunes.tolist() == [1, 1, 0, 0, 1, 0]
+
+
 def test_experts_that_are_looped_over_are_launched_one_by_one() -> None:
     # Eight experts on a rank, three products each, launched forward and twice as often backward.
     mixture = LLAMA_8B | {

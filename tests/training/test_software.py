@@ -107,6 +107,10 @@ def test_what_a_framework_does_with_experts_and_gradients_is_part_of_its_setting
     assert running("megatron", 2024).settings["experts"] == "grouped"
     assert running("deepspeed", 2024).settings["reduce_bits"] == "16"
     assert "reduce_bits" not in running("torchtitan", 2025).settings
+    # Non-reentrant checkpoints stop early since PyTorch 2.1; Megatron's own compute all.
+    stops = [running("fsdp", year).settings["early_stop"] for year in (2023.5, 2024)]
+    assert stops == ["false", "true"]
+    assert "early_stop" not in running("megatron", 2025).settings
 
 
 def test_the_table_of_frameworks_is_whole() -> None:
@@ -121,6 +125,7 @@ def test_the_table_of_frameworks_is_whole() -> None:
             assert found.attention in {"unfused", "flash1", "flash2", "flash3", "sdpa", "fused"}
             assert found.experts in {"grouped", "looped"}
             assert found.reduces in {None, "16", "32"}
+            assert found.checkpoints in {None, "whole", "needed"}
     for history in data["histories"].values():
         for months in history.values():
             assert list(months) == sorted(months)
