@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 import computebill as cb
+from computebill.programmes.loading import PUBLISHED
 
 LAB: dict[str, Any] = {
     "organisation": "Lab",
