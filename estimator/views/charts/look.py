@@ -36,6 +36,8 @@ KINDS = {
     "not counted": REST,
     "variant": MAIN,
     "one change after another": REST,
+    "all combinations": MAIN,
+    "with one option": REST,
 }
 """Colours that mean the same in every chart."""
 

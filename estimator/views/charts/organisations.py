@@ -28,7 +28,7 @@ MARKS = dict(zip(BASES, ("circle", "square", "diamond", "triangle-up"), strict=T
 def overview(results: Sequence[Result]) -> Picture | None:
     """Return the share of every organisation and window; None where none is known."""
     rows = []
-    for each in results:
+    for each in sorted(results, key=_by_grade_and_time):
         share = distribution(each["final_share"])
         if not share.is_known:
             continue
@@ -56,6 +56,11 @@ def overview(results: Sequence[Result]) -> Picture | None:
     return Picture("Final share by organisation and window", says, shape, rows)
 
 
+def _by_grade_and_time(result: Result) -> tuple[str, str, str]:
+    owner = result.get("owner", result["organisation"])
+    return result.get("grade", "B"), owner, result["window"]["start"]
+
+
 @lru_cache(SHAPES)
 def _overview(
     room: Room, grades: tuple[str, ...], bases: tuple[str, ...], most: float
@@ -79,11 +84,11 @@ def multiverse(result: Result) -> Picture | None:
     found: Mapping[str, Any] | None = result.get("multiverse")
     if not found:
         return None
-    rows = [_medians("all combinations", "variant", found["median_share"])]
+    rows = [_medians("all combinations", "all combinations", found["median_share"])]
     for axis in found["axes"]:
         for option in axis["options"]:
             name = f"{axis['axis']}: {option['option']}"
-            rows.append(_medians(name, "one change after another", option["median_share"]))
+            rows.append(_medians(name, "with one option", option["median_share"]))
     says = (
         f"Median shares of {found['specifications']:,} combinations of methods: their median and "
         "5th to 95th percentile, in all and with each option. The choice that moves most is first."
