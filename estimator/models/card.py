@@ -28,10 +28,7 @@ from computebill.training.layout import (
     CONTEXT_GB,
     CONTEXT_SOURCE,
     DEGREES,
-    MOMENTS,
-    RECIPES,
     Layout,
-    check_layout,
     check_sequence_length,
     default_sequence,
 )
@@ -43,6 +40,8 @@ from computebill.training.memory import (
     occupied_bytes,
     peak_memory,
 )
+from computebill.training.recipes import MOMENTS, RECIPES
+from computebill.training.rules import check_layout
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -302,7 +301,7 @@ def _memory_uses(
     found = []
     for index, (name, layout) in enumerate(named):
         stage = index if by_stage else int(total[:, index].nan_to_num(0.0).argmax())
-        here = kernel.Memory(*(each[stage, index] for each in peak))
+        here = kernel.Memory(*(each[stage, index] for each in peak)).at_peak
         resting = here.weights + here.gradients + here.optimizer
         passing = here.activations + here.logits
         rest = total[stage, index] - resting - passing

@@ -9,8 +9,10 @@ from computebill.base.errors import RequestError
 from computebill.costs import method
 from computebill.hardware.accelerators import Accelerator
 from computebill.training.inputs import link_notes, part_notes
-from computebill.training.layout import MOMENTS, RECIPES, RECOMPUTE, Layout, check_layout
+from computebill.training.layout import RECOMPUTE, Layout
 from computebill.training.memory import GB, stage_bytes
+from computebill.training.recipes import MOMENTS, RECIPES
+from computebill.training.rules import check_layout
 from computebill.uncertainty.distribution import Distribution
 
 from .inputs import LLAMA_3_FAILURES, is_observed
