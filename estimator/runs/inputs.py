@@ -25,7 +25,12 @@ from computebill.hardware.accelerators import Accelerator
 from computebill.hardware.assumptions import peak_assumption
 from computebill.kernels.run import Interruptions
 from computebill.kernels.units import SECONDS_PER_DAY
-from computebill.training.inputs import batch_assumption, layout_assumptions, step_assumptions
+from computebill.training.inputs import (
+    batch_assumption,
+    layout_assumptions,
+    recipe_assumptions,
+    step_assumptions,
+)
 
 from .model import RunModel
 from .spec import RunSpec, lost_time
@@ -120,6 +125,7 @@ def _step_inputs(run: RunSpec, model: RunModel | None) -> Iterator[Assumption]:
         return
     yield from batch_assumption(model.layout)
     yield from layout_assumptions(model.layout, run.layout, run.software_choice)
+    yield from recipe_assumptions(model.layout, run.layout)
     # A utilisation that was given tells the time in the step's place.
     if model.step is not None and run.mfu is None:
         yield from step_assumptions(model.step, run.software_choice)

@@ -12,6 +12,7 @@ from computebill.base.specfile import validate
 from computebill.hardware.accelerators import Accelerator
 from computebill.models.card import MemoryUse, ModelCard, describe_model
 from computebill.training.cases import Case
+from computebill.training.inputs import as_stored
 from computebill.training.layout import Layout, default_sequence
 from computebill.training.step_time import StepEstimate, estimate_step, scaling
 
@@ -75,7 +76,7 @@ def count_run_model(run: RunSpec, accelerator: Accelerator, architecture: Archit
     """
     sequence = run.sequence_length or default_sequence(architecture)
     batch = run.sequences(sequence * architecture.stacks)
-    layout = run.layout and _completed(run, run.layout, batch)
+    layout = run.layout and as_stored(_completed(run, run.layout, batch), architecture)
     card = describe_model(
         architecture,
         sequence_length=run.sequence_length,
