@@ -313,6 +313,11 @@ class Layout(Spec):
         return "fp32" if size == WEIGHTS["fp32"].bytes else "bf16"
 
     @property
+    def is_wide(self) -> bool:
+        """Whether all is in 32 bits, activations too."""
+        return self.held.activation > WEIGHTS["bf16"].bytes
+
+    @property
     def sends_gradients(self) -> bool:
         """Whether gradients go to the host as they come."""
         return self.held.sends_gradients and "optimizer" in self.offload
