@@ -103,7 +103,7 @@ def test_files_and_pictures(config: str, tmp_path: Path) -> None:
         (["--sequence-length", "-1"], "sequence_length: got -1"),
         (["--accelerator", "h1000"], "h1000"),
         (["--lora-rank", "8", "--lora-targets", "norms"], "--lora-targets"),
-        (["-o", "out.xlsx"], "-o: got 'out.xlsx'"),
+        (["-o", "out.docx"], "-o: got 'out.docx'"),
     ],
 )
 def test_bad_requests(config: str, arguments: list[str], problem: str) -> None:
