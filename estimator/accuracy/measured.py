@@ -25,6 +25,7 @@ from computebill.training.layout import Layout
 from computebill.training.software import Running, month_of, running
 
 from .cells import Cells, UnusableError, flag, layer_count, measure, number, optional, whole
+from .printed_memory import PrintedMemory, printed_memory
 from .row_models import has_experts, row_architecture
 
 SHIPPED = Path(__file__).with_name("measured_steps.csv")
@@ -71,7 +72,7 @@ class MeasuredRow:
         gpus: accelerators.
         seconds: measured time of a step [s]; None where it was not measured.
         flop_per_s: printed speed of one accelerator [FLOP/s]; None where none was.
-        memory_gb: printed memory of one accelerator [GB]; None where none was.
+        memory: printed memory of one accelerator; None where none was.
         convention: convention by which those FLOP were counted.
     """
 
@@ -86,7 +87,7 @@ class MeasuredRow:
     gpus: float
     seconds: float | None
     flop_per_s: float | None
-    memory_gb: float | None
+    memory: PrintedMemory | None
     convention: str
 
 
@@ -168,7 +169,7 @@ def _measured(line: int, cited: Cited, cells: Cells) -> MeasuredRow:
         gpus=gpus,
         seconds=seconds,
         flop_per_s=flop_per_s,
-        memory_gb=measure(cells, "mem_gb") if "mem_gb" in cells else None,
+        memory=printed_memory(cells),
         convention=cells.get("flop_convention", "full"),
     )
 
@@ -297,7 +298,14 @@ def _settings(cells: Cells, tp: int, told: Running) -> dict[str, object]:
         "lora_rank": whole(cells, "lora_rank", USUAL_RANK) if is_lora else 0,
         "cp_exchange": "all-to-all" if cells.get("cp_exchange") == "all-to-all" else None,
         "optimizer": optimizer if optimizer in ("adamw-8bit", "muon") else None,
+        "recipe": _recipe(cells, told),
     }
+
+
+def _recipe(cells: Cells, told: Running) -> str | None:
+    """What mixed precision holds, by the framework; DeepSpeed's fp16 adds up in 16 bits."""
+    is_half = cells.get("precision") == "fp16" and told.recipe == "deepspeed-bf16"
+    return "deepspeed" if is_half else told.recipe
 
 
 def _expert_tensor(cells: Cells, tp: int) -> int | None:

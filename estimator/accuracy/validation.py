@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, median
@@ -22,19 +22,19 @@ from computebill.hardware.fitted import Fitted
 from computebill.training.cases import log_gradients
 from computebill.training.efficiency import efficiency_assumptions, read_profile
 from computebill.training.intervals import covariance_of, ends_of, interval_of, widths_of
-from computebill.training.memory import stage_bytes
+from computebill.training.memory_odds import shipped_spread
 from computebill.training.parameters import unbounded
 
 from .calibration import UNJUDGED, fit_all, fit_own, own_profile, profile
 from .left_out import Judged, Unit, few_rows, fits_without, judged_by
-from .measured import MeasuredRow, Skipped, read_measured
+from .measured import Skipped, read_measured
 from .measurements import Measurements, alike, log_errors, measurements
+from .memory_errors import MemoryErrors, memory_errors
 from .posterior import fit_widths, prior_of_all
 
 if TYPE_CHECKING:
     import pandas as pd
 
-GIB = 2.0**30
 MOST_POINTS = 2000
 """Rows that the JSON form tells."""
 
@@ -85,7 +85,7 @@ class Validation(Shown):
         baseline: logarithm of the one-line formula's time over the measured; ``(rows,)``.
         line_left_out: the same, its utilisation of other labs only (or sources, or rows, as
             ``unit``); ``(rows,)``.
-        memory: predicted over printed memory, of rows that print it.
+        memory: rows that print their memory, beside what is predicted.
         fitted: the profile that was used.
     """
 
@@ -98,7 +98,7 @@ class Validation(Shown):
     few: Mapping[int, Judged]
     baseline: Tensor
     line_left_out: Tensor
-    memory: Mapping[int, float]
+    memory: MemoryErrors
     fitted: Fitted
 
     def metrics(self, which: Tensor | None = None, *, left_out: bool = False) -> Metrics:
@@ -156,17 +156,13 @@ class Validation(Shown):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form; its keys are a contract."""
-        memory = list(self.memory.values())
         found: dict[str, Any] = {
             **self.metrics().to_dict(),
             "skipped": [vars(each) for each in self.skipped],
             "by_source": {name: each.to_dict() for name, each in self.by("source").items()},
             "by_lab": {name: each.to_dict() for name, each in self.by("lab").items()},
             "by_accelerator": {name: each.to_dict() for name, each in self.by("gpu").items()},
-            "memory": {
-                "rows": len(memory),
-                "mape": sum(abs(each - 1) for each in memory) / len(memory) if memory else None,
-            },
+            "memory": self.memory.to_dict(shipped_spread(), self.unit),
             "points": self._points(),
             "profile": {"fitted": str(self.fitted.fitted), "rows": self.fitted.rows},
             "left_out": None,
@@ -363,7 +359,7 @@ def _validation(
         few=few,
         baseline=_baseline(measured),
         line_left_out=_baseline(measured, unit or "lab"),
-        memory=_memory(measured.rows),
+        memory=memory_errors(measured.rows),
         fitted=fitted,
     )
 
@@ -425,15 +421,3 @@ def _median_of_others(values: Tensor) -> Tensor:
 
 def _known(value: Tensor) -> float | None:
     return None if bool(value.isnan()) else float(value)
-
-
-def _memory(rows: Sequence[MeasuredRow]) -> dict[int, float]:
-    """Predicted over printed memory, a printed GB being 2**30 bytes."""
-    found = {}
-    for index, row in enumerate(rows):
-        if row.memory_gb is None:
-            continue
-        case = row.case
-        stages = stage_bytes(case.architecture, [case.layout], float(case.sequence))
-        found[index] = float(stages.nan_to_num(0.0).amax()) / (row.memory_gb * GIB)
-    return found

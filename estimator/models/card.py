@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from computebill.architectures import Architecture, read_architecture
-from computebill.architectures.columns import Columns, columns
+from computebill.architectures.columns import columns
 from computebill.architectures.counting import (
     FlopPerToken,
     Parameters,
@@ -42,6 +42,14 @@ from computebill.training.memory import (
     largest_micro_batches,
     occupied_bytes,
     peak_memory,
+)
+from computebill.training.memory_changes import WouldFit, would_fit
+from computebill.training.memory_odds import (
+    USUAL_ODDS,
+    fit_odds,
+    memory_interval,
+    most_predicted,
+    odds_assumption,
 )
 
 if TYPE_CHECKING:
@@ -78,8 +86,10 @@ class MemoryUse:
         activations: memory of what is kept for the backward pass, logits included [GB].
         other: memory of all else [GB]: gathered shards, the optimizer's step, context and
             communicators, and what the allocator reserves beyond tensors.
-        largest_micro_batch: most sequences of a micro-batch that fit the accelerator asked about; 0
-            where none does.
+        largest_micro_batch: most sequences of a micro-batch that fit the accelerator asked about
+            with the usual odds; 0 where none does.
+        fit_odds: odds that all of it fits that accelerator.
+        would_fit: the one change that would make it fit, where that is not sure.
     """
 
     name: str
@@ -90,7 +100,9 @@ class MemoryUse:
     optimizer: float
     activations: float
     other: float
-    largest_micro_batch: int | None = None
+    largest_micro_batch: int | None
+    fit_odds: float
+    would_fit: WouldFit | None
 
     @property
     def total(self) -> float:
@@ -105,6 +117,15 @@ class MemoryUse:
             "stage": self.stage,
             **{part: getattr(self, part) for part in PARTS},
             "largest_micro_batch": self.largest_micro_batch,
+            **self.odds_dict(),
+        }
+
+    def odds_dict(self) -> dict[str, Any]:
+        """Return the keys of the JSON form that tell how sure the total is, and whether it fits."""
+        return {
+            "memory_interval_gb": memory_interval(self.total),
+            "fit_odds": self.fit_odds,
+            "would_fit": None if self.would_fit is None else self.would_fit._asdict(),
         }
 
 
@@ -223,7 +244,7 @@ def describe_model(
         sequence=sequence,
         parameters=count_parameters(batch, used.lora_rank),
         flop=count_flop(batch, sequence, recompute=used.recompute, adapter_rank=used.lora_rank),
-        memory=tuple(_memory_uses(batch, sequence, layouts, part, by_stage=by_stage)),
+        memory=tuple(_memory_uses(architecture, sequence, layouts, part, by_stage=by_stage)),
         accelerator=part,
         layout=used if by_stage else None,
         assumptions=(
@@ -259,6 +280,7 @@ def _memory_assumptions(layouts: Sequence[Layout], given: Layout) -> Iterator[As
         yield Assumption(buffers, f"{COMMUNICATOR_GB:g} GB", "assumed (not checked)")
     reserved = "measured runs with a printed memory, the median over sources"
     yield Assumption("memory reserved over that of tensors", f"{RESERVED:g} times", reserved)
+    yield odds_assumption()
 
 
 def read_layout(layout: Layout | Mapping[str, Any] | None) -> Layout:
@@ -287,36 +309,43 @@ def _common(
 
 
 def _memory_uses(
-    batch: Columns,
+    architecture: Architecture,
     sequence: int,
     named: Sequence[tuple[str, Layout]],
-    accelerator: Accelerator,
+    part: Accelerator,
     *,
     by_stage: bool,
-) -> list[MemoryUse]:
-    layouts = [layout for _, layout in named]
+) -> Iterator[MemoryUse]:
+    """Yield the memory of layouts; of one layout and its stages where that is asked for."""
+    layouts = [layout for _, layout in named[:1]] if by_stage else [layout for _, layout in named]
+    batch = columns(architecture, layouts[0].adapted)
     peak = peak_memory(batch, sequence, layouts)
     total = occupied_bytes(peak.total, layouts)
-    limit = accelerator.memory_gb.value * GB
-    most = largest_micro_batches(batch, sequence, layouts[:1] if by_stage else layouts, limit)
-    found = []
-    for index, (name, layout) in enumerate(named):
-        stage = index if by_stage else int(total[:, index].nan_to_num(0.0).argmax())
+    room = part.memory_gb.value
+    most = largest_micro_batches(batch, sequence, layouts, most_predicted(room, USUAL_ODDS) * GB)
+    fullest = total.nan_to_num(0.0).max(0)
+    mended = [
+        would_fit(architecture, layout, sequence, part)
+        if fit_odds(size / GB, room) < USUAL_ODDS
+        else None
+        for layout, size in zip(layouts, fullest.values.tolist(), strict=True)
+    ]
+    for row, (name, layout) in enumerate(named):
+        index, stage = (0, row) if by_stage else (row, int(fullest.indices[row]))
         here = kernel.Memory(*(each[stage, index] for each in peak))
         resting = here.weights + here.gradients + here.optimizer
         passing = here.activations + here.logits
-        rest = total[stage, index] - resting - passing
-        found.append(
-            MemoryUse(
-                name=name,
-                layout=layout,
-                stage=stage,
-                weights=float(here.weights) / GB,
-                gradients=float(here.gradients) / GB,
-                optimizer=float(here.optimizer) / GB,
-                activations=float(passing) / GB,
-                other=float(rest) / GB,
-                largest_micro_batch=most[0 if by_stage else index],
-            )
+        odds = fit_odds(float(total[stage, index]) / GB, room)
+        yield MemoryUse(
+            name=name,
+            layout=layout,
+            stage=stage,
+            weights=float(here.weights) / GB,
+            gradients=float(here.gradients) / GB,
+            optimizer=float(here.optimizer) / GB,
+            activations=float(passing) / GB,
+            other=float(total[stage, index] - resting - passing) / GB,
+            largest_micro_batch=most[index],
+            fit_odds=odds,
+            would_fit=mended[index] if odds < USUAL_ODDS else None,
         )
-    return found

@@ -13,6 +13,7 @@ from computebill.costs.method import cost_method
 from computebill.hardware.accelerators import Accelerator
 from computebill.runs.estimate import RunEstimate
 from computebill.training.layout import Layout
+from computebill.training.memory_odds import fit_odds, memory_interval
 
 from .spec import PlanSpec
 
@@ -56,6 +57,11 @@ class Candidate:
         return self.memory_gb / self.accelerator.memory_gb.value
 
     @property
+    def fit_odds(self) -> float:
+        """How likely the fullest process fits."""
+        return fit_odds(self.memory_gb, self.accelerator.memory_gb.value)
+
+    @property
     def cluster(self) -> tuple[str, str, int]:
         """What it runs on: accelerator, precision, number."""
         return self.accelerator.name, self.precision, self.layout.accelerators
@@ -71,6 +77,8 @@ class Candidate:
             "precision": self.precision,
             "layout": self.layout.to_dict(),
             **{name: None if math.isnan(value) else value for name, value in figures.items()},
+            "memory_interval_gb": memory_interval(self.memory_gb),
+            "fit_odds": self.fit_odds,
         }
 
 
@@ -166,5 +174,6 @@ class Plan(Shown):
         for role, candidates in groups:
             for each in candidates:
                 told = each.to_dict()
+                del told["memory_interval_gb"]
                 rows.append({"role": role, **told, **told.pop("layout")})
         return pd.DataFrame(rows).drop(columns="layout")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 
@@ -54,21 +55,34 @@ def peak_memory(batch: Columns, sequence: float, layouts: Sequence[Layout]) -> k
     return kernel.Memory(*(torch.where(exists, each.expand(shape), torch.nan) for each in found))
 
 
-def occupied_bytes(tensors: torch.Tensor, layouts: Sequence[Layout]) -> torch.Tensor:
+Counted = Literal["allocated", "reserved", "process"]
+"""What of a process is counted: its tensors; what the allocator took for them; all of it."""
+
+
+def occupied_bytes(
+    tensors: torch.Tensor, layouts: Sequence[Layout], counted: Counted = "process"
+) -> torch.Tensor:
     """Bytes of a process on its device, from those of its tensors; ``(stages, layouts)``."""
+    if counted == "allocated":
+        return tensors
+    if counted == "reserved":
+        return tensors * RESERVED
     overhead = torch.tensor([each.overhead * GB for each in layouts], dtype=torch.float64)
     return tensors * RESERVED + overhead
 
 
 def stage_bytes(
-    architecture: Architecture, layouts: Sequence[Layout], sequence: float
+    architecture: Architecture,
+    layouts: Sequence[Layout],
+    sequence: float,
+    counted: Counted = "process",
 ) -> torch.Tensor:
     """Bytes of a process on every stage of layouts that adapt the same; ``(stages, layouts)``.
 
     Stages that a layout does not have are NaN.
     """
     batch = columns(architecture, layouts[0].adapted)
-    return occupied_bytes(peak_memory(batch, sequence, layouts).total, layouts)
+    return occupied_bytes(peak_memory(batch, sequence, layouts).total, layouts, counted)
 
 
 def largest_micro_batches(

@@ -55,6 +55,7 @@ class Running(NamedTuple):
         software: generation of it.
         attention: its attention kernel: unfused, flash1, flash2, flash3, sdpa, fused.
         kernels: fused, where it fuses element-wise kernels if nobody says otherwise; else eager.
+        recipe: what mixed precision holds for each parameter; None where ZeRO decides.
     """
 
     framework: str
@@ -63,12 +64,14 @@ class Running(NamedTuple):
     software: Software
     attention: str
     kernels: Literal["eager", "fused"]
+    recipe: str | None
 
     @property
     def settings(self) -> dict[str, str]:
         """Fields of a layout that the framework decides where its user does not."""
         attention = "unfused" if self.attention == "unfused" else "flash"
-        return {"attention": attention, "kernels": self.kernels}
+        recipe = {} if self.recipe is None else {"recipe": self.recipe}
+        return {"attention": attention, "kernels": self.kernels, **recipe}
 
     def told(self, asked: str, day: dt.date | None) -> str:
         """Return why, as an assumption is told."""
@@ -83,6 +86,7 @@ class _Framework(NamedTuple):
     software: tuple[tuple[float, Software], ...]
     attention: tuple[tuple[float, str], ...]
     kernels: Literal["eager", "fused"]
+    recipe: tuple[tuple[float, str], ...] | None
 
 
 def running(framework: str, year: float | None) -> Running:
@@ -101,6 +105,7 @@ def running(framework: str, year: float | None) -> Running:
         software=_at(found.software, year),
         attention=_at(found.attention, year),
         kernels=found.kernels,
+        recipe=None if found.recipe is None else _at(found.recipe, year),
     )
 
 
@@ -181,6 +186,7 @@ def _frameworks() -> tuple[dict[str, _Framework], dict[str, str]]:
             software=tuple((since, read_software(value)) for since, value in generations),
             attention=_history(histories["attention"][each["attention"]]),
             kernels=each["kernels"],
+            recipe=_history(histories["recipe"][each["recipe"]]) if "recipe" in each else None,
         )
         spelled |= dict.fromkeys((name, *each["names"]), name)
     return table, spelled

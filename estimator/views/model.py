@@ -15,7 +15,7 @@ from computebill.training.memory import PARTS
 
 from . import tables
 from .text import count as short
-from .text import digits, flop, percent
+from .text import digits, fit_text, flop, memory_with_ends, mended, percent
 
 RECOMPUTED = {
     "none": "nothing recomputed",
@@ -37,6 +37,7 @@ def full(card: ModelCard) -> Iterator[RenderableType]:
     yield _operators(card)
     yield _conventions(card)
     yield _memory(card)
+    yield from _changes(card)
     for note in card.architecture.notes:
         yield Text(f"Note: {note}")
 
@@ -112,11 +113,28 @@ def _memory(card: ModelCard) -> Table:
     )
     table = tables.table(f"Memory of one GPU at {card.sequence:,} tokens, GB ({described})")
     table.add_column("layout")
-    for heading in PARTS:
+    for heading in (*PARTS[:-1], "total (5th–95th)", "fits"):
         table.add_column(heading, justify="right")
     table.add_column(f"micro-batch in {part.memory_gb.value:g} GB", justify="right")
     for use in card.memory:
         most = use.largest_micro_batch
         shown = "" if card.layout and use.stage else f"up to {most:,}" if most else "does not fit"
-        table.add_row(use.name, *(digits(getattr(use, part)) for part in PARTS), shown)
+        table.add_row(
+            use.name,
+            *(digits(getattr(use, part)) for part in PARTS[:-1]),
+            memory_with_ends(use.total, use.odds_dict()["memory_interval_gb"]),
+            fit_text(use.fit_odds),
+            shown,
+        )
     return table
+
+
+def _changes(card: ModelCard) -> Iterator[Text]:
+    """What would make a layout fit; once of all stages of one."""
+    told = {
+        ("This layout" if card.layout else use.name): use.would_fit
+        for use in card.memory
+        if use.would_fit is not None
+    }
+    for name, change in told.items():
+        yield Text(f"{name} with {mended(change._asdict())}")
