@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 from computebill.training.memory import stage_bytes
 from computebill.training.memory_odds import NINE_IN_TEN, MemorySpread
 
-from .measured import MeasuredRow
+from .measured import MemoryRow, Skipped, read_memory
 from .measurements import alike
 
 LEAST_SPREAD = 0.01
@@ -27,20 +28,22 @@ class MemoryErrors:
     """Rows with a printed memory, beside what is predicted of them.
 
     Attributes:
-        places: of the rows, among all that were read.
+        rows: their numbers in the file.
         labs: lab of each.
         sources: source of each.
         logs: logarithm of measured over predicted memory; ``(rows,)``.
+        skipped: rows whose memory cannot be predicted, and why.
     """
 
-    places: tuple[int, ...]
+    rows: tuple[int, ...]
     labs: tuple[str, ...]
     sources: tuple[str, ...]
     logs: Tensor
+    skipped: tuple[Skipped, ...] = ()
 
     def spread(self) -> MemorySpread | None:
         """What all rows tell of a run of a lab that has none of them; None without rows."""
-        return _spread(self.logs, self.labs) if self.places else None
+        return _spread(self.logs, self.labs) if self.rows else None
 
     def inside(self, units: Sequence[str]) -> Tensor | None:
         """Whether rows lie in the 90 % interval that the others tell, ``(rows,)``.
@@ -66,14 +69,15 @@ class MemoryErrors:
             shipped: spread that predictions of memory are told with.
             unit: what is left out together: lab, source, row; None: nothing.
         """
-        places = [str(place) for place in self.places]
-        units = {"lab": self.labs, "source": self.sources, "row": places}.get(unit or "")
+        rows = [str(row) for row in self.rows]
+        units = {"lab": self.labs, "source": self.sources, "row": rows}.get(unit or "")
         inside = self.inside(units) if units else None
         told = {
             **_metrics(self.logs, _inside(self.logs, shipped)),
             "unit": None if inside is None else unit,
             "coverage_90_left_out": None if inside is None else float(inside.double().mean()),
             "by_source": {},
+            "skipped": [vars(each) for each in self.skipped],
         }
         for source, own in alike(self.sources):
             told["by_source"][source] = {
@@ -85,22 +89,28 @@ class MemoryErrors:
         return told
 
 
-def memory_errors(rows: Sequence[MeasuredRow]) -> MemoryErrors:
-    """Predict the memory of every row that prints it, as its source counts it."""
-    known = [(place, row) for place, row in enumerate(rows) if row.memory is not None]
-    logs = [_log_error(row) for _, row in known]
+def memory_errors(path: str | Path | None = None) -> MemoryErrors:
+    """Predict the memory of every row of a table that prints it, as its source counts it.
+
+    Args:
+        path: a CSV of measured steps; the shipped table of published ones if not given.
+
+    Raises:
+        RequestError: where the table cannot be read.
+    """
+    rows, skipped = read_memory(path)
     return MemoryErrors(
-        places=tuple(place for place, _ in known),
-        labs=tuple(row.lab for _, row in known),
-        sources=tuple(row.source for _, row in known),
-        logs=torch.tensor(logs, dtype=torch.float64),
+        rows=tuple(row.row for row in rows),
+        labs=tuple(row.lab for row in rows),
+        sources=tuple(row.source for row in rows),
+        logs=torch.tensor([_log_error(row) for row in rows], dtype=torch.float64),
+        skipped=tuple(skipped),
     )
 
 
-def _log_error(row: MeasuredRow) -> float:
+def _log_error(row: MemoryRow) -> float:
     """Logarithm of measured over predicted memory, of the stage that was measured."""
-    case, printed = row.case, row.memory
-    assert printed is not None
+    case, printed = row.case, row.printed
     layouts, sequence = [case.layout], float(case.sequence)
     stages = stage_bytes(case.architecture, layouts, sequence, printed.counted)[:, 0]
     predicted = stages[0] if printed.is_first else stages.nan_to_num(0.0).amax()

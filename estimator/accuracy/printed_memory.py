@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
 from computebill.base.errors import shown
 from computebill.base.specfile import table_rows
@@ -16,13 +16,16 @@ from .cells import Cells, UnusableError, measure
 SHIPPED_MEMORY = Path(__file__).with_name("printed_memory.csv")
 """What the figures of the shipped table's sources count."""
 
+COUNTED: tuple[Counted, ...] = ("allocated", "reserved", "shown")
+"""What a figure may count."""
+
 UNITS = {"GiB": 2.0**30, "GB": 1e9, "1000 MiB": 1000 * 2.0**20}
 """Bytes of a printed GB."""
 
 STAGES = ("fullest", "first")
 """Pipeline stages that a figure may be of."""
 
-USUAL = {"mem_of": "process", "mem_unit": "GiB", "mem_stage": "fullest"}
+USUAL = {"mem_of": "shown", "mem_unit": "GiB", "mem_stage": "fullest"}
 """What a figure is where nobody says."""
 
 
@@ -52,9 +55,9 @@ def printed_memory(cells: Cells) -> PrintedMemory | None:
         return None
     told = {**USUAL, **_sources().get(cells.get("source_id", ""), {})}
     told |= {name: cells[name] for name in USUAL if name in cells}
-    counted = next((each for each in get_args(Counted) if each == told["mem_of"]), None)
+    counted = next((each for each in COUNTED if each == told["mem_of"]), None)
     if counted is None:
-        raise _unknown("mem_of", told, get_args(Counted))
+        raise _unknown("mem_of", told, COUNTED)
     if told["mem_unit"] not in UNITS:
         raise _unknown("mem_unit", told, UNITS)
     if told["mem_stage"] not in STAGES:

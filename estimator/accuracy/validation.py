@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -295,7 +295,8 @@ def validate(
         RequestError: where the table or the profile cannot be read, or no row can be used.
     """
     fitted = read_profile(profile_file)
-    measured, skipped = _read(path)
+    read = _read(path)
+    measured = read.measured
     unit = leave_out if len({row.lab for row in measured.rows}) > 1 else None
     judged, tried = None, dict[int, Judged]()
     if unit is not None or few:
@@ -305,7 +306,7 @@ def validate(
         if few:
             by_lab = fits if unit == "lab" else fits_without(measured, prior, full, "lab")
             tried = few_rows(measured, by_lab, seed)
-    return _validation(measured, skipped, fitted, (unit, judged, tried))
+    return _validation(read, fitted, (unit, judged, tried))
 
 
 def calibrate(
@@ -324,24 +325,33 @@ def calibrate(
     Raises:
         RequestError: where the table cannot be read, or no row can be used.
     """
-    measured, skipped = _read(path)
+    read = _read(path)
+    measured = read.measured
     if path is None or afresh:
         found, judged, few = fit_all(measured)
         fitted = profile(measured, found, judged=judged, few=few, note=note)
         unit: Unit | None = None if judged is None else "lab"
-        return fitted, _validation(measured, skipped, fitted, (unit, judged, few))
+        return fitted, _validation(read, fitted, (unit, judged, few))
     known = read_profile()
     fitted = own_profile(measured, fit_own(measured, known), known, note)
-    return fitted, _validation(measured, skipped, fitted, (None, None, {}))
+    return fitted, _validation(read, fitted, (None, None, {}))
+
+
+class _Read(NamedTuple):
+    """A table of measured steps, as read."""
+
+    measured: Measurements
+    skipped: tuple[Skipped, ...]
+    memory: MemoryErrors
 
 
 def _validation(
-    measured: Measurements,
-    skipped: tuple[Skipped, ...],
+    read: _Read,
     fitted: Fitted,
     others: tuple[Unit | None, Judged | None, Mapping[int, Judged]],
 ) -> Validation:
     """Set predictions with some efficiencies beside what was measured."""
+    measured, skipped, memory = read
     unit, judged, few = others
     free = unbounded(fitted.values)
     widths = None
@@ -359,7 +369,7 @@ def _validation(
         few=few,
         baseline=_baseline(measured),
         line_left_out=_baseline(measured, unit or "lab"),
-        memory=memory_errors(measured.rows),
+        memory=memory,
         fitted=fitted,
     )
 
@@ -378,12 +388,12 @@ def _metrics(errors: Tensor, line: Tensor, inside: Tensor | None) -> Metrics:
     )
 
 
-def _read(path: str | Path | None) -> tuple[Measurements, tuple[Skipped, ...]]:
+def _read(path: str | Path | None) -> _Read:
     rows, skipped = read_measured(path)
     if not rows:
         why = f"; the first: {skipped[0].reason}" if skipped else ""
         raise RequestError(str(path), f"has no row that can be predicted{why}")
-    return measurements(rows), tuple(skipped)
+    return _Read(measurements(rows), tuple(skipped), memory_errors(path))
 
 
 def _baseline(measured: Measurements, unit: Unit = "row") -> Tensor:

@@ -21,6 +21,7 @@ GB = 1e9
 
 # base/constants.toml has what it is; the one constant of memory that was set by measurements.
 RESERVED = number("training.memory.RESERVED")
+SHOWN = number("training.memory.SHOWN")
 
 
 LARGEST_MICRO_BATCH = 4096
@@ -55,8 +56,9 @@ def peak_memory(batch: Columns, sequence: float, layouts: Sequence[Layout]) -> k
     return kernel.Memory(*(torch.where(exists, each.expand(shape), torch.nan) for each in found))
 
 
-Counted = Literal["allocated", "reserved", "process"]
-"""What of a process is counted: its tensors; what the allocator took for them; all of it."""
+Counted = Literal["allocated", "reserved", "shown", "process"]
+"""What of a process is counted: its tensors; what the allocator took for them; all that nvidia-smi
+shows of it; all that it needs."""
 
 
 def occupied_bytes(
@@ -68,7 +70,7 @@ def occupied_bytes(
     if counted == "reserved":
         return tensors * RESERVED
     overhead = torch.tensor([each.overhead * GB for each in layouts], dtype=torch.float64)
-    return tensors * RESERVED + overhead
+    return tensors * (SHOWN if counted == "shown" else RESERVED) + overhead
 
 
 def stage_bytes(

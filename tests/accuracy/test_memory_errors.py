@@ -7,7 +7,6 @@ import math
 import pytest
 import torch
 
-from computebill.accuracy.measured import read_measured
 from computebill.accuracy.memory_errors import MemoryErrors, memory_errors
 from computebill.training.memory_odds import fit_odds, shipped_spread
 
@@ -15,7 +14,7 @@ from computebill.training.memory_odds import fit_odds, shipped_spread
 def errors(logs: list[float], labs: str) -> MemoryErrors:
     """Rows with such errors, each of the lab that its letter names."""
     return MemoryErrors(
-        places=tuple(range(len(logs))),
+        rows=tuple(range(len(logs))),
         labs=tuple(labs),
         sources=tuple(labs),
         logs=torch.tensor(logs, dtype=torch.float64),
@@ -49,7 +48,7 @@ def test_a_lab_is_judged_by_the_others() -> None:
 
 @pytest.fixture(scope="module")
 def shipped() -> MemoryErrors:
-    return memory_errors(read_measured()[0])
+    return memory_errors()
 
 
 def test_the_shipped_spread_is_what_the_shipped_table_tells(shipped: MemoryErrors) -> None:
@@ -67,7 +66,7 @@ def test_labs_left_out_lie_in_the_interval_of_the_others(shipped: MemoryErrors) 
     assert inside is not None
     assert told["coverage_90_left_out"] == pytest.approx(float(inside.double().mean()))
     sources = told["by_source"].values()
-    assert sum(each["rows"] for each in sources) == told["rows"] == len(shipped.places)
+    assert sum(each["rows"] for each in sources) == told["rows"] == len(shipped.rows)
 
 
 def test_odds_are_right_as_often_as_they_say(shipped: MemoryErrors) -> None:

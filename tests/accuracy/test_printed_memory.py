@@ -12,11 +12,11 @@ from computebill.accuracy.printed_memory import PrintedMemory, printed_memory
     ("cells", "expected"),
     [
         ({}, None),
-        ({"mem_gb": "10"}, PrintedMemory(10 * 2**30, "process", is_first=False)),
+        ({"mem_gb": "10"}, PrintedMemory(10 * 2**30, "shown", is_first=False)),
         # The shipped sources' facts: nvidia-smi in thousands of MiB; max_memory_allocated.
         (
             {"mem_gb": "10", "source_id": "bloom_prequel"},
-            PrintedMemory(10_000 * 2**20, "process", is_first=True),
+            PrintedMemory(10_000 * 2**20, "shown", is_first=True),
         ),
         (
             {"mem_gb": "10", "source_id": "simumax_b200"},
