@@ -214,6 +214,8 @@ def _measured(line: int, cited: Cited, cells: Cells) -> MeasuredRow:
 
 def _memory_row(line: int, cells: Cells, printed: PrintedMemory) -> MemoryRow:
     _check_stated(cells)
+    if "micro_batch" not in cells and not cells.get("framework", "").startswith("torchtitan"):
+        raise UnusableError("not stated: micro_batch")
     is_stated = any(name in cells for name in ("global_batch_seqs", "global_batch_tokens"))
     source = cells.get("source_id", "")
     return MemoryRow(
