@@ -23,9 +23,9 @@ MOST_SHOWN = 10
 UNCHECKED = "**not checked**"
 
 ELSEWHERE = {
-    "training.layout.RECIPES": "B a parameter: weight, gathered weight, gradient, master copy, and "
-    "what the optimizer's step adds",
-    "training.layout.MOMENTS": "B a parameter: moments of matrices in layers, and of all else",
+    "training.recipes.RECIPES": "B a parameter: weight, gathered weight, gradient, master copy, "
+    "a moment, and what the optimizer's step adds",
+    "training.recipes.MOMENTS": "B a parameter: moments of matrices in layers, and of all else",
     "costs.prices.DISCOUNTS": "share off the on-demand price of a provider, for one year and three",
     "runs.inputs.LLAMA_3_FAILURES": "failures a GPU and day of a run that tells none",
 }

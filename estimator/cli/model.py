@@ -33,7 +33,7 @@ def command(
     config: str,
     sequence_length: int | None,
     accelerator: str,
-    layout_flags: dict[str, str],
+    layout_flags: dict[str, Any],
     profiles: tuple[Path, ...],
     outputs: Outputs,
 ) -> None:

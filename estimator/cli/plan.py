@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from .layouts import read_layout, setting_options
 from .options import Outputs, field_options, output_options, profiles_option
 
 FIELDS = (
@@ -57,11 +58,13 @@ FIELDS = (
 @click.command()
 @click.argument("spec", required=False, metavar="[SPEC]")
 @field_options(FIELDS)
+@setting_options
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:1.")
 @profiles_option
 @output_options
 def command(
     spec: str | None,
+    layout_flags: dict[str, Any],
     device: str,
     profiles: tuple[Path, ...],
     outputs: Outputs,
@@ -83,7 +86,8 @@ def command(
     from computebill.planning.spec import plan_spec
 
     given = {name: value for name, value in fields.items() if value is not None}
-    asked = plan_spec(None if spec is None else Path(spec), given)
+    read_layout(layout_flags)  # a mistake in a flag is told by the flag's name
+    asked = plan_spec(None if spec is None else Path(spec), given, layout_flags)
     for name in asked.accelerator:
         in_cluster(find_accelerator(name, profiles), asked.node_network, asked.power_limit)
     # What is wrong so far was told before torch was loaded.

@@ -28,10 +28,7 @@ from computebill.training.layout import (
     CONTEXT_GB,
     CONTEXT_SOURCE,
     DEGREES,
-    MOMENTS,
-    RECIPES,
     Layout,
-    check_layout,
     check_sequence_length,
     default_sequence,
 )
@@ -51,6 +48,8 @@ from computebill.training.memory_odds import (
     most_predicted,
     odds_assumption,
 )
+from computebill.training.recipes import MOMENTS, RECIPES
+from computebill.training.rules import check_layout
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -332,7 +331,7 @@ def _memory_uses(
     ]
     for row, (name, layout) in enumerate(named):
         index, stage = (0, row) if by_stage else (row, int(fullest.indices[row]))
-        here = kernel.Memory(*(each[stage, index] for each in peak))
+        here = kernel.Memory(*(each[stage, index] for each in peak)).at_peak
         resting = here.weights + here.gradients + here.optimizer
         passing = here.activations + here.logits
         odds = fit_odds(float(total[stage, index]) / GB, room)

@@ -17,7 +17,8 @@ from computebill.base.errors import RequestError
 from computebill.base.specfile import validate
 from computebill.hardware.accelerators import domain_size
 from computebill.training.cases import Case
-from computebill.training.layout import SCHEDULES, Layout, check_layout, chunk_counts
+from computebill.training.layout import SCHEDULES, Layout
+from computebill.training.rules import check_layout, chunk_counts
 from computebill.training.software import LACKS
 
 LONGEST_PIPELINE = 128

@@ -282,13 +282,23 @@ def read_plan(spec: PlanSpec | str | Path | Mapping[str, Any]) -> PlanSpec:
     return validate(PlanSpec, spec, "plan")
 
 
-def plan_spec(path: Path | None, flags: Mapping[str, Any]) -> PlanSpec:
+def plan_spec(
+    path: Path | None, flags: Mapping[str, Any], layout: Mapping[str, Any] | None = None
+) -> PlanSpec:
     """Return the plan that a file describes, flags going before it.
+
+    Args:
+        path: a TOML file; its model is looked for beside it.
+        flags: fields of the plan.
+        layout: fields of the layout that no choice decides.
 
     Raises:
         RequestError: naming the flag, or the file and its field.
     """
     data = {} if path is None else fields_of_file(path)
+    if layout:
+        own = data.get("layout")
+        data["layout"] = {**(own if isinstance(own, dict) else {}), **layout}
     shared = (*LOST, "global_batch", "global_batch_tokens", "software", "framework")
     replaces: dict[str, tuple[str, ...]] = {"count": ("max_gpus",), "max_gpus": ("count",)}
     replaces |= {name: REPLACES[name] for name in shared}

@@ -8,9 +8,9 @@ from computebill.costs import method
 from computebill.hardware.accelerators import Accelerator
 from computebill.models.card import MemoryUse
 from computebill.training.inputs import link_notes, part_notes
-from computebill.training.layout import MOMENTS, RECIPES
 from computebill.training.memory import GB
 from computebill.training.memory_odds import SURE, verdict
+from computebill.training.recipes import MOMENTS, RECIPES
 from computebill.uncertainty.distribution import Distribution
 
 from .inputs import LLAMA_3_FAILURES, is_observed

@@ -242,8 +242,6 @@ def run_spec(
         is_aside = any("layout" in REPLACES.get(flag, ()) for flag in flags)
         own = None if is_aside else data.get("layout")
         data["layout"] = {**(own if isinstance(own, dict) else {}), **layout}
-        if "lora_targets" in layout:
-            data["layout"]["lora_targets"] = str(layout["lora_targets"]).split(",")
         # What flags say of a layout is not put aside for another flag.
         replaces = {
             flag: tuple(key for key in keys if key != "layout") for flag, keys in REPLACES.items()

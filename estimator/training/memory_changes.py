@@ -10,9 +10,10 @@ from computebill.architectures import Architecture
 from computebill.base.errors import RequestError
 from computebill.hardware.accelerators import Accelerator, domain_size
 
-from .layout import RECOMPUTE, Layout, check_layout
+from .layout import RECOMPUTE, Layout
 from .memory import GB, stage_bytes
 from .memory_odds import USUAL_ODDS, fit_odds
+from .rules import check_layout
 
 Change = Mapping[str, Any]
 """Fields of a layout, and other values of them."""

@@ -19,10 +19,10 @@ from computebill.planning.choice_grid import Grid
 from computebill.planning.choices import Space, make_space
 from computebill.training.cases import Case
 from computebill.training.efficiency import read_profile
-from computebill.training.layout import check_layout
 from computebill.training.memory import stage_bytes
 from computebill.training.memory_odds import most_predicted
 from computebill.training.parameters import bounded, unbounded
+from computebill.training.rules import check_layout
 from computebill.training.step_time import estimate_step
 
 MIXTRAL = LLAMA_8B | {"model_type": "mixtral", "num_local_experts": 8, "num_experts_per_tok": 2}

@@ -17,8 +17,8 @@ from computebill.architectures.columns import Columns, columns
 from computebill.kernels import step
 from computebill.kernels.memory import Memory, training_memory
 from computebill.kernels.setting import Setting
-from computebill.training.layout import check_layout
 from computebill.training.layout_columns import activation_columns, layout_columns, recipe_columns
+from computebill.training.rules import check_layout
 
 DENSE = LLAMA_8B | {"hidden_size": 512, "intermediate_size": 1024, "num_hidden_layers": 8}
 MIXTURE = DENSE | {
@@ -76,7 +76,10 @@ def memory(batch: Columns, layout: cb.Layout, **recipe: float) -> Memory:
 def unsharded(batch: Columns, layout: cb.Layout) -> Memory:
     """Elements on the first stage, of a byte each: all of them, and none of adapters."""
     plain = layout.model_copy(update={"zero": 0, "lora_rank": 0})
-    return memory(batch, plain, weight=1.0, gradient=1.0)
+    return memory(batch, plain, gradient=1.0, **OF_A_BYTE)
+
+
+OF_A_BYTE = dict.fromkeys(("weight", "inner_weight", "gathered", "inner_gathered"), 1.0)
 
 
 def parts(batch: Columns, layout: cb.Layout, batches: int, **work: float) -> step.StepTime:
@@ -109,14 +112,13 @@ def test_what_is_not_moved_with_every_micro_batch_is_held(
     case: tuple[Columns, cb.Layout],
 ) -> None:
     batch, layout = case
-    here = memory(batch, layout)
-    recipe = recipe_columns([layout])
+    here = memory(batch, layout, gradient=1.0, **OF_A_BYTE)
     whole = unsharded(batch, layout)
 
     once, twice = (moved(batch, layout, count, "weight_bytes") for count in (8, 16))
     if twice <= once:
         # Weights are here from one micro-batch to the next: at rest, or gathered.
-        held = number(here.weights / recipe.weight + here.gathered / recipe.gathered)
+        held = number(here.weights + here.gathered)
         assert held >= number(whole.weights) * ROOM
     else:
         # Gathered for each: forward and backward.
@@ -125,7 +127,7 @@ def test_what_is_not_moved_with_every_micro_batch_is_held(
     once, twice = (moved(batch, layout, count, "gradient_bytes") for count in (8, 16))
     if not layout.lora_rank and twice <= once:
         # Gradients add up here until the step's end.
-        assert number(here.gradients / recipe.gradient) >= number(whole.gradients) * ROOM
+        assert number(here.gradients) >= number(whole.gradients) * ROOM
 
 
 @settings(max_examples=150, deadline=None)
@@ -152,8 +154,7 @@ def test_a_gathered_model_moves_as_often_as_it_is_thrown_away(
     found = moved(batch, layout, 8, "weight_bytes")
     assert math.isclose(found, once if layout.holds_gathered else 16 * once, rel_tol=1e-9)
     # The step's memory says the same: all of the stage, or few of its layers.
-    here, recipe = memory(batch, layout), recipe_columns([layout])
-    gathered = number(here.gathered / recipe.gathered)
+    gathered = number(memory(batch, layout, **OF_A_BYTE).gathered)
     elements = number(unsharded(batch, layout).weights)
     if once and layout.holds_gathered:
         assert gathered >= elements * ROOM
