@@ -180,6 +180,8 @@ def _measured(line: int, cited: Cited, cells: Cells) -> MeasuredRow:
     _check_stated(cells)
     if not any(name in cells for name in SPEEDS):
         raise UnusableError("no speed was measured")
+    if _is_quantised(cells):
+        raise UnusableError(f"precision: {cells['precision']}; 4-bit base weights are not modelled")
     printed_memory(cells)  # asked of every row that has one, too
     case = _case(cells, _global_batch(cells))
     # Asked of every row, so that one whose part lacks its format is left out with the reason.
@@ -216,6 +218,8 @@ def _memory_row(line: int, cells: Cells, printed: PrintedMemory) -> MemoryRow:
     _check_stated(cells)
     if "micro_batch" not in cells and not cells.get("framework", "").startswith("torchtitan"):
         raise UnusableError("not stated: micro_batch")
+    if cells.get("task") == "lora+embeddings":
+        raise UnusableError("task: trained embeddings beside adapters are not modelled")
     is_stated = any(name in cells for name in ("global_batch_seqs", "global_batch_tokens"))
     source = cells.get("source_id", "")
     return MemoryRow(
@@ -278,8 +282,8 @@ def _precision(cells: Cells) -> str:
     given = cells.get("precision", "")
     if not given:
         raise UnusableError("not stated: precision")
-    if "int4" in given:
-        raise UnusableError(f"precision: {given}; 4-bit base weights are not modelled")
+    if _is_quantised(cells):
+        return given.split()[0]
     if given not in ("fp16", "bf16", "fp8", "mxfp8", "nvfp4", "int8"):
         raise UnusableError(f"precision: {given} is not modelled")
     return "fp8-rowwise" if given == "fp8" and cells.get("scaling") == "rowwise" else given
@@ -346,10 +350,12 @@ def _settings(cells: Cells, tp: int, told: Running) -> dict[str, object]:
         sequence_parallel = tp > 1 and since and told.software != "early"
     kernel = cells.get("attention_kernel", told.attention)
     compiled = flag(cells, "compiled")
-    kernels = told.kernels if compiled is None else ("fused" if compiled else "eager")
+    kernels = told.options.get("kernels", told.kernels)
+    if compiled is not None:
+        kernels = "fused" if compiled else "eager"
     overlaps = flag(cells, "ep_overlap") or cells.get("schedule") == "dualpipe"
     optimizer = cells.get("optimizer", "")
-    is_lora = cells.get("task") == "lora"
+    is_lora = cells.get("task", "").startswith("lora")
     return {
         "recompute": _recompute(cells),
         "sequence_parallel": sequence_parallel,
@@ -361,11 +367,20 @@ def _settings(cells: Cells, tp: int, told: Running) -> dict[str, object]:
         "cp_exchange": "all-to-all" if cells.get("cp_exchange") == "all-to-all" else None,
         "optimizer": optimizer if optimizer in ("adamw-8bit", "muon") else None,
         "recipe": _recipe(cells, told),
+        "weights": "gptq" if _is_quantised(cells) else None,
+        "loss": told.loss_of(kernels),
     }
+
+
+def _is_quantised(cells: Cells) -> bool:
+    """Whether frozen weights rest in 4 bits."""
+    return "int4" in cells.get("precision", "")
 
 
 def _recipe(cells: Cells, told: Running) -> str | None:
     """What mixed precision holds, by the framework; DeepSpeed's fp16 adds up in 16 bits."""
+    if cells.get("state_precision") == "bf16":
+        return "bf16"
     is_half = cells.get("precision") == "fp16" and told.recipe == "deepspeed-bf16"
     return "deepspeed" if is_half else told.recipe
 
@@ -416,6 +431,6 @@ def _recompute(cells: Cells) -> str:
     parts = modules.replace("+", ",").split(",")
     if "mlp" in parts and ("remat" in cells or not has_experts(cells)):
         return "full"
-    if "moe" in parts or cells.get("framework", "").startswith("torchtitan"):
+    if "moe" in parts or cells.get("framework", "").startswith(("torchtitan", "prime-rl")):
         return "operators"
     return "selective" if parts == [""] or "core_attn" in parts else "none"

@@ -13,6 +13,7 @@ from torch import Tensor
 from computebill.training.memory import stage_bytes
 from computebill.training.memory_odds import NINE_IN_TEN, MemorySpread
 
+from .left_out import LAB_SHARE
 from .measured import MemoryRow, Skipped, read_memory
 from .measurements import alike
 
@@ -118,14 +119,14 @@ def _log_error(row: MemoryRow) -> float:
 
 
 def _spread(logs: Tensor, labs: Sequence[str]) -> MemorySpread:
-    """Middle of labs' rows, and how far nine in ten lie from it; each lab has one vote.
+    """Middle of rows, and how far nine in ten lie from it; weights as of intervals of time.
 
     Medians and quantiles, as a few rows are off for facts that their source does not tell.
     """
     groups = list(alike(labs))
-    weights = torch.zeros_like(logs)
+    weights = torch.full_like(logs, (1 - LAB_SHARE) / len(logs))
     for _, own in groups:
-        weights[own] = 1 / (len(groups) * float(own.sum()))
+        weights[own] += LAB_SHARE / (len(groups) * float(own.sum()))
     centre = _quantile(logs, weights, 0.5)
     width = _quantile((logs - centre).abs(), weights, 0.9) / NINE_IN_TEN
     return MemorySpread(

@@ -34,7 +34,7 @@ Degree = Annotated[int, Field(ge=1, le=LARGEST_DEGREE)]
 Recompute = Literal["none", "selective", "operators", "full"]
 Schedule = Literal["1f1b", "zero-bubble", "dualpipe"]
 Dispatcher = Literal["all-to-all", "deepep"]
-Loss = Literal["plain", "chunked", "fused", "cut"]
+Loss = Literal["plain", "16-bit", "in-place", "compiled", "chunked", "fused", "cut"]
 Offloaded = Literal["optimizer", "weights", "activations"]
 
 Kinds = TypeVar("Kinds", "float", "Tensor")
@@ -154,8 +154,10 @@ class Layout(Spec):
             backward pass as they come); as a rule as the recipe's.
         optimizer: adamw, adamw-8bit, paged-adamw-8bit, adafactor, sgd, lion, muon, ….
         offload: what rests on the host: optimizer, weights (fully sharded), activations.
-        loss: plain; chunked, whose logits are made for a part of the tokens at a time; fused
-            (Liger's kernel); cut, which never has logits (Apple's).
+        loss: plain; 16-bit, which makes nothing in 32; in-place, whose gradient overwrites the
+            logits; compiled, which holds logits and their gradient in 16 bits; chunked, whose
+            logits are made for a part of the tokens at a time; fused (Liger's kernel); cut, which
+            never has logits (Apple's).
         loss_chunk: tokens of a part; as a rule the trainer's, or 1,024.
         attention: flash, or unfused (scores are stored).
         kernels: fused element-wise kernels, or eager ones that each keep their input.

@@ -120,7 +120,9 @@ def _activations(layout: Layout, sequence: float) -> dict[str, float]:
         "mask_bytes": 2.0 * layout.dropout,
         "recompute": RECOMPUTE[layout.recompute],
         "fused": float(layout.kernels == "fused"),
-        "logit_bytes": LOGIT_BYTES.get(layout.used_recipe, PLAIN_LOGIT_BYTES),
+        "logit_bytes": LOGIT_BYTES.get(
+            layout.loss, LOGIT_BYTES.get(layout.used_recipe, PLAIN_LOGIT_BYTES)
+        ),
         "loss_parts": parts,
         "loss_tokens": tokens,
         "loss_by_width": float(layout.loss == "fused"),

@@ -13,7 +13,11 @@ from computebill.hardware.accelerators import Accelerator, domain_size
 from .layout import RECOMPUTE, Layout
 from .memory import GB, stage_bytes
 from .memory_odds import USUAL_ODDS, fit_odds
+from .recipes import WEIGHTS
 from .rules import check_layout
+
+OF_TORCH = ("fsdp", "bf16", "fp32", "amp")
+"""Bookkeepings of PyTorch's own training, whose loss is a function of its user's."""
 
 Change = Mapping[str, Any]
 """Fields of a layout, and other values of them."""
@@ -55,9 +59,17 @@ def would_fit(
     for (change, _), size in zip(changes, sizes, strict=True):
         odds = fit_odds(size, part.memory_gb.value)
         if odds >= USUAL_ODDS:
-            flags = (f"--{name.replace('_', '-')} {value}" for name, value in change.items())
-            return WouldFit(" ".join(flags), size, odds)
+            return WouldFit(_flags(change), size, odds)
     return None
+
+
+def _flags(change: Change) -> str:
+    """Return a change as flags of a command."""
+    told = []
+    for name, value in change.items():
+        text = ",".join(value) if isinstance(value, tuple) else str(value)
+        told.append(f"--{name.replace('_', '-')} {text}")
+    return " ".join(told)
 
 
 def _legal(
@@ -80,6 +92,8 @@ def _legal(
 def _changes(layout: Layout, domain: int) -> Iterator[Change]:
     """Yield changes, the cheapest in time first; tensor parallel ranks stay inside a domain."""
     yield from ({"zero": stage} for stage in range(layout.zero + 1, 4))
+    if layout.loss in ("plain", "16-bit") and layout.used_recipe in OF_TORCH:
+        yield {"loss": "chunked"}
     sizes = (2**n for n in reversed(range(layout.micro_batch.bit_length())))
     yield from ({"micro_batch": size} for size in sizes if size < layout.micro_batch)
     for name in ("selective", "full"):
@@ -89,3 +103,8 @@ def _changes(layout: Layout, domain: int) -> Iterator[Change]:
         degree = 2 * getattr(layout, name)
         if layout.dp % 2 == 0 and (name != "tp" or degree <= domain):
             yield {name: degree, "dp": layout.dp // 2}
+    if layout.lora_rank and not WEIGHTS[layout.used_weights].frozen:
+        yield {"weights": "nf4"}
+    for part in ("optimizer", "activations"):
+        if part not in layout.offload:
+            yield {"offload": (*layout.offload, part)}

@@ -56,10 +56,7 @@ class MemorySpread(Spec):
     @property
     def origin(self) -> str:
         """Origin, as assumptions cite it."""
-        return (
-            f"{self.rows:,} measured runs of {self.labs} labs, each predicted from the others, "
-            "one vote a lab (training/memory_spread.toml)"
-        )
+        return f"{self.rows:,} measured runs of {self.labs} labs (training/memory_spread.toml)"
 
 
 @cache

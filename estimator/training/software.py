@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Literal, NamedTuple, TypeVar, get_args
+from typing import Any, Literal, NamedTuple, TypeVar, get_args
 
 from computebill.base.assumptions import GIVEN
 from computebill.base.errors import RequestError, shown
@@ -55,7 +55,10 @@ class Running(NamedTuple):
         software: generation of it.
         attention: its attention kernel: unfused, flash1, flash2, flash3, sdpa, fused.
         kernels: fused, where it fuses element-wise kernels if nobody says otherwise; else eager.
+        options: fields of a layout that words after the name set.
         recipe: what mixed precision holds for each parameter; None where ZeRO decides.
+        loss: how its loss is computed.
+        compiled_loss: the same where kernels are fused.
     """
 
     framework: str
@@ -64,14 +67,24 @@ class Running(NamedTuple):
     software: Software
     attention: str
     kernels: Literal["eager", "fused"]
+    options: Mapping[str, str]
     recipe: str | None
+    loss: str
+    compiled_loss: str
 
     @property
     def settings(self) -> dict[str, str]:
         """Fields of a layout that the framework decides where its user does not."""
         attention = "unfused" if self.attention == "unfused" else "flash"
         recipe = {} if self.recipe is None else {"recipe": self.recipe}
-        return {"attention": attention, "kernels": self.kernels, **recipe}
+        loss = {"loss": self.loss_of(self.kernels)}
+        if loss == {"loss": "plain"}:  # a trainer's recipe may know better
+            loss = {}
+        return {"attention": attention, "kernels": self.kernels, **recipe, **loss, **self.options}
+
+    def loss_of(self, kernels: str) -> str:
+        """How the loss is computed beside fused or eager kernels."""
+        return self.options.get("loss", self.compiled_loss if kernels == "fused" else self.loss)
 
     def told(self, asked: str, day: dt.date | None) -> str:
         """Return why, as an assumption is told."""
@@ -81,12 +94,17 @@ class Running(NamedTuple):
         return f"framework {asked}: not known, so {self.title} {when}"
 
 
+PLAIN_LOSS = ((0.0, "plain"),)
+
+
 class _Framework(NamedTuple):
     title: str
     software: tuple[tuple[float, Software], ...]
     attention: tuple[tuple[float, str], ...]
     kernels: Literal["eager", "fused"]
     recipe: tuple[tuple[float, str], ...] | None
+    loss: tuple[tuple[float, str], ...]
+    compiled_loss: tuple[tuple[float, str], ...]
 
 
 def running(framework: str, year: float | None) -> Running:
@@ -105,7 +123,10 @@ def running(framework: str, year: float | None) -> Running:
         software=_at(found.software, year),
         attention=_at(found.attention, year),
         kernels=found.kernels,
+        options=_options(framework),
         recipe=None if found.recipe is None else _at(found.recipe, year),
+        loss=_at(found.loss, year),
+        compiled_loss=_at(found.compiled_loss, year),
     )
 
 
@@ -166,6 +187,12 @@ def _find(framework: str) -> str | None:
     return next((spelled[word] for word in words if word in spelled), None)
 
 
+def _options(framework: str) -> dict[str, str]:
+    """Return what words after a framework's name set."""
+    words, options = framework.lower().split(), _options_by_word()
+    return {name: value for word in words[1:] for name, value in options.get(word, {}).items()}
+
+
 def _at(history: tuple[tuple[float, Stage], ...], year: float | None) -> Stage:
     """Return what holds at a date; before the first entry, the first."""
     reached = [value for since, value in history if year is None or since <= year]
@@ -173,9 +200,25 @@ def _at(history: tuple[tuple[float, Stage], ...], year: float | None) -> Stage:
 
 
 @cache
+def _options_by_word() -> dict[str, dict[str, str]]:
+    options: dict[str, dict[str, str]] = _table()["options"]
+    return options
+
+
+@cache
+def _table() -> dict[str, Any]:
+    return tomllib.loads(FRAMEWORKS_FILE.read_text(encoding="utf-8"))
+
+
+@cache
 def _frameworks() -> tuple[dict[str, _Framework], dict[str, str]]:
     """Read the table: frameworks by name, and names by spelling."""
-    data = tomllib.loads(FRAMEWORKS_FILE.read_text(encoding="utf-8"))
+    data = _table()
+
+    def losses(each: Mapping[str, str], *keys: str) -> tuple[tuple[float, str], ...]:
+        known = (_history(histories["loss"][each[key]]) for key in keys if key in each)
+        return next(known, PLAIN_LOSS)
+
     histories = data["histories"]
     table: dict[str, _Framework] = {}
     spelled: dict[str, str] = {}
@@ -187,6 +230,8 @@ def _frameworks() -> tuple[dict[str, _Framework], dict[str, str]]:
             attention=_history(histories["attention"][each["attention"]]),
             kernels=each["kernels"],
             recipe=_history(histories["recipe"][each["recipe"]]) if "recipe" in each else None,
+            loss=losses(each, "loss"),
+            compiled_loss=losses(each, "compiled_loss", "loss"),
         )
         spelled |= dict.fromkeys((name, *each["names"]), name)
     return table, spelled

@@ -21,9 +21,16 @@ def errors(logs: list[float], labs: str) -> MemoryErrors:
     )
 
 
-def test_each_lab_has_one_vote() -> None:
-    few, many = errors([0.1, 0.2, 0.3], "abc"), errors([0.1] * 50 + [0.2, 0.3], "a" * 50 + "bc")
-    assert few.spread() == (many.spread() or few.spread()).model_copy(update={"rows": 3})
+def test_rows_have_two_thirds_of_the_vote_and_labs_a_third() -> None:
+    # Of one lab's fifty rows and one of another: 2/3 x 50/51 + 1/3 x 1/2 = 0.82, less than 0.9.
+    found = errors([0.0] * 50 + [0.5], "a" * 50 + "b").spread()
+    assert found is not None
+    assert found.centre == 0.0
+    assert found.spread == pytest.approx(0.5 / 1.6448536, rel=1e-6)
+    # Of three labs, the odd one has 2/3 x 1/101 + 1/3 x 1/3 = 0.12; of four, 0.09.
+    several = errors([0.0] * 102 + [0.5], "a" * 50 + "b" * 50 + "cde").spread()
+    assert several is not None
+    assert several.spread < 0.1
 
 
 def test_the_spread_of_a_normal_distribution_is_its_own() -> None:
