@@ -31,7 +31,14 @@ def total_gb(layout: cb.Layout, sequence: int) -> float:
         ({"zero": 0}, 1024, "b200", "--zero"),
         ({"micro_batch": 8}, 8192, "b200", "--micro-batch"),
         ({"tp": 8, "dp": 1}, 131_072, "h100-sxm", "--recompute"),
-        ({"tp": 2, "recompute": "full", "zero": 3}, 131_072, "h200-sxm", "--tp"),
+        ({"tp": 2, "recompute": "full", "zero": 3}, 131_072, "h200-sxm", "--loss"),
+        (
+            {"tp": 2, "recompute": "full", "zero": 3, "loss": "in-place"},
+            131_072,
+            "h200-sxm",
+            "--tp",
+        ),
+        ({"dp": 1, "lora_rank": 16, "loss": "cut"}, 1024, "a10g", "--weights"),
     ],
 )
 def test_the_change_is_the_least_harmful_that_fits(
