@@ -7,7 +7,14 @@ from typing import Any
 
 import click
 
-from .options import Outputs, number, output_options, profiles_option, whole_number
+from .options import (
+    Outputs,
+    documents_options,
+    number,
+    output_options,
+    profiles_option,
+    whole_number,
+)
 
 SPEED = (
     ("tokens-per-second", "Of all accelerators with --count, and of one without."),
@@ -36,6 +43,7 @@ def _speed_options(command: Any) -> Any:
 @_speed_options
 @click.option("--convention", metavar="NAME", help="Of --mfu: 6nd, palm, megatron, causal.")
 @click.option("--sequence-length", metavar="TOKENS", callback=whole_number, help="Of a sequence.")
+@documents_options
 @click.option(
     "--recompute", default="none", show_default=True, help="none, selective, operators, full."
 )
@@ -51,6 +59,8 @@ def command(
     accelerator: str,
     precision: str | None,
     sequence_length: int | None,
+    lengths: str | None,
+    packing: str | None,
     recompute: str,
     lora_rank: int,
     profiles: tuple[Path, ...],
@@ -77,6 +87,7 @@ def command(
     if accelerator is not None:  # a name that nobody knows is told before torch is loaded
         find_accelerator(accelerator, profiles)
     from computebill.models.mfu import Speed, utilisation
+    from computebill.training.documents import given_documents
 
     is_of_one = speed["count"] is None and tokens_per_second_per_gpu is None
     if tokens_per_second is not None and is_of_one:
@@ -92,6 +103,7 @@ def command(
         precision=precision,
         params_active=params_active if params_active is not None else params,
         sequence_length=sequence_length,
+        documents=given_documents(lengths, packing),
         recompute=recompute,
         lora_rank=lora_rank,
         profiles=profiles,

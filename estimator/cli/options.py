@@ -151,6 +151,23 @@ def html_option(command: F) -> F:
     return click.option("--html", type=FILE, metavar="FILE", help=text)(command)
 
 
+def documents_options(command: Command) -> Command:
+    """Add --lengths and --packing."""
+    return with_options(
+        command,
+        click.option(
+            "--lengths",
+            metavar="FILE|RANGE",
+            help="Tokens of documents: a CSV with a column tokens, or 200..4000 (p10..p90).",
+        ),
+        click.option(
+            "--packing",
+            metavar="NAME",
+            help="Of documents in a sequence: attention within each [default], or across.",
+        ),
+    )
+
+
 def field_options(fields: Sequence[tuple[str, str]]) -> Callable[[Command], Command]:
     """Return a decorator that adds a flag for each field, by its name and help."""
 

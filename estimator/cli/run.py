@@ -45,6 +45,8 @@ FIELDS = (
     ("global-batch", "Sequences a step."),
     ("global-batch-tokens", "Tokens a step in its place, 4M; with --sequence-length."),
     ("sequence-length", "Tokens a sequence."),
+    ("lengths", "Tokens of documents: a CSV with a column tokens, or 200..4000 (p10..p90)."),
+    ("packing", "Of documents in a sequence: attention within each (the default), or across."),
 )
 
 

@@ -16,7 +16,7 @@ from computebill.base.notebook import Shown
 from computebill.hardware.accelerators import Accelerator, find_accelerator
 from computebill.hardware.cluster import in_cluster
 from computebill.kernels.run import Cluster, Hour, Interruptions, Training, price_run
-from computebill.training.memory import PARTS
+from computebill.training.memory import BESIDE, PARTS
 from computebill.uncertainty.distribution import Collector, Distribution
 from computebill.uncertainty.draws import Columns, Method, Settings, bundle, settings
 from computebill.uncertainty.sensitivity import Swing, swings
@@ -113,7 +113,7 @@ class RunEstimate(Shown):
     def _memory(self) -> dict[str, float] | None:
         if self.model is None or self.model.memory is None:
             return None
-        return {part: getattr(self.model.memory, part) for part in PARTS}
+        return {part: getattr(self.model.memory, part) for part in (*PARTS, *BESIDE)}
 
     def _memory_odds(self) -> dict[str, Any]:
         """Keys that tell how sure the memory is, and whether it fits; nulls without a layout."""

@@ -16,7 +16,6 @@ from computebill.base.assumptions import (
     Input,
     Inputs,
     gathered,
-    sequence_assumption,
 )
 from computebill.base.quantity import UNKNOWN, Quantity, constant, number_text, parse_quantity
 from computebill.costs import method
@@ -25,7 +24,12 @@ from computebill.hardware.accelerators import Accelerator
 from computebill.hardware.assumptions import peak_assumption
 from computebill.kernels.run import Interruptions
 from computebill.kernels.units import SECONDS_PER_DAY
-from computebill.training.inputs import batch_assumption, layout_assumptions, step_assumptions
+from computebill.training.inputs import (
+    batch_assumption,
+    layout_assumptions,
+    recipe_assumptions,
+    step_assumptions,
+)
 
 from .model import RunModel
 from .spec import RunSpec, lost_time
@@ -69,7 +73,7 @@ def _model_inputs(run: RunSpec, model: RunModel | None) -> Parts:
         source = f"{run.model}, {model.card.architecture.model_type}"
         yield Assumption("parameters", f"{int(counts.total):,}", source)
         yield Assumption("active parameters", f"{int(counts.active):,}", source)
-        yield sequence_assumption(model.card.sequence, is_given=run.sequence_length is not None)
+        yield from model.told
         yield Assumption("model FLOP per token", f"{per_token.value:.4g}", run.convention)
     yield Input("params", params)
     yield Input("params_active", active)
@@ -120,6 +124,7 @@ def _step_inputs(run: RunSpec, model: RunModel | None) -> Iterator[Assumption]:
         return
     yield from batch_assumption(model.layout)
     yield from layout_assumptions(model.layout, run.layout, run.software_choice)
+    yield from recipe_assumptions(model.layout, run.layout)
     # A utilisation that was given tells the time in the step's place.
     if model.step is not None and run.mfu is None:
         yield from step_assumptions(model.step, run.software_choice)

@@ -35,6 +35,8 @@ def run_notes(
     memory = memory_note(run, accelerator, model, params)
     if memory:
         yield memory
+    if model is not None:
+        yield from model.card.memory_notes
     step = None if model is None else model.step
     if step is not None and run.mfu is None:
         yield from part_notes(step)

@@ -72,7 +72,9 @@ ADAPTED = ("attention", "mlp", "experts")
 """Parts of a layer that low-rank adapters are put beside."""
 
 QLORA: dict[str, Any] = {"weights": "nf4", "optimizer": "paged-adamw-8bit", "lora_rank": 16}
-"""What ``qlora`` stands for (Dettmers et al. 2023); the rank is TRL's default."""
+"""What ``qlora`` stands for."""
+
+QLORA_SOURCE = "QLoRA: Dettmers et al. 2023, arXiv:2305.14314; its rank: TRL's default, lora_r"
 
 
 def _usual(name: str, plain: Any) -> Any:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from computebill.kernels import layout as kernel
-from computebill.kernels import memory
+from computebill.kernels import memory, offload
 
 from .layout import (
     BUCKETS_GB,
@@ -96,6 +96,22 @@ def _recipe(layout: Layout) -> dict[str, float]:
         "adapter_gradient": held.gradient,
         "adapter_state": held.master + other,
     }
+
+
+def host_columns(layouts: Sequence[Layout]) -> offload.Host:
+    """Return what rests on the host for each parameter, one a row."""
+    rows = []
+    for each in layouts:
+        held = each.held
+        matrix, other = MOMENTS[each.optimizer].held(held)
+        # The optimizer there reads a gradient in its own type and writes a weight, which is the
+        # one at rest where weights rest there too.
+        gradient = max(min(held.gradient, 4.0), held.step)
+        own = held.master or (0.0 if "weights" in each.offload else held.weight)
+        # What is paged is on the host as it is on the device: its states alone.
+        beside = gradient + own if "optimizer" in each.offload else 0.0
+        rows.append((matrix + beside, other + beside, held.host_load, held.host_factor))
+    return offload.Host(*torch.tensor(rows, dtype=torch.float64).T)
 
 
 def activation_columns(layouts: Sequence[Layout], sequence: float) -> memory.Activations:

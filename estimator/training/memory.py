@@ -11,10 +11,16 @@ from computebill.architectures import Architecture
 from computebill.architectures.columns import Columns, columns
 from computebill.base.constants import number
 from computebill.kernels import memory as kernel
-from computebill.kernels.operators import Groups, Operators
+from computebill.kernels import offload
+from computebill.kernels.operators import Groups, Model, Operators
 
 from .layout import Layout
-from .layout_columns import activation_columns, layout_columns, recipe_columns
+from .layout_columns import (
+    activation_columns,
+    host_columns,
+    layout_columns,
+    recipe_columns,
+)
 
 GB = 1e9
 
@@ -30,6 +36,9 @@ LARGEST_MICRO_BATCH = 4096
 PARTS = ("weights", "gradients", "optimizer", "activations", "other", "total")
 """Parts of an accelerator's memory, in the order in which they are told."""
 
+BESIDE = ("tensors", "host")
+"""What is told beside them: of the total what tensors take, and the host's own memory."""
+
 
 def peak_memory(batch: Columns, sequence: float, layouts: Sequence[Layout]) -> kernel.Memory:
     """Bytes on every pipeline stage of every layout.
@@ -43,17 +52,43 @@ def peak_memory(batch: Columns, sequence: float, layouts: Sequence[Layout]) -> k
         fields of ``(stages, layouts)``; stages that a layout does not have are NaN.
     """
     described = layout_columns(layouts)
-    stages = torch.arange(int(described.pipeline.max()), dtype=torch.float64).unsqueeze(1)
-    # A dimension for stages, between operators and layouts.
-    model = batch.model._replace(
-        operators=Operators(*(each.unsqueeze(2) for each in batch.operators)),
-        groups=Groups(*(each.unsqueeze(1) for each in batch.groups)),
-    )
+    model, stages = _by_stage(batch, described.pipeline)
     activations = activation_columns(layouts, sequence)
     found = kernel.training_memory(model, described, recipe_columns(layouts), activations, stages)
     shape = (len(stages), len(layouts))
     exists = stages < described.pipeline
     return kernel.Memory(*(torch.where(exists, each.expand(shape), torch.nan) for each in found))
+
+
+def host_bytes(batch: Columns, sequence: float, layouts: Sequence[Layout]) -> torch.Tensor:
+    """Bytes of the host's memory for a process of every stage; ``(stages, layouts)``.
+
+    Args:
+        batch: one architecture, or as many as layouts.
+        sequence: tokens of a sequence.
+        layouts: one or more.
+    """
+    described = layout_columns(layouts)
+    model, stages = _by_stage(batch, described.pipeline)
+    found = offload.host_bytes(
+        model,
+        described,
+        recipe_columns(layouts),
+        activation_columns(layouts, sequence),
+        host_columns(layouts),
+        stages,
+    )
+    return found.expand(len(stages), len(layouts))
+
+
+def _by_stage(batch: Columns, pipeline: torch.Tensor) -> tuple[Model, torch.Tensor]:
+    """A model with a dimension for stages between operators and layouts, and the stages."""
+    stages = torch.arange(int(pipeline.max()), dtype=torch.float64).unsqueeze(1)
+    model = batch.model._replace(
+        operators=Operators(*(each.unsqueeze(2) for each in batch.operators)),
+        groups=Groups(*(each.unsqueeze(1) for each in batch.groups)),
+    )
+    return model, stages
 
 
 Counted = Literal["allocated", "reserved", "shown", "process"]

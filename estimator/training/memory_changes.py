@@ -16,7 +16,7 @@ from .memory_odds import USUAL_ODDS, fit_odds
 from .recipes import WEIGHTS
 from .rules import check_layout
 
-OF_TORCH = ("fsdp", "bf16", "fp32", "amp")
+OF_TORCH = ("fsdp", "bf16", "bf16-fused", "fp32", "amp")
 """Bookkeepings of PyTorch's own training, whose loss is a function of its user's."""
 
 Change = Mapping[str, Any]

@@ -16,6 +16,7 @@ Recipe = Literal[
     "deepspeed-bf16",
     "fsdp",
     "bf16",
+    "bf16-fused",
     "fp32",
     "amp",
     "trl",

@@ -38,7 +38,12 @@ def full(card: ModelCard) -> Iterator[RenderableType]:
     yield _conventions(card)
     yield _memory(card)
     yield from _changes(card)
-    for note in card.architecture.notes:
+    host = max((use.host for use in card.memory), default=0.0)
+    if host:
+        yield Text(f"Memory of the host for each process: {digits(host)} GB")
+    for each in card.recipe:
+        yield Text(f"{each.name[:1].upper()}{each.name[1:]}: {each.value} ({each.source})")
+    for note in card.notes:
         yield Text(f"Note: {note}")
 
 
