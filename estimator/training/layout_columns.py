@@ -19,7 +19,7 @@ from .layout import (
     SCORE_BYTES,
     Layout,
 )
-from .recipes import MOMENTS, WEIGHTS
+from .recipes import MOMENTS, OF_TORCH, WEIGHTS
 
 
 def layout_columns(layouts: Sequence[Layout]) -> kernel.Layout:
@@ -145,4 +145,5 @@ def _activations(layout: Layout, sequence: float) -> dict[str, float]:
         "width": width,
         "inputs": held.input / held.activation,
         "away": float("activations" in layout.offload),
+        "gathers": float(layout.used_recipe in OF_TORCH),
     }

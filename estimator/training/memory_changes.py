@@ -13,11 +13,8 @@ from computebill.hardware.accelerators import Accelerator, domain_size
 from .layout import RECOMPUTE, Layout
 from .memory import GB, stage_bytes
 from .memory_odds import USUAL_ODDS, fit_odds
-from .recipes import WEIGHTS
+from .recipes import OF_TORCH, WEIGHTS
 from .rules import check_layout
-
-OF_TORCH = ("fsdp", "bf16", "bf16-fused", "fp32", "amp")
-"""Bookkeepings of PyTorch's own training, whose loss is a function of its user's."""
 
 Change = Mapping[str, Any]
 """Fields of a layout, and other values of them."""

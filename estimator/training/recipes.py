@@ -28,6 +28,10 @@ Recipe = Literal[
 ]
 """Names of bookkeepings, and of trainers, each with a bookkeeping and settings."""
 
+OF_TORCH = ("fsdp", "bf16", "bf16-fused", "fp32", "amp")
+"""Bookkeepings of PyTorch itself: tensor parallel products keep what they gather, and the
+loss is a function of the user's."""
+
 Optimizer = Literal[
     "adamw",
     "adamw-8bit",
