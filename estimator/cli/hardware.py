@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import click
 
+from .completion import completed
 from .options import (
     F,
     about,
@@ -74,7 +75,7 @@ def list_command(outer: Shared, /, **shared: Any) -> None:
 
 
 @command.command("show")
-@click.argument("name")
+@click.argument("name", shell_complete=completed("accelerator"))
 @click.option("--prices", "all_prices", is_flag=True, help="Show every cloud price on record.")
 @shared_options
 @click.pass_obj

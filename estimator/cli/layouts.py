@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from .options import Command, with_options
+from .options import Command, flag, with_options
 
 if TYPE_CHECKING:
     from computebill.training.layout import Layout
@@ -96,7 +94,7 @@ def _collected(command: Command, fields: Sequence[tuple[str, str]]) -> Command:
         flags = {name: value for name in names if (value := given.pop(name)) is not None}
         return command(layout_flags=flags, **given)
 
-    options = (click.option(f"--{name}", metavar="VALUE", help=text) for name, text in fields)
+    options = (flag([f"--{name}"], text) for name, text in fields)
     return with_options(collecting, *options, qlora_option)
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from .completion import completed
+from .grouped import Grouped
 from .options import (
     Outputs,
     documents_options,
@@ -32,13 +34,19 @@ def _speed_options(command: Any) -> Any:
     return command
 
 
-@click.command()
+@click.command(cls=Grouped)
 @click.option("--model", metavar="CONFIG", help="config.json, its directory, or -.")
 @click.option("--params", metavar="N", callback=number, help="Parameters, without a config.json.")
 @click.option(
     "--params-active", metavar="N", callback=number, help="Those that a token meets, if fewer."
 )
-@click.option("--accelerator", required=True, metavar="NAME", help="Name, or a profile's file.")
+@click.option(
+    "--accelerator",
+    required=True,
+    metavar="NAME",
+    help="Name, or a profile's file.",
+    shell_complete=completed("accelerator"),
+)
 @click.option("--precision", metavar="NAME", help="Of the peak: bf16, fp8, …")
 @_speed_options
 @click.option("--convention", metavar="NAME", help="Of --mfu: 6nd, palm, megatron, causal.")

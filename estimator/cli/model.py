@@ -7,11 +7,13 @@ from typing import Any
 
 import click
 
+from .completion import completed
+from .grouped import Grouped
 from .layouts import layout_options, read_layout
 from .options import Outputs, documents_options, output_options, profiles_option, whole_number
 
 
-@click.command()
+@click.command(cls=Grouped)
 @click.argument("config", metavar="CONFIG")
 @click.option(
     "--sequence-length",
@@ -24,6 +26,7 @@ from .options import Outputs, documents_options, output_options, profiles_option
     default="h100-sxm",
     show_default=True,
     metavar="NAME",
+    shell_complete=completed("accelerator"),
     help="That the largest micro-batch is to fit.",
 )
 @documents_options

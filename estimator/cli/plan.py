@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from .grouped import Grouped
 from .layouts import read_layout, setting_options
 from .options import Outputs, field_options, output_options, profiles_option
 
@@ -55,7 +56,7 @@ FIELDS = (
 )
 
 
-@click.command()
+@click.command(cls=Grouped)
 @click.argument("spec", required=False, metavar="[SPEC]")
 @field_options(FIELDS)
 @setting_options

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from .grouped import Grouped
 from .layouts import layout_options, read_layout
 from .options import Outputs, field_options, output_options, sampling_options
 
@@ -50,7 +51,7 @@ FIELDS = (
 )
 
 
-@click.command()
+@click.command(cls=Grouped)
 @click.argument("spec", required=False, metavar="[SPEC]")
 @field_options(FIELDS)
 @layout_options
