@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from .options import Command, flag, with_options
 
 if TYPE_CHECKING:
