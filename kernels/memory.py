@@ -430,7 +430,7 @@ def _states(model: Model, on_stage: Tensor, layout: Layout, recipe: Recipe) -> M
     nothing = torch.zeros_like(all_of)
     return Memory(
         weights=here(weights, recipe.weights_away) + own(held.adapters, 3) * recipe.adapter_weight,
-        gradients=here(gradients * recipe.trained, recipe.gradients_away)
+        gradients=here(gradients * recipe.trained, recipe.gradients_away * (1.0 - layout.holds))
         + own(held.adapters, 2) * recipe.adapter_gradient,
         optimizer=optimizer,
         activations=nothing,

@@ -51,7 +51,9 @@ def optimizer_seconds(model: Model, held: RankParameters, setting: Setting) -> T
     rest = held.matrices - inner + held.vectors
     moved = inner * work.state_bytes + rest * work.other_bytes
     bytes_ = _own(moved, is_expert, layout) * setting.efficiency.optimizer_traffic
-    sent = _own(inner + rest, is_expert, layout) * (work.gradient_bytes + work.weight_bytes)
+    times = torch.where(work.gradients_away > 0, layout.micro_batches, 1.0)
+    each = times * work.gradient_bytes + work.weight_bytes
+    sent = _own(inner + rest, is_expert, layout) * each
     sent = torch.where(work.away_bytes > 0, 0.0, sent) / setting.device.host_link
     on_host = bytes_ / setting.device.host_memory + sent
     passed = torch.where(work.states_away > 0, on_host, bytes_ / setting.bandwidth)

@@ -127,6 +127,7 @@ class Work(NamedTuple):
         width: size of an activation over that in 16 bits.
         loss_again: passes of the head that are computed again, where its loss is in parts.
         states_away: 1 where the optimizer steps on the host.
+        gradients_away: 1 where gradients go there with every micro-batch, 0 where once a step.
         activations_away: 1 where activations rest there between the passes.
         hides_experts: 1 where tokens on their way to experts hide behind another micro-batch.
         sends_once: 1 where a token goes once to ranks and domains that hold several of its experts.
@@ -149,6 +150,7 @@ class Work(NamedTuple):
     width: Tensor
     loss_again: Tensor
     states_away: Tensor
+    gradients_away: Tensor
     activations_away: Tensor
     hides_experts: Tensor
     sends_once: Tensor

@@ -157,6 +157,7 @@ def _work(cases: Sequence[Case]) -> Work:
         width=_column(case.layout.held.activation / ACTIVATION_BYTES for case in cases),
         loss_again=_column(case.layout.makes_logits_twice for case in cases),
         states_away=_column("optimizer" in case.layout.offload for case in cases),
+        gradients_away=_column(case.layout.sends_gradients for case in cases),
         activations_away=_column("activations" in case.layout.offload for case in cases),
         hides_experts=_column(case.layout.hides_experts for case in cases),
         sends_once=_column(case.sends_once for case in cases),

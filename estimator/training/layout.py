@@ -313,6 +313,11 @@ class Layout(Spec):
         return "fp32" if size == WEIGHTS["fp32"].bytes else "bf16"
 
     @property
+    def sends_gradients(self) -> bool:
+        """Whether gradients go to the host as they come."""
+        return self.held.sends_gradients and "optimizer" in self.offload
+
+    @property
     def is_quantised(self) -> bool:
         """Whether weights rest in fewer bits than they are computed with."""
         return WEIGHTS[self.used_weights].bytes < WEIGHTS["bf16"].bytes

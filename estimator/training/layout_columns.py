@@ -72,7 +72,6 @@ def _recipe(layout: Layout) -> dict[str, float]:
     frozen = WEIGHTS["bf16"].bytes if is_quantised else resting.bytes
     weight = held.weight if trained else frozen
     is_away = {part: float(part in layout.offload) for part in ("optimizer", "weights")}
-    sends = held.sends_gradients and "optimizer" in layout.offload
     return {
         "weight": weight,
         "inner_weight": weight if trained else resting.bytes,
@@ -87,7 +86,7 @@ def _recipe(layout: Layout) -> dict[str, float]:
         "other_state": held.master + other,
         "step": held.step,
         "weights_away": is_away["weights"],
-        "gradients_away": float(sends or bool(is_away["weights"])),
+        "gradients_away": float(layout.sends_gradients or is_away["weights"] > 0),
         # Pages come and go as the step needs them.
         "states_away": max(is_away["optimizer"], float(moments.paged)),
         "trained": trained,

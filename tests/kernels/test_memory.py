@@ -295,6 +295,91 @@ def test_optimizers_hold_their_states(optimizer: Any, matrix: float, other: floa
     assert found == inside * matrix + outside * other + scale
 
 
+def test_deepspeed_keeps_gradients_whole_up_to_stage_2() -> None:
+    whole, divided = (
+        float(peak_memory(batch_of(GPT3), 1.0, [layout]).gradients)
+        for layout in (
+            cb.Layout(dp=8, zero=2, recipe="deepspeed"),
+            cb.Layout(dp=8, zero=3, recipe="deepspeed"),
+        )
+    )
+    assert whole == 8 * divided
+
+
+def test_training_in_32_bits_keeps_twice_as_much() -> None:
+    layouts = [cb.Layout(recipe=name, recompute="full") for name in ("fp32", "bf16")]
+    found = peak_memory(batch_of(GPT3), 2048.0, layouts).activations[0].tolist()
+    assert found[0] == 2 * found[1]
+
+
+def test_inputs_of_products_in_8_bits_are_half_and_attention_keeps_its_own_output() -> None:
+    # Of a layer with two norms of 2 h, Korthikanti's 34 s b h less masks: inputs of the first
+    # product of attention and of the block, h each, of attention's last, h, of the block's, 4 h.
+    layouts = [cb.Layout(recipe=name) for name in ("megatron", "megatron-fp8")]
+    plain, low = (layer_bytes(layout, 2048) for layout in layouts)
+    saved = (1 + 1 + 1 + 4) * 12288 * 2048  # a byte each
+    beside = 2 * 12288 * 2048  # attention's output in 16 bits
+    assert plain - low == saved - beside
+
+
+@pytest.mark.parametrize(
+    ("loss", "tokens"),
+    [
+        ({"loss": "plain"}, 4096),
+        ({"loss": "chunked", "loss_chunk": 512}, 512),
+        ({"loss": "chunked", "recipe": "torchtune"}, 4096 / 8),
+        ({"loss": "cut"}, 0),
+        # Hsu et al. 2024: 8 parts of as many hidden sizes as a vocabulary of 8 x 12288 has.
+        ({"loss": "fused"}, 512),
+    ],
+)
+def test_logits_are_there_for_the_tokens_of_a_part(loss: dict[str, Any], tokens: float) -> None:
+    batch = batch_of(GPT3 | {"vocab_size": 8 * 12288})
+    layout = cb.Layout(**loss, micro_batch=2)
+    found = float(peak_memory(batch, 2048.0, [layout]).logits)
+    each = 10 if layout.used_recipe == "megatron" else 14
+    assert found == tokens * 8 * 12288 * each
+
+
+def test_a_quantised_base_is_gathered_as_it_rests_and_unpacked_one_matrix_at_a_time() -> None:
+    layer, widest = 12 * 12288**2, 4 * 12288**2
+    batch = columns(cb.read_architecture(GPT3), frozenset({"attention"}))
+    plain, packed = (
+        peak_memory(batch, 1.0, [cb.Layout(dp=8, zero=3, lora_rank=1, weights=name)])
+        for name in ("bf16", "int8")
+    )
+    assert float(plain.gathered - packed.gathered) == pytest.approx(2 * layer - 2 * widest)
+    matrices = 96 * layer
+    assert float(plain.weights - packed.weights) == pytest.approx(matrices / 8)
+
+
+def test_gradients_of_one_micro_batch_come_as_activations_go() -> None:
+    # All of them are there at the end, with one layer's activations; at the loss none is.
+    once, twice = (
+        peak_memory(
+            batch_of(GPT3), 2048.0, [cb.Layout(recipe="bf16", recompute="full", micro_batches=n)]
+        )
+        for n in (1, 2)
+    )
+    gradients = float(twice.gradients)
+    assert float(once.coming) == gradients
+    assert float(twice.coming) == 0
+    assert float(twice.total - once.total) == pytest.approx(
+        min(gradients, float(once.activations + once.logits - once.late))
+    )
+    # What is told of each part adds up, whatever the moment.
+    for found in (once, twice):
+        parts = found.at_peak
+        told = parts.weights + parts.gradients + parts.optimizer + parts.activations + parts.logits
+        assert float(told) <= float(found.total) * (1 + 1e-12)
+
+
+def test_autocast_s_copies_are_there_for_a_pass() -> None:
+    batch = batch_of(GPT3)
+    plain, mixed = (peak_memory(batch, 1.0, [cb.Layout(recipe=name)]) for name in ("fp32", "amp"))
+    assert float(mixed.gathered - plain.gathered) == pytest.approx(float(plain.weights) / 2)
+
+
 @settings(max_examples=25)
 @given(st.data())
 def test_a_batch_of_layouts_is_each_of_them(data: st.DataObject) -> None:

@@ -39,8 +39,10 @@ DEGREES = {
     "etp": st.sampled_from([None, 1, 2]),
     "zero": st.integers(0, 3),
     "shards": st.sampled_from([None, 2, 4]),
-    "recipe": st.sampled_from([None, "megatron", "deepspeed", "deepspeed-bf16", "fsdp"]),
-    "optimizer": st.sampled_from(["adamw", "adamw-8bit", "muon"]),
+    "recipe": st.sampled_from(
+        [None, "megatron", "deepspeed", "deepspeed-bf16", "fsdp", "bf16", "fp32", "amp", "trl"]
+    ),
+    "optimizer": st.sampled_from(["adamw", "adamw-8bit", "muon", "lion", "adafactor"]),
     "lora_rank": st.sampled_from([0, 0, 8]),
     "schedule": st.sampled_from(["1f1b", "zero-bubble", "dualpipe"]),
 }
@@ -56,8 +58,13 @@ def legal(draw: st.DrawFn) -> tuple[Columns, cb.Layout]:
     """A model and a layout that divides it."""
     is_mixture = draw(st.booleans())
     degrees = DEGREES if is_mixture else DEGREES | {"ep": st.just(1), "etp": st.none()}
+    given = draw(st.fixed_dictionaries(degrees))
+    if given["lora_rank"]:
+        given["weights"] = draw(st.sampled_from([None, "fp32", "int8", "nf4"]))
+    away = ["optimizer", "activations", *(["weights"] if given["zero"] == 3 else [])]
+    given["offload"] = draw(st.sampled_from([(), (), *((each,) for each in away), away]))
     try:
-        layout = cb.Layout(micro_batches=8, **draw(st.fixed_dictionaries(degrees)))
+        layout = cb.Layout(micro_batches=8, **given)
         check_layout(ARCHITECTURES[is_mixture], layout, SEQUENCE)
     except ValueError:  # of which a refusal is one
         assume(False)
@@ -75,7 +82,7 @@ def memory(batch: Columns, layout: cb.Layout, **recipe: float) -> Memory:
 
 def unsharded(batch: Columns, layout: cb.Layout) -> Memory:
     """Elements on the first stage, of a byte each: all of them, and none of adapters."""
-    plain = layout.model_copy(update={"zero": 0, "lora_rank": 0})
+    plain = layout.model_copy(update={"zero": 0, "lora_rank": 0, "weights": None, "offload": ()})
     return memory(batch, plain, gradient=1.0, **OF_A_BYTE)
 
 
@@ -86,7 +93,7 @@ def parts(batch: Columns, layout: cb.Layout, batches: int, **work: float) -> ste
     """A step where a byte takes a second, between ranks and in memory, and nothing hides."""
     given: Setting = ideal.setting(
         work={"sequence": SEQUENCE, "trained": float(not layout.lora_rank), **work},
-        device={"bytes_per_s": 1.0},
+        device={"bytes_per_s": 1.0, "host_link": 1.0, "host_memory": 1.0},
         links={"inside": 1.0, "across": 1.0, "domain": math.inf},
     )
     laid_out = layout_columns([layout])._replace(micro_batches=ideal.tensor([float(batches)]))
@@ -94,9 +101,16 @@ def parts(batch: Columns, layout: cb.Layout, batches: int, **work: float) -> ste
 
 
 def moved(batch: Columns, layout: cb.Layout, batches: int, what: str) -> float:
-    """Bytes that go to or come from other ranks, of elements of one byte."""
+    """Bytes that go to or come from other ranks or the host, of elements of one byte."""
     sizes = {"weight_bytes": 0.0, "gradient_bytes": 0.0, what: 1.0}
-    return float(parts(batch, layout, batches, **sizes).data)
+    if "weights" in layout.offload:
+        sizes["away_bytes"] = 1.0 if what == "weight_bytes" else 1e-300
+    found = parts(batch, layout, batches, **sizes)
+    if not layout.sends_gradients or what == "weight_bytes":
+        return float(found.data)
+    sizes |= {"states_away": 1.0, "gradients_away": 1.0, "state_bytes": 0.0, "other_bytes": 0.0}
+    found = parts(batch, layout, batches, **sizes)
+    return float(found.data + found.optimizer)
 
 
 def number(held: Tensor) -> float:
@@ -136,6 +150,7 @@ def test_the_optimizer_passes_over_the_states_that_memory_holds(
     case: tuple[Columns, cb.Layout],
 ) -> None:
     batch, layout = case
+    layout = layout.model_copy(update={"offload": ()})
     time = parts(batch, layout, 8, state_bytes=3.0, other_bytes=5.0).optimizer
     held = memory(batch, layout, matrix_state=3.0, other_state=5.0, adapter_state=0.0).optimizer
     torch.testing.assert_close(time, held, rtol=1e-12, atol=0)
@@ -149,7 +164,9 @@ def test_a_gathered_model_moves_as_often_as_it_is_thrown_away(
     # Fully sharded, a rank that holds a unit or two gathers all others for each pass; with ZeRO 1
     # it gathers all of them once a step.
     batch, layout = case
-    layout = layout.model_copy(update={"zero": 3, "lora_rank": 0})
+    layout = layout.model_copy(
+        update={"zero": 3, "lora_rank": 0, "weights": None, "offload": (), "schedule": "1f1b"}
+    )
     once = moved(batch, layout.model_copy(update={"zero": 1}), 8, "weight_bytes")
     found = moved(batch, layout, 8, "weight_bytes")
     assert math.isclose(found, once if layout.holds_gathered else 16 * once, rel_tol=1e-9)
