@@ -153,38 +153,30 @@ class Memory(NamedTuple):
     coming: Tensor
 
     @property
-    def _moments(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """All that is there at the loss, as a backward pass begins and ends, and at the step.
-
-        No layer is passed backward before the logits are gone.
-        """
+    def _moments(self) -> tuple[Tensor, Tensor, Tensor]:
+        """All that is there at the loss, when the last layer is passed backward, at the step."""
         resting = self.weights + self.gradients + self.optimizer
-        forward = resting - self.coming + self.activations + self.gathered
-        at_loss = forward - self.late + self.logits
-        return at_loss, forward, resting + self.late + self.gathered, resting + self.step
+        at_loss = resting - self.coming + self.activations + self.logits + self.gathered
+        return at_loss, resting + self.late + self.gathered, resting + self.step
 
     @property
     def total(self) -> Tensor:
-        """The peak: at the loss, at either end of a backward pass, or as the optimizer steps."""
-        at_loss, at_first, at_end, at_step = self._moments
-        passes = torch.maximum(at_loss, at_first)
-        return torch.maximum(passes, torch.maximum(at_end, at_step))
+        """The peak: at the end of a forward pass, of a backward pass, or as the optimizer steps."""
+        at_loss, at_end, at_step = self._moments
+        return torch.maximum(at_loss, torch.maximum(at_end, at_step))
 
     @property
     def at_peak(self) -> Memory:
         """What is there of each at the peak, where not all is at once; else all of it."""
-        at_loss, at_first, at_end, at_step = self._moments
-        passes = torch.maximum(at_loss, at_first)
-        is_step = at_step > torch.maximum(passes, at_end)
-        is_end = ~is_step & (at_end > passes)
+        at_loss, at_end, at_step = self._moments
+        is_step = at_step > torch.maximum(at_loss, at_end)
+        is_end = ~is_step & (at_end > at_loss)
         is_apart = is_step & (self.coming > 0)
-        is_loss = at_loss >= at_first
-        kept = torch.where(is_loss, self.activations - self.late, self.activations)
-        kept = torch.where(is_end, self.late, kept)
+        kept = torch.where(is_end, self.late, self.activations)
         return self._replace(
             gradients=torch.where(is_step | is_end, 0.0, -self.coming) + self.gradients,
             activations=torch.where(is_apart, 0.0, kept),
-            logits=torch.where(is_apart | is_end | ~is_loss, 0.0, self.logits),
+            logits=torch.where(is_apart | is_end, 0.0, self.logits),
         )
 
 

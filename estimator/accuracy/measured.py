@@ -380,7 +380,7 @@ def _is_quantised(cells: Cells) -> bool:
 def _recipe(cells: Cells, told: Running) -> str | None:
     """What mixed precision holds, by the framework; DeepSpeed's fp16 adds up in 16 bits."""
     if cells.get("state_precision") == "bf16":
-        return "bf16"
+        return "bf16-foreach"
     is_half = cells.get("precision") == "fp16" and told.recipe == "deepspeed-bf16"
     return "deepspeed" if is_half else told.recipe
 

@@ -285,7 +285,7 @@ class Layout(Spec):
     def _kept_in(self, usual: str) -> str:
         """The bookkeeping of PyTorch for trained weights that rest in a type."""
         if self.weights == "bf16":
-            return usual if usual == "bf16-fused" else "bf16"
+            return usual if usual == "bf16-foreach" else "bf16"
         if self.zero == 3:
             return "fsdp"
         return usual if RECIPES[usual].weight == WEIGHTS["fp32"].bytes else "amp"
