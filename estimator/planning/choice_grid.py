@@ -269,6 +269,8 @@ class Grid:
         inside = self._column([float(each.inside) for each in space.sharding], SHARDING) > 0
         replicas = layout.data * layout.context
         plain = SCHEDULES["1f1b"]
+        # One rank has nothing to divide, but weights to send to the host.
+        alone = 0 if "weights" in space.case.layout.offload else 1
         once = (~divided | (layout.tensor > 1)) & (
             ~inside | ((layout.shards > 1) & (replicas > layout.shards))
         )
@@ -279,7 +281,7 @@ class Grid:
             "no degree is above a million": (layout.data <= LARGEST_DEGREE)
             & (layout.micro_batches <= LARGEST_DEGREE),
             "zero 3 has no schedule but 1f1b": (layout.zero < 3) | (layout.schedule == plain),
-            "each layout once": once & ((layout.zero < 3) | (replicas > 1)),
+            "each layout once": once & ((layout.zero < 3) | (replicas > alone)),
         }
 
 

@@ -233,7 +233,7 @@ def make_space(
         experts=tuple(
             Experts(n, each) for n in legal.degrees("ep", _powers(most), "dp") for each in divided
         ),
-        sharding=tuple(_shardings(given.get("zero", (1, 3)))),
+        sharding=tuple(_shardings(legal.degrees("zero", (1, 3)))),
         micro=tuple(given.get("micro_batch", MICRO_BATCHES)),
         recompute=tuple(given.get("recompute", ("none", "full"))),
         across=across,

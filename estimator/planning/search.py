@@ -19,7 +19,7 @@ from computebill.hardware.cluster import in_cluster
 from computebill.kernels import search
 from computebill.runs.estimate import RunEstimate, estimate_of
 from computebill.runs.spec import LOST, read_run
-from computebill.training.cases import Case
+from computebill.training.cases import Case, usual_precision
 from computebill.training.efficiency import efficiencies_of
 from computebill.training.inputs import as_stored
 from computebill.training.layout import Layout, check_sequence_length, default_sequence
@@ -191,7 +191,7 @@ def _spaces(asked: _Asked) -> Iterator[Space]:
     given = {} if spec.layout is None else spec.layout.model_dump(exclude_unset=True)
     layout = as_stored(Layout(**{**choice.settings, **given}), asked.architecture)
     for accelerator in {each.name: each for each in asked.parts.values()}.values():
-        for precision in spec.precision or (accelerator.default_precision,):
+        for precision in spec.precision or (usual_precision(accelerator, layout),):
             accelerator.peak(precision)  # refuses what the part does not have
             case = Case(
                 architecture=asked.architecture,

@@ -31,6 +31,7 @@ from computebill.runs.spec import (
     FrameworkName,
     check_lost_time,
     check_one_software,
+    check_precision,
     fields_of_file,
 )
 from computebill.training.layout import Degree, Layout, Recompute, Schedule
@@ -210,6 +211,7 @@ class PlanSpec(Spec):
             raise ValueError("give global_batch or global_batch_tokens")
         check_lost_time(self)
         check_one_software(self)
+        check_precision(self.layout, self.precision or ())
         if self.price is not None and (self.provider or self.commitment != "on-demand"):
             raise ValueError("give price, or provider and commitment, not both")
         if isinstance(self.price, dict):

@@ -24,6 +24,7 @@ from computebill.hardware.accelerators import Accelerator
 from computebill.hardware.assumptions import peak_assumption
 from computebill.kernels.run import Interruptions
 from computebill.kernels.units import SECONDS_PER_DAY
+from computebill.training.cases import usual_precision
 from computebill.training.inputs import (
     batch_assumption,
     layout_assumptions,
@@ -101,7 +102,7 @@ def _model_inputs(run: RunSpec, model: RunModel | None) -> Parts:
 
 
 def _accelerator_inputs(run: RunSpec, accelerator: Accelerator, model: RunModel | None) -> Parts:
-    precision = run.precision or accelerator.default_precision
+    precision = run.precision or usual_precision(accelerator, run.layout)
     peak = accelerator.peak_flop_per_s(precision)
     yield Input("peak_flop_per_s", constant(peak))
     yield peak_assumption(accelerator, precision)

@@ -12,7 +12,7 @@ from computebill.base.quantity import Quantity
 from computebill.base.specfile import validate
 from computebill.hardware.accelerators import Accelerator
 from computebill.models.card import MemoryUse, ModelCard, describe_model
-from computebill.training.cases import Case
+from computebill.training.cases import Case, usual_precision
 from computebill.training.documents import given_documents, packed
 from computebill.training.inputs import as_stored
 from computebill.training.layout import Layout
@@ -96,7 +96,7 @@ def count_run_model(run: RunSpec, accelerator: Accelerator, architecture: Archit
                 architecture=card.architecture,
                 layout=_with_batches(layout),
                 accelerator=accelerator,
-                precision=run.precision or accelerator.default_precision,
+                precision=run.precision or usual_precision(accelerator, layout),
                 sequence=card.sequence,
                 software=run.software_choice.software,
             ),

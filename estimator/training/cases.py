@@ -106,6 +106,15 @@ class Case:
         )
 
 
+def usual_precision(accelerator: Accelerator, layout: Layout | None) -> str:
+    """Return the precision of products where nobody says: the part's own, or 32 bits of all.
+
+    PyTorch's products of 32-bit matrices are in fp32 unless TF32 is switched on.
+    """
+    is_wide = layout is not None and layout.is_wide and "fp32" in accelerator.precisions
+    return "fp32" if is_wide else accelerator.default_precision
+
+
 @dataclass(frozen=True)
 class CaseColumns:
     """Cases as the step kernel takes them, but for efficiencies."""

@@ -83,6 +83,8 @@ def _usual(name: str, plain: Any) -> Any:
     def found(given: dict[str, Any]) -> Any:
         if given.get("qlora") and name in QLORA:
             return QLORA[name]
+        if name == "zero" and "weights" in given.get("offload", ()):
+            return 3
         trainer = TRAINERS.get(given.get("recipe") or "")
         return trainer.settings.get(name, plain) if trainer else plain
 
@@ -155,7 +157,7 @@ class Layout(Spec):
         gradients: what gradients are held and reduced in: bf16, fp32, or fused (applied in the
             backward pass as they come); as a rule as the recipe's.
         optimizer: adamw, adamw-8bit, paged-adamw-8bit, adafactor, sgd, lion, muon, ….
-        offload: what rests on the host: optimizer, weights (fully sharded), activations.
+        offload: what rests on the host: optimizer, weights (which are fully sharded), activations.
         loss: plain; 16-bit, which makes nothing in 32; in-place, whose gradient overwrites the
             logits; compiled, which holds logits and their gradient in 16 bits; chunked, whose
             logits are made for a part of the tokens at a time; fused (Liger's kernel); cut, which
@@ -178,6 +180,7 @@ class Layout(Spec):
 
     recipe: Recipe | None = None
     qlora: bool = False
+    offload: Annotated[tuple[Offloaded, ...], BeforeValidator(_listed)] = _usual("offload", ())
     tp: Degree = 1
     pp: Degree = 1
     vpp: Degree = 1
@@ -200,7 +203,6 @@ class Layout(Spec):
     optimizer: Annotated[Optimizer, BeforeValidator(lambda name: spelled(MOMENTS, name))] = _usual(
         "optimizer", "adamw"
     )
-    offload: Annotated[tuple[Offloaded, ...], BeforeValidator(_listed)] = _usual("offload", ())
     loss: Loss = _usual("loss", "plain")
     loss_chunk: Degree | None = None
     attention: Literal["flash", "unfused"] = _usual("attention", "flash")
@@ -311,6 +313,11 @@ class Layout(Spec):
             return self.trainer.frozen
         size = self.held.gathered if self.lora_rank else self.held.weight
         return "fp32" if size == WEIGHTS["fp32"].bytes else "bf16"
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether all is in 32 bits, activations too."""
+        return self.held.activation > WEIGHTS["bf16"].bytes
 
     @property
     def sends_gradients(self) -> bool:

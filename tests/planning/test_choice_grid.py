@@ -81,7 +81,7 @@ def one_by_one(of: Space, place: int, count: int, batch: int) -> tuple[float, fl
     # layout again.
     if (experts.divided and tp == 1) or (sharding.inside and not 1 < near < dp * cp):
         return None
-    if sharding.zero == 3 and dp * cp == 1:
+    if sharding.zero == 3 and (dp * cp == 1 or pipe.schedule != "1f1b"):
         return None
     if tp > domain and not of.across:
         return None

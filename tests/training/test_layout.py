@@ -36,7 +36,7 @@ import computebill as cb
             "weights: got bf16; allowed with qlora: fp8, int8, nf4",
         ),
         (
-            {"offload": "weights"},
+            {"offload": "weights", "zero": 1},
             "offload: got weights; allowed with zero 1: optimizer, activations",
         ),
         (
