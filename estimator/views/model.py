@@ -12,10 +12,11 @@ from computebill.architectures.counting import CONVENTIONS
 from computebill.architectures.families import FAMILIES
 from computebill.models.card import ModelCard
 from computebill.training.memory import PARTS
+from computebill.training.memory_odds import memory_interval
 
 from . import tables
 from .text import count as short
-from .text import digits, fit_text, flop, memory_with_ends, mended, percent
+from .text import digits, fit_text, flop, mended, percent
 
 RECOMPUTED = {
     "none": "nothing recomputed",
@@ -37,6 +38,7 @@ def full(card: ModelCard) -> Iterator[RenderableType]:
     yield _operators(card)
     yield _conventions(card)
     yield _memory(card)
+    yield _interval()
     yield from _changes(card)
     host = max((use.host for use in card.memory), default=0.0)
     if host:
@@ -118,20 +120,24 @@ def _memory(card: ModelCard) -> Table:
     )
     table = tables.table(f"Memory of one GPU at {card.sequence:,} tokens, GB ({described})")
     table.add_column("layout")
-    for heading in (*PARTS[:-1], "total (5th–95th)", "fits"):
+    for heading in PARTS:
         table.add_column(heading, justify="right")
     table.add_column(f"micro-batch in {part.memory_gb.value:g} GB", justify="right")
     for use in card.memory:
         most = use.largest_micro_batch
         shown = "" if card.layout and use.stage else f"up to {most:,}" if most else "does not fit"
-        table.add_row(
-            use.name,
-            *(digits(getattr(use, part)) for part in PARTS[:-1]),
-            memory_with_ends(use.total, use.odds_dict()["memory_interval_gb"]),
-            fit_text(use.fit_odds),
-            shown,
-        )
+        odds = f"{shown} ({fit_text(use.fit_odds)})".lstrip()
+        table.add_row(use.name, *(digits(getattr(use, part)) for part in PARTS), odds)
     return table
+
+
+def _interval() -> Text:
+    """How far memory may lie from any total, as that is a ratio, and what brackets are."""
+    low, high = (digits(memory_interval(1.0)[end]) for end in ("p5", "p95"))
+    return Text(
+        f"Measured memory is {low} to {high} times the total (5th–95th percentile); in brackets: "
+        "odds that it fits"
+    )
 
 
 def _changes(card: ModelCard) -> Iterator[Text]:
