@@ -148,6 +148,10 @@ def data_seconds(
     gathers = torch.where(layout.holds > 0, 1.0, 2.0 * layout.micro_batches)
     reduces = torch.where(layout.zero >= 2, each_time, 1.0)
 
+    # Of what rests on the host, a rank's part comes before each gathering, and gradients go.
+    sent = torch.where(work.away_bytes > 0, reduces * work.gradient_bytes * work.trained, 0.0)
+    to_host = (gathers * work.away_bytes + sent) / setting.device.host_link
+
     def moved(count: Tensor, ranks: Tensor, stride: Tensor) -> Tensor:
         shards = torch.minimum(torch.where(layout.zero >= 1, layout.shards, ranks), ranks)
         within = collectives.group(links, shards, stride)
@@ -160,9 +164,7 @@ def data_seconds(
         back = torch.where(layout.zero >= 1, weights, gradients)
         whole = gathers * weights + reduces * gradients * work.trained
         parts = (reduces * gradients + back) * work.trained
-        # Of what rests on the host, a rank's part comes before each gathering, and gradients go.
-        sent = torch.where(work.away_bytes > 0, reduces * work.gradient_bytes * work.trained, 0.0)
-        own = count / shards * (gathers * work.away_bytes + sent) / setting.device.host_link
+        own = count * to_host / shards
         return torch.where(is_sharded, whole, parts) + summed * work.trained + own
 
     dense = torch.where(is_expert, 0.0, parameters).sum((0, 1))

@@ -71,6 +71,7 @@ UNITS = {
     "checkpoint-seconds": "SECONDS",
     "restart-seconds": "SECONDS",
     "overhead-gb": "GB",
+    "loss-chunk": "TOKENS",
     "efficiency": "FILE",
     "lengths": "FILE|RANGE",
 }

@@ -59,6 +59,11 @@ class Running(NamedTuple):
         recipe: what mixed precision holds for each parameter; None where ZeRO decides.
         loss: how its loss is computed.
         compiled_loss: the same where kernels are fused.
+        reduces: bits of a gradient on its way between replicas, where it is known to differ from
+            its generation's.
+        experts: looped, where experts are computed one after the other; else grouped.
+        checkpoints: whole or needed: what its checkpoints of layers compute again, where it is
+            known to differ from its generation's.
     """
 
     framework: str
@@ -71,16 +76,25 @@ class Running(NamedTuple):
     recipe: str | None
     loss: str
     compiled_loss: str
+    reduces: str | None
+    experts: str
+    checkpoints: str | None
 
     @property
     def settings(self) -> dict[str, str]:
         """Fields of a layout that the framework decides where its user does not."""
-        attention = "unfused" if self.attention == "unfused" else "flash"
-        recipe = {} if self.recipe is None else {"recipe": self.recipe}
-        loss = {"loss": self.loss_of(self.kernels)}
-        if loss == {"loss": "plain"}:  # a trainer's recipe may know better
-            loss = {}
-        return {"attention": attention, "kernels": self.kernels, **recipe, **loss, **self.options}
+        found = {"attention": "unfused", "kernels": self.kernels, "experts": self.experts}
+        if self.attention != "unfused":
+            found |= {"attention": "flash", "attention_kernel": self.attention}
+        if self.reduces is not None:
+            found["reduce_bits"] = self.reduces
+        if self.checkpoints is not None:
+            found["early_stop"] = "true" if self.checkpoints == "needed" else "false"
+        if self.recipe is not None:
+            found["recipe"] = self.recipe
+        if self.loss_of(self.kernels) != "plain":  # a trainer's recipe may know better
+            found["loss"] = self.loss_of(self.kernels)
+        return {**found, **self.options}
 
     def loss_of(self, kernels: str) -> str:
         """How the loss is computed beside fused or eager kernels."""
@@ -105,6 +119,9 @@ class _Framework(NamedTuple):
     recipe: tuple[tuple[float, str], ...] | None
     loss: tuple[tuple[float, str], ...]
     compiled_loss: tuple[tuple[float, str], ...]
+    reduces: str | None
+    experts: tuple[tuple[float, str], ...]
+    checkpoints: tuple[tuple[float, str], ...]
 
 
 def running(framework: str, year: float | None) -> Running:
@@ -127,6 +144,9 @@ def running(framework: str, year: float | None) -> Running:
         recipe=None if found.recipe is None else _at(found.recipe, year),
         loss=_at(found.loss, year),
         compiled_loss=_at(found.compiled_loss, year),
+        reduces=found.reduces,
+        experts=_at(found.experts, year),
+        checkpoints=_at(found.checkpoints, year) if found.checkpoints else None,
     )
 
 
@@ -232,6 +252,9 @@ def _frameworks() -> tuple[dict[str, _Framework], dict[str, str]]:
             recipe=_history(histories["recipe"][each["recipe"]]) if "recipe" in each else None,
             loss=losses(each, "loss"),
             compiled_loss=losses(each, "compiled_loss", "loss"),
+            reduces=each.get("reduces"),
+            experts=_history(histories["experts"][each.get("experts", "kernel")]),
+            checkpoints=_history(histories["checkpoints"].get(each.get("checkpoints"), {})),
         )
         spelled |= dict.fromkeys((name, *each["names"]), name)
     return table, spelled
