@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 
+from computebill.accuracy.measured import read_measured
 from computebill.accuracy.memory_errors import MemoryErrors, memory_errors
 from computebill.training.memory_odds import fit_odds, shipped_spread
 
@@ -88,3 +89,24 @@ def test_odds_are_right_as_often_as_they_say(shipped: MemoryErrors) -> None:
             ]
         )
         assert float(labs.mean()) == pytest.approx(fit_odds(share, 1.0), abs=0.15)
+
+
+def test_memory_is_near_what_was_measured(shipped: MemoryErrors) -> None:
+    told = shipped.to_dict(shipped_spread(), None)
+    assert told["rows"] == 362
+    assert told["median_ape"] <= 0.06
+    assert told["within_15"] >= 0.78
+    assert abs(told["bias"]) <= 0.02
+    # What a source counts is known of these, and what its software holds.
+    near = {"simumax_b200": 0.03, "bloom_prequel": 0.03, "qwen_ft": 0.06, "nanotron_best": 0.08}
+    for source, bar in near.items():
+        assert told["by_source"][source]["median_ape"] <= bar
+
+
+def test_rows_without_a_speed_count_and_those_without_a_micro_batch_do_not(
+    shipped: MemoryErrors,
+) -> None:
+    reasons = {each.reason for each in shipped.skipped}
+    assert "not stated: micro_batch" in reasons
+    timed = {row.row for row in read_measured()[0]}
+    assert set(shipped.rows) - timed
