@@ -78,7 +78,8 @@ def as_stored(layout: Layout, architecture: Architecture) -> Layout:
 def stored_note(layout: Layout, architecture: Architecture) -> Iterator[str]:
     """Yield that weights which are stored in few bits are not trained in them."""
     stored = architecture.stored
-    if stored and not layout.lora_rank and WEIGHTS[stored].bytes <= WEIGHTS["int8"].bytes:
+    # In 8-bit floating point much is trained; whole numbers and 4 bits are of the weights alone.
+    if stored not in ("", "fp8") and not layout.lora_rank:
         yield (
             f"The configuration stores weights in {stored}; where all are trained they rest in "
             f"{layout.used_weights}. Frozen beside adapters (`--lora-rank`) they stay as stored."
