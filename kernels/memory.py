@@ -107,6 +107,8 @@ class Activations(NamedTuple):
         width: size of an activation over that in 16 bits.
         inputs: size of a product's input over that: a half where products are in 8 bits.
         away: 1 where activations rest on the host between the passes.
+        gathers: 1 where a product keeps its input as tensor parallel ranks gathered it (torch), 0
+            where they gather it again for the backward pass (Megatron-LM).
     """
 
     sequence: Tensor
@@ -121,6 +123,7 @@ class Activations(NamedTuple):
     width: Tensor
     inputs: Tensor
     away: Tensor
+    gathers: Tensor
 
 
 class Memory(NamedTuple):
@@ -239,7 +242,10 @@ def kept_bytes(
     eager_split = torch.where(unfused, operators.eager_split, 0.0)
     divided = (kept_split + beside + eager_split) * width + scores
     shares = kept_shares(operators, layout)
-    return (whole * shares.whole + divided * shares.divided).sum(1)
+    # What tensor parallel ranks gathered for a product is its input, kept as it is.
+    is_gathered = is_product & (operators.expert == 0) & (activations.gathers > 0)
+    held = torch.where(is_gathered, 1.0, shares.whole)
+    return (whole * held + divided * shares.divided).sum(1)
 
 
 class KeptShares(NamedTuple):

@@ -103,6 +103,7 @@ def activation_seconds(model: Model, setting: Setting, forward: Tensor, backward
         width=work.width,
         inputs=torch.ones_like(work.width),
         away=work.activations_away,
+        gathers=nothing,
     )
     size = setting.tokens * resting_bytes(model, setting.layout, kept)
     once = size / setting.device.host_link

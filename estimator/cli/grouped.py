@@ -66,6 +66,7 @@ UNITS = {
     "goodput": "SHARE",
     "final-share": "SHARE",
     "memory-margin": "SHARE",
+    "fit-odds": "SHARE",
     "step-seconds": "SECONDS",
     "checkpoint-seconds": "SECONDS",
     "restart-seconds": "SECONDS",

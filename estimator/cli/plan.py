@@ -31,6 +31,7 @@ FIELDS = (
     ("max-days", "Of the run, at the median."),
     ("max-cost", "USD of renting, 20M, at the median."),
     ("memory-margin", "Share of the memory that is to stay free (default 0.05)."),
+    ("fit-odds", "Odds of fitting that a layout has to have, 0.5 to below 1 (default 0.9)."),
     ("top", "Layouts that are shown, the best included (default 6)."),
     ("tp", "Tensor parallel ranks to try, 4,8; all powers of two of a domain if not given."),
     ("across-domains", "Whether tensor parallel ranks may span scale-up domains: true, false."),

@@ -47,6 +47,14 @@ from computebill.training.memory import (
     occupied_bytes,
     peak_memory,
 )
+from computebill.training.memory_changes import WouldFit, would_fit
+from computebill.training.memory_odds import (
+    USUAL_ODDS,
+    fit_odds,
+    memory_interval,
+    most_predicted,
+    odds_assumption,
+)
 from computebill.training.recipes import MOMENTS
 from computebill.training.rules import check_layout
 
@@ -87,8 +95,10 @@ class MemoryUse:
         tensors: the part of the total that tensors take at the peak, as PyTorch counts them
             (``max_memory_allocated``) [GB].
         host: memory of the host that the accelerator's process takes for what rests there [GB].
-        largest_micro_batch: most sequences of a micro-batch that fit the accelerator asked about; 0
-            where none does.
+        largest_micro_batch: most sequences of a micro-batch that fit the accelerator asked about
+            with the usual odds; 0 where none does.
+        fit_odds: odds that all of it fits that accelerator.
+        would_fit: the one change that would make it fit, where that is not sure.
     """
 
     name: str
@@ -101,7 +111,9 @@ class MemoryUse:
     other: float
     tensors: float
     host: float
-    largest_micro_batch: int | None = None
+    largest_micro_batch: int | None
+    fit_odds: float
+    would_fit: WouldFit | None
 
     @property
     def total(self) -> float:
@@ -116,6 +128,15 @@ class MemoryUse:
             "stage": self.stage,
             **{part: getattr(self, part) for part in (*PARTS, *BESIDE)},
             "largest_micro_batch": self.largest_micro_batch,
+            **self.odds_dict(),
+        }
+
+    def odds_dict(self) -> dict[str, Any]:
+        """Return the keys of the JSON form that tell how sure the total is, and whether it fits."""
+        return {
+            "memory_interval_gb": memory_interval(self.total),
+            "fit_odds": self.fit_odds,
+            "would_fit": None if self.would_fit is None else self.would_fit._asdict(),
         }
 
 
@@ -241,7 +262,7 @@ def describe_model(
     else:
         layouts = _common(architecture, sequence, used)
     recipe = tuple(recipe_assumptions(used, given))
-    uses = tuple(_memory_uses(batch, sequence, layouts, part, by_stage=by_stage))
+    uses = tuple(_memory_uses(architecture, sequence, layouts, part, by_stage=by_stage))
     return ModelCard(
         architecture=architecture,
         sequence=sequence,
@@ -289,6 +310,7 @@ def _memory_assumptions(layouts: Sequence[Layout], given: Layout) -> Iterator[As
         yield Assumption(buffers, f"{COMMUNICATOR_GB:g} GB", "assumed (not checked)")
     reserved = "measured runs with a printed memory, the median over sources"
     yield Assumption("memory reserved over that of tensors", f"{RESERVED:g} times", reserved)
+    yield odds_assumption()
 
 
 def _eager_note(
@@ -336,38 +358,45 @@ def _common(
 
 
 def _memory_uses(
-    batch: Columns,
+    architecture: Architecture,
     sequence: int,
     named: Sequence[tuple[str, Layout]],
-    accelerator: Accelerator,
+    part: Accelerator,
     *,
     by_stage: bool,
-) -> list[MemoryUse]:
-    layouts = [layout for _, layout in named]
+) -> Iterator[MemoryUse]:
+    """Yield the memory of layouts; of one layout and its stages where that is asked for."""
+    layouts = [layout for _, layout in named[:1]] if by_stage else [layout for _, layout in named]
+    batch = columns(architecture, layouts[0].adapted)
     peak = peak_memory(batch, sequence, layouts)
     total, host = occupied_bytes(peak.total, layouts), host_bytes(batch, sequence, layouts)
-    limit = accelerator.memory_gb.value * GB
-    most = largest_micro_batches(batch, sequence, layouts[:1] if by_stage else layouts, limit)
-    found = []
-    for index, (name, layout) in enumerate(named):
-        stage = index if by_stage else int(total[:, index].nan_to_num(0.0).argmax())
+    room = part.memory_gb.value
+    most = largest_micro_batches(batch, sequence, layouts, most_predicted(room, USUAL_ODDS) * GB)
+    fullest = total.nan_to_num(0.0).max(0)
+    mended = [
+        would_fit(architecture, layout, sequence, part)
+        if fit_odds(size / GB, room) < USUAL_ODDS
+        else None
+        for layout, size in zip(layouts, fullest.values.tolist(), strict=True)
+    ]
+    for row, (name, layout) in enumerate(named):
+        index, stage = (0, row) if by_stage else (row, int(fullest.indices[row]))
         here = kernel.Memory(*(each[stage, index] for each in peak)).at_peak
         resting = here.weights + here.gradients + here.optimizer
         passing = here.activations + here.logits
-        rest = total[stage, index] - resting - passing
-        found.append(
-            MemoryUse(
-                name=name,
-                layout=layout,
-                stage=stage,
-                weights=float(here.weights) / GB,
-                gradients=float(here.gradients) / GB,
-                optimizer=float(here.optimizer) / GB,
-                activations=float(passing) / GB,
-                other=float(rest) / GB,
-                tensors=float(peak.total[stage, index]) / GB,
-                host=float(host[stage, index]) / GB,
-                largest_micro_batch=most[0 if by_stage else index],
-            )
+        odds = fit_odds(float(total[stage, index]) / GB, room)
+        yield MemoryUse(
+            name=name,
+            layout=layout,
+            stage=stage,
+            weights=float(here.weights) / GB,
+            gradients=float(here.gradients) / GB,
+            optimizer=float(here.optimizer) / GB,
+            activations=float(passing) / GB,
+            other=float(total[stage, index] - resting - passing) / GB,
+            tensors=float(peak.total[stage, index]) / GB,
+            host=float(host[stage, index]) / GB,
+            largest_micro_batch=most[index],
+            fit_odds=odds,
+            would_fit=mended[index] if odds < USUAL_ODDS else None,
         )
-    return found

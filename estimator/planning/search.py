@@ -24,6 +24,7 @@ from computebill.training.efficiency import efficiencies_of
 from computebill.training.inputs import as_stored
 from computebill.training.layout import Layout, check_sequence_length, default_sequence
 from computebill.training.memory import GB, stage_bytes
+from computebill.training.memory_odds import most_predicted
 from computebill.training.parameters import bounded, unbounded
 from computebill.uncertainty.draws import choose_device, settings
 
@@ -208,7 +209,9 @@ def _spaces(asked: _Asked) -> Iterator[Space]:
 def _search(asked: _Asked, grid: Grid, count: int, found: _Found) -> None:
     """Look through one grid on so many accelerators; keep the fastest, and the front."""
     space = grid.space
-    limit = space.case.accelerator.memory_gb.value * GB * (1 - asked.spec.memory_margin)
+    room = space.case.accelerator.memory_gb.value * GB
+    margin = room * (1 - asked.spec.memory_margin)
+    limit = min(margin, most_predicted(room, asked.spec.fit_odds))
     rest = math.prod(space.shape[1:])
     fastest: list[tuple[float, float, int]] = []
     for pipes in grid.chunks():

@@ -35,6 +35,7 @@ from computebill.runs.spec import (
     fields_of_file,
 )
 from computebill.training.layout import Degree, Layout, Recompute, Schedule
+from computebill.training.memory_odds import USUAL_ODDS
 from computebill.training.software import Choice, choose_software
 
 CHOICES = (
@@ -121,6 +122,7 @@ class PlanSpec(Spec):
         max_days: of the run, at the median.
         max_cost: USD of renting, at the median.
         memory_margin: share of the memory that is to stay free.
+        fit_odds: odds of fitting that a layout has to have.
         top: layouts that are shown, the best included.
         layout: what no choice decides.
         tp: choices that are tried, in place of all, as of all that follow.
@@ -167,6 +169,7 @@ class PlanSpec(Spec):
     max_days: Number | None = None
     max_cost: Number | None = None
     memory_margin: Annotated[Number, Field(ge=0, lt=1)] = 0.05
+    fit_odds: Annotated[Number, Field(ge=0.5, lt=1)] = USUAL_ODDS
     top: Annotated[Whole, Field(le=64)] = 6
     layout: Layout | None = None
     tp: Degrees | None = None

@@ -31,6 +31,7 @@ from computebill.training.inputs import (
     recipe_assumptions,
     step_assumptions,
 )
+from computebill.training.memory_odds import odds_assumption
 
 from .model import RunModel
 from .spec import RunSpec, lost_time
@@ -126,6 +127,7 @@ def _step_inputs(run: RunSpec, model: RunModel | None) -> Iterator[Assumption]:
     yield from batch_assumption(model.layout)
     yield from layout_assumptions(model.layout, run.layout, run.software_choice)
     yield from recipe_assumptions(model.layout, run.layout)
+    yield odds_assumption()
     # A utilisation that was given tells the time in the step's place.
     if model.step is not None and run.mfu is None:
         yield from step_assumptions(model.step, run.software_choice)

@@ -34,7 +34,7 @@ Degree = Annotated[int, Field(ge=1, le=LARGEST_DEGREE)]
 Recompute = Literal["none", "selective", "operators", "full"]
 Schedule = Literal["1f1b", "zero-bubble", "dualpipe"]
 Dispatcher = Literal["all-to-all", "deepep"]
-Loss = Literal["plain", "chunked", "fused", "cut"]
+Loss = Literal["plain", "16-bit", "in-place", "compiled", "chunked", "fused", "cut"]
 Offloaded = Literal["optimizer", "weights", "activations"]
 AttentionKernel = Literal["flash1", "flash2", "flash3", "sdpa", "flex", "fused"]
 
@@ -161,8 +161,10 @@ class Layout(Spec):
             backward pass as they come); as a rule as the recipe's.
         optimizer: adamw, adamw-8bit, paged-adamw-8bit, adafactor, sgd, lion, muon, ….
         offload: what rests on the host: optimizer, weights (which are fully sharded), activations.
-        loss: plain; chunked, whose logits are made for a part of the tokens at a time; fused
-            (Liger's kernel); cut, which never has logits (Apple's).
+        loss: plain; 16-bit, which makes nothing in 32; in-place, whose gradient overwrites the
+            logits; compiled, which holds logits and their gradient in 16 bits; chunked, whose
+            logits are made for a part of the tokens at a time; fused (Liger's kernel); cut, which
+            never has logits (Apple's).
         loss_chunk: tokens of a part; as a rule the trainer's, or 1,024.
         attention: flash, or unfused (scores are stored).
         attention_kernel: which fused one: flash1 to flash3, PyTorch's sdpa or flex, fused (the
@@ -298,7 +300,7 @@ class Layout(Spec):
     def _kept_in(self, usual: str) -> str:
         """The bookkeeping of PyTorch for trained weights that rest in a type."""
         if self.weights == "bf16":
-            return "bf16"
+            return usual if usual == "bf16-foreach" else "bf16"
         if self.zero == 3:
             return "fsdp"
         return usual if RECIPES[usual].weight == WEIGHTS["fp32"].bytes else "amp"

@@ -19,7 +19,7 @@ from .layout import (
     SCORE_BYTES,
     Layout,
 )
-from .recipes import MOMENTS, WEIGHTS
+from .recipes import MOMENTS, OF_TORCH, WEIGHTS
 
 
 def layout_columns(layouts: Sequence[Layout]) -> kernel.Layout:
@@ -135,11 +135,14 @@ def _activations(layout: Layout, sequence: float) -> dict[str, float]:
         "mask_bytes": 2.0 * layout.dropout,
         "recompute": RECOMPUTE[layout.recompute],
         "fused": float(layout.kernels == "fused"),
-        "logit_bytes": LOGIT_BYTES.get(layout.used_recipe, PLAIN_LOGIT_BYTES),
+        "logit_bytes": LOGIT_BYTES.get(
+            layout.loss, LOGIT_BYTES.get(layout.used_recipe, PLAIN_LOGIT_BYTES)
+        ),
         "loss_parts": parts,
         "loss_tokens": tokens,
         "loss_by_width": float(layout.loss == "fused"),
         "width": width,
         "inputs": held.input / held.activation,
         "away": float("activations" in layout.offload),
+        "gathers": float(layout.used_recipe in OF_TORCH),
     }

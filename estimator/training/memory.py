@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 
@@ -26,6 +27,7 @@ GB = 1e9
 
 # base/constants.toml has what it is; the one constant of memory that was set by measurements.
 RESERVED = number("training.memory.RESERVED")
+SHOWN = number("training.memory.SHOWN")
 
 
 LARGEST_MICRO_BATCH = 4096
@@ -89,21 +91,35 @@ def _by_stage(batch: Columns, pipeline: torch.Tensor) -> tuple[Model, torch.Tens
     return model, stages
 
 
-def occupied_bytes(tensors: torch.Tensor, layouts: Sequence[Layout]) -> torch.Tensor:
+Counted = Literal["allocated", "reserved", "shown", "process"]
+"""What of a process is counted: its tensors; what the allocator took for them; all that nvidia-smi
+shows of it; all that it needs."""
+
+
+def occupied_bytes(
+    tensors: torch.Tensor, layouts: Sequence[Layout], counted: Counted = "process"
+) -> torch.Tensor:
     """Bytes of a process on its device, from those of its tensors; ``(stages, layouts)``."""
+    if counted == "allocated":
+        return tensors
+    if counted == "reserved":
+        return tensors * RESERVED
     overhead = torch.tensor([each.overhead * GB for each in layouts], dtype=torch.float64)
-    return tensors * RESERVED + overhead
+    return tensors * (SHOWN if counted == "shown" else RESERVED) + overhead
 
 
 def stage_bytes(
-    architecture: Architecture, layouts: Sequence[Layout], sequence: float
+    architecture: Architecture,
+    layouts: Sequence[Layout],
+    sequence: float,
+    counted: Counted = "process",
 ) -> torch.Tensor:
     """Bytes of a process on every stage of layouts that adapt the same; ``(stages, layouts)``.
 
     Stages that a layout does not have are NaN.
     """
     batch = columns(architecture, layouts[0].adapted)
-    return occupied_bytes(peak_memory(batch, sequence, layouts).total, layouts)
+    return occupied_bytes(peak_memory(batch, sequence, layouts).total, layouts, counted)
 
 
 def largest_micro_batches(

@@ -16,6 +16,7 @@ Recipe = Literal[
     "deepspeed-bf16",
     "fsdp",
     "bf16",
+    "bf16-foreach",
     "fp32",
     "amp",
     "trl",
@@ -26,6 +27,10 @@ Recipe = Literal[
     "fsdp2",
 ]
 """Names of bookkeepings, and of trainers, each with a bookkeeping and settings."""
+
+OF_TORCH = ("fsdp", "bf16", "bf16-foreach", "fp32", "amp")
+"""Bookkeepings of PyTorch itself: tensor parallel products keep what they gather, and the
+loss is a function of the user's."""
 
 Optimizer = Literal[
     "adamw",

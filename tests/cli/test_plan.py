@@ -79,6 +79,9 @@ def test_rows_and_pictures(llama_config: str, tmp_path: Path) -> None:
         (["--count", "64", "--objective", "fame"], "--objective: got 'fame'"),
         (["--count", "64", "--zero", "5"], "--zero"),
         (["--count", "64", "--top", "0"], "--top: got 0"),
+        (["--count", "64", "--fit-odds", "0"], "--fit-odds: got '0'; allowed: 0.5 or more"),
+        (["--count", "64", "--fit-odds", "1"], "--fit-odds: got '1'; allowed: below 1"),
+        (["--count", "64", "--fit-odds", "sure"], "--fit-odds: got 'sure'"),
         (
             ["--count", "64", "--software", "modern", "--framework", "nemo"],
             "give software or framework, not both",

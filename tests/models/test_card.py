@@ -28,6 +28,22 @@ def test_the_card_has_the_contract_s_keys() -> None:
         assert all(use[part] >= 0 for part in parts)
 
 
+def test_a_card_tells_how_sure_its_memory_is() -> None:
+    card = cb.describe_model(LLAMA_8B, layout={"micro_batch": 8}, accelerator="h200")
+    assert {use.would_fit is None for use in card.memory} == {True, False}
+    for use, told in zip(card.memory, card.to_dict()["memory_gb"], strict=True):
+        ends = told["memory_interval_gb"]
+        assert ends["p5"] < ends["p50"] < ends["p95"]
+        assert told["fit_odds"] == use.fit_odds
+        # What fits needs no change, and its micro-batch is among those that do.
+        assert (use.fit_odds >= 0.9) == ((use.largest_micro_batch or 0) >= 8)
+        if use.fit_odds >= 0.9:
+            assert told["would_fit"] is None
+        elif use.would_fit is not None:
+            assert set(told["would_fit"]) == {"change", "total_gb", "fit_odds"}
+            assert use.would_fit.fit_odds >= 0.9
+
+
 def test_a_layout_shows_each_of_its_stages() -> None:
     card = cb.describe_model(LLAMA_8B, layout=cb.Layout(tp=2, pp=4, dp=2))
     assert [use.stage for use in card.memory] == [0, 1, 2, 3]
