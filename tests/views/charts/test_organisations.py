@@ -9,10 +9,16 @@ import pytest
 from looks import charts, one, rows_of, spec_of
 from results import told
 
+from computebill.programmes import regressions
 from computebill.views.charts import organisations
 from computebill.views.report import reports_of
 
 SAMPLES = ("--samples", "256", "--json")
+
+
+@pytest.fixture(autouse=True)
+def fewer_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(regressions, "RESAMPLES", 2**10)
 
 
 @cache
