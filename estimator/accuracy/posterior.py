@@ -24,22 +24,21 @@ from torch import Tensor
 from computebill.base.constants import number
 from computebill.base.errors import RequestError
 from computebill.training.cases import log_gradients
-from computebill.training.parameters import INDEX, NAMES, prior_covariance, priors
+from computebill.training.doubts import Reach, reach_of
+from computebill.training.parameters import INDEX, prior_covariance, priors, spreads
 
 from .measurements import Measurements, log_errors
 
 # base/constants.toml has what these are.
 CORNER = number("accuracy.posterior.CORNER")
 SHARING = number("accuracy.posterior.SHARING")
+OWN = number("accuracy.posterior.OWN")
 
 MOST_ROUNDS = 30
 """Gauss-Newton steps of a fit, at most."""
 
 LITTLE = 1e-3
 """Improvement of the fit's objective below which it has converged."""
-
-LEAST_SLOPE = 1e-4
-"""Derivative of the logarithm of a row's time below which it tells nothing of an efficiency."""
 
 SHORTEST = 1 / 64
 """Shortest part of a Gauss-Newton step that is tried."""
@@ -101,6 +100,16 @@ def prior_of_all() -> Prior:
     covariance[INDEX["pace"], :] = 0.0
     covariance[:, INDEX["pace"]] = 0.0
     return Prior(priors(), covariance)
+
+
+def own_covariance() -> Tensor:
+    """Return how far one lab's efficiencies lie from those of all, its pace left out.
+
+    ``(parameters, parameters)``: they are its own each.
+    """
+    own = (OWN * spreads()) ** 2
+    own[INDEX["pace"]] = 0.0
+    return torch.diag(own)
 
 
 class _Problem:
@@ -284,7 +293,8 @@ def _posterior(problem: _Problem, x: Tensor, inverse: Tensor) -> Posterior:
     count = len(problem.prior.middle)
     covariance = problem.root @ inverse[:count, :count] @ problem.root.T
     widths = problem.widths
-    if widths.lab:  # of a lab that had no part: its pace is drawn as theirs were
+    if widths.lab:  # of a lab that had no part: pace and efficiencies are drawn as theirs were
+        covariance += own_covariance()
         covariance[INDEX["pace"], INDEX["pace"]] = widths.lab**2 + widths.source**2
     effects = dict(zip(problem.labs, (problem.widths.lab * labs).tolist(), strict=True))
     return Posterior(problem.free(x), covariance, problem.widths, effects)
@@ -301,8 +311,7 @@ def _unfitted(measured: Measurements, middle: Tensor) -> RequestError:
     )
 
 
-def unseen_names(measured: Measurements, posterior: Posterior) -> tuple[str, ...]:
-    """Return the efficiencies that no row speaks of: that no row's time hangs on."""
+def reach(measured: Measurements, posterior: Posterior) -> Reach:
+    """Return what rows speak of: efficiencies that their times hang on, and their sizes."""
     _, slopes = log_gradients(measured.cases, posterior.free)
-    most = slopes.abs().amax(0).tolist()
-    return tuple(name for name, each in zip(NAMES, most, strict=True) if each < LEAST_SLOPE)
+    return reach_of(measured.cases, slopes, torch.ones(len(measured.rows), dtype=torch.bool))

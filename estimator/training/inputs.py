@@ -11,6 +11,7 @@ from computebill.hardware.fitted import Fitted
 from computebill.hardware.generations import multiprocessors
 
 from .cases import Case
+from .doubts import DOUBTS
 from .layout import FILLS, Layout
 from .parameters import INDEX, bounded, unbounded
 from .software import Choice
@@ -116,6 +117,8 @@ def step_assumptions(step: StepEstimate, choice: Choice) -> Iterator[Assumption]
     yield from fitted_assumptions(step.fitted, step.case.accelerator)
     kind = "products measured" if step.is_seen else "products never measured: widened"
     yield Assumption("interval of the step", f"{step.low:.3g} to {step.high:.3g} times", kind)
+    for name, times in step.doubts.items():
+        yield Assumption(f"interval widened: {name}", f"{times:.3g} times", DOUBTS[name])
 
 
 def part_notes(step: StepEstimate) -> tuple[str, ...]:
