@@ -27,6 +27,8 @@ class Operators(NamedTuple):
         window: keys attended at most; infinite where not bounded.
         causal: 1 where only earlier keys are attended.
         chunked: 1 where the window is a fixed chunk.
+        attended: keys that a query attends on average, where documents of a sequence do not attend
+            each other; 0 where the sequence decides.
         by_input: 1 where a product is divided by its inputs.
         ways: tensor parallel ranks it can be divided over.
         expert: 1 where divided over expert parallel ranks.
@@ -40,6 +42,7 @@ class Operators(NamedTuple):
         heads: query heads with a score for each key.
         together: outputs of all products that are computed as one with this: of the same input.
         saved_result: bytes per token of the results that per-operator recomputation keeps.
+        unread: 1 of a product whose result nothing but the next layer reads.
     """
 
     d_in: Tensor
@@ -52,6 +55,7 @@ class Operators(NamedTuple):
     window: Tensor
     causal: Tensor
     chunked: Tensor
+    attended: Tensor
     by_input: Tensor
     ways: Tensor
     expert: Tensor
@@ -65,6 +69,7 @@ class Operators(NamedTuple):
     heads: Tensor
     together: Tensor
     saved_result: Tensor
+    unread: Tensor
 
 
 class Groups(NamedTuple):

@@ -5,9 +5,7 @@ from __future__ import annotations
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from .options import Command, with_options
+from .options import Command, flag, with_options
 
 if TYPE_CHECKING:
     from computebill.training.layout import Layout
@@ -27,13 +25,17 @@ FIELDS = (
     ("zero", "ZeRO stage: 0 none, 1 optimizer, 2 gradients, 3 weights (FSDP)."),
     ("shards", "Ranks that ZeRO divides over, where fewer than dp x cp."),
     ("recompute", "none, selective (scores), operators (torchtitan's), full."),
+    ("early-stop", "true: full recomputation stops at what the backward pass needs."),
     ("sequence-parallel", "true or false; as a rule true wherever tp is more than 1."),
     ("tp-overlap", "true or false: tensor parallel sums hide behind products."),
+    ("reduce-bits", "Of a gradient on its way between replicas: 16 or 32."),
     ("dispatcher", "Who moves experts' tokens: all-to-all, or deepep (once to a rank and domain)."),
+    ("experts", "Their products: grouped, or looped (one expert after the other)."),
     ("ep-overlap", "true: exchanged tokens hide behind another micro-batch."),
     ("recipe", "Mixed precision: megatron, deepspeed, deepspeed-bf16, fsdp."),
     ("optimizer", "adamw, adamw-8bit, muon."),
     ("attention", "flash, or unfused."),
+    ("attention-kernel", "Which fused one: flash1, flash2, flash3, sdpa, flex, fused."),
     ("kernels", "fused, or eager element-wise kernels."),
     ("dropout", "true: dropout masks are kept."),
     ("lora-rank", "Rank of low-rank adapters beside frozen weights."),
@@ -51,7 +53,7 @@ def layout_options(command: Command) -> Command:
         flags = {name: value for name in names if (value := given.pop(name)) is not None}
         return command(layout_flags=flags, **given)
 
-    options = (click.option(f"--{name}", metavar="VALUE", help=text) for name, text in FIELDS)
+    options = (flag([f"--{name}"], text) for name, text in FIELDS)
     return with_options(collecting, *options)
 
 
