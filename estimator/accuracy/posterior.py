@@ -112,7 +112,7 @@ def own_covariance() -> Tensor:
     return torch.diag(own)
 
 
-class _Problem:
+class Problem:
     """Measured rows as a sum of squares of efficiencies and effects, whitened by their priors."""
 
     def __init__(
@@ -157,11 +157,11 @@ class _Problem:
         )
         return one, other, last
 
-    def objective(self, x: Tensor, errors: Tensor) -> float:
-        """Robust squares of what is off, and of what is unlikely."""
+    def objective(self, x: Tensor, errors: Tensor) -> Tensor:
+        """Robust squares of what is off, and of what is unlikely; ``()``."""
         size = self._residual(x, errors).abs()
         robust = torch.where(size < CORNER, size**2 / 2, CORNER * size - CORNER**2 / 2)
-        return float((robust * self.weights).sum() + (x**2).sum() / 2)
+        return (robust * self.weights).sum() + (x**2).sum() / 2
 
     def system(self, x: Tensor, errors: Tensor, slopes: Tensor) -> tuple[Tensor, Tensor]:
         """Curvature and slope of the objective, rows far off counting less."""
@@ -240,8 +240,8 @@ def fit_posterior(
     Raises:
         RequestError: naming the row that is farthest off, where nothing fits.
     """
-    problem = _Problem(measured, prior, widths, keep)
-    x, inverse = _least(problem, problem.at(prior.middle if start is None else start))
+    problem = Problem(measured, prior, widths, keep)
+    x, inverse = least(problem, problem.at(prior.middle if start is None else start))
     return _posterior(problem, x, inverse)
 
 
@@ -249,18 +249,18 @@ def fit_widths(measured: Measurements, prior: Prior, rounds: int = 4) -> Posteri
     """Return the same, with the widths of effects as the rows speak for them."""
     found = fit_posterior(measured, prior)
     for _ in range(rounds):
-        problem = _Problem(measured, prior, found.widths)
-        x, inverse = _least(problem, problem.at(found.free))
+        problem = Problem(measured, prior, found.widths)
+        x, inverse = least(problem, problem.at(found.free))
         errors = log_errors(measured, problem.free(x))
         widths = problem.widened(x, errors, inverse)
         found = fit_posterior(measured, prior, widths, start=problem.free(x))
     return found
 
 
-def _least(problem: _Problem, x: Tensor) -> tuple[Tensor, Tensor]:
+def least(problem: Problem, x: Tensor) -> tuple[Tensor, Tensor]:
     """Return where the objective is least, and the inverse of its curvature there."""
     errors, slopes = _linear(problem, x)
-    value = problem.objective(x, errors)
+    value = float(problem.objective(x, errors))
     for _ in range(MOST_ROUNDS):
         curvature, slope = problem.system(x, errors, slopes)
         if not bool(curvature.isfinite().all()):
@@ -269,7 +269,8 @@ def _least(problem: _Problem, x: Tensor) -> tuple[Tensor, Tensor]:
         part, better = 1.0, math.inf
         while part >= SHORTEST:
             tried = x + part * step
-            better = problem.objective(tried, log_errors(problem.measured, problem.free(tried)))
+            errors_there = log_errors(problem.measured, problem.free(tried))
+            better = float(problem.objective(tried, errors_there))
             if better < value:
                 break
             part /= 2
@@ -282,13 +283,13 @@ def _least(problem: _Problem, x: Tensor) -> tuple[Tensor, Tensor]:
     return x, torch.linalg.inv(curvature)
 
 
-def _linear(problem: _Problem, x: Tensor) -> tuple[Tensor, Tensor]:
+def _linear(problem: Problem, x: Tensor) -> tuple[Tensor, Tensor]:
     """Errors of rows, and their derivatives by efficiencies."""
     logs, slopes = log_gradients(problem.measured.cases, problem.free(x))
     return logs - problem.measured.log_seconds, slopes
 
 
-def _posterior(problem: _Problem, x: Tensor, inverse: Tensor) -> Posterior:
+def _posterior(problem: Problem, x: Tensor, inverse: Tensor) -> Posterior:
     _, labs, _ = problem.split(x)
     count = len(problem.prior.middle)
     covariance = problem.root @ inverse[:count, :count] @ problem.root.T
