@@ -124,6 +124,7 @@ def profile(measured: Measurements, found: Found, note: str = "") -> Fitted:
         own_tails=_tails(found.few.get(OWN_ROWS)),
         unseen=seen.unseen,
         sizes=dict(seen.sizes),
+        makers=seen.makers,
         doubts=dict(found.doubts),
         covariance=_triangle(found.posterior.covariance),
     )
@@ -142,6 +143,7 @@ def own_profile(measured: Measurements, found: Posterior, known: Fitted, note: s
         own_tails=tails,
         unseen=tuple(name for name in (before.unseen if before else ()) if name in seen.unseen),
         sizes=_wider(before.sizes, seen.sizes) if before else {},
+        makers=tuple(dict.fromkeys((*before.makers, *seen.makers))) if before else (),
         doubts=before.doubts if before else {},
         covariance=_triangle(found.covariance),
     )

@@ -157,11 +157,12 @@ def fits_without(
         unit: what is left out together.
     """
     _, slopes = log_gradients(measured.cases, full.free)
+    cases = [row.case for row in measured.rows]
     found = []
     for _, own in alike(_units(measured, unit)):
         keep = (~own).to(torch.float64)
         posterior = fit_posterior(measured, prior, full.widths, keep, start=full.free)
-        reach = reach_of(measured.cases, slopes, ~own)
+        reach = reach_of(cases, measured.cases, slopes, ~own)
         found.append(Without(torch.nonzero(own).flatten().tolist(), posterior, reach, {}))
     blocks = _blocks(measured, found)
     by_lab = {

@@ -315,4 +315,5 @@ def _unfitted(measured: Measurements, middle: Tensor) -> RequestError:
 def reach(measured: Measurements, posterior: Posterior) -> Reach:
     """Return what rows speak of: efficiencies that their times hang on, and their sizes."""
     _, slopes = log_gradients(measured.cases, posterior.free)
-    return reach_of(measured.cases, slopes, torch.ones(len(measured.rows), dtype=torch.bool))
+    every = torch.ones(len(measured.rows), dtype=torch.bool)
+    return reach_of([row.case for row in measured.rows], measured.cases, slopes, every)

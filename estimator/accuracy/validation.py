@@ -361,7 +361,7 @@ def _validation(
     if fitted.spread is not None:
         _, slopes = log_gradients(measured.cases, free)
         spread = fitted.spread
-        reach = Reach(spread.unseen, spread.sizes)
+        reach = Reach(spread.unseen, spread.sizes, spread.makers)
         cases = [row.case for row in measured.rows]
         columns = doubt_columns(cases, measured.cases, slopes, reach)
         widths = widths_of(slopes, covariance_of(fitted, spread), spread.row)

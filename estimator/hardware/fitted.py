@@ -39,6 +39,7 @@ class Spread(Spec):
         own_tails: the same of a lab of whose steps some were measured.
         unseen: efficiencies that no measured row spoke of.
         sizes: least and most that was measured, of accelerators, parameters and a sequence.
+        makers: of the accelerators that were measured; without any, none is doubted for its own.
         doubts: what each reason for doubt adds to the logarithm of an interval's width.
         covariance: of the efficiencies' logarithms and logits, in the order of their values; the
             lower triangle, row by row.
@@ -49,6 +50,7 @@ class Spread(Spec):
     own_tails: tuple[Positive, Positive]
     unseen: tuple[str, ...] = ()
     sizes: dict[str, tuple[Size, Size]] = Field(default_factory=dict)
+    makers: tuple[str, ...] = ()
     doubts: dict[str, Factor] = Field(default_factory=dict)
     covariance: tuple[tuple[Covariance, ...], ...]
 

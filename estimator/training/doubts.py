@@ -7,7 +7,7 @@ to labs that were left out (accuracy/doubted.py), and ships with the efficiencie
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -28,6 +28,7 @@ DOUBTS = {
     "dispatcher": "who moves experts' tokens is assumed",
     "network": "the network between domains is the profile's",
     "packing": "how documents fill a sequence of fine-tuning is assumed",
+    "maker": "no measured step ran on a part of the accelerator's maker",
     "unmeasured": "share of the time that hangs on efficiencies of which no measured step speaks",
     "far": "doublings of accelerators, parameters or tokens of a sequence beyond what was measured",
 }
@@ -61,10 +62,12 @@ class Reach(NamedTuple):
     Attributes:
         unseen: efficiencies that none of them hangs on.
         sizes: least and most of each size.
+        makers: of the accelerators that they ran on; empty where nobody kept them.
     """
 
     unseen: tuple[str, ...]
     sizes: Mapping[str, tuple[float, float]]
+    makers: tuple[str, ...] = ()
 
 
 def assumed_facts(case: Case, stated: Collection[str]) -> tuple[str, ...]:
@@ -106,18 +109,19 @@ def doubt_columns(
             ``(rows, parameters)``.
         reach: what measured steps speak of.
     """
-    told = torch.tensor([_told(case) for case in cases], dtype=torch.float64)
+    told = torch.tensor([_told(case, reach.makers) for case in cases], dtype=torch.float64)
     unseen = [INDEX[name] for name in reach.unseen]
     unmeasured = slopes[:, unseen].abs().sum(1).clamp_max(1.0)
     return torch.cat([told, torch.stack([unmeasured, _doublings(columns, reach)], 1)], 1)
 
 
-def _told(case: Case) -> list[float]:
-    """Doubts that a case tells by itself."""
+def _told(case: Case, makers: Collection[str]) -> list[float]:
+    """Doubts that a case tells by itself, and by who made what was measured."""
     assumed = {FACTS[name] for name in case.assumed}
     holds = {
         "untuned": case.software in ("early", "scripts"),
         "experts": is_routed(case) and _spans_domains(case),
+        "maker": bool(makers) and case.accelerator.vendor not in makers,
     }
     return [float(holds.get(name, name in assumed)) for name in tuple(DOUBTS)[:-2]]
 
@@ -130,11 +134,12 @@ def sizes_of(columns: CaseColumns) -> Tensor:
     return torch.stack([accelerators, parameters, columns.work.sequence], 1)
 
 
-def reach_of(columns: CaseColumns, slopes: Tensor, which: Tensor) -> Reach:
+def reach_of(cases: Sequence[Case], columns: CaseColumns, slopes: Tensor, which: Tensor) -> Reach:
     """Return what some measured steps speak of.
 
     Args:
-        columns: steps as columns.
+        cases: steps.
+        columns: the same as columns.
         slopes: derivatives as above; ``(rows, parameters)``.
         which: steps that were measured, true and false; ``(rows,)``.
     """
@@ -144,7 +149,13 @@ def reach_of(columns: CaseColumns, slopes: Tensor, which: Tensor) -> Reach:
     return Reach(
         unseen=tuple(name for name, place in INDEX.items() if float(most[place]) < LEAST_SLOPE),
         sizes=dict(zip(SIZES, zip(low, high, strict=True), strict=True)),
+        makers=makers_of(case for case, used in zip(cases, which.tolist(), strict=True) if used),
     )
+
+
+def makers_of(cases: Iterable[Case]) -> tuple[str, ...]:
+    """Return the makers of the accelerators of cases, each once."""
+    return tuple(dict.fromkeys(case.accelerator.vendor for case in cases))
 
 
 def _doublings(columns: CaseColumns, reach: Reach) -> Tensor:

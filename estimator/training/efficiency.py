@@ -120,6 +120,7 @@ def write_profile(fitted: Fitted, path: Path) -> None:
             "tails": [float(f"{end:.4g}") for end in spread.tails],
             "own_tails": [float(f"{end:.4g}") for end in spread.own_tails],
             "unseen": list(spread.unseen),
+            "makers": list(spread.makers),
         }
     with replacing(path) as temporary:
         text = f"{head}\n{tomli_w.dumps(data)}{_triangle(fitted)}{_doubts(fitted)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from itertools import chain
 from typing import NamedTuple
 
 import torch
@@ -80,7 +81,9 @@ def step_interval(
         return None if ends is None else StepInterval(*ends, {})
     (slopes,) = torch.autograd.grad(seconds.log().sum(), free)
     slopes = slopes.unsqueeze(0)
-    doubted = doubt_columns([case], columns, slopes, Reach(spread.unseen, spread.sizes))
+    doubted = doubt_columns(
+        [case], columns, slopes, Reach(spread.unseen, spread.sizes, spread.makers)
+    )
     width = widths_of(slopes, covariance_of(fitted, spread), spread.row)
     low, high = ends_of(width * widening(doubted, spread.doubts), spread.tails)
     wider = {
@@ -117,8 +120,10 @@ def widths_of(slopes: Tensor, covariance: Tensor, row: float) -> Tensor:
 
 def covariance_of(fitted: Fitted, spread: Spread) -> Tensor:
     """Return the covariance of all efficiencies; ``(parameters, parameters)``."""
-    places = [INDEX[name] for name in fitted.values]
+    places = torch.tensor([INDEX[name] for name in fitted.values])
+    flat = torch.tensor(list(chain.from_iterable(spread.covariance)), dtype=torch.float64)
+    row, column = torch.tril_indices(len(places), len(places))
     whole = torch.zeros(len(NAMES), len(NAMES), dtype=torch.float64)
-    for place, row in zip(places, spread.covariance, strict=True):
-        whole[place, places[: len(row)]] = torch.tensor(row, dtype=torch.float64)
-    return whole + whole.T - torch.diag(whole.diagonal())
+    whole[places[row], places[column]] = flat
+    whole[places[column], places[row]] = flat
+    return whole

@@ -73,6 +73,14 @@ def test_facts_and_software_and_experts_across_domains_are_doubts() -> None:
     assert doubts(case(MIXTRAL, dp=16)) == {"experts": 1.0}
 
 
+def test_a_part_whose_maker_nobody_measured_is_a_doubt() -> None:
+    amd = replace(case(dp=8), accelerator=cb.find_accelerator("mi300x"))
+    assert doubts(amd, Reach((), {}, ("NVIDIA",))) == {"maker": 1.0}
+    assert doubts(amd, Reach((), {}, ("NVIDIA", "AMD"))) == {}
+    # Of a profile that does not know who made what was measured, nothing is said.
+    assert doubts(amd) == {}
+
+
 def test_time_that_hangs_on_what_nobody_measured_counts_by_its_share() -> None:
     slopes = torch.zeros(1, len(NAMES), dtype=torch.float64)
     slopes[0, INDEX["head"]], slopes[0, INDEX["memory"]] = -0.25, 0.125
@@ -94,7 +102,10 @@ def test_a_reach_is_the_least_and_the_most_of_what_was_measured() -> None:
     slopes = torch.zeros(3, len(NAMES), dtype=torch.float64)
     slopes[1, INDEX["head"]] = -0.1
     slopes[2, INDEX["memory"]] = -0.1
-    found = reach_of(columns, slopes, torch.tensor([True, True, False]))
+    amd = replace(case(dp=1024), accelerator=cb.find_accelerator("mi300x"))
+    cases = [case(dp=8), case(dp=64), amd]
+    found = reach_of(cases, columns, slopes, torch.tensor([True, True, False]))
+    assert found.makers == ("NVIDIA",)
     assert found.sizes["accelerators"] == (8.0, 64.0)
     assert found.sizes["parameters"][0] == pytest.approx(8.03e9, rel=1e-3)
     assert set(NAMES) - set(found.unseen) == {"head"}
