@@ -13,6 +13,7 @@ from computebill.base.errors import RequestError, shown
 from .config import Config, read_config
 from .families import FAMILIES, OTHER_NAMES
 from .operators import Architecture
+from .quantization import stored_weights
 
 __all__ = ["Architecture", "read_architecture"]
 
@@ -32,11 +33,16 @@ def read_architecture(source: str | Path | Mapping[str, Any]) -> Architecture:
         RequestError: naming the field, what was given and what is allowed.
     """
     if isinstance(source, Mapping):
-        return _architecture(source, "config")
+        return _stored(source, "config")
     if not isinstance(source, str | Path):
         raise RequestError("config", f"got {shown(source)}; allowed: a path or a mapping")
     fields, name = read_config(source)
-    return _architecture(fields, name)
+    return _stored(fields, name)
+
+
+def _stored(fields: Mapping[str, Any], file: str) -> Architecture:
+    """Return an architecture with what its weights are stored in."""
+    return replace(_architecture(fields, file), stored=stored_weights(fields))
 
 
 def _architecture(fields: Mapping[str, Any], file: str) -> Architecture:

@@ -127,7 +127,7 @@ def attention(
     gains = {"": 0, "head": 2 * width, "heads": wide + narrow}[qk_norm]
     name = "attention_qkv"
     q_out = 2 * wide if gated else wide
-    split = {
+    split: dict[str, Any] = {
         "ways": keys,
         "adapted": "attention",
         "kept_split": BYTES * narrow,
@@ -135,9 +135,11 @@ def attention(
     }
     # A gate keeps itself and what it gates, beside their product.
     kept = BYTES * wide * (3 if gated else 1)
+    q_split: dict[str, Any] = {"ways": queries, "adapted": "attention", "module": "q_proj"}
     return [
-        column(name, hidden, q_out, bias, ways=queries, adapted="attention", kept=BYTES * hidden),
-        *[column(name, hidden, narrow, bias, **split)] * 2,
+        column(name, hidden, q_out, bias, kept=BYTES * hidden, **q_split),
+        column(name, hidden, narrow, bias, module="k_proj", **split),
+        column(name, hidden, narrow, bias, module="v_proj", **split),
         Operator(name, vectors=gains, ways=1, kept_split=BYTES * (wide + narrow) if qk_norm else 0),
         scores(queries, width, width, mask, queries if sinks else 0),
         *row(
@@ -147,6 +149,7 @@ def attention(
             out_bias,
             ways=queries,
             adapted="attention",
+            module="o_proj",
             kept_split=kept,
         ),
     ]
@@ -177,28 +180,27 @@ def latent_attention(hidden: Count, sizes: LatentHeads, bias: bool = False) -> l
     heads, q_rank, kv_rank, d_nope, d_rope, d_v = sizes
     name = "attention_qkv"
     d_qk = d_nope + d_rope
-    parts = []
+
+    def product(module: str, d_in: Count, d_out: Count, *biased: bool, **more: Any) -> Operator:
+        return column(name, d_in, d_out, *biased, adapted="attention", module=module, **more)
+
+    parts: list[Operator] = []
     if q_rank is None:
-        parts.append(
-            column(name, hidden, heads * d_qk, ways=heads, adapted="attention", kept=BYTES * hidden)
-        )
+        parts.append(product("q_proj", hidden, heads * d_qk, ways=heads, kept=BYTES * hidden))
     else:
         parts += [
-            column(name, hidden, q_rank, bias, ways=1, adapted="attention", kept=BYTES * hidden),
+            product("q_a_proj", hidden, q_rank, bias, ways=1, kept=BYTES * hidden),
             norm(name, q_rank, "rms"),
-            column(
-                name, q_rank, heads * d_qk, ways=heads, adapted="attention", kept=BYTES * q_rank
-            ),
+            product("q_b_proj", q_rank, heads * d_qk, ways=heads, kept=BYTES * q_rank),
         ]
     parts += [
-        column(name, hidden, kv_rank + d_rope, bias, ways=1, adapted="attention"),
+        product("kv_a_proj_with_mqa", hidden, kv_rank + d_rope, bias, ways=1),
         norm(name, kv_rank, "rms"),
-        column(
-            name,
+        product(
+            "kv_b_proj",
             kv_rank,
             heads * (d_nope + d_v),
             ways=heads,
-            adapted="attention",
             kept=BYTES * kv_rank,
             kept_split=BYTES * heads * (d_qk + d_v),
             exchanged=BYTES * heads * (d_qk + d_v),
@@ -213,6 +215,7 @@ def latent_attention(hidden: Count, sizes: LatentHeads, bias: bool = False) -> l
         bias,
         ways=heads,
         adapted="attention",
+        module="o_proj",
         kept_split=BYTES * out,
     )
     return parts
@@ -259,17 +262,18 @@ def mlp(
         "adapted": "experts" if experts else "mlp",
     }
     into, inner = uses * BYTES * hidden, uses * BYTES * width
-    parts = [column(name, hidden, width, bias, kept=into, kept_split=inner, **shared)]
+    first = shared | {"module": "gate_proj" if gated else "up_proj"}
+    parts = [column(name, hidden, width, bias, kept=into, kept_split=inner, **first)]
     if gated:
         # Unfused, the activated gate is kept as well as what it was made from.
-        parts.append(
-            column(name, hidden, width, bias, kept_split=inner, eager_split=inner, **shared)
-        )
+        unfused = shared | {"module": "up_proj", "eager_split": inner}
+        parts.append(column(name, hidden, width, bias, kept_split=inner, **unfused))
+    last = shared | {"module": "down_proj"}
     if experts:
         # Its bias goes with it to another rank.
-        down = column(name, width, hidden, bias, by_input=True, kept_split=inner, **shared)
+        down = column(name, width, hidden, bias, by_input=True, kept_split=inner, **last)
         return [*parts, down]
-    return [*parts, *row(name, width, hidden, bias, kept_split=inner, **shared)]
+    return [*parts, *row(name, width, hidden, bias, kept_split=inner, **last)]
 
 
 class Shared(NamedTuple):

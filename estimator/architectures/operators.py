@@ -62,6 +62,7 @@ class Operator:
         expert: whether it is divided over expert parallel ranks.
         lookup: whether its vectors are embeddings.
         adapted: what a low-rank adapter may be put beside: attention, mlp, experts, or nothing.
+        module: what peft calls it, in Llama's names: q_proj, gate_proj; nothing where it has none.
         kept: bytes per token kept for the backward pass in 16 bits, held by each rank of a
             tensor parallel group, unless it is sequence parallel too.
         kept_split: the same bytes of what is divided with the operator.
@@ -89,6 +90,7 @@ class Operator:
     expert: bool = False
     lookup: bool = False
     adapted: str = ""
+    module: str = ""
     kept: Count = 0
     kept_split: Count = 0
     eager: Count = 0
@@ -170,6 +172,7 @@ class Architecture:
         inputs: before the first layer: embeddings.
         outputs: after the last: the norm, the head.
         notes: what the configuration describes and is not counted.
+        stored: what its weights are stored in, where they are quantised: nf4, fp8, …; else nothing.
         further: layers that predict further tokens; not counted, but they have a place in a
             pipeline.
         stacks: sequences of one sample: 2 in an encoder-decoder, its input and its target.
@@ -188,6 +191,7 @@ class Architecture:
     further: int = 0
     is_limit: bool = False
     stacks: int = 1
+    stored: str = ""
 
     def operators(self) -> Iterator[Operator]:
         """Return every operator once a kind."""

@@ -39,7 +39,7 @@ def command(
     accelerator: str,
     lengths: str | None,
     packing: str | None,
-    layout_flags: dict[str, str],
+    layout_flags: dict[str, Any],
     profiles: tuple[Path, ...],
     outputs: Outputs,
 ) -> None:
