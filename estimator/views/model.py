@@ -12,7 +12,7 @@ from computebill.architectures.counting import CONVENTIONS
 from computebill.architectures.families import FAMILIES
 from computebill.models.card import ModelCard
 from computebill.training.memory import PARTS
-from computebill.training.memory_odds import memory_interval
+from computebill.training.memory_odds import memory_interval, verdict
 
 from . import tables
 from .text import count as short
@@ -125,7 +125,13 @@ def _memory(card: ModelCard) -> Table:
     table.add_column(f"micro-batch in {part.memory_gb.value:g} GB", justify="right")
     for use in card.memory:
         most = use.largest_micro_batch
-        shown = "" if card.layout and use.stage else f"up to {most:,}" if most else "does not fit"
+        shown = (
+            ""
+            if card.layout and use.stage
+            else f"up to {most:,}"
+            if most
+            else verdict(use.fit_odds)
+        )
         odds = f"{shown} ({fit_text(use.fit_odds)})".lstrip()
         table.add_row(use.name, *(digits(getattr(use, part)) for part in PARTS), odds)
     return table
