@@ -327,7 +327,8 @@ def maker_toml(text: str) -> dict[str, Any]:
 @cache
 def _programmes() -> tuple[dict[str, Any], ...]:
     lab = read_toml(EXAMPLES / "lab.toml")
-    shipped = [read_toml(path) for path in sorted((PACKAGE / "programmes").glob("*.toml"))]
+    folder = PACKAGE / "programmes" / "shipped"
+    shipped = [read_toml(path) for path in sorted(folder.glob("*.toml"))]
     return lab, lab, *shipped
 
 
