@@ -1,7 +1,7 @@
 """How much wider each doubt makes an interval, from labs that fits had no part in.
 
 The errors of a lab that was left out are drawn together: from what the fit does not know, the
-lab's effect and the rows' own, each row's times the exponential of a sum over its doubts; and
+lab's effect and the rows' own, each row's times what its doubts together make it wider; and
 all of a lab's from a distribution with tails (Student's), since a few labs are far off. The most
 likely factors are positive, about one that is sensible beforehand: what no lab speaks of stays
 there.
@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from computebill.base.constants import number
-from computebill.training.doubts import DOUBTS
+from computebill.training.doubts import DOUBTS, added_widths
 
 # base/constants.toml has what these are.
 FACTOR = number("accuracy.doubted.FACTOR")
@@ -94,7 +94,7 @@ def unlikely(blocks: Sequence[Block], scale: Tensor, logs: Tensor) -> Tensor:
     found = (beforehand + (scale / SCALE_SPREAD) ** 2) / 2
     for each in blocks:
         rows = len(each.errors)
-        wider = scale + each.columns @ logs.exp()
+        wider = scale + added_widths(each.columns * logs.exp()).log()
         whitened = each.errors * (-wider).exp()
         squares = whitened @ (each.inverse @ whitened)
         tails = (FREEDOM + rows) / 2 * torch.log1p(squares / FREEDOM)
@@ -103,7 +103,7 @@ def unlikely(blocks: Sequence[Block], scale: Tensor, logs: Tensor) -> Tensor:
 
 
 def fit_factors(blocks: Sequence[Block]) -> dict[str, float]:
-    """Return the most likely factor of each doubt: what a unit adds to the logarithm of a width."""
+    """Return the most likely factor of each doubt, as ``widening`` takes it."""
     start = torch.full((len(DOUBTS) + 1,), math.log(FACTOR), dtype=torch.float64)
     start[0] = 0.0
     found = start.requires_grad_(True)

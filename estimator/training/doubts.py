@@ -1,7 +1,7 @@
 """Why a step's time may lie farther from its estimate than others': what was assumed, what is new.
 
-Each doubt is a column; what one unit of it adds to the logarithm of an interval's width is fitted
-to labs that were left out (accuracy/doubted.py), and ships with the efficiencies.
+Each doubt is a column; how much wider one unit of it, alone, makes an interval is fitted to labs
+that were left out (accuracy/doubted.py), and ships with the efficiencies.
 """
 
 from __future__ import annotations
@@ -176,7 +176,20 @@ def widening(columns: Tensor, factors: Mapping[str, float]) -> Tensor:
 
     Args:
         columns: how much of each doubt there is; ``(rows, doubts)``.
-        factors: what a unit of each adds to the logarithm of the width; none where not given.
+        factors: logarithm of what a unit of each, alone, makes the width times; none where not
+            given.
     """
     each = torch.tensor([factors.get(name, 0.0) for name in DOUBTS], dtype=torch.float64)
-    return (columns @ each).exp()
+    return added_widths(columns * each)
+
+
+def added_widths(logs: Tensor) -> Tensor:
+    r"""Return how many times wider intervals are by doubts that do not hang together; ``(rows,)``.
+
+    Each adds a variance of its own, so that of several
+    :math:`w^2 = 1 + \sum_j (w_j^2 - 1)`.
+
+    Args:
+        logs: logarithm of what each doubt, alone, makes the width times; ``(rows, doubts)``.
+    """
+    return (1.0 + torch.expm1(2.0 * logs).sum(1)).sqrt()

@@ -75,7 +75,8 @@ def test_the_likelihood_is_student_s_as_scipy_has_it() -> None:
     constant = stats.norm.logpdf(0.0, 0.0, FACTOR_SPREAD) * len(DOUBTS)
     constant += stats.norm.logpdf(0.0, 0.0, SCALE_SPREAD)
     for each in some:
-        wider = torch.exp(scale + each.columns.sum(1) * 0.3).numpy()
+        alone = torch.exp(each.columns * 0.3)
+        wider = (torch.exp(scale) * (1 + (alone**2 - 1).sum(1)).sqrt()).numpy()
         shape = torch.linalg.inv(each.inverse).numpy() * wider[:, None] * wider
         drawn = stats.multivariate_t(shape=shape, df=FREEDOM)
         weight = 5**-SHARING

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -111,10 +112,12 @@ def test_a_reach_is_the_least_and_the_most_of_what_was_measured() -> None:
     assert set(NAMES) - set(found.unseen) == {"head"}
 
 
-def test_factors_multiply() -> None:
-    columns = torch.zeros(2, len(DOUBTS), dtype=torch.float64)
+def test_doubts_add_in_variance() -> None:
+    # On paper: alone they widen by e^0.2 and e^0.3; w^2 = e^0.4 + e^0.6 - 1.
+    columns = torch.zeros(3, len(DOUBTS), dtype=torch.float64)
     names = list(DOUBTS)
-    columns[0, names.index("software")] = 1.0
+    columns[0, names.index("software")] = columns[1, names.index("software")] = 1.0
     columns[0, names.index("far")] = 3.0
     found = widening(columns, {"software": 0.2, "far": 0.1, "experts": 5.0})
-    assert found.tolist() == pytest.approx([1.6487212707, 1.0])
+    both = math.sqrt(math.exp(0.4) + math.exp(0.6) - 1)
+    assert found.tolist() == pytest.approx([both, math.exp(0.2), 1.0])
