@@ -5,8 +5,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from dataclasses import replace
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from computebill.base.errors import RequestError, shown
 
@@ -55,14 +57,33 @@ def _architecture(fields: Mapping[str, Any], file: str) -> Architecture:
     given = fields.get("model_type")
     model_type = _known(given)
     if model_type is None:
-        raise RequestError(file, _unknown(key, given))
+        found = _from_modules(fields, file)
+        if found is None:
+            raise RequestError(file, _unknown(key, given))
+        return replace(found, counted_by="modules", notes=(*found.notes, *notes))
     family = FAMILIES[model_type]
     config = Config(fields, family.defaults, family.names, file)
-    architecture = family.architecture(config, model_type)
+    architecture = replace(
+        family.architecture(config, model_type),
+        counted_by="family" if given == model_type else "alias",
+        title=family.title,
+    )
     further = config.optional_size("num_nextn_predict_layers", least=0) or 0
     if further:
         notes.append(f"{further} layer(s) that predict further tokens (MTP) are not counted.")
     return replace(architecture, notes=(*architecture.notes, *notes), further=further)
+
+
+def _from_modules(fields: Mapping[str, Any], file: str) -> Architecture | None:
+    """Count a type that the table lacks from a library's own modules.
+
+    Returns:
+        None where no library that is installed knows it.
+    """
+    if find_spec("computebill.architectures.modules") is None:
+        return None
+    read = import_module("computebill.architectures.modules").read_modules
+    return cast("Architecture | None", read(fields, file))
 
 
 def _known(given: object) -> str | None:

@@ -158,6 +158,9 @@ class Architecture:
     Attributes:
         model_type: name of the architecture in ``config.json``.
         counted_as: the module of ``transformers`` whose parameters these are.
+        counted_by: how it was counted: ``family`` (an entry of the table), ``alias`` (the entry of
+            a type of the same shape) or ``modules`` (the modules of a library, one by one).
+        title: well-known models of its type.
         hidden: width of the residual stream.
         layer_count: layers; an encoder's and a decoder's together.
         vocabulary: entries of the output; 0 where there is none.
@@ -185,6 +188,8 @@ class Architecture:
     further: int = 0
     is_limit: bool = False
     stacks: int = 1
+    counted_by: str = "family"
+    title: str = ""
 
     def operators(self) -> Iterator[Operator]:
         """Return every operator once a kind."""

@@ -137,6 +137,7 @@ class ModelCard(Shown):
         counts, flop = self.parameters, self.flop
         return {
             "model_type": self.architecture.model_type,
+            "counted_by": self.architecture.counted_by,
             "params": int(counts.total),
             "params_active": int(counts.active),
             "params_embedding": int(counts.embedding),

@@ -9,7 +9,6 @@ from rich.table import Table
 from rich.text import Text
 
 from computebill.architectures.counting import CONVENTIONS
-from computebill.architectures.families import FAMILIES
 from computebill.models.card import ModelCard
 from computebill.training.memory import PARTS
 
@@ -28,6 +27,12 @@ CONVENTION_TEXT = {
     "palm": "6nd + attention over the whole sequence",
     "megatron": "matrix products + attention over the whole sequence",
     "causal": "matrix products + attention that the mask lets through",
+}
+
+COUNTED_BY = {
+    "family": "its type's entry",
+    "alias": "the entry of its shape",
+    "modules": "its modules",
 }
 
 
@@ -49,8 +54,8 @@ def brief(card: ModelCard) -> str:
 
 
 def _title(card: ModelCard) -> str:
-    family = FAMILIES[card.architecture.model_type]
-    return f"{card.architecture.model_type} (as {family.title})"
+    model = card.architecture
+    return f"{model.model_type} (as {model.title})" if model.title else model.model_type
 
 
 def _shape(card: ModelCard) -> Table:
@@ -65,6 +70,7 @@ def _shape(card: ModelCard) -> Table:
         rows.append(("Adapters", found["params_adapters"]))
     for label, value in rows:
         table.add_row(label, f"{value:,}  ({short(value)})")
+    table.add_row("Counted by", COUNTED_BY[found["counted_by"]])
     table.add_row("Layers", f"{found['layers']:,}")
     table.add_row("Hidden size", f"{found['hidden']:,}")
     if found["vocabulary"]:

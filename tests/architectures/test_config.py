@@ -263,3 +263,10 @@ def test_whatever_is_given_is_counted_or_refused(model_type: str, fields: dict[s
         cb.read_architecture({**LLAMA, **fields, "model_type": model_type})
     except cb.RequestError as error:
         assert len(str(error)) < 2600  # noqa: PT017 -- either way is right
+
+
+def test_an_answer_says_how_it_was_counted() -> None:
+    assert cb.read_architecture(LLAMA).counted_by == "family"
+    other = LLAMA | {"model_type": "minimax_text_01", "num_experts": 4, "num_experts_per_tok": 2}
+    assert cb.read_architecture(other).counted_by == "alias"
+    assert cb.describe_model(LLAMA).to_dict()["counted_by"] == "family"
