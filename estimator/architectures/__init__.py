@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib import import_module
@@ -13,8 +12,10 @@ from typing import Any, cast
 from computebill.base.errors import RequestError, shown
 
 from .config import Config, read_config
-from .families import FAMILIES, OTHER_NAMES
+from .families import FAMILIES
 from .operators import Architecture
+from .types import aliases, type_fields
+from .unknown import unknown_type
 
 __all__ = ["Architecture", "read_architecture"]
 
@@ -42,35 +43,64 @@ def read_architecture(source: str | Path | Mapping[str, Any]) -> Architecture:
 
 
 def _architecture(fields: Mapping[str, Any], file: str) -> Architecture:
-    notes: list[str] = []
-    key = "model_type"
-    for inner in INNER:
-        # A multimodal model's language model is the part that tokens meet.
-        part = fields.get(inner)
-        if isinstance(part, Mapping) and (
-            "hidden_size" not in fields or _known(fields.get("model_type")) is None
-        ):
-            key = f"{inner}.model_type" if "model_type" in part else key
-            fields = {"model_type": fields.get("model_type"), **part}
-            notes.append("Only the language model is counted, not what reads images or sound.")
-            break
-    given = fields.get("model_type")
-    model_type = _known(given)
-    if model_type is None:
+    part, key, notes = _language_model(fields)
+    is_inner = part is not fields
+    given = part.get("model_type")
+    if not isinstance(given, str) or _family_name(given) is None:
         found = _from_modules(fields, file)
         if found is None:
-            raise RequestError(file, _unknown(key, given))
-        return replace(found, counted_by="modules", notes=(*found.notes, *notes))
+            raise RequestError(file, unknown_type(part, key, given))
+        return replace(found, counted_by="modules")
+    return _counted(part, given, file, notes, is_inner=is_inner)
+
+
+def _language_model(fields: Mapping[str, Any]) -> tuple[Mapping[str, Any], str, list[str]]:
+    """Return the fields of the part that tokens meet, what its type's key is, and what to say."""
+    for inner in INNER:
+        part = fields.get(inner)
+        given = fields.get("model_type")
+        if isinstance(part, Mapping) and (
+            "hidden_size" not in fields
+            or not isinstance(given, str)
+            or _family_name(given) is None
+        ):
+            key = f"{inner}.model_type" if "model_type" in part else "model_type"
+            above = {name: fields[name] for name in SHARED if name in fields}
+            part = {"model_type": given, **above, **part}
+            return part, key, ["Only the language model is counted, not what reads images or sound."]
+    return fields, "model_type", []
+
+
+SHARED = ("tie_word_embeddings",)
+"""Fields of a multimodal configuration that its language model takes where it has none."""
+
+
+def _counted(
+    fields: Mapping[str, Any], given: str, file: str, notes: list[str], *, is_inner: bool
+) -> Architecture:
+    """Count by the entry of a type, or of the type whose shape it has."""
+    alias = aliases().get(given)
+    model_type = alias.family if alias else given
     family = FAMILIES[model_type]
-    config = Config(fields, family.defaults, family.names, file)
+    config = Config(
+        fields,
+        file,
+        names={**family.names, **(alias.names if alias else {})},
+        defaults={**family.defaults, **(alias.defaults if alias else {})},
+        declared=type_fields(given),
+        is_inner=is_inner,
+    )
     architecture = replace(
         family.architecture(config, model_type),
-        counted_by="family" if given == model_type else "alias",
+        counted_by="alias" if alias else "family",
         title=family.title,
     )
     further = config.optional_size("num_nextn_predict_layers", least=0) or 0
     if further:
         notes.append(f"{further} layer(s) that predict further tokens (MTP) are not counted.")
+    if config.assumed:
+        taken = ", ".join(f"{name} {value}" for name, value in config.assumed.items())
+        notes.append(f"What the file leaves out is as {given} declares it: {taken}.")
     return replace(architecture, notes=(*architecture.notes, *notes), further=further)
 
 
@@ -86,20 +116,8 @@ def _from_modules(fields: Mapping[str, Any], file: str) -> Architecture | None:
     return cast("Architecture | None", read(fields, file))
 
 
-def _known(given: object) -> str | None:
-    """Return the table's name of a type; None where it has none."""
-    if not isinstance(given, str):
-        return None
-    name = OTHER_NAMES.get(given, given)
+def _family_name(given: str) -> str | None:
+    """Return the type whose entry counts a type; None where none does."""
+    alias = aliases().get(given)
+    name = alias.family if alias else given
     return name if name in FAMILIES else None
-
-
-def _unknown(key: str, given: object) -> str:
-    known = sorted(FAMILIES)
-    totals = "; or give totals: computebill run --params 405B --tokens 15T …"
-    if not isinstance(given, str):
-        problem = f"{key} is missing" if given is None else f"{key}: got {shown(given)}"
-        return f"{problem}; allowed: {', '.join(known)}{totals}"
-    near = difflib.get_close_matches(given, [*known, *OTHER_NAMES], n=3, cutoff=0.4)
-    hint = f"nearest: {', '.join(near)}" if near else f"allowed: {', '.join(known)}"
-    return f"{key}: got {shown(given)}, which is not known; {hint}{totals}"

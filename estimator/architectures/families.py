@@ -483,13 +483,3 @@ FAMILIES: dict[str, Family] = {
     ),
 }
 """Family of each ``model_type``: the recipes by which it is counted."""
-
-OTHER_NAMES = {
-    "kimi_k2": "deepseek_v3",
-    "gemma3": "gemma3_text",
-    "llama4": "llama4_text",
-    "RefinedWeb": "falcon",
-    "RefinedWebModel": "falcon",
-    "minimax_text_01": "minimax",
-}
-"""Names in use for a ``model_type`` of the table."""
