@@ -60,16 +60,20 @@ def _language_model(fields: Mapping[str, Any]) -> tuple[Mapping[str, Any], str, 
         part = fields.get(inner)
         given = fields.get("model_type")
         if isinstance(part, Mapping) and (
-            "hidden_size" not in fields
-            or not isinstance(given, str)
-            or _family_name(given) is None
+            "hidden_size" not in fields or not isinstance(given, str) or _family_name(given) is None
         ):
             key = f"{inner}.model_type" if "model_type" in part else "model_type"
             above = {name: fields[name] for name in SHARED if name in fields}
             part = {"model_type": given, **above, **part}
-            return part, key, ["Only the language model is counted, not what reads images or sound."]
+            return (
+                part,
+                key,
+                ["Only the language model is counted, not what reads images or sound."],
+            )
     return fields, "model_type", []
 
+
+LANGUAGE_ONLY = "Only the language model is counted, not what reads images or sound."
 
 SHARED = ("tie_word_embeddings",)
 """Fields of a multimodal configuration that its language model takes where it has none."""

@@ -13,6 +13,8 @@ from functools import cache
 from importlib import resources
 from typing import Any, NamedTuple
 
+from pydantic import Field
+
 from computebill.base.specfile import Spec
 
 
@@ -40,8 +42,8 @@ class Alias(Spec):
 
     family: str
     checked: str
-    defaults: dict[str, Any] = {}
-    names: dict[str, str] = {}
+    defaults: dict[str, Any] = Field(default_factory=dict)
+    names: dict[str, str] = Field(default_factory=dict)
 
 
 UNDECLARED = TypeFields({}, {})
