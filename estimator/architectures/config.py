@@ -214,6 +214,22 @@ class Config:
         """Return the number of layers."""
         return self.size("num_hidden_layers", most=MOST_LAYERS)
 
+    def whole_layers(self) -> int:
+        """Return the number of layers, where a pattern of them hangs on it."""
+        count = self.layers()
+        if not isinstance(count, int):
+            raise self.fault(
+                "num_hidden_layers", "one number, as the pattern of layers hangs on it"
+            )
+        return count
+
+    def switches(self, name: str) -> list[bool]:
+        """Return a list of yes or no, one a layer."""
+        given, count = self.get(name), self.whole_layers()
+        if not isinstance(given, list) or len(given) != count or set(given) - {0, 1}:
+            raise self.fault(name, f"a list of {count}, each 0 or 1")
+        return [bool(each) for each in given]
+
     def heads(self, *, grouped: bool = True) -> Heads:
         """Return query heads, heads of keys and values, and the width of one."""
         kv_heads = heads = self.size("num_attention_heads")
