@@ -20,6 +20,8 @@ MOST_LAYERS = 10_000
 SPELLINGS = {
     "hidden_size": ("n_embed",),
     "num_experts": ("num_local_experts", "n_routed_experts"),
+    "num_shared_experts": ("n_shared_experts",),
+    "n_shared_experts": ("num_shared_experts",),
     "num_nextn_predict_layers": ("num_mtp_modules",),
     "layer_types": ("layers_block_type", "attn_type_list"),
 }

@@ -158,6 +158,25 @@ def delta_net(config: Config, label: str) -> list[Operator]:
     )
 
 
+def olmo_delta_net(config: Config, label: str) -> list[Operator]:
+    """OLMo Hybrid: as Qwen3-Next's, with sizes that follow attention's where they are left out."""
+    hidden = config.size("hidden_size")
+
+    def size(name: str, otherwise: Any) -> Any:
+        return otherwise if config.get(name) is None else config.size(name)
+
+    k_heads = size("linear_num_key_heads", config.size("num_attention_heads"))
+    k_width = size("linear_key_head_dim", 3 * hidden // (4 * k_heads))
+    return recurrences.delta_net(
+        hidden,
+        k_heads,
+        size("linear_num_value_heads", config.size("num_attention_heads")),
+        k_width,
+        size("linear_value_head_dim", 2 * k_width),
+        config.size("linear_conv_kernel_dim"),
+    )
+
+
 def lightning(config: Config, label: str) -> list[Operator]:
     """Lightning attention by MiniMax's names."""
     heads = config.heads()
@@ -197,6 +216,8 @@ def bigcode_attention(config: Config, label: str) -> list[Operator]:
 def neo_window(config: Config) -> Any:
     """GPT-Neo: kinds of attention, each list repeated so many times."""
     given = config.get("attention_types")
+    if given is None:
+        given = [[["global", "local"], 12]]
     try:
         labels = [label for kinds, times in given for label in kinds * times]
     except (TypeError, ValueError):

@@ -315,10 +315,14 @@ class Family:
         embedding_norm: whether embeddings are normed.
         final_norm: whether the last layer's output is normed.
         head_bias: whether the logits have a bias.
+        can_tie: whether embeddings and head can be one, where the configuration says so.
         names: what this type calls fields that most types call otherwise.
         defaults: fields that makers leave out, as ``transformers`` fills them in.
         counted_as: the class of ``transformers`` that has the same parameters.
         build: function that makes the whole architecture of what is not a decoder.
+        layer_count: how many layers there are, where no field says so.
+        before: what else comes before the first layer.
+        after: what else comes after the last.
     """
 
     title: str
@@ -332,10 +336,14 @@ class Family:
     embedding_norm: bool = False
     final_norm: bool | Callable[[Config], bool] = True
     head_bias: Flag = False
+    can_tie: bool = True
     names: Mapping[str, str] = field(default_factory=dict)
     defaults: Mapping[str, Any] = field(default_factory=dict)
     counted_as: str = "AutoModelForCausalLM"
     build: Callable[[Config, Family, str], Architecture] | None = None
+    layer_count: Callable[[Config], int] | None = None
+    before: Callable[[Config], list[Operator]] | None = None
+    after: Callable[[Config], list[Operator]] | None = None
 
     def architecture(self, config: Config, model_type: str) -> Architecture:
         """Return the architecture that a configuration describes."""
@@ -352,8 +360,12 @@ class Family:
         narrow = isinstance(hidden, int) and width != hidden
         if narrow:
             inputs.append(blocks.column("embedding", width, hidden, ways=1, kept=2 * width))
+        if self.before is not None:
+            inputs += self.before(config)
         outputs = [blocks.norm("norm", hidden, self.norm)] if final else []
-        tied = config.flag("tie_word_embeddings")
+        if self.after is not None:
+            outputs += self.after(config)
+        tied = config.flag("tie_word_embeddings") and self.can_tie
         if narrow:
             outputs.append(blocks.column("logits", hidden, width, ways=1, kept=2 * hidden))
         outputs += blocks.head(width, vocabulary, tied=tied, bias=config.flag(self.head_bias))
@@ -361,7 +373,7 @@ class Family:
             model_type=model_type,
             counted_as=self.counted_as,
             hidden=hidden,
-            layer_count=config.layers(),
+            layer_count=config.layers() if self.layer_count is None else self.layer_count(config),
             vocabulary=vocabulary,
             sequence_length=longest(config),
             is_limit=self.positions is not None,
@@ -374,14 +386,17 @@ class Family:
         count = self.norms if isinstance(self.norms, int) else self.norms(config)
         norms = [blocks.norm("norm", hidden, self.norm)] * count
         found = []
-        for mixer, feed_forward, layers in crossed(
-            config, self.mixers(config), self.feed_forwards(config)
-        ):
+        plans = self.mixers(config), self.feed_forwards(config) if self.feed_forward else ALONE
+        for mixer, feed_forward, layers in crossed(config, *plans):
             parts = [*norms, *self.mixer(config, mixer)]
             if self.feed_forward is not None:
                 parts += self.feed_forward(config, feed_forward)
             found.append(LayerKind(tuple(parts), layers))
         return found
+
+
+ALONE = [(DENSE, Layers.between(0, 0))]
+"""The plan of the second half of layers that have none."""
 
 
 def crossed(

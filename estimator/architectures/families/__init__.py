@@ -14,6 +14,7 @@ from .encoders import OTHERS
 from .experts import MIXTURES
 from .experts_later import LATER_MIXTURES
 from .hybrids import HYBRIDS
+from .hybrids_later import LATER_HYBRIDS
 from .later import LATER
 from .older import OLDER
 
@@ -24,6 +25,7 @@ FAMILIES: dict[str, Family] = {
     **MIXTURES,
     **LATER_MIXTURES,
     **HYBRIDS,
+    **LATER_HYBRIDS,
     **OTHERS,
 }
 """Family of each ``model_type``: the recipes by which it is counted."""

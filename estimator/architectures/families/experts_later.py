@@ -26,7 +26,10 @@ from .experts import DEEPSEEK
 LATER_MIXTURES: dict[str, Family] = {
     "afmoe": Family(
         "Trinity",
-        mixer=attention(bias="attention_bias", out_bias="attention_bias", qk_norm=True, gated=True),
+        mixer=plus(
+            attention(bias="attention_bias", out_bias="attention_bias", qk_norm=True),
+            particulars.output_gate,
+        ),
         feed_forward=dense_or(
             mixture(
                 width="moe_intermediate_size", shared_count="num_shared_experts", score_bias=True
