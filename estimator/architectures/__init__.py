@@ -14,6 +14,7 @@ from computebill.base.errors import RequestError, shown
 from .config import Config, read_config
 from .families import FAMILIES
 from .operators import Architecture
+from .outputs import read_purpose, unknown_purpose
 from .types import aliases, type_fields
 from .unknown import unknown_type
 
@@ -64,7 +65,8 @@ def _language_model(fields: Mapping[str, Any]) -> tuple[Mapping[str, Any], str, 
         ):
             key = f"{inner}.model_type" if "model_type" in part else "model_type"
             above = {name: fields[name] for name in SHARED if name in fields}
-            part = {"model_type": given, **above, **part}
+            outer = {name: fields.get(name) for name in PURPOSE}
+            part = {"model_type": given, **above, **part, **outer}
             return (
                 part,
                 key,
@@ -75,6 +77,9 @@ def _language_model(fields: Mapping[str, Any]) -> tuple[Mapping[str, Any], str, 
 
 LANGUAGE_ONLY = "Only the language model is counted, not what reads images or sound."
 
+PURPOSE = ("architectures", "id2label", "num_labels")
+"""Fields that say what a model is for: of a multimodal one, those of the whole."""
+
 SHARED = ("tie_word_embeddings",)
 """Fields of a multimodal configuration that its language model takes where it has none."""
 
@@ -84,6 +89,7 @@ def _counted(
 ) -> Architecture:
     """Count by the entry of a type, or of the type whose shape it has."""
     alias = aliases().get(given)
+    purpose = read_purpose(fields, file)
     model_type = alias.family if alias else given
     family = FAMILIES[model_type]
     config = Config(
@@ -92,6 +98,7 @@ def _counted(
         names={**family.names, **(alias.names if alias else {})},
         defaults={**family.defaults, **(alias.defaults if alias else {})},
         declared=type_fields(given),
+        purpose=purpose,
         is_inner=is_inner,
     )
     architecture = replace(
@@ -99,6 +106,7 @@ def _counted(
         counted_by="alias" if alias else "family",
         title=family.title,
     )
+    notes += unknown_purpose(purpose)
     further = config.optional_size("num_nextn_predict_layers", least=0) or 0
     if further:
         notes.append(f"{further} layer(s) that predict further tokens (MTP) are not counted.")

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 from . import attending, blocks
 from .config import MOST_LAYERS, Config
 from .operators import UNLIMITED, Architecture, LayerKind, Layers, Operator
+from .outputs import decoder_outputs
 
 Flag: TypeAlias = bool | str
 """A yes or no, or the name of the field that says it."""
@@ -368,18 +369,20 @@ class Family:
         tied = config.flag("tie_word_embeddings") and self.can_tie
         if narrow:
             outputs.append(blocks.column("logits", hidden, width, ways=1, kept=2 * hidden))
-        outputs += blocks.head(width, vocabulary, tied=tied, bias=config.flag(self.head_bias))
+        end = decoder_outputs(
+            config.purpose, width, vocabulary, tied=tied, bias=config.flag(self.head_bias)
+        )
         return Architecture(
             model_type=model_type,
             counted_as=self.counted_as,
             hidden=hidden,
             layer_count=config.layers() if self.layer_count is None else self.layer_count(config),
-            vocabulary=vocabulary,
+            vocabulary=end.count,
             sequence_length=longest(config),
             is_limit=self.positions is not None,
             kinds=tuple(self._kinds(config, hidden)),
             inputs=tuple(inputs),
-            outputs=tuple(outputs),
+            outputs=(*outputs, *end.operators),
         )
 
     def _kinds(self, config: Config, hidden: Any) -> list[LayerKind]:
