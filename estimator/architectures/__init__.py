@@ -15,7 +15,7 @@ from .config import Config, read_config
 from .families import FAMILIES
 from .operators import Architecture
 from .outputs import read_purpose, unknown_purpose
-from .types import aliases, type_fields
+from .types import UNDECLARED, aliases, type_fields
 from .unknown import unknown_type
 
 __all__ = ["Architecture", "read_architecture"]
@@ -92,12 +92,15 @@ def _counted(
     purpose = read_purpose(fields, file)
     model_type = alias.family if alias else given
     family = FAMILIES[model_type]
+    inner = (alias.language_model if alias else None) or given
+    if inner != given and not is_inner:
+        notes.append(LANGUAGE_ONLY)
     config = Config(
         fields,
         file,
         names={**family.names, **(alias.names if alias else {})},
         defaults={**family.defaults, **(alias.defaults if alias else {})},
-        declared=type_fields(given),
+        declared=type_fields(inner) or type_fields(model_type) or UNDECLARED,
         purpose=purpose,
         is_inner=is_inner,
     )
