@@ -207,6 +207,17 @@ class Config:
             raise self.fault(name, f"a list of layer numbers from 0 to {count - 1}")
         return sorted(set(value))
 
+    def sizes(self, name: str, count: int) -> list[int]:
+        """Return a list of whole numbers, one a layer."""
+        value = self.get(name)
+        if (
+            not isinstance(value, list)
+            or len(value) != count
+            or not all(type(each) is int and 0 < each <= LARGEST_SIZE for each in value)
+        ):
+            raise self.fault(name, f"a list of {count} whole numbers from 1 to {LARGEST_SIZE}")
+        return value
+
     def divided(self, name: str, by: str) -> Any:
         """Return one size divided by another, which must divide it."""
         whole, parts = self.size(name), self.size(by)

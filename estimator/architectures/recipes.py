@@ -411,7 +411,7 @@ def crossed(
     if len(first) == 1:
         return [(first[0][0], label, layers) for label, layers in second]
     count = config.whole_layers()
-    pairs = list(zip(_spread(first, count), _spread(second, count), strict=True))
+    pairs = list(zip(spread(first, count), spread(second, count), strict=True))
     return [
         (*pair, layers)
         for pair in dict.fromkeys(pairs)
@@ -425,7 +425,8 @@ def longest(config: Config) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
 
-def _spread(plan: list[tuple[str, Layers]], count: int) -> list[str]:
+def spread(plan: list[tuple[str, Layers]], count: int) -> list[str]:
+    """Return each layer's label, in order."""
     labels = [""] * count
     for label, layers in plan:
         for layer in layers.indices():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .. import particulars
+from .. import gemmas, particulars
 from ..recipes import (
     FULL,
     SLIDING,
@@ -156,4 +156,23 @@ LATER: dict[str, Family] = {
         positions=lambda config: config.size("max_position_embeddings") + 2,
     ),
     "cwm": Family("CWM", mixer=attention(), feed_forward=mlp(bias="mlp_bias"), mixers=windowed),
+    "gemma3n_text": Family(
+        "Gemma 3n",
+        mixer=plus(gemmas.attention, gemmas.alternating),
+        mixers=gemmas.layers,
+        feed_forward=None,
+        norms=4,
+        before=lambda config: [*gemmas.own_inputs(config), *gemmas.streams(config)],
+        after=gemmas.streams,
+        defaults={"sliding_window_pattern": 5},
+    ),
+    "gemma4_text": Family(
+        "Gemma 4",
+        mixer=gemmas.attention,
+        mixers=gemmas.layers,
+        feed_forward=None,
+        norms=4,
+        before=gemmas.own_inputs,
+        defaults={"sliding_window_pattern": 6},
+    ),
 }
