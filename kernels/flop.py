@@ -71,6 +71,17 @@ def attended_keys(sequence: Tensor, window: Tensor, causal: Tensor, chunked: Ten
     return torch.where(causal > 0, torch.where(chunked > 0, fixed, sliding), sequence)
 
 
+def keys_of(operators: Operators, sequence: Tensor) -> Tensor:
+    """Keys that a query of each operator attends, on average; ``(groups, slots, *batch)``.
+
+    Args:
+        operators: columns.
+        sequence: tokens of a sequence; ``(*batch)``.
+    """
+    alone = attended_keys(sequence, operators.window, operators.causal, operators.chunked)
+    return torch.where(operators.attended > 0, operators.attended, alone)
+
+
 class TokenFlop(NamedTuple):
     """FLOP per token of each operator in one layer; ``(groups, slots, *batch)``.
 
@@ -124,7 +135,7 @@ def token_flop(
     """
     keys = sequence
     if not full_attention:
-        keys = attended_keys(sequence, operators.window, operators.causal, operators.chunked)
+        keys = keys_of(operators, sequence)
     products = 2.0 * operators.uses * matrix(operators)
     rank = torch.zeros_like(sequence) if adapter_rank is None else adapter_rank
     return TokenFlop(

@@ -57,6 +57,8 @@ class Operator:
         window: keys that a query attends at most.
         causal: whether a query attends only itself and what comes before.
         chunked: whether the window is a fixed chunk of the sequence, rather than a sliding one.
+        attended: keys that a query attends on average, where documents packed into a sequence do
+            not attend each other; 0: the sequence decides.
         by_input: whether a product is divided by its inputs, and its results added up over ranks.
         ways: tensor parallel ranks that it can be divided over; 1 is held by each.
         expert: whether it is divided over expert parallel ranks.
@@ -83,6 +85,7 @@ class Operator:
     window: Count = UNLIMITED
     causal: bool = True
     chunked: bool = False
+    attended: Count = 0
     by_input: bool = False
     ways: Count = UNLIMITED
     expert: bool = False

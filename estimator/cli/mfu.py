@@ -7,7 +7,16 @@ from typing import Any
 
 import click
 
-from .options import Outputs, number, output_options, profiles_option, whole_number
+from .completion import completed
+from .grouped import Grouped
+from .options import (
+    Outputs,
+    documents_options,
+    number,
+    output_options,
+    profiles_option,
+    whole_number,
+)
 
 SPEED = (
     ("tokens-per-second", "Of all accelerators with --count, and of one without."),
@@ -25,17 +34,24 @@ def _speed_options(command: Any) -> Any:
     return command
 
 
-@click.command()
+@click.command(cls=Grouped)
 @click.option("--model", metavar="CONFIG", help="config.json, its directory, or -.")
 @click.option("--params", metavar="N", callback=number, help="Parameters, without a config.json.")
 @click.option(
     "--params-active", metavar="N", callback=number, help="Those that a token meets, if fewer."
 )
-@click.option("--accelerator", required=True, metavar="NAME", help="Name, or a profile's file.")
+@click.option(
+    "--accelerator",
+    required=True,
+    metavar="NAME",
+    help="Name, or a profile's file.",
+    shell_complete=completed("accelerator"),
+)
 @click.option("--precision", metavar="NAME", help="Of the peak: bf16, fp8, …")
 @_speed_options
 @click.option("--convention", metavar="NAME", help="Of --mfu: 6nd, palm, megatron, causal.")
 @click.option("--sequence-length", metavar="TOKENS", callback=whole_number, help="Of a sequence.")
+@documents_options
 @click.option(
     "--recompute", default="none", show_default=True, help="none, selective, operators, full."
 )
@@ -51,6 +67,8 @@ def command(
     accelerator: str,
     precision: str | None,
     sequence_length: int | None,
+    lengths: str | None,
+    packing: str | None,
     recompute: str,
     lora_rank: int,
     profiles: tuple[Path, ...],
@@ -77,6 +95,7 @@ def command(
     if accelerator is not None:  # a name that nobody knows is told before torch is loaded
         find_accelerator(accelerator, profiles)
     from computebill.models.mfu import Speed, utilisation
+    from computebill.training.documents import given_documents
 
     is_of_one = speed["count"] is None and tokens_per_second_per_gpu is None
     if tokens_per_second is not None and is_of_one:
@@ -92,6 +111,7 @@ def command(
         precision=precision,
         params_active=params_active if params_active is not None else params,
         sequence_length=sequence_length,
+        documents=given_documents(lengths, packing),
         recompute=recompute,
         lora_rank=lora_rank,
         profiles=profiles,

@@ -7,11 +7,13 @@ from typing import Any
 
 import click
 
+from .completion import completed
+from .grouped import Grouped
 from .layouts import layout_options, read_layout
-from .options import Outputs, output_options, profiles_option, whole_number
+from .options import Outputs, documents_options, output_options, profiles_option, whole_number
 
 
-@click.command()
+@click.command(cls=Grouped)
 @click.argument("config", metavar="CONFIG")
 @click.option(
     "--sequence-length",
@@ -24,8 +26,10 @@ from .options import Outputs, output_options, profiles_option, whole_number
     default="h100-sxm",
     show_default=True,
     metavar="NAME",
+    shell_complete=completed("accelerator"),
     help="That the largest micro-batch is to fit.",
 )
+@documents_options
 @layout_options
 @profiles_option
 @output_options
@@ -33,6 +37,8 @@ def command(
     config: str,
     sequence_length: int | None,
     accelerator: str,
+    lengths: str | None,
+    packing: str | None,
     layout_flags: dict[str, str],
     profiles: tuple[Path, ...],
     outputs: Outputs,
@@ -50,14 +56,20 @@ def command(
     outputs.check()
     from computebill.architectures import read_architecture
     from computebill.hardware.accelerators import find_accelerator
+    from computebill.training.documents import given_documents
 
     architecture, layout = read_architecture(config), read_layout(layout_flags)
     part = find_accelerator(accelerator, profiles)
+    documents = given_documents(lengths, packing)
     # What is wrong so far was told before torch was loaded.
     from computebill.models.card import describe_model
 
     card = describe_model(
-        architecture, sequence_length=sequence_length, layout=layout, accelerator=part
+        architecture,
+        sequence_length=sequence_length,
+        documents=documents,
+        layout=layout,
+        accelerator=part,
     )
 
     def tables() -> Any:

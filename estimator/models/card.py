@@ -15,13 +15,14 @@ from computebill.architectures.counting import (
     count_flop,
     count_parameters,
 )
-from computebill.base.assumptions import GIVEN, Assumption, sequence_assumption
+from computebill.base.assumptions import GIVEN, Assumption
 from computebill.base.errors import RequestError
 from computebill.base.notebook import Shown
 from computebill.base.specfile import validate
 from computebill.hardware.accelerators import Accelerator, find_accelerator
 from computebill.hardware.assumptions import memory_assumption
 from computebill.kernels import memory as kernel
+from computebill.training.documents import Documents, packed
 from computebill.training.inputs import micro_batch_assumption
 from computebill.training.layout import (
     COMMUNICATOR_GB,
@@ -32,8 +33,6 @@ from computebill.training.layout import (
     RECIPES,
     Layout,
     check_layout,
-    check_sequence_length,
-    default_sequence,
 )
 from computebill.training.memory import (
     GB,
@@ -187,6 +186,7 @@ def describe_model(
     config: str | Path | Mapping[str, Any] | Architecture,
     *,
     sequence_length: float | None = None,
+    documents: Documents | None = None,
     layout: Layout | Mapping[str, Any] | None = None,
     accelerator: str | Accelerator = "h100-sxm",
     profiles: Sequence[Path] = (),
@@ -196,7 +196,9 @@ def describe_model(
     Args:
         config: a ``config.json``, a directory that holds one, ``-`` for standard input, its
             content, or an architecture.
-        sequence_length: tokens of a sequence; else the model's own limit, at most 4,096.
+        sequence_length: tokens of a sequence; else of the longest document, or the model's own
+            limit, at most 4,096.
+        documents: that are packed into sequences, see ``read_documents``.
         layout: show the memory of each of its pipeline stages; where it gives no degree (tp, pp,
             …), of common layouts with its other settings.
         accelerator: accelerator that the largest micro-batch is to fit: a name, a file, or a
@@ -207,9 +209,7 @@ def describe_model(
         RequestError: naming the field that is wrong.
     """
     architecture = config if isinstance(config, Architecture) else read_architecture(config)
-    sequence = check_sequence_length(
-        architecture, default_sequence(architecture) if sequence_length is None else sequence_length
-    )
+    architecture, sequence, told = packed(architecture, sequence_length, documents)
     part = find_accelerator(accelerator, profiles) if isinstance(accelerator, str) else accelerator
     used = read_layout(layout)
     batch = columns(architecture, used.adapted)
@@ -228,7 +228,7 @@ def describe_model(
         accelerator=part,
         layout=used if by_stage else None,
         assumptions=(
-            sequence_assumption(sequence, is_given=sequence_length is not None),
+            *told,
             memory_assumption(part),
             *_memory_assumptions([layout for _, layout in layouts], used),
             *(micro_batch_assumption(used) if by_stage else ()),
