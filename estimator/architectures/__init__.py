@@ -11,10 +11,13 @@ from typing import Any, cast
 
 from computebill.base.errors import RequestError, shown
 
-from .config import Config, read_config
+from .config import Config
 from .families import FAMILIES
+from .forms import as_config
 from .operators import Architecture
 from .outputs import read_purpose, unknown_purpose
+from .quantized import read_quantization, stored_note
+from .sources import find_source
 from .types import UNDECLARED, aliases, type_fields
 from .unknown import unknown_type
 
@@ -39,11 +42,19 @@ def read_architecture(source: str | Path | Mapping[str, Any]) -> Architecture:
         return _architecture(source, "config")
     if not isinstance(source, str | Path):
         raise RequestError("config", f"got {shown(source)}; allowed: a path or a mapping")
-    fields, name = read_config(source)
-    return _architecture(fields, name)
+    found = find_source(source)
+    return replace(_architecture(found.fields, found.name), adapter=found.adapter)
 
 
 def _architecture(fields: Mapping[str, Any], file: str) -> Architecture:
+    fields, read = as_config(fields, file)
+    quantization = read_quantization(fields, file)
+    found = _by_type(fields, file)
+    notes = (*found.notes, *read, *stored_note(quantization))
+    return replace(found, quantization=quantization, notes=notes)
+
+
+def _by_type(fields: Mapping[str, Any], file: str) -> Architecture:
     part, key, notes = _language_model(fields)
     is_inner = part is not fields
     given = part.get("model_type")

@@ -156,6 +156,32 @@ class LayerKind:
     tokens: float = 1.0
 
 
+class Quantization(NamedTuple):
+    """How a file's weights are stored in fewer bits.
+
+    Attributes:
+        method: its name in ``quantization_config``: bitsandbytes, fp8, gptq, …
+        bits: bits of a weight; None where the file does not say.
+    """
+
+    method: str
+    bits: int | None = None
+
+
+class Adapter(NamedTuple):
+    """A low-rank adapter that a file describes, beside the model it is for.
+
+    Attributes:
+        rank: its rank.
+        targets: names of the modules that it is put beside.
+        base: name or path of the model that it is for.
+    """
+
+    rank: int
+    targets: tuple[str, ...]
+    base: str
+
+
 @dataclass(frozen=True)
 class Architecture:
     """A model, as far as computing and memory go.
@@ -166,6 +192,8 @@ class Architecture:
         counted_by: how it was counted: ``family`` (an entry of the table), ``alias`` (the entry of
             a type of the same shape) or ``modules`` (the modules of a library, one by one).
         title: well-known models of its type.
+        quantization: how the file's weights are stored; None where in whole elements.
+        adapter: the adapter that was read with it; None where the model is trained itself.
         hidden: width of the residual stream.
         layer_count: layers; an encoder's and a decoder's together.
         vocabulary: entries of the output; 0 where there is none.
@@ -195,6 +223,8 @@ class Architecture:
     stacks: int = 1
     counted_by: str = "family"
     title: str = ""
+    quantization: Quantization | None = None
+    adapter: Adapter | None = None
 
     def operators(self) -> Iterator[Operator]:
         """Return every operator once a kind."""

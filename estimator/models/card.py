@@ -134,9 +134,11 @@ class ModelCard(Shown):
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form; its keys are a contract."""
         counts, flop = self.parameters, self.flop
+        stored = self.architecture.quantization
         return {
             "model_type": self.architecture.model_type,
             "counted_by": self.architecture.counted_by,
+            "quantization": stored and {"method": stored.method, "bits": stored.bits},
             "params": int(counts.total),
             "params_active": int(counts.active),
             "params_embedding": int(counts.embedding),
@@ -211,7 +213,7 @@ def describe_model(
     architecture = config if isinstance(config, Architecture) else read_architecture(config)
     architecture, sequence, told = packed(architecture, sequence_length, documents)
     part = find_accelerator(accelerator, profiles) if isinstance(accelerator, str) else accelerator
-    used = read_layout(layout)
+    used = with_adapter(read_layout(layout), architecture)
     batch = columns(architecture, used.adapted)
     by_stage = bool(used.model_fields_set & DEGREES)
     if by_stage:
@@ -271,6 +273,26 @@ def read_layout(layout: Layout | Mapping[str, Any] | None) -> Layout:
     if isinstance(layout, Layout):
         return layout
     return validate(Layout, layout or {}, "layout")
+
+
+def with_adapter(layout: Layout, architecture: Architecture) -> Layout:
+    """Return a layout with the adapter that the model's file describes, unless it has its own."""
+    adapter = architecture.adapter
+    if adapter is None or "lora_rank" in layout.model_fields_set:
+        return layout
+    parts = {ADAPTED.get(name.rpartition(".")[2]) for name in adapter.targets} - {None}
+    chosen = tuple(part for part in ("attention", "mlp") if part in parts)
+    given = {name: getattr(layout, name) for name in layout.model_fields_set}
+    targets = {"lora_targets": chosen} if chosen else {}
+    return validate(Layout, {**given, "lora_rank": adapter.rank, **targets}, "layout")
+
+
+ADAPTED = {
+    **dict.fromkeys(("q_proj", "k_proj", "v_proj", "o_proj", "qkv_proj"), "attention"),
+    **dict.fromkeys(("query_key_value", "c_attn", "query", "key", "value"), "attention"),
+    **dict.fromkeys(("gate_proj", "up_proj", "down_proj", "gate_up_proj"), "mlp"),
+}
+"""What modules of these names belong to, as an adapter's file calls them."""
 
 
 def _common(
