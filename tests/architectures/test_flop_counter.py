@@ -26,13 +26,12 @@ import transformers
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from modules import module, routing
-from small import small_config
+from small import SMALL, small_config
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 import computebill as cb
 from computebill.architectures.columns import columns
-from computebill.architectures.families import FAMILIES
 from computebill.kernels import flop as kernel
 
 PUBLISHED = json.loads(
