@@ -17,6 +17,7 @@ from .operators import Architecture
 from .quantized import read_quantization, stored_note
 from .sources import find_source
 from .unknown import unknown_type
+from .weights import read_weights
 
 __all__ = ["Architecture", "read_architecture"]
 
@@ -39,6 +40,9 @@ def read_architecture(source: str | Path | Mapping[str, Any]) -> Architecture:
         return _architecture(source, "config")
     if not isinstance(source, str | Path):
         raise RequestError("config", f"got {shown(source)}; allowed: a path or a mapping")
+    counted_alone = read_weights(source)
+    if counted_alone is not None:
+        return counted_alone
     found = find_source(source)
     return replace(_architecture(found.fields, found.name), adapter=found.adapter)
 

@@ -175,4 +175,12 @@ LATER: dict[str, Family] = {
         before=gemmas.own_inputs,
         defaults={"sliding_window_pattern": 6},
     ),
+    "mllama_text_model": Family(
+        "Llama 3.2 Vision",
+        mixer=particulars.mllama_attention,
+        mixers=particulars.mllama_layers,
+        before=particulars.mllama_entries,
+        can_tie=False,
+        note="Attention to images is not counted: how many there are is not said.",
+    ),
 }
