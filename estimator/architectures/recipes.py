@@ -387,7 +387,7 @@ class Family:
             counted_as=self.counted_as,
             hidden=hidden,
             layer_count=config.layers() if self.layer_count is None else self.layer_count(config),
-            vocabulary=end.count,
+            vocabulary=end.width,
             sequence_length=longest(config),
             is_limit=self.positions is not None,
             kinds=tuple(self._kinds(config, hidden)),

@@ -86,7 +86,9 @@ def _safetensors(path: Path) -> Iterator[Weight]:
 def _weight(file: str, key: str, value: object, held: int) -> Weight:
     """Return a tensor of a header, if its bytes are there."""
     fields: Mapping[str, Any] = value if isinstance(value, dict) else {}
-    kind, shape, places = fields.get("dtype"), fields.get("shape"), fields.get("data_offsets")
+    kind: Any = fields.get("dtype")
+    shape: Any = fields.get("shape")
+    places: Any = fields.get("data_offsets")
     if kind not in FLOATS:
         raise RequestError(
             file,

@@ -6,8 +6,8 @@ against modules.
 
 from __future__ import annotations
 
-from .. import blocks, mixers, particulars, searched
-from ..recipes import Family, attention, dense_or, leading, mixture, mlp
+from . import blocks, mixers, particulars, searched
+from .recipes import Family, attention, dense_or, leading, mixture, mlp
 
 MAKERS: dict[str, Family] = {
     "baichuan": Family("Baichuan 1 and 2", mixer=attention(grouped=False)),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from .. import particulars, sparse
-from ..recipes import (
+from . import particulars, sparse
+from .families_common import BIASES_ON_REQUEST
+from .families_experts import DEEPSEEK
+from .recipes import (
     FULL,
     SLIDING,
     Family,
@@ -20,8 +22,6 @@ from ..recipes import (
     typed,
     windowed,
 )
-from .common import BIASES_ON_REQUEST
-from .experts import DEEPSEEK
 
 LATER_MIXTURES: dict[str, Family] = {
     "afmoe": Family(

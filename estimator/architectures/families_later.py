@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from .. import gemmas, particulars
-from ..recipes import (
+from . import gemmas, particulars
+from .families_common import BIASES_ON_REQUEST, FOUR_TIMES, GPT2_NAMES
+from .recipes import (
     FULL,
     SLIDING,
     Family,
@@ -16,7 +17,6 @@ from ..recipes import (
     typed,
     windowed,
 )
-from .common import BIASES_ON_REQUEST, FOUR_TIMES, GPT2_NAMES
 
 QK_NORM = attention(bias="attention_bias", out_bias="attention_bias", qk_norm=True)
 ALL_BIASES = attention(bias="use_bias", out_bias="use_bias")
