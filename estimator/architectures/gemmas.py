@@ -7,7 +7,7 @@ residual layer (LAuReL, arXiv 2411.07501).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from . import attending, blocks
 from .config import Config
