@@ -27,7 +27,7 @@ SHAPING = frozenset(_SHAPING_NAMES.split())
 """Names of fields that change the count of one type or another."""
 
 
-SAYS_NOTHING = (0, 1, False, [], {})
+SAYS_NOTHING: tuple[object, ...] = (0, 1, False, [], {})
 """Values of a field that leave a shape as it is, such as a mixture of one expert."""
 
 
