@@ -131,6 +131,7 @@ def _conventions(card: ModelCard | ModelCount) -> Table:
 
 def _memory(card: ModelCard) -> Table:
     from computebill.training.memory import PARTS
+    from computebill.training.memory_odds import verdict
 
     part = card.accelerator
     how = card.memory[0].layout if card.memory else None
@@ -146,7 +147,13 @@ def _memory(card: ModelCard) -> Table:
     table.add_column(f"micro-batch in {part.memory_gb.value:g} GB", justify="right")
     for use in card.memory:
         most = use.largest_micro_batch
-        shown = "" if card.layout and use.stage else f"up to {most:,}" if most else "does not fit"
+        shown = (
+            ""
+            if card.layout and use.stage
+            else f"up to {most:,}"
+            if most
+            else verdict(use.fit_odds)
+        )
         odds = f"{shown} ({fit_text(use.fit_odds)})".lstrip()
         table.add_row(use.name, *(digits(getattr(use, part)) for part in PARTS), odds)
     return table

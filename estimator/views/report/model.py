@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from computebill.training.memory import PARTS
+from computebill.training.memory_odds import verdict
 from computebill.views.charts import model as drawn
 from computebill.views.model import CONVENTION_TEXT
 from computebill.views.result import Result
@@ -106,7 +107,7 @@ def _memory(result: Result) -> Chart | None:
     cells = []
     for use in result["memory_gb"]:
         most = use["largest_micro_batch"]
-        fits = f"micro-batch up to {most:,}" if most else "does not fit"
+        fits = f"micro-batch up to {most:,}" if most else verdict(use.get("fit_odds") or 0.0)
         if use.get("would_fit"):
             fits += f"; with {mended(use['would_fit'])}"
         cells.append(
