@@ -194,8 +194,10 @@ def xielu(config: Config, label: str) -> list[Operator]:
 
 
 def differential(config: Config, label: str) -> list[Operator]:
-    """DiffLlama: four vectors of a head's width that weigh the second softmax."""
-    return [blocks.vector("attention_qkv", 4 * config.heads().width)]
+    """DiffLlama: vectors that weigh the second softmax, and values of two heads for each."""
+    heads = config.heads()
+    more = Operator("attention_scores", per_key=heads.queries * heads.width, ways=heads.queries)
+    return [blocks.vector("attention_qkv", 4 * heads.width), more]
 
 
 def exaone4_window(config: Config) -> Any:
