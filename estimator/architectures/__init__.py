@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import replace
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from computebill.base.errors import RequestError, shown
 
-from .config import Config, read_config
-from .families import FAMILIES, OTHER_NAMES
+from .entries import LANGUAGE_ONLY, counted, family_name, is_whole
+from .forms import as_config
 from .operators import Architecture
 from .quantization import stored_weights
+from .sources import find_source
+from .unknown import unknown_type
+from .weights import read_weights
 
 __all__ = ["Architecture", "read_architecture"]
 
@@ -33,58 +37,71 @@ def read_architecture(source: str | Path | Mapping[str, Any]) -> Architecture:
         RequestError: naming the field, what was given and what is allowed.
     """
     if isinstance(source, Mapping):
-        return _stored(source, "config")
+        return _architecture(source, "config")
     if not isinstance(source, str | Path):
         raise RequestError("config", f"got {shown(source)}; allowed: a path or a mapping")
-    fields, name = read_config(source)
-    return _stored(fields, name)
-
-
-def _stored(fields: Mapping[str, Any], file: str) -> Architecture:
-    """Return an architecture with what its weights are stored in."""
-    return replace(_architecture(fields, file), stored=stored_weights(fields))
+    counted_alone = read_weights(source)
+    if counted_alone is not None:
+        return counted_alone
+    found = find_source(source)
+    return replace(_architecture(found.fields, found.name), adapter=found.adapter)
 
 
 def _architecture(fields: Mapping[str, Any], file: str) -> Architecture:
-    notes: list[str] = []
-    key = "model_type"
+    fields, read = as_config(fields, file)
+    found, stored = _by_type(fields, file), stored_weights(fields)
+    if not stored and fields.get("quantization_config") is not None:
+        read = [*read, UNREAD_WEIGHTS]
+    return replace(found, stored=stored, notes=(*found.notes, *read))
+
+
+UNREAD_WEIGHTS = (
+    "What its quantization_config says is not understood: memory is of weights in 16 bits."
+)
+
+
+def _by_type(fields: Mapping[str, Any], file: str) -> Architecture:
+    part, key, notes = _language_model(fields)
+    is_inner = part is not fields
+    given = part.get("model_type")
+    if not isinstance(given, str) or family_name(given) is None:
+        found = _from_modules(fields, file)
+        if found is None:
+            raise RequestError(file, unknown_type(part, key, given, is_whole))
+        return replace(found, counted_by="modules")
+    return counted(part, given, file, notes, is_inner=is_inner)
+
+
+def _language_model(fields: Mapping[str, Any]) -> tuple[Mapping[str, Any], str, list[str]]:
+    """Return the fields of the part that tokens meet, what its type's key is, and what to say."""
     for inner in INNER:
-        # A multimodal model's language model is the part that tokens meet.
         part = fields.get(inner)
+        given = fields.get("model_type")
         if isinstance(part, Mapping) and (
-            "hidden_size" not in fields or _known(fields.get("model_type")) is None
+            "hidden_size" not in fields or not isinstance(given, str) or family_name(given) is None
         ):
-            key = f"{inner}.model_type" if "model_type" in part else key
-            fields = {"model_type": fields.get("model_type"), **part}
-            notes.append("Only the language model is counted, not what reads images or sound.")
-            break
-    given = fields.get("model_type")
-    model_type = _known(given)
-    if model_type is None:
-        raise RequestError(file, _unknown(key, given))
-    family = FAMILIES[model_type]
-    config = Config(fields, family.defaults, family.names, file)
-    architecture = family.architecture(config, model_type)
-    further = config.optional_size("num_nextn_predict_layers", least=0) or 0
-    if further:
-        notes.append(f"{further} layer(s) that predict further tokens (MTP) are not counted.")
-    return replace(architecture, notes=(*architecture.notes, *notes), further=further)
+            key = f"{inner}.model_type" if "model_type" in part else "model_type"
+            above = {name: fields[name] for name in SHARED if name in fields}
+            outer = {name: fields.get(name) for name in PURPOSE}
+            part = {"model_type": given, **above, **part, **outer}
+            return part, key, [LANGUAGE_ONLY]
+    return fields, "model_type", []
 
 
-def _known(given: object) -> str | None:
-    """Return the table's name of a type; None where it has none."""
-    if not isinstance(given, str):
+PURPOSE = ("architectures", "id2label", "num_labels")
+"""Fields that say what a model is for: of a multimodal one, those of the whole."""
+
+SHARED = ("tie_word_embeddings",)
+"""Fields of a multimodal configuration that its language model takes where it has none."""
+
+
+def _from_modules(fields: Mapping[str, Any], file: str) -> Architecture | None:
+    """Count a type that the table lacks from a library's own modules.
+
+    Returns:
+        None where no library that is installed knows it.
+    """
+    if find_spec("computebill.architectures.modules") is None:
         return None
-    name = OTHER_NAMES.get(given, given)
-    return name if name in FAMILIES else None
-
-
-def _unknown(key: str, given: object) -> str:
-    known = sorted(FAMILIES)
-    totals = "; or give totals: computebill run --params 405B --tokens 15T …"
-    if not isinstance(given, str):
-        problem = f"{key} is missing" if given is None else f"{key}: got {shown(given)}"
-        return f"{problem}; allowed: {', '.join(known)}{totals}"
-    near = difflib.get_close_matches(given, [*known, *OTHER_NAMES], n=3, cutoff=0.4)
-    hint = f"nearest: {', '.join(near)}" if near else f"allowed: {', '.join(known)}"
-    return f"{key}: got {shown(given)}, which is not known; {hint}{totals}"
+    read = import_module("computebill.architectures.modules").read_modules
+    return cast("Architecture | None", read(fields, file))

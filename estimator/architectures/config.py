@@ -12,17 +12,33 @@ from computebill.base.errors import RequestError, shown
 from computebill.base.specfile import DEEPEST, is_deeper, is_folder, read_text
 
 from .operators import Heads
+from .outputs import Purpose
+from .types import TypeFields
 
+GENERATE = Purpose()
 LARGEST_SIZE = 10**9
 MOST_LAYERS = 10_000
 
 SPELLINGS = {
     "hidden_size": ("n_embed",),
     "num_experts": ("num_local_experts", "n_routed_experts"),
+    "num_shared_experts": ("n_shared_experts",),
+    "n_shared_experts": ("num_shared_experts",),
     "num_nextn_predict_layers": ("num_mtp_modules",),
     "layer_types": ("layers_block_type", "attn_type_list"),
 }
 """Other names of a field, whatever the architecture."""
+
+DEFINING = frozenset(
+    {
+        "hidden_size",
+        "intermediate_size",
+        "num_attention_heads",
+        "num_hidden_layers",
+        "vocab_size",
+    }
+)
+"""Sizes that a file has to say, whatever its type declares."""
 
 
 def read_config(source: str | Path) -> tuple[dict[str, Any], str]:
@@ -78,37 +94,71 @@ def parse_config(text: str, name: str) -> dict[str, Any]:
 class Config:
     """The fields of a configuration, by the names that most architectures use.
 
-    A field that is missing takes the architecture's own default; one without a default must be
-    there. Tensors stand for many architectures at once and are taken as they are.
+    A field that is missing takes the default that its type declares, or the architecture's own; one
+    without a default must be there, and so must the sizes that define a model, but in a
+    configuration inside another, whose file leaves out what its type declares. Tensors stand for
+    many architectures at once and are taken as they are.
+
+    Attributes:
+        fields: as given.
+        file: what to call it in messages.
+        purpose: what the model is for.
+        read: keys that were looked at.
+        assumed: fields that were left out, with what was taken for them.
     """
 
     def __init__(
         self,
         fields: Mapping[str, Any],
-        defaults: Mapping[str, Any],
-        names: Mapping[str, str],
         file: str,
+        *,
+        names: Mapping[str, str],
+        defaults: Mapping[str, Any],
+        declared: TypeFields,
+        purpose: Purpose = GENERATE,
+        is_inner: bool = False,
     ) -> None:
         self.fields = fields
-        self.defaults = defaults
-        self.names = names
         self.file = file
+        self.names = names
+        self.defaults = defaults
+        self.declared = declared
+        self.purpose = purpose
+        self.is_inner = is_inner
+        self.read: set[str] = set()
+        self.assumed: dict[str, Any] = {}
+
+    def _keys(self, name: str) -> list[str]:
+        """Return every name that a field may have, the type's own first."""
+        own = [table[name] for table in (self.names, self.declared.names) if name in table]
+        return list(dict.fromkeys((*own, name, *SPELLINGS.get(name, ()))))
 
     def key(self, name: str) -> str:
         """Return what the file calls ``name``."""
-        own = self.names.get(name, name)
-        return next(
-            (key for key in (own, name, *SPELLINGS.get(name, ())) if key in self.fields), own
-        )
+        keys = self._keys(name)
+        return next((key for key in keys if key in self.fields), keys[0])
 
     def get(self, name: str) -> Any:
         """Return a field as it is given, ``null`` included, or its default."""
         value: Any = self.fields
-        for part in self.key(name).split("."):
+        key = self.key(name)
+        self.read.add(key.partition(".")[0])
+        for part in key.split("."):
             if not isinstance(value, Mapping) or part not in value:
-                return self.defaults.get(name)
+                return self._default(name)
             value = value[part]
         return value
+
+    def _default(self, name: str) -> Any:
+        """Return what is taken for a field that was left out."""
+        if self.is_inner or name not in DEFINING or name in self.defaults:
+            for key in self._keys(name):
+                if key in self.declared.defaults:
+                    value = self.declared.defaults[key]
+                    if self.is_inner and name in DEFINING:
+                        self.assumed[key] = value
+                    return value
+        return self.defaults.get(name)
 
     def fault(self, name: str, allowed: str) -> RequestError:
         """Return the error for a field that cannot be used as given."""
@@ -157,6 +207,17 @@ class Config:
             raise self.fault(name, f"a list of layer numbers from 0 to {count - 1}")
         return sorted(set(value))
 
+    def sizes(self, name: str, count: int) -> list[int]:
+        """Return a list of whole numbers, one a layer."""
+        value = self.get(name)
+        if (
+            not isinstance(value, list)
+            or len(value) != count
+            or not all(type(each) is int and 0 < each <= LARGEST_SIZE for each in value)
+        ):
+            raise self.fault(name, f"a list of {count} whole numbers from 1 to {LARGEST_SIZE}")
+        return value
+
     def divided(self, name: str, by: str) -> Any:
         """Return one size divided by another, which must divide it."""
         whole, parts = self.size(name), self.size(by)
@@ -170,6 +231,22 @@ class Config:
     def layers(self) -> Any:
         """Return the number of layers."""
         return self.size("num_hidden_layers", most=MOST_LAYERS)
+
+    def whole_layers(self) -> int:
+        """Return the number of layers, where a pattern of them hangs on it."""
+        count = self.layers()
+        if not isinstance(count, int):
+            raise self.fault(
+                "num_hidden_layers", "one number, as the pattern of layers hangs on it"
+            )
+        return count
+
+    def switches(self, name: str) -> list[bool]:
+        """Return a list of yes or no, one a layer."""
+        given, count = self.get(name), self.whole_layers()
+        if not isinstance(given, list) or len(given) != count or set(given) - {0, 1}:
+            raise self.fault(name, f"a list of {count}, each 0 or 1")
+        return [bool(each) for each in given]
 
     def heads(self, *, grouped: bool = True) -> Heads:
         """Return query heads, heads of keys and values, and the width of one."""

@@ -26,12 +26,14 @@ class Heads(NamedTuple):
     Attributes:
         queries: heads of queries.
         keys: heads of keys, and as many of values.
-        width: width of each head.
+        width: width of each head's query and key.
+        value_width: width of each head's value; None where it is as wide.
     """
 
     queries: Count
     keys: Count
     width: Count
+    value_width: Count | None = None
 
     @property
     def ungrouped(self) -> Heads:
@@ -156,6 +158,20 @@ class LayerKind:
     tokens: float = 1.0
 
 
+class Adapter(NamedTuple):
+    """A low-rank adapter that a file describes, beside the model it is for.
+
+    Attributes:
+        rank: its rank.
+        targets: names of the modules that it is put beside.
+        base: name or path of the model that it is for.
+    """
+
+    rank: int
+    targets: tuple[str, ...]
+    base: str
+
+
 @dataclass(frozen=True)
 class Architecture:
     """A model, as far as computing and memory go.
@@ -163,6 +179,10 @@ class Architecture:
     Attributes:
         model_type: name of the architecture in ``config.json``.
         counted_as: the module of ``transformers`` whose parameters these are.
+        counted_by: how it was counted: ``family`` (an entry of the table), ``alias`` (the entry of
+            a type of the same shape) or ``modules`` (the modules of a library, one by one).
+        title: well-known models of its type.
+        adapter: the adapter that was read with it; None where the model is trained itself.
         hidden: width of the residual stream.
         layer_count: layers; an encoder's and a decoder's together.
         vocabulary: entries of the output; 0 where there is none.
@@ -191,6 +211,9 @@ class Architecture:
     further: int = 0
     is_limit: bool = False
     stacks: int = 1
+    counted_by: str = "family"
+    title: str = ""
+    adapter: Adapter | None = None
     stored: str = ""
 
     def operators(self) -> Iterator[Operator]:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from computebill.base.errors import RequestError
 
 from .completion import completed
 from .grouped import Grouped
 from .layouts import layout_options, read_layout
 from .options import Outputs, documents_options, output_options, profiles_option, whole_number
+
+if TYPE_CHECKING:
+    from computebill.architectures import Architecture
 
 
 @click.command(cls=Grouped)
@@ -29,6 +34,9 @@ from .options import Outputs, documents_options, output_options, profiles_option
     shell_complete=completed("accelerator"),
     help="That the largest micro-batch is to fit.",
 )
+@click.option(
+    "--no-memory", is_flag=True, help="Parameters and FLOP alone, in a fraction of the time."
+)
 @documents_options
 @layout_options
 @profiles_option
@@ -37,6 +45,7 @@ def command(
     config: str,
     sequence_length: int | None,
     accelerator: str,
+    no_memory: bool,
     lengths: str | None,
     packing: str | None,
     layout_flags: dict[str, Any],
@@ -55,10 +64,16 @@ def command(
     """  # noqa: D301 -- click reads the backslash
     outputs.check()
     from computebill.architectures import read_architecture
+
+    architecture = read_architecture(config)
+    if no_memory:
+        if layout_flags or lengths or packing:
+            raise RequestError("--no-memory", "allowed: without a layout's flags and --lengths")
+        return _emit_counts(architecture, sequence_length, outputs)
     from computebill.hardware.accelerators import find_accelerator
     from computebill.training.documents import given_documents
 
-    architecture, layout = read_architecture(config), read_layout(layout_flags)
+    layout = read_layout(layout_flags)
     part = find_accelerator(accelerator, profiles)
     documents = given_documents(lengths, packing)
     # What is wrong so far was told before torch was loaded.
@@ -78,3 +93,18 @@ def command(
         return view.full(card)
 
     outputs.emit(card.to_dict(), card.to_frame, tables)
+    return None
+
+
+def _emit_counts(architecture: Architecture, sequence: int | None, outputs: Outputs) -> None:
+    """Tell parameters and FLOP, which take neither torch nor an accelerator."""
+    from computebill.models.count import count_model
+
+    found = count_model(architecture, sequence_length=sequence)
+
+    def tables() -> Any:
+        from computebill.views import model as view
+
+        return view.counts(found)
+
+    outputs.emit(found.to_dict(), found.to_frame, tables)

@@ -9,12 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from computebill.architectures import Architecture, read_architecture
 from computebill.architectures.columns import Columns, columns
-from computebill.architectures.counting import (
-    FlopPerToken,
-    Parameters,
-    count_flop,
-    count_parameters,
-)
+from computebill.architectures.counting import count_flop, count_parameters
+from computebill.architectures.counts import FlopPerToken, Parameters
 from computebill.base.assumptions import GIVEN, Assumption
 from computebill.base.errors import RequestError
 from computebill.base.notebook import Shown
@@ -35,6 +31,7 @@ from computebill.training.layout import (
     CONTEXT_GB,
     CONTEXT_SOURCE,
     DEGREES,
+    TARGETS,
     Layout,
 )
 from computebill.training.memory import (
@@ -57,6 +54,8 @@ from computebill.training.memory_odds import (
 )
 from computebill.training.recipes import MOMENTS
 from computebill.training.rules import check_layout
+
+from .count import counts_dict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -175,28 +174,8 @@ class ModelCard(Shown):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form; its keys are a contract."""
-        counts, flop = self.parameters, self.flop
         return {
-            "model_type": self.architecture.model_type,
-            "params": int(counts.total),
-            "params_active": int(counts.active),
-            "params_embedding": int(counts.embedding),
-            "params_adapters": int(counts.adapters),
-            "layers": int(self.architecture.layer_count),
-            "hidden": int(self.architecture.hidden),
-            "vocabulary": int(self.architecture.vocabulary),
-            "sequence_length": self.sequence,
-            "flop_per_token": {
-                "forward": float(flop.forward),
-                "backward": float(flop.backward),
-                "recomputed": float(flop.recomputed),
-                "hardware": float(flop.hardware),
-                "by_operator": {
-                    name: {"forward": float(forward), "backward": float(backward)}
-                    for name, (forward, backward) in flop.by_operator.items()
-                },
-                "conventions": {name: float(value) for name, value in flop.conventions.items()},
-            },
+            **counts_dict(self.architecture, self.sequence, self.parameters, self.flop),
             "accelerator": self.accelerator.name,
             "accelerator_memory_gb": self.accelerator.memory_gb.value,
             "memory_gb": [use.to_dict() for use in self.memory],
@@ -252,7 +231,7 @@ def describe_model(
     architecture = config if isinstance(config, Architecture) else read_architecture(config)
     architecture, sequence, told = packed(architecture, sequence_length, documents)
     part = find_accelerator(accelerator, profiles) if isinstance(accelerator, str) else accelerator
-    given = read_layout(layout)
+    given = with_adapter(read_layout(layout), architecture)
     used = as_stored(given, architecture)
     batch = columns(architecture, used.adapted)
     by_stage = bool(used.model_fields_set & DEGREES)
@@ -341,6 +320,18 @@ def read_layout(layout: Layout | Mapping[str, Any] | None) -> Layout:
     if isinstance(layout, Layout):
         return layout
     return validate(Layout, layout or {}, "layout")
+
+
+def with_adapter(layout: Layout, architecture: Architecture) -> Layout:
+    """Return a layout with the adapter that the model's file describes, unless it has its own."""
+    adapter = architecture.adapter
+    if adapter is None or "lora_rank" in layout.model_fields_set:
+        return layout
+    named = tuple(name.rpartition(".")[2] for name in adapter.targets)
+    known = tuple(name for name in named if name in TARGETS)
+    given = {name: getattr(layout, name) for name in layout.model_fields_set}
+    targets = {"lora_targets": known} if known else {}
+    return validate(Layout, {**given, "lora_rank": adapter.rank, **targets}, "layout")
 
 
 def _common(

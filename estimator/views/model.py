@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from computebill.architectures.counting import CONVENTIONS
-from computebill.architectures.families import FAMILIES
-from computebill.models.card import ModelCard
-from computebill.training.memory import PARTS
-from computebill.training.memory_odds import memory_interval, verdict
+from computebill.architectures.counts import CONVENTIONS
 
 from . import tables
 from .text import count as short
 from .text import digits, fit_text, flop, mended, percent
+
+if TYPE_CHECKING:  # counts are told without torch
+    from computebill.models.card import ModelCard
+    from computebill.models.count import ModelCount
 
 RECOMPUTED = {
     "none": "nothing recomputed",
@@ -29,6 +30,13 @@ CONVENTION_TEXT = {
     "palm": "6nd + attention over the whole sequence",
     "megatron": "matrix products + attention over the whole sequence",
     "causal": "matrix products + attention that the mask lets through",
+}
+
+COUNTED_BY = {
+    "family": "its type's entry",
+    "alias": "the entry of its shape",
+    "modules": "its modules",
+    "weights": "its weights' headers",
 }
 
 
@@ -49,6 +57,15 @@ def full(card: ModelCard) -> Iterator[RenderableType]:
         yield Text(f"Note: {note}")
 
 
+def counts(found: ModelCount) -> Iterator[RenderableType]:
+    """What it is, and what a token costs."""
+    yield _shape(found)
+    yield _operators(found)
+    yield _conventions(found)
+    for note in found.architecture.notes:
+        yield Text(f"Note: {note}")
+
+
 def brief(card: ModelCard) -> str:
     """Return what it is and how large, in one line."""
     found = card.to_dict()
@@ -56,23 +73,25 @@ def brief(card: ModelCard) -> str:
     return f"{_title(card)}; {sizes}; Sequence length {card.sequence:,}"
 
 
-def _title(card: ModelCard) -> str:
-    family = FAMILIES[card.architecture.model_type]
-    return f"{card.architecture.model_type} (as {family.title})"
+def _title(card: ModelCard | ModelCount) -> str:
+    model = card.architecture
+    return f"{model.model_type} (as {model.title})" if model.title else model.model_type
 
 
-def _shape(card: ModelCard) -> Table:
+def _shape(card: ModelCard | ModelCount) -> Table:
     table = tables.table(_title(card))
     table.show_header = False
     table.add_column("")
     table.add_column("", justify="right")
     found = card.to_dict()
     rows = [("Parameters", found["params"]), ("  that a token meets", found["params_active"])]
+    rows.append(("    without embeddings", found["params_active_without_embeddings"]))
     rows.append(("  embeddings", found["params_embedding"]))
     if found["params_adapters"]:
         rows.append(("Adapters", found["params_adapters"]))
     for label, value in rows:
         table.add_row(label, f"{value:,}  ({short(value)})")
+    table.add_row("Counted by", COUNTED_BY[found["counted_by"]])
     table.add_row("Layers", f"{found['layers']:,}")
     table.add_row("Hidden size", f"{found['hidden']:,}")
     if found["vocabulary"]:
@@ -81,7 +100,7 @@ def _shape(card: ModelCard) -> Table:
     return table
 
 
-def _operators(card: ModelCard) -> Table:
+def _operators(card: ModelCard | ModelCount) -> Table:
     table = tables.table("FLOP per token")
     table.add_column("operator")
     for heading in ("forward", "backward", "share"):
@@ -100,7 +119,7 @@ def _operators(card: ModelCard) -> Table:
     return table
 
 
-def _conventions(card: ModelCard) -> Table:
+def _conventions(card: ModelCard | ModelCount) -> Table:
     table = tables.table("Model FLOP per token of a training step, by convention")
     table.add_column("convention")
     table.add_column("FLOP", justify="right")
@@ -111,6 +130,9 @@ def _conventions(card: ModelCard) -> Table:
 
 
 def _memory(card: ModelCard) -> Table:
+    from computebill.training.memory import PARTS
+    from computebill.training.memory_odds import verdict
+
     part = card.accelerator
     how = card.memory[0].layout if card.memory else None
     described = (
@@ -139,6 +161,8 @@ def _memory(card: ModelCard) -> Table:
 
 def _interval() -> Text:
     """How far memory may lie from any total, as that is a ratio, and what brackets are."""
+    from computebill.training.memory_odds import memory_interval
+
     low, high = (digits(memory_interval(1.0)[end]) for end in ("p5", "p95"))
     return Text(
         f"Measured memory is {low} to {high} times the total (5th–95th percentile); in brackets: "

@@ -121,10 +121,13 @@ def test_fields_of_single_architectures_that_cannot_be(
 
 def test_an_unknown_type_names_near_ones_and_the_other_way() -> None:
     message = refusal({"model_type": "lama"})
-    assert "'lama', which is not known; nearest: llama" in message
+    assert "'lama', which is not known; fields that" not in message
     assert "computebill run --params" in message
-    assert "nearest" not in refusal({"model_type": "zzzzzzzz"})
-    assert "model_type is missing; allowed: bamba, bert" in refusal({})
+    assert "nearest" not in message
+    assert "nearest: llama, which has every field" in refusal(LLAMA | {"model_type": "lama"})
+    assert "nearest" not in refusal(LLAMA | {"model_type": "lama", "kv_lora_rank": 8})
+    assert "nearest" not in refusal(LLAMA | {"model_type": "zzzzzzzz"})
+    assert "model_type is missing; allowed: one of" in refusal({})
     assert "model_type: got 7" in refusal({"model_type": 7})
 
 
@@ -185,7 +188,7 @@ def test_the_language_model_of_a_multimodal_one_is_counted() -> None:
     ("inner", "problem"),
     [
         ({"model_type": "foo"}, "text_config.model_type: got 'foo', which is not known"),
-        ({"model_type": ["a"]}, "text_config.model_type: got ['a']; allowed: bamba"),
+        ({"model_type": ["a"]}, "text_config.model_type: got ['a']; allowed: one of"),
         ({"model_type": {}}, "text_config.model_type: got {}"),
         ({}, "model_type: got 'llava', which is not known"),
     ],
@@ -241,18 +244,35 @@ def test_null_is_what_it_says_and_not_the_default() -> None:
     assert total(config) == held(module(config)).total
 
 
-@settings(max_examples=200)
+LISTS = (
+    "attention_types",
+    "block_configs",
+    "block_types",
+    "compress_ratios",
+    "hybrid_override_pattern",
+    "indexer_types",
+    "layer_types",
+    "linear_attn_config",
+    "mlp_layer_types",
+    "per_layer_config",
+    "sliding_window_pattern",
+    "sparse_attention_config",
+)
+"""Fields that say something of each layer."""
+
+
+@settings(max_examples=400)
 @given(
     st.sampled_from(sorted(FAMILIES)),
     st.dictionaries(
-        st.sampled_from([*LLAMA, "head_dim", "layer_types", "num_experts", "attn_config"]),
+        st.sampled_from([*LLAMA, "head_dim", "num_experts", "attn_config", *LISTS]),
         st.one_of(
             st.none(),
             st.booleans(),
             st.integers(),
             st.floats(),
             st.text(max_size=5),
-            st.lists(st.integers(), max_size=3),
+            st.lists(st.one_of(st.integers(), st.text(max_size=3), st.just([1])), max_size=3),
             st.dictionaries(st.text(max_size=3), st.none()),
         ),
         max_size=8,
@@ -263,3 +283,10 @@ def test_whatever_is_given_is_counted_or_refused(model_type: str, fields: dict[s
         cb.read_architecture({**LLAMA, **fields, "model_type": model_type})
     except cb.RequestError as error:
         assert len(str(error)) < 2600  # noqa: PT017 -- either way is right
+
+
+def test_an_answer_says_how_it_was_counted() -> None:
+    assert cb.read_architecture(LLAMA).counted_by == "family"
+    other = LLAMA | {"model_type": "minimax_text_01", "num_experts": 4, "num_experts_per_tok": 2}
+    assert cb.read_architecture(other).counted_by == "alias"
+    assert cb.describe_model(LLAMA).to_dict()["counted_by"] == "family"

@@ -115,7 +115,7 @@ def test_bad_files(tmp_path: Path) -> None:
     path.write_text('{"model_type": "lama"')
     assert f"Error: {path}: is not valid JSON" in refusal("model", str(path))
     path.write_text('{"model_type": "lama"}')
-    assert "nearest: llama" in refusal("model", str(path))
+    assert "'lama', which is not known" in refusal("model", str(path))
     assert "cannot be read" in refusal("model", str(tmp_path / "none"))
 
 
