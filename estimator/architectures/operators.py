@@ -19,6 +19,9 @@ Count: TypeAlias = "float | Tensor"
 
 UNLIMITED = float("inf")
 
+TOKEN, SAMPLE, IMAGE, CLIP = "token", "sample", "image", "clip"
+"""What figures of an operator are told for one of."""
+
 
 class Heads(NamedTuple):
     """Heads of grouped-query attention.
@@ -68,6 +71,8 @@ class Operator:
         exchanged: bytes per token of keys and values that ranks which share a sequence send on.
         heads: query heads with a score for each key, kept where attention is not fused.
         result: elements per token of what a costly operator gives: a product, attention.
+        of: what uses, FLOP and bytes are told for, where it is no token of the sequence: a
+            ``sample``, an ``image``, a ``clip`` of sound.
     """
 
     name: str
@@ -93,6 +98,13 @@ class Operator:
     exchanged: Count = 0
     heads: Count = 0
     result: Count = 0
+    of: str = TOKEN
+
+    def spread(self, share: float) -> Operator:
+        """Return the operator told for a token, of which ``share`` units go with each."""
+        scaled = ("uses", "per_token", "kept", "kept_split", "eager", "eager_split", "result")
+        told = {name: getattr(self, name) * share for name in scaled}
+        return replace(self, of=TOKEN, **told)
 
 
 @dataclass(frozen=True)
@@ -173,6 +185,8 @@ class Architecture:
         further: layers that predict further tokens; not counted, but they have a place in a
             pipeline.
         stacks: sequences of one sample: 2 in an encoder-decoder, its input and its target.
+        images: images that go with a sample.
+        clips: clips of sound that go with it.
     """
 
     model_type: str
@@ -190,6 +204,8 @@ class Architecture:
     stacks: int = 1
     counted_by: str = "family"
     title: str = ""
+    images: float = 0.0
+    clips: float = 0.0
 
     def operators(self) -> Iterator[Operator]:
         """Return every operator once a kind."""
@@ -197,6 +213,22 @@ class Architecture:
         for kind in self.kinds:
             yield from kind.operators
         yield from self.outputs
+
+    def at(self, sequence: float) -> Architecture:
+        """Return the architecture told for tokens of a sequence of so many.
+
+        What is met once a sample, or once an image or clip of it, is spread over its tokens.
+        """
+        units = {SAMPLE: 1.0, IMAGE: self.images, CLIP: self.clips}
+
+        def spread(operators: Sequence[Operator]) -> tuple[Operator, ...]:
+            return tuple(
+                each if each.of == TOKEN else each.spread(units[each.of] / sequence)
+                for each in operators
+            )
+
+        kinds = tuple(replace(each, operators=spread(each.operators)) for each in self.kinds)
+        return replace(self, inputs=spread(self.inputs), kinds=kinds, outputs=spread(self.outputs))
 
 
 def renamed(operators: Sequence[Operator], prefix: str) -> tuple[Operator, ...]:

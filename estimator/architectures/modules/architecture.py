@@ -1,0 +1,91 @@
+"""A model's modules as an architecture."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+from torch import nn
+
+from ..operators import CLIP, IMAGE, SAMPLE, TOKEN, Architecture, LayerKind, Layers, Operator
+from .measured import Measured, measure
+from .stacks import layer_paths
+from .walk import Place, Walk
+
+
+def architecture_of(model: nn.Module) -> Architecture:
+    """Return the architecture of a model on the meta device."""
+    measured = measure(model)
+    config: Any = model.config
+    two_stacks = "decoder_input_ids" in inspect.signature(model.forward).parameters
+    walk = Walk(model, measured, two_ways="MaskedLM" in type(model).__name__)
+    layers = layer_paths(model)
+    before, after = _outside(model, layers)
+    inputs = walk.operators(Place(), before)
+    kinds = _kinds(walk, layers, 0.5 if two_stacks else 1.0)
+    return Architecture(
+        model_type=config.model_type,
+        counted_as=type(model).__name__,
+        counted_by="modules",
+        hidden=walk.width,
+        layer_count=len(layers),
+        vocabulary=walk.vocabulary,
+        sequence_length=_longest(walk.text),
+        kinds=tuple(kinds),
+        inputs=inputs,
+        outputs=walk.operators(Place(), after),
+        notes=tuple(_notes(model, measured, walk)),
+        stacks=2 if two_stacks else 1,
+    )
+
+
+def _outside(model: nn.Module, layers: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the modules that stand before the last layer's end, and after it."""
+    before: list[str] = []
+    after: list[str] = []
+    inside = tuple(f"{path}." for path in layers)
+    ended = False
+    last = layers[-1] if layers else ""
+    for path, _ in model.named_modules():
+        if path in layers or f"{path}.".startswith(inside):
+            ended = ended or path == last
+        else:
+            (after if ended else before).append(path)
+    return before, after
+
+
+def _kinds(walk: Walk, layers: Sequence[str], tokens: float) -> list[LayerKind]:
+    """Return layers that are alike together."""
+    alike: dict[tuple[Operator, ...], list[int]] = {}
+    numbers: dict[str, int] = {}
+    for index, path in enumerate(layers):
+        stack = path.rpartition(".")[0]
+        place = Place(path, numbers.setdefault(stack, 0))
+        numbers[stack] += 1
+        inside = [
+            f"{path}.{name}" if name else path for name, _ in walk.modules[path].named_modules()
+        ]
+        alike.setdefault(walk.operators(place, inside), []).append(index)
+    return [
+        LayerKind(operators, covered, tokens)
+        for operators, indices in alike.items()
+        for covered in Layers.covering(indices)
+    ]
+
+
+def _longest(config: Any) -> int | None:
+    names = ("max_position_embeddings", "n_positions", "max_seq_len", "max_target_positions")
+    values = [getattr(config, name, None) for name in names]
+    return next((each for each in values if isinstance(each, int) and each > 0), None)
+
+
+def _notes(model: nn.Module, measured: Measured, walk: Walk) -> list[str]:
+    words = {TOKEN: "text", IMAGE: "an image", CLIP: "sound", SAMPLE: "a sample"}
+    notes = [
+        f"{words[of].capitalize()} could not be passed through the modules ({why}): FLOP are taken "
+        "from their sizes."
+        for of, why in measured.problems.items()
+    ]
+    notes += [f"Assumed: {each}." for each in dict.fromkeys(measured.assumed)]
+    return [*notes, *walk.notes]

@@ -1,0 +1,222 @@
+"""What is passed to a model: text of a length, and the images and sound of one sample."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+ASSUMED_SIDE = 1024
+"""Pixels along a side of an image, where a model takes images of any size."""
+ASSUMED_FRAMES = 3000
+"""Frames of sound of a sample where a configuration gives none: 30 s of 10 ms."""
+SPECIAL = ("_id", "_index")
+LARGEST_FIRST_TOKEN = 1000
+
+
+@dataclass(frozen=True)
+class Call:
+    """A way to call a model.
+
+    Attributes:
+        run: calls it.
+        what: what one call is given, in words.
+        assumed: what of it no configuration says; empty where it does.
+    """
+
+    run: Callable[[], object]
+    what: str
+    assumed: str = ""
+
+
+def text_call(model: nn.Module, length: int) -> Call:
+    """Return a call with so many tokens; in an encoder-decoder, with so many in each."""
+    names = inspect.signature(model.forward).parameters
+    config: Any = model.config
+    given: dict[str, Any] = {}
+    tokens = _tokens(config, length)
+    for name in ("input_ids", "decoder_input_ids"):
+        if name in names:
+            given[name] = tokens
+    if "use_cache" in names:
+        given["use_cache"] = False
+    assumed = []
+    media = {
+        name: each
+        for name, each in media_of(config).items()
+        if name in names and ("input_ids" not in names or _is_needed(names[name]))
+    }
+    if media:
+        given |= {name: each.value for name, each in media.items()}
+        assumed = [each.assumed for each in media.values() if each.assumed]
+    return Call(lambda: model(**given), f"{length} tokens", "; ".join(assumed))
+
+
+def image_call(model: nn.Module) -> Call | None:
+    """Return a call of what reads images, with one; None where nothing does."""
+    return _features_call(model, ("get_image_features", "get_image_tokens"), "image")
+
+
+def audio_call(model: nn.Module) -> Call | None:
+    """Return a call of what reads sound, with one clip; None where nothing does."""
+    return _features_call(model, ("get_audio_features",), "audio")
+
+
+@dataclass(frozen=True)
+class Medium:
+    """An argument that holds an image or sound, and what was assumed of it."""
+
+    value: Tensor
+    assumed: str = ""
+
+
+def media_of(config: Any) -> dict[str, Medium]:
+    """Return arguments that hold one image and one clip, by name, of a model's configuration."""
+    vision = getattr(config, "vision_config", None) or config
+    audio = getattr(config, "audio_config", None) or config
+    channels = _first(vision, ("num_channels", "in_channels", "in_chans")) or 3
+    side, assumed = image_side(vision)
+    mels = _first(audio, ("num_mel_bins", "feature_size", "input_feat_per_channel")) or 80
+    frames, unsaid = clip_frames(audio)
+    pixels = torch.empty((1, int(channels), side, side), device="meta")
+    return {
+        "pixel_values": Medium(pixels, assumed),
+        "input_features": Medium(torch.empty((1, int(mels), frames), device="meta"), unsaid),
+        "input_values": Medium(torch.empty((1, frames * 160), device="meta"), unsaid),
+    }
+
+
+def image_side(vision: Any) -> tuple[int, str]:
+    """Return pixels along a side of an image, and what was assumed of it."""
+    size = _first(vision, ("image_size", "img_size", "input_size"))
+    if isinstance(size, list | tuple) and size:
+        size = size[0]
+    if isinstance(size, int) and size > 0:
+        return size, ""
+    unit = patch_side(vision) * _merged(vision)
+    side = max(unit, ASSUMED_SIDE // unit * unit)
+    return side, f"images of {side:,} x {side:,} pixels, as the configuration gives no size"
+
+
+def patch_side(vision: Any) -> int:
+    """Return pixels along a side of a patch."""
+    size = _first(vision, ("patch_size", "spatial_patch_size")) or 16
+    return int(size[0] if isinstance(size, list | tuple) else size)
+
+
+def clip_frames(audio: Any) -> tuple[int, str]:
+    """Return frames of a clip, and what was assumed of it."""
+    positions = _first(audio, ("max_source_positions",))
+    if isinstance(positions, int) and positions > 0:
+        return 2 * positions, ""
+    return ASSUMED_FRAMES, f"{ASSUMED_FRAMES:,} frames of sound, as the configuration gives none"
+
+
+def _merged(vision: Any) -> int:
+    merge = _first(vision, ("spatial_merge_size", "pooling_kernel_size")) or 1
+    return int(merge) if isinstance(merge, int) else 1
+
+
+def _features_call(model: nn.Module, methods: tuple[str, ...], kind: str) -> Call | None:
+    config: Any = model.config
+    if getattr(config, "vision_config" if kind == "image" else "audio_config", None) is None:
+        return None
+    inner = getattr(model, "model", model)
+    for owner in (inner, model):
+        for method in methods:
+            call = getattr(owner, method, None)
+            if callable(call):
+                return _call_with(call, config, kind)
+    return None
+
+
+def _call_with(call: Any, config: Any, kind: str) -> Call:
+    names = inspect.signature(call).parameters
+    media = media_of(config)
+    vision = getattr(config, "vision_config", None)
+    if kind == "audio":
+        given: dict[str, Any] = {
+            name: each.value for name, each in media.items() if name != "pixel_values"
+        }
+        frames = given["input_features"].shape[-1]
+        given["input_features_mask"] = torch.ones((1, frames), dtype=torch.bool)
+        given["feature_lens"] = torch.tensor([frames])
+        given["audio_feature_lengths"] = torch.tensor([frames])
+        assumed = media["input_features"].assumed
+    else:
+        given, assumed = _image_arguments(vision, media["pixel_values"], names)
+    used = {name: value for name, value in given.items() if name in names}
+    first = next(iter(names))
+    if first not in used:
+        used[first] = next(iter(given.values()))
+    what = "one image" if kind == "image" else "one clip of sound"
+    return Call(lambda: call(**used), what, assumed)
+
+
+def _image_arguments(
+    vision: Any, pixels: Medium, names: Mapping[str, inspect.Parameter]
+) -> tuple[dict[str, Any], str]:
+    """Return one image as a model's method takes it: pixels, or patches and their grid."""
+    value = pixels.value
+    side, patch = value.shape[-1], patch_side(vision)
+    rows = max(1, side // patch)
+    size = torch.tensor([[side, side]])
+    given: dict[str, Any] = {"pixel_values": value}
+    if "image_grid_thw" in names or "grid_thw" in names:
+        depth = _first(vision, ("temporal_patch_size",)) or 1
+        width = value.shape[1] * int(depth) * patch**2
+        given["pixel_values"] = torch.empty((rows * rows, width), device="meta")
+        given["image_grid_thw"] = given["grid_thw"] = torch.tensor([[1, rows, rows]])
+    if "spatial_shapes" in names or "image_grid_hws" in names or "pixel_position_ids" in names:
+        given["pixel_values"] = torch.empty(
+            (1, rows * rows, value.shape[1] * patch**2), device="meta"
+        )
+        given["spatial_shapes"] = given["image_grid_hws"] = torch.tensor([[rows, rows]])
+    if "image_position_ids" in names:
+        given["pixel_values"] = torch.empty(
+            (1, rows * rows, value.shape[1] * patch**2), device="meta"
+        )
+        grid = torch.arange(rows)
+        given["image_position_ids"] = torch.cartesian_prod(grid, grid).unsqueeze(0)
+    asked = {
+        "image_sizes": size,
+        "pixel_attention_mask": torch.ones((1, rows**2), dtype=torch.bool),
+    }
+    given |= {name: each for name, each in asked.items() if _is_needed(names.get(name))}
+    return given, pixels.assumed
+
+
+def _tokens(config: Any, length: int) -> Tensor:
+    """Return a sequence of one plain token, with an end where the model has one."""
+    text = config.get_text_config() if hasattr(config, "get_text_config") else config
+    special = {
+        value
+        for each in (config, text)
+        for name, value in each.to_dict().items()
+        if name.endswith(SPECIAL) and isinstance(value, int)
+    }
+    plain = next(each for each in range(3, LARGEST_FIRST_TOKEN) if each not in special)
+    vocabulary = getattr(text, "vocab_size", None)
+    if isinstance(vocabulary, int) and plain >= vocabulary:
+        plain = 0
+    tokens = torch.full((1, length), plain, dtype=torch.long)
+    end = getattr(text, "eos_token_id", None)
+    end = end[0] if isinstance(end, list) and end else end
+    if isinstance(end, int):
+        tokens[0, -1] = end
+    return tokens
+
+
+def _is_needed(parameter: inspect.Parameter | None) -> bool:
+    """Whether a call fails without an argument."""
+    return parameter is not None and parameter.default is inspect.Parameter.empty
+
+
+def _first(config: Any, names: tuple[str, ...]) -> Any:
+    return next(
+        (value for name in names if (value := getattr(config, name, None)) is not None), None
+    )
