@@ -16,14 +16,16 @@ from .walk import Place, Walk
 
 def architecture_of(model: nn.Module) -> Architecture:
     """Return the architecture of a model on the meta device."""
-    measured = measure(model)
+    layers = layer_paths(model)
+    measured = measure(model, layers)
     config: Any = model.config
     two_stacks = "decoder_input_ids" in inspect.signature(model.forward).parameters
     walk = Walk(model, measured, two_ways="MaskedLM" in type(model).__name__)
-    layers = layer_paths(model)
     before, after = _outside(model, layers)
-    inputs = walk.operators(Place(), before)
-    kinds = _kinds(walk, layers, 0.5 if two_stacks else 1.0)
+    share = 0.5 if two_stacks else 1.0
+    inputs = _shared(walk.operators(Place(), before), share)
+    kinds = _kinds(walk, layers, share)
+    outputs = _shared(walk.operators(Place(is_after=True), after), share)
     return Architecture(
         model_type=config.model_type,
         counted_as=type(model).__name__,
@@ -34,9 +36,17 @@ def architecture_of(model: nn.Module) -> Architecture:
         sequence_length=_longest(walk.text),
         kinds=tuple(kinds),
         inputs=inputs,
-        outputs=walk.operators(Place(), after),
+        outputs=outputs,
         notes=tuple(_notes(model, measured, walk)),
         stacks=2 if two_stacks else 1,
+    )
+
+
+def _shared(operators: Sequence[Operator], share: float) -> tuple[Operator, ...]:
+    """Return products of one of two sequences, told for a token of either."""
+    return tuple(
+        each.spread(share) if each.d_in and each.of == TOKEN and share != 1.0 else each
+        for each in operators
     )
 
 

@@ -1,18 +1,17 @@
-"""What the parameters of a model are multiplied with, per token, image, clip of sound and sample."""
+"""What the parameters of a model are multiplied with: per token, image, clip, sample."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from ..operators import CLIP, IMAGE, SAMPLE, TOKEN
-from .inputs import Call, audio_call, image_call, image_side, patch_side, text_call
+from .inputs import audio_call, image_call, image_side, patch_side, text_call
+from .stacks import alike_layers
 from .trace import PADDING_ROWS, Key, Pass, Terms, run, terms
 
 LENGTHS = (64, 128, 192)
@@ -71,17 +70,14 @@ class Measured:
         products: uses of each parameter, by its name.
         mixing: what modules do without a parameter, by their names.
         looked_up: parameters of which rows are taken.
-        total: FLOP of one more pass, by PyTorch's counter, and its length; None where none ran.
         problems: of passes that could not run, why.
         assumed: what passes were given that no configuration says.
-        two_stacks: whether a sample is an input and a target.
         passed: names of the passes that ran.
     """
 
     products: dict[str, list[Use]] = field(default_factory=dict)
     mixing: dict[str, list[Mix]] = field(default_factory=dict)
     looked_up: set[str] = field(default_factory=set)
-    total: tuple[int, float] | None = None
     problems: dict[str, str] = field(default_factory=dict)
     assumed: list[str] = field(default_factory=list)
     passed: list[str] = field(default_factory=list)
@@ -97,15 +93,16 @@ class Measured:
         self.products.setdefault(key.parameter, []).append(use)
 
 
-def measure(model: nn.Module) -> Measured:
+def measure(model: nn.Module, layers: Sequence[str]) -> Measured:
     """Pass text, an image and a clip of sound through a model on the meta device."""
     measured = Measured()
     parameters = dict(model.named_parameters())
-    _measure_text(model, parameters, measured)
+    alike = alike_layers(model, layers)
+    _measure_text(model, parameters, measured, alike)
     for of, call_of in ((IMAGE, image_call), (CLIP, audio_call)):
         try:
             call = call_of(model)
-            found = None if call is None else run(model, call.run, parameters)
+            found = None if call is None else run(model, call.run, alike)
         except Exception as error:
             measured.problems[of] = _reason(error)
             _assume(model, parameters, measured, of)
@@ -120,12 +117,17 @@ def measure(model: nn.Module) -> Measured:
     return measured
 
 
-def _measure_text(model: nn.Module, parameters: Mapping[str, Tensor], measured: Measured) -> None:
+def _measure_text(
+    model: nn.Module,
+    parameters: Mapping[str, Tensor],
+    measured: Measured,
+    alike: Mapping[str, str],
+) -> None:
     problem = ""
     for lengths in (LENGTHS, SHORTEST):
         try:
             calls = [text_call(model, length) for length in lengths]
-            passes = [run(model, call.run, parameters) for call in calls]
+            passes = [run(model, call.run, alike) for call in calls]
             break
         except Exception as error:
             problem = problem or _reason(error)
@@ -138,8 +140,6 @@ def _measure_text(model: nn.Module, parameters: Mapping[str, Tensor], measured: 
     for key, found in terms(lengths, passes).items():
         _add_terms(measured, key, found, passes[-1])
     measured.looked_up |= passes[0].looked_up
-    length = 2 * lengths[0] + lengths[0] // 2
-    measured.total = length, run(model, text_call(model, length).run, parameters).total
 
 
 def _add_terms(measured: Measured, key: Key, found: Terms, last: Pass) -> None:

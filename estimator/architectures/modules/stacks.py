@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from torch import nn
+
+from .attention import config_of
 
 EXPERTS = "expert"
 """Part of the name of a list that holds experts, and not layers."""
@@ -61,3 +64,45 @@ def _is_alike(modules: nn.ModuleList | nn.Sequential) -> bool:
 def _matrices(module: nn.Module) -> int:
     """Return how many matrices a module holds."""
     return sum(each.ndim > 1 for each in module.parameters())
+
+
+PLAIN = (bool, int, float, str, list, tuple, type(None))
+NUMBERS = {"layer_idx", "layer_id", "layer_index", "layer_number", "idx", "index"}
+"""Names of attributes that hold a layer's own number."""
+
+
+def alike_layers(model: nn.Module, layers: Sequence[str]) -> dict[str, str]:
+    """Return layers that do just what an earlier one does, each with that one's name.
+
+    They are of one class, their modules have the same plain attributes and shapes, and the
+    configuration says the same of them.
+    """
+    first: dict[object, str] = {}
+    found: dict[str, str] = {}
+    numbers: dict[str, int] = {}
+    for path in layers:
+        stack = path.rpartition(".")[0]
+        number = numbers.get(stack, 0)
+        numbers[stack] = number + 1
+        source = first.setdefault((stack, *_signature(model, path, number)), path)
+        if source != path:
+            found[path] = source
+    return found
+
+
+def _signature(model: nn.Module, path: str, number: int) -> Iterator[object]:
+    """Yield all that makes one layer differ from another."""
+    layer = model.get_submodule(path)
+    for name, module in layer.named_modules():
+        yield name, type(module), tuple(_plain(module))
+        yield tuple((key, each.shape) for key, each in module.named_parameters(recurse=False))
+    config: Any = config_of(model, path)
+    for value in vars(config).values():
+        if isinstance(value, list) and number < len(value):
+            yield repr(value[number])
+
+
+def _plain(module: nn.Module) -> Iterator[tuple[str, str]]:
+    for name, value in vars(module).items():
+        if not name.startswith("_") and name not in NUMBERS and isinstance(value, PLAIN):
+            yield name, repr(value)

@@ -7,9 +7,12 @@ PyTorch's own counter (``torch.utils.flop_counter``).
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -23,6 +26,11 @@ aten = torch.ops.aten
 COPIES = {aten._to_copy, aten.clone, aten.index, aten.index_select, aten.gather}
 """Operations whose result still is the parameter that goes in first: cast or gathered."""
 
+WHOLE = {torch.bool, torch.uint8, torch.int32, torch.int64}
+MOST_VALUES = 4_000_000
+"""Elements of a tensor that keeps its values, at most."""
+MOST_SECONDS = 30.0
+"""Time that a pass may take [s]."""
 PADDING_ROWS = 16
 """Rows that a causal convolution computes beyond a sequence, and cuts off, at most."""
 
@@ -61,6 +69,33 @@ class Pass:
     looked_up: set[str] = field(default_factory=set)
     total: float = 0.0
 
+    def repeat(self, alike: Mapping[str, str]) -> None:
+        """Add what layers did that return another's results: what that one did."""
+        by_source: dict[str, list[str]] = {}
+        for path, source in alike.items():
+            by_source.setdefault(f"{source}.", []).append(f"{path}.")
+        for key, flop in list(self.flop.items()):
+            for source, paths in by_source.items():
+                if not f"{key.path}.".startswith(source):
+                    continue
+                for path in paths:
+                    self._copy(key, flop, source, path)
+
+    def _copy(self, key: Key, flop: float, source: str, path: str) -> None:
+        def renamed(name: str) -> str:
+            return f"{name}.".replace(source, path, 1).removesuffix(".")
+
+        copied = key._replace(
+            path=renamed(key.path),
+            parameter=renamed(key.parameter) if key.parameter.startswith(source) else key.parameter,
+        )
+        self.flop[copied] = self.flop.get(copied, 0.0) + flop
+        self.total += flop
+        if key in self.is_first:
+            self.is_first[copied] = self.is_first[key]
+        if key.path in self.heads:
+            self.heads[copied.path] = self.heads[key.path]
+
 
 class Terms(NamedTuple):
     """FLOP of a pass as a polynomial of the tokens of its sequence."""
@@ -81,6 +116,7 @@ class Recorder(TorchDispatchMode):
     def __init__(self, parameters: Mapping[str, Tensor]) -> None:
         super().__init__()
         self.found = Pass()
+        self.deadline = time.monotonic() + MOST_SECONDS
         self.paths: list[str] = [""]
         self._origins = {_storage(each): name for name, each in parameters.items()}
         self._read: dict[int, Tensor] = {}
@@ -90,6 +126,8 @@ class Recorder(TorchDispatchMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         """Run one operation on shapes alone."""
+        if time.monotonic() > self.deadline:
+            raise TimeoutError(f"takes more than {MOST_SECONDS:g} s")
         kwargs = kwargs or {}
         stand_in = _STAND_INS.get(func)
         if stand_in is not None and any(each.is_meta for each in _tensors(args)):
@@ -99,10 +137,8 @@ class Recorder(TorchDispatchMode):
         given = list(_tensors((args, tuple(kwargs.values()))))
         if any(each.is_meta for each in given) and not all(each.is_meta for each in given):
             args, kwargs = _moved(args), {name: _moved(each) for name, each in kwargs.items()}
-        if func._overloadpacket is aten._to_copy and args[0].is_meta:
-            device = kwargs.get("device")
-            if device is not None and torch.device(device).type != "meta":
-                kwargs = {**kwargs, "device": torch.device("meta")}
+        if "device" in kwargs:
+            kwargs = {**kwargs, "device": _device(func, args, kwargs)}
         result = func(*args, **kwargs)
         self._note(func._overloadpacket, args, kwargs, result)
         return result
@@ -154,18 +190,65 @@ class _Lists(TorchFunctionMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         """Answer what is asked of a tensor in Python."""
+        kwargs = kwargs or {}
         if func in (Tensor.tolist, Tensor.numpy) and args[0].is_meta:
             zeros = torch.zeros(args[0].shape, dtype=args[0].dtype, device="cpu")
             return func(zeros)
-        return func(*args, **(kwargs or {}))
+        if func in (torch.tensor, torch.as_tensor) and not isinstance(args[0], Tensor):
+            kwargs = {name: value for name, value in kwargs.items() if name != "device"}
+        return func(*args, **kwargs)
 
 
-def run(model: nn.Module, call: Callable[[], object], parameters: Mapping[str, Tensor]) -> Pass:
-    """Return what a call of a model on the meta device multiplies."""
-    recorder = Recorder(parameters)
-    with _tracked(model, recorder.paths), torch.no_grad(), _Lists(), recorder:
+def run(model: nn.Module, call: Callable[[], object], alike: Mapping[str, str]) -> Pass:
+    """Return what a call of a model on the meta device multiplies.
+
+    Args:
+        model: the model.
+        call: calls it, or a part of it.
+        alike: layers that do what another does, each with that one's name; they are not run.
+    """
+    recorder = Recorder(dict(model.named_parameters()))
+    with (
+        _tracked(model, recorder.paths),
+        _replayed(model, alike) as replayed,
+        torch.no_grad(),
+        _Lists(),
+        recorder,
+    ):
         call()
+    recorder.found.repeat({path: alike[path] for path in replayed})
     return recorder.found
+
+
+@contextmanager
+def _replayed(model: nn.Module, alike: Mapping[str, str]) -> Iterator[set[str]]:
+    """Have layers return what another like them has returned; yields those that did."""
+    outputs: dict[str, object] = {}
+    replayed: set[str] = set()
+
+    def keep(path: str, output: object) -> None:
+        outputs[path] = output
+
+    def replay(path: str, run_it: Callable[..., object], *args: Any, **kwargs: Any) -> object:
+        if alike[path] not in outputs:
+            return run_it(*args, **kwargs)
+        replayed.add(path)
+        return outputs[alike[path]]
+
+    hooks = []
+    for path in set(alike.values()):
+        module = model.get_submodule(path)
+        hooks.append(module.register_forward_hook(lambda *given, path=path: keep(path, given[-1])))
+    changed = [(path, model.get_submodule(path)) for path in alike]
+    for path, module in changed:
+        module.forward = partial(replay, path, module.forward)
+    try:
+        yield replayed
+    finally:
+        for hook in hooks:
+            hook.remove()
+        for _, module in changed:
+            del module.forward
 
 
 @contextmanager
@@ -209,6 +292,32 @@ def _tensors(values: Any) -> Iterator[Tensor]:
             yield each
         elif isinstance(each, list | tuple):
             yield from _tensors(each)
+
+
+def _device(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> torch.device:
+    """Return where a result goes: whole numbers and truth values keep their values.
+
+    They are positions, masks and sizes, whose values choose what a model does; a large one has
+    none, as nothing with a fraction has.
+    """
+    given = next(_tensors(args), None)
+    if given is not None and given.is_meta:
+        return torch.device("meta")
+    asked = kwargs["device"]
+    if asked is None or torch.device(asked).type != "meta":
+        return torch.device("cpu")
+    dtype = kwargs.get("dtype") or (None if given is None else given.dtype)
+    size = given.numel() if given is not None else _asked_size(func, args)
+    plain = dtype in WHOLE or (dtype is None and func._overloadpacket is aten.arange)
+    return torch.device("cpu" if plain and size <= MOST_VALUES else "meta")
+
+
+def _asked_size(func: Any, args: tuple[Any, ...]) -> int:
+    """Return how many elements a new tensor has."""
+    shape = args[0] if args else ()
+    if func._overloadpacket is aten.arange:
+        return int(max(each for each in args if isinstance(each, int | float)))
+    return math.prod(shape) if isinstance(shape, list | tuple) else MOST_VALUES + 1
 
 
 def _moved(value: Any) -> Any:

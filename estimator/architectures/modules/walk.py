@@ -15,7 +15,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..blocks import BYTES
-from ..operators import CLIP, IMAGE, SAMPLE, TOKEN, UNLIMITED, Operator
+from ..operators import CLIP, IMAGE, TOKEN, UNLIMITED, Operator
 from .attention import CROSS, mask_of, routed
 from .measured import Measured, Mix, Use
 from .recurrence import recurrence_flop
@@ -35,10 +35,17 @@ ROTARY = re.compile(r"rotary|rope", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Place:
-    """A layer, or what stands outside the layers: its path, and its number in its own stack."""
+    """A layer, or what stands outside the layers.
+
+    Attributes:
+        path: the layer's.
+        number: of the layer in its own stack.
+        is_after: whether it stands after the last layer.
+    """
 
     path: str = ""
     number: int = 0
+    is_after: bool = False
 
 
 @dataclass
@@ -135,7 +142,7 @@ class Walk:
                 met = routed(self.model, path) or copies
                 return Operator(label, copies=copies, uses=met, vectors=each, expert=True)
         if "norm" in kind or "norm" in name:
-            if ATTENTION.search(path.removeprefix(place.path)):
+            if ATTENTION.search(path.removeprefix(place.path).rpartition(".")[0]):
                 return Operator(
                     label, vectors=size, ways=1, kept_split=BYTES * self._normed(path, size)
                 )
@@ -205,6 +212,8 @@ class Walk:
             return replace(product, kept_split=into, result=result)
         sent = out if label.endswith("attention_qkv") and KEYS.search(_module(name)) else 0
         kept = into if use.is_first else 0
+        if label.endswith("attention_qkv") and product.ways == 1:
+            out = 0  # of low rank: the norm after it keeps it
         return replace(product, kept=kept, kept_split=out, exchanged=sent, result=result)
 
     def _mixing(self, place: Place, path: str) -> Iterator[Operator]:
@@ -245,7 +254,7 @@ class Walk:
         if not place.path:
             use = self.measured.products.get(name)
             is_head = bool(use) and max(use[-1].d_in, use[-1].d_out) == self.vocabulary
-            return "logits" if is_head or "head" in path else "embedding"
+            return "logits" if is_head or place.is_after else "embedding"
         inner = path.removeprefix(place.path).lower()
         cross = "cross_" if CROSS.search(inner) else ""
         back = bool(BACK.search(_module(name).removeprefix(place.path)))
