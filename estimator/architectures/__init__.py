@@ -2,104 +2,155 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import replace
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from computebill.base.errors import RequestError, shown
 
 from .config import Config, read_config
-from .families import FAMILIES, OTHER_NAMES
+from .families import FAMILIES
 from .operators import Architecture
+from .types import aliases, type_fields
+from .unknown import unknown_type
 
 __all__ = ["Architecture", "read_architecture"]
+
+WHOLE, LANGUAGE = PARTS = ("whole", "language")
+IMAGES, MOST_IMAGES = 1.0, 1_000_000
+"""Images, and clips of sound, of a sample of a multimodal model: where nobody says, and most."""
+
+MEDIA = ("vision_config", "audio_config", "visual", "vision_tower_config", "speech_config")
+"""Keys under which a configuration keeps what reads images or sound."""
 
 INNER = ("text_config", "llm_config", "language_config", "text_model")
 """Keys under which a multimodal configuration keeps its language model."""
 
 
-def read_architecture(source: str | Path | Mapping[str, Any]) -> Architecture:
+def read_architecture(
+    source: str | Path | Mapping[str, Any],
+    *,
+    part: str = WHOLE,
+    images_per_sample: float = IMAGES,
+) -> Architecture:
     """Return the architecture that a ``config.json`` describes.
 
     Args:
         source: a file, a directory that holds ``config.json``, ``-`` for standard input, or the
             configuration itself. Of the latter, sizes may be tensors of one shape, to count many
             architectures at once.
+        part: of a multimodal model the ``whole``, or its ``language`` model alone.
+        images_per_sample: images that go with a sequence of the whole, and clips of sound.
 
     Raises:
         RequestError: naming the field, what was given and what is allowed.
     """
+    if part not in PARTS:
+        raise RequestError("part", f"got {shown(part)}; allowed: {', '.join(PARTS)}")
+    if not 0 <= images_per_sample <= MOST_IMAGES:
+        raise RequestError(
+            "images_per_sample",
+            f"got {shown(images_per_sample)}; allowed: a number from 0 to {MOST_IMAGES:,}",
+        )
     if isinstance(source, Mapping):
-        return _architecture(source, "config")
-    if not isinstance(source, str | Path):
+        found = _architecture(source, "config", part)
+    elif not isinstance(source, str | Path):
         raise RequestError("config", f"got {shown(source)}; allowed: a path or a mapping")
-    fields, name = read_config(source)
-    return _architecture(fields, name)
+    else:
+        found = _architecture(*read_config(source), part)
+    return replace(found, images=images_per_sample, clips=images_per_sample)
 
 
-def _architecture(fields: Mapping[str, Any], file: str) -> Architecture:
-    notes: list[str] = []
-    key = "model_type"
+def _architecture(fields: Mapping[str, Any], file: str, part: str) -> Architecture:
+    inner, key, notes = _language_model(fields)
+    given = inner.get("model_type")
+    is_known = isinstance(given, str) and _family_name(given) is not None
+    is_multimodal = any(isinstance(fields.get(name), Mapping) for name in MEDIA)
+    if is_known and is_multimodal and part == WHOLE:
+        try:
+            whole = _from_modules(fields, file, part)
+        except RequestError as error:
+            whole, notes = None, [LANGUAGE_ONLY, f"The whole: {error}."]
+        if whole is not None:
+            return whole
+        notes = notes or [LANGUAGE_ONLY]
+    if isinstance(given, str) and is_known:
+        return _counted(inner, given, file, notes, is_inner=inner is not fields)
+    found = _from_modules(fields, file, part)
+    if found is None:
+        raise RequestError(file, unknown_type(inner, key, given))
+    return found
+
+
+def _language_model(fields: Mapping[str, Any]) -> tuple[Mapping[str, Any], str, list[str]]:
+    """Return the fields of the part that tokens meet, what its type's key is, and what to say."""
     for inner in INNER:
-        # A multimodal model's language model is the part that tokens meet.
         part = fields.get(inner)
+        given = fields.get("model_type")
         if isinstance(part, Mapping) and (
-            "hidden_size" not in fields or _known(fields.get("model_type")) is None
+            "hidden_size" not in fields or not isinstance(given, str) or _family_name(given) is None
         ):
-            key = f"{inner}.model_type" if "model_type" in part else key
-            fields = {"model_type": fields.get("model_type"), **part}
-            notes.append("Only the language model is counted, not what reads images or sound.")
-            break
-    given = fields.get("model_type")
-    model_type = _known(given)
-    if model_type is None:
-        found = _from_modules(fields, file)
-        if found is None:
-            raise RequestError(file, _unknown(key, given))
-        return replace(found, counted_by="modules", notes=(*found.notes, *notes))
+            key = f"{inner}.model_type" if "model_type" in part else "model_type"
+            above = {name: fields[name] for name in SHARED if name in fields}
+            part = {"model_type": given, **above, **part}
+            return (
+                part,
+                key,
+                ["Only the language model is counted, not what reads images or sound."],
+            )
+    return fields, "model_type", []
+
+
+LANGUAGE_ONLY = "Only the language model is counted, not what reads images or sound."
+
+SHARED = ("tie_word_embeddings",)
+"""Fields of a multimodal configuration that its language model takes where it has none."""
+
+
+def _counted(
+    fields: Mapping[str, Any], given: str, file: str, notes: list[str], *, is_inner: bool
+) -> Architecture:
+    """Count by the entry of a type, or of the type whose shape it has."""
+    alias = aliases().get(given)
+    model_type = alias.family if alias else given
     family = FAMILIES[model_type]
-    config = Config(fields, family.defaults, family.names, file)
+    config = Config(
+        fields,
+        file,
+        names={**family.names, **(alias.names if alias else {})},
+        defaults={**family.defaults, **(alias.defaults if alias else {})},
+        declared=type_fields(given),
+        is_inner=is_inner,
+    )
     architecture = replace(
         family.architecture(config, model_type),
-        counted_by="family" if given == model_type else "alias",
+        counted_by="alias" if alias else "family",
         title=family.title,
     )
     further = config.optional_size("num_nextn_predict_layers", least=0) or 0
     if further:
         notes.append(f"{further} layer(s) that predict further tokens (MTP) are not counted.")
+    if config.assumed:
+        taken = ", ".join(f"{name} {value}" for name, value in config.assumed.items())
+        notes.append(f"What the file leaves out is as {given} declares it: {taken}.")
     return replace(architecture, notes=(*architecture.notes, *notes), further=further)
 
 
-def _from_modules(fields: Mapping[str, Any], file: str) -> Architecture | None:
-    """Count a type that the table lacks from a library's own modules.
+def _from_modules(fields: Mapping[str, Any], file: str, part: str) -> Architecture | None:
+    """Count what the table lacks from a library's own modules.
 
     Returns:
-        None where no library that is installed knows it.
+        None where no library that is installed knows the type.
     """
-    if find_spec("computebill.architectures.modules") is None:
-        return None
-    read = import_module("computebill.architectures.modules").read_modules
-    return cast("Architecture | None", read(fields, file))
+    # With a library behind it: not loaded by those who need none.
+    from .modules import read_modules
+
+    return read_modules(fields, file, language_only=part == LANGUAGE)
 
 
-def _known(given: object) -> str | None:
-    """Return the table's name of a type; None where it has none."""
-    if not isinstance(given, str):
-        return None
-    name = OTHER_NAMES.get(given, given)
+def _family_name(given: str) -> str | None:
+    """Return the type whose entry counts a type; None where none does."""
+    alias = aliases().get(given)
+    name = alias.family if alias else given
     return name if name in FAMILIES else None
-
-
-def _unknown(key: str, given: object) -> str:
-    known = sorted(FAMILIES)
-    totals = "; or give totals: computebill run --params 405B --tokens 15T …"
-    if not isinstance(given, str):
-        problem = f"{key} is missing" if given is None else f"{key}: got {shown(given)}"
-        return f"{problem}; allowed: {', '.join(known)}{totals}"
-    near = difflib.get_close_matches(given, [*known, *OTHER_NAMES], n=3, cutoff=0.4)
-    hint = f"nearest: {', '.join(near)}" if near else f"allowed: {', '.join(known)}"
-    return f"{key}: got {shown(given)}, which is not known; {hint}{totals}"

@@ -12,6 +12,7 @@ from computebill.base.errors import RequestError, shown
 from computebill.base.specfile import DEEPEST, is_deeper, is_folder, read_text
 
 from .operators import Heads
+from .types import TypeFields
 
 LARGEST_SIZE = 10**9
 MOST_LAYERS = 10_000
@@ -23,6 +24,17 @@ SPELLINGS = {
     "layer_types": ("layers_block_type", "attn_type_list"),
 }
 """Other names of a field, whatever the architecture."""
+
+DEFINING = frozenset(
+    {
+        "hidden_size",
+        "intermediate_size",
+        "num_attention_heads",
+        "num_hidden_layers",
+        "vocab_size",
+    }
+)
+"""Sizes that a file has to say, whatever its type declares."""
 
 
 def read_config(source: str | Path) -> tuple[dict[str, Any], str]:
@@ -78,37 +90,68 @@ def parse_config(text: str, name: str) -> dict[str, Any]:
 class Config:
     """The fields of a configuration, by the names that most architectures use.
 
-    A field that is missing takes the architecture's own default; one without a default must be
-    there. Tensors stand for many architectures at once and are taken as they are.
+    A field that is missing takes the default that its type declares, or the architecture's own; one
+    without a default must be there, and so must the sizes that define a model, but in a
+    configuration inside another, whose file leaves out what its type declares. Tensors stand for
+    many architectures at once and are taken as they are.
+
+    Attributes:
+        fields: as given.
+        file: what to call it in messages.
+        read: keys that were looked at.
+        assumed: fields that were left out, with what was taken for them.
     """
 
     def __init__(
         self,
         fields: Mapping[str, Any],
-        defaults: Mapping[str, Any],
-        names: Mapping[str, str],
         file: str,
+        *,
+        names: Mapping[str, str],
+        defaults: Mapping[str, Any],
+        declared: TypeFields,
+        is_inner: bool = False,
     ) -> None:
         self.fields = fields
-        self.defaults = defaults
-        self.names = names
         self.file = file
+        self.names = names
+        self.defaults = defaults
+        self.declared = declared
+        self.is_inner = is_inner
+        self.read: set[str] = set()
+        self.assumed: dict[str, Any] = {}
+
+    def _keys(self, name: str) -> list[str]:
+        """Return every name that a field may have, the type's own first."""
+        own = [table[name] for table in (self.names, self.declared.names) if name in table]
+        return list(dict.fromkeys((*own, name, *SPELLINGS.get(name, ()))))
 
     def key(self, name: str) -> str:
         """Return what the file calls ``name``."""
-        own = self.names.get(name, name)
-        return next(
-            (key for key in (own, name, *SPELLINGS.get(name, ())) if key in self.fields), own
-        )
+        keys = self._keys(name)
+        return next((key for key in keys if key in self.fields), keys[0])
 
     def get(self, name: str) -> Any:
         """Return a field as it is given, ``null`` included, or its default."""
         value: Any = self.fields
-        for part in self.key(name).split("."):
+        key = self.key(name)
+        self.read.add(key.partition(".")[0])
+        for part in key.split("."):
             if not isinstance(value, Mapping) or part not in value:
-                return self.defaults.get(name)
+                return self._default(name)
             value = value[part]
         return value
+
+    def _default(self, name: str) -> Any:
+        """Return what is taken for a field that was left out."""
+        if self.is_inner or name not in DEFINING or name in self.defaults:
+            for key in self._keys(name):
+                if key in self.declared.defaults:
+                    value = self.declared.defaults[key]
+                    if self.is_inner and name in DEFINING:
+                        self.assumed[key] = value
+                    return value
+        return self.defaults.get(name)
 
     def fault(self, name: str, allowed: str) -> RequestError:
         """Return the error for a field that cannot be used as given."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import blocks
+from . import attending, blocks
 from .config import Config
 from .operators import Architecture, LayerKind, Layers, Operator, renamed
 
@@ -18,7 +18,7 @@ def bert(config: Config, family: Family, model_type: str) -> Architecture:
     heads = config.heads().ungrouped
     positions = config.size("max_position_embeddings")
     layer = [
-        *blocks.attention(hidden, heads, blocks.BIASES, blocks.BOTH_WAYS),
+        *attending.attention(hidden, heads, attending.BIASES, attending.BOTH_WAYS),
         *blocks.mlp(hidden, config.size("intermediate_size"), gated=False, bias=True),
         *[blocks.norm("norm", hidden, "layer")] * 2,
     ]
@@ -57,8 +57,8 @@ def t5(config: Config, family: Family, model_type: str) -> Architecture:
 
     norm = blocks.norm("norm", hidden, "rms")
     feed_forward = blocks.mlp(hidden, width, gated=gated)
-    own = blocks.attention(hidden, heads)
-    both_ways = blocks.attention(hidden, heads, mask=blocks.BOTH_WAYS)
+    own = attending.attention(hidden, heads)
+    both_ways = attending.attention(hidden, heads, mask=attending.BOTH_WAYS)
     cross = renamed(both_ways, "cross_")
     notes = [
         "A token goes through the encoder or the decoder: FLOP per token are the mean of both, "
@@ -109,10 +109,10 @@ def vit(config: Config, family: Family, model_type: str) -> Architecture:
     classes = len(labels) if isinstance(labels, dict) else 2
     if config.get("num_labels") is not None:
         classes = config.size("num_labels")
-    extras = blocks.Extras(bias=config.flag("qkv_bias"), out_bias=True)
+    extras = attending.Extras(bias=config.flag("qkv_bias"), out_bias=True)
     layer = [
         *[blocks.norm("norm", hidden, "layer")] * 2,
-        *blocks.attention(hidden, heads, extras, blocks.BOTH_WAYS),
+        *attending.attention(hidden, heads, extras, attending.BOTH_WAYS),
         *blocks.mlp(hidden, config.size("intermediate_size"), gated=False, bias=True),
     ]
     return Architecture(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import blocks
+from . import attending, recurrences
 from .config import Config
 from .operators import Count, Heads, Operator
 from .recipes import CHUNKED, DENSE, FULL, LINEAR, SLIDING, dense_or, mixture, uniform, windowed
@@ -20,8 +20,8 @@ def falcon_attention(config: Config, label: str) -> list[Operator]:
             raise config.fault("num_kv_heads", f"a divisor of num_attention_heads, {heads}")
     head_dim = config.divided("hidden_size", "num_attention_heads")
     bias = config.flag("bias")
-    extras = blocks.Extras(bias=bias, out_bias=bias)
-    return blocks.attention(hidden, Heads(heads, kv_heads, head_dim), extras)
+    extras = attending.Extras(bias=bias, out_bias=bias)
+    return attending.attention(hidden, Heads(heads, kv_heads, head_dim), extras)
 
 
 def falcon_norms(config: Config) -> int:
@@ -79,14 +79,14 @@ def mamba2(config: Config, label: str) -> list[Operator]:
     inner = expand * hidden
     if isinstance(inner, int) and inner != heads * head_dim:
         raise config.fault("num_heads", f"expand x hidden_size / head_dim, {inner / head_dim:g}")
-    space = blocks.StateSpace(
+    space = recurrences.StateSpace(
         inner,
         config.size("state_size"),
         config.size("conv_kernel"),
         bias=config.flag("use_bias"),
         conv_bias=config.flag("use_conv_bias"),
     )
-    return blocks.mamba2(hidden, space, heads, config.size("n_groups"))
+    return recurrences.mamba2(hidden, space, heads, config.size("n_groups"))
 
 
 def bamba_mixer(config: Config, layer: int) -> str:
@@ -100,7 +100,9 @@ def bamba_mamba(config: Config, label: str) -> list[Operator]:
     inner = config.size("mamba_expand") * hidden
     if isinstance(inner, int) and inner % heads:
         raise config.fault("mamba_n_heads", f"a divisor of mamba_expand x hidden_size, {inner}")
-    return blocks.mamba2(hidden, _mamba_space(config, inner), heads, config.size("mamba_n_groups"))
+    return recurrences.mamba2(
+        hidden, _mamba_space(config, inner), heads, config.size("mamba_n_groups")
+    )
 
 
 def jamba_mamba(config: Config, label: str) -> list[Operator]:
@@ -110,12 +112,12 @@ def jamba_mamba(config: Config, label: str) -> list[Operator]:
         -(-hidden // 16) if config.get("mamba_dt_rank") == "auto" else config.size("mamba_dt_rank")
     )
     inner = config.size("mamba_expand") * hidden
-    return blocks.mamba1(hidden, _mamba_space(config, inner), rank)
+    return recurrences.mamba1(hidden, _mamba_space(config, inner), rank)
 
 
-def _mamba_space(config: Config, inner: Count) -> blocks.StateSpace:
+def _mamba_space(config: Config, inner: Count) -> recurrences.StateSpace:
     """Return a scan by the names that Bamba and Jamba share."""
-    return blocks.StateSpace(
+    return recurrences.StateSpace(
         inner,
         config.size("mamba_d_state"),
         config.size("mamba_d_conv"),
@@ -132,7 +134,7 @@ def jamba_feed_forward(config: Config, label: str) -> list[Operator]:
 
 def delta_net(config: Config, label: str) -> list[Operator]:
     """A gated delta rule mixer by Qwen3-Next's names."""
-    return blocks.delta_net(
+    return recurrences.delta_net(
         config.size("hidden_size"),
         config.size("linear_num_key_heads"),
         config.size("linear_num_value_heads"),
@@ -145,4 +147,4 @@ def delta_net(config: Config, label: str) -> list[Operator]:
 def lightning(config: Config, label: str) -> list[Operator]:
     """Lightning attention by MiniMax's names."""
     heads = config.heads()
-    return blocks.lightning_attention(config.size("hidden_size"), heads.queries, heads.width)
+    return recurrences.lightning_attention(config.size("hidden_size"), heads.queries, heads.width)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from . import blocks
+from . import attending, blocks
 from .config import MOST_LAYERS, Config
 from .operators import UNLIMITED, Architecture, LayerKind, Layers, Operator
 
@@ -152,15 +152,15 @@ def attention(
         window = UNLIMITED
         if label != FULL:
             window = config.size("attention_chunk_size" if chunked else "sliding_window")
-        extras = blocks.Extras(
+        extras = attending.Extras(
             bias=config.flag(bias),
             out_bias=config.flag(out_bias),
             gated=gated,
             qk_norm=kind if config.flag(on) else "",
             sinks=sinks,
         )
-        mask = blocks.Mask(window, chunked)
-        return blocks.attention(config.size("hidden_size"), heads, extras, mask)
+        mask = attending.Mask(window, chunked)
+        return attending.attention(config.size("hidden_size"), heads, extras, mask)
 
     return recipe
 
@@ -170,7 +170,7 @@ def latent(*, bias: Flag = "attention_bias") -> Recipe:
 
     def recipe(config: Config, label: str) -> list[Operator]:
         hidden = config.size("hidden_size")
-        sizes = blocks.LatentHeads(
+        sizes = attending.LatentHeads(
             heads=config.size("num_attention_heads"),
             q_rank=config.optional_size("q_lora_rank"),
             kv_rank=config.size("kv_lora_rank"),
@@ -178,7 +178,7 @@ def latent(*, bias: Flag = "attention_bias") -> Recipe:
             d_rope=config.size("qk_rope_head_dim"),
             d_v=config.size("v_head_dim"),
         )
-        return blocks.latent_attention(hidden, sizes, config.flag(bias))
+        return attending.latent_attention(hidden, sizes, config.flag(bias))
 
     return recipe
 

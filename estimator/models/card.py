@@ -210,6 +210,7 @@ def describe_model(
     sequence = check_sequence_length(
         architecture, default_sequence(architecture) if sequence_length is None else sequence_length
     )
+    architecture = architecture.at(sequence)
     part = find_accelerator(accelerator, profiles) if isinstance(accelerator, str) else accelerator
     used = read_layout(layout)
     batch = columns(architecture, used.adapted)

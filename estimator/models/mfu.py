@@ -194,7 +194,10 @@ def utilisation(
         sequence = check_sequence_length(architecture, length)
         adapted = frozenset({"attention", "mlp"} if lora_rank else ())
         counted = count_flop(
-            columns(architecture, adapted), sequence, recompute=recompute, adapter_rank=lora_rank
+            columns(architecture.at(sequence), adapted),
+            sequence,
+            recompute=recompute,
+            adapter_rank=lora_rank,
         )
         flop = {key: float(value) for key, value in counted.conventions.items()}
         hardware = float(counted.hardware)

@@ -172,7 +172,7 @@ def _looked_up(spec: PlanSpec, profiles: Sequence[Path]) -> _Asked:
     )
     return _Asked(
         spec=spec,
-        architecture=architecture,
+        architecture=architecture.at(sequence),
         sequence=sequence,
         batch=spec.sequences(sequence * architecture.stacks),
         parts={

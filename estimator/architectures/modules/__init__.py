@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Mapping
 from typing import Any
 
 from ..operators import Architecture
+from .cache import keep, kept, key_of
 
 
-def read_modules(fields: Mapping[str, Any], file: str) -> Architecture | None:
+def read_modules(
+    fields: Mapping[str, Any], file: str, *, language_only: bool = False
+) -> Architecture | None:
     """Count the modules that ``transformers`` builds of a configuration.
+
+    What was counted once is kept in the user's cache folder, and neither the library nor torch
+    is loaded for it again.
 
     Args:
         fields: content of a ``config.json``.
         file: what to call it in messages.
+        language_only: leave out what reads images and sound.
 
     Returns:
         None where ``transformers`` is not installed, or does not know the type.
@@ -21,9 +29,17 @@ def read_modules(fields: Mapping[str, Any], file: str) -> Architecture | None:
     Raises:
         RequestError: where it cannot build the model, or the model is too large.
     """
-    from .architecture import architecture_of
-    from .build import build, is_available
-
-    if not is_available():
+    if importlib.util.find_spec("transformers") is None:
         return None
-    return architecture_of(build(fields, file))
+    key = key_of(fields, language_only=language_only)
+    found = kept(key)
+    if found is None:
+        from .architecture import architecture_of
+        from .build import build
+
+        model = build(fields, file)
+        if model is None:
+            return None
+        found = architecture_of(model, language_only=language_only)
+        keep(key, found)
+    return found

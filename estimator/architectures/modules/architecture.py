@@ -14,18 +14,24 @@ from .stacks import layer_paths
 from .walk import Place, Walk
 
 
-def architecture_of(model: nn.Module) -> Architecture:
-    """Return the architecture of a model on the meta device."""
-    layers = layer_paths(model)
+def architecture_of(model: nn.Module, *, language_only: bool = False) -> Architecture:
+    """Return the architecture of a model on the meta device, or of its language model."""
+    paths = [name for name, _ in model.named_modules()]
+    if language_only:
+        paths = _language_paths(model, paths)
+    layers = [path for path in layer_paths(model) if path in set(paths)]
     measured = measure(model, layers)
     config: Any = model.config
     two_stacks = "decoder_input_ids" in inspect.signature(model.forward).parameters
     walk = Walk(model, measured, two_ways="MaskedLM" in type(model).__name__)
-    before, after = _outside(model, layers)
+    before, after = _outside(paths, layers)
     share = 0.5 if two_stacks else 1.0
     inputs = _shared(walk.operators(Place(), before), share)
     kinds = _kinds(walk, layers, share)
-    outputs = _shared(walk.operators(Place(is_after=True), after), share)
+    # A head that shares its matrix with the embedding stands where that does.
+    tied = tuple(each for each in inputs if each.name == "logits")
+    inputs = tuple(each for each in inputs if each.name != "logits")
+    outputs = tied + _shared(walk.operators(Place(is_after=True), after), share)
     return Architecture(
         model_type=config.model_type,
         counted_as=type(model).__name__,
@@ -42,6 +48,14 @@ def architecture_of(model: nn.Module) -> Architecture:
     )
 
 
+def _language_paths(model: Any, paths: Sequence[str]) -> list[str]:
+    """Return the names of modules of a language model and its head."""
+    decoder, head = model.get_decoder(), model.get_output_embeddings()
+    kept = [path for path in paths if model.get_submodule(path) in (decoder, head)]
+    inside = tuple(f"{path}." for path in kept)
+    return [path for path in paths if path in kept or path.startswith(inside)]
+
+
 def _shared(operators: Sequence[Operator], share: float) -> tuple[Operator, ...]:
     """Return products of one of two sequences, told for a token of either."""
     return tuple(
@@ -50,14 +64,14 @@ def _shared(operators: Sequence[Operator], share: float) -> tuple[Operator, ...]
     )
 
 
-def _outside(model: nn.Module, layers: Sequence[str]) -> tuple[list[str], list[str]]:
+def _outside(paths: Sequence[str], layers: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return the modules that stand before the last layer's end, and after it."""
     before: list[str] = []
     after: list[str] = []
     inside = tuple(f"{path}." for path in layers)
     ended = False
     last = layers[-1] if layers else ""
-    for path, _ in model.named_modules():
+    for path in paths:
         if path in layers or f"{path}.".startswith(inside):
             ended = ended or path == last
         else:

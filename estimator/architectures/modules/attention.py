@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from ..blocks import Mask
+from ..attending import Mask
 from ..operators import UNLIMITED, Count
 
 CROSS = re.compile(

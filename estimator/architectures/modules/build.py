@@ -6,12 +6,11 @@ itself has, whatever ``auto_map`` says.
 
 from __future__ import annotations
 
-import importlib.util
 import time
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -68,39 +67,34 @@ COUNTED_LAYERS = ("layer", "block", "depth", "expert")
 """Parts of a field's name that stand for a number of modules."""
 
 
-def is_available() -> bool:
-    """Whether ``transformers`` is installed."""
-    return importlib.util.find_spec("transformers") is not None
-
-
-def build(fields: Mapping[str, Any], file: str) -> nn.Module:
+def build(fields: Mapping[str, Any], file: str) -> nn.Module | None:
     """Build the modules that a ``config.json`` describes.
 
     Args:
         fields: its content.
         file: what to call it in messages.
 
+    Returns:
+        None where ``transformers`` has no such type.
+
     Raises:
-        RequestError: where ``transformers`` has no such type or cannot build it, or where it is
-            too large.
+        RequestError: where it cannot build the model, or the model is too large.
     """
     _check_sizes(fields, file)
     transformers = _transformers()
     model_type = fields.get("model_type")
-    if model_type not in transformers.CONFIG_MAPPING:
-        raise RequestError(
-            file,
-            f"model_type: got {shown(model_type)}, which transformers "
-            f"{transformers.__version__} has no modules for",
-        )
+    if not isinstance(model_type, str) or model_type not in transformers.CONFIG_MAPPING:
+        return None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             config = transformers.CONFIG_MAPPING[model_type](**_cleaned(fields))
             kind = _class_of(transformers, fields, config)
+            if kind is None:
+                return None
             _set_implementations(config)
             with torch.device("meta"), _bounded(file):
-                return kind(config).eval()
+                return cast(nn.Module, kind(config).eval())
     except RequestError:
         raise
     except Exception as error:
@@ -174,11 +168,7 @@ def _check_sizes(fields: Any, file: str, path: str = "") -> None:
 
 
 def _class_of(transformers: Any, fields: Mapping[str, Any], config: Any) -> Any:
-    """Return the class that a file names, or the first that its type has.
-
-    Raises:
-        RequestError: where a type has none.
-    """
+    """Return the class that a file names, or the first that its type has; None of none."""
     for name in fields.get("architectures") or ():
         kind = getattr(transformers, name, None) if isinstance(name, str) else None
         own = getattr(kind, "config_class", None)
@@ -194,9 +184,7 @@ def _class_of(transformers: Any, fields: Mapping[str, Any], config: Any) -> Any:
             # Types that share another's modules have a configuration class of their own.
             if isinstance(own, type):
                 return kind
-    raise RequestError(
-        "model_type", f"got {shown(fields['model_type'])}, which transformers has no model for"
-    )
+    return None
 
 
 def _set_implementations(config: Any) -> None:

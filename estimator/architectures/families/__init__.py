@@ -1,0 +1,19 @@
+"""The table of architectures: one entry a ``model_type``.
+
+An entry says where it differs from a Llama: root-mean-square norms before attention and before a
+gated feed-forward block, no biases, separate embeddings and head. Its defaults are those that
+``transformers`` fills in for fields that makers leave out of ``config.json``; sizes that define
+a model have none, and must be there.
+"""
+
+from __future__ import annotations
+
+from ..recipes import Family
+from .dense import DENSE_DECODERS
+from .encoders import OTHERS
+from .experts import MIXTURES
+from .hybrids import HYBRIDS
+from .older import OLDER
+
+FAMILIES: dict[str, Family] = {**OLDER, **DENSE_DECODERS, **MIXTURES, **HYBRIDS, **OTHERS}
+"""Family of each ``model_type``: the recipes by which it is counted."""

@@ -1,0 +1,183 @@
+"""State spaces and linear attention, which meet a token in the time that one takes."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from .blocks import BYTES, column, row, vector
+from .operators import Count, Operator
+
+
+class StateSpace(NamedTuple):
+    """A Mamba mixer's scan and what leads to it.
+
+    Attributes:
+        inner: width of the scan.
+        state: elements of the state for each of it.
+        kernel: tokens of the convolution before it.
+        bias: whether the products into and out of it have one.
+        conv_bias: whether the convolution has one.
+    """
+
+    inner: Count
+    state: Count
+    kernel: Count
+    bias: bool = False
+    conv_bias: bool = True
+
+
+def mamba2(hidden: Count, space: StateSpace, heads: Count, groups: Count) -> list[Operator]:
+    """Return a Mamba-2 mixer (Dao and Gu 2024, arXiv 2405.21060).
+
+    The scan is counted as Megatron-LM does, 7 FLOP for each element of the state and token.
+
+    Args:
+        hidden: width of the residual stream.
+        space: sizes of the scan.
+        heads: number of heads; the channels of one share a step of time.
+        groups: number of groups of heads that share inputs and outputs of the state.
+    """
+    inner, state, kernel, bias, conv_bias = space
+    mixed = inner + 2 * groups * state
+    name = "state_space"
+    return [
+        column(
+            f"{name}_in",
+            hidden,
+            inner + mixed + heads,
+            bias,
+            ways=heads,
+            adapted="attention",
+            kept=BYTES * hidden,
+        ),
+        convolution(mixed, kernel, conv_bias, heads),
+        Operator(
+            name,
+            vectors=3 * heads,
+            per_token=7 * inner * state,
+            ways=heads,
+            kept_split=BYTES * (mixed + inner + heads),
+        ),
+        Operator(name, vectors=inner, ways=heads, kept_split=BYTES * inner),
+        *row(
+            f"{name}_out",
+            inner,
+            hidden,
+            bias,
+            ways=heads,
+            adapted="attention",
+            kept_split=BYTES * inner,
+        ),
+    ]
+
+
+def mamba1(hidden: Count, space: StateSpace, rank: Count) -> list[Operator]:
+    """Return a Mamba mixer with normed inputs, as Jamba's (arXiv 2403.19887).
+
+    The scan is counted as Mamba-2's.
+
+    Args:
+        hidden: width of the residual stream.
+        space: sizes of the scan.
+        rank: width that its step of time is made from.
+    """
+    inner, state, kernel, bias, conv_bias = space
+    name = "state_space"
+    return [
+        column(f"{name}_in", hidden, 2 * inner, bias, adapted="attention", kept=BYTES * hidden),
+        convolution(inner, kernel, conv_bias, inner),
+        *row(f"{name}_in", inner, rank + 2 * state, kept_split=BYTES * inner),
+        vector(name, rank + 2 * state),
+        column(f"{name}_in", rank, inner, True, kept=BYTES * (rank + 2 * state)),
+        Operator(
+            name,
+            vectors=inner * state + inner,
+            per_token=7 * inner * state,
+            kept_split=BYTES * 3 * inner,
+        ),
+        *row(f"{name}_out", inner, hidden, bias, adapted="attention", kept_split=BYTES * inner),
+    ]
+
+
+def delta_net(
+    hidden: Count, k_heads: Count, v_heads: Count, d_k: Count, d_v: Count, kernel: Count
+) -> list[Operator]:
+    """Return a gated delta rule mixer (Yang et al. 2024, arXiv 2412.06464), as Qwen3-Next's.
+
+    The recurrence takes 7 FLOP for each element of the state and token: decay, read, update
+    (an outer product), and the query's read.
+    """
+    keys, values = k_heads * d_k, v_heads * d_v
+    name = "linear_attention"
+    return [
+        column(
+            f"{name}_in",
+            hidden,
+            2 * keys + 2 * values,
+            ways=k_heads,
+            adapted="attention",
+            kept=BYTES * hidden,
+        ),
+        column(f"{name}_in", hidden, 2 * v_heads, ways=k_heads, adapted="attention"),
+        convolution(2 * keys + values, kernel, False, k_heads),
+        Operator(
+            name,
+            vectors=2 * v_heads,
+            per_token=7 * v_heads * d_k * d_v,
+            ways=k_heads,
+            kept_split=BYTES * (2 * keys + 2 * values),
+        ),
+        vector(name, d_v),
+        *row(
+            f"{name}_out",
+            values,
+            hidden,
+            ways=k_heads,
+            adapted="attention",
+            kept_split=BYTES * 2 * values,
+        ),
+    ]
+
+
+def lightning_attention(hidden: Count, heads: Count, head_dim: Count) -> list[Operator]:
+    """Return lightning attention (Qin et al. 2024, arXiv 2401.04658), as MiniMax-Text-01's.
+
+    The recurrence takes 5 FLOP for each element of the state and token: decay, update, read.
+    """
+    wide = heads * head_dim
+    name = "linear_attention"
+    return [
+        column(
+            f"{name}_in", hidden, 3 * wide, ways=heads, adapted="attention", kept=BYTES * hidden
+        ),
+        column(
+            f"{name}_in", hidden, wide, ways=heads, adapted="attention", kept_split=BYTES * wide
+        ),
+        Operator(
+            name,
+            vectors=wide,
+            per_token=5 * wide * head_dim,
+            ways=heads,
+            kept_split=BYTES * 4 * wide,
+        ),
+        *row(
+            f"{name}_out",
+            wide,
+            hidden,
+            ways=heads,
+            adapted="attention",
+            kept_split=BYTES * 2 * wide,
+        ),
+    ]
+
+
+def convolution(channels: Count, kernel: Count, bias: bool, ways: Count) -> Operator:
+    """Return a short causal convolution, each channel by itself."""
+    return Operator(
+        "convolution",
+        kernel,
+        channels,
+        vectors=channels if bias else 0,
+        ways=ways,
+        kept_split=BYTES * channels,
+    )
