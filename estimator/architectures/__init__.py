@@ -66,7 +66,9 @@ def _architecture(fields: Mapping[str, Any], file: str, part: str) -> Architectu
     inner, key, notes = _language_model(fields)
     given = inner.get("model_type")
     is_known = isinstance(given, str) and _family_name(given) is not None
-    is_multimodal = any(isinstance(fields.get(name), Mapping) for name in MEDIA)
+    is_multimodal = _is_multimodal(fields)
+    if not is_multimodal and inner is not fields:
+        part = LANGUAGE
     if is_known and is_multimodal and part == WHOLE:
         try:
             whole = _from_modules(fields, file, part)
@@ -81,6 +83,15 @@ def _architecture(fields: Mapping[str, Any], file: str, part: str) -> Architectu
     if found is None:
         raise RequestError(file, unknown_type(inner, key, given))
     return found
+
+
+def _is_multimodal(fields: Mapping[str, Any]) -> bool:
+    """Whether a file describes more than a language model: by its parts, or its class's name."""
+    named = fields.get("architectures")
+    has_text = any(isinstance(fields.get(name), Mapping) for name in INNER)
+    return any(isinstance(fields.get(name), Mapping) for name in MEDIA) or (
+        has_text and isinstance(named, list) and "ConditionalGeneration" in str(named[:1])
+    )
 
 
 def _language_model(fields: Mapping[str, Any]) -> tuple[Mapping[str, Any], str, list[str]]:

@@ -82,14 +82,15 @@ def build(fields: Mapping[str, Any], file: str) -> nn.Module | None:
     """
     _check_sizes(fields, file)
     transformers = _transformers()
-    model_type = fields.get("model_type")
-    if not isinstance(model_type, str) or model_type not in transformers.CONFIG_MAPPING:
+    named = _named_class(transformers, fields)
+    configuration = _configuration(transformers, fields, named)
+    if configuration is None:
         return None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            config = transformers.CONFIG_MAPPING[model_type](**_cleaned(fields))
-            kind = _class_of(transformers, fields, config)
+            config = configuration(**_cleaned(fields))
+            kind = _class_of(transformers, config, named)
             if kind is None:
                 return None
             _set_implementations(config)
@@ -101,7 +102,7 @@ def build(fields: Mapping[str, Any], file: str) -> nn.Module | None:
         # Whatever a library of hundreds of models raises at fields that do not go together.
         raise RequestError(
             file,
-            f"transformers {transformers.__version__} cannot build {model_type} from it: "
+            f"transformers {transformers.__version__} cannot build {configuration.model_type} from it: "
             f"{_told(error)}",
         ) from None
 
@@ -167,22 +168,46 @@ def _check_sizes(fields: Any, file: str, path: str = "") -> None:
         raise RequestError(file, f"{path}: got {shown(fields)}; allowed: up to {most:,}")
 
 
-def _class_of(transformers: Any, fields: Mapping[str, Any], config: Any) -> Any:
-    """Return the class that a file names, or the first that its type has; None of none."""
-    for name in fields.get("architectures") or ():
+def _named_class(transformers: Any, fields: Mapping[str, Any]) -> Any:
+    """Return the first class of the library that a file names; None where there is none."""
+    names = fields.get("architectures")
+    for name in names if isinstance(names, list) else ():
         kind = getattr(transformers, name, None) if isinstance(name, str) else None
-        own = getattr(kind, "config_class", None)
-        if isinstance(own, type) and isinstance(config, own) and issubclass(kind, nn.Module):
+        if isinstance(kind, type) and issubclass(kind, transformers.PreTrainedModel):
             return kind
+    return None
+
+
+def _configuration(transformers: Any, fields: Mapping[str, Any], named: Any) -> Any:
+    """Return the class of a file's configuration; None where the library has none.
+
+    It is that of the file's type, or of the class that the file names, where only that one has
+    the parts that the file describes.
+    """
+    model_type = fields.get("model_type")
+    known = isinstance(model_type, str) and model_type in transformers.CONFIG_MAPPING
+    own = transformers.CONFIG_MAPPING[model_type] if known else None
+    other = getattr(named, "config_class", None)
+    if not isinstance(other, type) or other is own:
+        return own
+    parts = {name for name, value in fields.items() if isinstance(value, Mapping)}
+    parts &= set(other.sub_configs)
+    return own if own is not None and parts <= set(own.sub_configs) else other
+
+
+def _class_of(transformers: Any, config: Any, named: Any) -> Any:
+    """Return the class that a file names, or the first that its type has; None of none."""
+    own = getattr(named, "config_class", None)
+    if isinstance(own, type) and isinstance(config, own):
+        return named
     from transformers.models.auto import modeling_auto
 
     for table in TABLES:
-        names = getattr(modeling_auto, table, {}).get(fields["model_type"], ())
+        names = getattr(modeling_auto, table, {}).get(config.model_type, ())
         for name in (names,) if isinstance(names, str) else names:
             kind = getattr(transformers, name, None)
-            own = getattr(kind, "config_class", None)
             # Types that share another's modules have a configuration class of their own.
-            if isinstance(own, type):
+            if isinstance(getattr(kind, "config_class", None), type):
                 return kind
     return None
 
