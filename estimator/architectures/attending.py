@@ -61,8 +61,11 @@ class Extras(NamedTuple):
         bias: whether queries, keys and values have one.
         out_bias: whether the output has one.
         gated: whether queries carry a gate for the output.
-        qk_norm: ``head`` (a gain that heads share), ``heads`` (one of all heads), or nothing.
+        qk_norm: ``head`` (a gain that heads share), ``heads`` (one of all heads), ``head_layer``
+            (gain and bias that heads share), or nothing.
         sinks: whether each head has a logit that takes part in its softmax.
+        values: ``own``, ``keys`` (keys serve as values) or ``borrowed`` (with keys, of a layer
+            before).
     """
 
     bias: bool = False
@@ -70,6 +73,7 @@ class Extras(NamedTuple):
     gated: bool = False
     qk_norm: str = ""
     sinks: bool = False
+    values: str = "own"
 
 
 NONE, BIASES = Extras(), Extras(bias=True, out_bias=True)
@@ -86,33 +90,53 @@ def attention(
         extras: what it has beside its matrices.
         mask: which keys a query attends.
     """
-    queries, keys, width = heads
-    bias, out_bias, gated, qk_norm, sinks = extras
-    wide, narrow = queries * width, keys * width
-    gains = {"": 0, "head": 2 * width, "heads": wide + narrow}[qk_norm]
+    queries, keys, width = heads.queries, heads.keys, heads.width
+    d_v = width if heads.value_width is None else heads.value_width
+    wide, narrow, out = queries * width, keys * width, queries * d_v
+    borrowed = extras.values == "borrowed"
+    gains = {
+        "": 0,
+        "head": width if borrowed else 2 * width,
+        "heads": wide if borrowed else wide + narrow,
+        "head_layer": 4 * width,
+    }[extras.qk_norm]
     name = "attention_qkv"
-    q_out = 2 * wide if gated else wide
-    split = {
-        "ways": keys,
-        "adapted": "attention",
-        "kept_split": BYTES * narrow,
-        "exchanged": BYTES * narrow,
-    }
-    # A gate keeps itself and what it gates, beside their product.
-    kept = BYTES * wide * (3 if gated else 1)
+    normed = BYTES * (wide + narrow) if extras.qk_norm else 0
+    products = {"own": (narrow, keys * d_v), "keys": (narrow,), "borrowed": ()}[extras.values]
     return [
-        column(name, hidden, q_out, bias, ways=queries, adapted="attention", kept=BYTES * hidden),
-        *[column(name, hidden, narrow, bias, **split)] * 2,
-        Operator(name, vectors=gains, ways=1, kept_split=BYTES * (wide + narrow) if qk_norm else 0),
-        scores(queries, width, width, mask, queries if sinks else 0),
-        *row(
-            "attention_output",
-            wide,
+        column(
+            name,
             hidden,
-            out_bias,
+            wide + out if extras.gated else wide,
+            extras.bias,
             ways=queries,
             adapted="attention",
-            kept_split=kept,
+            kept=BYTES * hidden,
+        ),
+        *(
+            column(
+                name,
+                hidden,
+                each,
+                extras.bias,
+                ways=keys,
+                adapted="attention",
+                kept_split=BYTES * each,
+                exchanged=BYTES * each,
+            )
+            for each in products
+        ),
+        Operator(name, vectors=gains, ways=1, kept_split=normed),
+        scores(queries, width, d_v, mask, queries if extras.sinks else 0),
+        *row(
+            "attention_output",
+            out,
+            hidden,
+            extras.out_bias,
+            ways=queries,
+            adapted="attention",
+            # A gate keeps itself and what it gates, beside their product.
+            kept_split=BYTES * out * (3 if extras.gated else 1),
         ),
     ]
 
@@ -137,8 +161,17 @@ class LatentHeads(NamedTuple):
     d_v: Count
 
 
-def latent_attention(hidden: Count, sizes: LatentHeads, bias: bool = False) -> list[Operator]:
-    """Return multi-head latent attention (DeepSeek-V2, arXiv 2405.04434, section 2.1)."""
+def latent_attention(
+    hidden: Count, sizes: LatentHeads, bias: bool = False, window: Count = UNLIMITED
+) -> list[Operator]:
+    """Return multi-head latent attention (DeepSeek-V2, arXiv 2405.04434, section 2.1).
+
+    Args:
+        hidden: width of the residual stream.
+        sizes: of its heads.
+        bias: whether the products that compress, and the output, have one.
+        window: keys that a query attends at most.
+    """
     heads, q_rank, kv_rank, d_nope, d_rope, d_v = sizes
     name = "attention_qkv"
     d_qk = d_nope + d_rope
@@ -168,7 +201,7 @@ def latent_attention(hidden: Count, sizes: LatentHeads, bias: bool = False) -> l
             kept_split=BYTES * heads * (d_qk + d_v),
             exchanged=BYTES * heads * (d_qk + d_v),
         ),
-        scores(heads, d_qk, d_v),
+        scores(heads, d_qk, d_v, Mask(window)),
     ]
     out = heads * d_v
     parts += row(
@@ -181,3 +214,24 @@ def latent_attention(hidden: Count, sizes: LatentHeads, bias: bool = False) -> l
         kept_split=BYTES * out,
     )
     return parts
+
+
+def indexer(hidden: Count, q_rank: Count, heads: Count, width: Count) -> list[Operator]:
+    """Return what chooses the keys of sparse attention (DeepSeek-V3.2-Exp, section 2.1).
+
+    Its heads score every key; the main attention takes the best of them.
+
+    Args:
+        hidden: width of the residual stream.
+        q_rank: width that queries are compressed to.
+        heads: number of its heads.
+        width: width of each, and of the one key that they share.
+    """
+    name = "indexer"
+    return [
+        column(name, q_rank, heads * width, ways=1),
+        column(name, hidden, width, ways=1),
+        norm(name, width, "layer"),
+        column(name, hidden, heads, ways=1, kept_split=BYTES * (heads * width + width)),
+        Operator(name, per_key=heads * width, ways=1, heads=heads),
+    ]

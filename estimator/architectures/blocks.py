@@ -103,10 +103,12 @@ class Shared(NamedTuple):
     Attributes:
         width: width of the expert; the number 0 where there is none.
         is_weighted: whether a gate weights its output.
+        bias: whether its matrices have one.
     """
 
     width: Count = 0
     is_weighted: bool = False
+    bias: bool = False
 
 
 UNSHARED = Shared()
@@ -120,8 +122,9 @@ def mixture(
     *,
     bias: bool = False,
     router_bias: bool = False,
+    gated: bool = True,
 ) -> list[Operator]:
-    """Return a mixture of gated experts, and of one that all tokens share.
+    """Return a mixture of experts, and of one that all tokens share.
 
     Each chosen expert keeps its own copy of the token. The router keeps its input, which is the
     shared expert's too, and its scores in 32 bits.
@@ -133,15 +136,16 @@ def mixture(
         shared: the expert that every token meets.
         bias: whether experts have one.
         router_bias: whether the router has one.
+        gated: whether experts have three matrices.
     """
     has_shared = not isinstance(shared.width, int) or shared.width > 0
     kept = 4 * experts.held if has_shared else 4 * experts.held + BYTES * hidden
     parts = [
         column("router", hidden, experts.held, router_bias, ways=1, kept=kept),
-        *mlp(hidden, width, bias=bias, name="experts", experts=experts),
+        *mlp(hidden, width, gated=gated, bias=bias, name="experts", experts=experts),
     ]
     if has_shared:
-        parts += mlp(hidden, shared.width, name="shared_experts")
+        parts += mlp(hidden, shared.width, gated=gated, bias=shared.bias, name="shared_experts")
         if shared.is_weighted:
             parts.append(column("shared_experts", hidden, 1, ways=1, kept=BYTES * hidden))
     return parts

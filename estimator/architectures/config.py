@@ -20,6 +20,8 @@ MOST_LAYERS = 10_000
 SPELLINGS = {
     "hidden_size": ("n_embed",),
     "num_experts": ("num_local_experts", "n_routed_experts"),
+    "num_shared_experts": ("n_shared_experts",),
+    "n_shared_experts": ("num_shared_experts",),
     "num_nextn_predict_layers": ("num_mtp_modules",),
     "layer_types": ("layers_block_type", "attn_type_list"),
 }
@@ -213,6 +215,22 @@ class Config:
     def layers(self) -> Any:
         """Return the number of layers."""
         return self.size("num_hidden_layers", most=MOST_LAYERS)
+
+    def whole_layers(self) -> int:
+        """Return the number of layers, where a pattern of them hangs on it."""
+        count = self.layers()
+        if not isinstance(count, int):
+            raise self.fault(
+                "num_hidden_layers", "one number, as the pattern of layers hangs on it"
+            )
+        return count
+
+    def switches(self, name: str) -> list[bool]:
+        """Return a list of yes or no, one a layer."""
+        given, count = self.get(name), self.whole_layers()
+        if not isinstance(given, list) or len(given) != count or set(given) - {0, 1}:
+            raise self.fault(name, f"a list of {count}, each 0 or 1")
+        return [bool(each) for each in given]
 
     def heads(self, *, grouped: bool = True) -> Heads:
         """Return query heads, heads of keys and values, and the width of one."""

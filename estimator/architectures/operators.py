@@ -29,12 +29,14 @@ class Heads(NamedTuple):
     Attributes:
         queries: heads of queries.
         keys: heads of keys, and as many of values.
-        width: width of each head.
+        width: width of each head's query and key.
+        value_width: width of each head's value; None where it is as wide.
     """
 
     queries: Count
     keys: Count
     width: Count
+    value_width: Count | None = None
 
     @property
     def ungrouped(self) -> Heads:

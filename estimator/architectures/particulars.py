@@ -4,10 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import attending, recurrences
+from . import attending, blocks, recurrences
 from .config import Config
 from .operators import Count, Heads, Operator
-from .recipes import CHUNKED, DENSE, FULL, LINEAR, SLIDING, dense_or, mixture, uniform, windowed
+from .recipes import (
+    CHUNKED,
+    DENSE,
+    FULL,
+    LINEAR,
+    SLIDING,
+    SPARSE,
+    dense_or,
+    every,
+    grouped_labels,
+    mixture,
+    typed,
+    uniform,
+    windowed,
+)
 
 
 def falcon_attention(config: Config, label: str) -> list[Operator]:
@@ -144,7 +158,155 @@ def delta_net(config: Config, label: str) -> list[Operator]:
     )
 
 
+def olmo_delta_net(config: Config, label: str) -> list[Operator]:
+    """OLMo Hybrid: as Qwen3-Next's, with sizes that follow attention's where they are left out."""
+    hidden = config.size("hidden_size")
+
+    def size(name: str, otherwise: Any) -> Any:
+        return otherwise if config.get(name) is None else config.size(name)
+
+    k_heads = size("linear_num_key_heads", config.size("num_attention_heads"))
+    k_width = size("linear_key_head_dim", 3 * hidden // (4 * k_heads))
+    return recurrences.delta_net(
+        hidden,
+        k_heads,
+        size("linear_num_value_heads", config.size("num_attention_heads")),
+        k_width,
+        size("linear_value_head_dim", 2 * k_width),
+        config.size("linear_conv_kernel_dim"),
+    )
+
+
 def lightning(config: Config, label: str) -> list[Operator]:
     """Lightning attention by MiniMax's names."""
     heads = config.heads()
     return recurrences.lightning_attention(config.size("hidden_size"), heads.queries, heads.width)
+
+
+def xielu(config: Config, label: str) -> list[Operator]:
+    """Apertus: two parameters of its activation function."""
+    return [blocks.vector("mlp", 2)] if config.get("hidden_act") == "xielu" else []
+
+
+def differential(config: Config, label: str) -> list[Operator]:
+    """DiffLlama: four vectors of a head's width that weigh the second softmax."""
+    return [blocks.vector("attention_qkv", 4 * config.heads().width)]
+
+
+def exaone4_window(config: Config) -> Any:
+    """EXAONE 4: every so many layers attend everything, where a window is given."""
+    pattern = config.get("sliding_window_pattern")
+    if config.get("sliding_window") is None and config.get("layer_types") is None:
+        return uniform(FULL)(config)
+    if isinstance(pattern, str):  # one letter a layer of the period: L local, G global
+        return typed(lambda _, layer: FULL if pattern[layer % len(pattern)] == "G" else SLIDING)(
+            config
+        )
+    return every("sliding_window_pattern", FULL, SLIDING)(config)
+
+
+def bigcode_attention(config: Config, label: str) -> list[Operator]:
+    """GPT-BigCode: one head of keys and values for all, or one for each."""
+    heads = config.heads(grouped=False)
+    if config.flag("multi_query"):
+        heads = heads._replace(keys=1)
+    return attending.attention(config.size("hidden_size"), heads, attending.BIASES)
+
+
+def neo_window(config: Config) -> Any:
+    """GPT-Neo: kinds of attention, each list repeated so many times."""
+    given = config.get("attention_types")
+    if given is None:
+        given = [[["global", "local"], 12]]
+    try:
+        labels = [label for kinds, times in given for label in kinds * times]
+    except (TypeError, ValueError):
+        raise config.fault("attention_types", "lists of kinds, each with how often") from None
+    if len(labels) != config.layers() or not all(each in ("global", "local") for each in labels):
+        raise config.fault("attention_types", f"{config.layers()} of global and local")
+    return grouped_labels([FULL if each == "global" else SLIDING for each in labels])
+
+
+def smollm_window(config: Config, layer: int) -> str:
+    """SmolLM3: layers with rotary positions have a window, where it is switched on."""
+    if not config.flag("use_sliding_window") or config.get("sliding_window") is None:
+        return FULL
+    given = config.get("no_rope_layers")
+    if isinstance(given, list) and len(given) > layer:
+        return SLIDING if given[layer] else FULL
+    return SLIDING if (layer + 1) % config.size("no_rope_layer_interval") else FULL
+
+
+def window_from(config: Config, layer: int) -> str:
+    """dots.llm1: layers from one on have a window, where one is given."""
+    windowed_here = config.get("sliding_window") is not None
+    return SLIDING if windowed_here and layer >= config.size("max_window_layers", 0) else FULL
+
+
+def ernie_layers(config: Config) -> Any:
+    """ERNIE 4.5: one mixture of experts in each step, between a first layer and a last."""
+    count, step = config.whole_layers(), config.size("moe_layer_interval")
+    first = config.size("moe_layer_start_index", 0)
+    last = config.get("moe_layer_end_index")
+    last = count - 1 if last in (None, -1) else config.size("moe_layer_end_index", 0)
+    return grouped_labels(
+        [
+            SPARSE if (layer + 1) % step == 0 and first <= layer <= last else DENSE
+            for layer in range(count)
+        ]
+    )
+
+
+def mimo_mixers(config: Config) -> Any:
+    """MiMo-V2: a pattern of windows; else every sixth layer, and the first, has none."""
+    pattern = config.get("hybrid_layer_pattern")
+    if config.get("layer_types") is None and pattern is not None:
+        return grouped_labels(
+            [SLIDING if each else FULL for each in config.switches("hybrid_layer_pattern")]
+        )
+    return typed(lambda _, layer: FULL if not layer or (layer + 1) % 6 == 0 else SLIDING)(config)
+
+
+def mimo_attention(config: Config, label: str) -> list[Operator]:
+    """MiMo-V2: values narrower than keys; twice the heads of keys, and sinks, with a window."""
+    sliding, heads = label == SLIDING, config.heads()
+    keys = heads.keys
+    if sliding:
+        keys = config.optional_size("swa_num_key_value_heads") or 2 * keys
+    heads = heads._replace(keys=keys, value_width=config.size("v_head_dim"))
+    extras = attending.Extras(bias=config.flag("attention_bias"), sinks=sliding)
+    mask = attending.Mask(config.size("sliding_window")) if sliding else attending.CAUSAL
+    return attending.attention(config.size("hidden_size"), heads, extras, mask)
+
+
+def mimo_feed_forwards(config: Config) -> Any:
+    """MiMo-V2: a list of which layers are mixtures; else all but the first."""
+    given = config.get("moe_layer_freq")
+    if given is None:
+        labels = [SPARSE if layer else DENSE for layer in range(config.whole_layers())]
+    else:
+        labels = [SPARSE if each else DENSE for each in config.switches("moe_layer_freq")]
+    return grouped_labels(labels)
+
+
+def moe_frequency(config: Config) -> Any:
+    """MiniMax-M3: a list of which layers are mixtures; else all."""
+    if config.get("moe_layer_freq") is None:
+        return uniform(SPARSE)(config)
+    return mimo_feed_forwards(config)
+
+
+def output_gate(config: Config, label: str) -> list[Operator]:
+    """Trinity: a matrix of its own for the gate of attention's output."""
+    hidden, heads = config.size("hidden_size"), config.heads()
+    wide = heads.queries * heads.width
+    return [
+        blocks.column(
+            "attention_qkv",
+            hidden,
+            wide,
+            ways=heads.queries,
+            adapted="attention",
+            kept_split=2 * blocks.BYTES * wide,
+        )
+    ]

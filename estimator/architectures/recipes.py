@@ -50,7 +50,7 @@ def typed(rule: Callable[[Config, int], str]) -> Plan:
     """``layer_types`` where it is given; otherwise a rule for each layer."""
 
     def plan(config: Config) -> list[tuple[str, Layers]]:
-        count = _plain_layers(config)
+        count = config.whole_layers()
         labels = config.get("layer_types")
         if labels is None:
             labels = [rule(config, layer) for layer in range(count)]
@@ -93,9 +93,26 @@ def leading(name: str) -> Plan:
     return plan
 
 
+def sparse_types(otherwise: Plan) -> Plan:
+    """``mlp_layer_types`` where it is given; otherwise a plan."""
+
+    def plan(config: Config) -> list[tuple[str, Layers]]:
+        labels = config.get("mlp_layer_types")
+        if labels is None:
+            return otherwise(config)
+        count = config.whole_layers()
+        if not isinstance(labels, list) or len(labels) != count:
+            raise config.fault("mlp_layer_types", f"a list of {count}, one a layer")
+        if not all(label in (DENSE, SPARSE) for label in labels):
+            raise config.fault("mlp_layer_types", f"a list of {DENSE} and {SPARSE}")
+        return grouped_labels(labels)
+
+    return plan
+
+
 def sparse_step(config: Config) -> list[tuple[str, Layers]]:
     """Every so many layers a mixture of experts, but for those listed as dense (Qwen's rule)."""
-    count = _plain_layers(config)
+    count = config.whole_layers()
     step, dense = config.size("decoder_sparse_step"), config.indices("mlp_only_layers", count)
     experts = config.size("num_experts", 0)
     return grouped_labels(
@@ -110,7 +127,7 @@ def listed(name: str, step: str) -> Plan:
     """Mixtures of experts where a list says so, or one in each step (Llama 4's rule)."""
 
     def plan(config: Config) -> list[tuple[str, Layers]]:
-        count = _plain_layers(config)
+        count = config.whole_layers()
         if config.get(name) is None:
             period = config.size(step)
             sparse = list(range(period - 1, count, period))
@@ -135,19 +152,23 @@ def attention(
     bias: Flag = False,
     out_bias: Flag = False,
     qk_norm: Flag | tuple[str, Flag] = False,
-    gated: bool = False,
+    gated: Flag = False,
     sinks: bool = False,
     grouped: bool = True,
+    out_wide: bool = True,
 ) -> Recipe:
     """Grouped-query attention, with a window where the layer's label says so.
 
     ``qk_norm`` is its kind and, where it is optional, the field that says whether; ``grouped``,
-    whether keys and values may have fewer heads than queries.
+    whether keys and values may have fewer heads than queries; ``out_wide``, whether the output's
+    matrix is as wide as all heads, or has to be square.
     """
 
     def recipe(config: Config, label: str) -> list[Operator]:
         kind, on = qk_norm if isinstance(qk_norm, tuple) else ("head", qk_norm)
         heads = config.heads(grouped=grouped)
+        if not out_wide and heads.queries * heads.width != config.size("hidden_size"):
+            raise config.fault("head_dim", "hidden_size / num_attention_heads")
         chunked = label == CHUNKED
         window = UNLIMITED
         if label != FULL:
@@ -155,7 +176,7 @@ def attention(
         extras = attending.Extras(
             bias=config.flag(bias),
             out_bias=config.flag(out_bias),
-            gated=gated,
+            gated=config.flag(gated),
             qk_norm=kind if config.flag(on) else "",
             sinks=sinks,
         )
@@ -165,8 +186,8 @@ def attention(
     return recipe
 
 
-def latent(*, bias: Flag = "attention_bias") -> Recipe:
-    """Multi-head latent attention."""
+def latent(*, bias: Flag = "attention_bias", window: str = "") -> Recipe:
+    """Multi-head latent attention, over as many keys as the field ``window`` says."""
 
     def recipe(config: Config, label: str) -> list[Operator]:
         hidden = config.size("hidden_size")
@@ -178,9 +199,20 @@ def latent(*, bias: Flag = "attention_bias") -> Recipe:
             d_rope=config.size("qk_rope_head_dim"),
             d_v=config.size("v_head_dim"),
         )
-        return attending.latent_attention(hidden, sizes, config.flag(bias))
+        keys = config.size(window) if window else UNLIMITED
+        return attending.latent_attention(hidden, sizes, config.flag(bias), keys)
 
     return recipe
+
+
+def plus(*recipes: Recipe) -> Recipe:
+    """Several recipes, one after another."""
+    return lambda config, label: [each for recipe in recipes for each in recipe(config, label)]
+
+
+def gains(name: str, size: str, times: int = 1) -> Recipe:
+    """Parameters beside matrices: as many as a field says, so many times."""
+    return lambda config, label: [blocks.vector(name, times * config.size(size))]
 
 
 def by_label(choices: Mapping[str, Recipe]) -> Recipe:
@@ -211,11 +243,15 @@ def mlp(
 def mixture(
     *,
     width: str = "intermediate_size",
-    bias: bool = False,
+    bias: Flag = False,
     router_bias: bool = False,
     shared_width: str = "",
     shared_count: str = "",
     shared_gate: bool = False,
+    shared_bias: Flag = False,
+    fewest_shared: int = 0,
+    gated: bool = True,
+    score_bias: bool = False,
 ) -> Recipe:
     """A mixture of experts.
 
@@ -226,6 +262,10 @@ def mixture(
         shared_width: the field with the shared expert's width.
         shared_count: the field with the number of shared experts, each as wide as a routed one.
         shared_gate: whether the shared expert's output is weighted by a gate.
+        shared_bias: whether the shared expert's matrices have one each.
+        fewest_shared: the fewest shared experts that a file may ask for.
+        gated: whether experts have three matrices.
+        score_bias: whether each expert's score has one, a parameter.
     """
 
     def recipe(config: Config, label: str) -> list[Operator]:
@@ -235,17 +275,20 @@ def mixture(
             raise config.fault(
                 "num_experts_per_tok", f"up to {config.key('num_experts')}, {experts}"
             )
-        shared: Any = config.size(shared_width) if shared_width else 0
+        shared: Any = config.size(shared_width, 0) if shared_width else 0
         if shared_count and config.get(shared_count) is not None:
-            shared = wide * config.size(shared_count, 0)
-        return blocks.mixture(
+            each = shared if shared_width else wide
+            shared = each * config.size(shared_count, fewest_shared)
+        parts = blocks.mixture(
             config.size("hidden_size"),
             wide,
             blocks.Experts(experts, top_k),
-            blocks.Shared(shared, shared_gate),
-            bias=bias,
+            blocks.Shared(shared, shared_gate, config.flag(shared_bias)),
+            bias=config.flag(bias),
             router_bias=router_bias,
+            gated=gated,
         )
+        return [*parts, blocks.vector("router", experts)] if score_bias else parts
 
     return recipe
 
@@ -272,10 +315,14 @@ class Family:
         embedding_norm: whether embeddings are normed.
         final_norm: whether the last layer's output is normed.
         head_bias: whether the logits have a bias.
+        can_tie: whether embeddings and head can be one, where the configuration says so.
         names: what this type calls fields that most types call otherwise.
         defaults: fields that makers leave out, as ``transformers`` fills them in.
         counted_as: the class of ``transformers`` that has the same parameters.
         build: function that makes the whole architecture of what is not a decoder.
+        layer_count: how many layers there are, where no field says so.
+        before: what else comes before the first layer.
+        after: what else comes after the last.
     """
 
     title: str
@@ -288,11 +335,15 @@ class Family:
     positions: Callable[[Config], Any] | None = None
     embedding_norm: bool = False
     final_norm: bool | Callable[[Config], bool] = True
-    head_bias: bool = False
+    head_bias: Flag = False
+    can_tie: bool = True
     names: Mapping[str, str] = field(default_factory=dict)
     defaults: Mapping[str, Any] = field(default_factory=dict)
     counted_as: str = "AutoModelForCausalLM"
     build: Callable[[Config, Family, str], Architecture] | None = None
+    layer_count: Callable[[Config], int] | None = None
+    before: Callable[[Config], list[Operator]] | None = None
+    after: Callable[[Config], list[Operator]] | None = None
 
     def architecture(self, config: Config, model_type: str) -> Architecture:
         """Return the architecture that a configuration describes."""
@@ -309,16 +360,20 @@ class Family:
         narrow = isinstance(hidden, int) and width != hidden
         if narrow:
             inputs.append(blocks.column("embedding", width, hidden, ways=1, kept=2 * width))
+        if self.before is not None:
+            inputs += self.before(config)
         outputs = [blocks.norm("norm", hidden, self.norm)] if final else []
-        tied = config.flag("tie_word_embeddings")
+        if self.after is not None:
+            outputs += self.after(config)
+        tied = config.flag("tie_word_embeddings") and self.can_tie
         if narrow:
             outputs.append(blocks.column("logits", hidden, width, ways=1, kept=2 * hidden))
-        outputs += blocks.head(width, vocabulary, tied=tied, bias=self.head_bias)
+        outputs += blocks.head(width, vocabulary, tied=tied, bias=config.flag(self.head_bias))
         return Architecture(
             model_type=model_type,
             counted_as=self.counted_as,
             hidden=hidden,
-            layer_count=config.layers(),
+            layer_count=config.layers() if self.layer_count is None else self.layer_count(config),
             vocabulary=vocabulary,
             sequence_length=longest(config),
             is_limit=self.positions is not None,
@@ -331,14 +386,17 @@ class Family:
         count = self.norms if isinstance(self.norms, int) else self.norms(config)
         norms = [blocks.norm("norm", hidden, self.norm)] * count
         found = []
-        for mixer, feed_forward, layers in crossed(
-            config, self.mixers(config), self.feed_forwards(config)
-        ):
+        plans = self.mixers(config), self.feed_forwards(config) if self.feed_forward else ALONE
+        for mixer, feed_forward, layers in crossed(config, *plans):
             parts = [*norms, *self.mixer(config, mixer)]
             if self.feed_forward is not None:
                 parts += self.feed_forward(config, feed_forward)
             found.append(LayerKind(tuple(parts), layers))
         return found
+
+
+ALONE = [(DENSE, Layers.between(0, 0))]
+"""The plan of the second half of layers that have none."""
 
 
 def crossed(
@@ -349,7 +407,7 @@ def crossed(
         return [(label, second[0][0], layers) for label, layers in first]
     if len(first) == 1:
         return [(first[0][0], label, layers) for label, layers in second]
-    count = _plain_layers(config)
+    count = config.whole_layers()
     pairs = list(zip(_spread(first, count), _spread(second, count), strict=True))
     return [
         (*pair, layers)
@@ -370,13 +428,6 @@ def _spread(plan: list[tuple[str, Layers]], count: int) -> list[str]:
         for layer in layers.indices():
             labels[layer] = label
     return labels
-
-
-def _plain_layers(config: Config) -> int:
-    count = config.layers()
-    if not isinstance(count, int):
-        raise config.fault("num_hidden_layers", "one number, as the pattern of layers hangs on it")
-    return count
 
 
 def _is_empty(layers: Layers) -> bool:

@@ -17,6 +17,8 @@ class StateSpace(NamedTuple):
         kernel: tokens of the convolution before it.
         bias: whether the products into and out of it have one.
         conv_bias: whether the convolution has one.
+        out_bias: whether the product out of it has one; None as that into it.
+        normed: whether what comes out of Mamba-2's scan is normed, or what goes into Mamba's.
     """
 
     inner: Count
@@ -24,6 +26,13 @@ class StateSpace(NamedTuple):
     kernel: Count
     bias: bool = False
     conv_bias: bool = True
+    out_bias: bool | None = None
+    normed: bool = True
+
+    @property
+    def has_out_bias(self) -> bool:
+        """Whether the product out of the scan has a bias."""
+        return self.bias if self.out_bias is None else self.out_bias
 
 
 def mamba2(hidden: Count, space: StateSpace, heads: Count, groups: Count) -> list[Operator]:
@@ -37,7 +46,7 @@ def mamba2(hidden: Count, space: StateSpace, heads: Count, groups: Count) -> lis
         heads: number of heads; the channels of one share a step of time.
         groups: number of groups of heads that share inputs and outputs of the state.
     """
-    inner, state, kernel, bias, conv_bias = space
+    inner, state, kernel, bias, conv_bias = space[:5]
     mixed = inner + 2 * groups * state
     name = "state_space"
     return [
@@ -58,12 +67,12 @@ def mamba2(hidden: Count, space: StateSpace, heads: Count, groups: Count) -> lis
             ways=heads,
             kept_split=BYTES * (mixed + inner + heads),
         ),
-        Operator(name, vectors=inner, ways=heads, kept_split=BYTES * inner),
+        *([Operator(name, vectors=inner, ways=heads, kept_split=BYTES * inner)] * space.normed),
         *row(
             f"{name}_out",
             inner,
             hidden,
-            bias,
+            space.has_out_bias,
             ways=heads,
             adapted="attention",
             kept_split=BYTES * inner,
@@ -72,7 +81,7 @@ def mamba2(hidden: Count, space: StateSpace, heads: Count, groups: Count) -> lis
 
 
 def mamba1(hidden: Count, space: StateSpace, rank: Count) -> list[Operator]:
-    """Return a Mamba mixer with normed inputs, as Jamba's (arXiv 2403.19887).
+    """Return a Mamba mixer (arXiv 2312.00752); Jamba's (arXiv 2403.19887) has normed inputs.
 
     The scan is counted as Mamba-2's.
 
@@ -81,13 +90,13 @@ def mamba1(hidden: Count, space: StateSpace, rank: Count) -> list[Operator]:
         space: sizes of the scan.
         rank: width that its step of time is made from.
     """
-    inner, state, kernel, bias, conv_bias = space
+    inner, state, kernel, bias, conv_bias = space[:5]
     name = "state_space"
     return [
         column(f"{name}_in", hidden, 2 * inner, bias, adapted="attention", kept=BYTES * hidden),
         convolution(inner, kernel, conv_bias, inner),
         *row(f"{name}_in", inner, rank + 2 * state, kept_split=BYTES * inner),
-        vector(name, rank + 2 * state),
+        *([vector(name, rank + 2 * state)] * space.normed),
         column(f"{name}_in", rank, inner, True, kept=BYTES * (rank + 2 * state)),
         Operator(
             name,
@@ -181,3 +190,84 @@ def convolution(channels: Count, kernel: Count, bias: bool, ways: Count) -> Oper
         ways=ways,
         kept_split=BYTES * channels,
     )
+
+
+def kimi_delta(hidden: Count, heads: Count, width: Count, kernel: Count) -> list[Operator]:
+    """Return Kimi Delta Attention (arXiv 2510.26692): a delta rule that decays by channel.
+
+    Its decay and its output's gate are made through as narrow a width as a head's. The recurrence
+    is counted as the gated delta rule's.
+    """
+    wide = heads * width
+    name, split = "linear_attention", {"ways": heads, "adapted": "attention"}
+    return [
+        column(f"{name}_in", hidden, 3 * wide, kept=BYTES * hidden, **split),
+        convolution(3 * wide, kernel, False, heads),
+        column(f"{name}_in", hidden, 2 * width, ways=1, adapted="attention"),
+        *[column(f"{name}_in", width, wide, kept=BYTES * width, **split)] * 2,
+        column(f"{name}_in", hidden, heads, **split),
+        Operator(
+            name,
+            vectors=wide + heads,
+            per_token=7 * wide * width,
+            ways=heads,
+            kept_split=BYTES * 4 * wide,
+        ),
+        vector(name, width),
+        *row(f"{name}_out", wide, hidden, kept_split=BYTES * 2 * wide, **split),
+    ]
+
+
+def short_convolution(hidden: Count, kernel: Count, bias: bool) -> list[Operator]:
+    """Return LFM2's gated short convolution: two gates and an input of the hidden size."""
+    name = "convolution"
+    return [
+        column(f"{name}_in", hidden, 3 * hidden, bias, adapted="attention", kept=BYTES * hidden),
+        convolution(hidden, kernel, bias, hidden),
+        *row(
+            f"{name}_out", hidden, hidden, bias, adapted="attention", kept_split=BYTES * 3 * hidden
+        ),
+    ]
+
+
+def linear_recurrence(hidden: Count, width: Count, heads: Count, kernel: Count) -> list[Operator]:
+    """Return a real-gated linear recurrent unit (Griffin, arXiv 2402.19427, section 2.4).
+
+    Both of its gates are block-diagonal, a block a head; the recurrence takes 2 FLOP a channel.
+    """
+    name, block = "recurrence", width // heads
+    gate = Operator(name, block, block, copies=heads, uses=heads, vectors=block, ways=heads)
+    return [
+        column(f"{name}_in", hidden, width, True, adapted="attention", kept=BYTES * hidden),
+        column(f"{name}_in", hidden, width, True, adapted="attention"),
+        convolution(width, kernel, True, heads),
+        gate,
+        gate,
+        Operator(name, vectors=width, per_token=2 * width, kept_split=BYTES * 4 * width),
+        *row(f"{name}_out", width, hidden, True, adapted="attention", kept_split=BYTES * width),
+    ]
+
+
+def rwkv4(hidden: Count, width: Count) -> list[Operator]:
+    """Return RWKV-4's time mixing (arXiv 2305.13048): weighted means over all tokens before.
+
+    Its recurrence takes 8 FLOP a channel: numerator, denominator, their decay and ratio.
+    """
+    name = "linear_attention"
+    return [
+        column(f"{name}_in", hidden, width, adapted="attention", kept=BYTES * hidden),
+        *[column(f"{name}_in", hidden, width, adapted="attention")] * 2,
+        Operator(name, vectors=2 * width, per_token=8 * width, kept_split=BYTES * 3 * width),
+        vector(name, 3 * hidden),
+        *row(f"{name}_out", width, hidden, adapted="attention", kept_split=BYTES * width),
+    ]
+
+
+def rwkv4_channels(hidden: Count, width: Count) -> list[Operator]:
+    """Return RWKV-4's channel mixing: a squared ReLU, and a gate of the hidden size."""
+    return [
+        column("mlp", hidden, width, adapted="mlp", kept=BYTES * hidden, kept_split=BYTES * width),
+        column("mlp", hidden, hidden, adapted="mlp", kept_split=BYTES * hidden),
+        *row("mlp", width, hidden, adapted="mlp", kept_split=BYTES * width),
+        vector("mlp", 2 * hidden),
+    ]

@@ -12,8 +12,20 @@ from ..recipes import Family
 from .dense import DENSE_DECODERS
 from .encoders import OTHERS
 from .experts import MIXTURES
+from .experts_later import LATER_MIXTURES
 from .hybrids import HYBRIDS
+from .hybrids_later import LATER_HYBRIDS
+from .later import LATER
 from .older import OLDER
 
-FAMILIES: dict[str, Family] = {**OLDER, **DENSE_DECODERS, **MIXTURES, **HYBRIDS, **OTHERS}
+FAMILIES: dict[str, Family] = {
+    **OLDER,
+    **DENSE_DECODERS,
+    **LATER,
+    **MIXTURES,
+    **LATER_MIXTURES,
+    **HYBRIDS,
+    **LATER_HYBRIDS,
+    **OTHERS,
+}
 """Family of each ``model_type``: the recipes by which it is counted."""

@@ -100,11 +100,9 @@ def build(fields: Mapping[str, Any], file: str) -> nn.Module | None:
         raise
     except Exception as error:
         # Whatever a library of hundreds of models raises at fields that do not go together.
-        raise RequestError(
-            file,
-            f"transformers {transformers.__version__} cannot build {configuration.model_type} from it: "
-            f"{_told(error)}",
-        ) from None
+        release = f"transformers {transformers.__version__}"
+        problem = f"cannot build {configuration.model_type} from it: {_told(error)}"
+        raise RequestError(file, f"{release} {problem}") from None
 
 
 def _transformers() -> Any:
