@@ -87,9 +87,7 @@ def _kinds(walk: Walk, layers: Sequence[str], tokens: float) -> list[LayerKind]:
         stack = path.rpartition(".")[0]
         place = Place(path, numbers.setdefault(stack, 0))
         numbers[stack] += 1
-        inside = [
-            f"{path}.{name}" if name else path for name, _ in walk.modules[path].named_modules()
-        ]
+        inside = [each for each in walk.modules if f"{each}.".startswith(f"{path}.")]
         alike.setdefault(walk.operators(place, inside), []).append(index)
     return [
         LayerKind(operators, covered, tokens)

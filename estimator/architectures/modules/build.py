@@ -108,8 +108,9 @@ def build(fields: Mapping[str, Any], file: str) -> nn.Module | None:
 def _transformers() -> Any:
     """Import the library, and keep it from the network."""
     import huggingface_hub.constants
-    import transformers
+    import transformers as library
 
+    transformers: Any = library
     huggingface_hub.constants.HF_HUB_OFFLINE = True
     transformers.logging.set_verbosity_error()
     # Imported when it is first named, and its own imports look at values: before any meta device.
@@ -182,6 +183,10 @@ def _configuration(transformers: Any, fields: Mapping[str, Any], named: Any) -> 
     It is that of the file's type, or of the class that the file names, where only that one has
     the parts that the file describes.
     """
+    types = transformers.CONFIG_MAPPING
+    inner = [each["model_type"] for each in fields.values() if _has_type(each)]
+    if any(not isinstance(each, str) or each not in types for each in inner):
+        return None
     model_type = fields.get("model_type")
     known = isinstance(model_type, str) and model_type in transformers.CONFIG_MAPPING
     own = transformers.CONFIG_MAPPING[model_type] if known else None
@@ -189,8 +194,17 @@ def _configuration(transformers: Any, fields: Mapping[str, Any], named: Any) -> 
     if not isinstance(other, type) or other is own:
         return own
     parts = {name for name, value in fields.items() if isinstance(value, Mapping)}
-    parts &= set(other.sub_configs)
-    return own if own is not None and parts <= set(own.sub_configs) else other
+    parts &= _parts_of(other)
+    return own if own is not None and parts <= _parts_of(own) else other
+
+
+def _has_type(value: Any) -> bool:
+    return isinstance(value, Mapping) and "model_type" in value
+
+
+def _parts_of(configuration: Any) -> set[str]:
+    """Return the names of the configurations that one holds."""
+    return set(configuration.sub_configs)
 
 
 def _class_of(transformers: Any, config: Any, named: Any) -> Any:

@@ -97,7 +97,7 @@ def _signature(model: nn.Module, path: str, number: int) -> Iterator[object]:
         yield name, type(module), tuple(_plain(module))
         yield tuple((key, each.shape) for key, each in module.named_parameters(recurse=False))
     config: Any = config_of(model, path)
-    for value in vars(config).values():
+    for value in getattr(config, "__dict__", {}).values():
         if isinstance(value, list) and number < len(value):
             yield repr(value[number])
 

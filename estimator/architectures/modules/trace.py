@@ -105,7 +105,7 @@ class Terms(NamedTuple):
     per_pair: float
 
 
-class Recorder(TorchDispatchMode):
+class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Writes down products, and answers for values that are asked for and are not there.
 
     A truth value is no, a number 0, a selection by a mask is all of it: such answers choose among
@@ -114,7 +114,7 @@ class Recorder(TorchDispatchMode):
     """
 
     def __init__(self, parameters: Mapping[str, Tensor]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.found = Pass()
         self.deadline = time.monotonic() + MOST_SECONDS
         self.paths: list[str] = [""]

@@ -70,8 +70,11 @@ class Walk:
         self.heads = {
             path: max(each.heads for each in mixes) for path, mixes in self.measured.mixing.items()
         }
-        self.text: Any = self.model.config.get_text_config()
-        self.width = getattr(self.text, "hidden_size", None) or getattr(self.text, "d_model", 0)
+        config: Any = self.model.config
+        self.text: Any = config.get_text_config()
+        names = ("hidden_size", "d_model", "n_embd", "dim")
+        widths = (getattr(self.text, name, None) for name in names)
+        self.width: int = next((each for each in widths if isinstance(each, int)), 0)
         self.vocabulary = getattr(self.text, "vocab_size", None) or 0
         self.scans = {
             path: found
@@ -100,8 +103,9 @@ class Walk:
             if each.d_in or each.per_key or each.per_token or of == TOKEN:
                 yield each
             else:
-                kept = {"kept": each.kept * rows, "eager": each.eager * rows}
-                yield replace(each, of=of, name=_prefixed(of, each.name), **kept)
+                kept, eager = each.kept * rows, each.eager * rows
+                name = _prefixed(of, each.name)
+                yield replace(each, of=of, name=name, kept=kept, eager=eager)
 
     def _parameter(self, place: Place, path: str, name: str) -> Iterator[Operator]:
         parameter = self.parameters[name]
@@ -115,7 +119,6 @@ class Walk:
         if name in self.measured.looked_up or isinstance(self.modules[path], nn.Embedding):
             ways = UNLIMITED if parameter.shape[0] == self.vocabulary else 1
             yield Operator("embedding", vectors=size, ways=ways, lookup=True)
-            used = [replace_use(each) for each in used]
             for each in used:
                 yield self._product(place, name, each, 0)
             return
@@ -252,8 +255,8 @@ class Walk:
     def _name(self, place: Place, path: str, name: str) -> str:
         """Return what an operator's figures are added up under."""
         if not place.path:
-            use = self.measured.products.get(name)
-            is_head = bool(use) and max(use[-1].d_in, use[-1].d_out) == self.vocabulary
+            uses = self.measured.products.get(name, [])
+            is_head = any(max(each.d_in, each.d_out) == self.vocabulary for each in uses[-1:])
             return "logits" if is_head or place.is_after else "embedding"
         inner = path.removeprefix(place.path).lower()
         cross = "cross_" if CROSS.search(inner) else ""
@@ -292,11 +295,6 @@ class Walk:
         )
         keys = wide * heads / whole if whole and wide < whole else heads
         return int(keys) if keys and float(keys).is_integer() else 1
-
-
-def replace_use(use: Use) -> Use:
-    """Return the use of a table whose rows are also multiplied by."""
-    return use
 
 
 def _prefixed(of: str, name: str) -> str:
