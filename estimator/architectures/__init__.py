@@ -11,11 +11,11 @@ from computebill.base.errors import RequestError, shown
 
 from .config import Config, read_config
 from .families import FAMILIES
-from .operators import Architecture
+from .operators import CLIP, IMAGE, Architecture
 from .types import aliases, type_fields
 from .unknown import unknown_type
 
-__all__ = ["Architecture", "read_architecture"]
+__all__ = ["IMAGES", "PARTS", "Architecture", "read_architecture"]
 
 WHOLE, LANGUAGE = PARTS = ("whole", "language")
 IMAGES, MOST_IMAGES = 1.0, 1_000_000
@@ -59,7 +59,18 @@ def read_architecture(
         raise RequestError("config", f"got {shown(source)}; allowed: a path or a mapping")
     else:
         found = _architecture(*read_config(source), part)
-    return replace(found, images=images_per_sample, clips=images_per_sample)
+    return _with_images(found, images_per_sample)
+
+
+def _with_images(found: Architecture, count: float) -> Architecture:
+    """Have so many images, and clips of sound, go with a sequence of what reads them."""
+    if not any(each.of in (IMAGE, CLIP) for each in found.operators()):
+        return found
+    note = (
+        f"With a sequence go {count:g} images, or clips of sound (images per sample); what they "
+        "become in the text is part of its length."
+    )
+    return replace(found, images=count, clips=count, notes=(note, *found.notes))
 
 
 def _architecture(fields: Mapping[str, Any], file: str, part: str) -> Architecture:

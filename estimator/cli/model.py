@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from .layouts import layout_options, read_layout
-from .options import Outputs, output_options, profiles_option, whole_number
+from .options import Outputs, output_options, part_options, profiles_option, whole_number
 
 
 @click.command()
@@ -26,6 +26,7 @@ from .options import Outputs, output_options, profiles_option, whole_number
     metavar="NAME",
     help="That the largest micro-batch is to fit.",
 )
+@part_options
 @layout_options
 @profiles_option
 @output_options
@@ -33,6 +34,8 @@ def command(
     config: str,
     sequence_length: int | None,
     accelerator: str,
+    part: str,
+    images_per_sample: float,
     layout_flags: dict[str, str],
     profiles: tuple[Path, ...],
     outputs: Outputs,
@@ -51,13 +54,14 @@ def command(
     from computebill.architectures import read_architecture
     from computebill.hardware.accelerators import find_accelerator
 
-    architecture, layout = read_architecture(config), read_layout(layout_flags)
-    part = find_accelerator(accelerator, profiles)
+    architecture = read_architecture(config, part=part, images_per_sample=images_per_sample)
+    layout = read_layout(layout_flags)
+    fitting = find_accelerator(accelerator, profiles)
     # What is wrong so far was told before torch was loaded.
     from computebill.models.card import describe_model
 
     card = describe_model(
-        architecture, sequence_length=sequence_length, layout=layout, accelerator=part
+        architecture, sequence_length=sequence_length, layout=layout, accelerator=fitting
     )
 
     def tables() -> Any:
