@@ -59,7 +59,8 @@ class Operator:
         per_token: FLOP that no weight and no key is behind, of recurrences.
         window: keys that a query attends at most.
         causal: whether a query attends only itself and what comes before.
-        chunked: whether the window is a fixed chunk of the sequence, rather than a sliding one.
+        chunked: whether the window is a fixed chunk of the sequence, rather than a sliding one;
+            where it is not causal, that many keys of a sequence of its own.
         by_input: whether a product is divided by its inputs, and its results added up over ranks.
         ways: tensor parallel ranks that it can be divided over; 1 is held by each.
         expert: whether it is divided over expert parallel ranks.
@@ -104,7 +105,17 @@ class Operator:
 
     def spread(self, share: float) -> Operator:
         """Return the operator told for a token, of which ``share`` units go with each."""
-        scaled = ("uses", "per_token", "kept", "kept_split", "eager", "eager_split", "result")
+        scaled = (
+            "uses",
+            "per_key",
+            "per_token",
+            "heads",
+            "kept",
+            "kept_split",
+            "eager",
+            "eager_split",
+            "result",
+        )
         told = {name: getattr(self, name) * share for name in scaled}
         return replace(self, of=TOKEN, **told)
 

@@ -54,12 +54,14 @@ class Mix(NamedTuple):
         per_unit: FLOP.
         per_pair: FLOP times tokens squared.
         heads: products of one batch.
+        keys: most keys that a query attends.
     """
 
     of: str
     per_unit: float
     per_pair: float
     heads: int
+    keys: int
 
 
 @dataclass
@@ -85,7 +87,7 @@ class Measured:
     def add(self, key: Key, of: str, flop: float, per_pair: float, found: Pass) -> None:
         """Put down one product: FLOP per unit, and FLOP times tokens squared."""
         if not key.parameter:
-            mix = Mix(of, flop, per_pair, found.heads.get(key.path, 1))
+            mix = Mix(of, flop, per_pair, found.heads.get(key.path, 1), found.keys.get(key.path, 1))
             self.mixing.setdefault(key.path, []).append(mix)
             return
         rows = flop / (2.0 * key.d_in * key.d_out)
@@ -177,7 +179,8 @@ def _assume(
         measured.products.setdefault(name, []).append(Use(of, path, d_in, d_out, rows))
         if ATTENTION.search(path) and OUTPUT.search(path):
             pair = 4.0 * d_in
-            mix = Mix(of, pair * rows**2, 0.0, 1) if of != TOKEN else Mix(of, 0.0, pair, 1)
+            terms_of = (0.0, pair) if of == TOKEN else (pair * rows**2, 0.0)
+            mix = Mix(of, *terms_of, 1, int(rows))
             measured.mixing.setdefault(path.rpartition(".")[0], []).append(mix)
 
 

@@ -59,6 +59,7 @@ class Pass:
         flop: of each product.
         is_first: whether a product is the first to read its input.
         heads: most products of one batch that each module runs without a parameter.
+        keys: most keys that a query of a module attends.
         looked_up: parameters of which rows were taken.
         total: FLOP of all.
     """
@@ -66,6 +67,7 @@ class Pass:
     flop: dict[Key, float] = field(default_factory=dict)
     is_first: dict[Key, bool] = field(default_factory=dict)
     heads: dict[str, int] = field(default_factory=dict)
+    keys: dict[str, int] = field(default_factory=dict)
     looked_up: set[str] = field(default_factory=set)
     total: float = 0.0
 
@@ -95,6 +97,7 @@ class Pass:
             self.is_first[copied] = self.is_first[key]
         if key.path in self.heads:
             self.heads[copied.path] = self.heads[key.path]
+            self.keys[copied.path] = self.keys[key.path]
 
 
 class Terms(NamedTuple):
@@ -160,14 +163,15 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             here.is_first.setdefault(key, _storage(read) not in self._read)
             self._read[_storage(read)] = read
         else:
-            query = args[0]
-            heads = query.shape[0] if query.ndim == 3 else query.shape[1] if query.ndim > 3 else 1
+            first, second = _factors(packet, args)
+            heads = first.shape[0] if first.ndim == 3 else first.shape[1] if first.ndim > 3 else 1
             here.heads[key.path] = max(here.heads.get(key.path, 0), int(heads))
+            here.keys[key.path] = max(here.keys.get(key.path, 0), *map(int, second.shape[-2:]))
 
     def _product(self, packet: Any, args: tuple[Any, ...]) -> tuple[Key, Tensor]:
         """Return what a product is, and the activations that it reads."""
         path = self.paths[-1]
-        first, second = (args[1], args[2]) if packet in (aten.addmm, aten.baddbmm) else args[:2]
+        first, second = _factors(packet, args)
         name = self._origin(second)
         if packet in (aten.convolution, aten._convolution):
             inner = second.numel() // second.shape[0]
@@ -292,6 +296,11 @@ def _tensors(values: Any) -> Iterator[Tensor]:
             yield each
         elif isinstance(each, list | tuple):
             yield from _tensors(each)
+
+
+def _factors(packet: Any, args: tuple[Any, ...]) -> tuple[Tensor, Tensor]:
+    """Return the two tensors that an operation multiplies."""
+    return (args[1], args[2]) if packet in (aten.addmm, aten.baddbmm) else (args[0], args[1])
 
 
 def _device(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> torch.device:

@@ -215,9 +215,23 @@ class Walk:
             return replace(product, kept_split=into, result=result)
         sent = out if label.endswith("attention_qkv") and KEYS.search(_module(name)) else 0
         kept = into if use.is_first else 0
+        if label.endswith("attention_qkv") and not sent:
+            out = max(0, out - BYTES * rows * self._queries(use))  # the scores keep queries
         if label.endswith("attention_qkv") and product.ways == 1:
             out = 0  # of low rank: the norm after it keeps it
         return replace(product, kept=kept, kept_split=out, exchanged=sent, result=result)
+
+    def _queries(self, use: Use) -> float:
+        """Return the width of all heads' queries in the attention that a product is part of."""
+        return max(
+            (
+                each.per_pair / 4.0
+                for path, mixes in self.measured.mixing.items()
+                if _together(path, use.path)
+                for each in mixes
+            ),
+            default=0.0,
+        )
 
     def _mixing(self, place: Place, path: str) -> Iterator[Operator]:
         """Return what a module does with tokens and tokens: attention, a recurrence."""
@@ -244,12 +258,24 @@ class Walk:
                 chunked=mask.chunked,
                 ways=mix.heads,
                 heads=mix.heads,
-                kept_split=4 * mix.heads,
+                kept_split=4 * mix.heads + BYTES * _whole(mix.per_pair / 4.0),
                 result=_whole(mix.per_pair / 4.0),
             )
-        if mix.per_unit:
+        if mix.per_unit and mix.of == TOKEN:
+            yield Operator(f"{prefix}attention_scores", per_token=mix.per_unit, ways=mix.heads)
+        elif mix.per_unit:
+            # Keys of a sequence of its own: an image's patches, frames of sound.
+            queries = mix.per_unit / (2.0 * mix.keys)
             yield Operator(
-                f"{prefix}attention_scores", per_token=mix.per_unit, ways=mix.heads, of=mix.of
+                f"{prefix}attention_scores",
+                per_key=_whole(queries),
+                window=mix.keys,
+                causal=False,
+                chunked=True,
+                ways=mix.heads,
+                heads=mix.heads,
+                result=_whole(queries / 2.0),
+                of=mix.of,
             )
 
     def _name(self, place: Place, path: str, name: str) -> str:
@@ -289,10 +315,7 @@ class Walk:
         wide = use.d_in if back else use.d_out
         if wide % heads:
             return 1
-        whole = max(
-            (each.per_pair / 4.0 for path in inside for each in self.measured.mixing[path]),
-            default=0.0,
-        )
+        whole = self._queries(use)
         keys = wide * heads / whole if whole and wide < whole else heads
         return int(keys) if keys and float(keys).is_integer() else 1
 
