@@ -44,6 +44,20 @@ class Heads(NamedTuple):
         return self._replace(keys=self.queries)
 
 
+SPREAD = (
+    "uses",
+    "per_key",
+    "per_token",
+    "heads",
+    "kept",
+    "kept_split",
+    "eager",
+    "eager_split",
+    "result",
+)
+"""Figures of an operator that are told for one token, or for what else it says."""
+
+
 @dataclass(frozen=True)
 class Operator:
     """One part of a layer: a matrix product, a way of mixing tokens, or parameters alone.
@@ -105,18 +119,7 @@ class Operator:
 
     def spread(self, share: float) -> Operator:
         """Return the operator told for a token, of which ``share`` units go with each."""
-        scaled = (
-            "uses",
-            "per_key",
-            "per_token",
-            "heads",
-            "kept",
-            "kept_split",
-            "eager",
-            "eager_split",
-            "result",
-        )
-        told = {name: getattr(self, name) * share for name in scaled}
+        told = {name: getattr(self, name) * share for name in SPREAD}
         return replace(self, of=TOKEN, **told)
 
 

@@ -13,6 +13,10 @@ from .measured import Measured, measure
 from .stacks import layer_paths
 from .walk import Place, Walk
 
+UNMET = 1e-3
+"""Share of the parameters that may have no part in a pass unsaid."""
+MOST_TOLD = 4
+
 
 def architecture_of(model: nn.Module, *, language_only: bool = False) -> Architecture:
     """Return the architecture of a model on the meta device, or of its language model."""
@@ -110,4 +114,12 @@ def _notes(model: nn.Module, measured: Measured, walk: Walk) -> list[str]:
         for of, why in measured.problems.items()
     ]
     notes += [f"Assumed: {each}." for each in dict.fromkeys(measured.assumed)]
+    unmet = sum(walk.unmet.values())
+    if unmet > UNMET * sum(each.numel() for each in walk.parameters.values()):
+        parts = dict.fromkeys(".".join(name.split(".")[:2]) for name in walk.unmet)
+        told = ", ".join([*list(parts)[:MOST_TOLD], *(["…"] if len(parts) > MOST_TOLD else [])])
+        notes.append(
+            f"{unmet:,} parameters, of {told}, had no part in what was passed through the modules: "
+            "no FLOP of theirs are counted."
+        )
     return [*notes, *walk.notes]

@@ -8,14 +8,13 @@ import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, fields
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from ..operators import Architecture, LayerKind, Layers, Operator
 
-FORM = 1
-"""Number of the way in which modules are counted and kept: raised where either changes."""
 LIBRARIES = ("transformers", "torch")
 NOTHING = Operator("")
 LARGEST = 64 * 2**20
@@ -31,10 +30,11 @@ def folder() -> Path:
 def key_of(config: Mapping[str, Any], *, language_only: bool) -> str | None:
     """Return the name of a configuration's count; None where it is no JSON.
 
-    It hangs on all fields in any order, and on the libraries' releases.
+    It hangs on all fields in any order, on the libraries' releases, and on how modules are
+    counted and kept, which is this package's own text.
     """
     told = {
-        "form": FORM,
+        "code": _code(),
         "language_only": language_only,
         "libraries": {name: version(name) for name in LIBRARIES},
         "config": config,
@@ -44,6 +44,14 @@ def key_of(config: Mapping[str, Any], *, language_only: bool) -> str | None:
     except (TypeError, ValueError):
         return None
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+@lru_cache(maxsize=1)
+def _code() -> str:
+    """Return a hash of what counts modules, and of what their counts are kept as."""
+    here = Path(__file__).parent
+    files = [*sorted(here.glob("*.py")), here.parent / "operators.py"]
+    return hashlib.sha256(b"".join(each.read_bytes() for each in files)).hexdigest()
 
 
 def kept(key: str | None) -> Architecture | None:

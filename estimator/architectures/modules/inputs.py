@@ -35,6 +35,15 @@ class Call:
 
 def text_call(model: nn.Module, length: int) -> Call:
     """Return a call with so many tokens; in an encoder-decoder, with so many in each."""
+    return _whole_call(model, length, with_media=False)
+
+
+def media_call(model: nn.Module, length: int) -> Call:
+    """Return a call with so many tokens, an image and sound, as far as a model takes them."""
+    return _whole_call(model, length, with_media=True)
+
+
+def _whole_call(model: nn.Module, length: int, *, with_media: bool) -> Call:
     names = inspect.signature(model.forward).parameters
     config: Any = model.config
     given: dict[str, Any] = {}
@@ -48,12 +57,31 @@ def text_call(model: nn.Module, length: int) -> Call:
     media = {
         name: each
         for name, each in media_of(config).items()
-        if name in names and ("input_ids" not in names or _is_needed(names[name]))
+        if name in names and (with_media or "input_ids" not in names or _is_needed(names[name]))
     }
     if media:
         given |= {name: each.value for name, each in media.items()}
         assumed = [each.assumed for each in media.values() if each.assumed]
     return Call(lambda: model(**given), f"{length} tokens", "; ".join(assumed))
+
+
+def parts_call(model: nn.Module, length: int) -> Call:
+    """Return a call of a language model and its head by themselves, with so many tokens.
+
+    Raises:
+        AttributeError: where a model has none.
+    """
+    whole: Any = model
+    decoder, head = whole.get_decoder(), whole.get_output_embeddings()
+    if decoder is model:
+        raise AttributeError("has no decoder of its own")
+    tokens = _tokens(model.config, length)
+
+    def run() -> object:
+        found = decoder(input_ids=tokens, use_cache=False)
+        return head(found[0]) if head is not None else found
+
+    return Call(run, f"{length} tokens")
 
 
 def image_call(model: nn.Module) -> Call | None:

@@ -10,7 +10,15 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 
 from ..operators import CLIP, IMAGE, SAMPLE, TOKEN
-from .inputs import audio_call, image_call, image_side, patch_side, text_call
+from .inputs import (
+    audio_call,
+    image_call,
+    image_side,
+    media_call,
+    parts_call,
+    patch_side,
+    text_call,
+)
 from .stacks import alike_layers
 from .trace import PADDING_ROWS, Key, Pass, Terms, run, terms
 
@@ -18,6 +26,13 @@ LENGTHS = (64, 128, 192)
 """Sequences through which FLOP are a polynomial."""
 SHORTEST = (16, 24, 32)
 """The same, of models that take short sequences only."""
+TEXT_CALLS = (
+    (text_call, LENGTHS),
+    (text_call, SHORTEST),
+    (parts_call, LENGTHS),
+    (media_call, LENGTHS),
+)
+"""Ways to pass text, the first that works taken."""
 TOWER = re.compile(r"vision|visual|image|audio|speech|sam_model|video")
 """Names of what reads images and sound."""
 OUTPUT = re.compile(r"(o_proj|out_proj|c_proj|out_lin|o|proj|dense|out|wo)$")
@@ -126,9 +141,9 @@ def _measure_text(
     alike: Mapping[str, str],
 ) -> None:
     problem = ""
-    for lengths in (LENGTHS, SHORTEST):
+    for call_of, lengths in TEXT_CALLS:
         try:
-            calls = [text_call(model, length) for length in lengths]
+            calls = [call_of(model, length) for length in lengths]
             passes = [run(model, call.run, alike) for call in calls]
             break
         except Exception as error:

@@ -8,6 +8,7 @@ PyTorch's own counter (``torch.utils.flop_counter``).
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,6 +27,8 @@ aten = torch.ops.aten
 COPIES = {aten._to_copy, aten.clone, aten.index, aten.index_select, aten.gather}
 """Operations whose result still is the parameter that goes in first: cast or gathered."""
 
+EXPERTS = re.compile(r"expert|moe|mlp|ffn|router|feed_forward")
+"""Modules that choose among experts, of which one is run."""
 WHOLE = {torch.bool, torch.uint8, torch.int32, torch.int64}
 MOST_VALUES = 4_000_000
 """Elements of a tensor that keeps its values, at most."""
@@ -71,17 +74,11 @@ class Pass:
     looked_up: set[str] = field(default_factory=set)
     total: float = 0.0
 
-    def repeat(self, alike: Mapping[str, str]) -> None:
-        """Add what layers did that return another's results: what that one did."""
-        by_source: dict[str, list[str]] = {}
-        for path, source in alike.items():
-            by_source.setdefault(f"{source}.", []).append(f"{path}.")
+    def repeat(self, source: str, path: str, share: float) -> None:
+        """Add what a layer did that returned another's results: what that one did, so often."""
         for key, flop in list(self.flop.items()):
-            for source, paths in by_source.items():
-                if not f"{key.path}.".startswith(source):
-                    continue
-                for path in paths:
-                    self._copy(key, flop, source, path)
+            if f"{key.path}.".startswith(f"{source}."):
+                self._copy(key, flop * share, f"{source}.", f"{path}.")
 
     def _copy(self, key: Key, flop: float, source: str, path: str) -> None:
         def renamed(name: str) -> str:
@@ -134,6 +131,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         kwargs = kwargs or {}
         stand_in = _STAND_INS.get(func)
         if stand_in is not None and any(each.is_meta for each in _tensors(args)):
+            if func is aten.nonzero.default and EXPERTS.search(self.paths[-1]):
+                return torch.zeros((1, args[0].ndim), dtype=torch.long, device="cpu")
             return stand_in(*args, **kwargs)
         if func is aten.index.Tensor and any(map(_is_mask, args[1])):
             return _selected(*args)
@@ -220,23 +219,30 @@ def run(model: nn.Module, call: Callable[[], object], alike: Mapping[str, str]) 
         recorder,
     ):
         call()
-    recorder.found.repeat({path: alike[path] for path in replayed})
+    for path, share in replayed.items():
+        recorder.found.repeat(alike[path], path, share)
     return recorder.found
 
 
 @contextmanager
-def _replayed(model: nn.Module, alike: Mapping[str, str]) -> Iterator[set[str]]:
-    """Have layers return what another like them has returned; yields those that did."""
+def _replayed(model: nn.Module, alike: Mapping[str, str]) -> Iterator[dict[str, float]]:
+    """Have layers return what another like them has returned.
+
+    Yields:
+        how often those that did were called, over how often the other was, in the end.
+    """
     outputs: dict[str, object] = {}
-    replayed: set[str] = set()
+    calls: dict[str, int] = {}
+    replayed: dict[str, float] = {}
 
     def keep(path: str, output: object) -> None:
         outputs[path] = output
+        calls[path] = calls.get(path, 0) + 1
 
     def replay(path: str, run_it: Callable[..., object], *args: Any, **kwargs: Any) -> object:
         if alike[path] not in outputs:
             return run_it(*args, **kwargs)
-        replayed.add(path)
+        calls[path] = calls.get(path, 0) + 1
         return outputs[alike[path]]
 
     hooks = []
@@ -248,6 +254,7 @@ def _replayed(model: nn.Module, alike: Mapping[str, str]) -> Iterator[set[str]]:
         module.forward = partial(replay, path, module.forward)
     try:
         yield replayed
+        replayed |= {path: calls[path] / calls[alike[path]] for path in alike if path in calls}
     finally:
         for hook in hooks:
             hook.remove()

@@ -26,7 +26,7 @@ BACK = re.compile(
     r"(\.\d+)?$"
 )
 """Names of products that lead back to the residual stream."""
-KEYS = re.compile(r"(^|[._])(k|v|kv|key|value|wk|wv|k_lin|v_lin)(_proj)?$")
+KEYS = re.compile(r"(^|\.)(k|v|kv|key|value|wk|wv)(_lin|_proj)?$")
 ATTENTION = re.compile(r"att(n|ention)", re.IGNORECASE)
 EXPERT = re.compile(r"(?P<list>.*experts?\w*)\.(?P<place>\d+)(?P<rest>\..+)$")
 PREFIXES = {IMAGE: "vision_", CLIP: "audio_"}
@@ -67,6 +67,7 @@ class Walk:
     def __post_init__(self) -> None:
         self.parameters: dict[str, Tensor] = dict(self.model.named_parameters())
         self.modules: dict[str, nn.Module] = dict(self.model.named_modules())
+        self.unmet: dict[str, int] = {}
         self.heads = {
             path: max(each.heads for each in mixes) for path, mixes in self.measured.mixing.items()
         }
@@ -122,7 +123,13 @@ class Walk:
             for each in used:
                 yield self._product(place, name, each, 0)
             return
+        if not used and parameter.ndim == 2 and copies > 1:
+            # An expert that the passes did not choose.
+            d_out, d_in = map(int, parameter.shape)
+            used = [Use(TOKEN, path, d_in, d_out, 1.0)]
         if not used:
+            if parameter.ndim > 1:
+                self.unmet[name] = size * copies
             yield self._vector(place, path, name, copies)
             return
         first = used[0]
@@ -213,13 +220,14 @@ class Walk:
             return replace(product, kept=kept, result=result)
         if product.by_input:
             return replace(product, kept_split=into, result=result)
-        sent = out if label.endswith("attention_qkv") and KEYS.search(_module(name)) else 0
         kept = into if use.is_first else 0
-        if label.endswith("attention_qkv") and not sent:
-            out = max(0, out - BYTES * rows * self._queries(use))  # the scores keep queries
-        if label.endswith("attention_qkv") and product.ways == 1:
-            out = 0  # of low rank: the norm after it keeps it
-        return replace(product, kept=kept, kept_split=out, exchanged=sent, result=result)
+        if label.endswith("attention_qkv"):
+            if not KEYS.search(_module(name)):
+                out = max(0, out - BYTES * rows * self._queries(use))  # the scores keep queries
+            if product.ways == 1:
+                out = 0  # of low rank: the norm after it keeps it
+            return replace(product, kept=kept, kept_split=out, exchanged=out, result=result)
+        return replace(product, kept=kept, kept_split=out, result=result)
 
     def _queries(self, use: Use) -> float:
         """Return the width of all heads' queries in the attention that a product is part of."""
