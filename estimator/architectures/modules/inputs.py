@@ -75,6 +75,8 @@ def parts_call(model: nn.Module, length: int) -> Call:
     decoder, head = whole.get_decoder(), whole.get_output_embeddings()
     if decoder is model:
         raise AttributeError("has no decoder of its own")
+    if any(each is head for each in decoder.modules()):
+        head = None
     tokens = _tokens(model.config, length)
 
     def run() -> object:
