@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import types
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -10,7 +9,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-SECTION = "Attributes:"
+from computebill.base.mistakes import meanings_of, section
 
 
 def field_table(spec: type[BaseModel], lines: list[str]) -> None:
@@ -20,10 +19,7 @@ def field_table(spec: type[BaseModel], lines: list[str]) -> None:
         spec: the class.
         lines: its docstring, changed in place.
     """
-    told: dict[str, str] = {}
-    for base in reversed(spec.__mro__):
-        text = inspect.cleandoc(base.__dict__.get("__doc__") or "").splitlines()
-        told |= meanings(text[slice(*section(text))])
+    told = meanings_of(spec)
     first, end = section(lines)
     del lines[max(first - 1, 0) : end]
     if not spec.model_fields:
@@ -37,30 +33,6 @@ def field_table(spec: type[BaseModel], lines: list[str]) -> None:
         for n, cell in enumerate(row):
             lines.append(f"   {'  -' if n else '* -'} {cell}")
     lines.append("")
-
-
-def section(lines: Sequence[str]) -> tuple[int, int]:
-    """The first line below the heading of attributes, and the first that is no longer theirs."""
-    if SECTION not in lines:
-        return 0, 0
-    first = lines.index(SECTION) + 1
-    for at in range(first, len(lines)):
-        if lines[at] and not lines[at].startswith(" "):
-            return first, at
-    return first, len(lines)
-
-
-def meanings(lines: Sequence[str]) -> dict[str, str]:
-    """What each attribute is, of the lines of a section: ``name: text``, more of it indented."""
-    found: dict[str, str] = {}
-    name = ""
-    for line in filter(str.strip, lines):
-        if len(line) - len(line.lstrip()) <= 4:
-            name, _, text = line.strip().partition(": ")
-            found[name] = text
-        else:
-            found[name] += f" {line.strip()}"
-    return found
 
 
 def default(field: FieldInfo) -> str:

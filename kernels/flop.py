@@ -78,6 +78,17 @@ def attends_apart(operators: Operators) -> Tensor:
     return (operators.causal <= 0) & (operators.chunked > 0)
 
 
+def keys_of(operators: Operators, sequence: Tensor) -> Tensor:
+    """Keys that a query of each operator attends, on average; ``(groups, slots, *batch)``.
+
+    Args:
+        operators: columns.
+        sequence: tokens of a sequence; ``(*batch)``.
+    """
+    alone = attended_keys(sequence, operators.window, operators.causal, operators.chunked)
+    return torch.where(operators.attended > 0, operators.attended, alone)
+
+
 class TokenFlop(NamedTuple):
     """FLOP per token of each operator in one layer; ``(groups, slots, *batch)``.
 
@@ -129,7 +140,7 @@ def token_flop(
         trained: 1 where weights are trained, 0 where they are frozen; ``(*batch)``, default 1.
         adapter_rank: rank of the low-rank adapters; ``(*batch)``, default none.
     """
-    keys = attended_keys(sequence, operators.window, operators.causal, operators.chunked)
+    keys = keys_of(operators, sequence)
     if full_attention:
         keys = torch.where(attends_apart(operators), keys, sequence)
     products = 2.0 * operators.uses * matrix(operators)

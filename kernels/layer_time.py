@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from .constants import number
-from .flop import attended_keys, attends_apart
+from .flop import attends_apart, keys_of
 from .memory import kept_shares
 from .operators import Groups, Model, Operators
 from .roofline import RESULT_BYTES, ProductRate, ProductShape, product_seconds
@@ -174,7 +174,7 @@ def _attention(operators: Operators, setting: Setting) -> tuple[Tensor, Tensor]:
     peak, sequence = setting.device.peak_16, setting.work.sequence
     ways = torch.minimum(operators.ways, setting.layout.tensor)
     unfused = efficiency.score_passes > 0
-    attended = attended_keys(sequence, operators.window, operators.causal, operators.chunked)
+    attended = keys_of(operators, sequence)
     # Without a fused kernel the whole square is computed, whatever the mask.
     square = torch.where(attends_apart(operators), attended, sequence)
     keys = torch.where(unfused, square, attended)

@@ -27,6 +27,8 @@ class Operators(NamedTuple):
         window: keys attended at most; infinite where not bounded.
         causal: 1 where only earlier keys are attended.
         chunked: 1 where the window is a fixed chunk.
+        attended: keys that a query attends on average, where documents of a sequence do not attend
+            each other; 0 where the sequence decides.
         by_input: 1 where a product is divided by its inputs.
         ways: tensor parallel ranks it can be divided over.
         expert: 1 where divided over expert parallel ranks.
@@ -52,6 +54,7 @@ class Operators(NamedTuple):
     window: Tensor
     causal: Tensor
     chunked: Tensor
+    attended: Tensor
     by_input: Tensor
     ways: Tensor
     expert: Tensor

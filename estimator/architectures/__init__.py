@@ -9,10 +9,14 @@ from typing import Any
 
 from computebill.base.errors import RequestError, shown
 
-from .config import Config, read_config
+from .config import Config
 from .families import FAMILIES
+from .forms import as_config
 from .operators import CLIP, IMAGE, Architecture
-from .types import aliases, type_fields
+from .outputs import read_purpose, unknown_purpose
+from .quantized import read_quantization, stored_note
+from .sources import find_source
+from .types import UNDECLARED, aliases, type_fields
 from .unknown import unknown_type
 
 __all__ = ["IMAGES", "PARTS", "Architecture", "read_architecture"]
@@ -58,7 +62,8 @@ def read_architecture(
     elif not isinstance(source, str | Path):
         raise RequestError("config", f"got {shown(source)}; allowed: a path or a mapping")
     else:
-        found = _architecture(*read_config(source), part)
+        read = find_source(source)
+        found = replace(_architecture(read.fields, read.name, part), adapter=read.adapter)
     return _with_images(found, images_per_sample)
 
 
@@ -74,6 +79,14 @@ def _with_images(found: Architecture, count: float) -> Architecture:
 
 
 def _architecture(fields: Mapping[str, Any], file: str, part: str) -> Architecture:
+    fields, read = as_config(fields, file)
+    quantization = read_quantization(fields, file)
+    found = _by_type(fields, file, part)
+    notes = (*found.notes, *read, *stored_note(quantization))
+    return replace(found, quantization=quantization, notes=notes)
+
+
+def _by_type(fields: Mapping[str, Any], file: str, part: str) -> Architecture:
     inner, key, notes = _language_model(fields)
     given = inner.get("model_type")
     is_known = isinstance(given, str) and _family_name(given) is not None
@@ -115,7 +128,8 @@ def _language_model(fields: Mapping[str, Any]) -> tuple[Mapping[str, Any], str, 
         ):
             key = f"{inner}.model_type" if "model_type" in part else "model_type"
             above = {name: fields[name] for name in SHARED if name in fields}
-            part = {"model_type": given, **above, **part}
+            outer = {name: fields.get(name) for name in PURPOSE}
+            part = {"model_type": given, **above, **part, **outer}
             return (
                 part,
                 key,
@@ -126,6 +140,9 @@ def _language_model(fields: Mapping[str, Any]) -> tuple[Mapping[str, Any], str, 
 
 LANGUAGE_ONLY = "Only the language model is counted, not what reads images or sound."
 
+PURPOSE = ("architectures", "id2label", "num_labels")
+"""Fields that say what a model is for: of a multimodal one, those of the whole."""
+
 SHARED = ("tie_word_embeddings",)
 """Fields of a multimodal configuration that its language model takes where it has none."""
 
@@ -135,14 +152,19 @@ def _counted(
 ) -> Architecture:
     """Count by the entry of a type, or of the type whose shape it has."""
     alias = aliases().get(given)
+    purpose = read_purpose(fields, file)
     model_type = alias.family if alias else given
     family = FAMILIES[model_type]
+    inner = (alias.language_model if alias else None) or given
+    if inner != given and not is_inner:
+        notes.append(LANGUAGE_ONLY)
     config = Config(
         fields,
         file,
         names={**family.names, **(alias.names if alias else {})},
         defaults={**family.defaults, **(alias.defaults if alias else {})},
-        declared=type_fields(given),
+        declared=type_fields(inner) or type_fields(model_type) or UNDECLARED,
+        purpose=purpose,
         is_inner=is_inner,
     )
     architecture = replace(
@@ -150,6 +172,7 @@ def _counted(
         counted_by="alias" if alias else "family",
         title=family.title,
     )
+    notes += unknown_purpose(purpose)
     further = config.optional_size("num_nextn_predict_layers", least=0) or 0
     if further:
         notes.append(f"{further} layer(s) that predict further tokens (MTP) are not counted.")

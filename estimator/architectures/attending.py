@@ -64,6 +64,7 @@ class Extras(NamedTuple):
         qk_norm: ``head`` (a gain that heads share), ``heads`` (one of all heads), ``head_layer``
             (gain and bias that heads share), or nothing.
         sinks: whether each head has a logit that takes part in its softmax.
+        key_bias: whether keys have the bias that queries and values have.
         values: ``own``, ``keys`` (keys serve as values) or ``borrowed`` (with keys, of a layer
             before).
     """
@@ -73,6 +74,7 @@ class Extras(NamedTuple):
     gated: bool = False
     qk_norm: str = ""
     sinks: bool = False
+    key_bias: bool = True
     values: str = "own"
 
 
@@ -102,7 +104,9 @@ def attention(
     }[extras.qk_norm]
     name = "attention_qkv"
     normed = BYTES * (wide + narrow) if extras.qk_norm else 0
-    products = {"own": (narrow, keys * d_v), "keys": (narrow,), "borrowed": ()}[extras.values]
+    has_key_bias = extras.bias and extras.key_bias
+    key, value = (narrow, has_key_bias), (keys * d_v, extras.bias)
+    products = {"own": (key, value), "keys": (key,), "borrowed": ()}[extras.values]
     return [
         column(
             name,
@@ -118,13 +122,13 @@ def attention(
                 name,
                 hidden,
                 each,
-                extras.bias,
+                has_bias,
                 ways=keys,
                 adapted="attention",
                 kept_split=BYTES * each,
                 exchanged=BYTES * each,
             )
-            for each in products
+            for each, has_bias in products
         ),
         Operator(name, vectors=gains, ways=1, kept_split=normed),
         scores(queries, width, d_v, mask, queries if extras.sinks else 0),

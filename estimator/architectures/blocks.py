@@ -7,6 +7,7 @@ product keeps its input, each norm and each activation function its own.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from .operators import UNLIMITED, Count, Operator
@@ -164,3 +165,8 @@ def head(
         "logits", hidden, outputs, copies=0 if tied else 1, uses=uses, kept=BYTES * hidden
     )
     return [product, Operator("logits", vectors=outputs)] if bias else [product]
+
+
+def of_another(operator: Operator) -> Operator:
+    """Return the same operator with another layer's parameters."""
+    return replace(operator, copies=0)

@@ -12,8 +12,10 @@ from computebill.base.errors import RequestError, shown
 from computebill.base.specfile import DEEPEST, is_deeper, is_folder, read_text
 
 from .operators import Heads
+from .outputs import Purpose
 from .types import TypeFields
 
+GENERATE = Purpose()
 LARGEST_SIZE = 10**9
 MOST_LAYERS = 10_000
 
@@ -100,6 +102,7 @@ class Config:
     Attributes:
         fields: as given.
         file: what to call it in messages.
+        purpose: what the model is for.
         read: keys that were looked at.
         assumed: fields that were left out, with what was taken for them.
     """
@@ -112,6 +115,7 @@ class Config:
         names: Mapping[str, str],
         defaults: Mapping[str, Any],
         declared: TypeFields,
+        purpose: Purpose = GENERATE,
         is_inner: bool = False,
     ) -> None:
         self.fields = fields
@@ -119,6 +123,7 @@ class Config:
         self.names = names
         self.defaults = defaults
         self.declared = declared
+        self.purpose = purpose
         self.is_inner = is_inner
         self.read: set[str] = set()
         self.assumed: dict[str, Any] = {}
@@ -201,6 +206,17 @@ class Config:
         ):
             raise self.fault(name, f"a list of layer numbers from 0 to {count - 1}")
         return sorted(set(value))
+
+    def sizes(self, name: str, count: int) -> list[int]:
+        """Return a list of whole numbers, one a layer."""
+        value = self.get(name)
+        if (
+            not isinstance(value, list)
+            or len(value) != count
+            or not all(type(each) is int and 0 < each <= LARGEST_SIZE for each in value)
+        ):
+            raise self.fault(name, f"a list of {count} whole numbers from 1 to {LARGEST_SIZE}")
+        return value
 
     def divided(self, name: str, by: str) -> Any:
         """Return one size divided by another, which must divide it."""

@@ -75,6 +75,8 @@ class Operator:
         causal: whether a query attends only itself and what comes before.
         chunked: whether the window is a fixed chunk of the sequence, rather than a sliding one;
             where it is not causal, that many keys of a sequence of its own.
+        attended: keys that a query attends on average, where documents packed into a sequence do
+            not attend each other; 0: the sequence decides.
         by_input: whether a product is divided by its inputs, and its results added up over ranks.
         ways: tensor parallel ranks that it can be divided over; 1 is held by each.
         expert: whether it is divided over expert parallel ranks.
@@ -103,6 +105,7 @@ class Operator:
     window: Count = UNLIMITED
     causal: bool = True
     chunked: bool = False
+    attended: Count = 0
     by_input: bool = False
     ways: Count = UNLIMITED
     expert: bool = False
@@ -116,6 +119,11 @@ class Operator:
     heads: Count = 0
     result: Count = 0
     of: str = TOKEN
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether it attends a fixed number of keys, of a sequence of its own."""
+        return self.chunked and not self.causal
 
     def spread(self, share: float) -> Operator:
         """Return the operator told for a token, of which ``share`` units go with each."""
@@ -179,6 +187,32 @@ class LayerKind:
     tokens: float = 1.0
 
 
+class Quantization(NamedTuple):
+    """How a file's weights are stored in fewer bits.
+
+    Attributes:
+        method: its name in ``quantization_config``: bitsandbytes, fp8, gptq, …
+        bits: bits of a weight; None where the file does not say.
+    """
+
+    method: str
+    bits: int | None = None
+
+
+class Adapter(NamedTuple):
+    """A low-rank adapter that a file describes, beside the model it is for.
+
+    Attributes:
+        rank: its rank.
+        targets: names of the modules that it is put beside.
+        base: name or path of the model that it is for.
+    """
+
+    rank: int
+    targets: tuple[str, ...]
+    base: str
+
+
 @dataclass(frozen=True)
 class Architecture:
     """A model, as far as computing and memory go.
@@ -189,6 +223,8 @@ class Architecture:
         counted_by: how it was counted: ``family`` (an entry of the table), ``alias`` (the entry of
             a type of the same shape) or ``modules`` (the modules of a library, one by one).
         title: well-known models of its type.
+        quantization: how the file's weights are stored; None where in whole elements.
+        adapter: the adapter that was read with it; None where the model is trained itself.
         hidden: width of the residual stream.
         layer_count: layers; an encoder's and a decoder's together.
         vocabulary: entries of the output; 0 where there is none.
@@ -222,6 +258,8 @@ class Architecture:
     title: str = ""
     images: float = 0.0
     clips: float = 0.0
+    quantization: Quantization | None = None
+    adapter: Adapter | None = None
 
     def operators(self) -> Iterator[Operator]:
         """Return every operator once a kind."""

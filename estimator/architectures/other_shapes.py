@@ -1,48 +1,17 @@
-"""Architectures that are not decoders: BERT, T5, ViT."""
+"""Architectures that are neither decoders nor encoders in the shape of BERT: T5, ViT."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from . import attending, blocks
 from .config import Config
-from .operators import Architecture, LayerKind, Layers, Operator, renamed
+from .operators import Architecture, Count, LayerKind, Layers, Operator, renamed
+from .outputs import ANSWER, NONE, SEQUENCE, Outputs
 
 if TYPE_CHECKING:
     from .recipes import Family
-
-
-def bert(config: Config, family: Family, model_type: str) -> Architecture:
-    """An encoder: norms after each half, learned positions, a head that transforms first."""
-    hidden, vocabulary = config.size("hidden_size"), config.size("vocab_size")
-    heads = config.heads().ungrouped
-    positions = config.size("max_position_embeddings")
-    layer = [
-        *attending.attention(hidden, heads, attending.BIASES, attending.BOTH_WAYS),
-        *blocks.mlp(hidden, config.size("intermediate_size"), gated=False, bias=True),
-        *[blocks.norm("norm", hidden, "layer")] * 2,
-    ]
-    return Architecture(
-        model_type=model_type,
-        counted_as=family.counted_as,
-        hidden=hidden,
-        layer_count=config.layers(),
-        vocabulary=vocabulary,
-        sequence_length=positions,
-        is_limit=True,
-        kinds=(LayerKind(tuple(layer), Layers.between(0, config.layers())),),
-        inputs=(
-            blocks.embedding("embedding", vocabulary, hidden),
-            blocks.embedding("embedding", positions, hidden, ways=1),
-            blocks.embedding("embedding", config.size("type_vocab_size"), hidden, ways=1),
-            blocks.norm("norm", hidden, "layer"),
-        ),
-        outputs=(
-            blocks.column("logits", hidden, hidden, True, ways=1, kept=2 * hidden),
-            blocks.norm("norm", hidden, "layer"),
-            *blocks.head(hidden, vocabulary, tied=config.flag("tie_word_embeddings"), bias=True),
-        ),
-    )
 
 
 def t5(config: Config, family: Family, model_type: str) -> Architecture:
@@ -54,6 +23,8 @@ def t5(config: Config, family: Family, model_type: str) -> Architecture:
     if config.get("num_decoder_layers") is not None:
         decoder = config.size("num_decoder_layers")
     gated = str(config.get("feed_forward_proj")).startswith("gated")
+    if config.get("is_gated_act") is not None:
+        gated = config.flag("is_gated_act")
 
     norm = blocks.norm("norm", hidden, "rms")
     feed_forward = blocks.mlp(hidden, width, gated=gated)
@@ -72,21 +43,21 @@ def t5(config: Config, family: Family, model_type: str) -> Architecture:
     # The first layer of each stack holds the table of relative positions for all of them.
     buckets = config.size("relative_attention_num_buckets")
     table = blocks.embedding("embedding", buckets, heads.queries)
+    encoding = LayerKind((norm, norm, *both_ways, *feed_forward), Layers.between(0, encoder))
+    if config.purpose.is_encoder:
+        return _t5_encoder(config, family, model_type, encoding, (table, norm))
     half = 0.5
+    outputs, count = _t5_outputs(config, hidden, vocabulary, half)
     return Architecture(
         model_type=model_type,
         counted_as=family.counted_as,
         hidden=hidden,
         layer_count=encoder + decoder,
-        vocabulary=vocabulary,
+        vocabulary=count,
         sequence_length=None,
         stacks=2,
         kinds=(
-            LayerKind(
-                (norm, norm, *both_ways, *feed_forward),
-                Layers.between(0, encoder),
-                half,
-            ),
+            replace(encoding, tokens=half),
             LayerKind(
                 (norm, norm, norm, *own, *cross, *feed_forward),
                 Layers.between(encoder, encoder + decoder),
@@ -94,9 +65,48 @@ def t5(config: Config, family: Family, model_type: str) -> Architecture:
             ),
         ),
         inputs=(blocks.embedding("embedding", vocabulary, hidden), table, table),
-        outputs=(norm, norm, *blocks.head(hidden, vocabulary, tied=True, uses=half)),
+        outputs=(norm, norm, *outputs),
         notes=tuple(notes),
     )
+
+
+def _t5_encoder(
+    config: Config,
+    family: Family,
+    model_type: str,
+    layers: LayerKind,
+    ends: tuple[Operator, Operator],
+) -> Architecture:
+    """The encoder of a T5 alone, with a classifier of tokens where one is named."""
+    hidden, (table, norm) = config.size("hidden_size"), ends
+    labels = 0 if config.purpose.kind == NONE else config.purpose.labels
+    outputs = blocks.head(hidden, labels, tied=False, bias=True) if labels else []
+    return Architecture(
+        model_type=model_type,
+        counted_as="T5EncoderModel",
+        hidden=hidden,
+        layer_count=config.layers(),
+        vocabulary=labels,
+        sequence_length=None,
+        kinds=(layers,),
+        inputs=(blocks.embedding("embedding", config.size("vocab_size"), hidden), table),
+        outputs=(norm, *outputs),
+        notes=("Only the encoder is counted, as architectures says.",),
+    )
+
+
+def _t5_outputs(config: Config, hidden: Count, vocabulary: Count, uses: float) -> Outputs:
+    """The head of a T5 with its decoder."""
+    purpose = config.purpose
+    if purpose.kind == SEQUENCE:
+        first = blocks.column("logits", hidden, hidden, True, ways=1, uses=0)
+        last = blocks.column("logits", hidden, purpose.labels, True, ways=1, uses=0)
+        return Outputs([first, last], 0)
+    if purpose.kind == ANSWER:
+        return Outputs(blocks.head(hidden, 2, tied=False, bias=True, uses=uses), 2)
+    if purpose.kind == NONE:
+        return Outputs([], 0)
+    return Outputs(blocks.head(hidden, vocabulary, tied=True, uses=uses), vocabulary)
 
 
 def vit(config: Config, family: Family, model_type: str) -> Architecture:
@@ -105,10 +115,7 @@ def vit(config: Config, family: Family, model_type: str) -> Architecture:
     heads = config.heads().ungrouped
     patches = config.divided("image_size", "patch_size") ** 2
     tokens = patches + 1
-    labels = config.get("id2label")
-    classes = len(labels) if isinstance(labels, dict) else 2
-    if config.get("num_labels") is not None:
-        classes = config.size("num_labels")
+    classes = hidden if config.purpose.kind == NONE else config.purpose.labels
     extras = attending.Extras(bias=config.flag("qkv_bias"), out_bias=True)
     layer = [
         *[blocks.norm("norm", hidden, "layer")] * 2,
@@ -138,8 +145,52 @@ def vit(config: Config, family: Family, model_type: str) -> Architecture:
         ),
         outputs=(
             blocks.norm("norm", hidden, "layer"),
-            # Once an image, whatever its patches.
+            # Once an image, whatever its patches: the head, or the model's own pooler.
             Operator("logits", hidden, classes, uses=1 / tokens, vectors=classes),
         ),
         notes=(f"A token is one of an image's {tokens}: its patches, and one for the class.",),
+    )
+
+
+def vision_tower(
+    config: Config, family: Family, model_type: str, *, has_class: bool = True
+) -> Architecture:
+    """The image half of CLIP (a token for the class, norms at both ends) or of SigLIP."""
+    hidden, patch = config.size("hidden_size"), config.size("patch_size")
+    heads, width = config.heads().ungrouped, config.size("intermediate_size")
+    patches = config.divided("image_size", "patch_size") ** 2
+    tokens, norm = patches + has_class, blocks.norm("norm", hidden, "layer")
+    attention = attending.attention(hidden, heads, attending.BIASES, attending.BOTH_WAYS)
+    mlp = blocks.mlp(hidden, width, gated=False, bias=True)
+    pixels = config.size("num_channels") * patch * patch
+    ends: list[Operator] = [norm]
+    if has_class:
+        ends += [norm, blocks.vector("embedding", hidden)]
+    elif config.get("vision_use_head") is not False:
+        # One query attends all patches: its products are an image's, not a token's.
+        once = 1 / tokens
+        ends += [blocks.vector("pooler", hidden), norm]
+        ends += [replace(each, uses=once, per_key=0, name="pooler") for each in (*attention, *mlp)]
+    return Architecture(
+        model_type=model_type,
+        counted_as=family.counted_as,
+        hidden=hidden,
+        layer_count=config.layers(),
+        vocabulary=0,
+        sequence_length=tokens,
+        is_limit=True,
+        kinds=(LayerKind((norm, norm, *attention, *mlp), Layers.between(0, config.layers())),),
+        inputs=(
+            Operator(
+                "patches",
+                pixels,
+                hidden,
+                uses=patches / tokens,
+                vectors=0 if has_class else hidden,
+                kept=2 * pixels,
+            ),
+            blocks.embedding("embedding", tokens, hidden, ways=1),
+        ),
+        outputs=tuple(ends),
+        notes=(f"A token is one of an image's {tokens}.",),
     )

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 from . import attending, blocks
 from .config import MOST_LAYERS, Config
 from .operators import UNLIMITED, Architecture, LayerKind, Layers, Operator
+from .outputs import decoder_outputs
 
 Flag: TypeAlias = bool | str
 """A yes or no, or the name of the field that says it."""
@@ -368,18 +369,20 @@ class Family:
         tied = config.flag("tie_word_embeddings") and self.can_tie
         if narrow:
             outputs.append(blocks.column("logits", hidden, width, ways=1, kept=2 * hidden))
-        outputs += blocks.head(width, vocabulary, tied=tied, bias=config.flag(self.head_bias))
+        end = decoder_outputs(
+            config.purpose, width, vocabulary, tied=tied, bias=config.flag(self.head_bias)
+        )
         return Architecture(
             model_type=model_type,
             counted_as=self.counted_as,
             hidden=hidden,
             layer_count=config.layers() if self.layer_count is None else self.layer_count(config),
-            vocabulary=vocabulary,
+            vocabulary=end.count,
             sequence_length=longest(config),
             is_limit=self.positions is not None,
             kinds=tuple(self._kinds(config, hidden)),
             inputs=tuple(inputs),
-            outputs=tuple(outputs),
+            outputs=(*outputs, *end.operators),
         )
 
     def _kinds(self, config: Config, hidden: Any) -> list[LayerKind]:
@@ -408,7 +411,7 @@ def crossed(
     if len(first) == 1:
         return [(first[0][0], label, layers) for label, layers in second]
     count = config.whole_layers()
-    pairs = list(zip(_spread(first, count), _spread(second, count), strict=True))
+    pairs = list(zip(spread(first, count), spread(second, count), strict=True))
     return [
         (*pair, layers)
         for pair in dict.fromkeys(pairs)
@@ -422,7 +425,8 @@ def longest(config: Config) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
 
-def _spread(plan: list[tuple[str, Layers]], count: int) -> list[str]:
+def spread(plan: list[tuple[str, Layers]], count: int) -> list[str]:
+    """Return each layer's label, in order."""
     labels = [""] * count
     for label, layers in plan:
         for layer in layers.indices():

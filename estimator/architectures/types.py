@@ -36,12 +36,15 @@ class Alias(Spec):
     Attributes:
         family: type whose entry counts it.
         checked: how its count was held against it.
+        language_model: type of its language model, where it is a multimodal model's whose file may
+            hold the language model's fields themselves.
         defaults: what it takes for fields that are left out, where no class declares it.
         names: what it calls fields that most types call otherwise.
     """
 
     family: str
     checked: str
+    language_model: str | None = None
     defaults: dict[str, Any] = Field(default_factory=dict)
     names: dict[str, str] = Field(default_factory=dict)
 
@@ -55,10 +58,10 @@ def _table() -> dict[str, Any]:
     return dict(json.loads(text))
 
 
-def type_fields(model_type: str) -> TypeFields:
-    """Return a type's declared fields; none where no class declares them."""
+def type_fields(model_type: str) -> TypeFields | None:
+    """Return a type's declared fields; None where no class declares them."""
     found = _table()["types"].get(model_type)
-    return TypeFields(found["defaults"], found.get("names", {})) if found else UNDECLARED
+    return TypeFields(found["defaults"], found.get("names", {})) if found else None
 
 
 @cache

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import Annotated
 
-from pydantic import BeforeValidator, PlainSerializer
+from pydantic import BeforeValidator
 
 from .errors import RequestError
-from .quantity import P90, Quantity, number_text, parse_number, parse_quantity
+from .quantity import AS_TEXT, P90, Quantity, number_text, parse_number, parse_quantity
 
 FEWEST = 1e4
 """Parameters and tokens below it are taken to lack their unit, a rule of this tool's own: nobody
@@ -83,10 +83,9 @@ def parse_whole(value: object) -> int:
     return int(number)
 
 
-_AS_TEXT = PlainSerializer(lambda quantity: quantity.text, return_type=str)
-Parameters = Annotated[Quantity, BeforeValidator(parse_parameters), _AS_TEXT]
+Parameters = Annotated[Quantity, BeforeValidator(parse_parameters), AS_TEXT]
 """A number of parameters of a model, 10,000 or more."""
-Tokens = Annotated[Quantity, BeforeValidator(parse_tokens), _AS_TEXT]
+Tokens = Annotated[Quantity, BeforeValidator(parse_tokens), AS_TEXT]
 """Trained on, 10,000 or more."""
 Whole = Annotated[int, BeforeValidator(parse_whole)]
 """A whole number, 1 or more."""

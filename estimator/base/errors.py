@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 LONGEST = 2000
 LONGEST_FIELD = 500
 """Characters of a message and of its field: what they quote may be as long as a file."""
+MOST_OTHERS = 30
+"""Mistakes that are told beside the first."""
 
 
 class RequestError(ValueError):
@@ -14,16 +18,26 @@ class RequestError(ValueError):
         field: path of the field, as the user wrote it (``runs[2].mfu``, ``--tokens``), or the
             file's name.
         problem: what was given and what is allowed, in one sentence.
+        others: further mistakes of the same request: the field and the problem of each.
     """
 
-    def __init__(self, field: str, problem: str) -> None:
+    def __init__(self, field: str, problem: str, others: Sequence[tuple[str, str]] = ()) -> None:
         self.field = field
         self.problem = problem
-        super().__init__(f"{one_line(field, LONGEST_FIELD)}: {one_line(problem, LONGEST)}")
+        self.others = tuple(others)
+        lines = [_told(*each) for each in ((field, problem), *self.others[:MOST_OTHERS])]
+        if len(self.others) > MOST_OTHERS:
+            lines.append(f"and {len(self.others) - MOST_OTHERS} more")
+        super().__init__("\n  ".join(lines))
 
     def within(self, parent: str) -> RequestError:
-        """Return the same error with its field placed inside ``parent``."""
-        return RequestError(f"{parent}: {self.field}", self.problem)
+        """Return the same error with its fields placed inside ``parent``."""
+        others = [(f"{parent}: {field}", problem) for field, problem in self.others]
+        return RequestError(f"{parent}: {self.field}", self.problem, others)
+
+
+def _told(field: str, problem: str) -> str:
+    return f"{one_line(field, LONGEST_FIELD)}: {one_line(problem, LONGEST)}"
 
 
 def one_line(text: str, limit: int) -> str:

@@ -17,6 +17,7 @@ from .errors import shown
 Family = Literal["constant", "lognormal", "uniform", "normal", "table"]
 
 SUFFIXES = {"K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12, "%": 1e-2}
+WORDS = {"THOUSAND": 1e3, "MILLION": 1e6, "BILLION": 1e9, "TRILLION": 1e12}
 LARGEST = 1e60
 SMALLEST = 1e-60
 """Far beyond any FLOP count; between them, products of a few quantities stay finite."""
@@ -33,7 +34,10 @@ FORMS = (
 KEYS = frozenset({"p5", "p10", "p50", "p90", "p95", "low", "high", "mean", "sd", "shared"})
 """Keys of a distribution's table."""
 
-_NUMBER = re.compile(r"([+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([KMBTkmbt%]?)")
+_NUMBER = re.compile(
+    r"([+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*([KMBT%]|thousand|million|billion|trillion|)",
+    re.IGNORECASE,
+)
 _COMMAS = re.compile(
     r"([+-]?\d{1,40}(?:,\d{1,40})+(?:\.\d{1,40})?(?:[eE][+-]?\d{1,3})?)\s*([KMBTkmbt%]?)"
 )
@@ -155,7 +159,7 @@ UNKNOWN = constant(math.nan)
 
 
 def parse_number(value: object) -> float:
-    """Read ``3``, ``"15.6e12"``, ``"15.6T"``, ``"405B"`` or ``"40%"``.
+    """Read ``3``, ``"15.6e12"``, ``"15.6T"``, ``"405B"``, ``"4 trillion"`` or ``"40%"``.
 
     Raises:
         ValueError: for anything else, NaN and infinities included.
@@ -167,7 +171,7 @@ def parse_number(value: object) -> float:
         if match is None:
             allowed = f"allowed: a number such as 3.0, 15.6e12 or 405B{_respelt(value.strip())}"
             raise ValueError(f"got {shown(value)}; {allowed}")
-        number = float(match[1].replace("_", "")) * SUFFIXES.get(match[2].upper(), 1.0)
+        number = float(match[1].replace("_", "")) * (SUFFIXES | WORDS).get(match[2].upper(), 1.0)
     else:
         try:
             number = float(value)
@@ -307,14 +311,15 @@ def _annotated(**bounds: Any) -> BeforeValidator:
     return BeforeValidator(partial(parse_quantity, **bounds))
 
 
-_AS_TEXT = PlainSerializer(lambda quantity: quantity.text, return_type=str)
-Positive = Annotated[Quantity, _annotated(), _AS_TEXT]
+AS_TEXT = PlainSerializer(lambda quantity: quantity.text, return_type=str)
+"""A quantity in JSON is the text that a person reads."""
+Positive = Annotated[Quantity, _annotated(), AS_TEXT]
 """Above zero."""
-NotNegative = Annotated[Quantity, _annotated(zero=True), _AS_TEXT]
+NotNegative = Annotated[Quantity, _annotated(zero=True), AS_TEXT]
 """Zero or more."""
-Share = Annotated[Quantity, _annotated(upper=1.0), _AS_TEXT]
+Share = Annotated[Quantity, _annotated(upper=1.0), AS_TEXT]
 """Above zero, up to one: a utilisation, a fraction."""
-AtLeastOne = Annotated[Quantity, _annotated(lower=1.0, zero=True), _AS_TEXT]
+AtLeastOne = Annotated[Quantity, _annotated(lower=1.0, zero=True), AS_TEXT]
 """One or more: a ratio of a whole to its part."""
 Number = Annotated[float, BeforeValidator(parse_number)]
 """One finite number, with the suffixes that flags take."""

@@ -7,14 +7,12 @@ import io
 import tomllib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, TypeVar
+from typing import Annotated, Any, BinaryIO, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from .errors import RequestError, shown
-
-if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
+from .mistakes import mistakes_in
 
 LARGEST_FILE = 4 * 2**20
 """Bytes. Specs are written by people; a larger file is a mistake, and costs minutes to parse."""
@@ -184,20 +182,14 @@ def validate(model: type[S], data: Mapping[str, Any], name: str, flags: Collecti
     Fields in ``flags`` were given on the command line, and are named as they are there.
 
     Raises:
-        RequestError: for the first mistake, with the field's path, what was given and what is
+        RequestError: for every mistake, with the field's path, what was given and what is
             allowed.
     """
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        details = _root_causes(error.errors(include_url=False))
-        first = details[0]
-        text = _explain(first, model, len(details))
-        key = str(first["loc"][0]) if first["loc"] else ""
-        if key not in flags:
-            raise RequestError(name, text) from None
-        flag = f"--{key.replace('_', '-')}"
-        raise RequestError(flag, text.removeprefix(key).removeprefix(":").strip()) from None
+        first, *others = mistakes_in(error, model, name, flags)
+        raise RequestError(*first, others) from None
 
 
 def with_flags(
@@ -243,92 +235,3 @@ def as_data(value: object, depth: int = 0) -> Any:
     if isinstance(value, tuple | list):
         return [as_data(item, depth + 1) for item in value]
     return value
-
-
-def _root_causes(details: list[ErrorDetails]) -> list[ErrorDetails]:
-    """Leave out lists that are too short only because one of their items was refused."""
-
-    def has_inner(location: tuple[str | int, ...]) -> bool:
-        size = len(location)
-        return any(len(d["loc"]) > size and d["loc"][:size] == location for d in details)
-
-    return [d for d in details if d["type"] != "too_short" or not has_inner(d["loc"])]
-
-
-def _explain(detail: ErrorDetails, model: type[BaseModel], count: int) -> str:
-    path = field_path(detail["loc"])
-    if detail["type"] == "extra_forbidden":
-        allowed = ", ".join(sorted(_keys_at(model, detail["loc"][:-1])))
-        text = (
-            f"{path} is not a known key; allowed: {allowed}"
-            if allowed
-            else f"{path} is not a known key"
-        )
-    elif detail["type"] == "missing":
-        text = f"{path} is missing"
-    else:
-        problem = _problem(detail)
-        if detail["type"] in ("model_type", "dict_type"):
-            keys = ", ".join(_keys_at(model, detail["loc"]))
-            problem = f"allowed: a table{f' of the keys {keys}' if keys else ''}"
-        given = detail["input"]
-        quoted = (
-            ""
-            if isinstance(given, Mapping | BaseModel) or "got" in problem
-            else f"got {shown(given)}; "
-        )
-        text = f"{path}: {quoted}{problem}" if path else problem
-    return text + (f" (and {count - 1} more)" if count > 1 else "")
-
-
-def _problem(detail: ErrorDetails) -> str:
-    """Say what is allowed as other messages do."""
-    limits = {
-        key: f"{value:g}" if isinstance(value, int | float) else value
-        for key, value in detail.get("ctx", {}).items()
-    }
-    words = {
-        "greater_than": f"allowed: above {limits.get('gt')}",
-        "greater_than_equal": f"allowed: {limits.get('ge')} or more",
-        "less_than": f"allowed: below {limits.get('lt')}",
-        "less_than_equal": f"allowed: up to {limits.get('le')}",
-        "tuple_type": "allowed: a list",
-        "list_type": "allowed: a list",
-        "string_type": "allowed: a text",
-        "too_short": f"allowed: at least {limits.get('min_length')} item(s)",
-        "too_long": f"allowed: at most {limits.get('max_length')} items",
-        "literal_error": f"allowed: {limits.get('expected')}",
-    }
-    return words.get(detail["type"], detail["msg"].removeprefix("Value error, "))
-
-
-def field_path(location: Sequence[str | int]) -> str:
-    """Write a pydantic location as a person would: ``runs[2].mfu``."""
-    path = ""
-    for part in location:
-        if isinstance(part, int):
-            path += f"[{part}]"
-        else:
-            path += f".{part}" if path else part
-    return path
-
-
-def _keys_at(model: type[BaseModel], location: Sequence[str | int]) -> list[str]:
-    """Return the keys the model takes at ``location``, as far as its annotations tell."""
-    current: type[BaseModel] | None = model
-    for part in location:
-        if isinstance(part, int) or current is None:
-            continue
-        field = current.model_fields.get(part)
-        current = _model_in(field.annotation) if field is not None else None
-    return list(current.model_fields) if current is not None else []
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for inner in getattr(annotation, "__args__", ()):
-        found = _model_in(inner)
-        if found is not None:
-            return found
-    return None

@@ -56,6 +56,7 @@ class Counts:
         ways: rows by the way in which a figure was found, by figure.
         reasons: rejected rows by reason.
         remarks: scored rows by what to know of them.
+        columns: field by the heading of each column that was seen; empty where it is none's.
     """
 
     rows_scored: int = 0
@@ -65,6 +66,7 @@ class Counts:
     )
     reasons: Counter[str] = field(default_factory=Counter)
     remarks: Counter[str] = field(default_factory=Counter)
+    columns: dict[str, str] = field(default_factory=dict)
 
     @property
     def rows_in(self) -> int:
@@ -73,7 +75,7 @@ class Counts:
 
     def to_json(self) -> str:
         """Return the counts as a text."""
-        names = ("rows_scored", "rows_rejected", "ways", "reasons", "remarks")
+        names = ("rows_scored", "rows_rejected", "ways", "reasons", "remarks", "columns")
         return json.dumps({name: getattr(self, name) for name in names})
 
     @classmethod
@@ -82,7 +84,8 @@ class Counts:
         told = json.loads(text)
         ways = {figure: Counter(counted) for figure, counted in told["ways"].items()}
         reasons, remarks = Counter(told["reasons"]), Counter(told.get("remarks", {}))
-        return Counts(told["rows_scored"], told["rows_rejected"], ways, reasons, remarks)
+        rows = (told["rows_scored"], told["rows_rejected"])
+        return Counts(*rows, ways, reasons, remarks, dict(told.get("columns", {})))
 
     def add(self, other: Counts) -> None:
         """Add another's."""
@@ -92,6 +95,8 @@ class Counts:
             self.ways[name].update(ways)
         self.reasons.update(other.reasons)
         self.remarks.update(other.remarks)
+        for heading, name in other.columns.items():
+            self.columns[heading] = name or self.columns.get(heading, "")
 
 
 @dataclass
@@ -124,6 +129,10 @@ def score_batch(batch: Batch, settings: Settings) -> Scored:
         except HeadingsError as error:
             raise HeadingsError(f"{batch.file}: {error.field}", error.problem) from None
     found = score_table(table, columns, settings, table.column_names)
+    found.counts.columns = fields_of(table.column_names, columns)
+    if batch.before and len(table):
+        told = f"headings read from line {batch.before + 1}"
+        found.counts.remarks[told] = found.counts.rows_in
     if batch.unread:
         lines, reasons = zip(*batch.unread, strict=True)
         line, reason = (own_name(name, found.rejects.column_names) for name in (LINE, REASON))
@@ -150,6 +159,12 @@ def columns_of(batch: Batch, settings: Settings) -> dict[str, Column]:
     if batch.is_first:
         check_columns(columns, names)
     return with_style(columns, comma=batch.comma, day_first=batch.day_first)
+
+
+def fields_of(headings: Sequence[str], columns: Mapping[str, Column]) -> dict[str, str]:
+    """Return the field of each heading; empty where it is none's."""
+    known = {column.heading: name for name, column in columns.items()}
+    return {heading: known.get(heading, "") for heading in headings}
 
 
 def with_style(

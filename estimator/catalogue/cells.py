@@ -49,7 +49,9 @@ _SCALE = re.compile(rf"\s*\b({'|'.join(_SCALES)})s?$|(?<=\d)({'|'.join(_SCALES)}
 _LISTS = (re.compile(r"\s*[;/]\s*|,\s+"), re.compile(r"\s*[,;/]\s*"))
 _SLASHED = re.compile(r"(\d{1,2})[/-](\d{1,2})[/-]\d{4}(?!\d)")
 _POINTED = re.compile(r"(\d{1,2})\.(\d{1,2})\.\d{4}(?!\d)")
-_WORDS = re.compile(r"\s*(flop|flops|tokens|parameters|params|hours|usd|gpus|chips|x)\s*$", re.I)
+_WORDS = re.compile(
+    r"(\s*\b(flops?|tokens|parameters|params|hours|usd|gpus?|chips?|accelerators?|x))+\s*$", re.I
+)
 _BETWEEN = re.compile(r"\s*(?:–|—|\bto\b|\.\.|~)\s*|(?<=[\dKMBTkmbt])\s*-\s*(?=\d)")
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +24,7 @@ import pyarrow.parquet as pq
 from computebill.base.errors import RequestError
 
 from .cells import arrow_column, days_come_first, flat
+from .headers import read_heading
 
 ROWS = 100_000
 """Rows of a batch."""
@@ -31,6 +33,11 @@ ENDINGS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "json", ".ndjson": "json", ".
 COMPRESSED = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".xz": "xz"}
 LONGEST = 1_000_000
 """Letters of a line that is told as it stands."""
+
+MOST_TITLES = 20
+"""Rows among which the headings are looked for."""
+LEAST_FIELDS = 2
+"""Headings that a row below a title has to name."""
 
 BLOCK = 8 << 20
 """Bytes of text that are looked at together; no row may be longer."""
@@ -68,6 +75,7 @@ class Batch:
         is_first: whether it is the first batch of its file, or piece.
         comma: whether commas in numbers are decimal ones.
         day_first: tells of a heading whether its file's dates begin with the day.
+        before: lines before the headings, a title's.
     """
 
     file: str
@@ -77,6 +85,7 @@ class Batch:
     is_first: bool = True
     comma: bool = False
     day_first: Callable[[str], bool | None] | None = None
+    before: int = 0
 
 
 def find_files(sources: Sequence[str | Path]) -> list[Path]:
@@ -283,7 +292,7 @@ def _separated(piece: Piece, rows: int, only: str | None = None) -> Iterator[Bat
         rows: rows of a batch.
         only: heading of the one column that is wanted.
     """
-    separator, headings = _headings(piece.path)
+    separator, headings, before = _headings(piece.path)
     unread: deque[Any] = deque()
 
     def skip(row: Any) -> str:
@@ -299,6 +308,7 @@ def _separated(piece: Piece, rows: int, only: str | None = None) -> Iterator[Bat
                 use_threads=False,
                 block_size=BLOCK,
                 column_names=headings,
+                skip_rows=before,
                 skip_rows_after_names=1,
             ),
             arrow_csv.ParseOptions(
@@ -311,7 +321,7 @@ def _separated(piece: Piece, rows: int, only: str | None = None) -> Iterator[Bat
             ),
         )
         reader = stack.enter_context(reading)
-        done = 1  # line of the headings
+        done = before + 1  # line of the headings
         for table in rebatched(reader, rows):
             done += len(table)
             lines = []
@@ -320,27 +330,44 @@ def _separated(piece: Piece, rows: int, only: str | None = None) -> Iterator[Bat
                 done += 1
                 told = f"has {row.actual_columns} cells, where there are {row.expected_columns}"
                 lines.append((row.text[:LONGEST], f"{told} headings"))
-            yield Batch(piece.name, table, lines, text.read(), comma=separator == ";")
+            yield Batch(
+                piece.name, table, lines, text.read(), comma=separator == ";", before=before
+            )
 
 
-def _headings(path: Path) -> tuple[str, list[str]]:
-    """Return what divides a table's cells, and its headings; an empty one is named by its place."""
+def _headings(path: Path) -> tuple[str, list[str], int]:
+    """Return what divides a table's cells, its headings, and the lines before them.
+
+    An empty heading is named by its place. Lines before the headings are a title's: the first line
+    is one where it names no field, and a later one names two.
+    """
     separators = "\t" if _form(path) == "tsv" else ",;"
-    found = {separator: _first_line(path, separator) for separator in separators}
-    separator = max(separators, key=lambda each: len(found[each]))
-    names = found[separator]
+    found = {separator: _first_lines(path, separator) for separator in separators}
+    separator = max(separators, key=lambda each: max(len(row) for _, row in found[each]))
+    lines = found[separator]
+    known = [sum(read_heading(cell) is not None for cell in row) for _, row in lines]
+    titled = (n for n, fields in enumerate(known) if fields >= LEAST_FIELDS)
+    before, names = lines[0 if known[0] else next(titled, 0)]
     _check_headings(path, names)
-    return separator, [name or f"column {place}" for place, name in enumerate(names, start=1)]
+    headings = [name or f"column {place}" for place, name in enumerate(names, start=1)]
+    return separator, headings, before
 
 
-def _first_line(path: Path, separator: str) -> list[str]:
+def _first_lines(path: Path, separator: str) -> list[tuple[int, list[str]]]:
+    """Return the first rows of a table, each with the number of lines before it."""
+    found: list[tuple[int, list[str]]] = []
     with ExitStack() as stack:
         # The limit is the whole process's: others read tables too.
         stack.callback(csv.field_size_limit, csv.field_size_limit(LONGEST))
+        reader, before = csv.reader(_Text(path, stack).lines(), delimiter=separator), 0
         try:
-            return next(csv.reader(_Text(path, stack).lines(), delimiter=separator), [])
+            for row in islice(reader, MOST_TITLES):
+                found.append((before, row))
+                before = reader.line_num
         except csv.Error as error:
-            raise RequestError(str(path), f"is no table: {error}") from None
+            if not found:
+                raise RequestError(str(path), f"is no table: {error}") from None
+    return found or [(0, [])]
 
 
 def rebatched(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from .cells import NO_DAY, Texts, read_days, read_numbers, read_texts, years_of
+from .compound import Parted, Told, part, read_chips, read_size, read_time
 from .costs import Chips, derive_costs, different_pairs, find_chips, price
 from .derive import (
     LANGUAGE,
@@ -52,6 +53,13 @@ OF_DOMAIN = frozenset({WAYS[2], WAYS[4], WAYS[5]})
 """Ways to FLOP that a row's domain matters to."""
 
 TODAY = "no date: prices of today"
+
+COMPOUND: dict[str, tuple[Callable[[str], Told | None], str | None]] = {
+    "params": (read_size, "params_active"),
+    "hardware": (read_chips, "quantity"),
+    "hours": (read_time, None),
+}
+"""Fields whose cells may tell another too, how they are read, and the other."""
 
 SAID = frozenset({"flop", "params", "tokens", "hours", "chip_hours", "date"})
 """Fields, one of which a catalogue has to have."""
@@ -165,6 +173,8 @@ def _read(table: Mapping[str, pa.Array], rows: int, columns: Mapping[str, Column
         days = read_days(table[columns["date"].heading], columns["date"].style)
         cells.published = days.values
         cells.note(columns["date"].heading, days.notes)
+    parted = _parted(table, columns)
+    table = {**table, **{columns[name].heading: each.column for name, each in parted.items()}}
     for name in fields():
         column = columns.get(name)
         if name in TEXTS:
@@ -177,9 +187,33 @@ def _read(table: Mapping[str, pa.Array], rows: int, columns: Mapping[str, Column
             numbers = read_numbers(table[column.heading], column.factor, column.style)
             cells.numbers[name] = numbers.values
             cells.note(column.heading, numbers.notes)
+    for name, each in parted.items():
+        _take_others(cells, columns[name].heading, name, each)
     _read_percent(cells, columns)
     cells.texts["domain"] = _domains(cells.texts["domain"], columns)
     return cells
+
+
+def _parted(table: Mapping[str, pa.Array], columns: Mapping[str, Column]) -> dict[str, Parted]:
+    """Return columns whose cells may tell two fields, or another unit than their heading."""
+    return {
+        name: part(table[columns[name].heading], read)
+        for name, (read, _) in COMPOUND.items()
+        if name in columns and columns[name].factor == 1.0
+    }
+
+
+def _take_others(cells: Cells, heading: str, name: str, parted: Parted) -> None:
+    """Take what a column's cells tell of another field, where that has no cell of its own."""
+    cells.note(heading, parted.notes)
+    other = COMPOUND[name][1]
+    if other is None:
+        return
+    own = cells.numbers[other]
+    cells.numbers[other] = np.where(np.isnan(own), parted.others, own)
+    is_other = ~np.isnan(own) & ~np.isnan(parted.others) & (own != parted.others)
+    if is_other.any():
+        cells.note(heading, Texts(is_other.astype(np.int64), ["", f"its {other} is not used"]))
 
 
 def _domains(told: Texts, columns: Mapping[str, Column]) -> Texts:

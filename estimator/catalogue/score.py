@@ -20,7 +20,7 @@ from computebill.base.notebook import Shown
 from computebill.uncertainty.draws import choose_device
 
 from .assumptions import assumptions
-from .batch import Counts, Settings, score_table, with_style
+from .batch import Counts, Settings, fields_of, score_table, with_style
 from .cells import arrow_column, days_come_first
 from .headers import find_columns
 from .read import ROWS
@@ -70,6 +70,7 @@ class Score(Shown, Counts):
             "ways": {name: dict(counts.most_common()) for name, counts in self.ways.items()},
             "reasons": dict(self.reasons.most_common()),
             "remarks": dict(self.remarks.most_common()),
+            "columns": {heading: name or None for heading, name in self.columns.items()},
             "largest": [
                 {"model": row.model, "organization": row.organization, "flop": row.flop_p50}
                 for row in self.summary.of_most_flop(TOLD).itertuples()
@@ -125,7 +126,7 @@ def score_catalogue(
     columns = with_style(columns, day_first=lambda heading: days_come_first([cells[heading]]))
     table = pa.table({**cells, ROW: pa.array(np.arange(len(frame)))})
     slices = (table.slice(first, ROWS) for first in range(0, max(1, len(table)), ROWS))
-    scored, rejects, found = [], [], Score()
+    scored, rejects, found = [], [], Score(columns=fields_of(names, columns))
     for part in in_order(lambda rows: score_table(rows, columns, settings, names), slices):
         scored.append(part.scored)
         rejects.append(part.rejects)

@@ -13,6 +13,7 @@ import io
 import os
 import signal
 import sys
+from difflib import get_close_matches
 from typing import Any
 
 import click
@@ -35,6 +36,27 @@ COMMANDS = {
 """Name and one-line help of each command; its code is the module of that name."""
 
 
+MEANT = {
+    "price": "run",
+    "estimate": "run",
+    "cost": "run",
+    "params": "model",
+    "count": "model",
+    "memory": "model",
+    "layout": "plan",
+    "search": "plan",
+    "optimize": "plan",
+    "compare": "spend",
+    "budget": "spend",
+    "gpus": "hardware",
+    "accelerators": "hardware",
+    "benchmark": "bench",
+    "fit": "calibrate",
+    "ui": "serve",
+}
+"""Words that people try, and the command whose question they are."""
+
+
 class LazyGroup(click.Group):
     """A group that imports a command's module when the command is asked for."""
 
@@ -52,9 +74,23 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the command's module and return its ``command``."""
         if cmd_name not in COMMANDS:
-            return None
+            return OWN.get(cmd_name)
         command: click.Command = importlib.import_module(f".{cmd_name}", __name__).command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; of a name that is none, say which may be meant."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            word = args[0].casefold() if args else ""
+            meant = MEANT.get(word) or next(iter(get_close_matches(word, COMMANDS)), "")
+            if not meant:
+                raise
+            told = f"{error.message} Did you mean {meant}? {COMMANDS[meant]}"
+            raise click.UsageError(told, ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands from the table above, importing none."""
@@ -105,6 +141,31 @@ class BadRequest(click.ClickException):
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.version_option(package_name="computebill")
+@click.version_option(None, "-V", "--version", package_name="computebill", prog_name="computebill")
 def main() -> None:
     """What training an AI model costs in compute, and the research bill behind it."""
+
+
+@click.command("help")
+@click.argument("name", required=False, metavar="[COMMAND]")
+@click.pass_context
+def _help(ctx: click.Context, name: str | None) -> None:
+    """Explain a command, or list them."""
+    if name is None or ctx.parent is None:
+        click.echo(main.get_help(ctx.parent or ctx))
+        return
+    _, command, _ = main.resolve_command(ctx.parent, [name])
+    if command is not None:
+        click.echo(command.get_help(click.Context(command, info_name=name, parent=ctx.parent)))
+
+
+@click.command("version")
+def _version() -> None:
+    """Tell the version."""
+    from importlib.metadata import version
+
+    click.echo(f"computebill, version {version('computebill')}")
+
+
+OWN = {"help": _help, "version": _version}
+"""Commands that people type where others have flags; --help does not list them."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from .grouped import Grouped
 from .options import (
     FILE,
     about,
@@ -23,7 +24,7 @@ STEPS = 1000
 """Steps of the progress bar."""
 
 
-@click.command()
+@click.command(cls=Grouped)
 @click.option("--quick", is_flag=True, help="Under a minute, instead of a few.")
 @click.option(
     "--only",

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
+from .grouped import Grouped
 from .options import FILE, about, check_page, draw_own, html_option, print_tables, to_json
 
 
-@click.command()
+@click.command(cls=Grouped)
 @click.argument("measured", type=FILE, required=False, metavar="[MEASURED]")
 @click.option(
     "-o",

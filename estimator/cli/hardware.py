@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import click
 
+from .completion import completed
 from .options import (
     F,
     about,
@@ -41,13 +42,24 @@ def shared_options(function: F) -> F:
     return profiles_option(as_json(html_option(function)))
 
 
-@click.group("hardware", invoke_without_command=True)
+class Parts(click.Group):
+    """A group in which a part's name stands for showing it."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the form of the command; a name that is none is an accelerator's."""
+        is_name = bool(args) and self.get_command(ctx, args[0]) is None
+        return super().resolve_command(ctx, ["show", *args] if is_name else args)
+
+
+@click.group("hardware", cls=Parts, invoke_without_command=True)
 @shared_options
 @click.pass_context
 def command(context: click.Context, /, **shared: Any) -> None:
     """List the accelerators that are known, and where each figure comes from.
 
-    Examples: computebill hardware; computebill hardware show "NVIDIA H100 SXM5 80GB"
+    Examples: computebill hardware; computebill hardware h100; computebill hardware show "RTX 4090"
     """
     context.obj = Shared(**shared)
     if context.invoked_subcommand is None:
@@ -63,7 +75,7 @@ def list_command(outer: Shared, /, **shared: Any) -> None:
 
 
 @command.command("show")
-@click.argument("name")
+@click.argument("name", shell_complete=completed("accelerator"))
 @click.option("--prices", "all_prices", is_flag=True, help="Show every cloud price on record.")
 @shared_options
 @click.pass_obj

@@ -5,9 +5,7 @@ from __future__ import annotations
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from .options import Command, with_options
+from .options import Command, flag, with_options
 
 if TYPE_CHECKING:
     from computebill.training.layout import Layout
@@ -51,7 +49,7 @@ def layout_options(command: Command) -> Command:
         flags = {name: value for name in names if (value := given.pop(name)) is not None}
         return command(layout_flags=flags, **given)
 
-    options = (click.option(f"--{name}", metavar="VALUE", help=text) for name, text in FIELDS)
+    options = (flag([f"--{name}"], text) for name, text in FIELDS)
     return with_options(collecting, *options)
 
 

@@ -7,7 +7,17 @@ from typing import Any
 
 import click
 
-from .options import Outputs, number, output_options, part_options, profiles_option, whole_number
+from .completion import completed
+from .grouped import Grouped
+from .options import (
+    Outputs,
+    documents_options,
+    number,
+    output_options,
+    part_options,
+    profiles_option,
+    whole_number,
+)
 
 SPEED = (
     ("tokens-per-second", "Of all accelerators with --count, and of one without."),
@@ -25,18 +35,25 @@ def _speed_options(command: Any) -> Any:
     return command
 
 
-@click.command()
+@click.command(cls=Grouped)
 @click.option("--model", metavar="CONFIG", help="config.json, its directory, or -.")
 @part_options
 @click.option("--params", metavar="N", callback=number, help="Parameters, without a config.json.")
 @click.option(
     "--params-active", metavar="N", callback=number, help="Those that a token meets, if fewer."
 )
-@click.option("--accelerator", required=True, metavar="NAME", help="Name, or a profile's file.")
+@click.option(
+    "--accelerator",
+    required=True,
+    metavar="NAME",
+    help="Name, or a profile's file.",
+    shell_complete=completed("accelerator"),
+)
 @click.option("--precision", metavar="NAME", help="Of the peak: bf16, fp8, …")
 @_speed_options
 @click.option("--convention", metavar="NAME", help="Of --mfu: 6nd, palm, megatron, causal.")
 @click.option("--sequence-length", metavar="TOKENS", callback=whole_number, help="Of a sequence.")
+@documents_options
 @click.option(
     "--recompute", default="none", show_default=True, help="none, selective, operators, full."
 )
@@ -54,6 +71,8 @@ def command(
     accelerator: str,
     precision: str | None,
     sequence_length: int | None,
+    lengths: str | None,
+    packing: str | None,
     recompute: str,
     lora_rank: int,
     profiles: tuple[Path, ...],
@@ -84,6 +103,7 @@ def command(
     if model is not None:
         architecture = read_architecture(model, part=part, images_per_sample=images_per_sample)
     from computebill.models.mfu import Speed, utilisation
+    from computebill.training.documents import given_documents
 
     is_of_one = speed["count"] is None and tokens_per_second_per_gpu is None
     if tokens_per_second is not None and is_of_one:
@@ -99,6 +119,7 @@ def command(
         precision=precision,
         params_active=params_active if params_active is not None else params,
         sequence_length=sequence_length,
+        documents=given_documents(lengths, packing),
         recompute=recompute,
         lora_rank=lora_rank,
         profiles=profiles,

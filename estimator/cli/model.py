@@ -7,11 +7,20 @@ from typing import Any
 
 import click
 
+from .completion import completed
+from .grouped import Grouped
 from .layouts import layout_options, read_layout
-from .options import Outputs, output_options, part_options, profiles_option, whole_number
+from .options import (
+    Outputs,
+    documents_options,
+    output_options,
+    part_options,
+    profiles_option,
+    whole_number,
+)
 
 
-@click.command()
+@click.command(cls=Grouped)
 @click.argument("config", metavar="CONFIG")
 @click.option(
     "--sequence-length",
@@ -24,9 +33,11 @@ from .options import Outputs, output_options, part_options, profiles_option, who
     default="h100-sxm",
     show_default=True,
     metavar="NAME",
+    shell_complete=completed("accelerator"),
     help="That the largest micro-batch is to fit.",
 )
 @part_options
+@documents_options
 @layout_options
 @profiles_option
 @output_options
@@ -36,6 +47,8 @@ def command(
     accelerator: str,
     part: str,
     images_per_sample: float,
+    lengths: str | None,
+    packing: str | None,
     layout_flags: dict[str, str],
     profiles: tuple[Path, ...],
     outputs: Outputs,
@@ -53,15 +66,21 @@ def command(
     outputs.check()
     from computebill.architectures import read_architecture
     from computebill.hardware.accelerators import find_accelerator
+    from computebill.training.documents import given_documents
 
     architecture = read_architecture(config, part=part, images_per_sample=images_per_sample)
     layout = read_layout(layout_flags)
     fitting = find_accelerator(accelerator, profiles)
+    documents = given_documents(lengths, packing)
     # What is wrong so far was told before torch was loaded.
     from computebill.models.card import describe_model
 
     card = describe_model(
-        architecture, sequence_length=sequence_length, layout=layout, accelerator=fitting
+        architecture,
+        sequence_length=sequence_length,
+        documents=documents,
+        layout=layout,
+        accelerator=fitting,
     )
 
     def tables() -> Any:

@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from .completion import completed
+from .grouped import spellings, unit
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -26,7 +29,8 @@ ARGUMENTS = "computebill.arguments"
 """Key of the command line's arguments as they were given, which reproduce a result."""
 
 PLAIN_WIDTH = 120
-FILE_ENDINGS = (".json", ".csv", ".parquet")
+WORKBOOK = ".xlsx"
+FILE_ENDINGS = (".json", ".csv", ".parquet", WORKBOOK)
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(path_type=Path)
@@ -151,7 +155,7 @@ def output_options(command: Command) -> Command:
             "--output",
             type=FILE,
             metavar="FILE",
-            help="Write the result to a file: .json, .csv or .parquet.",
+            help="Write the result to a file: .json, .csv, .parquet or .xlsx.",
         ),
         plot_option,
         html_option,
@@ -170,11 +174,41 @@ def html_option(command: F) -> F:
     return click.option("--html", type=FILE, metavar="FILE", help=text)(command)
 
 
+def documents_options(command: Command) -> Command:
+    """Add --lengths and --packing."""
+    return with_options(
+        command,
+        click.option(
+            "--lengths",
+            metavar="FILE|RANGE",
+            help="Tokens of documents: a CSV with a column tokens, or 200..4000 (p10..p90).",
+        ),
+        click.option(
+            "--packing",
+            metavar="NAME",
+            help="Of documents in a sequence: attention within each [default], or across.",
+        ),
+    )
+
+
+def flag(names: Sequence[str], text: str) -> Callable[[Command], Command]:
+    """Return the option of a text, with what its value is called and completed with.
+
+    Args:
+        names: the flag and other spellings of it, with their dashes.
+        text: help.
+    """
+    name = names[0].removeprefix("--")
+    field, complete = name.replace("-", "_"), completed(name)
+    return click.option(*names, field, metavar=unit(name), help=text, shell_complete=complete)
+
+
 def field_options(fields: Sequence[tuple[str, str]]) -> Callable[[Command], Command]:
     """Return a decorator that adds a flag for each field, by its name and help."""
 
     def adding(command: Command) -> Command:
-        flags = (click.option(f"--{name}", metavar="VALUE", help=text) for name, text in fields)
+        names = [name for name, _ in fields]
+        flags = (flag(spellings(name, names), text) for name, text in fields)
         return with_options(command, *flags)
 
     return adding
@@ -216,7 +250,11 @@ class Outputs:
             raise RequestError("--json", "got --csv as well; allowed: one of them")
         if self.file is not None and self.file.suffix.lower() not in FILE_ENDINGS:
             given = shown(str(self.file))
-            raise RequestError("-o", f"got {given}; allowed: .json, .csv or .parquet")
+            raise RequestError("-o", f"got {given}; allowed: .json, .csv, .parquet or .xlsx")
+        if self.file is not None and self.file.suffix.lower() == WORKBOOK:
+            from computebill.views.report.workbook import check_workbook
+
+            check_workbook()
         taken: dict[Path, str] = {}
         files = (self.file, self.plot, self.html, rows)
         for flag, path in zip(("-o", "--plot", "--html", flag_of_rows), files, strict=True):
@@ -368,6 +406,11 @@ def write_result(result: dict[str, Any], frame: Callable[[], pd.DataFrame], outp
     with replacing(output) as temporary:
         if output.suffix.lower() == ".json":
             temporary.write_text(to_json(result) + "\n", encoding="utf-8")
+        elif output.suffix.lower() == WORKBOOK:
+            from computebill.views.report import reports_of
+            from computebill.views.report.workbook import write_workbook
+
+            write_workbook(reports_of([("result", result)]), frame(), temporary)
         elif output.suffix.lower() == ".csv":
             frame().to_csv(temporary, index=False)
         else:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from .grouped import Grouped
 from .options import Outputs, field_options, output_options, profiles_option
 
 FIELDS = (
@@ -55,7 +56,7 @@ FIELDS = (
 )
 
 
-@click.command()
+@click.command(cls=Grouped)
 @click.argument("spec", required=False, metavar="[SPEC]")
 @field_options(FIELDS)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:1.")

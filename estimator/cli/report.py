@@ -8,10 +8,11 @@ from typing import Any, NoReturn
 
 import click
 
+from .grouped import Grouped
 from .options import FILE, FOLDER, check_page, write_page
 
 
-@click.command()
+@click.command(cls=Grouped)
 @click.argument("results", nargs=-1, required=True, metavar="RESULT...", type=FILE)
 @click.option(
     "-o",

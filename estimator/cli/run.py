@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from .grouped import Grouped
 from .layouts import layout_options, read_layout
 from .options import Outputs, field_options, output_options, sampling_options
 
@@ -47,10 +48,12 @@ FIELDS = (
     ("global-batch", "Sequences a step."),
     ("global-batch-tokens", "Tokens a step in its place, 4M; with --sequence-length."),
     ("sequence-length", "Tokens a sequence."),
+    ("lengths", "Tokens of documents: a CSV with a column tokens, or 200..4000 (p10..p90)."),
+    ("packing", "Of documents in a sequence: attention within each (the default), or across."),
 )
 
 
-@click.command()
+@click.command(cls=Grouped)
 @click.argument("spec", required=False, metavar="[SPEC]")
 @field_options(FIELDS)
 @layout_options

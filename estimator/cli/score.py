@@ -7,6 +7,7 @@ from typing import Literal
 
 import click
 
+from .grouped import Grouped
 from .options import (
     FILE,
     FOLDER,
@@ -25,7 +26,7 @@ LONG = 10_000_000
 """Bytes of catalogues from which a bar is shown."""
 
 
-@click.command()
+@click.command(cls=Grouped)
 @click.argument("catalogues", nargs=-1, required=True, metavar="CATALOGUE...")
 @click.option(
     "-o",

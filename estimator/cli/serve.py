@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import click
 
+from .grouped import Grouped
+
 NEEDED = ("fastapi", "starlette", "uvicorn")
 
 
-@click.command()
+@click.command(cls=Grouped)
 @click.argument("programmes", nargs=-1, metavar="[FILE]...")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(

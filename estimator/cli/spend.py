@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .completion import completed
+from .grouped import Grouped
 from .options import (
     FILE,
     Outputs,
@@ -29,8 +31,10 @@ LONG = 2**21
 """Draws that take some time."""
 
 
-@click.command()
-@click.argument("programmes", nargs=-1, metavar="[NAME|FILE]...")
+@click.command(cls=Grouped)
+@click.argument(
+    "programmes", nargs=-1, metavar="[NAME|FILE]...", shell_complete=completed("programmes")
+)
 @click.option(
     "--variant", default="as-published", show_default=True, help="Set of assumptions to show."
 )

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .completion import completed
+from .grouped import Grouped
 from .options import (
     FILE,
     Outputs,
@@ -32,8 +34,8 @@ FIELDS = (
 )
 
 
-@click.command()
-@click.argument("spec", required=False, metavar="[NAME|FILE]")
+@click.command(cls=Grouped)
+@click.argument("spec", required=False, metavar="[NAME|FILE]", shell_complete=completed("sweep"))
 @field_options(FIELDS)
 @click.option(
     "--budget", metavar="USD", callback=number, help="Tell which experiments it pays for, 2M."

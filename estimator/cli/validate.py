@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from .grouped import Grouped
 from .options import FILE, Outputs, output_options, whole_number
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ NOTHING = "none"
 """That nothing is left out."""
 
 
-@click.command()
+@click.command(cls=Grouped)
 @click.argument("measured", type=FILE, required=False, metavar="[MEASURED]")
 @click.option(
     "--efficiency",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import BeforeValidator, PlainValidator
 
 from computebill.base.errors import shown
-from computebill.base.quantity import KEYS, Quantity, parse_quantity
+from computebill.base.quantity import AS_TEXT, KEYS, Quantity, parse_quantity
 
 PRICE_REPLACES: dict[str, tuple[str, ...]] = {
     "price": ("provider", "commitment"),
@@ -17,6 +18,9 @@ PRICE_REPLACES: dict[str, tuple[str, ...]] = {
     "commitment": ("price",),
 }
 """What a file said of a price in another way, and a flag puts aside."""
+
+_MONEY = re.compile(r"\$|\bUSD\b|/ *(?:gpu|chip|accelerator)?[- ]?(?:h|hr|hour)\b", re.IGNORECASE)
+"""What people write about a price beside its number."""
 
 
 def _check_day(value: object) -> object:
@@ -28,17 +32,22 @@ def _check_day(value: object) -> object:
         raise ValueError(f"got {shown(value)}; allowed: a day, 2025-06-30") from None
 
 
+def _rent(value: object) -> Quantity:
+    """Read USD an hour, ``2.2``, ``$2.2/h`` or ``2 USD..3 USD``."""
+    return parse_quantity(_MONEY.sub("", value) if isinstance(value, str) else value)
+
+
 def _prices(value: object) -> Quantity | dict[str, Quantity]:
     """Read a price, or one of each accelerator: a table, or ``h100=2.1,b200=3..5``."""
     if isinstance(value, str) and "=" in value:
         parts = [part.partition("=") for part in value.split(",")]
         value = {name.strip(): price.strip() for name, _, price in parts}
     if not isinstance(value, Mapping) or KEYS.issuperset(value):
-        return parse_quantity(value)
+        return _rent(value)
     found = {}
     for name, price in value.items():
         try:
-            found[str(name)] = parse_quantity(price)
+            found[str(name)] = _rent(price)
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from None
     return found
@@ -46,5 +55,7 @@ def _prices(value: object) -> Quantity | dict[str, Quantity]:
 
 Day = Annotated[dt.date, BeforeValidator(_check_day)]
 """Of prices."""
+Rent = Annotated[Quantity, BeforeValidator(_rent), AS_TEXT]
+"""USD per accelerator-hour."""
 Prices = Annotated[Quantity | dict[str, Quantity], PlainValidator(_prices)]
 """USD per accelerator-hour, of all or by the accelerator's name."""

@@ -15,13 +15,14 @@ from computebill.architectures.counting import (
     count_flop,
     count_parameters,
 )
-from computebill.base.assumptions import GIVEN, Assumption, sequence_assumption
+from computebill.base.assumptions import GIVEN, Assumption
 from computebill.base.errors import RequestError
 from computebill.base.notebook import Shown
 from computebill.base.specfile import validate
 from computebill.hardware.accelerators import Accelerator, find_accelerator
 from computebill.hardware.assumptions import memory_assumption
 from computebill.kernels import memory as kernel
+from computebill.training.documents import Documents, packed
 from computebill.training.inputs import micro_batch_assumption
 from computebill.training.layout import (
     COMMUNICATOR_GB,
@@ -32,8 +33,6 @@ from computebill.training.layout import (
     RECIPES,
     Layout,
     check_layout,
-    check_sequence_length,
-    default_sequence,
 )
 from computebill.training.memory import (
     GB,
@@ -135,9 +134,11 @@ class ModelCard(Shown):
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form; its keys are a contract."""
         counts, flop = self.parameters, self.flop
+        stored = self.architecture.quantization
         return {
             "model_type": self.architecture.model_type,
             "counted_by": self.architecture.counted_by,
+            "quantization": stored and {"method": stored.method, "bits": stored.bits},
             "params": int(counts.total),
             "params_active": int(counts.active),
             "params_embedding": int(counts.embedding),
@@ -187,6 +188,7 @@ def describe_model(
     config: str | Path | Mapping[str, Any] | Architecture,
     *,
     sequence_length: float | None = None,
+    documents: Documents | None = None,
     layout: Layout | Mapping[str, Any] | None = None,
     accelerator: str | Accelerator = "h100-sxm",
     profiles: Sequence[Path] = (),
@@ -196,7 +198,9 @@ def describe_model(
     Args:
         config: a ``config.json``, a directory that holds one, ``-`` for standard input, its
             content, or an architecture.
-        sequence_length: tokens of a sequence; else the model's own limit, at most 4,096.
+        sequence_length: tokens of a sequence; else of the longest document, or the model's own
+            limit, at most 4,096.
+        documents: that are packed into sequences, see ``read_documents``.
         layout: show the memory of each of its pipeline stages; where it gives no degree (tp, pp,
             …), of common layouts with its other settings.
         accelerator: accelerator that the largest micro-batch is to fit: a name, a file, or a
@@ -207,12 +211,9 @@ def describe_model(
         RequestError: naming the field that is wrong.
     """
     architecture = config if isinstance(config, Architecture) else read_architecture(config)
-    sequence = check_sequence_length(
-        architecture, default_sequence(architecture) if sequence_length is None else sequence_length
-    )
-    architecture = architecture.at(sequence)
+    architecture, sequence, told = packed(architecture, sequence_length, documents)
     part = find_accelerator(accelerator, profiles) if isinstance(accelerator, str) else accelerator
-    used = read_layout(layout)
+    used = with_adapter(read_layout(layout), architecture)
     batch = columns(architecture, used.adapted)
     by_stage = bool(used.model_fields_set & DEGREES)
     if by_stage:
@@ -229,7 +230,7 @@ def describe_model(
         accelerator=part,
         layout=used if by_stage else None,
         assumptions=(
-            sequence_assumption(sequence, is_given=sequence_length is not None),
+            *told,
             memory_assumption(part),
             *_memory_assumptions([layout for _, layout in layouts], used),
             *(micro_batch_assumption(used) if by_stage else ()),
@@ -272,6 +273,26 @@ def read_layout(layout: Layout | Mapping[str, Any] | None) -> Layout:
     if isinstance(layout, Layout):
         return layout
     return validate(Layout, layout or {}, "layout")
+
+
+def with_adapter(layout: Layout, architecture: Architecture) -> Layout:
+    """Return a layout with the adapter that the model's file describes, unless it has its own."""
+    adapter = architecture.adapter
+    if adapter is None or "lora_rank" in layout.model_fields_set:
+        return layout
+    parts = {ADAPTED.get(name.rpartition(".")[2]) for name in adapter.targets} - {None}
+    chosen = tuple(part for part in ("attention", "mlp") if part in parts)
+    given = {name: getattr(layout, name) for name in layout.model_fields_set}
+    targets = {"lora_targets": chosen} if chosen else {}
+    return validate(Layout, {**given, "lora_rank": adapter.rank, **targets}, "layout")
+
+
+ADAPTED = {
+    **dict.fromkeys(("q_proj", "k_proj", "v_proj", "o_proj", "qkv_proj"), "attention"),
+    **dict.fromkeys(("query_key_value", "c_attn", "query", "key", "value"), "attention"),
+    **dict.fromkeys(("gate_proj", "up_proj", "down_proj", "gate_up_proj"), "mlp"),
+}
+"""What modules of these names belong to, as an adapter's file calls them."""
 
 
 def _common(

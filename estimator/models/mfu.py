@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
@@ -23,7 +23,10 @@ from computebill.base.notebook import Shown
 from computebill.hardware.accelerators import Accelerator, find_accelerator
 from computebill.hardware.assumptions import peak_assumption
 from computebill.kernels.flop import training_flop
-from computebill.training.layout import RECOMPUTE, check_sequence_length, default_sequence
+from computebill.training.documents import Documents, Packed, packed
+from computebill.training.layout import RECOMPUTE
+
+from .too_fast import MOST_SHARE, explanations, not_a_share
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -96,12 +99,19 @@ class Utilisation(Shown):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a reader must know: a speed that no accelerator can have."""
-        if max(each or 0.0 for each in self.mfu.values()) <= 1:
+        """What a reader must know: why a speed that no accelerator can have was found."""
+        most = max(each or 0.0 for each in self.mfu.values())
+        if most <= 1:
             return ()
-        return (
-            f"faster than the peak in {self.precision}; another precision, or the speed of all "
-            "accelerators together?",
+        given = {each.name for each in self.assumptions}
+        return tuple(
+            explanations(
+                self.accelerator,
+                self.precision,
+                most * self.peak_flop_per_s,
+                self.mfu,
+                is_of_one="tokens per second per gpu" in given,
+            )
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -141,6 +151,7 @@ def utilisation(
     precision: str | None = None,
     params_active: float | None = None,
     sequence_length: float | None = None,
+    documents: Documents | None = None,
     recompute: str = "none",
     lora_rank: int = 0,
     profiles: Sequence[Path] = (),
@@ -153,7 +164,9 @@ def utilisation(
         accelerator: any name in use, or a profile's file.
         precision: precision of the peak; the profile's own default otherwise.
         params_active: parameters that one token meets: 6nd alone.
-        sequence_length: tokens of a sequence; else the model's own limit, at most 4,096.
+        sequence_length: tokens of a sequence; else of the longest document, or the model's own
+            limit, at most 4,096.
+        documents: that are packed into sequences, see ``read_documents``.
         recompute: none, selective, operators or full; hardware FLOP count it.
         lora_rank: rank of low-rank adapters beside frozen weights.
         profiles: folders of accelerator profiles of one's own.
@@ -178,44 +191,66 @@ def utilisation(
             raise RequestError("params", str(error)) from None
     if config is not None and params_active is not None:
         raise RequestError("params", "give a config.json or params, not both")
-    flop: dict[str, float | None] = dict.fromkeys(CONVENTIONS)
-    hardware = sequence = None
-    name, stacks = "", 1
+    if config is None and documents is not None:
+        raise RequestError("lengths", "need a config.json: 6 N D counts no attention")
     if config is None:
-        one = torch.ones((), dtype=torch.float64)
-        flop["6nd"] = float(training_flop(one * _positive("params", params_active), one))
-        sequence = None if sequence_length is None else int(sequence_length)
+        work = _of_parameters(_positive("params", params_active), sequence_length)
     else:
-        architecture = config if isinstance(config, Architecture) else read_architecture(config)
-        name, stacks = architecture.model_type, architecture.stacks
         if speed.step_seconds is not None and sequence_length is None:
             raise RequestError("sequence_length", "is missing; a step's time needs it")
-        length = default_sequence(architecture) if sequence_length is None else sequence_length
-        sequence = check_sequence_length(architecture, length)
-        adapted = frozenset({"attention", "mlp"} if lora_rank else ())
-        counted = count_flop(
-            columns(architecture.at(sequence), adapted),
-            sequence,
-            recompute=recompute,
-            adapter_rank=lora_rank,
-        )
-        flop = {key: float(value) for key, value in counted.conventions.items()}
-        hardware = float(counted.hardware)
+        architecture = config if isinstance(config, Architecture) else read_architecture(config)
+        work = _of_model(packed(architecture, sequence_length, documents), recompute, lora_rank)
     return Utilisation(
-        model=name,
+        model=work.model,
         accelerator=part,
         precision=used,
         peak_flop_per_s=peak,
-        sequence=sequence,
-        tokens_per_second_per_gpu=_tokens_per_second(speed, sequence, stacks, flop, peak),
-        flop_per_token=flop,
-        hardware_flop_per_token=hardware,
-        assumptions=(
-            *_speed_told(speed),
-            *_work_told(name, params_active, sequence, sequence_length, recompute, lora_rank),
-            peak_assumption(part, used),
-        ),
+        sequence=work.sequence,
+        tokens_per_second_per_gpu=_tokens_per_second(speed, work, peak),
+        flop_per_token=work.flop,
+        hardware_flop_per_token=work.hardware,
+        assumptions=(*_speed_told(speed), *work.told, peak_assumption(part, used)),
     )
+
+
+class _Work(NamedTuple):
+    """FLOP of a token, by convention and as computed, and what they were counted from."""
+
+    model: str
+    stacks: int
+    sequence: int | None
+    flop: Mapping[str, float | None]
+    hardware: float | None
+    told: tuple[Assumption, ...]
+
+
+def _of_parameters(active: float, sequence_length: float | None) -> _Work:
+    one = torch.ones((), dtype=torch.float64)
+    flop = {**dict.fromkeys(CONVENTIONS), "6nd": float(training_flop(one * active, one))}
+    told = [Assumption("active parameters", as_text(active), GIVEN)]
+    sequence = None if sequence_length is None else int(sequence_length)
+    if sequence is not None:
+        told.append(sequence_assumption(sequence, is_given=True))
+    return _Work("", 1, sequence, flop, None, tuple(told))
+
+
+def _of_model(trained: Packed, recompute: str, lora_rank: int) -> _Work:
+    architecture, sequence, of_sequence = trained
+    adapted = frozenset({"attention", "mlp"} if lora_rank else ())
+    counted = count_flop(
+        columns(architecture, adapted), sequence, recompute=recompute, adapter_rank=lora_rank
+    )
+    told = [
+        Assumption("FLOP per token", "counted from the configuration", architecture.model_type),
+        Assumption("recompute", recompute, "given, or the default: none"),
+        *of_sequence,
+    ]
+    if lora_rank:
+        told.append(Assumption("rank of adapters", str(lora_rank), GIVEN))
+    flop = {key: float(value) for key, value in counted.conventions.items()}
+    hardware = float(counted.hardware)
+    name, stacks = architecture.model_type, architecture.stacks
+    return _Work(name, stacks, sequence, flop, hardware, tuple(told))
 
 
 def _speed_told(speed: Speed) -> Iterator[Assumption]:
@@ -226,32 +261,7 @@ def _speed_told(speed: Speed) -> Iterator[Assumption]:
             yield Assumption(name.replace("_", " "), as_text(value), source)
 
 
-def _work_told(
-    model: str,
-    params_active: float | None,
-    sequence: int | None,
-    given: float | None,
-    recompute: str,
-    lora_rank: int,
-) -> Iterator[Assumption]:
-    if params_active is not None:
-        yield Assumption("active parameters", as_text(params_active), GIVEN)
-    else:
-        yield Assumption("FLOP per token", "counted from the configuration", model)
-        yield Assumption("recompute", recompute, "given, or the default: none")
-    if sequence is not None:
-        yield sequence_assumption(sequence, is_given=given is not None)
-    if lora_rank:
-        yield Assumption("rank of adapters", str(lora_rank), GIVEN)
-
-
-def _tokens_per_second(
-    speed: Speed,
-    sequence: int | None,
-    stacks: int,
-    flop: Mapping[str, float | None],
-    peak: float,
-) -> float:
+def _tokens_per_second(speed: Speed, work: _Work, peak: float) -> float:
     ways = (
         speed.tokens_per_second_per_gpu,
         speed.tokens_per_second,
@@ -271,12 +281,12 @@ def _tokens_per_second(
             raise RequestError("tokens_per_second", "needs the GPU count: it is of all together")
         return together / _positive("count", speed.count, 1.0)
     if speed.mfu is not None:
-        return _from_published(speed, flop, peak)
-    if speed.global_batch is None or speed.count is None or sequence is None:
+        return _from_published(speed, work.flop, peak)
+    if speed.global_batch is None or speed.count is None or work.sequence is None:
         raise RequestError(
             "step_seconds", "needs the global batch, the sequence length and the GPU count"
         )
-    tokens = _positive("global_batch", speed.global_batch, 1.0) * sequence * stacks
+    tokens = _positive("global_batch", speed.global_batch, 1.0) * work.sequence * work.stacks
     seconds, count = (
         _positive("step_seconds", speed.step_seconds),
         _positive("count", speed.count, 1.0),
@@ -294,8 +304,8 @@ def _from_published(speed: Speed, flop: Mapping[str, float | None], peak: float)
     if counted is None:
         raise RequestError("convention", f"{speed.convention} needs a config.json")
     share = _positive("mfu", speed.mfu)
-    if share > 1:
-        raise RequestError("mfu", f"got {share:g}; allowed: above 0, up to 1 (0.4 or 40%)")
+    if share > MOST_SHARE:
+        raise RequestError("mfu", not_a_share(share))
     return share * peak / counted
 
 

@@ -16,7 +16,6 @@ from computebill.base.assumptions import (
     Input,
     Inputs,
     gathered,
-    sequence_assumption,
 )
 from computebill.base.quantity import UNKNOWN, Quantity, constant, number_text, parse_quantity
 from computebill.costs import method
@@ -69,7 +68,7 @@ def _model_inputs(run: RunSpec, model: RunModel | None) -> Parts:
         source = f"{run.model}, {model.card.architecture.model_type}"
         yield Assumption("parameters", f"{int(counts.total):,}", source)
         yield Assumption("active parameters", f"{int(counts.active):,}", source)
-        yield sequence_assumption(model.card.sequence, is_given=run.sequence_length is not None)
+        yield from model.told
         yield Assumption("model FLOP per token", f"{per_token.value:.4g}", run.convention)
     yield Input("params", params)
     yield Input("params_active", active)

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from computebill.architectures import Architecture, read_architecture
+from computebill.base.assumptions import Assumption
 from computebill.base.errors import RequestError, shown
 from computebill.base.quantity import Quantity
 from computebill.base.specfile import validate
 from computebill.hardware.accelerators import Accelerator
 from computebill.models.card import MemoryUse, ModelCard, describe_model
 from computebill.training.cases import Case
-from computebill.training.layout import Layout, default_sequence
+from computebill.training.documents import given_documents, packed
+from computebill.training.layout import Layout
 from computebill.training.step_time import StepEstimate, estimate_step, scaling
 
 from .spec import RunSpec
@@ -27,12 +29,14 @@ class RunModel:
         layout: as given, its data parallel degree completed from the accelerators' number.
         memory: of the fullest pipeline stage; None without a layout.
         step: its time as predicted; None without a layout and the accelerators' number.
+        told: what was assumed of its sequences.
     """
 
     card: ModelCard
     layout: Layout | None
     memory: MemoryUse | None
     step: StepEstimate | None
+    told: tuple[Assumption, ...]
 
     def utilisation(self, convention: str, peak_flop_per_s: float) -> Quantity | None:
         """Model FLOP utilisation as predicted; None without a step's time."""
@@ -84,12 +88,13 @@ def count_run_model(run: RunSpec, accelerator: Accelerator, architecture: Archit
     Raises:
         RequestError: naming the field of the configuration or of the layout.
     """
-    sequence = run.sequence_length or default_sequence(architecture)
-    batch = run.sequences(sequence * architecture.stacks)
+    documents = given_documents(run.lengths, run.packing)
+    trained = packed(architecture, run.sequence_length, documents)
+    batch = run.sequences(trained.sequence * architecture.stacks)
     layout = run.layout and _completed(run, run.layout, batch)
     card = describe_model(
-        architecture,
-        sequence_length=run.sequence_length,
+        trained.architecture,
+        sequence_length=trained.sequence,
         layout=layout,
         accelerator=accelerator,
     )
@@ -107,7 +112,7 @@ def count_run_model(run: RunSpec, accelerator: Accelerator, architecture: Archit
             ),
             None if run.efficiency is None else Path(run.efficiency),
         )
-    return RunModel(card, layout, fullest, step)
+    return RunModel(card, layout, fullest, step, trained.told)
 
 
 def _with_batches(layout: Layout) -> Layout:

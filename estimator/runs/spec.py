@@ -13,10 +13,11 @@ from computebill.architectures import IMAGES
 from computebill.base.amounts import Parameters, Tokens, check_batch, whole_sequences
 from computebill.base.quantity import AtLeastOne, NotNegative, Number, Positive, Share
 from computebill.base.specfile import Name, Spec, read_toml, validate, with_flags
-from computebill.costs.fields import PRICE_REPLACES, Day
+from computebill.costs.fields import PRICE_REPLACES, Day, Rent
 from computebill.costs.hour import Pricing
 from computebill.costs.prices import Commitment
 from computebill.hardware.cluster import NodeNetwork, PowerLimit
+from computebill.training.documents import is_quantity
 from computebill.training.layout import Layout
 from computebill.training.software import Choice, choose_software
 
@@ -110,6 +111,8 @@ class RunSpec(Spec):
         global_batch: sequences a step.
         global_batch_tokens: tokens a step in its place, rounded down to whole sequences.
         sequence_length: tokens a sequence.
+        lengths: tokens of the documents in it: a file, a distribution, or a list.
+        packing: whether attention stays within a document, or goes across.
     """
 
     name: Name = "run"
@@ -135,7 +138,7 @@ class RunSpec(Spec):
     power_limit: PowerLimit | None = None
     precision: str | None = None
     mfu: Share | None = None
-    price: Positive | None = None
+    price: Rent | None = None
     final_share: Share | None = None
     provider: str | None = None
     commitment: Commitment = "on-demand"
@@ -147,6 +150,8 @@ class RunSpec(Spec):
     global_batch: Number | None = None
     global_batch_tokens: Number | None = None
     sequence_length: Number | None = None
+    lengths: str | tuple[int, ...] | dict[str, Any] | None = None
+    packing: str | None = None
 
     @property
     def software_choice(self) -> Choice:
@@ -224,6 +229,8 @@ class RunSpec(Spec):
             raise ValueError("layout: needs model, a config.json")
         if self.node_network is not None and self.layout is None:
             raise ValueError("node_network: needs a layout, whose steps it is for")
+        if self.model is None and (self.lengths is not None or self.packing is not None):
+            raise ValueError("lengths: need a model, a config.json: totals count no attention")
         if self.model is None and self.convention != "6nd":
             raise ValueError(f"convention: got {self.convention!r}; allowed without model: 6nd")
 
@@ -263,6 +270,9 @@ def fields_of_file(path: Path) -> dict[str, Any]:
     for key in ("model", "efficiency"):
         if isinstance(data.get(key), str):
             data[key] = str(path.parent / data[key])
+    lengths = data.get("lengths")
+    if isinstance(lengths, str) and not is_quantity(lengths):
+        data["lengths"] = str(path.parent / lengths)
     return data
 
 

@@ -343,8 +343,7 @@ def _check_tensor(architecture: Architecture, layout: Layout) -> None:
 
     dense = [each for each in architecture.operators() if not each.expert and each.ways != 1]
     for each in dense:
-        is_apart = each.chunked and not each.causal
-        if each.heads and not is_apart and each.heads % layout.tp:
+        if each.heads and not each.is_apart and each.heads % layout.tp:
             raise refuse(f"a divisor of {each.heads} heads")
     for each in dense:
         ways, what = min(layout.tp, each.ways), each.name.replace("_", " ")

@@ -35,6 +35,7 @@ def full(found: Score, output: str = "") -> Iterator[RenderableType]:
     table.add_row("scored", f"{found.rows_scored:,}", output)
     table.add_row("rejected", f"{found.rows_rejected:,}", found.rejects_file or "")
     yield table
+    yield _columns(found)
     for remark, rows in found.remarks.most_common():
         yield f"{remark} ({rows:,} {'row' if rows == 1 else 'rows'})"
     for name, label in (("flop", "Training FLOP"), ("gpu_hours", "GPU-hours")):
@@ -45,6 +46,14 @@ def full(found: Score, output: str = "") -> Iterator[RenderableType]:
         yield _organisations(found)
     if found.reasons:
         yield _reasons(found)
+
+
+def _columns(found: Score) -> str:
+    """Return which columns were read as what, and which were not."""
+    read = [f"{name}: {heading}" for heading, name in found.columns.items() if name]
+    unused = [heading for heading, name in found.columns.items() if not name]
+    told = f"Columns read: {', '.join(read)}."
+    return f"{told} Not used: {', '.join(unused)}." if unused else told
 
 
 def _ways(found: Score, name: str, title: str) -> Table:

@@ -300,3 +300,18 @@ def test_only_a_constant_is_one_number() -> None:
 )
 def test_the_median_before_cutting_off(value: object, median: float) -> None:
     assert parse_quantity(value).median == pytest.approx(median)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("4 trillion", 4e12), ("34 Billion", 34e9), ("2million", 2e6), ("7 thousand", 7e3)],
+)
+def test_numbers_in_words(text: str, value: float) -> None:
+    assert parse_number(text) == value
+    assert parse_quantity(f"{text}..{text}").median == pytest.approx(value)
+
+
+@pytest.mark.parametrize("text", ["trillion", "4 trillions", "4 B illion", "billion 4"])
+def test_words_that_are_no_number(text: str) -> None:
+    with pytest.raises(ValueError, match="allowed: a number"):
+        parse_number(text)

@@ -14,7 +14,6 @@ from computebill.base.specfile import (
     LARGEST_FILE,
     Name,
     Spec,
-    field_path,
     parse_toml,
     read_text,
     read_toml,
@@ -168,7 +167,7 @@ def test_any_text_is_data_or_a_request_error(text: str) -> None:
         ({"name": "n", "runs": [{"size": float("inf")}]}, "runs[0].size: got inf"),
         ({"name": "n", "runs": 3}, "runs: got 3"),
         ({"name": "n", "runs": {"size": 1}}, "f.toml: runs"),
-        ({"a": 1, "b": 2, "name": "n"}, "(and 1 more)"),
+        ({"a": 1, "b": 2, "name": "n"}, "f.toml: b is not a known key"),
         ({"name": "n", "filled": []}, "f.toml: filled: got []"),
         (
             {"name": "n", "filled": [{"size": -1}]},
@@ -180,7 +179,6 @@ def test_mistakes_name_their_field(data: dict[str, object], message: str) -> Non
     with pytest.raises(RequestError) as caught:
         validate(Outer, data, "f.toml")
     assert message in str(caught.value)
-    assert "more)" in message or "more)" not in str(caught.value)
 
 
 def test_a_mistake_in_a_flag_names_the_flag() -> None:
@@ -201,11 +199,6 @@ def test_messages_have_an_end() -> None:
     with pytest.raises(RequestError) as caught:
         validate(Outer, {"name": "n", "x" * 10**6: 1}, "f.toml")
     assert len(str(caught.value)) <= LONGEST + LONGEST_FIELD
-
-
-def test_field_paths() -> None:
-    assert field_path(["runs", 2, "mfu"]) == "runs[2].mfu"
-    assert field_path([]) == ""
 
 
 @pytest.mark.parametrize("value", [pytest.param(16**5000, id="digits"), {"a": []}])

@@ -484,3 +484,24 @@ def test_what_cannot_be_drawn_or_reached_is_told_before_anything_is_scored(tmp_p
     done = CliRunner().invoke(main, [*flags, "--plot", str(tmp_path / "x.png")])
     assert done.exit_code == 2
     assert "no row was scored" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("before", "line"),
+    [("Our models\n", 2), ("Our models,,\n\nas of 2024,,\n", 4), ('"A title\nof two lines"\n', 3)],
+)
+def test_headings_below_a_title_are_found_and_told(tmp_path: Path, before: str, line: int) -> None:
+    path = tmp_path / "titled.csv"
+    path.write_text(f"{before}Model,Params,Training tokens\nA,70B,15T\nB,7B,2T\n")
+    found = cb.score_files([path], tmp_path / "out.csv")
+    assert (found.rows_scored, found.rows_rejected) == (2, 0)
+    assert found.remarks[f"headings read from line {line}"] == 2
+
+
+def test_a_first_line_that_names_a_field_is_the_headings(tmp_path: Path) -> None:
+    path = tmp_path / "plain.csv"
+    path.write_text("Model,What\nParams,Tokens\nA,x\n")
+    with pytest.raises(cb.RequestError, match="none is a field's"):
+        cb.score_files([path], tmp_path / "out.csv")
+    path.write_text("Params,What\nParams,Tokens\n70B,x\n")
+    assert "headings read" not in str(cb.score_files([path], tmp_path / "out.csv").remarks)

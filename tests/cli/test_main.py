@@ -117,3 +117,38 @@ def test_examples_in_the_help_stand_on_lines_of_their_own(name: str) -> None:
     assert "\\b" not in text
     if name != "hardware":
         assert f"\n  computebill {name}" in text
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["rnu"], "Did you mean run?"),
+        (["compare"], "Did you mean spend?"),
+        (["Hardwares"], "Did you mean hardware?"),
+    ],
+)
+def test_a_mistyped_command_is_answered_with_one_that_is(words: list[str], told: str) -> None:
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 2
+    assert told in result.stderr
+
+
+def test_help_and_version_are_answered_as_commands_too() -> None:
+    told = [
+        CliRunner().invoke(main, words, prog_name="computebill").stdout
+        for words in (["help", "run"], ["run", "--help"], ["version"], ["-V"], ["help"], ["--help"])
+    ]
+    assert told[0] == told[1]
+    assert told[2] == told[3]
+    assert told[4] == told[5]
+    assert CliRunner().invoke(main, ["help", "nosuch"]).exit_code == 2
+
+
+def test_an_accelerator_s_name_shows_it() -> None:
+    short, long = (
+        CliRunner().invoke(main, ["hardware", *words, "--json"])
+        for words in (["h100"], ["show", "h100"])
+    )
+    assert short.exit_code == 0
+    assert json.loads(short.stdout)["title"] == json.loads(long.stdout)["title"]
+    assert CliRunner().invoke(main, ["hardware", "nosuch"]).exit_code == 2

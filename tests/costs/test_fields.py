@@ -5,9 +5,9 @@ import datetime as dt
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from computebill.costs.fields import PRICE_REPLACES, Day, Prices
+from computebill.costs.fields import PRICE_REPLACES, Day, Prices, Rent
 
-PRICE, DAY = TypeAdapter(Prices), TypeAdapter(Day)
+PRICE, DAY, RENT = TypeAdapter(Prices), TypeAdapter(Day), TypeAdapter(Rent)
 
 
 def test_a_price_is_one_for_all_or_one_of_each() -> None:
@@ -38,3 +38,22 @@ def test_a_flag_puts_aside_what_says_the_same() -> None:
     for name, others in PRICE_REPLACES.items():
         for other in others:
             assert name in PRICE_REPLACES[other]
+
+
+@pytest.mark.parametrize(
+    "text", ["2.2", "$2.2", "$2.2/h", "2.2 USD", "$ 2.2 / GPU-hour", "2.2 usd/hr", "$2.20/gpu-h"]
+)
+def test_a_price_with_its_unit(text: str) -> None:
+    assert RENT.validate_python(text).value == PRICE.validate_python(text).value == 2.2
+
+
+def test_ranges_and_each_accelerator_s_price_with_their_unit() -> None:
+    assert RENT.validate_python("$2..$8/h").median == pytest.approx(4.0)
+    each = PRICE.validate_python("h100=$2.1/h,b200=$4")
+    assert {name: price.value for name, price in each.items()} == {"h100": 2.1, "b200": 4.0}
+
+
+@pytest.mark.parametrize("text", ["€2", "2.2/day", "$", "-1", "2 to 3"])
+def test_what_is_no_price_is_refused(text: str) -> None:
+    with pytest.raises(ValidationError, match="got "):
+        RENT.validate_python(text)

@@ -202,4 +202,4 @@ def test_a_damaged_programme_loads_or_is_a_request_error(
         load_programme(path).regression_models()
     except RequestError as error:
         message = str(error)
-    assert message.isprintable()
+    assert all(line.isprintable() for line in message.splitlines())

@@ -25,7 +25,7 @@ UNSHAPED = (
     "_cls_", "attention_dropout", "bos_", "dropout", "dtype", "eos_", "_eps", "epsilon", "drop",
     "initializer", "_init", "init_", "layerdrop", "output_", "pad_", "return_dict", "rope_param",
     "scaling", "use_cache", "_coef", "_token_id", "_std", "jitter", "_token_index", "softcap",
-    "norm_topk", "_scale", "time_step", "logits_", "_penalty", "theta", "chunk_size",
+    "norm_topk", "time_step", "logits_", "_penalty", "theta", "chunk_size",
 )  # fmt: skip
 """Parts of names of fields that no count hangs on."""
 

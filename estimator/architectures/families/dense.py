@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .. import particulars
 from ..recipes import FULL, SLIDING, Family, attention, every, mlp, typed, windowed
-from .common import BIASES_ON_REQUEST, TIED
+from .common import BIASES_ON_REQUEST
 
 DENSE_DECODERS: dict[str, Family] = {
     "llama": Family(
@@ -15,47 +15,33 @@ DENSE_DECODERS: dict[str, Family] = {
     "mistral": Family(
         "Mistral, Codestral",
         mixers=windowed,
-        defaults={"num_key_value_heads": 8, "sliding_window": 4096},
     ),
     "qwen2": Family(
         "Qwen 1.5, 2, 2.5",
         mixer=attention(bias=True),
         mixers=typed(particulars.qwen_window),
-        defaults={"max_window_layers": 28, "num_key_value_heads": 32},
     ),
     "qwen3": Family(
         "Qwen3",
         mixer=attention(bias="attention_bias", out_bias="attention_bias", qk_norm=True),
         mixers=typed(particulars.qwen_window),
-        defaults={"head_dim": 128, "max_window_layers": 28, "num_key_value_heads": 32},
     ),
     "gemma": Family(
         "Gemma 1",
         mixer=BIASES_ON_REQUEST,
-        defaults={**TIED, "head_dim": 256, "num_key_value_heads": 16},
     ),
     "gemma2": Family(
         "Gemma 2",
         mixer=BIASES_ON_REQUEST,
         mixers=every(2, FULL, SLIDING),
         norms=4,
-        defaults={**TIED, "head_dim": 256, "num_key_value_heads": 4, "sliding_window": 4096},
     ),
     "gemma3_text": Family(
         "Gemma 3",
         mixer=attention(bias="attention_bias", out_bias="attention_bias", qk_norm=True),
         mixers=every("sliding_window_pattern", FULL, SLIDING),
         norms=4,
-        defaults={
-            **TIED,
-            "head_dim": 256,
-            "sliding_window": 4096,
-            "sliding_window_pattern": 6,
-            # Its makers leave these out.
-            "vocab_size": 262208,
-            "num_attention_heads": 8,
-            "num_key_value_heads": 4,
-        },
+        defaults={"sliding_window_pattern": 6, "vocab_size": 262208, "num_attention_heads": 8},
     ),
     "phi3": Family("Phi-3, Phi-3.5, Phi-4", mixers=windowed),
     "olmo": Family("OLMo 1", mixer=BIASES_ON_REQUEST, norm="none"),
@@ -67,7 +53,6 @@ DENSE_DECODERS: dict[str, Family] = {
         "OLMo 3",
         mixer=attention(bias="attention_bias", out_bias="attention_bias", qk_norm=("heads", True)),
         mixers=every(4, FULL, SLIDING),
-        defaults={"sliding_window": 4096},
     ),
     "granite": Family(
         "Granite 3",
@@ -80,14 +65,13 @@ DENSE_DECODERS: dict[str, Family] = {
         mixers=every("sliding_window_pattern", FULL, SLIDING),
         norm="gain",
         norms=1,
-        defaults={**TIED, "sliding_window": 4096, "sliding_window_pattern": 4},
+        defaults={"sliding_window_pattern": 4},
     ),
     "stablelm": Family(
         "StableLM 2, StableLM 3B",
         mixer=attention(bias="use_qkv_bias", qk_norm=("heads", "qk_layernorm")),
         norm="layer",
         norms=lambda config: 1 if config.flag("use_parallel_residual") else 2,
-        defaults={"num_key_value_heads": 32},
     ),
     "starcoder2": Family(
         "StarCoder2",
@@ -95,13 +79,11 @@ DENSE_DECODERS: dict[str, Family] = {
         feed_forward=mlp(gated=False, bias="use_bias"),
         mixers=windowed,
         norm="layer",
-        defaults={**TIED, "use_bias": True, "num_key_value_heads": 2},
     ),
     "glm4": Family(
         "GLM-4-0414",
         mixer=attention(bias="attention_bias"),
         norms=4,
-        defaults={"attention_bias": True, "head_dim": 128, "num_key_value_heads": 2},
     ),
     "nemotron": Family(
         "Nemotron-4, Minitron",

@@ -2,17 +2,59 @@
 
 from __future__ import annotations
 
-from ..other_shapes import bert, t5, vit
+from functools import partial
+
+from ..encoders import Encoder, deberta_positions, disentangled, disentangled_attention, modernbert
+from ..other_shapes import t5, vision_tower, vit
 from ..recipes import Family
-from .common import TIED
+from ..seq2seq import Pair
 
 OTHERS: dict[str, Family] = {
     "bert": Family(
         "BERT",
         norm="layer",
-        build=bert,
+        build=Encoder().build,
         counted_as="BertForMaskedLM",
-        defaults={**TIED, "type_vocab_size": 2, "max_position_embeddings": 512},
+    ),
+    "roberta": Family(
+        "RoBERTa, XLM-R, CamemBERT",
+        norm="layer",
+        build=Encoder(dense_first=True).build,
+        counted_as="RobertaForMaskedLM",
+    ),
+    "distilbert": Family(
+        "DistilBERT",
+        norm="layer",
+        build=Encoder(pooled=False, dense_first=True, segments=False, second_bias=False).build,
+        counted_as="DistilBertForMaskedLM",
+        names={"intermediate_size": "hidden_dim"},
+    ),
+    "electra": Family(
+        "ELECTRA",
+        norm="layer",
+        build=Encoder(pooled=False, dense_first=True, narrow_head=True, second_bias=False).build,
+        counted_as="ElectraForMaskedLM",
+    ),
+    "deberta-v2": Family(
+        "DeBERTa-v2, v3",
+        norm="layer",
+        build=Encoder(
+            pooled=False,
+            dense_first=True,
+            positions=deberta_positions,
+            before=disentangled,
+            layer=disentangled_attention,
+        ).build,
+        counted_as="DebertaV2ForMaskedLM",
+    ),
+    "albert": Family(
+        "ALBERT",
+        norm="layer",
+        build=Encoder(narrow_head=True, shared=True).build,
+        counted_as="AlbertForMaskedLM",
+    ),
+    "modernbert": Family(
+        "ModernBERT", norm="gain", build=modernbert, counted_as="ModernBertForMaskedLM"
     ),
     "t5": Family(
         "T5, Flan-T5",
@@ -26,17 +68,43 @@ OTHERS: dict[str, Family] = {
             "intermediate_size": "d_ff",
             "max_position_embeddings": "n_positions",
         },
-        defaults={
-            "relative_attention_num_buckets": 32,
-            "feed_forward_proj": "relu",
-            "head_dim": 64,
-        },
     ),
     "vit": Family(
         "ViT",
         norm="layer",
         build=vit,
         counted_as="ViTForImageClassification",
-        defaults={"image_size": 224, "patch_size": 16, "num_channels": 3, "qkv_bias": True},
+    ),
+    "bart": Family(
+        "BART", norm="layer", build=Pair().build, counted_as="BartForConditionalGeneration"
+    ),
+    "mbart": Family(
+        "mBART, mBART-50",
+        norm="layer",
+        build=Pair(final_norm=True).build,
+        counted_as="MBartForConditionalGeneration",
+    ),
+    "whisper": Family(
+        "Whisper",
+        norm="layer",
+        build=Pair(
+            extra_positions=0,
+            embedding_norm=False,
+            final_norm=True,
+            reads_sound=True,
+            key_bias=False,
+            frames="max_source_positions",
+            length="max_target_positions",
+        ).build,
+        counted_as="WhisperForConditionalGeneration",
+    ),
+    "clip_vision_model": Family(
+        "CLIP, its image half", norm="layer", build=vision_tower, counted_as="CLIPVisionModel"
+    ),
+    "siglip_vision_model": Family(
+        "SigLIP, its image half",
+        norm="layer",
+        build=partial(vision_tower, has_class=False),
+        counted_as="SiglipVisionModel",
     ),
 }

@@ -42,7 +42,6 @@ MIXTURES: dict[str, Family] = {
         "Mixtral",
         feed_forward=mixture(),
         mixers=windowed,
-        defaults={"num_key_value_heads": 8, "num_experts": 8, "num_experts_per_tok": 2},
     ),
     "qwen2_moe": Family(
         "Qwen 1.5 and 2 MoE",
@@ -56,12 +55,6 @@ MIXTURES: dict[str, Family] = {
         ),
         mixers=typed(particulars.qwen2_moe_window),
         feed_forwards=sparse_step,
-        defaults={
-            "qkv_bias": True,
-            "decoder_sparse_step": 1,
-            "max_window_layers": 28,
-            "num_key_value_heads": 16,
-        },
     ),
     "qwen3_moe": Family(
         "Qwen3 MoE",
@@ -69,19 +62,16 @@ MIXTURES: dict[str, Family] = {
         feed_forward=dense_or(mixture(width="moe_intermediate_size")),
         mixers=particulars.qwen3_moe_window,
         feed_forwards=sparse_step,
-        defaults={"decoder_sparse_step": 1, "num_key_value_heads": 4},
     ),
     "olmoe": Family(
         "OLMoE",
         mixer=attention(bias="attention_bias", out_bias="attention_bias", qk_norm=("heads", True)),
         feed_forward=mixture(),
-        defaults={"num_experts": 64, "num_experts_per_tok": 8},
     ),
     "granitemoe": Family(
         "Granite 3 MoE",
         mixer=BIASES_ON_REQUEST,
         feed_forward=mixture(),
-        defaults={"num_experts": 8, "num_experts_per_tok": 2},
     ),
     "dbrx": Family(
         "DBRX",
@@ -101,32 +91,17 @@ MIXTURES: dict[str, Family] = {
             mixture(width="moe_intermediate_size", shared_count="n_shared_experts")
         ),
         feed_forwards=leading("first_k_dense_replace"),
-        defaults={"n_shared_experts": 1, "first_k_dense_replace": 1, "num_key_value_heads": 8},
     ),
     "gpt_oss": Family(
         "gpt-oss",
         mixer=attention(bias="attention_bias", out_bias="attention_bias", sinks=True),
         feed_forward=mixture(bias=True, router_bias=True),
         mixers=every(2, FULL, SLIDING),
-        defaults={
-            "attention_bias": True,
-            "head_dim": 64,
-            "num_key_value_heads": 8,
-            "sliding_window": 128,
-            "num_experts": 128,
-            "num_experts_per_tok": 4,
-        },
     ),
     "minimax_m2": Family(
         "MiniMax-M2",
         mixer=attention(qk_norm=("heads", True)),
         feed_forward=mixture(),
-        defaults={
-            "head_dim": 128,
-            "num_key_value_heads": 8,
-            "num_experts": 256,
-            "num_experts_per_tok": 8,
-        },
     ),
     "llama4_text": Family(
         "Llama 4 Scout, Maverick",
@@ -136,15 +111,7 @@ MIXTURES: dict[str, Family] = {
         ),
         mixers=typed(particulars.llama4_mixer),
         feed_forwards=listed("moe_layers", "interleave_moe_layer_step"),
-        defaults={
-            "head_dim": 128,
-            "num_key_value_heads": 8,
-            "attention_chunk_size": 8192,
-            "no_rope_layer_interval": 4,
-            "interleave_moe_layer_step": 1,
-            "num_experts": 16,
-            "num_experts_per_tok": 1,
-        },
+        defaults={"attention_chunk_size": 8192},
     ),
     "deepseek_v2": Family(
         "DeepSeek-V2, V2-Lite",
@@ -154,7 +121,7 @@ MIXTURES: dict[str, Family] = {
             mlp(bias="mlp_bias"),
         ),
         feed_forwards=leading("first_k_dense_replace"),
-        defaults={**DEEPSEEK.defaults, "first_k_dense_replace": 0, "n_shared_experts": 2},
+        defaults={**DEEPSEEK.defaults},
     ),
     "deepseek_v3": DEEPSEEK,
 }

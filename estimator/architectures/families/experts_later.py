@@ -38,7 +38,6 @@ LATER_MIXTURES: dict[str, Family] = {
         mixers=every("global_attn_every_n_layers", FULL, SLIDING),
         feed_forwards=leading("num_dense_layers"),
         norms=4,
-        defaults={"global_attn_every_n_layers": 4},
     ),
     "aria_text": Family(
         "Aria",

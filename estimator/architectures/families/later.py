@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .. import particulars
+from .. import gemmas, particulars
 from ..recipes import (
     FULL,
     SLIDING,
@@ -16,7 +16,7 @@ from ..recipes import (
     typed,
     windowed,
 )
-from .common import BIASES_ON_REQUEST, FOUR_TIMES, GPT2_NAMES, TIED
+from .common import BIASES_ON_REQUEST, FOUR_TIMES, GPT2_NAMES
 
 QK_NORM = attention(bias="attention_bias", out_bias="attention_bias", qk_norm=True)
 ALL_BIASES = attention(bias="use_bias", out_bias="use_bias")
@@ -44,7 +44,6 @@ LATER: dict[str, Family] = {
         ),
         norm="gain",
         norms=1,
-        defaults=TIED,
     ),
     "diffllama": Family(
         "DiffLlama",
@@ -66,7 +65,6 @@ LATER: dict[str, Family] = {
         mixer=particulars.bigcode_attention,
         positions=lambda config: config.size("max_position_embeddings"),
         names=GPT2_NAMES,
-        defaults={**TIED, "multi_query": True},
         feed_forward=FOUR_TIMES,
         norm="layer",
     ),
@@ -80,7 +78,6 @@ LATER: dict[str, Family] = {
             "num_attention_heads": "num_heads",
             "sliding_window": "window_size",
         },
-        defaults=TIED,
         feed_forward=FOUR_TIMES,
         norm="layer",
     ),
@@ -138,7 +135,6 @@ LATER: dict[str, Family] = {
         "MiniCPM3",
         mixer=latent(),
         feed_forward=mlp(bias="mlp_bias"),
-        defaults=TIED,
     ),
     "youtu": Family("Youtu-LLM", mixer=latent(), feed_forward=mlp(bias="mlp_bias")),
     "hyperclovax": Family(
@@ -158,7 +154,25 @@ LATER: dict[str, Family] = {
         feed_forward=mlp(gated=False, bias=True),
         norm="layer",
         positions=lambda config: config.size("max_position_embeddings") + 2,
-        defaults=TIED,
     ),
     "cwm": Family("CWM", mixer=attention(), feed_forward=mlp(bias="mlp_bias"), mixers=windowed),
+    "gemma3n_text": Family(
+        "Gemma 3n",
+        mixer=plus(gemmas.attention, gemmas.alternating),
+        mixers=gemmas.layers,
+        feed_forward=None,
+        norms=4,
+        before=lambda config: [*gemmas.own_inputs(config), *gemmas.streams(config)],
+        after=gemmas.streams,
+        defaults={"sliding_window_pattern": 5},
+    ),
+    "gemma4_text": Family(
+        "Gemma 4",
+        mixer=gemmas.attention,
+        mixers=gemmas.layers,
+        feed_forward=None,
+        norms=4,
+        before=gemmas.own_inputs,
+        defaults={"sliding_window_pattern": 6},
+    ),
 }

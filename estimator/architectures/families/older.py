@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .. import particulars
 from ..recipes import Family, attention, mlp
-from .common import ALL_BIASES, FOUR_TIMES, GPT2_NAMES, MPT_NAMES, TIED
+from .common import ALL_BIASES, FOUR_TIMES, GPT2_NAMES, MPT_NAMES
 
 OLDER: dict[str, Family] = {
     "gpt2": Family(
@@ -12,7 +12,6 @@ OLDER: dict[str, Family] = {
         mixer=ALL_BIASES,
         positions=lambda config: config.size("max_position_embeddings"),
         names=GPT2_NAMES,
-        defaults={**TIED, "max_position_embeddings": 1024},
         feed_forward=FOUR_TIMES,
         norm="layer",
     ),
@@ -21,7 +20,6 @@ OLDER: dict[str, Family] = {
         mixer=attention(bias="attention_bias", out_bias="attention_bias", grouped=False),
         feed_forward=mlp(gated=False, bias=True),
         norm="layer",
-        defaults={"attention_bias": True},
     ),
     "gptj": Family(
         "GPT-J-6B",
@@ -40,12 +38,6 @@ OLDER: dict[str, Family] = {
         positions=particulars.opt_positions,
         final_norm=particulars.opt_has_final_norm,
         names={"intermediate_size": "ffn_dim", "embedding_size": "word_embed_proj_dim"},
-        defaults={
-            **TIED,
-            "do_layer_norm_before": True,
-            "enable_bias": True,
-            "max_position_embeddings": 2048,
-        },
     ),
     "bloom": Family(
         "BLOOM",
@@ -56,7 +48,6 @@ OLDER: dict[str, Family] = {
             "num_attention_heads": "n_head",
             "max_position_embeddings": "seq_length",
         },
-        defaults=TIED,
         feed_forward=FOUR_TIMES,
         norm="layer",
     ),
@@ -66,7 +57,6 @@ OLDER: dict[str, Family] = {
         feed_forward=mlp(gated=False, ratio=4),
         norm="gain",
         names=MPT_NAMES,
-        defaults=TIED,
     ),
     "falcon": Family(
         "Falcon",
@@ -74,6 +64,5 @@ OLDER: dict[str, Family] = {
         feed_forward=mlp(gated=False, bias="bias", width="ffn_hidden_size", ratio=4),
         norm="layer",
         norms=particulars.falcon_norms,
-        defaults={**TIED, "multi_query": True, "parallel_attn": True},
     ),
 }

@@ -1,0 +1,126 @@
+"""Where a configuration is: a file, a folder, a name in the local cache, an adapter's base."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from computebill.base.errors import RequestError, shown
+from computebill.base.specfile import is_folder
+
+from .config import read_config
+from .operators import Adapter
+
+NAMES = ("config.json", "params.json", "adapter_config.json")
+"""Files of a folder that may say what its model is, the first that is there."""
+
+MOST_RANK = 100_000
+
+
+class Source(NamedTuple):
+    """A configuration as it was found.
+
+    Attributes:
+        fields: its content.
+        name: what to call it in messages.
+        adapter: the adapter whose base it is of; None where it is no adapter's.
+    """
+
+    fields: Mapping[str, Any]
+    name: str
+    adapter: Adapter | None = None
+
+
+def find_source(source: str | Path) -> Source:
+    """Return the configuration that a path, a name or ``-`` stands for.
+
+    Raises:
+        RequestError: naming what is missing, and how to get it.
+    """
+    path = Path(source)
+    if str(source) != "-":
+        if is_folder(path):
+            path = _in_folder(path)
+        elif is_repository(str(source)) and not path.exists():
+            path = _in_cache(str(source))
+    fields, name = read_config(path if str(source) != "-" else source)
+    if "base_model_name_or_path" in fields and "peft_type" in fields:
+        return _of_adapter(fields, name)
+    return Source(fields, name)
+
+
+def _in_folder(folder: Path) -> Path:
+    for name in NAMES:
+        if (folder / name).is_file():
+            return folder / name
+    return folder / NAMES[0]
+
+
+def is_repository(name: str) -> bool:
+    """Whether a name has the form of a repository's: an owner and a model."""
+    owner, slash, model = name.partition("/")
+    plain = all(
+        part and part.replace("-", "").replace("_", "").replace(".", "").isalnum()
+        for part in (owner, model)
+    )
+    return bool(slash) and plain and not name.endswith((".json", ".gguf", ".safetensors"))
+
+
+def cache_folder() -> Path:
+    """Return the folder of the local Hugging Face cache, by the variables that move it."""
+    home = os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface"
+    return Path(os.environ.get("HF_HUB_CACHE") or Path(home) / "hub")
+
+
+def _in_cache(name: str) -> Path:
+    """Return the configuration of a repository that was downloaded before.
+
+    Raises:
+        RequestError: where it was not, with how to get it.
+    """
+    folder = cache_folder() / f"models--{name.replace('/', '--')}"
+    revision = folder / "refs" / "main"
+    found = sorted((folder / "snapshots").glob("*")) if is_folder(folder) else []
+    if revision.is_file():
+        found = [folder / "snapshots" / revision.read_text("utf-8").strip()[:64], *found]
+    for snapshot in found:
+        path = _in_folder(snapshot)
+        if path.is_file():
+            return path
+    raise RequestError(
+        name,
+        "is no file, and the local Hugging Face cache has no config.json of it; nothing is "
+        f"downloaded: get it with `hf download {name} config.json` and give the path it prints",
+    )
+
+
+def _of_adapter(fields: Mapping[str, Any], name: str) -> Source:
+    """Return the configuration of an adapter's base.
+
+    Raises:
+        RequestError: where the base is not at hand, or the adapter cannot be.
+    """
+    base, kind, rank = fields["base_model_name_or_path"], fields["peft_type"], fields.get("r")
+    if kind != "LORA":
+        raise RequestError(name, f"peft_type: got {shown(kind)}; allowed: LORA")
+    if isinstance(rank, bool) or not isinstance(rank, int) or not 1 <= rank <= MOST_RANK:
+        raise RequestError(name, f"r: got {shown(rank)}; allowed: a whole number from 1")
+    if not isinstance(base, str) or not base:
+        given = f"base_model_name_or_path: got {shown(base)}; allowed: a path or a name"
+        raise RequestError(name, given)
+    targets = fields.get("target_modules") or ()
+    names = (targets,) if isinstance(targets, str) else tuple(str(each) for each in targets)
+    told = f"is an adapter (LoRA, rank {rank}) of {base}"
+    path = Path(name).parent / base
+    try:
+        found = find_source(path if is_folder(path) else base)
+    except RequestError as error:
+        raise RequestError(
+            name,
+            f"{told}; give that model's config.json with --lora-rank {rank} ({error})",
+        ) from None
+    if found.adapter is not None:
+        raise RequestError(name, f"{told}, which is an adapter itself")
+    return Source(found.fields, found.name, Adapter(rank, names, base))

@@ -1,0 +1,323 @@
+"""Documents in a sequence: how long they are, and which keys their tokens attend.
+
+Trainers pack documents into sequences of one length. Where attention stays within a document, its
+products grow with the sum of the documents' squares, not with the sequence's.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from computebill.architectures import Architecture
+from computebill.architectures.operators import Operator
+from computebill.base.assumptions import GIVEN, Assumption, as_text, sequence_assumption
+from computebill.base.errors import RequestError, shown
+from computebill.base.quantity import Quantity, number_text, parse_quantity
+from computebill.base.specfile import read_text
+
+from .layout import check_sequence_length, default_sequence
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+PACKINGS: dict[str, str] = {
+    "within": "attention stays within a document",
+    "across": "a token attends documents before its own too",
+}
+
+HEADINGS = ("tokens", "length", "lengths", "n_tokens", "num_tokens", "token_count")
+"""Headings of a table's column of lengths, the first that is there."""
+COUNT = "count"
+"""Heading of how many documents are so long."""
+
+LONGEST = 10**9
+DRAWN = 4096
+"""Documents that stand for a distribution: equally likely ranks of it."""
+
+
+@dataclass(frozen=True)
+class Documents:
+    """How long documents are.
+
+    Attributes:
+        counts: how many there are of each length [tokens].
+        source: where that is from.
+        packing: within, where attention stays within a document; across, where it does not.
+    """
+
+    counts: Mapping[int, int]
+    source: str
+    packing: str = "within"
+
+    @property
+    def number(self) -> int:
+        """How many there are."""
+        return sum(self.counts.values())
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of all."""
+        return sum(length * count for length, count in self.counts.items())
+
+    @property
+    def longest(self) -> int:
+        """Tokens of the longest."""
+        return max(self.counts)
+
+    @property
+    def mean(self) -> float:
+        """Mean tokens of a document."""
+        return self.tokens / self.number
+
+    def cut(self, sequence: int) -> Documents:
+        """Return what is left whole by sequences of so many tokens: longer ones are cut there."""
+        pieces: Counter[int] = Counter()
+        for length, count in self.counts.items():
+            whole, rest = divmod(length, sequence)
+            if whole:
+                pieces[sequence] += whole * count
+            if rest:
+                pieces[rest] += count
+        return replace(self, counts=pieces)
+
+    def described(self) -> str:
+        """Return number, mean and longest, as a person reads them."""
+        return f"{self.number:,} of {self.mean:,.0f} tokens in the mean, {self.longest:,} at most"
+
+
+def attend_within(architecture: Architecture, documents: Documents, sequence: int) -> Architecture:
+    r"""Return an architecture whose tokens attend no document but their own.
+
+    A document of :math:`l` tokens that attends itself causally takes :math:`l (l + 1) / 2`
+    pairs of a query and a key; over all, a query meets
+    :math:`\sum l (l + 1) / 2 \sum l` keys, and :math:`\sum l^2 / \sum l` where nothing is masked.
+
+    Args:
+        architecture: any.
+        documents: that are packed; longer ones than a sequence are cut.
+        sequence: tokens of a sequence.
+    """
+    import torch
+
+    pieces = documents.cut(sequence)
+    lengths = torch.tensor(list(pieces.counts), dtype=torch.float64)
+    tokens = lengths * torch.tensor(list(pieces.counts.values()), dtype=torch.float64)
+    shares = tokens / tokens.sum()
+
+    def changed(operators: Sequence[Operator]) -> tuple[Operator, ...]:
+        return tuple(
+            replace(each, attended=_mean_keys(each, lengths, shares))
+            if each.per_key and not each.is_apart
+            else each
+            for each in operators
+        )
+
+    return replace(
+        architecture,
+        kinds=tuple(
+            replace(kind, operators=changed(kind.operators)) for kind in architecture.kinds
+        ),
+        inputs=changed(architecture.inputs),
+        outputs=changed(architecture.outputs),
+    )
+
+
+def _mean_keys(operator: Operator, lengths: Tensor, shares: Tensor) -> float:
+    """Keys that a query of a document attends, on average over all documents' tokens."""
+    from computebill.kernels.flop import attended_keys
+
+    flags = (operator.window, operator.causal, operator.chunked)
+    window, causal, chunked = (lengths.new_tensor(float(each)) for each in flags)
+    return float((attended_keys(lengths, window, causal, chunked) * shares).sum())
+
+
+class Packed(NamedTuple):
+    """A model, and the sequences that it is trained on.
+
+    Attributes:
+        architecture: what its tokens attend included.
+        sequence: tokens of a sequence.
+        told: what was assumed of it.
+    """
+
+    architecture: Architecture
+    sequence: int
+    told: tuple[Assumption, ...]
+
+
+def packed(
+    architecture: Architecture, sequence_length: float | None, documents: Documents | None
+) -> Packed:
+    """Return a model on sequences of documents, or on whole ones where nothing is said of them.
+
+    Args:
+        architecture: the model.
+        sequence_length: tokens of a sequence; else of the longest document, or the model's own
+            limit, at most 4,096.
+        documents: that are packed into them.
+
+    Raises:
+        RequestError: where the model cannot take such a sequence.
+    """
+    is_given = sequence_length is not None
+    if documents is None:
+        length = default_sequence(architecture) if sequence_length is None else sequence_length
+        sequence = check_sequence_length(architecture, length)
+        told = sequence_assumption(sequence, is_given=is_given)
+        return Packed(architecture.at(sequence), sequence, (told,))
+    longest = documents.longest
+    if architecture.is_limit and architecture.sequence_length:
+        longest = min(longest, architecture.sequence_length)
+    sequence = check_sequence_length(
+        architecture, longest if sequence_length is None else sequence_length
+    )
+    if is_given:
+        told = sequence_assumption(sequence, is_given=True)
+    else:
+        told = Assumption("sequence length", as_text(sequence), "the longest document")
+    if documents.packing == "within":
+        architecture = attend_within(architecture, documents, sequence)
+    return Packed(
+        architecture.at(sequence), sequence, (told, *_documents_told(documents, sequence))
+    )
+
+
+def _documents_told(documents: Documents, sequence: int) -> Iterator[Assumption]:
+    """Yield what was assumed of documents."""
+    yield Assumption("documents", documents.described(), documents.source)
+    yield Assumption("packing", documents.packing, PACKINGS[documents.packing])
+    if documents.longest > sequence:
+        cut = sum(count for length, count in documents.counts.items() if length > sequence)
+        text = f"{cut:,} longer than {sequence:,} tokens"
+        yield Assumption("documents cut", text, "into pieces of a sequence's length")
+
+
+def given_documents(lengths: object, packing: str | None) -> Documents | None:
+    """Return documents where their lengths are given; see ``read_documents``.
+
+    Raises:
+        RequestError: where only their packing is.
+    """
+    if lengths is not None:
+        return read_documents(lengths, packing or "within")
+    if packing is not None:
+        raise RequestError("packing", "needs lengths, of the documents that are packed")
+    return None
+
+
+def read_documents(given: object, packing: str = "within") -> Documents:
+    """Return documents from a file of lengths, a distribution of them, or a list.
+
+    Args:
+        given: a CSV file with a column ``tokens`` (or ``length``), or one number a line, and
+            ``count`` beside it where a line stands for several; ``"200..4000"`` (p10..p90) or a
+            table of a distribution; numbers.
+        packing: within or across.
+
+    Raises:
+        RequestError: naming ``packing`` or ``lengths``, and the file's line.
+    """
+    if packing not in PACKINGS:
+        raise RequestError("packing", f"got {shown(packing)}; allowed: {', '.join(PACKINGS)}")
+    return replace(_read(given), packing=packing)
+
+
+def _read(given: object) -> Documents:
+    if isinstance(given, Sequence) and not isinstance(given, str):
+        places = ((f"number {place + 1}", each) for place, each in enumerate(given))
+        return _counted(((where, each, 1) for where, each in places), GIVEN)
+    if isinstance(given, str | Path) and not is_quantity(str(given)):
+        return _from_file(Path(given))
+    try:
+        quantity = parse_quantity(given, lower=1.0, upper=LONGEST, zero=True)
+    except ValueError as error:
+        raise RequestError("lengths", str(error)) from None
+    return _from_distribution(quantity)
+
+
+def is_quantity(text: str) -> bool:
+    """Whether lengths are meant as a number or a range, rather than as a file's name."""
+    if Path(text).suffix.lower() in (".csv", ".txt", ".tsv"):
+        return False
+    try:
+        parse_quantity(text)
+    except ValueError:
+        # A range that cannot be read is told as one; a folder may begin with two points.
+        return ".." in text and "/" not in text
+    return True
+
+
+def _from_distribution(quantity: Quantity) -> Documents:
+    import torch
+
+    from computebill.uncertainty.draws import Columns
+
+    ranks = (torch.arange(DRAWN, dtype=torch.float64) + 0.5) / DRAWN
+    points = ranks.unsqueeze(0)[: 0 if quantity.is_constant else 1]
+    if quantity.is_constant:
+        points = torch.zeros(0, 1, dtype=torch.float64)
+    drawn = Columns([quantity], ["lengths"], "cpu").draw(points)[0]
+    lengths = drawn.round().clamp(1, LONGEST).to(torch.int64).tolist()
+    return Documents(Counter(lengths), f"{GIVEN}: {quantity.text} tokens")
+
+
+def _from_file(path: Path) -> Documents:
+    text = read_text(path, f"lengths: {path}")
+    rows = list(csv.reader(io.StringIO(text)))
+    rows = [[cell.strip() for cell in row] for row in rows]
+    filled = [(number, row) for number, row in enumerate(rows, 1) if any(row)]
+    if not filled:
+        raise RequestError("lengths", f"{path} is empty; allowed: one length a line")
+    column, count, is_headed = _places(path, filled[0][1])
+
+    def cells() -> Iterator[tuple[str, object, object]]:
+        for number, row in filled[is_headed:]:
+            where = f"{path}, line {number}"
+            if len(row) <= max(column, count):
+                raise RequestError("lengths", f"{where}: has {len(row)} cells; the heading more")
+            yield where, row[column], row[count] if count >= 0 else 1
+
+    return _counted(cells(), str(path))
+
+
+def _places(path: Path, first: Sequence[str]) -> tuple[int, int, bool]:
+    """Columns of lengths and of counts (-1 for none), and whether the line is a heading."""
+    names = [cell.casefold() for cell in first]
+    found = [names.index(name) for name in HEADINGS if name in names]
+    if found:
+        return found[0], names.index(COUNT) if COUNT in names else -1, True
+    if len(first) == 1:
+        return 0, -1, not first[0].replace("_", "").replace(".", "").isdigit()
+    raise RequestError(
+        "lengths",
+        f"{path} has the columns {shown(', '.join(first))}; allowed: one named "
+        f"{', '.join(HEADINGS)}",
+    )
+
+
+def _counted(cells: Iterator[tuple[str, object, object]], source: str) -> Documents:
+    counts: Counter[int] = Counter()
+    for where, length, count in cells:
+        counts[_whole(where, length, 1)] += _whole(where, count, 0)
+    counts = Counter({length: count for length, count in counts.items() if count})
+    if not counts:
+        raise RequestError("lengths", f"{source}: no document; allowed: one or more")
+    return Documents(counts, source)
+
+
+def _whole(where: str, cell: object, least: int) -> int:
+    try:
+        value = float(cell) if isinstance(cell, str | int | float) else math.nan
+    except ValueError:
+        value = math.nan
+    if not (value.is_integer() and least <= value <= LONGEST):
+        allowed = f"a whole number from {least} to {number_text(LONGEST)}"
+        raise RequestError("lengths", f"{where}: got {shown(cell)}; allowed: {allowed}")
+    return int(value)
