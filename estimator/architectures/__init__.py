@@ -9,14 +9,11 @@ from typing import Any
 
 from computebill.base.errors import RequestError, shown
 
-from .config import Config
-from .families import FAMILIES
+from .entries import LANGUAGE_ONLY, counted, family_name, is_whole
 from .forms import as_config
 from .operators import CLIP, IMAGE, Architecture
-from .outputs import read_purpose, unknown_purpose
 from .quantized import read_quantization, stored_note
 from .sources import find_source
-from .types import UNDECLARED, aliases, type_fields
 from .unknown import unknown_type
 
 __all__ = ["IMAGES", "PARTS", "Architecture", "read_architecture"]
@@ -89,24 +86,22 @@ def _architecture(fields: Mapping[str, Any], file: str, part: str) -> Architectu
 def _by_type(fields: Mapping[str, Any], file: str, part: str) -> Architecture:
     inner, key, notes = _language_model(fields)
     given = inner.get("model_type")
-    is_known = isinstance(given, str) and _family_name(given) is not None
     is_multimodal = _is_multimodal(fields)
     if not is_multimodal and inner is not fields:
         part = LANGUAGE
-    if is_known and is_multimodal and part == WHOLE:
+    if not isinstance(given, str) or family_name(given) is None:
+        found = _from_modules(fields, file, part)
+        if found is None:
+            raise RequestError(file, unknown_type(inner, key, given, is_whole))
+        return found
+    if is_multimodal and part == WHOLE:
         try:
             whole = _from_modules(fields, file, part)
         except RequestError as error:
-            whole, notes = None, [LANGUAGE_ONLY, f"The whole: {error}."]
+            whole, notes = None, [*notes, f"The whole: {error}."]
         if whole is not None:
             return whole
-        notes = notes or [LANGUAGE_ONLY]
-    if isinstance(given, str) and is_known:
-        return _counted(inner, given, file, notes, is_inner=inner is not fields)
-    found = _from_modules(fields, file, part)
-    if found is None:
-        raise RequestError(file, unknown_type(inner, key, given))
-    return found
+    return counted(inner, given, file, notes, is_inner=inner is not fields)
 
 
 def _is_multimodal(fields: Mapping[str, Any]) -> bool:
@@ -124,62 +119,21 @@ def _language_model(fields: Mapping[str, Any]) -> tuple[Mapping[str, Any], str, 
         part = fields.get(inner)
         given = fields.get("model_type")
         if isinstance(part, Mapping) and (
-            "hidden_size" not in fields or not isinstance(given, str) or _family_name(given) is None
+            "hidden_size" not in fields or not isinstance(given, str) or family_name(given) is None
         ):
             key = f"{inner}.model_type" if "model_type" in part else "model_type"
             above = {name: fields[name] for name in SHARED if name in fields}
             outer = {name: fields.get(name) for name in PURPOSE}
             part = {"model_type": given, **above, **part, **outer}
-            return (
-                part,
-                key,
-                ["Only the language model is counted, not what reads images or sound."],
-            )
+            return part, key, [LANGUAGE_ONLY]
     return fields, "model_type", []
 
-
-LANGUAGE_ONLY = "Only the language model is counted, not what reads images or sound."
 
 PURPOSE = ("architectures", "id2label", "num_labels")
 """Fields that say what a model is for: of a multimodal one, those of the whole."""
 
 SHARED = ("tie_word_embeddings",)
 """Fields of a multimodal configuration that its language model takes where it has none."""
-
-
-def _counted(
-    fields: Mapping[str, Any], given: str, file: str, notes: list[str], *, is_inner: bool
-) -> Architecture:
-    """Count by the entry of a type, or of the type whose shape it has."""
-    alias = aliases().get(given)
-    purpose = read_purpose(fields, file)
-    model_type = alias.family if alias else given
-    family = FAMILIES[model_type]
-    inner = (alias.language_model if alias else None) or given
-    if inner != given and not is_inner:
-        notes.append(LANGUAGE_ONLY)
-    config = Config(
-        fields,
-        file,
-        names={**family.names, **(alias.names if alias else {})},
-        defaults={**family.defaults, **(alias.defaults if alias else {})},
-        declared=type_fields(inner) or type_fields(model_type) or UNDECLARED,
-        purpose=purpose,
-        is_inner=is_inner,
-    )
-    architecture = replace(
-        family.architecture(config, model_type),
-        counted_by="alias" if alias else "family",
-        title=family.title,
-    )
-    notes += unknown_purpose(purpose)
-    further = config.optional_size("num_nextn_predict_layers", least=0) or 0
-    if further:
-        notes.append(f"{further} layer(s) that predict further tokens (MTP) are not counted.")
-    if config.assumed:
-        taken = ", ".join(f"{name} {value}" for name, value in config.assumed.items())
-        notes.append(f"What the file leaves out is as {given} declares it: {taken}.")
-    return replace(architecture, notes=(*architecture.notes, *notes), further=further)
 
 
 def _from_modules(fields: Mapping[str, Any], file: str, part: str) -> Architecture | None:
@@ -192,10 +146,3 @@ def _from_modules(fields: Mapping[str, Any], file: str, part: str) -> Architectu
     from .modules import read_modules
 
     return read_modules(fields, file, language_only=part == LANGUAGE)
-
-
-def _family_name(given: str) -> str | None:
-    """Return the type whose entry counts a type; None where none does."""
-    alias = aliases().get(given)
-    name = alias.family if alias else given
-    return name if name in FAMILIES else None

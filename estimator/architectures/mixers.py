@@ -275,3 +275,15 @@ def olmo_mixers(config: Config) -> list[tuple[str, Layers]]:
     """OLMo Hybrid: full attention in every fourth layer, or in the last of fewer."""
     last = config.whole_layers() - 1
     return typed(lambda _, layer: FULL if layer % 4 == 3 or layer == last < 3 else LINEAR)(config)
+
+
+def rwkv5(config: Config, label: str) -> list[Operator]:
+    """RWKV-5's time mixing by its own names."""
+    hidden, width = config.size("hidden_size"), config.optional_size("attention_hidden_size")
+    return recurrences.rwkv5(hidden, width or hidden, config.size("head_size"))
+
+
+def rwkv5_channels(config: Config, label: str) -> list[Operator]:
+    """RWKV-5's channel mixing: three and a half times the hidden size, in steps of 32."""
+    hidden, width = config.size("hidden_size"), config.optional_size("intermediate_size")
+    return recurrences.rwkv4_channels(hidden, width or 7 * hidden // 2 // 32 * 32)

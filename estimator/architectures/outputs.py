@@ -35,6 +35,7 @@ ENDINGS = {
     "ForProcessRewardModel": REWARD,
     "ForRewardModel": REWARD,
     "ForPreTraining": PRETRAINING,
+    "ChatGLMModel": LANGUAGE,
     "EncoderModel": NONE,
     "Model": NONE,
 }
@@ -69,6 +70,8 @@ def read_purpose(fields: Mapping[str, Any], file: str) -> Purpose:
         RequestError: where ``architectures``, or what says how many labels there are, cannot be.
     """
     given = fields.get("architectures")
+    if isinstance(given, str) and given:
+        given = [given]
     if given is None or given == []:
         return Purpose(labels=_labels(fields, file))
     if not isinstance(given, list) or not all(isinstance(each, str) for each in given):

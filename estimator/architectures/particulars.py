@@ -14,9 +14,11 @@ from .recipes import (
     LINEAR,
     SLIDING,
     SPARSE,
+    attention,
     dense_or,
     every,
     grouped_labels,
+    latent,
     mixture,
     typed,
     uniform,
@@ -270,6 +272,9 @@ def mimo_mixers(config: Config) -> Any:
 def mimo_attention(config: Config, label: str) -> list[Operator]:
     """MiMo-V2: values narrower than keys; twice the heads of keys, and sinks, with a window."""
     sliding, heads = label == SLIDING, config.heads()
+    for own, general in (("swa_head_dim", "head_dim"), ("swa_v_head_dim", "v_head_dim")):
+        if config.get(own) is not None and config.get(own) != config.get(general):
+            raise config.fault(own, f"as {general}, {config.get(general)}")
     keys = heads.keys
     if sliding:
         keys = config.optional_size("swa_num_key_value_heads") or 2 * keys
@@ -291,6 +296,13 @@ def mimo_feed_forwards(config: Config) -> Any:
 
 def moe_frequency(config: Config) -> Any:
     """MiniMax-M3: a list of which layers are mixtures; else all."""
+    for same in ("moe_intermediate_size",):
+        if config.get(same) not in (None, config.get("intermediate_size")):
+            raise config.fault(same, f"as intermediate_size, {config.get('intermediate_size')}")
+    first = config.get("first_k_dense_replace")
+    given = config.get("moe_layer_freq")
+    if first is not None and (not isinstance(given, list) or any(given[:first])):
+        raise config.fault("first_k_dense_replace", "as moe_layer_freq has it")
     if config.get("moe_layer_freq") is None:
         return uniform(SPARSE)(config)
     return mimo_feed_forwards(config)
@@ -310,3 +322,27 @@ def output_gate(config: Config, label: str) -> list[Operator]:
             kept_split=2 * blocks.BYTES * wide,
         )
     ]
+
+
+def chatglm_attention(config: Config, label: str) -> list[Operator]:
+    """ChatGLM2: groups of keys where they are switched on; a bias for queries, keys and values."""
+    heads = config.heads(grouped=False)
+    if config.flag("multi_query_attention"):
+        heads = heads._replace(keys=config.size("multi_query_group_num"))
+    all_biased = config.flag("add_bias_linear")
+    extras = attending.Extras(config.flag("add_qkv_bias") or all_biased, all_biased)
+    return attending.attention(config.size("hidden_size"), heads, extras)
+
+
+def qwen1_feed_forward(config: Config, label: str) -> list[Operator]:
+    """Qwen 1: half of the width in the file."""
+    if config.get("no_bias") is False:
+        raise config.fault("no_bias", "true")
+    return blocks.mlp(config.size("hidden_size"), config.size("intermediate_size") // 2)
+
+
+def deepseek_attention(config: Config, label: str) -> list[Operator]:
+    """DeepSeekMoE: heads of their own, or latent ones where a file of a later model has them."""
+    if config.get("kv_lora_rank") and config.get("use_mla") is not False:
+        return latent()(config, label)
+    return attention(bias="attention_bias", out_bias="attention_bias")(config, label)

@@ -187,18 +187,26 @@ def attention(
     return recipe
 
 
-def latent(*, bias: Flag = "attention_bias", window: str = "") -> Recipe:
-    """Multi-head latent attention, over as many keys as the field ``window`` says."""
+def latent(
+    *, bias: Flag = "attention_bias", window: str = "", values_of_heads: bool = False
+) -> Recipe:
+    """Multi-head latent attention, over as many keys as the field ``window`` says.
+
+    ``values_of_heads``: whether values are as wide as a head where no field says so.
+    """
 
     def recipe(config: Config, label: str) -> list[Operator]:
         hidden = config.size("hidden_size")
+        by_heads = values_of_heads and config.get("v_head_dim") is None
         sizes = attending.LatentHeads(
             heads=config.size("num_attention_heads"),
             q_rank=config.optional_size("q_lora_rank"),
             kv_rank=config.size("kv_lora_rank"),
             d_nope=config.size("qk_nope_head_dim"),
             d_rope=config.size("qk_rope_head_dim"),
-            d_v=config.size("v_head_dim"),
+            d_v=config.divided("hidden_size", "num_attention_heads")
+            if by_heads
+            else config.size("v_head_dim"),
         )
         keys = config.size(window) if window else UNLIMITED
         return attending.latent_attention(hidden, sizes, config.flag(bias), keys)

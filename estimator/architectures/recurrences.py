@@ -271,3 +271,19 @@ def rwkv4_channels(hidden: Count, width: Count) -> list[Operator]:
         *row("mlp", width, hidden, adapted="mlp", kept_split=BYTES * width),
         vector("mlp", 2 * hidden),
     ]
+
+
+def rwkv5(hidden: Count, width: Count, head: Count) -> list[Operator]:
+    """Return RWKV-5's time mixing (arXiv 2404.05892): a state of a matrix for each head.
+
+    The recurrence takes 6 FLOP for each element of the state and token: decay, an outer product
+    that is added twice, and its read.
+    """
+    name = "linear_attention"
+    return [
+        column(f"{name}_in", hidden, width, adapted="attention", kept=BYTES * hidden),
+        *[column(f"{name}_in", hidden, width, adapted="attention")] * 3,
+        Operator(name, vectors=2 * width, per_token=6 * width * head, kept_split=BYTES * 4 * width),
+        vector(name, 4 * hidden + 2 * width),
+        *row(f"{name}_out", width, hidden, adapted="attention", kept_split=BYTES * 2 * width),
+    ]

@@ -3,23 +3,53 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from computebill.base.errors import shown
 
 from .families import FAMILIES
-from .types import aliases
+from .types import aliases, type_of_class
+from .unread import SHAPING
 
-TOTALS = "; or give totals: computebill run --params 405B --tokens 15T …"
+TOTALS = "or give totals: computebill run --params 405B --tokens 15T …"
+MODULES = "with the extra `models` installed, types that transformers knows are counted as well"
 
 
-def unknown_type(fields: Mapping[str, Any], key: str, given: object) -> str:
-    """Return the problem of a type that is not known."""
-    known = sorted(FAMILIES)
+def unknown_type(
+    fields: Mapping[str, Any],
+    key: str,
+    given: object,
+    is_whole: Callable[[Mapping[str, Any], str], bool],
+) -> str:
+    """Return the problem of a type that is not known.
+
+    Args:
+        fields: the configuration.
+        key: what its type's field is called.
+        given: the type.
+        is_whole: whether a configuration can be counted as a type, with no field left over.
+    """
     if not isinstance(given, str):
         problem = f"{key} is missing" if given is None else f"{key}: got {shown(given)}"
-        return f"{problem}; allowed: {', '.join(known)}{TOTALS}"
-    near = difflib.get_close_matches(given, [*known, *aliases()], n=3, cutoff=0.4)
-    hint = f"nearest: {', '.join(near)}" if near else f"allowed: {', '.join(known)}"
-    return f"{key}: got {shown(given)}, which is not known; {hint}{TOTALS}"
+        allowed = f"one of {len(FAMILIES) + len(aliases())} types, such as llama, qwen3 or bert"
+        return f"{problem}; allowed: {allowed} (docs: architectures); {MODULES}; {TOTALS}"
+    parts = [f"{key}: got {shown(given)}, which is not known"]
+    near = [name for name in _candidates(fields, given) if is_whole(fields, name)]
+    if near:
+        parts.append(f"nearest: {near[0]}, which has every field that this one has")
+    else:
+        shaping = sorted(name for name in SHAPING & fields.keys() if fields[name])
+        if shaping:
+            parts.append(f"fields that change its shape: {', '.join(shaping[:8])}")
+    return "; ".join((*parts, MODULES, TOTALS))
+
+
+def _candidates(fields: Mapping[str, Any], given: str) -> Iterable[str]:
+    """Return types whose names are close, or that the file's class names."""
+    named = fields.get("architectures")
+    found = []
+    if isinstance(named, list) and named and isinstance(named[0], str):
+        found.append(type_of_class(named[0]))
+    close = difflib.get_close_matches(given, [*FAMILIES, *aliases()], n=3, cutoff=0.4)
+    return [name for name in dict.fromkeys((*found, *close)) if name]

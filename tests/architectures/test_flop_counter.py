@@ -26,7 +26,7 @@ import transformers
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from modules import module, routing
-from small import small_config
+from small import SMALL, small_config
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 

@@ -16,6 +16,7 @@ from .experts_later import LATER_MIXTURES
 from .hybrids import HYBRIDS
 from .hybrids_later import LATER_HYBRIDS
 from .later import LATER
+from .makers import MAKERS
 from .older import OLDER
 
 FAMILIES: dict[str, Family] = {
@@ -27,5 +28,6 @@ FAMILIES: dict[str, Family] = {
     **HYBRIDS,
     **LATER_HYBRIDS,
     **OTHERS,
+    **MAKERS,
 }
 """Family of each ``model_type``: the recipes by which it is counted."""

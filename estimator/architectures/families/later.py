@@ -115,7 +115,7 @@ LATER: dict[str, Family] = {
     "phi": Family(
         "Phi-1, Phi-1.5, Phi-2",
         mixer=attention(bias=True, out_bias=True, qk_norm=("head_layer", "qk_layernorm")),
-        feed_forward=mlp(gated=False, bias=True),
+        feed_forward=FOUR_TIMES,
         norm="layer",
         norms=1,
         head_bias=True,
@@ -133,7 +133,7 @@ LATER: dict[str, Family] = {
     ),
     "minicpm3": Family(
         "MiniCPM3",
-        mixer=latent(),
+        mixer=latent(values_of_heads=True),
         feed_forward=mlp(bias="mlp_bias"),
     ),
     "youtu": Family("Youtu-LLM", mixer=latent(), feed_forward=mlp(bias="mlp_bias")),
