@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ..operators import Architecture
@@ -36,10 +37,13 @@ def read_modules(
     if found is None:
         from .architecture import architecture_of
         from .build import build
+        from .unsaid import unsaid_notes
 
         model = build(fields, file)
         if model is None:
             return None
         found = architecture_of(model, language_only=language_only)
+        notes = (*found.notes, *unsaid_notes(fields, model.config))
+        found = replace(found, notes=notes)
         keep(key, found)
     return found

@@ -100,6 +100,8 @@ def build(fields: Mapping[str, Any], file: str) -> nn.Module | None:
         raise
     except Exception as error:
         # Whatever a library of hundreds of models raises at fields that do not go together.
+        if not all(_is_known(transformers, each) for each in _inner_types(fields)):
+            return None
         release = f"transformers {transformers.__version__}"
         problem = f"cannot build {configuration.model_type} from it: {_told(error)}"
         raise RequestError(file, f"{release} {problem}") from None
@@ -183,12 +185,8 @@ def _configuration(transformers: Any, fields: Mapping[str, Any], named: Any) -> 
     It is that of the file's type, or of the class that the file names, where only that one has
     the parts that the file describes.
     """
-    types = transformers.CONFIG_MAPPING
-    inner = [each["model_type"] for each in fields.values() if _has_type(each)]
-    if any(not isinstance(each, str) or each not in types for each in inner):
-        return None
     model_type = fields.get("model_type")
-    known = isinstance(model_type, str) and model_type in transformers.CONFIG_MAPPING
+    known = _is_known(transformers, model_type)
     own = transformers.CONFIG_MAPPING[model_type] if known else None
     other = getattr(named, "config_class", None)
     if not isinstance(other, type) or other is own:
@@ -198,8 +196,14 @@ def _configuration(transformers: Any, fields: Mapping[str, Any], named: Any) -> 
     return own if own is not None and parts <= _parts_of(own) else other
 
 
-def _has_type(value: Any) -> bool:
-    return isinstance(value, Mapping) and "model_type" in value
+def _is_known(transformers: Any, model_type: object) -> bool:
+    return isinstance(model_type, str) and model_type in transformers.CONFIG_MAPPING
+
+
+def _inner_types(fields: Mapping[str, Any]) -> list[object]:
+    """Return the types that the parts of a file name."""
+    parts = [each for each in fields.values() if isinstance(each, Mapping)]
+    return [each["model_type"] for each in parts if "model_type" in each]
 
 
 def _parts_of(configuration: Any) -> set[str]:
