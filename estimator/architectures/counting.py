@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -12,26 +11,7 @@ from computebill.kernels import flop as kernel
 from computebill.kernels import operators as held
 
 from .columns import Columns
-
-CONVENTIONS = ("6nd", "palm", "megatron", "causal")
-"""Names of the conventions by which model FLOP are counted; see the kernel's ``Conventions``."""
-
-
-@dataclass(frozen=True)
-class Parameters:
-    """Parameters of a batch of architectures; each ``(*batch)``.
-
-    Attributes:
-        total: all of them, adapters left out.
-        active: those that one token meets: of experts, the chosen ones.
-        embedding: those that are looked up: tokens, positions, segments.
-        adapters: those of low-rank adapters.
-    """
-
-    total: Tensor
-    active: Tensor
-    embedding: Tensor
-    adapters: Tensor
+from .counts import CONVENTIONS, FlopPerToken, Parameters
 
 
 def count_parameters(columns: Columns, adapter_rank: float = 0.0) -> Parameters:
@@ -53,30 +33,6 @@ def count_parameters(columns: Columns, adapter_rank: float = 0.0) -> Parameters:
         embedding=total(held.embedding_parameters(operators)),
         adapters=adapter_rank * total(low_rank),
     )
-
-
-@dataclass(frozen=True)
-class FlopPerToken:
-    """FLOP of a training step per token; each ``(*batch)``.
-
-    Attributes:
-        forward: what has to be computed, masked attention included.
-        backward: the same of the backward pass.
-        recomputed: what recomputation adds.
-        by_operator: forward and backward, by the operator's name.
-        conventions: model FLOP, by convention.
-    """
-
-    forward: Tensor
-    backward: Tensor
-    recomputed: Tensor
-    by_operator: Mapping[str, tuple[Tensor, Tensor]]
-    conventions: Mapping[str, Tensor]
-
-    @property
-    def hardware(self) -> Tensor:
-        """All that is computed."""
-        return self.forward + self.backward + self.recomputed
 
 
 def count_flop(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from . import attending, blocks
 from .config import Config
 from .operators import Architecture, Count, LayerKind, Layers, Operator
-from .outputs import ANSWER, LANGUAGE, NONE, PRETRAINING, SEQUENCE, Outputs
+from .outputs import LANGUAGE, NONE, PRETRAINING, SEQUENCE, Outputs
 
 if TYPE_CHECKING:
     from .recipes import Family
@@ -138,7 +138,7 @@ def _outputs(
         first = [pooler] * (kind.pooled or kind.dense_first)
         labels = purpose.labels
         return Outputs([*first, Operator("logits", hidden, labels, uses=once, vectors=labels)], 0)
-    labels = 2 if purpose.kind == ANSWER else purpose.labels
+    labels = purpose.labels
     return Outputs(blocks.head(hidden, labels, tied=False, bias=True), labels)
 
 
@@ -156,6 +156,14 @@ def disentangled(config: Config) -> list[Operator]:
         parts.append(Operator("convolution", kernel * hidden // groups, hidden, vectors=hidden))
         parts.append(blocks.norm("norm", hidden, "layer"))
     return parts
+
+
+def tasks(config: Config) -> list[Operator]:
+    """ERNIE: a table of tasks, where it is switched on."""
+    if not config.flag("use_task_id"):
+        return []
+    entries = config.size("task_type_vocab_size")
+    return [blocks.embedding("embedding", entries, config.size("hidden_size"), ways=1)]
 
 
 def _relative_reach(config: Config) -> Any:
@@ -224,6 +232,6 @@ def _modernbert_outputs(
     if purpose.kind in (LANGUAGE, PRETRAINING):
         bias = config.flag("decoder_bias")
         return Outputs([*first, *blocks.head(hidden, vocabulary, tied=tied, bias=bias)], vocabulary)
-    labels = 2 if purpose.kind == ANSWER else purpose.labels
+    labels = purpose.labels
     count = 0 if purpose.kind == SEQUENCE else labels
     return Outputs([*first, *blocks.head(hidden, labels, tied=False, bias=True)], count)

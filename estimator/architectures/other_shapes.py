@@ -103,7 +103,8 @@ def _t5_outputs(config: Config, hidden: Count, vocabulary: Count, uses: float) -
         last = blocks.column("logits", hidden, purpose.labels, True, ways=1, uses=0)
         return Outputs([first, last], 0)
     if purpose.kind == ANSWER:
-        return Outputs(blocks.head(hidden, 2, tied=False, bias=True, uses=uses), 2)
+        labels = purpose.labels
+        return Outputs(blocks.head(hidden, labels, tied=False, bias=True, uses=uses), labels)
     if purpose.kind == NONE:
         return Outputs([], 0)
     return Outputs(blocks.head(hidden, vocabulary, tied=True, uses=uses), vocabulary)

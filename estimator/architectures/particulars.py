@@ -52,6 +52,8 @@ def falcon_norms(config: Config) -> int:
 
 def opt_positions(config: Config) -> Any:
     """OPT: a position table with two entries for padding."""
+    if config.get("layer_norm_elementwise_affine") is False:
+        raise config.fault("layer_norm_elementwise_affine", "true")
     return config.size("max_position_embeddings") + 2
 
 

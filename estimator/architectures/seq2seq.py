@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from computebill.base.errors import RequestError
+
 from . import attending, blocks
 from .config import Config
 from .operators import Architecture, Count, Heads, LayerKind, Layers, Operator, renamed
@@ -47,6 +49,11 @@ class Pair:
 def pair(kind: Pair, config: Config, family: Family, model_type: str) -> Architecture:
     """Return the architecture of an encoder and a decoder; half of the tokens meet each."""
     hidden, vocabulary = config.size("d_model"), config.size("vocab_size")
+    if config.purpose.name.endswith("ForCausalLM"):
+        raise RequestError(
+            config.file,
+            f"architectures: got {config.purpose.name}; allowed: the encoder with its decoder",
+        )
     encoder = config.size("encoder_layers")
     decoder = config.size("decoder_layers")
     half = 0.5
@@ -128,7 +135,8 @@ def _outputs(config: Config, hidden: Any, vocabulary: Any, uses: float) -> Outpu
         first = blocks.column("logits", hidden, hidden, True, ways=1, uses=0)
         return Outputs([first, blocks.column("logits", hidden, labels, True, ways=1, uses=0)], 0)
     if purpose.kind == ANSWER:
-        return Outputs(blocks.head(hidden, 2, tied=False, bias=True, uses=uses), 2)
+        labels = purpose.labels
+        return Outputs(blocks.head(hidden, labels, tied=False, bias=True, uses=uses), labels)
     if purpose.kind == NONE:
         return Outputs([], 0)
     if not config.flag("tie_word_embeddings"):

@@ -39,16 +39,27 @@ def find_source(source: str | Path) -> Source:
     Raises:
         RequestError: naming what is missing, and how to get it.
     """
-    path = Path(source)
-    if str(source) != "-":
-        if is_folder(path):
-            path = _in_folder(path)
-        elif is_repository(str(source)) and not path.exists():
-            path = _in_cache(str(source))
-    fields, name = read_config(path if str(source) != "-" else source)
-    if "base_model_name_or_path" in fields and "peft_type" in fields:
+    fields, name = _read(source)
+    if is_adapter(fields):
         return _of_adapter(fields, name)
     return Source(fields, name)
+
+
+def _read(source: str | Path) -> tuple[dict[str, Any], str]:
+    """Return the content of the file that a source stands for, and what to call it."""
+    path = Path(source)
+    if str(source) == "-":
+        return read_config(source)
+    if is_folder(path):
+        return read_config(_in_folder(path))
+    if is_repository(str(source)) and not path.exists():
+        return read_config(_in_cache(str(source)))
+    return read_config(path)
+
+
+def is_adapter(fields: Mapping[str, Any]) -> bool:
+    """Whether a file describes an adapter of another model."""
+    return "base_model_name_or_path" in fields and "peft_type" in fields
 
 
 def _in_folder(folder: Path) -> Path:
@@ -115,12 +126,12 @@ def _of_adapter(fields: Mapping[str, Any], name: str) -> Source:
     told = f"is an adapter (LoRA, rank {rank}) of {base}"
     path = Path(name).parent / base
     try:
-        found = find_source(path if is_folder(path) else base)
+        inside, found = _read(path if is_folder(path) else base)
     except RequestError as error:
         raise RequestError(
             name,
             f"{told}; give that model's config.json with --lora-rank {rank} ({error})",
         ) from None
-    if found.adapter is not None:
+    if is_adapter(inside):
         raise RequestError(name, f"{told}, which is an adapter itself")
-    return Source(found.fields, found.name, Adapter(rank, names, base))
+    return Source(inside, found, Adapter(rank, names, base))

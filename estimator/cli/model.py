@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from computebill.base.errors import RequestError
 
 from .completion import completed
 from .grouped import Grouped
@@ -18,6 +20,9 @@ from .options import (
     profiles_option,
     whole_number,
 )
+
+if TYPE_CHECKING:
+    from computebill.architectures import Architecture
 
 
 @click.command(cls=Grouped)
@@ -37,6 +42,9 @@ from .options import (
     help="That the largest micro-batch is to fit.",
 )
 @part_options
+@click.option(
+    "--no-memory", is_flag=True, help="Parameters and FLOP alone, in a fraction of the time."
+)
 @documents_options
 @layout_options
 @profiles_option
@@ -47,6 +55,7 @@ def command(
     accelerator: str,
     part: str,
     images_per_sample: float,
+    no_memory: bool,
     lengths: str | None,
     packing: str | None,
     layout_flags: dict[str, str],
@@ -65,6 +74,12 @@ def command(
     """  # noqa: D301 -- click reads the backslash
     outputs.check()
     from computebill.architectures import read_architecture
+
+    architecture = read_architecture(config)
+    if no_memory:
+        if layout_flags or lengths or packing:
+            raise RequestError("--no-memory", "allowed: without a layout's flags and --lengths")
+        return _emit_counts(architecture, sequence_length, outputs)
     from computebill.hardware.accelerators import find_accelerator
     from computebill.training.documents import given_documents
 
@@ -89,3 +104,18 @@ def command(
         return view.full(card)
 
     outputs.emit(card.to_dict(), card.to_frame, tables)
+    return None
+
+
+def _emit_counts(architecture: Architecture, sequence: int | None, outputs: Outputs) -> None:
+    """Tell parameters and FLOP, which take neither torch nor an accelerator."""
+    from computebill.models.count import count_model
+
+    found = count_model(architecture, sequence_length=sequence)
+
+    def tables() -> Any:
+        from computebill.views import model as view
+
+        return view.counts(found)
+
+    outputs.emit(found.to_dict(), found.to_frame, tables)

@@ -9,12 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from computebill.architectures import Architecture, read_architecture
 from computebill.architectures.columns import Columns, columns
-from computebill.architectures.counting import (
-    FlopPerToken,
-    Parameters,
-    count_flop,
-    count_parameters,
-)
+from computebill.architectures.counting import count_flop, count_parameters
+from computebill.architectures.counts import FlopPerToken, Parameters
 from computebill.base.assumptions import GIVEN, Assumption
 from computebill.base.errors import RequestError
 from computebill.base.notebook import Shown
@@ -42,6 +38,8 @@ from computebill.training.memory import (
     occupied_bytes,
     peak_memory,
 )
+
+from .count import counts_dict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -133,31 +131,8 @@ class ModelCard(Shown):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form; its keys are a contract."""
-        counts, flop = self.parameters, self.flop
-        stored = self.architecture.quantization
         return {
-            "model_type": self.architecture.model_type,
-            "counted_by": self.architecture.counted_by,
-            "quantization": stored and {"method": stored.method, "bits": stored.bits},
-            "params": int(counts.total),
-            "params_active": int(counts.active),
-            "params_embedding": int(counts.embedding),
-            "params_adapters": int(counts.adapters),
-            "layers": int(self.architecture.layer_count),
-            "hidden": int(self.architecture.hidden),
-            "vocabulary": int(self.architecture.vocabulary),
-            "sequence_length": self.sequence,
-            "flop_per_token": {
-                "forward": float(flop.forward),
-                "backward": float(flop.backward),
-                "recomputed": float(flop.recomputed),
-                "hardware": float(flop.hardware),
-                "by_operator": {
-                    name: {"forward": float(forward), "backward": float(backward)}
-                    for name, (forward, backward) in flop.by_operator.items()
-                },
-                "conventions": {name: float(value) for name, value in flop.conventions.items()},
-            },
+            **counts_dict(self.architecture, self.sequence, self.parameters, self.flop),
             "accelerator": self.accelerator.name,
             "accelerator_memory_gb": self.accelerator.memory_gb.value,
             "memory_gb": [use.to_dict() for use in self.memory],

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from computebill.architectures.counting import CONVENTIONS
-from computebill.models.card import ModelCard
-from computebill.training.memory import PARTS
+from computebill.architectures.counts import CONVENTIONS
 
 from . import tables
 from .text import count as short
 from .text import digits, flop, percent
+
+if TYPE_CHECKING:  # counts are told without torch
+    from computebill.models.card import ModelCard
+    from computebill.models.count import ModelCount
 
 RECOMPUTED = {
     "none": "nothing recomputed",
@@ -46,6 +49,15 @@ def full(card: ModelCard) -> Iterator[RenderableType]:
         yield Text(f"Note: {note}")
 
 
+def counts(found: ModelCount) -> Iterator[RenderableType]:
+    """What it is, and what a token costs."""
+    yield _shape(found)
+    yield _operators(found)
+    yield _conventions(found)
+    for note in found.architecture.notes:
+        yield Text(f"Note: {note}")
+
+
 def brief(card: ModelCard) -> str:
     """Return what it is and how large, in one line."""
     found = card.to_dict()
@@ -53,18 +65,19 @@ def brief(card: ModelCard) -> str:
     return f"{_title(card)}; {sizes}; Sequence length {card.sequence:,}"
 
 
-def _title(card: ModelCard) -> str:
+def _title(card: ModelCard | ModelCount) -> str:
     model = card.architecture
     return f"{model.model_type} (as {model.title})" if model.title else model.model_type
 
 
-def _shape(card: ModelCard) -> Table:
+def _shape(card: ModelCard | ModelCount) -> Table:
     table = tables.table(_title(card))
     table.show_header = False
     table.add_column("")
     table.add_column("", justify="right")
     found = card.to_dict()
     rows = [("Parameters", found["params"]), ("  that a token meets", found["params_active"])]
+    rows.append(("    without embeddings", found["params_active_without_embeddings"]))
     rows.append(("  embeddings", found["params_embedding"]))
     if found["params_adapters"]:
         rows.append(("Adapters", found["params_adapters"]))
@@ -79,7 +92,7 @@ def _shape(card: ModelCard) -> Table:
     return table
 
 
-def _operators(card: ModelCard) -> Table:
+def _operators(card: ModelCard | ModelCount) -> Table:
     table = tables.table("FLOP per token")
     table.add_column("operator")
     for heading in ("forward", "backward", "share"):
@@ -98,7 +111,7 @@ def _operators(card: ModelCard) -> Table:
     return table
 
 
-def _conventions(card: ModelCard) -> Table:
+def _conventions(card: ModelCard | ModelCount) -> Table:
     table = tables.table("Model FLOP per token of a training step, by convention")
     table.add_column("convention")
     table.add_column("FLOP", justify="right")
@@ -109,6 +122,8 @@ def _conventions(card: ModelCard) -> Table:
 
 
 def _memory(card: ModelCard) -> Table:
+    from computebill.training.memory import PARTS
+
     part = card.accelerator
     how = card.memory[0].layout if card.memory else None
     described = (

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 
-from ..encoders import Encoder, deberta_positions, disentangled, disentangled_attention, modernbert
+from ..encoders import (
+    Encoder,
+    deberta_positions,
+    disentangled,
+    disentangled_attention,
+    modernbert,
+    tasks,
+)
 from ..other_shapes import t5, vision_tower, vit
 from ..recipes import Family
 from ..seq2seq import Pair
@@ -21,6 +28,12 @@ OTHERS: dict[str, Family] = {
         norm="layer",
         build=Encoder(dense_first=True).build,
         counted_as="RobertaForMaskedLM",
+    ),
+    "ernie": Family(
+        "ERNIE 1 to 3",
+        norm="layer",
+        build=Encoder(before=tasks).build,
+        counted_as="ErnieForMaskedLM",
     ),
     "distilbert": Family(
         "DistilBERT",

@@ -14,6 +14,8 @@ ASSUMED_SIDE = 1024
 """Pixels along a side of an image, where a model takes images of any size."""
 ASSUMED_FRAMES = 3000
 """Frames of sound of a sample where a configuration gives none: 30 s of 10 ms."""
+ALWAYS = {"image_grid_thw", "grid_thw", "image_position_ids", "spatial_shapes"}
+"""Arguments that are given even where a model can do without."""
 SPECIAL = ("_id", "_index")
 LARGEST_FIRST_TOKEN = 1000
 
@@ -86,14 +88,36 @@ def parts_call(model: nn.Module, length: int) -> Call:
     return Call(run, f"{length} tokens")
 
 
-def image_call(model: nn.Module) -> Call | None:
-    """Return a call of what reads images, with one; None where nothing does."""
-    return _features_call(model, ("get_image_features", "get_image_tokens"), "image")
+def image_calls(model: nn.Module) -> list[Call]:
+    """Return ways to call what reads images, with one; none where nothing does."""
+    config: Any = model.config
+    call = _method(model, "vision_config", "get_image_features")
+    if call is None:
+        return []
+    names = inspect.signature(call).parameters
+    medium, vision = media_of(config)["pixel_values"], config.vision_config
+    forms = _image_forms(vision, medium.value, names)
+    asked = _image_arguments(vision, medium.value)
+    return [
+        _call(call, {"pixel_values": form, **asked}, "one image", medium.assumed) for form in forms
+    ]
 
 
-def audio_call(model: nn.Module) -> Call | None:
-    """Return a call of what reads sound, with one clip; None where nothing does."""
-    return _features_call(model, ("get_audio_features",), "audio")
+def audio_calls(model: nn.Module) -> list[Call]:
+    """Return ways to call what reads sound, with one clip; none where nothing does."""
+    call = _method(model, "audio_config", "get_audio_features")
+    if call is None:
+        return []
+    media = media_of(model.config)
+    frames = media["input_features"].value.shape[-1]
+    given = {name: each.value for name, each in media.items() if name != "pixel_values"}
+    given |= {
+        "input_features_mask": torch.ones((1, frames), dtype=torch.bool),
+        "padding_mask": torch.ones((1, frames), dtype=torch.bool),
+        "feature_lens": torch.tensor([frames]),
+        "audio_feature_lengths": torch.tensor([frames]),
+    }
+    return [_call(call, given, "one clip of sound", media["input_features"].assumed)]
 
 
 @dataclass(frozen=True)
@@ -151,73 +175,60 @@ def _merged(vision: Any) -> int:
     return int(merge) if isinstance(merge, int) else 1
 
 
-def _features_call(model: nn.Module, methods: tuple[str, ...], kind: str) -> Call | None:
-    config: Any = model.config
-    if getattr(config, "vision_config" if kind == "image" else "audio_config", None) is None:
+def _method(model: Any, part: str, name: str) -> Any:
+    """Return a method of a model or of what it wraps, where its configuration has a part."""
+    if getattr(model.config, part, None) is None:
         return None
-    inner = getattr(model, "model", model)
-    for owner in (inner, model):
-        for method in methods:
-            call = getattr(owner, method, None)
-            if callable(call):
-                return _call_with(call, config, kind)
-    return None
+    owners = (getattr(model, "model", model), model)
+    return next((each for owner in owners if callable(each := getattr(owner, name, None))), None)
 
 
-def _call_with(call: Any, config: Any, kind: str) -> Call:
+def _call(call: Any, given: Mapping[str, Tensor], what: str, assumed: str) -> Call:
+    """Return a call with those of some arguments that it needs, and its first."""
     names = inspect.signature(call).parameters
-    media = media_of(config)
-    vision = getattr(config, "vision_config", None)
-    if kind == "audio":
-        given: dict[str, Any] = {
-            name: each.value for name, each in media.items() if name != "pixel_values"
-        }
-        frames = given["input_features"].shape[-1]
-        given["input_features_mask"] = torch.ones((1, frames), dtype=torch.bool)
-        given["feature_lens"] = torch.tensor([frames])
-        given["audio_feature_lengths"] = torch.tensor([frames])
-        assumed = media["input_features"].assumed
-    else:
-        given, assumed = _image_arguments(vision, media["pixel_values"], names)
-    used = {name: value for name, value in given.items() if name in names}
+    used = {name: value for name, value in given.items() if name in ALWAYS and name in names}
+    used |= {name: value for name, value in given.items() if _is_needed(names.get(name))}
     first = next(iter(names))
     if first not in used:
         used[first] = next(iter(given.values()))
-    what = "one image" if kind == "image" else "one clip of sound"
     return Call(lambda: call(**used), what, assumed)
 
 
-def _image_arguments(
-    vision: Any, pixels: Medium, names: Mapping[str, inspect.Parameter]
-) -> tuple[dict[str, Any], str]:
-    """Return one image as a model's method takes it: pixels, or patches and their grid."""
-    value = pixels.value
-    side, patch = value.shape[-1], patch_side(vision)
-    rows = max(1, side // patch)
-    size = torch.tensor([[side, side]])
-    given: dict[str, Any] = {"pixel_values": value}
-    if "image_grid_thw" in names or "grid_thw" in names:
-        depth = _first(vision, ("temporal_patch_size",)) or 1
-        width = value.shape[1] * int(depth) * patch**2
-        given["pixel_values"] = torch.empty((rows * rows, width), device="meta")
-        given["image_grid_thw"] = given["grid_thw"] = torch.tensor([[1, rows, rows]])
-    if "spatial_shapes" in names or "image_grid_hws" in names or "pixel_position_ids" in names:
-        given["pixel_values"] = torch.empty(
-            (1, rows * rows, value.shape[1] * patch**2), device="meta"
-        )
-        given["spatial_shapes"] = given["image_grid_hws"] = torch.tensor([[rows, rows]])
-    if "image_position_ids" in names:
-        given["pixel_values"] = torch.empty(
-            (1, rows * rows, value.shape[1] * patch**2), device="meta"
-        )
-        grid = torch.arange(rows)
-        given["image_position_ids"] = torch.cartesian_prod(grid, grid).unsqueeze(0)
-    asked = {
-        "image_sizes": size,
+def _image_forms(
+    vision: Any, pixels: Tensor, names: Mapping[str, inspect.Parameter]
+) -> list[Tensor]:
+    """Return one image in the forms that models take: pixels, tiles of them, or patches."""
+    channels, side, patch = pixels.shape[1], pixels.shape[-1], patch_side(vision)
+    count, depth = max(1, side // patch) ** 2, _first(vision, ("temporal_patch_size",)) or 1
+    flat = channels * patch**2
+    tiles = [(1, each, channels, side, side) for each in (1, 5, 3)]
+    patches = [
+        (count, flat * int(depth)),
+        (count, channels, patch, patch),
+        (1, count, flat),
+        (1, count, channels, patch, patch),
+    ]
+    whole = [tuple(pixels.shape)]
+    has_grid = any(name.endswith(("_thw", "_hws", "_hw", "position_ids")) for name in names)
+    shapes = [*patches, *whole, *tiles] if has_grid else [*whole, *tiles, *patches]
+    return [torch.empty(shape, device="meta") for shape in shapes]
+
+
+def _image_arguments(vision: Any, pixels: Tensor) -> dict[str, Tensor]:
+    """Return what goes with one image: its size, and the grid of its patches."""
+    side = pixels.shape[-1]
+    rows = max(1, side // patch_side(vision))
+    grid, line = torch.tensor([[1, rows, rows]]), torch.arange(rows)
+    names = ("spatial_shapes", "image_grid_hws", "image_grid_hw", "target_sizes")
+    return {
+        **dict.fromkeys(names, grid[:, 1:]),
+        "image_grid_thw": grid,
+        "grid_thw": grid,
+        "image_merge_sizes": torch.tensor([_merged(vision)]),
+        "image_position_ids": torch.cartesian_prod(line, line).unsqueeze(0),
+        "image_sizes": torch.tensor([[side, side]]),
         "pixel_attention_mask": torch.ones((1, rows**2), dtype=torch.bool),
     }
-    given |= {name: each for name, each in asked.items() if _is_needed(names.get(name))}
-    return given, pixels.assumed
 
 
 def _tokens(config: Any, length: int) -> Tensor:

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from ..operators import CLIP, IMAGE, SAMPLE, TOKEN
 from .inputs import (
-    audio_call,
-    image_call,
+    Call,
+    audio_calls,
+    image_calls,
     image_side,
     media_call,
     parts_call,
@@ -116,22 +117,30 @@ def measure(model: nn.Module, layers: Sequence[str]) -> Measured:
     parameters = dict(model.named_parameters())
     alike = alike_layers(model, layers)
     _measure_text(model, parameters, measured, alike)
-    for of, call_of in ((IMAGE, image_call), (CLIP, audio_call)):
-        try:
-            call = call_of(model)
-            found = None if call is None else run(model, call.run, alike)
-        except Exception as error:
-            measured.problems[of] = _reason(error)
+    for of, calls in ((IMAGE, image_calls(model)), (CLIP, audio_calls(model))):
+        if calls and not _measure_calls(model, calls, of, measured, alike):
             _assume(model, parameters, measured, of)
+    return measured
+
+
+def _measure_calls(
+    model: nn.Module, calls: Sequence[Call], of: str, measured: Measured, alike: Mapping[str, str]
+) -> bool:
+    """Pass an image or a clip of sound in the first way that works, and tell whether one did."""
+    for call in calls:
+        try:
+            found = run(model, call.run, alike)
+        except Exception as error:
+            measured.problems.setdefault(of, _reason(error))
             continue
-        if call is None or found is None:
-            continue
+        measured.problems.pop(of, None)
         measured.passed.append(of)
         measured.assumed += [call.assumed] if call.assumed else []
         for key, flop in found.flop.items():
             measured.add(key, of, flop, 0.0, found)
         measured.looked_up |= found.looked_up
-    return measured
+        return True
+    return False
 
 
 def _measure_text(

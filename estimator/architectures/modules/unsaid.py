@@ -8,6 +8,8 @@ from typing import Any
 
 SIZE = re.compile(r"size|dim|width|rank|layers|heads|experts|per_tok|depth|window|vocab|^n_|^d_")
 """Parts of the names of fields that change a model's shape."""
+NO_SHAPE = re.compile(r"chunk_size_feed_forward|ngram")
+"""Fields of any configuration that have no part in its shape."""
 MOST_TOLD = 8
 
 
@@ -55,7 +57,8 @@ def _unknown(fields: Mapping[str, Any], config: Any) -> Iterator[str]:
 
 
 def _is_size(name: str, value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and bool(SIZE.search(name))
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return is_number and bool(SIZE.search(name)) and not NO_SHAPE.search(name)
 
 
 def _listed(names: list[str]) -> str:

@@ -1,0 +1,121 @@
+"""The head is the one of the class that architectures names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+import transformers
+from modules import configuration
+
+import computebill as cb
+from computebill.architectures.plain import plain_parameters
+
+SIZES: dict[str, Any] = {
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 4,
+    "vocab_size": 60,
+    "pad_token_id": 0,
+}
+T5: dict[str, Any] = {
+    "d_model": 32,
+    "d_ff": 48,
+    "d_kv": 8,
+    "num_layers": 2,
+    "num_heads": 4,
+    "vocab_size": 60,
+    "decoder_start_token_id": 0,
+}
+BART: dict[str, Any] = {
+    "d_model": 32,
+    "encoder_layers": 2,
+    "decoder_layers": 1,
+    "encoder_attention_heads": 4,
+    "decoder_attention_heads": 2,
+    "encoder_ffn_dim": 40,
+    "decoder_ffn_dim": 48,
+    "vocab_size": 60,
+    "pad_token_id": 0,
+}
+LABELS = {"id2label": {str(n): f"L{n}" for n in range(5)}}
+DECODERS = {
+    "llama": "Llama",
+    "qwen3": "Qwen3",
+    "gemma2": "Gemma2",
+    "mistral": "Mistral",
+    "gpt_neox": "GPTNeoX",
+}
+ENCODERS = {
+    "bert": "Bert",
+    "roberta": "Roberta",
+    "xlm-roberta": "XLMRoberta",
+    "electra": "Electra",
+    "deberta-v2": "DebertaV2",
+    "modernbert": "ModernBert",
+}
+HEADS = ("ForSequenceClassification", "ForTokenClassification", "ForQuestionAnswering", "Model")
+CASES = [
+    *(
+        (name, SIZES, cls + head)
+        for name, cls in DECODERS.items()
+        for head in HEADS
+        if hasattr(transformers, cls + head)
+    ),
+    *((name, SIZES, cls + head) for name, cls in ENCODERS.items() for head in HEADS),
+    *((name, SIZES, f"{cls}ForMaskedLM") for name, cls in ENCODERS.items()),
+    ("bert", SIZES, "BertForPreTraining"),
+    *(("t5", T5, f"T5{head}") for head in ("EncoderModel", "Model", *HEADS[:2])),
+    *(("bart", BART, f"Bart{head}") for head in ("ForConditionalGeneration", HEADS[0], HEADS[3])),
+]
+
+
+@pytest.mark.parametrize(("model_type", "sizes", "name"), CASES, ids=lambda each: str(each)[:40])
+def test_parameters_are_those_of_the_class(
+    model_type: str, sizes: dict[str, Any], name: str
+) -> None:
+    config = {"model_type": model_type, **sizes, **LABELS, "architectures": [name]}
+    with torch.device("meta"):
+        built = getattr(transformers, name)(configuration(config))
+    found = plain_parameters(cb.read_architecture(config))
+    assert found.total == sum(each.numel() for each in built.parameters())
+
+
+def test_a_classifier_keeps_no_logits_of_a_vocabulary() -> None:
+    llama = {"model_type": "llama", **SIZES}
+    assert cb.read_architecture(llama).vocabulary == 60
+    for name, labels in (("ForSequenceClassification", 5), ("ForTokenClassification", 5)):
+        config = {**llama, **LABELS, "architectures": [f"Llama{name}"]}
+        assert cb.read_architecture(config).vocabulary == labels
+    assert cb.read_architecture({**llama, "architectures": ["LlamaModel"]}).vocabulary == 0
+
+
+def test_reward_models_score_through_two_products() -> None:
+    qwen = {"model_type": "qwen2", **SIZES}
+    base = plain_parameters(cb.read_architecture({**qwen, "architectures": ["Qwen2Model"]})).total
+    reward = {**qwen, "architectures": ["Qwen2ForRewardModel"]}
+    two = 32 * 32 + 32 + 32 + 1
+    assert plain_parameters(cb.read_architecture(reward)).total == base + two
+
+
+def test_a_class_that_is_for_nothing_known_is_told() -> None:
+    config = {"model_type": "llama", **SIZES, "architectures": ["LlamaForDreams"]}
+    assert "LlamaForDreams is not known" in cb.read_architecture(config).notes[-1]
+    assert cb.read_architecture({**config, "architectures": "LlamaForCausalLM"}).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"architectures": 3}, "architectures: got 3; allowed: a list of names"),
+        ({"architectures": [3]}, "architectures: got [3]; allowed: a list of names"),
+        ({"num_labels": -1}, "num_labels: got -1; allowed: a whole number from 1"),
+        ({"num_labels": "many"}, "num_labels: got 'many'"),
+    ],
+)
+def test_heads_that_cannot_be(change: dict[str, Any], problem: str) -> None:
+    with pytest.raises(cb.RequestError, match=problem.replace("[", r"\[")):
+        cb.read_architecture({"model_type": "llama", **SIZES, **change})

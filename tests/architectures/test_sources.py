@@ -1,0 +1,130 @@
+"""Where a configuration is found, and what is said where it is not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import computebill as cb
+
+LLAMA: dict[str, Any] = {
+    "model_type": "llama",
+    "hidden_size": 64,
+    "intermediate_size": 128,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "vocab_size": 256,
+}
+ADAPTER: dict[str, Any] = {
+    "base_model_name_or_path": "acme/llama",
+    "peft_type": "LORA",
+    "r": 16,
+    "target_modules": ["q_proj", "v_proj"],
+}
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("HF_HUB_CACHE", str(folder))
+    monkeypatch.chdir(tmp_path)
+    return folder
+
+
+def kept(cache: Path, name: str, fields: dict[str, Any]) -> None:
+    folder = cache / f"models--{name.replace('/', '--')}"
+    (folder / "refs").mkdir(parents=True)
+    (folder / "refs" / "main").write_text("abc")
+    (folder / "snapshots" / "abc").mkdir(parents=True)
+    (folder / "snapshots" / "abc" / "config.json").write_text(json.dumps(fields))
+
+
+def refusal(source: Any) -> str:
+    with pytest.raises(cb.RequestError) as caught:
+        cb.read_architecture(source)
+    return str(caught.value)
+
+
+def test_a_repositorys_name_is_looked_for_in_the_local_cache(cache: Path) -> None:
+    message = refusal("acme/llama")
+    assert message.startswith("acme/llama: is no file")
+    assert "`hf download acme/llama config.json`" in message
+    kept(cache, "acme/llama", LLAMA)
+    assert cb.read_architecture("acme/llama").layer_count == 2
+
+
+def test_a_folder_of_that_name_goes_first(tmp_path: Path, cache: Path) -> None:
+    kept(cache, "acme/llama", LLAMA)
+    (tmp_path / "acme" / "llama").mkdir(parents=True)
+    here = tmp_path / "acme" / "llama" / "config.json"
+    here.write_text(json.dumps({**LLAMA, "num_hidden_layers": 5}))
+    assert cb.read_architecture("acme/llama").layer_count == 5
+
+
+def test_an_adapter_is_put_beside_its_base(tmp_path: Path, cache: Path) -> None:
+    path = tmp_path / "adapter_config.json"
+    path.write_text(json.dumps(ADAPTER))
+    message = refusal(tmp_path)
+    assert "is an adapter (LoRA, rank 16) of acme/llama" in message
+    assert "--lora-rank 16" in message
+    kept(cache, "acme/llama", LLAMA)
+    found = cb.read_architecture(tmp_path).adapter
+    assert found is not None
+    assert found == (16, ("q_proj", "v_proj"), "acme/llama")
+    # As in peft: rank x (inputs + outputs) of queries, keys, values and output.
+    card = cb.describe_model(tmp_path).to_dict()
+    assert card["params_adapters"] == 2 * 16 * 4 * (64 + 64)
+    own = cb.describe_model(tmp_path, layout={"lora_rank": 0}).to_dict()
+    assert own["params_adapters"] == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"peft_type": "PROMPT_TUNING"}, "peft_type: got 'PROMPT_TUNING'; allowed: LORA"),
+        ({"r": -1}, "r: got -1; allowed: a whole number from 1"),
+        ({"base_model_name_or_path": None}, "base_model_name_or_path: got None"),
+    ],
+)
+def test_adapters_that_cannot_be(tmp_path: Path, change: dict[str, Any], problem: str) -> None:
+    path = tmp_path / "adapter_config.json"
+    path.write_text(json.dumps(ADAPTER | change))
+    assert problem in refusal(path)
+
+
+def test_an_adapter_of_itself_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "adapter_config.json"
+    path.write_text(json.dumps(ADAPTER | {"base_model_name_or_path": "../" + tmp_path.name}))
+    assert "adapter" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("given", "method", "bits"),
+    [
+        ({"quant_method": "fp8", "fmt": "e4m3"}, "fp8", 8),
+        ({"quant_method": "bitsandbytes", "load_in_4bit": True}, "bitsandbytes", 4),
+        ({"quant_method": "gptq", "bits": 3}, "gptq", 3),
+        ({"quant_method": "modelopt", "quant_algo": "NVFP4"}, "modelopt", 4),
+        (
+            {
+                "quant_method": "compressed-tensors",
+                "config_groups": {"group_0": {"weights": {"num_bits": 4}}},
+            },
+            "compressed-tensors",
+            4,
+        ),
+        ({"quant_method": "odd"}, "odd", None),
+    ],
+)
+def test_quantised_weights_are_told(given: dict[str, Any], method: str, bits: int | None) -> None:
+    found = cb.read_architecture({**LLAMA, "quantization_config": given})
+    assert found.quantization == (method, bits)
+    assert f"stored quantised ({method}" in found.notes[-1]
+    assert cb.read_architecture(LLAMA).quantization is None
+
+
+def test_a_quantisation_that_cannot_be_is_refused() -> None:
+    assert "quantization_config: got 4" in refusal({**LLAMA, "quantization_config": 4})
