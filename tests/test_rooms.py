@@ -17,6 +17,11 @@ FEW = 3
 TESTED_BY = {
     "architectures.blocks": "architectures/test_counting.py",
     "architectures.columns": "kernels/test_memory.py",
+    **{
+        f"architectures.modules.{name}": "architectures/modules/test_architecture.py"
+        for name in ("attention", "inputs", "measured", "recurrence", "unsaid", "walk")
+    },
+    "architectures.modules.stacks": "architectures/modules/test_trace.py",
     "architectures.operators": "kernels/test_operators.py",
     "architectures.other_shapes": "architectures/test_counting.py",
     "architectures.particulars": "architectures/test_counting.py",

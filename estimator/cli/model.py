@@ -75,7 +75,7 @@ def command(
     outputs.check()
     from computebill.architectures import read_architecture
 
-    architecture = read_architecture(config)
+    architecture = read_architecture(config, part=part, images_per_sample=images_per_sample)
     if no_memory:
         if layout_flags or lengths or packing:
             raise RequestError("--no-memory", "allowed: without a layout's flags and --lengths")
@@ -83,7 +83,6 @@ def command(
     from computebill.hardware.accelerators import find_accelerator
     from computebill.training.documents import given_documents
 
-    architecture = read_architecture(config, part=part, images_per_sample=images_per_sample)
     layout = read_layout(layout_flags)
     fitting = find_accelerator(accelerator, profiles)
     documents = given_documents(lengths, packing)

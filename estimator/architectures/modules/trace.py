@@ -134,7 +134,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if func is aten.nonzero.default and EXPERTS.search(self.paths[-1]):
                 return torch.zeros((1, args[0].ndim), dtype=torch.long, device="cpu")
             return stand_in(*args, **kwargs)
-        if func is aten.index.Tensor and any(map(_is_mask, args[1])):
+        if func is aten.index.Tensor and args[0].is_meta and any(map(_is_mask, args[1])):
             return _selected(*args)
         given = list(_tensors((args, tuple(kwargs.values()))))
         if any(each.is_meta for each in given) and not all(each.is_meta for each in given):
@@ -355,15 +355,16 @@ def _all_of_it(value: Tensor) -> Tensor:
 
 
 def _is_mask(index: Tensor | None) -> bool:
-    return index is not None and index.is_meta and index.dtype in (torch.bool, torch.uint8)
+    return index is not None and index.dtype in (torch.bool, torch.uint8)
 
 
 def _selected(value: Tensor, indices: Sequence[Tensor | None]) -> Tensor:
-    """Index by whole numbers, a mask taken as true throughout."""
+    """Index by whole numbers; a mask without values is taken as true throughout."""
     plain: list[Tensor | None] = []
     for each in indices:
         if each is not None and _is_mask(each):
-            whole = torch.empty((each.numel(),), dtype=torch.long, device="meta")
+            count = each.numel() if each.is_meta else int(each.sum())
+            whole = torch.empty((count,), dtype=torch.long, device="meta")
             plain += [whole] * each.ndim
         else:
             plain.append(each if each is None else torch.empty_like(each, device="meta"))
