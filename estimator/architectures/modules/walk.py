@@ -26,6 +26,8 @@ BACK = re.compile(
     r"(\.\d+)?$"
 )
 """Names of products that lead back to the residual stream."""
+GATE_UP = re.compile(r"gate_up|gate_and_up|input_linear")
+"""Names of experts' products that hold a gate's and a block's matrix in one."""
 KEYS = re.compile(r"(^|\.)(k|v|kv|key|value|wk|wv)(_lin|_proj)?$")
 ATTENTION = re.compile(r"att(n|ention)", re.IGNORECASE)
 EXPERT = re.compile(r"(?P<list>.*experts?\w*)\.(?P<place>\d+)(?P<rest>\..+)$")
@@ -136,7 +138,8 @@ class Walk:
         matrix = first.d_in * first.d_out
         held, rest = divmod(size, matrix)
         for number, each in enumerate(used):
-            yield self._product(place, name, each, held * copies if number == 0 else 0)
+            product = self._product(place, name, each, held * copies if number == 0 else 0)
+            yield from _halved(product) if GATE_UP.search(name) else [product]
         if rest:
             yield Operator(self._name(place, path, ""), copies=copies, vectors=rest, ways=1)
 
@@ -326,6 +329,19 @@ class Walk:
         whole = self._queries(use)
         keys = wide * heads / whole if whole and wide < whole else heads
         return int(keys) if keys and float(keys).is_integer() else 1
+
+
+def _halved(product: Operator) -> list[Operator]:
+    """Return an expert's gate and block one by one, as entries of the table tell them."""
+    if not product.expert or product.d_out % 2:
+        return [product]
+    half = replace(
+        product,
+        d_out=product.d_out // 2,
+        kept_split=product.kept_split / 2,
+        result=product.result / 2,
+    )
+    return [half, replace(half, kept=0)]
 
 
 def _prefixed(of: str, name: str) -> str:
