@@ -93,6 +93,40 @@ CONSTANTS = {
         "share of a forward pass's products",
         "products computed again where every second one is, as torchtitan's",
     ),
+    "layer_time.SEPARATE_PASSES": Constant(
+        4.0,
+        "passes",
+        "moves of stored scores by kernels of their own that scale and mask them, where none is "
+        "fused: each reads and writes",
+        "counted: 2 + 2",
+    ),
+    "layer_time.DROPOUT_PASSES": Constant(
+        2.5,
+        "passes",
+        "moves of stored scores by their dropout: read and written in 16 bits, and a mask of 8",
+        "Korthikanti et al. 2022, arXiv:2205.05198, section 4.1 (a mask of one byte)",
+        True,
+    ),
+    "layer_time.DROPOUTS": Constant(
+        2.0,
+        "dropouts a layer",
+        "of the residual stream: after attention and after the feed-forward block",
+        "Korthikanti et al. 2022, arXiv:2205.05198, section 4.1",
+        True,
+    ),
+    "layer_time.MASK_BYTES": Constant(
+        1.0,
+        "B",
+        "an element of a dropout's mask, written going forward and read going back",
+        "Korthikanti et al. 2022, arXiv:2205.05198, section 4.1",
+        True,
+    ),
+    "layer_time.DROPPED_BYTES": Constant(
+        4.0,
+        "B",
+        "an element that a dropout kernel of its own reads and writes: twice 16 bits",
+        "counted: 2 + 2",
+    ),
     "communication.ELEMENT_BYTES": Constant(
         2.0,
         "B",

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from .constants import number
 from .flop import attends_apart, keys_of
-from .memory import kept_shares
+from .memory import kept_shares, spread
 from .operators import Groups, Model, Operators
 from .roofline import RESULT_BYTES, ProductRate, ProductShape, product_seconds
 from .setting import Setting
@@ -34,6 +34,21 @@ ADAPTER_BYTES = number("layer_time.ADAPTER_BYTES")
 USUAL_WIDTH = number("layer_time.USUAL_WIDTH")
 """Width of a head that attention's share of the peak is told for [elements]."""
 
+SEPARATE_PASSES = number("layer_time.SEPARATE_PASSES")
+"""Times that stored scores are moved by kernels of their own that scale and mask them."""
+
+DROPOUT_PASSES = number("layer_time.DROPOUT_PASSES")
+"""Times that dropout moves stored scores, its mask counted by its size."""
+
+DROPOUTS = number("layer_time.DROPOUTS")
+"""Dropouts of the residual stream in a layer."""
+
+MASK_BYTES = number("layer_time.MASK_BYTES")
+"""Size of an element of a dropout's mask [B]."""
+
+DROPPED_BYTES = number("layer_time.DROPPED_BYTES")
+"""Size of an element that a dropout kernel of its own reads and writes [B]."""
+
 UNFUSED_BACKWARD = number("layer_time.UNFUSED_BACKWARD")
 """Work of unfused attention's backward pass, over its forward pass."""
 
@@ -52,11 +67,19 @@ class Pass(NamedTuple):
 
 
 class Passes(NamedTuple):
-    """A layer's forward and backward pass, and the part of it that weights' gradients take."""
+    """A layer's forward and backward pass; ``(groups, *batch)``.
+
+    Attributes:
+        forward: forward pass.
+        backward: backward pass.
+        weights: part of the backward pass for gradients of weights.
+        unread: part of the forward pass whose results nothing in the layer reads.
+    """
 
     forward: Pass
     backward: Pass
     weights: Tensor
+    unread: Tensor
 
 
 def layer_passes(model: Model, setting: Setting) -> Passes:
@@ -73,11 +96,12 @@ def layer_passes(model: Model, setting: Setting) -> Passes:
         Pass(products[0], attention[0], elementwise[0]),
         Pass(products[1] + products[2], attention[1], elementwise[1]),
         products[2],
+        products[3],
     )
 
 
-def _products(model: Model, setting: Setting) -> tuple[Tensor, Tensor, Tensor]:
-    """Times of products for results, for inputs' gradients and for weights' gradients [s]."""
+def _products(model: Model, setting: Setting) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Times of products for results, inputs' gradients, weights' gradients, unread results [s]."""
     operators = model.operators
     m, n, k, count = _shapes(operators, setting)
     rate = _rate(model, setting)
@@ -99,7 +123,8 @@ def _products(model: Model, setting: Setting) -> tuple[Tensor, Tensor, Tensor]:
     beside = _adapters(operators, ProductShape(m, n, k, count), rate, setting)
     weights = setting.work.trained * sums * part + beside.weights
     forward, backward = results + beside.results, inputs + beside.inputs
-    return forward.sum(1), backward.sum(1), weights.sum(1)
+    unread = operators.unread * results
+    return forward.sum(1), backward.sum(1), weights.sum(1), unread.sum(1)
 
 
 class _Adapters(NamedTuple):
@@ -184,7 +209,9 @@ def _attention(operators: Operators, setting: Setting) -> tuple[Tensor, Tensor]:
     narrow = wide / (USUAL_WIDTH * (width + efficiency.half_width)).clamp_min(1e-9)
     reached = efficiency.attention * keys / (keys + efficiency.half_keys)
     reached = reached * torch.where(unfused | (width <= 0), 1.0, narrow)
-    stored = operators.heads * sequence * tokens / ways * 2.0 * efficiency.score_passes
+    separate = torch.where(setting.work.fused > 0, 0.0, SEPARATE_PASSES)
+    moved = efficiency.score_passes + separate + DROPOUT_PASSES * setting.work.dropout
+    stored = operators.heads * sequence * tokens / ways * 2.0 * torch.where(unfused, moved, 0.0)
     # Rows of a batched product that are no multiple of 16 bytes are moved one by one.
     crooked = unfused & (torch.remainder(width, 8.0) > 0)
     scores = scores * torch.where(crooked, efficiency.misaligned, 1.0)
@@ -212,25 +239,43 @@ def _elementwise(model: Model, setting: Setting) -> tuple[Tensor, Tensor]:
     ways = torch.minimum(operators.ways, setting.layout.tensor)
     is_head = (model.groups.place == 2).unsqueeze(1) & (operators.d_in > 0)
     logits = torch.where(is_head, tokens * operators.d_out / ways * LOGIT_BYTES / bandwidth, 0.0)
-    return (inside + logits).sum(1), (2.0 * inside + logits).sum(1)
+    dropped = _dropped(model, setting)
+    return (inside + logits).sum(1) + dropped, (2.0 * inside + logits).sum(1) + dropped
 
 
-def repeated_seconds(groups: Groups, forward: Pass, setting: Setting) -> Tensor:
+def _dropped(model: Model, setting: Setting) -> Tensor:
+    """Time of the residual stream's dropouts in one layer of each group, forward or backward [s].
+
+    Fused with the sum that follows, a dropout moves its mask alone.
+    """
+    work = setting.work
+    each = MASK_BYTES + torch.where(work.fused > 0, 0.0, DROPPED_BYTES)
+    size = setting.tokens * model.hidden / spread(setting.layout) * each * DROPOUTS
+    seconds = work.dropout * size / setting.bandwidth
+    return torch.where(model.groups.place == 0, seconds, 0.0)
+
+
+def repeated_seconds(groups: Groups, passes: Passes, setting: Setting) -> Tensor:
     """Seconds of what one layer computes again; ``(groups, *batch)``.
+
+    A compiler of whole steps leaves out what nothing reads: where a layer's input is kept, the
+    result of its last product is the next one's.
 
     Args:
         groups: ``(groups, *batch)``.
-        forward: the layer's forward pass.
+        passes: the layer's forward and backward pass.
         setting: what it runs on, and how.
 
     References:
         Korthikanti et al. 2022, section 5: selective recomputation repeats attention's scores.
+        XLA, "XLA architecture": dead code is eliminated from the step's whole program.
     """
-    recompute = setting.work.recompute
+    forward, recompute = passes.forward, setting.work.recompute
     # Scores need no repeating where they are not stored.
     scores = torch.where(setting.efficiency.score_passes > 0, forward.attention, 0.0)
     # By operator, every second product, and all that lies between.
     partial = REPEATED_PRODUCTS * forward.products + forward.elementwise
     again = torch.where(recompute == 1, scores, torch.where(recompute == 2, partial, 0.0))
-    again = torch.where(recompute == 3, forward.total, again)
+    whole = forward.total - setting.work.prunes * passes.unread
+    again = torch.where(recompute == 3, whole, again)
     return torch.where(groups.place == 0, again, 0.0)

@@ -328,12 +328,12 @@ def kept_shares(operators: Operators, layout: Layout) -> KeptShares:
     is_expert = operators.expert > 0
     ways = torch.minimum(operators.ways, layout.tensor)
     return KeptShares(
-        whole=torch.where(is_expert, layout.expert_tensor / layout.tensor, 1 / _spread(layout)),
+        whole=torch.where(is_expert, layout.expert_tensor / layout.tensor, 1 / spread(layout)),
         divided=torch.where(is_expert, 1 / layout.tensor, 1 / ways),
     )
 
 
-def _spread(layout: Layout) -> Tensor:
+def spread(layout: Layout) -> Tensor:
     """Ranks that share what is not tensor parallel."""
     return torch.where(layout.sequence_parallel > 0, layout.tensor, 1.0)
 
@@ -364,7 +364,7 @@ def training_memory(
     )
     kept = _kept(model, layout, activations)
     sends = torch.where(stage < layout.pipeline - 1, layout.keeps_outputs, 0.0)
-    sent = sends * ACTIVATION_BYTES * model.hidden / _spread(layout)
+    sent = sends * ACTIVATION_BYTES * model.hidden / spread(layout)
     resting = (on_stage * kept.resting).sum(0) + sent
     passing = torch.where(on_stage > 0, kept.passing, 0.0).amax(0)
     ends = (stage == layout.pipeline - 1) | ((layout.schedule == DUAL) & (stage == 0))
@@ -392,7 +392,7 @@ def _kept(model: Model, layout: Layout, activations: Activations) -> _Kept:
     inside = model.groups.place == 0
     shares = kept_shares(operators, layout)
     whole = kept_bytes(operators, hidden, layout, activations)
-    inputs = ACTIVATION_BYTES * hidden / _spread(layout)
+    inputs = ACTIVATION_BYTES * hidden / spread(layout)
     results = inputs + (operators.saved_result * shares.divided).sum(1)
     mode = activations.recompute
     checkpoint = torch.where(mode == 2, results, torch.where(mode == 3, inputs, whole))

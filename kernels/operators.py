@@ -42,6 +42,7 @@ class Operators(NamedTuple):
         heads: query heads with a score for each key.
         together: outputs of all products that are computed as one with this: of the same input.
         saved_result: bytes per token of the results that per-operator recomputation keeps.
+        unread: 1 of a product whose result nothing but the next layer reads.
     """
 
     d_in: Tensor
@@ -68,6 +69,7 @@ class Operators(NamedTuple):
     heads: Tensor
     together: Tensor
     saved_result: Tensor
+    unread: Tensor
 
 
 class Groups(NamedTuple):

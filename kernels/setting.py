@@ -107,7 +107,9 @@ class Work(NamedTuple):
         sequence: tokens of a sequence.
         recompute: number of the recomputation, as in ``memory.Activations``: 0 none, 1 scores, 2 by
             operator, 3 layers.
+        prunes: 1 where what nothing reads is not computed again.
         fused: 1 where element-wise kernels are.
+        dropout: 1 where there is any.
         trained: 1 where weights are trained.
         adding_bytes: moved to add an element of a micro-batch's gradient to what is there [B].
         adapter_rank: rank of low-rank adapters; 0 for none.
@@ -123,7 +125,9 @@ class Work(NamedTuple):
 
     sequence: Tensor
     recompute: Tensor
+    prunes: Tensor
     fused: Tensor
+    dropout: Tensor
     trained: Tensor
     adding_bytes: Tensor
     adapter_rank: Tensor

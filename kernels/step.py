@@ -170,8 +170,8 @@ def layer_times(model: Model, setting: Setting) -> LayerTimes:
     """
     recompute, efficiency = setting.work.recompute, setting.efficiency
     passes = layer_passes(model, setting)
-    forward, backward, weights = passes
-    again = repeated_seconds(model.groups, forward, setting)
+    forward, backward, weights, _ = passes
+    again = repeated_seconds(model.groups, passes, setting)
     computed = forward.total + backward.total + again
     routed = model.operators.expert.amax(1) > 0
     floor = efficiency.layer_floor + torch.where(routed, efficiency.expert_floor, 0.0)

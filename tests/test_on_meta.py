@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 import torch
 from known import LLAMA_8B
+from sweeping import HOURS, RUNS
 from torch import Tensor
 
 import computebill as cb
@@ -30,11 +31,16 @@ from computebill.programmes.spec import Programme
 from computebill.runs.estimate import ROWS, run_figures
 from computebill.runs.inputs import gather_inputs
 from computebill.runs.spec import read_run
+from computebill.sweep.draws import SweepDraws
+from computebill.sweep.spec import SweepSpec
+from computebill.sweep.totals import add_up
+from computebill.sweep.workshop import make_workshop
 from computebill.training.cases import Case
 from computebill.training.efficiency import read_profile
 from computebill.training.parameters import bounded, unbounded
 from computebill.uncertainty.distribution import Collector
 from computebill.uncertainty.draws import Columns, Settings
+from computebill.uncertainty.sensitivity import swings
 
 META = "meta"
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -72,6 +78,15 @@ def test_a_run_is_drawn_and_priced_where_it_is_asked_to_be(method: Any, samples:
     assert (found.device.type, found.shape) == (META, (len(ROWS), 512))
     collector = Collector(len(ROWS), chosen)
     collector.add(0, found)
+    # What each assumption moves leaves the device once, as ones: nothing moved.
+    places: list[str] = []
+
+    def priced(points: Tensor) -> Tensor:
+        values = columns.draw(points)
+        places.append(values.device.type)
+        return run_figures(dict(zip(inputs.quantities, values, strict=True)))["amortised"]
+
+    assert (swings(columns, priced), places) == ([], [META])
 
 
 def test_a_programme_is_priced_where_it_is_asked_to_be(
@@ -117,3 +132,24 @@ def test_a_catalogue_is_scored_where_it_is_asked_to_be() -> None:
     assert len(found.table) == len(table)
     for name in ("flop_p50", "gpu_hours_p95", "cost_amortised_usd_p5", "energy_mwh_p50"):
         assert set(found.table[name].to_pylist()) == {1.0}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"repeats": 100},  # drawn one by one
+        {"repeats": 10_000},  # the largest one by one, the rest together
+        {"repeats": 27, "stop": {"halving": {"rungs": 3}}},
+    ],
+)
+def test_a_sweep_is_drawn_and_priced_where_it_is_asked_to_be(changes: dict[str, Any]) -> None:
+    # Experiments of one kind are found by their numbers, and worked out before.
+    group = RUNS | {"failures": {"rate": 0.2, "restarted": 0.5}} | changes
+    final = {"params": "7B", "tokens": "1T", "accelerator": "h100", "mfu": 0.4}
+    given = {"groups": [group, HOURS | {"name": "two"}], "price": "1..3", "final": final}
+    asked = validate(SweepSpec, given, "sweep.toml")
+    totals = add_up(asked.groups, make_workshop("modern", None, (), None), "cpu")
+    drawn = list(SweepDraws(asked, totals, META).chunks(Settings(512, 0, META)))
+    assert {each.groups.device.type for each in drawn} == {META}
+    assert {each.final.device.type for each in drawn} == {META}
+    assert sum(each.groups.shape[-1] for each in drawn) == 512

@@ -15,8 +15,14 @@ FEW = 3
 """Modules of a package that needs no order of its own."""
 
 TESTED_BY = {
+    "architectures.attending": "architectures/test_counting.py",
     "architectures.blocks": "architectures/test_counting.py",
     "architectures.columns": "kernels/test_memory.py",
+    "architectures.counts": "architectures/test_plain.py",
+    "architectures.encoders": "architectures/test_mutated.py",
+    "architectures.entries": "architectures/test_config.py",
+    "architectures.gemmas": "architectures/test_mutated.py",
+    "architectures.mixers": "architectures/test_mutated.py",
     **{
         f"architectures.modules.{name}": "architectures/modules/test_architecture.py"
         for name in ("attention", "inputs", "measured", "recurrence", "unsaid", "walk")
@@ -25,7 +31,12 @@ TESTED_BY = {
     "architectures.operators": "kernels/test_operators.py",
     "architectures.other_shapes": "architectures/test_counting.py",
     "architectures.particulars": "architectures/test_counting.py",
+    "architectures.quantized": "architectures/test_sources.py",
     "architectures.recipes": "architectures/test_flop_counter.py",
+    "architectures.recurrences": "architectures/test_counting.py",
+    "architectures.seq2seq": "architectures/test_mutated.py",
+    "architectures.sparse": "architectures/test_mutated.py",
+    "architectures.unknown": "architectures/test_config.py",
     "base.assumptions": "views/report/test_reports.py",
     "benchmark.check": "benchmark/test_profile.py",
     "benchmark.models": "benchmark/test_profile.py",
@@ -47,6 +58,7 @@ TESTED_BY = {
     "hardware.figures": "hardware/test_accelerators.py",
     "kernels.constants": "test_site.py",
     "kernels.measure.ranks": "kernels/measure/test_collectives.py",
+    "models.count": "architectures/test_plain.py",
     "planning.choices": "planning/test_search.py",
     "planning.pricing": "planning/test_search.py",
     "planning.result": "planning/test_search.py",

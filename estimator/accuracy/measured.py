@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from computebill.base.errors import RequestError
 from computebill.base.specfile import table_rows
@@ -21,7 +21,7 @@ from computebill.hardware.accelerators import (
 )
 from computebill.hardware.figures import Figure
 from computebill.training.cases import Case
-from computebill.training.layout import Layout
+from computebill.training.layout import AttentionKernel, Layout
 from computebill.training.software import Running, month_of, running
 
 from .cells import Cells, UnusableError, flag, layer_count, measure, number, optional, whole
@@ -43,6 +43,12 @@ GIGABITS_PER_GIGABYTE = 8
 
 NETWORKS = (1e-3, 1e6)
 """Slowest and fastest network of a node that a cell may tell [Gb/s]."""
+
+DISPATCHERS = {"deepep": "deepep", "hybridep": "deepep", "all-to-all": "all-to-all"}
+"""Who moves experts' tokens: NVIDIA's HybridEP, too, sends one once to a rank and a domain."""
+
+FUSED_DISPATCHER = "mega-moe"
+"""DeepGEMM's, whose one kernel moves tokens while their products are computed."""
 
 USUAL_RANK = 16
 """Rank of low-rank adapters where a row does not say; its FLOP are next to nothing."""
@@ -141,6 +147,10 @@ def _measured(line: int, cited: Cited, cells: Cells) -> MeasuredRow:
         raise UnusableError("no speed was measured")
     if cells.get("offload", "").startswith("states"):
         raise UnusableError("not stated: the host that states are offloaded to")
+    if cells.get("packed") == "within":
+        raise UnusableError("not stated: lengths of the documents that attention stays within")
+    if "dispatcher" in cells and has_experts(cells) and "ep" not in cells:
+        raise UnusableError("not stated: ep, which a dispatcher of experts' tokens has")
     case = _case(cells)
     # Asked of every row, so that one whose part lacks its format is left out with the reason.
     peak = peak_flop_per_s(case.accelerator, case.precision)
@@ -282,22 +292,38 @@ def _settings(cells: Cells, tp: int, told: Running) -> dict[str, object]:
         since = (optional(cells, "year") or 0) >= 2022
         sequence_parallel = tp > 1 and since and told.software != "early"
     kernel = cells.get("attention_kernel", told.attention)
+    if kernel == "flash" and told.attention != "unfused":
+        kernel = told.attention
     compiled = flag(cells, "compiled")
     kernels = told.kernels if compiled is None else ("fused" if compiled else "eager")
+    dispatcher = cells.get("dispatcher", "")
     overlaps = flag(cells, "ep_overlap") or cells.get("schedule") == "dualpipe"
     optimizer = cells.get("optimizer", "")
-    is_lora = cells.get("task") == "lora"
+    is_lora, targets = cells.get("task") == "lora", cells.get("lora_targets")
     return {
         "recompute": _recompute(cells),
         "sequence_parallel": sequence_parallel,
         "attention": "unfused" if kernel == "unfused" else "flash",
+        "attention_kernel": kernel if kernel in get_args(AttentionKernel) else None,
         "kernels": kernels,
-        "tp_overlap": flag(cells, "tp_overlap") or None,
-        "ep_overlap": overlaps,
+        "tp_overlap": flag(cells, "tp_overlap"),
+        "ep_overlap": overlaps or dispatcher == FUSED_DISPATCHER,
+        "experts": told.experts,
+        "early_stop": told.settings.get("early_stop"),
+        "dispatcher": DISPATCHERS.get(dispatcher),
         "lora_rank": whole(cells, "lora_rank", USUAL_RANK) if is_lora else 0,
+        "lora_targets": tuple(targets.split("+")) if is_lora and targets else None,
+        "reduce_bits": _reduce_bits(cells, told),
         "cp_exchange": "all-to-all" if cells.get("cp_exchange") == "all-to-all" else None,
         "optimizer": optimizer if optimizer in ("adamw-8bit", "muon") else None,
     }
+
+
+def _reduce_bits(cells: Cells, told: Running) -> str | None:
+    """Bits of a gradient between replicas: as stated; else those of all states, or the software."""
+    if "reduce_bits" in cells:
+        return f"{whole(cells, 'reduce_bits')}"
+    return "16" if cells.get("state_precision") == "bf16" else told.reduces
 
 
 def _expert_tensor(cells: Cells, tp: int) -> int | None:

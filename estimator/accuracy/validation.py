@@ -397,7 +397,7 @@ def _baseline(measured: Measurements, unit: Unit = "row") -> Tensor:
     are none it has no answer, NaN.
     """
     cases = measured.cases
-    flop = count_flop(cases.batch, cases.work.sequence).conventions["6nd"]
+    flop: Tensor = count_flop(cases.batch, cases.work.sequence).conventions["6nd"]
     tokens = torch.tensor([row.tokens for row in measured.rows], dtype=torch.float64)
     gpus = torch.tensor([row.gpus for row in measured.rows], dtype=torch.float64)
     at_peak = (flop * tokens / (gpus * cases.device.peak)).log() - measured.log_seconds

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from computebill.base.errors import RequestError, shown
 
@@ -15,6 +16,7 @@ from .operators import CLIP, IMAGE, Architecture
 from .quantized import read_quantization, stored_note
 from .sources import find_source
 from .unknown import unknown_type
+from .weights import read_weights
 
 __all__ = ["IMAGES", "PARTS", "Architecture", "read_architecture"]
 
@@ -59,6 +61,9 @@ def read_architecture(
     elif not isinstance(source, str | Path):
         raise RequestError("config", f"got {shown(source)}; allowed: a path or a mapping")
     else:
+        counted_alone = read_weights(source)
+        if counted_alone is not None:
+            return counted_alone
         read = find_source(source)
         found = replace(_architecture(read.fields, read.name, part), adapter=read.adapter)
     return _with_images(found, images_per_sample)
@@ -142,7 +147,6 @@ def _from_modules(fields: Mapping[str, Any], file: str, part: str) -> Architectu
     Returns:
         None where no library that is installed knows the type.
     """
-    # With a library behind it: not loaded by those who need none.
-    from .modules import read_modules
-
-    return read_modules(fields, file, language_only=part == LANGUAGE)
+    # By its name, and by those alone who need it: it stands on what is here.
+    read = import_module(".modules", __package__).read_modules
+    return cast("Architecture | None", read(fields, file, language_only=part == LANGUAGE))

@@ -82,6 +82,8 @@ def columns(
             return [float(operator.adapted in adapted) for operator in row]
         if name == "saved_result":
             return _saved_results(row)
+        if name == "unread":
+            return _unread(row)
         if name == "together":
             return _together(row)
         return [cast(Count, getattr(operator, name)) for operator in row]
@@ -146,6 +148,21 @@ def _saved_results(row: Sequence[Operator]) -> list[Count]:
         keeps = products % 2 == 1 if is_product else True
         saved.append(BYTES * operator.result if keeps else 0)
     return saved
+
+
+def _unread(row: Sequence[Operator]) -> list[Count]:
+    """1 of a layer's last product, where nothing in the layer reads its result; else 0.
+
+    A norm after the block does, and so do the weights of a mixture's experts. Of layers with two
+    norms, both are taken to come before their block.
+    """
+    products = [place for place, each in enumerate(row) if each.by_input]
+    norms = [place for place, each in enumerate(row) if each.name == "norm"]
+    reads = len(norms) > 2 or any(each.expert for each in row)
+    last = products[-1] if products else len(row)
+    if reads or (norms and norms[-1] > last):
+        return [0.0] * len(row)
+    return [float(place == last) for place in range(len(row))]
 
 
 def _together(row: Sequence[Operator]) -> list[Count]:

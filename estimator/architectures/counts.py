@@ -1,13 +1,13 @@
-"""What counting an architecture gives: parameters, and FLOP of a token."""
+"""What counting an architecture gives: parameters, and FLOP of a token.
+
+Figures are tensors of many architectures, or numbers of one, which is counted without torch.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:  # one architecture is counted without torch
-    from torch import Tensor
+from typing import Any
 
 CONVENTIONS = ("6nd", "palm", "megatron", "causal")
 """Names of the conventions by which model FLOP are counted; see the kernel's ``Conventions``."""
@@ -24,10 +24,10 @@ class Parameters:
         adapters: those of low-rank adapters.
     """
 
-    total: float | Tensor
-    active: float | Tensor
-    embedding: float | Tensor
-    adapters: float | Tensor
+    total: Any
+    active: Any
+    embedding: Any
+    adapters: Any
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,13 @@ class FlopPerToken:
         conventions: model FLOP, by convention.
     """
 
-    forward: float | Tensor
-    backward: float | Tensor
-    recomputed: float | Tensor
-    by_operator: Mapping[str, tuple[float | Tensor, float | Tensor]]
-    conventions: Mapping[str, float | Tensor]
+    forward: Any
+    backward: Any
+    recomputed: Any
+    by_operator: Mapping[str, tuple[Any, Any]]
+    conventions: Mapping[str, Any]
 
     @property
-    def hardware(self) -> float | Tensor:
+    def hardware(self) -> Any:
         """All that is computed."""
         return self.forward + self.backward + self.recomputed

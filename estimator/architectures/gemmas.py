@@ -7,7 +7,7 @@ residual layer (LAuReL, arXiv 2411.07501).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from . import attending, blocks
 from .config import Config
@@ -61,9 +61,10 @@ def layers(config: Config) -> list[tuple[str, Layers]]:
     for layer, mixer in enumerate(mixers):
         borrowed = layer >= count - shared
         heads, values = _heads(config, layer, mixer)
+        keys, width = cast("int", heads.keys), cast("int", heads.width)
         values = BORROWED if borrowed else values
         inner = _inner(config, layer, borrowed)
-        found.append(Kind(mixer, values, heads.keys, heads.width, inner).label)
+        found.append(Kind(mixer, values, keys, width, inner).label)
     return grouped_labels(found)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from . import attending, blocks, recurrences
@@ -154,7 +155,7 @@ def _nemotron_experts(config: Config, hidden: Any) -> list[Operator]:
 def lfm2_mixers(config: Config) -> list[tuple[str, Layers]]:
     """LFM2: attention in the layers that are listed, short convolutions in all others."""
     listed = config.get("full_attn_idxs")
-    chosen = range(config.whole_layers())
+    chosen: Sequence[int] = range(config.whole_layers())
     if listed is not None:
         chosen = config.indices("full_attn_idxs", config.whole_layers())
     return typed(lambda _, layer: FULL if layer in chosen else "conv")(config)

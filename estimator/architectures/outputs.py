@@ -113,11 +113,11 @@ class Outputs(NamedTuple):
 
     Attributes:
         operators: the products that give its outputs.
-        count: outputs of each token; 0 where there are none.
+        width: outputs of each token; 0 where there are none.
     """
 
     operators: list[Operator]
-    count: Count
+    width: Count
 
 
 def decoder_outputs(

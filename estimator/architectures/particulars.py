@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from . import attending, blocks, recurrences
@@ -348,3 +349,50 @@ def deepseek_attention(config: Config, label: str) -> list[Operator]:
     if config.get("kv_lora_rank") and config.get("use_mla") is not False:
         return latent()(config, label)
     return attention(bias="attention_bias", out_bias="attention_bias")(config, label)
+
+
+def longcat_experts(config: Config, label: str) -> list[Operator]:
+    """LongCat-Flash: experts beside the layer's two halves; some hold nothing and copy a token.
+
+    A token meets as many of those as of the others, each as likely. The modules of transformers
+    5.24 hold matrices for them that no checkpoint has; they are not counted.
+    """
+    hidden, width = config.size("hidden_size"), config.size("expert_ffn_hidden_size")
+    held, nothing = config.size("num_experts"), config.optional_size("zero_expert_num", 0) or 0
+    met = config.size("moe_topk") * held / (held + nothing)
+    return [
+        blocks.column("router", hidden, held + nothing, ways=1, kept=4 * (held + nothing)),
+        *blocks.mlp(hidden, width, name="experts", experts=blocks.Experts(held, met)),
+    ]
+
+
+def mllama_layers(config: Config) -> Any:
+    """Llama 3.2 Vision: layers that attend what is read of images, among those of a Llama."""
+    count = config.whole_layers()
+    crossing: Any = range(3, min(count, 40), 5)
+    if config.get("cross_attention_layers") is not None:
+        crossing = config.indices("cross_attention_layers", count)
+    return grouped_labels([CROSS if layer in crossing else FULL for layer in range(count)])
+
+
+CROSS = "cross_attention"
+
+
+def mllama_attention(config: Config, label: str) -> list[Operator]:
+    """Llama 3.2 Vision: keys and values of images are not a token's; heads are normed."""
+    hidden, heads = config.size("hidden_size"), config.heads()
+    if label == FULL:
+        return attending.attention(hidden, heads)
+    parts = attending.attention(hidden, heads, attending.Extras(qk_norm="head"))
+    of_images = (*parts[1:3], *(each for each in parts if each.per_key))
+    kept = [each for each in parts if each not in of_images]
+    return [
+        *kept,
+        *(replace(each, uses=0, kept_split=0) for each in parts[1:3]),
+        blocks.vector("attention_output", 2),
+    ]
+
+
+def mllama_entries(config: Config) -> list[Operator]:
+    """Llama 3.2 Vision: eight entries of the embedding that the head does not have."""
+    return [blocks.embedding("embedding", 8, config.size("hidden_size"))]

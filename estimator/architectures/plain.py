@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import cast
+from typing import Any, cast
 
 from .counts import CONVENTIONS, FlopPerToken, Parameters
-from .operators import Architecture, Operator
+from .operators import Architecture
 
 FORWARD, BACKWARD = 2.0, 4.0
 """FLOP of a pass for each parameter that a token meets."""
 
 
-def weighted(architecture: Architecture) -> Iterator[tuple[Operator, float, float]]:
-    """Yield each operator, the layers that hold it, and the share of the tokens that meet it."""
+def weighted(architecture: Architecture) -> Iterator[tuple[Any, int, float]]:
+    """Yield each operator, its layers, and the share of the tokens that meet it.
+
+    Its sizes are numbers, not tensors of many architectures.
+    """
     for operator in (*architecture.inputs, *architecture.outputs):
         yield operator, 1, 1.0
     for kind in architecture.kinds:
@@ -65,7 +68,7 @@ def plain_flop(architecture: Architecture, sequence: int) -> FlopPerToken:
     )
 
 
-def _keys(operator: Operator, sequence: int) -> float:
+def _keys(operator: Any, sequence: int) -> float:
     """Keys that a query attends on average; see the kernel's ``attended_keys``."""
     if operator.attended:
         return float(operator.attended)

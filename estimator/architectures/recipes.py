@@ -329,6 +329,7 @@ class Family:
         defaults: fields that makers leave out, as ``transformers`` fills them in.
         counted_as: the class of ``transformers`` that has the same parameters.
         build: function that makes the whole architecture of what is not a decoder.
+        note: what to say of every model of this type.
         layer_count: how many layers there are, where no field says so.
         before: what else comes before the first layer.
         after: what else comes after the last.
@@ -350,6 +351,7 @@ class Family:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     counted_as: str = "AutoModelForCausalLM"
     build: Callable[[Config, Family, str], Architecture] | None = None
+    note: str = ""
     layer_count: Callable[[Config], int] | None = None
     before: Callable[[Config], list[Operator]] | None = None
     after: Callable[[Config], list[Operator]] | None = None
@@ -385,12 +387,13 @@ class Family:
             counted_as=self.counted_as,
             hidden=hidden,
             layer_count=config.layers() if self.layer_count is None else self.layer_count(config),
-            vocabulary=end.count,
+            vocabulary=end.width,
             sequence_length=longest(config),
             is_limit=self.positions is not None,
             kinds=tuple(self._kinds(config, hidden)),
             inputs=tuple(inputs),
             outputs=(*outputs, *end.operators),
+            notes=(self.note,) if self.note else (),
         )
 
     def _kinds(self, config: Config, hidden: Any) -> list[LayerKind]:

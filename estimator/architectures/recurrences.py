@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .blocks import BYTES, column, row, vector
 from .operators import Count, Operator
@@ -199,7 +199,8 @@ def kimi_delta(hidden: Count, heads: Count, width: Count, kernel: Count) -> list
     is counted as the gated delta rule's.
     """
     wide = heads * width
-    name, split = "linear_attention", {"ways": heads, "adapted": "attention"}
+    name = "linear_attention"
+    split: dict[str, Any] = {"ways": heads, "adapted": "attention"}
     return [
         column(f"{name}_in", hidden, 3 * wide, kept=BYTES * hidden, **split),
         convolution(3 * wide, kernel, False, heads),

@@ -64,7 +64,7 @@ def pair(kind: Pair, config: Config, family: Family, model_type: str) -> Archite
         counted_as=family.counted_as,
         hidden=hidden,
         layer_count=encoder + decoder,
-        vocabulary=ends.count,
+        vocabulary=ends.width,
         sequence_length=config.size(kind.length),
         is_limit=kind.extra_positions is not None,
         stacks=2,

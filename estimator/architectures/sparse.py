@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from . import attending, blocks
 from .config import Config
 from .operators import Operator
-from .recipes import FULL, grouped_labels
+from .recipes import FULL, SLIDING, grouped_labels
 
 WITH, SHARED = "full", "shared"
 SPARSE_LABEL = "minimax_m3_sparse"
@@ -84,3 +85,112 @@ def minimax_m3_attention(config: Config, label: str) -> list[Operator]:
         blocks.vector("indexer", 2 * width),
         Operator("indexer", per_key=heads * width, ways=1, heads=heads),
     ]
+
+
+RATES = {"compressed_sparse_attention": 4, "heavily_compressed_attention": 128}
+"""DeepSeek-V4's kinds of compressed attention, and how many tokens become one key."""
+
+HASHED = "hash_moe"
+
+
+def deepseek_v4_mixers(config: Config) -> Any:
+    """DeepSeek-V4: how each layer's keys are compressed."""
+    if config.get("n_shared_experts") != 1:
+        raise config.fault("n_shared_experts", "1")
+    count, labels, given = (
+        config.whole_layers(),
+        config.get("layer_types"),
+        config.get("compress_ratios"),
+    )
+    if labels is None and given is not None:
+        kinds = {rate: label for label, rate in RATES.items()} | {0: SLIDING}
+        if not isinstance(given, list) or len(given) < count or set(given) - kinds.keys():
+            raise config.fault("compress_ratios", f"a list of at least {count}, of 0, 4 and 128")
+        # Its file goes on to the layers that predict further tokens.
+        labels = [kinds[rate] for rate in given[:count]]
+    if labels is None:
+        sparse, heavy = RATES
+        labels = [sparse if layer % 2 and layer > 1 else heavy for layer in range(count)]
+    if len(labels) < count or set(labels) - {SLIDING, *RATES}:
+        raise config.fault("layer_types", f"a list of {count}, of {SLIDING}, {', '.join(RATES)}")
+    return grouped_labels(labels[:count])
+
+
+def deepseek_v4_attention(config: Config, label: str) -> list[Operator]:
+    """DeepSeek-V4: one head of keys for all, compressed; an output in groups of low rank.
+
+    A query attends a window, and besides the compressed keys before it, of which sparse layers
+    take the best.
+    """
+    hidden, heads, width = (
+        config.size("hidden_size"),
+        config.size("num_attention_heads"),
+        config.size("head_dim"),
+    )
+    rank, groups, narrow = (
+        config.size("q_lora_rank"),
+        config.size("o_groups"),
+        config.size("o_lora_rank"),
+    )
+    name, out = "attention_qkv", "attention_output"
+    if heads * width % groups:
+        raise config.fault("o_groups", f"a divisor of heads x head_dim, {heads * width}")
+    window = attending.Mask(config.size("sliding_window"))
+    parts = [
+        blocks.column(name, hidden, rank, ways=1, adapted="attention", kept=2 * hidden),
+        blocks.norm(name, rank, "rms"),
+        blocks.column(name, rank, heads * width, ways=heads, adapted="attention", kept=2 * rank),
+        blocks.column(name, hidden, width, ways=1, adapted="attention", kept_split=2 * width),
+        blocks.norm(name, width, "rms"),
+        attending.scores(heads, width, width, window, heads),
+        # Each group of heads goes to a low rank of its own.
+        Operator(out, heads * width // groups, narrow, copies=groups, uses=groups, ways=groups),
+        blocks.column(out, groups * narrow, hidden, ways=1, kept=2 * groups * narrow),
+    ]
+    if label == SLIDING:
+        return parts
+    given = config.get("compress_rates")
+    rates = given if isinstance(given, dict) else RATES
+    rate = rates.get(label, RATES[label])
+    if not isinstance(rate, int) or rate < 1:
+        raise config.fault("compress_rates", "whole numbers above 0")
+    overlap = 2 if label == "compressed_sparse_attention" else 1
+    parts += _compressor(hidden, width, rate, overlap)
+    keys = attending.scores(heads, width, width)
+    if overlap == 1:
+        return [*parts, replace(keys, per_key=keys.per_key / rate, kept_split=0, heads=0)]
+    index, inner = config.size("index_n_heads"), config.size("index_head_dim")
+    chosen = attending.Mask(rate * config.size("index_topk"))
+    best = attending.scores(heads, width, width, chosen)
+    return [
+        *parts,
+        replace(best, per_key=best.per_key / rate, kept_split=0, heads=0),
+        *_compressor(hidden, inner, rate, overlap),
+        blocks.column("indexer", rank, index * inner, ways=1),
+        blocks.column("indexer", hidden, index, ways=1),
+        Operator("indexer", per_key=index * inner / rate, ways=1),
+    ]
+
+
+def _compressor(hidden: Any, width: Any, rate: int, overlap: int) -> list[Operator]:
+    """Return what makes one key of several tokens': values, gates, and places among them."""
+    name = "compressor"
+    return [
+        *[blocks.column(name, hidden, overlap * width, ways=1, kept_split=2 * overlap * width)] * 2,
+        blocks.vector(name, rate * overlap * width),
+        blocks.norm(name, width, "rms"),
+    ]
+
+
+def hyper_connections(config: Config, label: str) -> list[Operator]:
+    """DeepSeek-V4: what mixes a layer's streams, before attention and before the experts."""
+    hidden, streams = config.size("hidden_size"), config.size("hc_mult")
+    mixes = (2 + streams) * streams
+    mix = Operator("streams", streams * hidden, mixes, vectors=mixes + 3, ways=1)
+    return [replace(mix, kept=2 * streams * hidden)] * 2
+
+
+def last_streams(config: Config) -> list[Operator]:
+    """DeepSeek-V4: what makes one stream of several before the head."""
+    hidden, streams = config.size("hidden_size"), config.size("hc_mult")
+    return [Operator("streams", streams * hidden, streams, vectors=streams + 1, ways=1)]

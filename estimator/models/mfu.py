@@ -15,7 +15,8 @@ import torch
 
 from computebill.architectures import Architecture, read_architecture
 from computebill.architectures.columns import columns
-from computebill.architectures.counting import CONVENTIONS, count_flop
+from computebill.architectures.counting import count_flop
+from computebill.architectures.counts import CONVENTIONS
 from computebill.base.amounts import check_amount
 from computebill.base.assumptions import GIVEN, Assumption, as_text, sequence_assumption
 from computebill.base.errors import RequestError, shown

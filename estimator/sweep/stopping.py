@@ -156,7 +156,8 @@ def realised(fate: Fate, lengths: Lengths, z: Tensor, generator: torch.Generator
     if variance == 0.0:
         return torch.full_like(z, mean)
     is_few = lengths.number <= len(lengths.largest)
-    seconds = (lengths.largest if is_few else lengths.largest[:ONE_BY_ONE]).to(z.device)[:, None]
+    drawn = lengths.largest if is_few else lengths.largest[:ONE_BY_ONE]
+    seconds = drawn.to(z.device)[:, None]
     points = torch.rand((3, len(seconds), len(z)), dtype=torch.float64, generator=generator)
     points = points.to(z.device)
     fails = outcomes.failure_moments(fate.rate, fate.restarted)
@@ -173,8 +174,8 @@ def realised(fate: Fate, lengths: Lengths, z: Tensor, generator: torch.Generator
         return own / lengths.total
     rest = lengths.number - len(seconds)
     total, squares = (
-        lengths.total - float(seconds.sum()),
-        lengths.squares - float((seconds**2).sum()),
+        lengths.total - float(drawn.sum()),
+        lengths.squares - float((drawn**2).sum()),
     )
     if fate.is_counted:
         middle, spread = outcomes.stopped_moments(fate.progress, fate.weight)

@@ -39,6 +39,7 @@ from .software import Software, number_format
 
 GIGABYTE = 1e9
 MICROSECOND = 1e-6
+BITS = 8
 OPERAND_BYTES = {"32": 4.0, "16": 2.0, "nvfp4": 0.5}
 # base/constants.toml has what these are.
 ADDING_BYTES = table("training.cases.ADDING_BYTES")
@@ -55,6 +56,18 @@ DISPATCHERS: dict[Software, str] = {
     "scripts": "all-to-all",
 }
 """Who moves experts' tokens, where nobody says: Megatron's flexible dispatcher came in 2025."""
+
+KERNELS: dict[Software, str] = {
+    "early": "flash1",
+    "megatron": "flash1",
+    "eager": "flash2",
+    "fused": "fused",
+    "modern": "fused",
+    "graphed": "fused",
+    "compiled": "fused",
+    "scripts": "flash2",
+}
+"""Which fused attention kernel runs, where nobody says: that of the generation's years."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +101,19 @@ class Case:
         return (told or DISPATCHERS[self.software]) == "deepep"
 
     @property
+    def attention(self) -> str:
+        """The attention kernel: unfused, or which fused one, given or as the software has."""
+        if self.layout.attention == "unfused":
+            return "unfused"
+        return self.layout.attention_kernel or KERNELS[self.software]
+
+    @property
+    def stops_early(self) -> bool:
+        """Whether full recomputation stops at what the backward pass needs."""
+        told = self.layout.early_stop
+        return self.software == "compiled" if told is None else told
+
+    @property
     def kind(self) -> Kind:
         """What decides the case's efficiencies."""
         return Kind(
@@ -96,7 +122,8 @@ class Case:
             software=self.software,
             is_ultra=is_ultra(self.accelerator),
             is_sharded=self.layout.zero == 3,
-            is_fused=self.layout.attention == "flash",
+            attention=self.attention,
+            loops_experts=self.layout.experts == "looped",
             overlaps_tensor=self.layout.tp_overlap,
         )
 
@@ -137,6 +164,8 @@ def _work(cases: Sequence[Case]) -> Work:
         sequence=_column(case.sequence for case in cases),
         recompute=_column(RECOMPUTE[case.layout.recompute] for case in cases),
         fused=_column(case.layout.kernels == "fused" for case in cases),
+        prunes=_column(case.stops_early for case in cases),
+        dropout=_column(case.layout.dropout for case in cases),
         trained=_column(not case.layout.lora_rank for case in cases),
         adding_bytes=_column(ADDING_BYTES[case.software] for case in cases),
         adapter_rank=_column(case.layout.lora_rank for case in cases),
@@ -208,7 +237,9 @@ def _bytes_per_s(bandwidth_gb_s: Figure | None) -> float:
 
 
 def _gradient_bytes(case: Case) -> float:
-    """Size of a gradient on its way [B]: NVIDIA's recipes since 2023 reduce in 16 bits."""
+    """Size of a gradient on its way [B]: as told; NVIDIA's recipes since 2023 reduce in 16 bits."""
+    if case.layout.reduce_bits is not None:
+        return int(case.layout.reduce_bits) / BITS
     if case.software in ("fused", "modern", "graphed"):
         return 2.0
     return min(RECIPES[case.layout.used_recipe].gradient, 4.0)

@@ -143,9 +143,10 @@ class Kind(NamedTuple):
         software: generation of the software.
         is_ultra: whether it is Blackwell Ultra.
         is_sharded: whether weights are fully sharded.
-        is_fused: whether attention is one kernel.
+        attention: its kernel: unfused, or which fused one.
         overlaps_tensor: whether tensor parallel communication hides behind products; None: as
             the software does.
+        loops_experts: whether experts are computed one after the other.
     """
 
     hardware: str
@@ -153,8 +154,9 @@ class Kind(NamedTuple):
     software: str
     is_ultra: bool
     is_sharded: bool
-    is_fused: bool
+    attention: str
     overlaps_tensor: bool | None = None
+    loops_experts: bool = False
 
 
 def kernel_efficiency(values: Tensor, kinds: Sequence[Kind]) -> Efficiency:
@@ -221,7 +223,7 @@ def _products(rows: _Rows) -> dict[str, Tensor]:
 
 
 def _attention(rows: _Rows) -> dict[str, Tensor]:
-    unfused = rows.flag(lambda kind: not kind.is_fused)
+    unfused = rows.flag(lambda kind: kind.attention == "unfused")
     return {
         "attention": rows.by_kind(attention_name),
         "half_width": rows.same("half_width"),
@@ -271,7 +273,7 @@ def _experts(rows: _Rows) -> dict[str, Tensor]:
         "expert_imbalance": rows.same("imbalance"),
         "permutation": rows.by_kind(lambda kind: expert_name("permutation", kind)),
         "expert_floor": rows.same("floor.experts"),
-        "expert_launch": rows.by_kind(lambda kind: expert_name("launch.expert", kind)),
+        "expert_launch": rows.by_kind(launch_name),
     }
 
 
@@ -300,6 +302,11 @@ def expert_name(name: str, kind: Kind) -> str:
     return f"{name}.graphed" if kind.software == "graphed" else name
 
 
+def launch_name(kind: Kind) -> str:
+    """Return the efficiency of launching an expert's products: looped over, or in one kernel."""
+    return "loop.expert" if kind.loops_experts else expert_name("launch.expert", kind)
+
+
 def overlap_name(kind: Kind) -> str:
     """Return the efficiency of a case's tensor parallel overlap: as told, or as its software's."""
     told = {None: compiler(kind), True: "fused", False: "eager"}
@@ -318,16 +325,20 @@ def product_name(kind: Kind) -> str:
 
 
 def attention_name(kind: Kind) -> str:
-    """Return the efficiency of a case's attention; Hopper's kernels came in three generations."""
-    if not kind.is_fused:
+    """Return the efficiency of a case's attention: its kernel's, on its generation of hardware.
+
+    Those made for Ampere came in two generations (Dao 2023, arXiv 2307.08691), Hopper's own in two
+    more (Shah et al. 2024, arXiv 2407.08608).
+    """
+    if kind.attention == "unfused":
         return "attention.unfused"
-    if kind.hardware != "hopper":
-        return f"attention.{kind.hardware}"
-    return {
-        "modern": "attention.hopper.modern",
-        "fused": "attention.hopper",
-        "compiled": "attention.hopper",
-    }.get(family(kind), "attention.hopper.early")
+    if kind.hardware in ("ampere", "hopper") and kind.attention == "flash1":
+        return f"attention.{kind.hardware}.flash1"
+    if kind.hardware == "hopper":
+        if kind.attention == "flash3" or (kind.attention == "fused" and family(kind) == "modern"):
+            return "attention.hopper.modern"
+        return "attention.hopper" if kind.attention == "fused" else "attention.hopper.early"
+    return f"attention.{kind.hardware}"
 
 
 def _half_k(number: str) -> str:

@@ -19,6 +19,8 @@ from .step_time import StepEstimate
 NO_FIGURE = "assumed (no figure in the profile)"
 AS_A_RULE = "assumed (the layout does not say)"
 SHOWN_OF_LAYOUT = ("micro_batch", "recompute", "zero", "optimizer", "attention", "kernels")
+SHOWN_WHERE_DECIDED = ("attention_kernel", "experts", "reduce_bits", "early_stop")
+"""Fields that are told where a framework decides them; else they are the generation's."""
 
 
 def layout_assumptions(
@@ -32,7 +34,8 @@ def layout_assumptions(
         choice: software, which may decide some of it.
     """
     decided = choice.settings if choice else {}
-    for name in SHOWN_OF_LAYOUT:
+    shown = (*SHOWN_OF_LAYOUT, *(name for name in SHOWN_WHERE_DECIDED if name in decided))
+    for name in shown:
         if name not in given.model_fields_set:
             value = getattr(layout, name)
             source = choice.source if choice and name in decided else AS_A_RULE

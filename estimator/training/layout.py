@@ -23,6 +23,7 @@ Recipe = Literal["megatron", "deepspeed", "deepspeed-bf16", "fsdp"]
 Optimizer = Literal["adamw", "adamw-8bit", "muon"]
 Schedule = Literal["1f1b", "zero-bubble", "dualpipe"]
 Dispatcher = Literal["all-to-all", "deepep"]
+AttentionKernel = Literal["flash1", "flash2", "flash3", "sdpa", "flex", "fused"]
 
 Kinds = TypeVar("Kinds", "float", "Tensor")
 
@@ -156,12 +157,16 @@ class Layout(Spec):
         shards: ranks that ZeRO divides over, where fewer than dp x cp.
         recompute: none; selective (attention scores); operators (all but attention and every
             second product, as torchtitan); full (whole layers).
+        early_stop: whether full recomputation stops at what the backward pass needs, as PyTorch's
+            non-reentrant checkpoints and compilers of whole steps do; as a rule as the software.
         sequence_parallel: whether norms and residuals are divided over tensor parallel ranks;
             as a rule wherever there are any.
         recipe: mixed-precision bookkeeping: megatron, deepspeed, deepspeed-bf16, fsdp; as a
             rule fsdp with zero 3, else megatron.
         optimizer: adamw, adamw-8bit or muon.
         attention: flash, or unfused (scores are stored).
+        attention_kernel: which fused one: flash1 to flash3, PyTorch's sdpa or flex, fused (the
+            vendor's); as a rule as the software has.
         kernels: fused element-wise kernels, or eager ones that each keep their input.
         dropout: whether masks are kept.
         lora_rank: rank of low-rank adapters beside frozen weights; 0 trains all weights.
@@ -170,8 +175,12 @@ class Layout(Spec):
             a rule from the groups and the recipe.
         tp_overlap: whether tensor parallel communication hides behind products; as a rule as
             the software does.
+        reduce_bits: of a gradient on its way between replicas: 16, or 32; as a rule as the software
+            does.
         dispatcher: who moves experts' tokens: all-to-all (each copy by itself) or deepep (once to
             a rank and domain); as a rule as the software does.
+        experts: their products: grouped (one kernel for all), or looped (one expert after the
+            other); as a rule grouped.
         ep_overlap: whether the exchange of experts' tokens hides behind another micro-batch.
     """
 
@@ -189,17 +198,21 @@ class Layout(Spec):
     zero: Annotated[int, Field(ge=0, le=3)] = 1
     shards: Degree | None = None
     recompute: Recompute = "none"
+    early_stop: bool | None = None
     sequence_parallel: bool | None = None
     recipe: Recipe | None = None
     optimizer: Optimizer = "adamw"
     attention: Literal["flash", "unfused"] = "flash"
+    attention_kernel: AttentionKernel | None = None
     kernels: Literal["fused", "eager"] = "fused"
     dropout: bool = False
     lora_rank: Annotated[int, Field(ge=0, le=10**6)] = 0
     lora_targets: tuple[Literal["attention", "mlp", "experts"], ...] = ("attention", "mlp")
     overhead_gb: Annotated[float, Field(ge=0, le=1000)] | None = None
     tp_overlap: bool | None = None
+    experts: Literal["grouped", "looped"] = "grouped"
     ep_overlap: bool = False
+    reduce_bits: Literal["16", "32"] | None = None
     dispatcher: Dispatcher | None = None
 
     @model_validator(mode="after")

@@ -70,6 +70,7 @@ MEANINGS = {
     "floor": "time that launching a layer's kernels takes in a pass [s]",
     "floor.experts": "time that launching an expert layer adds to that [s]",
     "launch": "time that launching each expert's product adds to that [s]",
+    "loop": "the same where experts are computed one after the other [s]",
     "step_floor": "time of a step besides all else [s]",
     "optimizer_traffic": "bytes moved by the optimizer's step, over its states",
     "latency": "time of a hop inside a domain [s]",
@@ -110,8 +111,13 @@ PARAMETERS: dict[str, Parameter] = {
     "grouped.low": _share(0.85),
     "head": _share(0.6, 0.6),
     "attention.volta": _share(0.35),
+    # Dao 2023, arXiv 2307.08691, on A100: the first FlashAttention reaches 25 to 40 % of the peak,
+    # forward and backward, of 3.5 times the forward work where ``attention_backward`` takes 3.7.
+    "attention.ampere.flash1": _share(0.35),
     "attention.ampere": _share(0.55),
     "attention.ada": _share(0.40),
+    # The first on Hopper: of the second's, made for Ampere, as much as on Ampere.
+    "attention.hopper.flash1": _share(0.22),
     "attention.hopper.early": _share(0.35),
     "attention.hopper": _share(0.50),
     "attention.hopper.modern": _share(0.50),
@@ -166,6 +172,10 @@ PARAMETERS: dict[str, Parameter] = {
     "floor.experts": _factor(300e-6, 0.5),
     "launch.expert": _factor(5e-6, 0.7),
     "launch.expert.graphed": _factor(2e-6, 0.7),
+    # Ten kernels an expert and forward pass (where, index, three products, activation, two
+    # multiplications, index_add, and the wait for where) at some 15 us of an eager host each, on
+    # three products; twice that backward: counted in transformers' Qwen3MoeSparseMoeBlock.
+    "loop.expert": _factor(50e-6, 0.7),
     "step_floor": _factor(6e-3, 0.7),
     "optimizer_traffic": _factor(1.3, 0.3),
     "latency": _factor(3e-6, 0.4),

@@ -55,6 +55,11 @@ class Running(NamedTuple):
         software: generation of it.
         attention: its attention kernel: unfused, flash1, flash2, flash3, sdpa, fused.
         kernels: fused, where it fuses element-wise kernels if nobody says otherwise; else eager.
+        reduces: bits of a gradient on its way between replicas, where it is known to differ from
+            its generation's.
+        experts: looped, where experts are computed one after the other; else grouped.
+        checkpoints: whole or needed: what its checkpoints of layers compute again, where it is
+            known to differ from its generation's.
     """
 
     framework: str
@@ -63,12 +68,21 @@ class Running(NamedTuple):
     software: Software
     attention: str
     kernels: Literal["eager", "fused"]
+    reduces: str | None
+    experts: str
+    checkpoints: str | None
 
     @property
     def settings(self) -> dict[str, str]:
         """Fields of a layout that the framework decides where its user does not."""
-        attention = "unfused" if self.attention == "unfused" else "flash"
-        return {"attention": attention, "kernels": self.kernels}
+        found = {"attention": "unfused", "kernels": self.kernels, "experts": self.experts}
+        if self.attention != "unfused":
+            found |= {"attention": "flash", "attention_kernel": self.attention}
+        if self.reduces is not None:
+            found["reduce_bits"] = self.reduces
+        if self.checkpoints is not None:
+            found["early_stop"] = "true" if self.checkpoints == "needed" else "false"
+        return found
 
     def told(self, asked: str, day: dt.date | None) -> str:
         """Return why, as an assumption is told."""
@@ -83,6 +97,9 @@ class _Framework(NamedTuple):
     software: tuple[tuple[float, Software], ...]
     attention: tuple[tuple[float, str], ...]
     kernels: Literal["eager", "fused"]
+    reduces: str | None
+    experts: tuple[tuple[float, str], ...]
+    checkpoints: tuple[tuple[float, str], ...]
 
 
 def running(framework: str, year: float | None) -> Running:
@@ -101,6 +118,9 @@ def running(framework: str, year: float | None) -> Running:
         software=_at(found.software, year),
         attention=_at(found.attention, year),
         kernels=found.kernels,
+        reduces=found.reduces,
+        experts=_at(found.experts, year),
+        checkpoints=_at(found.checkpoints, year) if found.checkpoints else None,
     )
 
 
@@ -181,6 +201,9 @@ def _frameworks() -> tuple[dict[str, _Framework], dict[str, str]]:
             software=tuple((since, read_software(value)) for since, value in generations),
             attention=_history(histories["attention"][each["attention"]]),
             kernels=each["kernels"],
+            reduces=each.get("reduces"),
+            experts=_history(histories["experts"][each.get("experts", "kernel")]),
+            checkpoints=_history(histories["checkpoints"].get(each.get("checkpoints"), {})),
         )
         spelled |= dict.fromkeys((name, *each["names"]), name)
     return table, spelled

@@ -73,7 +73,7 @@ def swings(columns: Columns, output: Callable[[Tensor], Tensor]) -> list[Swing]:
     points = torch.full((count, 2 * count + 1), 0.5, dtype=torch.float64, device=columns.device)
     places = torch.arange(count, device=columns.device)
     points[places, places], points[places, count + places] = ENDS
-    found = output(points)
+    found = output(points).cpu()
     if not bool(found.isfinite().all()):
         return []
     *ends, middle = found.tolist()

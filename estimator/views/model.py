@@ -36,6 +36,7 @@ COUNTED_BY = {
     "family": "its type's entry",
     "alias": "the entry of its shape",
     "modules": "its modules",
+    "weights": "its weights' headers",
 }
 
 

@@ -24,7 +24,7 @@ slow = pytest.mark.skipif(
 # Bars are what was measured on 30 November 2026 on the shipped table, and little more.
 def test_rows_that_the_shipped_efficiencies_were_fitted_to(shipped_validation: Validation) -> None:
     found = shipped_validation.metrics()
-    assert found.rows >= 1783
+    assert found.rows >= 1778
     assert found.median_ape <= 0.095
     assert found.mape <= 0.13
     # A model that does not clearly beat one line is not worth its complexity.

@@ -140,7 +140,7 @@ LATENT = {
 def context(attention: float = 0.0, **changes: dict[str, float]) -> float:
     changes["layout"] = {"context": 8, **changes.get("layout", {})}
     each = Pass(tensor(0.0), tensor(attention), tensor(0.0))
-    passes = Passes(each, each, tensor(0.0))
+    passes = Passes(each, each, tensor(0.0), tensor(0.0))
     return float(communication.context_seconds(model().operators, setting(**changes), passes)[1])
 
 
@@ -186,7 +186,7 @@ def test_a_ring_carries_the_model_s_own_keys_and_values(
     config: dict[str, Any], elements: int
 ) -> None:
     each = Pass(tensor(0.0), tensor(0.0), tensor(0.0))
-    passes = Passes(each, each, tensor(0.0))
+    passes = Passes(each, each, tensor(0.0), tensor(0.0))
     given = setting(layout={"context": 8})
     found = communication.context_seconds(model(**config).operators, given, passes)
     once = 7 * SEQUENCE / 8 * elements * 2 / NVLINK

@@ -8,6 +8,7 @@ import pytest
 from ideal import (
     ATTENTION_WEIGHTS,
     HEAD_WEIGHTS,
+    HIDDEN,
     LAYER_WEIGHTS,
     MEMORY,
     MLP_WEIGHTS,
@@ -249,6 +250,41 @@ def test_unfused_attention_computes_the_square_and_twice_that_backward() -> None
     assert float(found.forward.attention[LAYER]) == pytest.approx(computed + stored)
 
 
+def test_stored_scores_are_moved_more_often_by_kernels_of_their_own_and_by_dropout() -> None:
+    # Scores of 32 heads, 4,096 x 4,096 of 2 bytes. Scaled and masked apart, each is read and
+    # written twice more; dropout reads and writes it, and a mask of a byte: 5 / 2 of its size.
+    def stored(**work: float) -> float:
+        found = passes(work=work, efficiency={"score_passes": 4.0}, device={"peak_16": math.inf})
+        once = float(found.forward.attention[LAYER])
+        assert float(found.backward.attention[LAYER]) == pytest.approx(2 * once)
+        return once * MEMORY / (2 * 32 * SEQUENCE**2)
+
+    assert stored() == pytest.approx(4)
+    assert stored(fused=0) == pytest.approx(8)
+    assert stored(dropout=1) == pytest.approx(6.5)
+    assert stored(fused=0, dropout=1) == pytest.approx(10.5)
+    # One kernel stores none, whatever it drops.
+    whole = passes(work={"fused": 0, "dropout": 1}).forward.attention
+    assert whole.tolist() == passes().forward.attention.tolist()
+
+
+@pytest.mark.parametrize(("fused", "size"), [(1, 1), (0, 5)])
+@pytest.mark.parametrize("shared", [False, True])
+def test_dropout_moves_a_mask_and_without_fusion_what_it_drops(
+    fused: int, size: int, shared: bool
+) -> None:
+    # Two dropouts a layer of 4,096 x 4,096 elements, of which tensor parallel ranks have a quarter
+    # each where they share the sequence; as much going forward as going back.
+    layout = {"tensor": 4, "sequence_parallel": float(shared)}
+    plain, dropping = (
+        passes(layout=layout, work={"fused": fused, "dropout": dropout}) for dropout in (0, 1)
+    )
+    moved = 2 * size * SEQUENCE * HIDDEN / (4 if shared else 1) / MEMORY
+    for one, other in zip(plain[:2], dropping[:2], strict=True):
+        beside = other.elementwise - one.elementwise
+        assert beside.flatten().tolist() == pytest.approx([0, moved, 0])
+
+
 def test_narrow_heads_reach_less_of_fused_attention() -> None:
     # Half of the peak at 24, told for heads of 128: 64 / 88 over 128 / 152.
     def forward(width: int, **efficiency: float) -> float:
@@ -335,17 +371,34 @@ def test_logits_are_moved_in_16_and_32_bits_with_their_softmax() -> None:
 # What is computed again.
 
 
-def repeated(recompute: int, passes: float = 0.0) -> list[float]:
-    """Seconds of what each group repeats; its products take 100, attention 20, the rest 3."""
+def repeated(recompute: int, passes: float = 0.0, prunes: int = 0) -> list[float]:
+    """Seconds of what each group repeats; its products take 100, attention 20, the rest 3.
+
+    Of the products, 30 are a last one whose result nothing in the layer reads.
+    """
     forward = Pass(tensor(100.0), tensor(20.0), tensor(3.0))
-    given = setting(work={"recompute": recompute}, efficiency={"score_passes": passes})
-    found = layer_time.repeated_seconds(model().groups, forward, given)
-    return found.flatten().tolist()
+    both = Passes(forward, forward, tensor(0.0), tensor(30.0))
+    work = {"recompute": recompute, "prunes": prunes}
+    given = setting(work=work, efficiency={"score_passes": passes})
+    return layer_time.repeated_seconds(model().groups, both, given).flatten().tolist()
 
 
 def test_nothing_is_computed_again_unless_asked_and_only_in_layers() -> None:
     assert repeated(0) == [0, 0, 0]
     assert repeated(3) == [0, 123, 0]
+
+
+def test_a_compiler_of_whole_steps_leaves_out_what_nothing_reads() -> None:
+    assert repeated(3, prunes=1) == [0, 93, 0]
+    assert repeated(2, prunes=1) == repeated(2)
+    # The last product of a layer of Llama goes down from 14,336 to 4,096.
+    found = passes(device={"bytes_per_s": math.inf})
+    assert found.unread.flatten().tolist() == pytest.approx(
+        [0, 2 * SEQUENCE * 4096 * 14336 / PEAK, 0]
+    )
+    # Weights of experts that were chosen, and norms after a block, read what comes out of them.
+    assert not passes(mixture()).unread.any()
+    assert not passes(model(model_type="gemma2", query_pre_attn_scalar=128)).unread.any()
 
 
 def test_stored_scores_are_computed_again_where_they_are_not_kept() -> None:

@@ -97,7 +97,7 @@ case(step.layer_times, EXPERTS, SPREAD)
 case(step.pipeline_stages, DENSE, RUN.layout, 1)
 case(step.total_seconds, DENSE, RUN, TIMES, STAGES)
 case(layer_time.layer_passes, EXPERTS, SPREAD)
-case(layer_time.repeated_seconds, DENSE.groups, PASSES.forward, RUN)
+case(layer_time.repeated_seconds, DENSE.groups, PASSES, RUN)
 case(communication.tensor_seconds, DENSE, RUN)
 case(communication.expert_seconds, EXPERTS, SPREAD, tensor(1.0))
 case(communication.context_seconds, DENSE.operators, SPREAD, PASSES)
@@ -195,4 +195,4 @@ def test_a_line_that_asks_for_a_number_fails_here() -> None:
     with pytest.raises(RuntimeError, match="meta"):
         memory.rank_layers(*(moved(each) for each in arguments))
     with pytest.raises(RuntimeError, match="meta"):
-        layer_time.repeated_seconds(moved(DENSE.groups), PASSES.forward, moved(ideal.setting()))
+        layer_time.repeated_seconds(moved(DENSE.groups), PASSES, moved(ideal.setting()))

@@ -12,7 +12,7 @@ from known import LLAMA_8B
 import computebill as cb
 from computebill.hardware.generations import reach
 from computebill.training.cases import Case, case_columns, case_setting, step_times
-from computebill.training.efficiency import kernel_efficiency
+from computebill.training.efficiency import attention_name, kernel_efficiency
 from computebill.training.parameters import INDEX, bounded, priors
 
 PARAMETERS = 8_030_261_248
@@ -109,6 +109,75 @@ def test_gradients_add_up_as_the_software_does_it() -> None:
     names: tuple[Any, ...] = ("megatron", "modern", "early", "eager", "compiled")
     work = case_columns([case(software=name) for name in names]).work
     assert work.adding_bytes.tolist() == [4 + 4, 4 + 4, 2 + 4 + 4, 2 + 2 + 2, 2 + 2 + 2]
+
+
+def test_gradients_go_between_replicas_in_as_many_bits_as_told_or_as_the_software_does() -> None:
+    # NVIDIA's recipes since 2023 reduce in 16 bits, Megatron-LM before them in 32.
+    told: tuple[Any, ...] = ("16", "32")
+    layouts = [cb.Layout(reduce_bits=bits) for bits in told]
+    cases = [case(layout=layout) for layout in layouts]
+    cases += [case(software="modern", layout=layout) for layout in (cb.Layout(), *layouts)]
+    cases.append(case(layout=cb.Layout()))
+    assert case_columns(cases).work.gradient_bytes.tolist() == [2, 4, 2, 2, 4, 4]
+
+
+@pytest.mark.parametrize(
+    ("part", "software", "layout", "name"),
+    [
+        ("a100-sxm-80gb", "eager", {}, "ampere"),
+        ("a100-sxm-80gb", "eager", {"attention_kernel": "flash1"}, "ampere.flash1"),
+        ("a100-sxm-80gb", "megatron", {}, "ampere.flash1"),
+        ("a100-sxm-80gb", "megatron", {"attention_kernel": "sdpa"}, "ampere"),
+        ("a100-sxm-80gb", "megatron", {"attention": "unfused"}, "unfused"),
+        ("h100-sxm", "eager", {"attention_kernel": "flash1"}, "hopper.flash1"),
+        ("h100-sxm", "eager", {}, "hopper.early"),
+        ("h100-sxm", "eager", {"attention_kernel": "flex"}, "hopper.early"),
+        ("h100-sxm", "eager", {"attention_kernel": "fused"}, "hopper"),
+        ("h100-sxm", "eager", {"attention_kernel": "flash3"}, "hopper.modern"),
+        ("h100-sxm", "fused", {}, "hopper"),
+        ("h100-sxm", "compiled", {}, "hopper"),
+        ("h100-sxm", "graphed", {}, "hopper.modern"),
+        ("h100-sxm", "modern", {"attention_kernel": "flash2"}, "hopper.early"),
+        ("b200", "eager", {"attention_kernel": "flash1"}, "blackwell"),
+        ("tpu-v6e", "compiled", {}, "tpu"),
+    ],
+)
+def test_attention_has_the_speed_of_its_kernel(
+    part: str, software: Any, layout: dict[str, Any], name: str
+) -> None:
+    given = cb.Layout(**layout)
+    one = case(accelerator=cb.find_accelerator(part), software=software, layout=given)
+    assert attention_name(one.kind) == f"attention.{name}"
+
+
+def test_full_recomputation_stops_early_where_told_and_in_compilers() -> None:
+    names: tuple[Any, ...] = ("compiled", "eager")
+    cases = [
+        case(software=name, layout=cb.Layout(early_stop=told))
+        for name in names
+        for told in (None, True, False)
+    ]
+    assert case_columns(cases).work.prunes.tolist() == [1, 1, 0, 0, 1, 0]
+
+
+def test_experts_that_are_looped_over_are_launched_one_by_one() -> None:
+    # Eight experts on a rank, three products each, launched forward and twice as often backward.
+    mixture = LLAMA_8B | {
+        "model_type": "mixtral", "num_local_experts": 8, "num_experts_per_tok": 2
+    }  # fmt: skip
+    kinds: tuple[Any, ...] = ("grouped", "looped")
+    cases = [
+        case(
+            architecture=cb.read_architecture(mixture),
+            layout=cb.Layout(micro_batches=1, zero=0, experts=kind),
+            software="eager",
+        )
+        for kind in kinds
+    ]
+    values = bounded(priors())
+    grouped, looped = step_times(case_columns(cases), values).products.tolist()
+    beside = values[INDEX["loop.expert"]] - values[INDEX["launch.expert"]]
+    assert looped - grouped == pytest.approx(float(32 * 8 * 3 * 3 * beside))
 
 
 def test_a_dispatcher_is_the_software_s_unless_it_is_told() -> None:

@@ -65,6 +65,16 @@ def test_what_was_given_is_not_called_assumed(spec: dict[str, Any]) -> None:
     assert not {"global batch, sequences", "micro batch", "recompute"} & set(listed)
 
 
+def test_what_a_framework_decides_is_told_with_its_name(spec: dict[str, Any]) -> None:
+    listed = told(estimate(spec, framework="internevo", date="2024-03-01"))
+    source = "InternEvo in March 2024 (training/frameworks.toml)"
+    decided = {"attention": "flash", "attention kernel": "flash2", "reduce bits": "16"}
+    for name, value in (decided | {"experts": "grouped", "kernels": "fused"}).items():
+        assert listed[name] == (value, source)
+    layout = {"tp": 2, "pp": 2, "reduce_bits": "32"}
+    assert "reduce bits" not in told(estimate(spec, framework="internevo", layout=layout))
+
+
 def test_links_that_a_profile_does_not_know_are_called_assumed(spec: dict[str, Any]) -> None:
     listed = told(estimate(spec, accelerator=NO_LINKS))
     for where in ("inside", "across"):

@@ -48,7 +48,7 @@ def test_generations_of_software(framework: str, year: float | None, software: s
 def test_deepspeed_is_not_of_2021_whatever_the_year(name: str) -> None:
     found = running(name, 2025)
     assert found.software != "early"
-    assert found.attention.startswith("flash")
+    assert found.attention != "unfused"
 
 
 def test_deepspeed_s_pipelines_were_early() -> None:
@@ -92,8 +92,25 @@ def test_attention_kernels_came_when_they_came_out() -> None:
     assert kernels == ["unfused", "flash1", "flash2"]
     assert running("megatron", 2021).settings["attention"] == "unfused"
     assert running("megatron", 2024).settings["attention"] == "flash"
+    assert running("megatron", 2024).settings["attention_kernel"] == "fused"
+    assert "attention_kernel" not in running("megatron", 2021).settings
+    # transformers' own kernels: PyTorch's by itself since December 2023.
+    assert [running("hf", year).attention for year in (2023.5, 2024)] == ["unfused", "sdpa"]
     assert running("olmo-core", 2025).kernels == "fused"
     assert running("torchtitan", 2025).kernels == "eager"
+
+
+def test_what_a_framework_does_with_experts_and_gradients_is_part_of_its_settings() -> None:
+    """transformers looped over experts until its version 5; DeepSpeed reduces in 16 bits."""
+    experts = [running("trl", year).settings["experts"] for year in (2024, 2026)]
+    assert experts == ["looped", "grouped"]
+    assert running("megatron", 2024).settings["experts"] == "grouped"
+    assert running("deepspeed", 2024).settings["reduce_bits"] == "16"
+    assert "reduce_bits" not in running("torchtitan", 2025).settings
+    # Non-reentrant checkpoints stop early since PyTorch 2.1; Megatron's own compute all.
+    stops = [running("fsdp", year).settings["early_stop"] for year in (2023.5, 2024)]
+    assert stops == ["false", "true"]
+    assert "early_stop" not in running("megatron", 2025).settings
 
 
 def test_the_table_of_frameworks_is_whole() -> None:
@@ -106,6 +123,9 @@ def test_the_table_of_frameworks_is_whole() -> None:
             assert found.is_known
             assert found.software in SOFTWARE
             assert found.attention in {"unfused", "flash1", "flash2", "flash3", "sdpa", "fused"}
+            assert found.experts in {"grouped", "looped"}
+            assert found.reduces in {None, "16", "32"}
+            assert found.checkpoints in {None, "whole", "needed"}
     for history in data["histories"].values():
         for months in history.values():
             assert list(months) == sorted(months)

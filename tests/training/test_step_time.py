@@ -237,6 +237,8 @@ def test_every_efficiency_has_a_gradient_somewhere() -> None:
         for layout in ([layout | {"ep": 1}] if config is LLAMA_8B else [layout])
     ]
     cases.append(case(MIXTRAL, layout={"dp": 8, "ep": 8}, domain=2))
+    looped = {"dp": 8, "experts": "looped", "attention_kernel": "flash1"}
+    cases.append(case(MIXTRAL, layout=looped, software="eager"))
     small = MIXTRAL | {"intermediate_size": 512}
     cases.append(case(small, layout={"dp": 8, "ep": 8, "ep_overlap": True}, domain=1))
     crooked = LLAMA_8B | {"head_dim": 108}

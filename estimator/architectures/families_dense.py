@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .. import particulars
-from ..recipes import FULL, SLIDING, Family, attention, every, mlp, typed, windowed
-from .common import BIASES_ON_REQUEST
+from . import particulars
+from .families_common import BIASES_ON_REQUEST
+from .recipes import FULL, SLIDING, Family, attention, every, mlp, typed, windowed
 
 DENSE_DECODERS: dict[str, Family] = {
     "llama": Family(

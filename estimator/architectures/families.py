@@ -8,16 +8,16 @@ a model have none, and must be there.
 
 from __future__ import annotations
 
-from ..recipes import Family
-from .dense import DENSE_DECODERS
-from .encoders import OTHERS
-from .experts import MIXTURES
-from .experts_later import LATER_MIXTURES
-from .hybrids import HYBRIDS
-from .hybrids_later import LATER_HYBRIDS
-from .later import LATER
-from .makers import MAKERS
-from .older import OLDER
+from .families_dense import DENSE_DECODERS
+from .families_encoders import OTHERS
+from .families_experts import MIXTURES
+from .families_experts_later import LATER_MIXTURES
+from .families_hybrids import HYBRIDS
+from .families_hybrids_later import LATER_HYBRIDS
+from .families_later import LATER
+from .families_makers import MAKERS
+from .families_older import OLDER
+from .recipes import Family
 
 FAMILIES: dict[str, Family] = {
     **OLDER,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from .. import particulars
-from ..recipes import (
+from . import particulars
+from .families_common import BIASES_ON_REQUEST, MPT_NAMES
+from .recipes import (
     FULL,
     SLIDING,
     Family,
@@ -19,7 +20,6 @@ from ..recipes import (
     typed,
     windowed,
 )
-from .common import BIASES_ON_REQUEST, MPT_NAMES
 
 DEEPSEEK = Family(
     "DeepSeek-V3, R1, V3.1",

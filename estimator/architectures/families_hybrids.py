@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from .. import particulars
-from ..recipes import (
+from . import particulars
+from .families_common import BIASES_ON_REQUEST
+from .recipes import (
     DENSE,
     FULL,
     LINEAR,
@@ -18,7 +19,6 @@ from ..recipes import (
     sparse_step,
     typed,
 )
-from .common import BIASES_ON_REQUEST
 
 HYBRIDS: dict[str, Family] = {
     "qwen3_next": Family(

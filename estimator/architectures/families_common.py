@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..recipes import attention, mlp
+from .recipes import attention, mlp
 
 GPT2_NAMES = {
     "hidden_size": "n_embd",

@@ -6,8 +6,8 @@ against modules.
 
 from __future__ import annotations
 
-from .. import blocks, mixers, particulars
-from ..recipes import Family, attention, dense_or, leading, mixture, mlp
+from . import blocks, mixers, particulars, searched
+from .recipes import Family, attention, dense_or, leading, mixture, mlp
 
 MAKERS: dict[str, Family] = {
     "baichuan": Family("Baichuan 1 and 2", mixer=attention(grouped=False)),
@@ -31,6 +31,14 @@ MAKERS: dict[str, Family] = {
         feed_forwards=leading("first_k_dense_replace"),
     ),
     "internlm": Family("InternLM", mixer=attention(bias="bias", out_bias="bias", grouped=False)),
+    "nemotron-nas": Family(
+        "Llama-Nemotron Super and Ultra (NAS)",
+        mixer=searched.attention,
+        feed_forward=searched.feed_forward,
+        mixers=searched.attentions,
+        feed_forwards=searched.feed_forwards,
+        norms=0,
+    ),
     "orion": Family("Orion", norm="layer"),
     "qwen": Family(
         "Qwen 1",

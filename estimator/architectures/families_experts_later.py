@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from .. import particulars, sparse
-from ..recipes import (
+from . import particulars, sparse
+from .families_common import BIASES_ON_REQUEST
+from .families_experts import DEEPSEEK
+from .recipes import (
     FULL,
     SLIDING,
     Family,
@@ -20,8 +22,6 @@ from ..recipes import (
     typed,
     windowed,
 )
-from .common import BIASES_ON_REQUEST
-from .experts import DEEPSEEK
 
 LATER_MIXTURES: dict[str, Family] = {
     "afmoe": Family(
@@ -186,5 +186,27 @@ LATER_MIXTURES: dict[str, Family] = {
         ),
         feed_forwards=sparse_types(leading("first_k_dense_replace")),
         defaults={"first_k_dense_replace": 1},
+    ),
+    "deepseek_v4": Family(
+        "DeepSeek-V4",
+        mixer=plus(sparse.deepseek_v4_attention, sparse.hyper_connections),
+        feed_forward=mixture(
+            width="moe_intermediate_size",
+            shared_width="moe_intermediate_size",
+            shared_bias="mlp_bias",
+        ),
+        mixers=sparse.deepseek_v4_mixers,
+        after=sparse.last_streams,
+    ),
+    "longcat_flash": Family(
+        "LongCat-Flash",
+        mixer=plus(latent(), latent(), mlp(width="ffn_hidden_size"), mlp(width="ffn_hidden_size")),
+        feed_forward=particulars.longcat_experts,
+        norms=4,
+        names={"num_hidden_layers": "num_layers"},
+        note=(
+            "Experts that copy a token hold no matrices, as in checkpoints; the modules of "
+            "transformers 5.24 have some for them."
+        ),
     ),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from ..encoders import (
+from .encoders import (
     Encoder,
     deberta_positions,
     disentangled,
@@ -12,9 +12,9 @@ from ..encoders import (
     modernbert,
     tasks,
 )
-from ..other_shapes import t5, vision_tower, vit
-from ..recipes import Family
-from ..seq2seq import Pair
+from .other_shapes import t5, vision_tower, vit
+from .recipes import Family
+from .seq2seq import Pair
 
 OTHERS: dict[str, Family] = {
     "bert": Family(

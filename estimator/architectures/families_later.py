@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from .. import gemmas, particulars
-from ..recipes import (
+from . import gemmas, particulars
+from .families_common import BIASES_ON_REQUEST, FOUR_TIMES, GPT2_NAMES
+from .recipes import (
     FULL,
     SLIDING,
     Family,
@@ -16,7 +17,6 @@ from ..recipes import (
     typed,
     windowed,
 )
-from .common import BIASES_ON_REQUEST, FOUR_TIMES, GPT2_NAMES
 
 QK_NORM = attention(bias="attention_bias", out_bias="attention_bias", qk_norm=True)
 ALL_BIASES = attention(bias="use_bias", out_bias="use_bias")
@@ -174,5 +174,13 @@ LATER: dict[str, Family] = {
         norms=4,
         before=gemmas.own_inputs,
         defaults={"sliding_window_pattern": 6},
+    ),
+    "mllama_text_model": Family(
+        "Llama 3.2 Vision",
+        mixer=particulars.mllama_attention,
+        mixers=particulars.mllama_layers,
+        before=particulars.mllama_entries,
+        can_tie=False,
+        note="Attention to images is not counted: how many there are is not said.",
     ),
 }

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from .. import blocks, mixers, particulars
-from ..recipes import (
+from . import blocks, mixers, particulars
+from .families_common import BIASES_ON_REQUEST
+from .families_hybrids import HYBRIDS
+from .recipes import (
     FULL,
     LINEAR,
     Family,
@@ -17,8 +19,6 @@ from ..recipes import (
     mlp,
     sparse_types,
 )
-from .common import BIASES_ON_REQUEST
-from .hybrids import HYBRIDS
 
 LATER_HYBRIDS: dict[str, Family] = {
     "qwen3_5_text": Family(

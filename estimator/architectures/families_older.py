@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from .. import particulars
-from ..recipes import Family, attention, mlp
-from .common import ALL_BIASES, FOUR_TIMES, GPT2_NAMES, MPT_NAMES
+from . import particulars
+from .families_common import ALL_BIASES, FOUR_TIMES, GPT2_NAMES, MPT_NAMES
+from .recipes import Family, attention, mlp
 
 OLDER: dict[str, Family] = {
     "gpt2": Family(

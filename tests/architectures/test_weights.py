@@ -1,0 +1,133 @@
+"""Models of which only weights are there."""
+
+from __future__ import annotations
+
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import transformers
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from modules import configuration
+
+import computebill as cb
+from computebill.architectures.plain import plain_parameters
+
+LLAMA: dict[str, Any] = {
+    "model_type": "llama",
+    "hidden_size": 64,
+    "intermediate_size": 128,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "vocab_size": 256,
+    "tie_word_embeddings": False,
+}
+
+
+def safetensors(header: Any, data: bytes = b"") -> bytes:
+    raw = json.dumps(header).encode()
+    return struct.pack("<Q", len(raw)) + raw + data
+
+
+def refusal(source: Path) -> str:
+    with pytest.raises(cb.RequestError) as caught:
+        cb.read_architecture(source)
+    return str(caught.value)
+
+
+def test_a_folder_of_weights_is_counted_by_their_headers(tmp_path: Path) -> None:
+    built = transformers.LlamaForCausalLM(configuration(LLAMA)).to(torch.bfloat16)
+    built.save_pretrained(tmp_path, max_shard_size="100KB")
+    (tmp_path / "config.json").unlink()
+    (tmp_path / "generation_config.json").unlink(missing_ok=True)
+    assert len(list(tmp_path.glob("*.safetensors"))) > 1
+    found = cb.read_architecture(tmp_path)
+    assert plain_parameters(found).total == sum(each.numel() for each in built.parameters())
+    assert (found.counted_by, found.layer_count, found.hidden) == ("weights", 3, 64)
+    whole, ours = cb.describe_model(LLAMA), cb.describe_model(tmp_path)
+    scores = whole.flop.by_operator["attention_scores"][0]
+    assert float(ours.flop.forward) == float(whole.flop.forward - scores)
+    assert ours.to_dict()["memory_gb"][0]["weights"] == pytest.approx(
+        whole.to_dict()["memory_gb"][0]["weights"]
+    )
+
+
+ONE = {"w": {"dtype": "F16", "shape": [2, 3], "data_offsets": [0, 12]}}
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", "is no safetensors file"),
+        (struct.pack("<Q", 2**60) + b"{}", "its header would be 1152921504606846976 bytes"),
+        (struct.pack("<Q", 10) + b"{}", "is no safetensors file"),
+        (struct.pack("<Q", 2) + b"{]", "has no header of JSON"),
+        (safetensors([1]), "is no table of tensors"),
+        (safetensors({}), "holds no tensors"),
+        (safetensors(ONE, b"\0" * 11), "data_offsets: got [0, 12]; the file has 11 bytes"),
+        (
+            safetensors({"w": {**ONE["w"], "shape": [2, 10**9]}}, b"\0" * 12),
+            "not those of [2, 1000000000]",
+        ),
+        (safetensors({"w": {**ONE["w"], "shape": [-2, -3]}}, b"\0" * 12), "shape: got [-2, -3]"),
+        (safetensors({"w": {**ONE["w"], "dtype": "U8"}}, b"\0" * 12), "dtype: got 'U8'"),
+        (safetensors({"w": 3}), "dtype: got None"),
+    ],
+)
+def test_headers_that_lie_are_refused(tmp_path: Path, content: bytes, problem: str) -> None:
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(content)
+    assert problem in refusal(tmp_path)
+    assert problem in refusal(path)
+
+
+def text(value: str) -> bytes:
+    return struct.pack("<Q", len(value)) + value.encode()
+
+
+def gguf(tensors: list[tuple[str, tuple[int, ...]]], *, keys: bytes = b"", count: int = 0) -> bytes:
+    head = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), count) + keys
+    for name, shape in tensors:
+        head += text(name) + struct.pack("<I", len(shape)) + struct.pack(f"<{len(shape)}Q", *shape)
+        head += struct.pack("<IQ", 12, 0)
+    return head
+
+
+def test_a_gguf_file_is_counted_by_its_table(tmp_path: Path) -> None:
+    keys = text("general.architecture") + struct.pack("<I", 8) + text("llama")
+    keys += text("llama.context_length") + struct.pack("<II", 4, 2048)
+    keys += text("tokenizer.ggml.tokens") + struct.pack("<IIQ", 9, 8, 2) + text("a") + text("b")
+    layer = [("attn_q.weight", (64, 64)), ("ffn_up.weight", (64, 128)), ("attn_norm.weight", (64,))]
+    tensors = [("token_embd.weight", (64, 256)), ("rope_freqs.weight", (32,))]
+    tensors += [(f"blk.{index}.{name}", shape) for index in range(2) for name, shape in layer]
+    path = tmp_path / "model.gguf"
+    path.write_bytes(gguf(tensors, keys=keys, count=3))
+    found = cb.read_architecture(path)
+    each = 64 * 64 + 64 * 128 + 64
+    assert plain_parameters(found).total == 256 * 64 + 2 * each
+    assert (found.model_type, found.hidden, found.layer_count) == ("llama", 64, 2)
+    assert found.sequence_length == 2048
+
+
+@settings(max_examples=200)
+@given(cut=st.integers(0, 200), byte=st.integers(0, 255))
+def test_a_gguf_file_that_is_broken_is_counted_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, cut: int, byte: int
+) -> None:
+    keys = text("general.architecture") + struct.pack("<I", 8) + text("llama")
+    whole = bytearray(
+        gguf([("blk.0.w", (4, 4)), ("token_embd.weight", (4, 9))], keys=keys, count=1)
+    )
+    if cut < len(whole):
+        whole[cut] = byte
+    path = tmp_path_factory.mktemp("gguf") / "model.gguf"
+    for content in (whole, whole[:cut]):
+        path.write_bytes(bytes(content))
+        try:
+            assert plain_parameters(cb.read_architecture(path)).total >= 0
+        except cb.RequestError as error:
+            assert str(path) in str(error)  # noqa: PT017 -- either way is right
