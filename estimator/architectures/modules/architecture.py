@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 
 from ..operators import CLIP, IMAGE, SAMPLE, TOKEN, Architecture, LayerKind, Layers, Operator
-from .measured import Measured, measure
+from .measured import BETWEEN, Measured, measure
 from .stacks import layer_paths
 from .walk import Place, Walk
 
@@ -113,6 +113,11 @@ def _notes(model: nn.Module, measured: Measured, walk: Walk) -> list[str]:
         "from their sizes."
         for of, why in measured.problems.items()
     ]
+    if abs(measured.apart) > UNMET:
+        notes.append(
+            f"FLOP are no polynomial of a sequence's length, as of blocks that are filled up: at "
+            f"{BETWEEN} tokens they are {measured.apart:+.1%} off what is counted."
+        )
     notes += [f"Assumed: {each}." for each in dict.fromkeys(measured.assumed)]
     unmet = sum(walk.unmet.values())
     if unmet > UNMET * sum(each.numel() for each in walk.parameters.values()):

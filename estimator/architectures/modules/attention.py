@@ -38,6 +38,14 @@ def owners(model: nn.Module, path: str) -> Iterator[nn.Module]:
         yield model.get_submodule(".".join(parts[:size]))
 
 
+def told(config: Any, name: str) -> Any:
+    """Return what a configuration says, or None: some raise where layers are of several kinds."""
+    try:
+        return getattr(config, name, None)
+    except Exception:
+        return None
+
+
 def config_of(model: nn.Module, path: str) -> Any:
     """Return the configuration that the nearest module holds."""
     return next(each.config for each in owners(model, path) if hasattr(each, "config"))
@@ -59,7 +67,7 @@ def routed(model: nn.Module, path: str) -> int | None:
         sources = [model.config] if each is None else [each, getattr(each, "config", None)]
         for source in sources:
             for name in TOP_K:
-                value = getattr(source, name, None)
+                value = told(source, name)
                 if isinstance(value, list) and value:
                     value = value[0]
                 if isinstance(value, int) and not isinstance(value, bool) and value > 0:
@@ -89,20 +97,20 @@ def mask_of(model: nn.Module, path: str, layer: int, *, two_ways: bool) -> Mask:
 
 def _window(model: nn.Module, path: str, config: Any, layer: int) -> tuple[Count, bool]:
     """Return how many keys are attended at most, and whether within fixed chunks."""
-    chosen = getattr(config, "index_topk", None)
+    chosen = told(config, "index_topk")
     if isinstance(chosen, int) and not INDEXER.search(path):
         return chosen, False
-    labels = getattr(config, "layer_types", None)
+    labels = told(config, "layer_types")
     label = labels[layer] if isinstance(labels, list) and layer < len(labels) else None
     if label == "chunked_attention":
-        return getattr(config, "attention_chunk_size", None) or UNLIMITED, True
+        return told(config, "attention_chunk_size") or UNLIMITED, True
     if label in ("sliding_attention", "local_attention"):
-        size = getattr(config, "sliding_window", None) or getattr(config, "local_attention", None)
+        size = told(config, "sliding_window") or told(config, "local_attention")
         return size or UNLIMITED, False
-    if label is not None or getattr(config, "use_sliding_window", None) is False:
+    if label is not None or told(config, "use_sliding_window") is False:
         return UNLIMITED, False
     own = next(
         (each.sliding_window for each in owners(model, path) if hasattr(each, "sliding_window")),
-        getattr(config, "sliding_window", None),
+        told(config, "sliding_window"),
     )
     return (own, False) if isinstance(own, int) and own > 0 else (UNLIMITED, False)

@@ -25,6 +25,8 @@ from .trace import PADDING_ROWS, Key, Pass, Terms, run, terms
 
 LENGTHS = (64, 128, 192)
 """Sequences through which FLOP are a polynomial."""
+BETWEEN = 160
+"""One more, which has to lie on that polynomial."""
 SHORTEST = (16, 24, 32)
 """The same, of models that take short sequences only."""
 TEXT_CALLS = (
@@ -91,6 +93,7 @@ class Measured:
         problems: of passes that could not run, why.
         assumed: what passes were given that no configuration says.
         passed: names of the passes that ran.
+        apart: by what share FLOP at one more length are off what three lengths make of it.
     """
 
     products: dict[str, list[Use]] = field(default_factory=dict)
@@ -99,6 +102,7 @@ class Measured:
     problems: dict[str, str] = field(default_factory=dict)
     assumed: list[str] = field(default_factory=list)
     passed: list[str] = field(default_factory=list)
+    apart: float = 0.0
 
     def add(self, key: Key, of: str, flop: float, per_pair: float, found: Pass) -> None:
         """Put down one product: FLOP per unit, and FLOP times tokens squared."""
@@ -166,6 +170,26 @@ def _measure_text(
     for key, found in terms(lengths, passes).items():
         _add_terms(measured, key, found, passes[-1])
     measured.looked_up |= passes[0].looked_up
+    _check_between(model, call_of(model, BETWEEN), terms(lengths, passes), measured, alike)
+
+
+def _check_between(
+    model: nn.Module,
+    call: Call,
+    found: Mapping[Key, Terms],
+    measured: Measured,
+    alike: Mapping[str, str],
+) -> None:
+    """Compare FLOP of one more length with what the others make of it."""
+    try:
+        total = run(model, call.run, alike).total
+    except Exception:
+        return  # a length that the model does not take
+    expected = sum(
+        each.fixed + each.per_token * BETWEEN + each.per_pair * BETWEEN**2
+        for each in found.values()
+    )
+    measured.apart = expected / total - 1.0 if total else 0.0
 
 
 def _add_terms(measured: Measured, key: Key, found: Terms, last: Pass) -> None:

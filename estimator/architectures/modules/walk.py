@@ -15,7 +15,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..blocks import BYTES
-from ..operators import CLIP, IMAGE, TOKEN, UNLIMITED, Operator
+from ..operators import CLIP, IMAGE, SAMPLE, TOKEN, UNLIMITED, Operator
 from .attention import CROSS, mask_of, routed
 from .measured import Measured, Mix, Use
 from .recurrence import recurrence_flop
@@ -30,7 +30,7 @@ GATE_UP = re.compile(r"gate_up|gate_and_up|input_linear")
 """Names of experts' products that hold a gate's and a block's matrix in one."""
 KEYS = re.compile(r"(^|\.)(k|v|kv|key|value|wk|wv)(_lin|_proj)?$")
 ATTENTION = re.compile(r"att(n|ention)", re.IGNORECASE)
-EXPERT = re.compile(r"(?P<list>.*experts?\w*)\.(?P<place>\d+)(?P<rest>\..+)$")
+EXPERT = re.compile(r"(?P<list>.*experts?\w*)\.(?:expert_)?(?P<place>\d+)(?P<rest>\..+)$")
 PREFIXES = {IMAGE: "vision_", CLIP: "audio_"}
 ROTARY = re.compile(r"rotary|rope", re.IGNORECASE)
 
@@ -117,7 +117,7 @@ class Walk:
         if among and not _is_layer_list(among["list"]):
             if among["place"] != "0":
                 return
-            copies = len(self.modules[among["list"]])  # type: ignore[arg-type]
+            copies = _alike_children(self.modules[among["list"]])
         used = [each for each in uses_of if each.d_in * each.d_out <= size]
         if name in self.measured.looked_up or isinstance(self.modules[path], nn.Embedding):
             ways = UNLIMITED if parameter.shape[0] == self.vocabulary else 1
@@ -182,8 +182,9 @@ class Walk:
         """Return a product with a parameter."""
         label = self._name(place, _module(name) if place.path else use.path, name)
         expert = label.endswith("experts") and not label.endswith("shared_experts")
-        rows = use.rows
+        rows, of = use.rows, use.of
         if expert and copies > 1:
+            of = TOKEN if of == SAMPLE else of  # one row of one expert is all that was run
             chosen = routed(self.model, use.path)
             if chosen is not None and abs(rows - chosen) > 1e-9 * chosen:
                 rows = float(chosen)
@@ -195,7 +196,7 @@ class Walk:
         back = bool(BACK.search(_module(name).removeprefix(place.path))) and bool(place.path)
         return self._kept(
             Operator(
-                _prefixed(use.of, label),
+                _prefixed(of, label),
                 use.d_in,
                 use.d_out,
                 copies=copies,
@@ -205,7 +206,7 @@ class Walk:
                 ways=UNLIMITED if expert else self._ways(label, use, back),
                 expert=expert,
                 adapted=_adapted(label),
-                of=use.of,
+                of=of,
             ),
             name,
             use,
@@ -342,6 +343,12 @@ def _halved(product: Operator) -> list[Operator]:
         result=product.result / 2,
     )
     return [half, replace(half, kept=0)]
+
+
+def _alike_children(module: nn.Module) -> int:
+    """Return how many of the modules that one holds are of its first one's class."""
+    children = list(module.children())
+    return sum(type(each) is type(children[0]) for each in children)
 
 
 def _prefixed(of: str, name: str) -> str:
