@@ -62,8 +62,9 @@ mutants: $(VENV)/ready  ## faults in copies of the step's kernels: which of them
 
 NOTE := computebill's own table of published training steps; see docs/measured-steps.md
 
-accuracy: $(VENV)/ready  ## the shipped efficiencies, and docs/accuracy.md's figures of the step model
+accuracy: $(VENV)/ready  ## shipped efficiencies and spread of memory, and docs/accuracy.md's figures
 	mkdir -p demo
+	$(BIN)/python bench/memory_accuracy.py --spread estimator/training/memory_spread.toml
 	OMP_NUM_THREADS=1 $(BIN)/computebill calibrate -o estimator/training/efficiency.toml \
 		--note "$(NOTE)" --json > demo/calibrate.json
 	$(BIN)/python docs/judged.py < demo/calibrate.json > docs/judged.json

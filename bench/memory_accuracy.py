@@ -1,38 +1,42 @@
-"""Predicted against measured memory, by source: ``python bench/memory_accuracy.py [--rows]``."""
+"""Predicted against measured memory: ``python bench/memory_accuracy.py [--rows] [--spread FILE]``.
+
+By source, of the shipped table; ``--rows`` shows every row, ``--spread`` writes the spread that
+predictions are told with (``make accuracy``).
+"""
 
 from __future__ import annotations
 
-import statistics
-import sys
+import argparse
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
+from computebill.accuracy.memory_errors import memory_errors
+from computebill.training.memory_odds import shipped_spread, spread_toml
 
-from measured_memory import predicted_bytes, rows
-
-from computebill.training.memory import GB
+COLUMNS = ("rows", "median", "bias", "within 15 %", "in 90 %", "left out")
 
 
 def main() -> None:
-    errors: dict[str, list[float]] = {}
-    for row in rows():
-        error = predicted_bytes(row) / row.measured_bytes - 1
-        errors.setdefault(row.source, []).append(error)
-        if "--rows" in sys.argv:
-            layout = row.layout
-            print(
-                f"{row.source:18} {row.model[:26]:26} tp{layout.tp} pp{layout.pp} dp{layout.dp} "
-                f"b{layout.micro_batch} s{row.sequence} {layout.recompute:9} "
-                f"{row.measured_bytes / GB:6.1f} {error:+.1%}"
-            )
-    everything = [each for found in errors.values() for each in found]
-    print(f"{'source':20}{'rows':>6}{'median error':>14}{'bias':>8}{'within 12 %':>13}")
-    for source, found in (*errors.items(), ("all", everything)):
-        size = [abs(each) for each in found]
-        near = sum(each <= 0.12 for each in size) / len(size)
+    asked = argparse.ArgumentParser()
+    asked.add_argument("--rows", action="store_true")
+    asked.add_argument("--spread", type=Path)
+    given = asked.parse_args()
+    errors = memory_errors()
+    if given.rows:
+        for row, source, log in zip(errors.rows, errors.sources, errors.logs, strict=True):
+            print(f"{row:6} {source:20} {(-log).exp() - 1:+8.1%}")
+    if given.spread:
+        found = errors.spread()
+        assert found is not None
+        given.spread.write_text(spread_toml(found.model_dump()), encoding="utf-8")
+        return
+    told = errors.to_dict(shipped_spread(), "lab")
+    print(f"{'source':20}" + "".join(f"{heading:>13}" for heading in COLUMNS))
+    largest = sorted(told["by_source"].items(), key=lambda each: (-each[1]["rows"], each[0]))
+    for source, each in (*largest, ("all", told)):
         print(
-            f"{source:20}{len(found):>6}{statistics.median(size):>13.1%}"
-            f"{statistics.median(found):>+9.1%}{near:>12.0%}"
+            f"{source:20}{each['rows']:>13}{each['median_ape']:>13.1%}{each['bias']:>+13.1%}"
+            f"{each['within_15']:>13.0%}{each['coverage_90']:>13.0%}"
+            f"{each['coverage_90_left_out']:>13.0%}"
         )
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from computebill.architectures import read_architecture
 from computebill.architectures.columns import columns
 from computebill.architectures.counting import count_flop, count_parameters
+from computebill.kernels import layout as kernel
 from computebill.kernels import memory
 from computebill.training.layout import Layout
 from computebill.training.layout_columns import activation_columns, layout_columns, recipe_columns
@@ -151,9 +152,9 @@ def _count(models: Models) -> Tensor:
     )
 
 
-def _layout(models: Models) -> memory.Layout:
+def _layout(models: Models) -> kernel.Layout:
     degrees = models.degrees
-    policies = memory.Layout(*_chosen(layout_columns(POLICIES), models.policy))
+    policies = kernel.Layout(*_chosen(layout_columns(POLICIES), models.policy))
     return policies._replace(
         tensor=degrees["tp"],
         pipeline=degrees["pp"],

@@ -14,7 +14,7 @@ from timing import best_seconds
 from torch import Tensor
 
 import computebill as cb
-from computebill.kernels.memory import Layout
+from computebill.kernels.layout import Layout
 from computebill.kernels.step import step_seconds
 from computebill.training.cases import Case, CaseColumns, case_columns, case_setting
 from computebill.training.efficiency import read_profile

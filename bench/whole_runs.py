@@ -17,9 +17,9 @@ from typing import Any
 import computebill as cb
 from computebill.training.cases import Case, case_columns, step_times
 from computebill.training.efficiency import read_profile
-from computebill.training.layout import check_layout
 from computebill.training.memory import stage_bytes
 from computebill.training.parameters import bounded, unbounded
+from computebill.training.rules import check_layout
 
 HERE = Path(__file__).parent
 TELLS = ("name", "config", "own_config", "gpu_hours", "source")

@@ -14,6 +14,7 @@ from computebill.kernels.constants import CONSTANTS
 from computebill.kernels.constants import Constant as KernelConstant
 from computebill.training.efficiency import read_profile
 from computebill.training.parameters import PARAMETERS, meaning
+from computebill.training.recipes import MOMENTS, RECIPES, TRAINERS
 from computebill.training.software import FRAMEWORKS_FILE
 
 ROOT = Path(__file__).parents[1]
@@ -23,9 +24,9 @@ MOST_SHOWN = 10
 UNCHECKED = "**not checked**"
 
 ELSEWHERE = {
-    "training.layout.RECIPES": "B a parameter: weight, gathered weight, gradient, master copy, and "
-    "what the optimizer's step adds",
-    "training.layout.MOMENTS": "B a parameter: moments of matrices in layers, and of all else",
+    "training.recipes.RECIPES": "B a parameter, and of an activation's element",
+    "training.recipes.MOMENTS": "B a parameter: moments of matrices in layers, and of all else",
+    "training.recipes.WEIGHTS": "B a weight of a matrix in a layer",
     "costs.prices.DISCOUNTS": "share off the on-demand price of a provider, for one year and three",
     "runs.inputs.LLAMA_3_FAILURES": "failures a GPU and day of a run that tells none",
 }
@@ -122,12 +123,39 @@ def module_table() -> str:
         source = named(source) if source.startswith("runs.") else source
         if isinstance(value, Mapping) and not source:
             rows += [
-                [f"{spaced(name)} {key}", ", ".join(map(number, each[:-1])), what, each.source]
+                [f"{spaced(name)} {key}", fields(each), what, each.source]
                 for key, each in value.items()
             ]
         else:
             rows.append([spaced(name), numbers(value), what, source])
     return markdown(["constant", "value", "what it is", "source"], rows)
+
+
+def fields(row: Any) -> str:
+    """The numbers of a row by their names, and its switches that are on."""
+    return ", ".join(
+        name.replace("_", " ") if each is True else f"{name.replace('_', ' ')} {number(each)}"
+        for name, each in row._asdict().items()
+        if isinstance(each, int | float) and each is not False
+    )
+
+
+def trainer_table() -> str:
+    """The presets by trainers: what each sets where its user does not, and where that is from."""
+    rows = ([f"`{name}`", each.title, each.told, each.source] for name, each in TRAINERS.items())
+    return markdown(["recipe", "trainer", "sets", "source"], rows)
+
+
+def recipe_table() -> str:
+    """What each bookkeeping holds for a parameter that is trained, with AdamW."""
+    rows = []
+    for name, each in RECIPES.items():
+        moments = sum(MOMENTS["adamw"].held(each)) / 2.0
+        whole = each.weight + each.copy + each.gradient + each.master + moments + each.step
+        held = (each.weight + each.copy, each.gradient, each.master, moments, each.step, whole)
+        rows.append([f"`{name}`", *map(number, held), each.source])
+    heads = ["recipe", "weight", "gradient", "master copy", "moments", "step", "all", "source"]
+    return markdown(heads, rows)
 
 
 def named(name: str) -> Any:

@@ -39,7 +39,8 @@ def default(field: FieldInfo) -> str:
     """A field's default, or that it must be given."""
     if field.is_required():
         return "*required*"
-    value = field.default if field.default_factory is None else ()
+    # Of a field that a preset may set, the default without one.
+    value = field.get_default(call_default_factory=True, validated_data={})
     if isinstance(value, (tuple, list)):
         return ", ".join(f"``{each}``" for each in value)
     return "" if value is None or value == "" or isinstance(value, BaseModel) else f"``{value}``"

@@ -32,7 +32,8 @@ def tensor_seconds(model: Model, setting: Setting) -> Tensor:
     """Sums between tensor parallel ranks, of one layer of each group; ``(groups, *batch)``."""
     operators, groups, layout = model.operators, model.groups, setting.layout
     each = collectives.group(setting.reached, layout.tensor, torch.ones_like(layout.tensor))
-    once = collectives.reduce_seconds(each, setting.tokens * model.hidden * ELEMENT_BYTES)
+    size = setting.work.width * setting.tokens * model.hidden * ELEMENT_BYTES
+    once = collectives.reduce_seconds(each, size)
     is_sum = (operators.by_input > 0) & (operators.expert == 0) & (operators.ways > 1)
     sums = is_sum.to(once.dtype).sum(1)
     repeated = 2.0 + (setting.work.recompute == 3).to(once.dtype)
@@ -56,7 +57,7 @@ def expert_seconds(model: Model, setting: Setting, computed: Tensor) -> Tensor:
     efficiency, links = setting.efficiency, setting.reached
     is_expert = operators.expert > 0
     chosen = torch.where(is_expert, operators.uses, 0.0).amax(1)
-    size = setting.tokens * model.hidden * ELEMENT_BYTES / layout.tensor
+    size = work.width * setting.tokens * model.hidden * ELEMENT_BYTES / layout.tensor
     rate = links._replace(
         inside=links.inside * efficiency.exchange,
         across=links.across * efficiency.exchange_across,
@@ -83,7 +84,7 @@ def context_seconds(operators: Operators, setting: Setting, passes: Passes) -> T
         setting: what the step runs on, and how.
         passes: seconds of computing of one layer, whose attention hides a ring.
     """
-    layout, tokens = setting.layout, setting.tokens
+    layout, tokens = setting.layout, setting.work.width * setting.tokens
     each = collectives.group(setting.reached, layout.context, layout.tensor)
     is_scores = operators.heads > 0
     queries = torch.where(is_scores, operators.kept_split - 4 * operators.heads, 0.0)
@@ -115,7 +116,7 @@ def sending_seconds(hidden: Tensor, setting: Setting) -> Tensor:
     """
     layout, links = setting.layout, setting.reached
     stride = layout.tensor * layout.context * layout.data
-    size = setting.tokens * hidden * ELEMENT_BYTES / layout.tensor
+    size = setting.work.width * setting.tokens * hidden * ELEMENT_BYTES / layout.tensor
     is_inside = stride * layout.pipeline <= links.domain
     rate = torch.where(is_inside, links.inside, links.across)
     latency = torch.where(is_inside, links.latency, links.latency_across)
@@ -147,6 +148,10 @@ def data_seconds(
     gathers = torch.where(layout.holds > 0, 1.0, 2.0 * layout.micro_batches)
     reduces = torch.where(layout.zero >= 2, each_time, 1.0)
 
+    # Of what rests on the host, a rank's part comes before each gathering, and gradients go.
+    sent = torch.where(work.away_bytes > 0, reduces * work.gradient_bytes * work.trained, 0.0)
+    to_host = (gathers * work.away_bytes + sent) / setting.device.host_link
+
     def moved(count: Tensor, ranks: Tensor, stride: Tensor) -> Tensor:
         shards = torch.minimum(torch.where(layout.zero >= 1, layout.shards, ranks), ranks)
         within = collectives.group(links, shards, stride)
@@ -159,7 +164,8 @@ def data_seconds(
         back = torch.where(layout.zero >= 1, weights, gradients)
         whole = gathers * weights + reduces * gradients * work.trained
         parts = (reduces * gradients + back) * work.trained
-        return torch.where(is_sharded, whole, parts) + summed * work.trained
+        own = count * to_host / shards
+        return torch.where(is_sharded, whole, parts) + summed * work.trained + own
 
     dense = torch.where(is_expert, 0.0, parameters).sum((0, 1))
     routed = torch.where(is_expert, parameters, 0.0).sum((0, 1))

@@ -165,6 +165,20 @@ CONSTANTS = {
         "units of a fully sharded model that are gathered at once: the one in use, and the next",
         "Zhao et al. 2023, arXiv:2304.11277",
     ),
+    "memory.ON_THE_WAY": Constant(
+        2.0,
+        "layers",
+        "layers whose activations are on the device where they rest on the host: one on its way, "
+        "and the one that is computed",
+        "double buffering, as torchtune and TRL do with two streams",
+    ),
+    "memory.UNPACKED_BYTES": Constant(
+        2.0,
+        "B",
+        "a quantised weight as it is multiplied with: 16 bits",
+        "Dettmers et al. 2023, arXiv:2305.14314, section 3: computed in bfloat16",
+        True,
+    ),
     "serving.BYTES_ACROSS": Constant(
         2.0,
         "B",

@@ -235,12 +235,16 @@ def _elementwise(model: Model, setting: Setting) -> tuple[Tensor, Tensor]:
     casts = efficiency.cast_traffic * operators.kept * whole
     is_expert = operators.expert > 0
     sorting = efficiency.permutation * torch.where(is_expert, operators.kept * whole, 0.0)
-    inside = tokens * (moved + casts + sorting) / bandwidth
+    inside = setting.work.width * tokens * (moved + casts + sorting) / bandwidth
+    shape = _shapes(operators, setting)
+    is_inner = (model.groups.place == 0).unsqueeze(1)
+    elements = torch.where(is_inner, shape.n * shape.k * shape.copies, 0.0)
+    unpacking = elements * setting.work.unpacked_bytes / bandwidth
     ways = torch.minimum(operators.ways, setting.layout.tensor)
     is_head = (model.groups.place == 2).unsqueeze(1) & (operators.d_in > 0)
     logits = torch.where(is_head, tokens * operators.d_out / ways * LOGIT_BYTES / bandwidth, 0.0)
-    dropped = _dropped(model, setting)
-    return (inside + logits).sum(1) + dropped, (2.0 * inside + logits).sum(1) + dropped
+    beside = unpacking.sum(1) + _dropped(model, setting)
+    return (inside + logits).sum(1) + beside, (2.0 * inside + logits).sum(1) + beside
 
 
 def _dropped(model: Model, setting: Setting) -> Tensor:
@@ -278,4 +282,6 @@ def repeated_seconds(groups: Groups, passes: Passes, setting: Setting) -> Tensor
     again = torch.where(recompute == 1, scores, torch.where(recompute == 2, partial, 0.0))
     whole = forward.total - setting.work.prunes * passes.unread
     again = torch.where(recompute == 3, whole, again)
-    return torch.where(groups.place == 0, again, 0.0)
+    # A loss in parts makes logits again for their gradients.
+    head = torch.where(groups.place == 2, setting.work.loss_again * forward.products, 0.0)
+    return torch.where(groups.place == 0, again, head)

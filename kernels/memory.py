@@ -4,8 +4,11 @@ References:
     Rajbhandari et al. 2019, "ZeRO", arXiv 1910.02054, section 5 (what each stage divides).
     Korthikanti et al. 2022, "Reducing Activation Recomputation in Large Transformer Models",
     arXiv 2205.05198, sections 4 and 5 (activations, sequence parallelism, in-flight batches).
-    Narayanan et al. 2021, arXiv 2104.04473, section 2.2 (interleaved pipeline schedule).
     Zhao et al. 2023, "PyTorch FSDP", arXiv 2304.11277, section 3.2 (gathered units).
+    Dettmers et al. 2023, "QLoRA", arXiv 2305.14314, section 3 (quantised weights, paged states).
+    Ren et al. 2021, "ZeRO-Offload", arXiv 2101.06840 (what rests on the host).
+    Hsu et al. 2024, "Liger Kernel", arXiv 2410.10989, section 3.2; Wijmans et al. 2024, "Cut Your
+    Losses", arXiv 2411.09009 (logits of a part of the tokens, or of none).
 """
 
 from __future__ import annotations
@@ -16,8 +19,9 @@ import torch
 from torch import Tensor
 
 from .constants import number
-from .operators import Groups, Model, Operators, layers_before, matrix
-from .schedules import DUAL, ZERO_BUBBLE
+from .layout import Layout, in_flight, rank_layers
+from .operators import Groups, Model, Operators, matrix
+from .schedules import DUAL
 
 ACTIVATION_BYTES = number("memory.ACTIVATION_BYTES")
 """Size of an activation's element kept for the backward pass [B]."""
@@ -25,52 +29,11 @@ ACTIVATION_BYTES = number("memory.ACTIVATION_BYTES")
 PREFETCHED = number("memory.PREFETCHED")
 """Units of a fully sharded model that are gathered at once: the one in use, and the next."""
 
+ON_THE_WAY = number("memory.ON_THE_WAY")
+"""Layers whose activations are on the device at once where they rest on the host."""
 
-class Layout(NamedTuple):
-    """How a model is laid out over accelerators; every field ``(*batch)``.
-
-    Attributes:
-        tensor: tensor parallel ranks.
-        pipeline: pipeline stages.
-        virtual: chunks of layers that a stage holds (interleaved schedule); 1 for none.
-        data: data parallel ranks.
-        context: ranks that share a sequence.
-        expert: expert parallel ranks, a divisor of tensor x context x data.
-        expert_tensor: tensor parallel ranks of one expert.
-        sequence_parallel: 1 where what is not tensor parallel is divided along the sequence.
-        micro_batch: sequences of a micro-batch on each data parallel rank.
-        micro_batches: micro-batches of a step.
-        zero: ZeRO stage, 0 to 3; 3 is full sharding (FSDP).
-        shards: ranks over which it shards; at most data x context.
-        holds: 1 where a pipeline stage of a fully sharded model holds its weights gathered, and
-            whole gradients, from one micro-batch to the next (torch FSDP), 0 where each
-            micro-batch gathers and reduces them.
-        keeps_outputs: 1 where a pipeline stage keeps what it sent on until the backward pass
-            (DeepSpeed), 0 where it is freed (Megatron-LM).
-        schedule: schedule of the pipeline, as ``pipeline`` numbers them.
-    """
-
-    tensor: Tensor
-    pipeline: Tensor
-    virtual: Tensor
-    data: Tensor
-    context: Tensor
-    expert: Tensor
-    expert_tensor: Tensor
-    sequence_parallel: Tensor
-    micro_batch: Tensor
-    micro_batches: Tensor
-    zero: Tensor
-    shards: Tensor
-    holds: Tensor
-    keeps_outputs: Tensor
-    schedule: Tensor
-
-    @property
-    def expert_shards(self) -> Tensor:
-        """Ranks over which ZeRO shards experts: at most as many as hold the same ones."""
-        replicas = self.tensor * self.context * self.data / (self.expert * self.expert_tensor)
-        return torch.minimum(self.shards, replicas)
+UNPACKED_BYTES = number("memory.UNPACKED_BYTES")
+"""Size of a quantised weight as it is multiplied with [B]."""
 
 
 class Recipe(NamedTuple):
@@ -78,12 +41,23 @@ class Recipe(NamedTuple):
 
     Attributes:
         weight: size of a weight at rest [B].
+        inner_weight: the same of a matrix inside a layer, which may be quantised [B].
         gathered: size of a weight that full sharding has gathered [B].
+        inner_gathered: the same of a matrix inside a layer [B].
+        copied: size of a weight's copy that is there from a forward pass to its end [B].
+        unpacked: size of a weight of a quantised matrix while a product takes it [B]; 0 where none
+            is.
         gradient: size of a gradient [B].
+        keeps_gradients: 1 where gradients are there all the time, 0 where a step's first backward
+            pass makes them.
+        whole_gradients: 1 where ZeRO 2 divides no gradients until the step's end (DeepSpeed).
         matrix_state: size of the optimizer states of a parameter of a matrix inside a layer, its
             master copy included [B].
         other_state: size of those of all other parameters [B]: embeddings, head, norms, biases.
         step: what a parameter takes only while the optimizer steps [B]: a gradient in 32 bits.
+        weights_away: 1 where weights rest on the host.
+        gradients_away: 1 where gradients go there as they come.
+        states_away: 1 where the optimizer's states are there, or may be, page by page.
         trained: 1 where weights are trained, 0 where they are frozen.
         adapter_rank: rank of low-rank adapters; 0 for none.
         adapter_weight: size of an adapter's weight [B].
@@ -92,11 +66,20 @@ class Recipe(NamedTuple):
     """
 
     weight: Tensor
+    inner_weight: Tensor
     gathered: Tensor
+    inner_gathered: Tensor
+    copied: Tensor
+    unpacked: Tensor
     gradient: Tensor
+    keeps_gradients: Tensor
+    whole_gradients: Tensor
     matrix_state: Tensor
     other_state: Tensor
     step: Tensor
+    weights_away: Tensor
+    gradients_away: Tensor
+    states_away: Tensor
     trained: Tensor
     adapter_rank: Tensor
     adapter_weight: Tensor
@@ -118,6 +101,14 @@ class Activations(NamedTuple):
         fused: 1 where element-wise kernels are fused, 0 where each keeps its own input.
         logit_bytes: size of what is held at the loss for each token and entry of the vocabulary
             [B].
+        loss_parts: parts of a micro-batch's tokens whose logits are made one after the other.
+        loss_tokens: most tokens whose logits are there at once; 0 where logits never are.
+        loss_by_width: 1 where as many tokens' are as make logits as large as the hidden states.
+        width: size of an activation over that in 16 bits.
+        inputs: size of a product's input over that: a half where products are in 8 bits.
+        away: 1 where activations rest on the host between the passes.
+        gathers: 1 where a product keeps its input as tensor parallel ranks gathered it (torch), 0
+            where they gather it again for the backward pass (Megatron-LM).
     """
 
     sequence: Tensor
@@ -126,6 +117,13 @@ class Activations(NamedTuple):
     recompute: Tensor
     fused: Tensor
     logit_bytes: Tensor
+    loss_parts: Tensor
+    loss_tokens: Tensor
+    loss_by_width: Tensor
+    width: Tensor
+    inputs: Tensor
+    away: Tensor
+    gathers: Tensor
 
 
 class Memory(NamedTuple):
@@ -138,8 +136,10 @@ class Memory(NamedTuple):
         activations: activations of all micro-batches in flight, and of the layer that is recomputed
             and passed backward.
         logits: logits, their softmax and gradient.
-        gathered: units of a fully sharded model, with the gradients of one.
+        gathered: units of a fully sharded model, with the gradients of one; copies of weights.
         step: what the optimizer's step takes, when all activations are gone.
+        late: part of the activations that is there when the last layer is passed backward.
+        coming: part of the gradients that is not there before the backward pass.
     """
 
     weights: Tensor
@@ -149,105 +149,35 @@ class Memory(NamedTuple):
     logits: Tensor
     gathered: Tensor
     step: Tensor
+    late: Tensor
+    coming: Tensor
+
+    @property
+    def _moments(self) -> tuple[Tensor, Tensor, Tensor]:
+        """All that is there at the loss, when the last layer is passed backward, at the step."""
+        resting = self.weights + self.gradients + self.optimizer
+        at_loss = resting - self.coming + self.activations + self.logits + self.gathered
+        return at_loss, resting + self.late + self.gathered, resting + self.step
 
     @property
     def total(self) -> Tensor:
-        """The peak: at the end of a forward pass, or when the optimizer steps."""
-        passing = self.activations + self.logits + self.gathered
-        return self.weights + self.gradients + self.optimizer + torch.maximum(passing, self.step)
+        """The peak: at the end of a forward pass, of a backward pass, or as the optimizer steps."""
+        at_loss, at_end, at_step = self._moments
+        return torch.maximum(at_loss, torch.maximum(at_end, at_step))
 
-
-CHUNKS_AT_ONCE = 2**18
-"""Numbers that a step over a stage's chunks works on at a time."""
-
-
-def stage_layers(
-    groups: Groups,
-    layers: Tensor,
-    pipeline: Tensor,
-    virtual: Tensor,
-    stage: Tensor,
-    turns: int | None = None,
-) -> Tensor:
-    """Layers of each kind on a pipeline stage; 1 for the embedding's and the head's group.
-
-    Layers are dealt out in chunks of one size. Where they do not divide, the last chunk is
-    short, and the first too if more than one is missing: the embedding and the head take their
-    places.
-
-    Args:
-        groups: kinds of layers.
-        layers: number of layers of the model; ``(*batch)``, as all that follow.
-        pipeline: stages.
-        virtual: chunks of a stage.
-        stage: which, from 0.
-        turns: most chunks of any stage in the batch; looked up where not given, which a compiled
-            kernel cannot do.
-
-    Returns:
-        ``(groups, *batch)``.
-    """
-    chunks = pipeline * virtual
-    size = torch.ceil(layers / chunks)
-    front = torch.floor((size * chunks - layers) / 2)
-    held = torch.zeros_like(layers + stage + groups.place)
-    turns = int(virtual.max()) if turns is None else turns
-    # Many chunks at a time, as long as what they take stays small.
-    width = max(1, CHUNKS_AT_ONCE // max(1, held.numel()))
-    for first_turn in range(0, turns, width):
-        several = torch.arange(first_turn, min(first_turn + width, turns), device=held.device)
-        turn = several.to(held.dtype).reshape(-1, *[1] * held.dim())
-        start = (stage + turn * pipeline) * size - front
-        stop = torch.minimum(start + size, layers)
-        begun = layers_before(groups, start.clamp_min(0.0))
-        done = layers_before(groups, stop.clamp_min(0.0))
-        held = held + torch.where(virtual > turn, (done - begun).clamp_min(0.0), 0.0).sum(0)
-    first = torch.where(stage == 0, 1.0, 0.0)
-    last = torch.where(stage == pipeline - 1, 1.0, 0.0)
-    ends = torch.where(groups.place == 1, first, last)
-    return torch.where(groups.place == 0, held, ends)
-
-
-def rank_layers(
-    groups: Groups, layers: Tensor, layout: Layout, stage: Tensor, turns: int | None = None
-) -> Tensor:
-    """Layers of each kind on the ranks of a stage; ``(groups, *batch)``.
-
-    From both ends at once (DualPipe), ranks hold two stages: one as far from the end as the
-    other from the beginning.
-    """
-    own = stage_layers(groups, layers, layout.pipeline, layout.virtual, stage, turns)
-    far = layout.pipeline - 1 - stage
-    other = stage_layers(groups, layers, layout.pipeline, layout.virtual, far, turns)
-    return torch.where(layout.schedule == DUAL, own + other, own)
-
-
-def in_flight(
-    pipeline: Tensor,
-    virtual: Tensor,
-    micro_batches: Tensor,
-    stage: Tensor,
-    schedule: Tensor | float = 0.0,
-) -> Tensor:
-    """Micro-batches whose activations a stage keeps at once, of all its layers.
-
-    One forward, one backward: :math:`p - i`. Interleaved: chunks of :math:`1 / v` of the layers,
-    :math:`2 (p - i - 1) + (v - 1) p + 1` of them. ZB-H1: :math:`p`. From both ends:
-    :math:`p + 1` of half of the layers. Never more than a step has.
-
-    References:
-        Narayanan et al. 2021, section 2.2; Korthikanti et al. 2022, section 4.2.3; Qi et al.
-        2023, arXiv 2401.10241, table 2; DeepSeek-AI 2024, arXiv 2412.19437, table 2.
-    """
-    warm_up = torch.where(
-        virtual > 1,
-        (2 * (pipeline - stage - 1) + (virtual - 1) * pipeline + 1) / virtual,
-        pipeline - stage,
-    )
-    code = torch.as_tensor(schedule, device=stage.device)
-    held = torch.where(code == ZERO_BUBBLE, pipeline, warm_up)
-    held = torch.where(code == DUAL, (pipeline + 1) / 2, held)
-    return torch.minimum(held, micro_batches)
+    @property
+    def at_peak(self) -> Memory:
+        """What is there of each at the peak, where not all is at once; else all of it."""
+        at_loss, at_end, at_step = self._moments
+        is_step = at_step > torch.maximum(at_loss, at_end)
+        is_end = ~is_step & (at_end > at_loss)
+        is_apart = is_step & (self.coming > 0)
+        kept = torch.where(is_end, self.late, self.activations)
+        return self._replace(
+            gradients=torch.where(is_step | is_end, 0.0, -self.coming) + self.gradients,
+            activations=torch.where(is_apart, 0.0, kept),
+            logits=torch.where(is_apart | is_end, 0.0, self.logits),
+        )
 
 
 class Held(NamedTuple):
@@ -297,14 +227,25 @@ def kept_bytes(
         Korthikanti et al. 2022, equations 1 to 4, table 2.
     """
     unfused = activations.fused == 0
+    is_product, by_input = operators.d_in > 0, operators.by_input > 0
+    less = 1.0 - activations.inputs
+    # Attention in one kernel keeps its own output, which is not what the next product keeps.
+    beside = torch.where((operators.heads > 0) & (less > 0), operators.saved_result, 0.0)
     # Stored scores are a square, whatever the mask.
     square = operators.heads * activations.score_bytes * activations.sequence
     scores = torch.where(activations.recompute > 0, 0.0, square)
     masks = activations.mask_bytes * hidden * (operators.heads > 0)
-    whole = operators.kept + masks + torch.where(unfused, operators.eager, 0.0)
-    divided = operators.kept_split + scores + torch.where(unfused, operators.eager_split, 0.0)
+    kept = operators.kept * (1.0 - torch.where(is_product, less, 0.0))
+    kept_split = operators.kept_split * (1.0 - torch.where(is_product & by_input, less, 0.0))
+    width = activations.width
+    whole = (kept + torch.where(unfused, operators.eager, 0.0)) * width + masks
+    eager_split = torch.where(unfused, operators.eager_split, 0.0)
+    divided = (kept_split + beside + eager_split) * width + scores
     shares = kept_shares(operators, layout)
-    return (whole * shares.whole + divided * shares.divided).sum(1)
+    # What tensor parallel ranks gathered for a product is its input, kept as it is.
+    is_gathered = is_product & (operators.expert == 0) & (activations.gathers > 0)
+    held = torch.where(is_gathered, 1.0, shares.whole)
+    return (whole * held + divided * shares.divided).sum(1)
 
 
 class KeptShares(NamedTuple):
@@ -364,15 +305,51 @@ def training_memory(
     )
     kept = _kept(model, layout, activations)
     sends = torch.where(stage < layout.pipeline - 1, layout.keeps_outputs, 0.0)
-    sent = sends * ACTIVATION_BYTES * model.hidden / spread(layout)
-    resting = (on_stage * kept.resting).sum(0) + sent
+    sent = sends * ACTIVATION_BYTES * activations.width * model.hidden / spread(layout)
+    resting = ((on_stage * kept.resting).sum(0) + sent) * flying
+    moving = ON_THE_WAY * torch.where(on_stage > 0, kept.resting, 0.0).amax(0)
+    resting = torch.where(activations.away > 0, torch.minimum(moving, resting), resting)
     passing = torch.where(on_stage > 0, kept.passing, 0.0).amax(0)
     ends = (stage == layout.pipeline - 1) | ((layout.schedule == DUAL) & (stage == 0))
     last = torch.where(ends, 1.0, 0.0)
-    return _states(model, on_stage, layout, recipe)._replace(
-        activations=tokens * (resting * flying + passing),
-        logits=last * tokens * model.vocabulary / layout.tensor * activations.logit_bytes,
+    each = last * model.vocabulary / layout.tensor * activations.logit_bytes
+    held = _states(model, on_stage, layout, recipe)
+    # The second micro-batch's gradients are added to the first's.
+    is_first = (recipe.keeps_gradients == 0) & (layout.micro_batches <= 1)
+    return held._replace(
+        activations=tokens * (resting + passing),
+        logits=each * tokens_at_loss(model, tokens, activations),
+        late=tokens * passing,
+        coming=torch.where(is_first, held.gradients, 0.0),
     )
+
+
+def tokens_at_loss(model: Model, tokens: Tensor, activations: Activations) -> Tensor:
+    """Tokens whose logits are there at once; ``(*batch)``.
+
+    Liger's kernel makes so many parts, rounded to a power of two, that the logits of one are no
+    larger than the hidden states of all.
+
+    Args:
+        model: its width and vocabulary.
+        tokens: tokens of a micro-batch on a rank.
+        activations: how its loss is computed.
+    """
+    parts = torch.ceil(model.vocabulary / model.hidden).clamp_min(1.0)
+    by_width = 2.0 ** torch.ceil(torch.log2(torch.ceil(tokens / parts).clamp_min(1.0)))
+    limit = torch.where(activations.loss_by_width > 0, by_width, activations.loss_tokens)
+    return torch.minimum(tokens / activations.loss_parts, limit)
+
+
+def resting_bytes(model: Model, layout: Layout, activations: Activations) -> Tensor:
+    """Bytes per token of a layer between its forward and backward pass; ``(groups, *batch)``.
+
+    Args:
+        model: its operators, and where they stand.
+        layout: how the model is laid out.
+        activations: what is kept for the backward pass.
+    """
+    return _kept(model, layout, activations).resting
 
 
 class _Kept(NamedTuple):
@@ -392,49 +369,86 @@ def _kept(model: Model, layout: Layout, activations: Activations) -> _Kept:
     inside = model.groups.place == 0
     shares = kept_shares(operators, layout)
     whole = kept_bytes(operators, hidden, layout, activations)
-    inputs = ACTIVATION_BYTES * hidden / spread(layout)
-    results = inputs + (operators.saved_result * shares.divided).sum(1)
+    inputs = ACTIVATION_BYTES * activations.width * hidden / spread(layout)
+    results = inputs + (operators.saved_result * shares.divided).sum(1) * activations.width
     mode = activations.recompute
     checkpoint = torch.where(mode == 2, results, torch.where(mode == 3, inputs, whole))
     resting = torch.where(inside, checkpoint, whole)
     # All of a layer is there, and the gradients of its widest part.
     widest = (operators.kept * shares.whole + operators.kept_split * shares.divided).amax(1)
-    return _Kept(resting, torch.where(inside, whole - resting + widest, 0.0))
+    passing = whole - resting + widest * activations.width
+    return _Kept(resting, torch.where(inside, passing, 0.0))
+
+
+def on_rank(figure: Tensor, model: Model, on_stage: Tensor, layout: Layout, least: int) -> Tensor:
+    """What a rank of a stage has of a figure of each operator, divided from a ZeRO stage on.
+
+    Args:
+        figure: of one layer; ``(groups, slots, *batch)``.
+        model: its operators.
+        on_stage: layers of each kind on the stage; ``(groups, *batch)``.
+        layout: how the model is laid out.
+        least: ZeRO stage from which on it is divided.
+    """
+    is_expert = model.operators.expert > 0
+    dense = (on_stage * torch.where(is_expert, 0.0, figure).sum(1)).sum(0)
+    routed = (on_stage * torch.where(is_expert, figure, 0.0).sum(1)).sum(0)
+    divided = dense / layout.shards + routed / layout.expert_shards
+    return torch.where(layout.zero >= least, divided, dense + routed)
 
 
 def _states(model: Model, on_stage: Tensor, layout: Layout, recipe: Recipe) -> Memory:
     """Weights, gradients and optimizer states of a stage, and what full sharding gathers."""
     held = held_parameters(model.operators, model.groups, layout, recipe.adapter_rank)
-    expert_shards = layout.expert_shards
-    is_expert = model.operators.expert > 0
     inside = (model.groups.place == 0).unsqueeze(1)
     parameters = held.matrices + held.vectors
-
-    def on_rank(figure: Tensor, least: int) -> Tensor:
-        dense = (on_stage * torch.where(is_expert, 0.0, figure).sum(1)).sum(0)
-        routed = (on_stage * torch.where(is_expert, figure, 0.0).sum(1)).sum(0)
-        divided = dense / layout.shards + routed / expert_shards
-        return torch.where(layout.zero >= least, divided, dense + routed)
-
     inner = torch.where(inside, held.matrices, 0.0)
-    optimizer = on_rank(inner, 1) * recipe.matrix_state
-    optimizer = optimizer + on_rank(parameters - inner, 1) * recipe.other_state
-    unit = torch.where(on_stage > 0, parameters.sum(1), 0.0).amax(0)
-    passing = unit * (PREFETCHED * recipe.gathered + recipe.trained * recipe.gathered)
-    all_of = (on_stage * parameters.sum(1)).sum(0)
-    gathered = torch.where(layout.holds > 0, all_of * recipe.gathered, passing)
+
+    def own(figure: Tensor, least: int) -> Tensor:
+        return on_rank(figure, model, on_stage, layout, least)
+
+    def here(size: Tensor, away: Tensor) -> Tensor:
+        return torch.where(away > 0, 0.0, size)
+
+    optimizer = own(inner, 1) * recipe.matrix_state
+    optimizer = optimizer + own(parameters - inner, 1) * recipe.other_state
+    optimizer = here(optimizer * recipe.trained, recipe.states_away)
+    optimizer = optimizer + own(held.adapters, 1) * recipe.adapter_state
+    weights = own(inner, 3) * recipe.inner_weight + own(parameters - inner, 3) * recipe.weight
     # What is held from one micro-batch to the next is not divided.
-    gradients = torch.where(layout.holds > 0, all_of, on_rank(parameters, 2))
-    nothing = torch.zeros_like(unit)
-    adapters = held.adapters
+    all_of = (on_stage * parameters.sum(1)).sum(0)
+    is_whole = (layout.holds > 0) | ((recipe.whole_gradients > 0) & (layout.zero == 2))
+    gradients = torch.where(is_whole, all_of, own(parameters, 2)) * recipe.gradient
+    nothing = torch.zeros_like(all_of)
     return Memory(
-        weights=on_rank(parameters, 3) * recipe.weight
-        + on_rank(adapters, 3) * recipe.adapter_weight,
-        gradients=gradients * recipe.gradient * recipe.trained
-        + on_rank(adapters, 2) * recipe.adapter_gradient,
-        optimizer=optimizer * recipe.trained + on_rank(adapters, 1) * recipe.adapter_state,
+        weights=here(weights, recipe.weights_away) + own(held.adapters, 3) * recipe.adapter_weight,
+        gradients=here(gradients * recipe.trained, recipe.gradients_away * (1.0 - layout.holds))
+        + own(held.adapters, 2) * recipe.adapter_gradient,
+        optimizer=optimizer,
         activations=nothing,
         logits=nothing,
-        gathered=torch.where((layout.zero >= 3) & (layout.shards > 1), gathered, 0.0),
-        step=on_rank(parameters, 1) * recipe.step * recipe.trained,
+        gathered=_gathered(model, held, on_stage, layout, recipe),
+        step=here(own(parameters, 1) * recipe.step * recipe.trained, recipe.states_away),
+        late=nothing,
+        coming=nothing,
     )
+
+
+def _gathered(model: Model, held: Held, on_stage: Tensor, layout: Layout, recipe: Recipe) -> Tensor:
+    """Weights that are there for a pass alone: gathered, copied to 16 bits, unpacked."""
+    inside = (model.groups.place == 0).unsqueeze(1)
+    inner = torch.where(inside, held.matrices, 0.0)
+    parameters = held.matrices + held.vectors
+    others = parameters - inner
+    sizes = (inner * recipe.inner_gathered + others * recipe.gathered).sum(1)
+    unit = torch.where(on_stage > 0, sizes, 0.0).amax(0)
+    own = torch.where(on_stage > 0, parameters.sum(1), 0.0).amax(0) * recipe.gathered
+    passing = unit * PREFETCHED + own * recipe.trained
+    # Of experts one at a time is, of whatever number.
+    one = inner / (model.operators.copies / layout.expert).clamp_min(1.0)
+    unpacked = torch.where(model.operators.expert > 0, one, inner)
+    unpacked = torch.where((on_stage > 0).unsqueeze(1), unpacked, 0.0).amax((0, 1))
+    gathered = torch.where(layout.holds > 0, (on_stage * sizes).sum(0), passing)
+    is_gathered = (layout.zero >= 3) & ((layout.shards > 1) | (recipe.weights_away > 0))
+    copied = (on_stage * parameters.sum(1)).sum(0) * recipe.copied * recipe.trained
+    return torch.where(is_gathered, gathered, copied) + unpacked * recipe.unpacked

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from .constants import number
-from .memory import Layout
+from .layout import Layout
 from .operators import Model
 from .setting import Setting
 
@@ -36,7 +36,8 @@ def optimizer_seconds(model: Model, held: RankParameters, setting: Setting) -> T
     """Seconds in which every state is read and written once; ``(*batch)``.
 
     Muon's Newton-Schulz iterations are computed besides, each matrix by one of the ranks that
-    hold it.
+    hold it. On the host its memory bounds the pass; gradients go there and weights come back, if
+    not with each unit.
 
     Args:
         model: its operators, and where they stand.
@@ -50,11 +51,17 @@ def optimizer_seconds(model: Model, held: RankParameters, setting: Setting) -> T
     rest = held.matrices - inner + held.vectors
     moved = inner * work.state_bytes + rest * work.other_bytes
     bytes_ = _own(moved, is_expert, layout) * setting.efficiency.optimizer_traffic
+    times = torch.where(work.gradients_away > 0, layout.micro_batches, 1.0)
+    each = times * work.gradient_bytes + work.weight_bytes
+    sent = _own(inner + rest, is_expert, layout) * each
+    sent = torch.where(work.away_bytes > 0, 0.0, sent) / setting.device.host_link
+    on_host = bytes_ / setting.device.host_memory + sent
+    passed = torch.where(work.states_away > 0, on_host, bytes_ / setting.bandwidth)
     short = torch.minimum(model.operators.d_in, model.operators.d_out)
     flop = held.matrices * orthogonal_flop(short, torch.maximum(*_sides(model)))
     computed = _own(torch.where(inside, flop, 0.0), is_expert, layout) * work.orthogonal
     rate = setting.device.peak_16 * setting.efficiency.products
-    return work.trained * (bytes_ / setting.bandwidth + computed / rate)
+    return work.trained * (passed + computed / rate)
 
 
 def orthogonal_flop(short: Tensor, long: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .memory import Layout
+from .layout import Layout
 from .schedules import DUAL
 
 INTERLEAVED = 1.0

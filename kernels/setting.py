@@ -7,7 +7,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from .collectives import Links
-from .memory import Layout
+from .layout import Layout
 
 
 class Device(NamedTuple):
@@ -19,6 +19,9 @@ class Device(NamedTuple):
         bytes_per_s: bandwidth of memory [B/s].
         units: number of multiprocessors.
         element_bytes: size of an element of a product's operands [B].
+        host_link: bandwidth to the host, in one direction [B/s].
+        host_memory: bandwidth of the host's memory that its optimizer reaches for an accelerator
+            [B/s].
     """
 
     peak: Tensor
@@ -26,6 +29,8 @@ class Device(NamedTuple):
     bytes_per_s: Tensor
     units: Tensor
     element_bytes: Tensor
+    host_link: Tensor
+    host_memory: Tensor
 
 
 class Efficiency(NamedTuple):
@@ -118,6 +123,14 @@ class Work(NamedTuple):
         orthogonal: 1 where the optimizer makes matrices orthogonal (Muon).
         gradient_bytes: size of a gradient on its way to other ranks [B].
         weight_bytes: size of a weight on its way [B].
+        away_bytes: size of a weight that rests on the host [B]; 0 where none does.
+        unpacked_bytes: moved to unpack a weight of a quantised matrix for a product [B]; 0 for
+            none.
+        width: size of an activation over that in 16 bits.
+        loss_again: passes of the head that are computed again, where its loss is in parts.
+        states_away: 1 where the optimizer steps on the host.
+        gradients_away: 1 where gradients go there with every micro-batch, 0 where once a step.
+        activations_away: 1 where activations rest there between the passes.
         hides_experts: 1 where tokens on their way to experts hide behind another micro-batch.
         sends_once: 1 where a token goes once to ranks and domains that hold several of its experts.
         exchanges_heads: 1 where ranks that share a sequence exchange heads for tokens.
@@ -136,6 +149,13 @@ class Work(NamedTuple):
     orthogonal: Tensor
     gradient_bytes: Tensor
     weight_bytes: Tensor
+    away_bytes: Tensor
+    unpacked_bytes: Tensor
+    width: Tensor
+    loss_again: Tensor
+    states_away: Tensor
+    gradients_away: Tensor
+    activations_away: Tensor
     hides_experts: Tensor
     sends_once: Tensor
     exchanges_heads: Tensor

@@ -14,9 +14,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from . import communication, pipeline, schedules
+from . import communication, offload, pipeline, schedules
 from .layer_time import layer_passes, repeated_seconds
-from .memory import Layout, held_parameters, rank_layers
+from .layout import Layout, rank_layers
+from .memory import held_parameters
 from .operators import Model, layers_of
 from .optimizers import RankParameters, optimizer_seconds
 from .setting import Setting
@@ -69,7 +70,7 @@ class LayerTimes(NamedTuple):
     Attributes:
         products: matrix products with weights, forward and backward.
         attention: scores and values.
-        elementwise: everything that is bound by memory.
+        elementwise: everything that is bound by memory, that of the host too.
         recompute: what is computed again.
         tensor: sums between tensor parallel ranks that are not hidden.
         expert: exchange of tokens between experts' ranks.
@@ -121,7 +122,7 @@ def step_seconds(model: Model, setting: Setting, turns: int | None = None) -> St
     Args:
         model: what is trained.
         setting: what it is trained on, and how.
-        turns: most chunks of a stage, as in ``memory.stage_layers``: for ``torch.compile``.
+        turns: most chunks of a stage, as in ``layout.stage_layers``: for ``torch.compile``.
     """
     times = layer_times(model, setting)
     stages = pipeline_stages(model, setting.layout, turns)
@@ -182,16 +183,17 @@ def layer_times(model: Model, setting: Setting) -> LayerTimes:
     tensor = communication.tensor_seconds(model, setting)
     expert = communication.expert_seconds(model, setting, computed)
     context = communication.context_seconds(model.operators, setting, passes)
+    waited = offload.activation_seconds(model, setting, forward.total, computed - forward.total)
     return LayerTimes(
         products=forward.products + backward.products,
         attention=forward.attention + backward.attention,
-        elementwise=forward.elementwise + backward.elementwise,
+        elementwise=forward.elementwise + backward.elementwise + waited,
         recompute=again,
         tensor=tensor,
         expert=expert,
         context=context,
         host=host,
-        forward=forward.total + (tensor + expert + context + host) / 2.0,
+        forward=forward.total + (tensor + expert + context + host + waited) / 2.0,
         weights=weights,
     )
 
@@ -202,7 +204,7 @@ def pipeline_stages(model: Model, layout: Layout, turns: int | None = None) -> S
     Args:
         model: what is trained.
         layout: how it is laid out.
-        turns: most chunks of a stage, as in ``memory.stage_layers``.
+        turns: most chunks of a stage, as in ``layout.stage_layers``.
     """
     last = layout.pipeline - 1
     first, *others = (

@@ -31,7 +31,6 @@ TESTED_BY = {
     "architectures.operators": "kernels/test_operators.py",
     "architectures.other_shapes": "architectures/test_counting.py",
     "architectures.particulars": "architectures/test_counting.py",
-    "architectures.quantized": "architectures/test_sources.py",
     "architectures.recipes": "architectures/test_flop_counter.py",
     "architectures.recurrences": "architectures/test_counting.py",
     "architectures.seq2seq": "architectures/test_mutated.py",

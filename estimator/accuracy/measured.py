@@ -6,6 +6,7 @@ left out only for a fact that it lacks, or a contradiction in it, and the reason
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,10 +22,11 @@ from computebill.hardware.accelerators import (
 )
 from computebill.hardware.figures import Figure
 from computebill.training.cases import Case
-from computebill.training.layout import AttentionKernel, Layout
+from computebill.training.layout import FILLS, AttentionKernel, Layout
 from computebill.training.software import Running, month_of, running
 
 from .cells import Cells, UnusableError, flag, layer_count, measure, number, optional, whole
+from .printed_memory import PrintedMemory, printed_memory
 from .row_models import has_experts, row_architecture
 
 SHIPPED = Path(__file__).with_name("measured_steps.csv")
@@ -77,7 +79,6 @@ class MeasuredRow:
         gpus: accelerators.
         seconds: measured time of a step [s]; None where it was not measured.
         flop_per_s: printed speed of one accelerator [FLOP/s]; None where none was.
-        memory_gb: printed memory of one accelerator [GB]; None where none was.
         convention: convention by which those FLOP were counted.
     """
 
@@ -92,8 +93,27 @@ class MeasuredRow:
     gpus: float
     seconds: float | None
     flop_per_s: float | None
-    memory_gb: float | None
     convention: str
+
+
+class MemoryRow(NamedTuple):
+    """A measured memory, of a step that may not have been timed.
+
+    Attributes:
+        row: its number in the file, the header being 1.
+        source: key of the source.
+        lab: who measured it; the source where the table does not say.
+        model: name of the model, as the source has it.
+        case: what was run.
+        printed: memory of one accelerator.
+    """
+
+    row: int
+    source: str
+    lab: str
+    model: str
+    case: Case
+    printed: PrintedMemory
 
 
 @dataclass(frozen=True)
@@ -111,16 +131,10 @@ def read_measured(path: str | Path | None = None) -> tuple[list[MeasuredRow], li
     Raises:
         RequestError: where the file cannot be read, or lacks a column.
     """
-    file = SHIPPED if path is None else Path(path)
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RequestError(str(path), f"cannot be read: {error}") from None
     known = read_sources() if path is None else {}
     used: list[MeasuredRow] = []
     skipped: list[Skipped] = []
-    for line, row in enumerate(table_rows(text, str(path), REQUIRED), start=2):
-        cells = {key: value.strip() for key, value in row.items() if key and value}
+    for line, cells in _lines(path):
         source = cells.get("source_id", "")
         cited = known.get(source) or Cited(
             cells.get("source_title") or source, cells.get("source_address", "")
@@ -132,6 +146,35 @@ def read_measured(path: str | Path | None = None) -> tuple[list[MeasuredRow], li
     return used, skipped
 
 
+def read_memory(path: str | Path | None = None) -> tuple[list[MemoryRow], list[Skipped]]:
+    """Read the rows of a table that print their memory, those whose speed is not known, too.
+
+    Raises:
+        RequestError: where the file cannot be read, or lacks a column.
+    """
+    used: list[MemoryRow] = []
+    skipped: list[Skipped] = []
+    for line, cells in _lines(path):
+        try:
+            printed = printed_memory(cells)
+            if printed is not None:
+                used.append(_memory_row(line, cells, printed))
+        except (UnusableError, RequestError) as reason:
+            skipped.append(Skipped(line, cells.get("source_id", ""), str(reason)))
+    return used, skipped
+
+
+def _lines(path: str | Path | None) -> Iterator[tuple[int, Cells]]:
+    """Yield the rows of a table, and their numbers in it; empty cells are left out."""
+    file = SHIPPED if path is None else Path(path)
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RequestError(str(path), f"cannot be read: {error}") from None
+    for line, row in enumerate(table_rows(text, str(path), REQUIRED), start=2):
+        yield line, {key: value.strip() for key, value in row.items() if key and value}
+
+
 def read_sources() -> dict[str, Cited]:
     """Return the sources of the shipped table, by their key."""
     text = SHIPPED_SOURCES.read_text(encoding="utf-8")
@@ -140,18 +183,17 @@ def read_sources() -> dict[str, Cited]:
 
 
 def _measured(line: int, cited: Cited, cells: Cells) -> MeasuredRow:
-    absent = [name for name in REQUIRED if name not in cells]
-    if absent:
-        raise UnusableError(f"not stated: {', '.join(absent)}")
+    _check_stated(cells)
     if not any(name in cells for name in SPEEDS):
         raise UnusableError("no speed was measured")
-    if cells.get("offload", "").startswith("states"):
-        raise UnusableError("not stated: the host that states are offloaded to")
+    if _is_quantised(cells):
+        raise UnusableError(f"precision: {cells['precision']}; 4-bit base weights are not modelled")
     if cells.get("packed") == "within":
         raise UnusableError("not stated: lengths of the documents that attention stays within")
     if "dispatcher" in cells and has_experts(cells) and "ep" not in cells:
         raise UnusableError("not stated: ep, which a dispatcher of experts' tokens has")
-    case = _case(cells)
+    printed_memory(cells)  # asked of every row that has one, too
+    case = _case(cells, _global_batch(cells))
     # Asked of every row, so that one whose part lacks its format is left out with the reason.
     peak = peak_flop_per_s(case.accelerator, case.precision)
     tokens = _global_batch(cells) * case.sequence
@@ -178,13 +220,38 @@ def _measured(line: int, cited: Cited, cells: Cells) -> MeasuredRow:
         gpus=gpus,
         seconds=seconds,
         flop_per_s=flop_per_s,
-        memory_gb=measure(cells, "mem_gb") if "mem_gb" in cells else None,
         convention=cells.get("flop_convention", "full"),
     )
 
 
-def _case(cells: Cells) -> Case:
-    batch = _global_batch(cells)
+def _memory_row(line: int, cells: Cells, printed: PrintedMemory) -> MemoryRow:
+    _check_stated(cells)
+    if "micro_batch" not in cells and not cells.get("framework", "").startswith("torchtitan"):
+        raise UnusableError("not stated: micro_batch")
+    if cells.get("task") == "lora+embeddings":
+        raise UnusableError("task: trained embeddings beside adapters are not modelled")
+    is_stated = any(name in cells for name in ("global_batch_seqs", "global_batch_tokens"))
+    source = cells.get("source_id", "")
+    return MemoryRow(
+        row=line,
+        source=source,
+        lab=cells.get("lab") or source,
+        model=cells.get("model", ""),
+        case=_case(cells, _global_batch(cells) if is_stated else None),
+        printed=printed,
+    )
+
+
+def _check_stated(cells: Cells) -> None:
+    absent = [name for name in REQUIRED if name not in cells]
+    if absent:
+        raise UnusableError(f"not stated: {', '.join(absent)}")
+    if cells.get("offload", "").startswith("states"):
+        raise UnusableError("not stated: the host that states are offloaded to")
+
+
+def _case(cells: Cells, batch: float | None) -> Case:
+    """Return what was run; of a batch that nobody states, micro-batches fill the pipeline."""
     node = whole(cells, "chips_per_node") if "chips_per_node" in cells else None
     network = (
         number(cells, "node_network_gbit", *NETWORKS) if "node_network_gbit" in cells else None
@@ -225,8 +292,8 @@ def _precision(cells: Cells) -> str:
     given = cells.get("precision", "")
     if not given:
         raise UnusableError("not stated: precision")
-    if "int4" in given:
-        raise UnusableError(f"precision: {given}; 4-bit base weights are not modelled")
+    if _is_quantised(cells):
+        return given.split()[0]
     if given not in ("fp16", "bf16", "fp8", "mxfp8", "nvfp4", "int8"):
         raise UnusableError(f"precision: {given} is not modelled")
     return "fp8-rowwise" if given == "fp8" and cells.get("scaling") == "rowwise" else given
@@ -254,15 +321,15 @@ def _power(cells: Cells, part: Accelerator) -> float:
     return min(1.0, limit / rated.value) if limit and rated else 1.0
 
 
-def _layout(cells: Cells, batch: float, told: Running) -> Layout:
+def _layout(cells: Cells, batch: float | None, told: Running) -> Layout:
     tp, pp, cp = (whole(cells, name, 1) for name in ("tp", "pp", "cp"))
     if pp > layer_count(cells) + 2:
         raise UnusableError(f"pp: got {pp}; contradicts {layer_count(cells)} layers")
     dp = whole(cells, "dp", max(1, whole(cells, "n_gpus") // (tp * pp * cp)))
-    if batch < dp:
+    if batch is not None and batch < dp:
         raise UnusableError(f"global_batch_seqs: got {batch:g}; contradicts {dp} replicas")
-    micro = _micro_batch(cells, batch / dp, pp)
-    micro_batches = max(1, round(batch / (micro * dp)))
+    micro = _micro_batch(cells, None if batch is None else batch / dp, pp)
+    micro_batches = FILLS * pp if batch is None else max(1, round(batch / (micro * dp)))
     experts = has_experts(cells)
     values = {
         "tp": tp,
@@ -295,11 +362,13 @@ def _settings(cells: Cells, tp: int, told: Running) -> dict[str, object]:
     if kernel == "flash" and told.attention != "unfused":
         kernel = told.attention
     compiled = flag(cells, "compiled")
-    kernels = told.kernels if compiled is None else ("fused" if compiled else "eager")
+    kernels = told.options.get("kernels", told.kernels)
+    if compiled is not None:
+        kernels = "fused" if compiled else "eager"
     dispatcher = cells.get("dispatcher", "")
     overlaps = flag(cells, "ep_overlap") or cells.get("schedule") == "dualpipe"
     optimizer = cells.get("optimizer", "")
-    is_lora, targets = cells.get("task") == "lora", cells.get("lora_targets")
+    is_lora, targets = cells.get("task", "").startswith("lora"), cells.get("lora_targets")
     return {
         "recompute": _recompute(cells),
         "sequence_parallel": sequence_parallel,
@@ -316,7 +385,23 @@ def _settings(cells: Cells, tp: int, told: Running) -> dict[str, object]:
         "reduce_bits": _reduce_bits(cells, told),
         "cp_exchange": "all-to-all" if cells.get("cp_exchange") == "all-to-all" else None,
         "optimizer": optimizer if optimizer in ("adamw-8bit", "muon") else None,
+        "recipe": _recipe(cells, told),
+        "weights": "gptq" if _is_quantised(cells) else None,
+        "loss": told.loss_of(kernels),
     }
+
+
+def _is_quantised(cells: Cells) -> bool:
+    """Whether frozen weights rest in 4 bits."""
+    return "int4" in cells.get("precision", "")
+
+
+def _recipe(cells: Cells, told: Running) -> str | None:
+    """What mixed precision holds, by the framework; DeepSpeed's fp16 adds up in 16 bits."""
+    if cells.get("state_precision") == "bf16":
+        return "bf16-foreach"
+    is_half = cells.get("precision") == "fp16" and told.recipe == "deepspeed-bf16"
+    return "deepspeed" if is_half else told.recipe
 
 
 def _reduce_bits(cells: Cells, told: Running) -> str | None:
@@ -333,11 +418,11 @@ def _expert_tensor(cells: Cells, tp: int) -> int | None:
     return tp if cells.get("framework", "") == "nemo" else None
 
 
-def _micro_batch(cells: Cells, sequences: float, pp: int) -> int:
+def _micro_batch(cells: Cells, sequences: float | None, pp: int) -> int:
     """Sequences of a micro-batch: as stated; else one, but torchtitan's make as many as stages."""
     stated = optional(cells, "micro_batch")
     if stated is None and cells.get("framework", "").startswith("torchtitan"):
-        stated = sequences // pp
+        stated = None if sequences is None else sequences // pp
     return max(1, round(stated or 1))
 
 
@@ -372,6 +457,6 @@ def _recompute(cells: Cells) -> str:
     parts = modules.replace("+", ",").split(",")
     if "mlp" in parts and ("remat" in cells or not has_experts(cells)):
         return "full"
-    if "moe" in parts or cells.get("framework", "").startswith("torchtitan"):
+    if "moe" in parts or cells.get("framework", "").startswith(("torchtitan", "prime-rl")):
         return "operators"
     return "selective" if parts == [""] or "core_attn" in parts else "none"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -22,19 +22,19 @@ from computebill.hardware.fitted import Fitted
 from computebill.training.cases import log_gradients
 from computebill.training.efficiency import efficiency_assumptions, read_profile
 from computebill.training.intervals import covariance_of, ends_of, interval_of, widths_of
-from computebill.training.memory import stage_bytes
+from computebill.training.memory_odds import shipped_spread
 from computebill.training.parameters import unbounded
 
 from .calibration import UNJUDGED, fit_all, fit_own, own_profile, profile
 from .left_out import Judged, Unit, few_rows, fits_without, judged_by
-from .measured import MeasuredRow, Skipped, read_measured
+from .measured import Skipped, read_measured
 from .measurements import Measurements, alike, log_errors, measurements
+from .memory_errors import MemoryErrors, memory_errors
 from .posterior import fit_widths, prior_of_all
 
 if TYPE_CHECKING:
     import pandas as pd
 
-GIB = 2.0**30
 MOST_POINTS = 2000
 """Rows that the JSON form tells."""
 
@@ -85,7 +85,7 @@ class Validation(Shown):
         baseline: logarithm of the one-line formula's time over the measured; ``(rows,)``.
         line_left_out: the same, its utilisation of other labs only (or sources, or rows, as
             ``unit``); ``(rows,)``.
-        memory: predicted over printed memory, of rows that print it.
+        memory: rows that print their memory, beside what is predicted.
         fitted: the profile that was used.
     """
 
@@ -98,7 +98,7 @@ class Validation(Shown):
     few: Mapping[int, Judged]
     baseline: Tensor
     line_left_out: Tensor
-    memory: Mapping[int, float]
+    memory: MemoryErrors
     fitted: Fitted
 
     def metrics(self, which: Tensor | None = None, *, left_out: bool = False) -> Metrics:
@@ -156,17 +156,13 @@ class Validation(Shown):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form; its keys are a contract."""
-        memory = list(self.memory.values())
         found: dict[str, Any] = {
             **self.metrics().to_dict(),
             "skipped": [vars(each) for each in self.skipped],
             "by_source": {name: each.to_dict() for name, each in self.by("source").items()},
             "by_lab": {name: each.to_dict() for name, each in self.by("lab").items()},
             "by_accelerator": {name: each.to_dict() for name, each in self.by("gpu").items()},
-            "memory": {
-                "rows": len(memory),
-                "mape": sum(abs(each - 1) for each in memory) / len(memory) if memory else None,
-            },
+            "memory": self.memory.to_dict(shipped_spread(), self.unit),
             "points": self._points(),
             "profile": {"fitted": str(self.fitted.fitted), "rows": self.fitted.rows},
             "left_out": None,
@@ -299,7 +295,8 @@ def validate(
         RequestError: where the table or the profile cannot be read, or no row can be used.
     """
     fitted = read_profile(profile_file)
-    measured, skipped = _read(path)
+    read = _read(path)
+    measured = read.measured
     unit = leave_out if len({row.lab for row in measured.rows}) > 1 else None
     judged, tried = None, dict[int, Judged]()
     if unit is not None or few:
@@ -309,7 +306,7 @@ def validate(
         if few:
             by_lab = fits if unit == "lab" else fits_without(measured, prior, full, "lab")
             tried = few_rows(measured, by_lab, seed)
-    return _validation(measured, skipped, fitted, (unit, judged, tried))
+    return _validation(read, fitted, (unit, judged, tried))
 
 
 def calibrate(
@@ -328,24 +325,33 @@ def calibrate(
     Raises:
         RequestError: where the table cannot be read, or no row can be used.
     """
-    measured, skipped = _read(path)
+    read = _read(path)
+    measured = read.measured
     if path is None or afresh:
         found, judged, few = fit_all(measured)
         fitted = profile(measured, found, judged=judged, few=few, note=note)
         unit: Unit | None = None if judged is None else "lab"
-        return fitted, _validation(measured, skipped, fitted, (unit, judged, few))
+        return fitted, _validation(read, fitted, (unit, judged, few))
     known = read_profile()
     fitted = own_profile(measured, fit_own(measured, known), known, note)
-    return fitted, _validation(measured, skipped, fitted, (None, None, {}))
+    return fitted, _validation(read, fitted, (None, None, {}))
+
+
+class _Read(NamedTuple):
+    """A table of measured steps, as read."""
+
+    measured: Measurements
+    skipped: tuple[Skipped, ...]
+    memory: MemoryErrors
 
 
 def _validation(
-    measured: Measurements,
-    skipped: tuple[Skipped, ...],
+    read: _Read,
     fitted: Fitted,
     others: tuple[Unit | None, Judged | None, Mapping[int, Judged]],
 ) -> Validation:
     """Set predictions with some efficiencies beside what was measured."""
+    measured, skipped, memory = read
     unit, judged, few = others
     free = unbounded(fitted.values)
     widths = None
@@ -363,7 +369,7 @@ def _validation(
         few=few,
         baseline=_baseline(measured),
         line_left_out=_baseline(measured, unit or "lab"),
-        memory=_memory(measured.rows),
+        memory=memory,
         fitted=fitted,
     )
 
@@ -382,12 +388,12 @@ def _metrics(errors: Tensor, line: Tensor, inside: Tensor | None) -> Metrics:
     )
 
 
-def _read(path: str | Path | None) -> tuple[Measurements, tuple[Skipped, ...]]:
+def _read(path: str | Path | None) -> _Read:
     rows, skipped = read_measured(path)
     if not rows:
         why = f"; the first: {skipped[0].reason}" if skipped else ""
         raise RequestError(str(path), f"has no row that can be predicted{why}")
-    return measurements(rows), tuple(skipped)
+    return _Read(measurements(rows), tuple(skipped), memory_errors(path))
 
 
 def _baseline(measured: Measurements, unit: Unit = "row") -> Tensor:
@@ -425,15 +431,3 @@ def _median_of_others(values: Tensor) -> Tensor:
 
 def _known(value: Tensor) -> float | None:
     return None if bool(value.isnan()) else float(value)
-
-
-def _memory(rows: Sequence[MeasuredRow]) -> dict[int, float]:
-    """Predicted over printed memory, a printed GB being 2**30 bytes."""
-    found = {}
-    for index, row in enumerate(rows):
-        if row.memory_gb is None:
-            continue
-        case = row.case
-        stages = stage_bytes(case.architecture, [case.layout], float(case.sequence))
-        found[index] = float(stages.nan_to_num(0.0).amax()) / (row.memory_gb * GIB)
-    return found

@@ -13,7 +13,7 @@ from computebill.base.errors import RequestError, shown
 from .entries import LANGUAGE_ONLY, counted, family_name, is_whole
 from .forms import as_config
 from .operators import CLIP, IMAGE, Architecture
-from .quantized import read_quantization, stored_note
+from .quantization import stored_weights
 from .sources import find_source
 from .unknown import unknown_type
 from .weights import read_weights
@@ -82,10 +82,15 @@ def _with_images(found: Architecture, count: float) -> Architecture:
 
 def _architecture(fields: Mapping[str, Any], file: str, part: str) -> Architecture:
     fields, read = as_config(fields, file)
-    quantization = read_quantization(fields, file)
-    found = _by_type(fields, file, part)
-    notes = (*found.notes, *read, *stored_note(quantization))
-    return replace(found, quantization=quantization, notes=notes)
+    found, stored = _by_type(fields, file, part), stored_weights(fields)
+    if not stored and fields.get("quantization_config") is not None:
+        read = [*read, UNREAD_WEIGHTS]
+    return replace(found, stored=stored, notes=(*found.notes, *read))
+
+
+UNREAD_WEIGHTS = (
+    "What its quantization_config says is not understood: memory is of weights in 16 bits."
+)
 
 
 def _by_type(fields: Mapping[str, Any], file: str, part: str) -> Architecture:

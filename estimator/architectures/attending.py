@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .blocks import BYTES, column, norm, row
 from .operators import UNLIMITED, Count, Heads, Operator
@@ -105,7 +105,8 @@ def attention(
     name = "attention_qkv"
     normed = BYTES * (wide + narrow) if extras.qk_norm else 0
     has_key_bias = extras.bias and extras.key_bias
-    key, value = (narrow, has_key_bias), (keys * d_v, extras.bias)
+    key = ("k_proj", narrow, has_key_bias)
+    value = ("v_proj", keys * d_v, extras.bias)
     products = {"own": (key, value), "keys": (key,), "borrowed": ()}[extras.values]
     return [
         column(
@@ -115,6 +116,7 @@ def attention(
             extras.bias,
             ways=queries,
             adapted="attention",
+            module="q_proj",
             kept=BYTES * hidden,
         ),
         *(
@@ -125,10 +127,11 @@ def attention(
                 has_bias,
                 ways=keys,
                 adapted="attention",
+                module=module,
                 kept_split=BYTES * each,
                 exchanged=BYTES * each,
             )
-            for each, has_bias in products
+            for module, each, has_bias in products
         ),
         Operator(name, vectors=gains, ways=1, kept_split=normed),
         scores(queries, width, d_v, mask, queries if extras.sinks else 0),
@@ -139,6 +142,7 @@ def attention(
             extras.out_bias,
             ways=queries,
             adapted="attention",
+            module="o_proj",
             # A gate keeps itself and what it gates, beside their product.
             kept_split=BYTES * out * (3 if extras.gated else 1),
         ),
@@ -179,28 +183,27 @@ def latent_attention(
     heads, q_rank, kv_rank, d_nope, d_rope, d_v = sizes
     name = "attention_qkv"
     d_qk = d_nope + d_rope
-    parts = []
+
+    def product(module: str, d_in: Count, d_out: Count, *biased: bool, **more: Any) -> Operator:
+        return column(name, d_in, d_out, *biased, adapted="attention", module=module, **more)
+
+    parts: list[Operator] = []
     if q_rank is None:
-        parts.append(
-            column(name, hidden, heads * d_qk, ways=heads, adapted="attention", kept=BYTES * hidden)
-        )
+        parts.append(product("q_proj", hidden, heads * d_qk, ways=heads, kept=BYTES * hidden))
     else:
         parts += [
-            column(name, hidden, q_rank, bias, ways=1, adapted="attention", kept=BYTES * hidden),
+            product("q_a_proj", hidden, q_rank, bias, ways=1, kept=BYTES * hidden),
             norm(name, q_rank, "rms"),
-            column(
-                name, q_rank, heads * d_qk, ways=heads, adapted="attention", kept=BYTES * q_rank
-            ),
+            product("q_b_proj", q_rank, heads * d_qk, ways=heads, kept=BYTES * q_rank),
         ]
     parts += [
-        column(name, hidden, kv_rank + d_rope, bias, ways=1, adapted="attention"),
+        product("kv_a_proj_with_mqa", hidden, kv_rank + d_rope, bias, ways=1),
         norm(name, kv_rank, "rms"),
-        column(
-            name,
+        product(
+            "kv_b_proj",
             kv_rank,
             heads * (d_nope + d_v),
             ways=heads,
-            adapted="attention",
             kept=BYTES * kv_rank,
             kept_split=BYTES * heads * (d_qk + d_v),
             exchanged=BYTES * heads * (d_qk + d_v),
@@ -215,6 +218,7 @@ def latent_attention(
         bias,
         ways=heads,
         adapted="attention",
+        module="o_proj",
         kept_split=BYTES * out,
     )
     return parts

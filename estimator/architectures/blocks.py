@@ -85,17 +85,18 @@ def mlp(
         "adapted": "experts" if experts else "mlp",
     }
     into, inner = uses * BYTES * hidden, uses * BYTES * width
-    parts = [column(name, hidden, width, bias, kept=into, kept_split=inner, **shared)]
+    first = shared | {"module": "gate_proj" if gated else "up_proj"}
+    parts = [column(name, hidden, width, bias, kept=into, kept_split=inner, **first)]
     if gated:
         # Unfused, the activated gate is kept as well as what it was made from.
-        parts.append(
-            column(name, hidden, width, bias, kept_split=inner, eager_split=inner, **shared)
-        )
+        unfused = shared | {"module": "up_proj", "eager_split": inner}
+        parts.append(column(name, hidden, width, bias, kept_split=inner, **unfused))
+    last = shared | {"module": "down_proj"}
     if experts:
         # Its bias goes with it to another rank.
-        down = column(name, width, hidden, bias, by_input=True, kept_split=inner, **shared)
+        down = column(name, width, hidden, bias, by_input=True, kept_split=inner, **last)
         return [*parts, down]
-    return [*parts, *row(name, width, hidden, bias, kept_split=inner, **shared)]
+    return [*parts, *row(name, width, hidden, bias, kept_split=inner, **last)]
 
 
 class Shared(NamedTuple):

@@ -54,7 +54,8 @@ def columns(
 
     Args:
         architecture: sizes are numbers, or tensors of one shape.
-        adapted: what low-rank adapters are put beside: attention, mlp, experts.
+        adapted: what low-rank adapters are put beside: attention, mlp, experts, or products by
+            peft's names for Llama's.
         device: device of the columns.
 
     Returns:
@@ -79,7 +80,7 @@ def columns(
 
     def value(row: Sequence[Operator], name: str) -> list[Count]:
         if name == "adapted":
-            return [float(operator.adapted in adapted) for operator in row]
+            return [float(bool(adapted & {each.adapted, each.module})) for each in row]
         if name == "saved_result":
             return _saved_results(row)
         if name == "unread":

@@ -219,10 +219,10 @@ def griffin_mixers(config: Config) -> list[tuple[str, Layers]]:
     """RecurrentGemma: a short list of kinds, repeated."""
     count, kinds = config.whole_layers(), config.get("block_types")
     known = {"recurrent": LINEAR, "attention": FULL}
-    is_list = isinstance(kinds, list) and kinds and not [k for k in kinds if k not in known]
+    is_list = isinstance(kinds, list) and kinds and all(str(each) in known for each in kinds)
     if not is_list:
         raise config.fault("block_types", "a list of recurrent and attention")
-    return grouped_labels([known[kinds[layer % len(kinds)]] for layer in range(count)])
+    return grouped_labels([known[str(kinds[layer % len(kinds)])] for layer in range(count)])
 
 
 def griffin_attention(config: Config, label: str) -> list[Operator]:

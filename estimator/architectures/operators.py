@@ -82,6 +82,7 @@ class Operator:
         expert: whether it is divided over expert parallel ranks.
         lookup: whether its vectors are embeddings.
         adapted: what a low-rank adapter may be put beside: attention, mlp, experts, or nothing.
+        module: what peft calls it, in Llama's names: q_proj, gate_proj; nothing where it has none.
         kept: bytes per token kept for the backward pass in 16 bits, held by each rank of a
             tensor parallel group, unless it is sequence parallel too.
         kept_split: the same bytes of what is divided with the operator.
@@ -111,6 +112,7 @@ class Operator:
     expert: bool = False
     lookup: bool = False
     adapted: str = ""
+    module: str = ""
     kept: Count = 0
     kept_split: Count = 0
     eager: Count = 0
@@ -187,18 +189,6 @@ class LayerKind:
     tokens: float = 1.0
 
 
-class Quantization(NamedTuple):
-    """How a file's weights are stored in fewer bits.
-
-    Attributes:
-        method: its name in ``quantization_config``: bitsandbytes, fp8, gptq, …
-        bits: bits of a weight; None where the file does not say.
-    """
-
-    method: str
-    bits: int | None = None
-
-
 class Adapter(NamedTuple):
     """A low-rank adapter that a file describes, beside the model it is for.
 
@@ -223,7 +213,6 @@ class Architecture:
         counted_by: how it was counted: ``family`` (an entry of the table), ``alias`` (the entry of
             a type of the same shape) or ``modules`` (the modules of a library, one by one).
         title: well-known models of its type.
-        quantization: how the file's weights are stored; None where in whole elements.
         adapter: the adapter that was read with it; None where the model is trained itself.
         hidden: width of the residual stream.
         layer_count: layers; an encoder's and a decoder's together.
@@ -234,6 +223,7 @@ class Architecture:
         inputs: before the first layer: embeddings.
         outputs: after the last: the norm, the head.
         notes: what the configuration describes and is not counted.
+        stored: what its weights are stored in, where they are quantised: nf4, fp8, …; else nothing.
         further: layers that predict further tokens; not counted, but they have a place in a
             pipeline.
         stacks: sequences of one sample: 2 in an encoder-decoder, its input and its target.
@@ -258,8 +248,8 @@ class Architecture:
     title: str = ""
     images: float = 0.0
     clips: float = 0.0
-    quantization: Quantization | None = None
     adapter: Adapter | None = None
+    stored: str = ""
 
     def operators(self) -> Iterator[Operator]:
         """Return every operator once a kind."""

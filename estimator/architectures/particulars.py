@@ -203,7 +203,7 @@ def exaone4_window(config: Config) -> Any:
     pattern = config.get("sliding_window_pattern")
     if config.get("sliding_window") is None and config.get("layer_types") is None:
         return uniform(FULL)(config)
-    if isinstance(pattern, str):  # one letter a layer of the period: L local, G global
+    if isinstance(pattern, str) and pattern:  # one letter a layer of the period: L local, G global
         return typed(lambda _, layer: FULL if pattern[layer % len(pattern)] == "G" else SLIDING)(
             config
         )

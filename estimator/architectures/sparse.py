@@ -30,17 +30,24 @@ def glm_indexers(config: Config) -> Any:
     """GLM-5: layers that choose keys, and those that take the choice of one before them."""
     count, labels = config.whole_layers(), config.get("indexer_types")
     pattern = config.get("index_topk_pattern")
-    if labels is None and pattern is not None:
+    if labels is None and isinstance(pattern, str | list):
         letters = {"F": WITH, "S": SHARED}
-        labels = [letters.get(each, each) for each in pattern]
+        labels = [letters.get(each, "") for each in pattern if isinstance(each, str)]
     if labels is None:
         each = max(config.optional_size("index_topk_freq", 0) or 1, 1)
         offset = config.get("index_skip_topk_offset")
         offset = 2 if offset is None else config.size("index_skip_topk_offset", 0)
         labels = [SHARED if max(layer - offset + 1, 0) % each else WITH for layer in range(count)]
-    if len(labels) != count or not all(label in (WITH, SHARED) for label in labels):
-        raise config.fault("indexer_types", f"a list of {count}, each {WITH} or {SHARED}")
-    return grouped_labels(labels)
+    return grouped_labels(_checked(config, "indexer_types", labels, (WITH, SHARED)))
+
+
+def _checked(config: Config, name: str, labels: Any, allowed: tuple[str, ...]) -> list[str]:
+    """Return a label for each layer, each one that is allowed."""
+    count = config.whole_layers()
+    is_list = isinstance(labels, list) and len(labels) == count
+    if not is_list or not all(isinstance(each, str) and each in allowed for each in labels):
+        raise config.fault(name, f"a list of {count}, of {', '.join(allowed)}")
+    return [str(each) for each in labels]
 
 
 def minimax_m3_mixers(config: Config) -> Any:
@@ -52,10 +59,7 @@ def minimax_m3_mixers(config: Config) -> Any:
         labels = [SPARSE_LABEL if each else FULL for each in switches]
     if labels is None:
         labels = [FULL] * config.whole_layers()
-    count = config.whole_layers()
-    if len(labels) != count or not all(each in (FULL, SPARSE_LABEL) for each in labels):
-        raise config.fault("layer_types", f"a list of {count}, each {FULL} or {SPARSE_LABEL}")
-    return grouped_labels(labels)
+    return grouped_labels(_checked(config, "layer_types", labels, (FULL, SPARSE_LABEL)))
 
 
 INDEX_NAMES = {
@@ -104,16 +108,15 @@ def deepseek_v4_mixers(config: Config) -> Any:
     )
     if labels is None and given is not None:
         kinds = {rate: label for label, rate in RATES.items()} | {0: SLIDING}
-        if not isinstance(given, list) or len(given) < count or set(given) - kinds.keys():
+        is_list = isinstance(given, list) and len(given) >= count
+        if not is_list or not all(type(each) is int and each in kinds for each in given):
             raise config.fault("compress_ratios", f"a list of at least {count}, of 0, 4 and 128")
         # Its file goes on to the layers that predict further tokens.
         labels = [kinds[rate] for rate in given[:count]]
     if labels is None:
         sparse, heavy = RATES
         labels = [sparse if layer % 2 and layer > 1 else heavy for layer in range(count)]
-    if len(labels) < count or set(labels) - {SLIDING, *RATES}:
-        raise config.fault("layer_types", f"a list of {count}, of {SLIDING}, {', '.join(RATES)}")
-    return grouped_labels(labels[:count])
+    return grouped_labels(_checked(config, "layer_types", labels, (SLIDING, *RATES)))
 
 
 def deepseek_v4_attention(config: Config, label: str) -> list[Operator]:

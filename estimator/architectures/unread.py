@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from computebill.base.errors import RequestError, shown
@@ -25,6 +25,10 @@ v_head_dim zero_expert_num
 """
 SHAPING = frozenset(_SHAPING_NAMES.split())
 """Names of fields that change the count of one type or another."""
+
+
+SAYS_NOTHING: tuple[object, ...] = (0, 1, False, [], {})
+"""Values of a field that leave a shape as it is, such as a mixture of one expert."""
 
 
 def check_unread(config: Config, model_type: str) -> list[str]:
@@ -53,7 +57,10 @@ def _unread(config: Config) -> Iterator[tuple[str, Any]]:
     for name, value in config.fields.items():
         if name not in SHAPING or name in config.read or name in declared:
             continue
-        if value is None or value is False or value in (0, 1, []):
+        if (
+            not isinstance(value, bool | int | float | str | list | Mapping)
+            or value in SAYS_NOTHING
+        ):
             continue
         yield name, value
 

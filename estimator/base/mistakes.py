@@ -39,13 +39,22 @@ def mistakes_in(
 
 
 def _root_causes(details: list[ErrorDetails]) -> list[ErrorDetails]:
-    """Leave out lists that are too short only because one of their items was refused."""
+    """Leave out what follows from another mistake.
+
+    A list is too short because one of its items was refused; a default was not looked for because
+    a field before it was.
+    """
 
     def has_inner(location: tuple[str | int, ...]) -> bool:
         size = len(location)
         return any(len(d["loc"]) > size and d["loc"][:size] == location for d in details)
 
-    return [d for d in details if d["type"] != "too_short" or not has_inner(d["loc"])]
+    return [
+        d
+        for d in details
+        if d["type"] != "default_factory_not_called"
+        and (d["type"] != "too_short" or not has_inner(d["loc"]))
+    ]
 
 
 def _explain(detail: ErrorDetails, model: type[BaseModel]) -> str:

@@ -212,7 +212,6 @@ def _row(index: int, step: TrainingStep, accelerator: Accelerator, title: str) -
         gpus=1,
         seconds=step.whole.seconds,
         flop_per_s=None,
-        memory_gb=None,
         convention="full",
     )
 

@@ -23,6 +23,14 @@ WORDS = {
     "attention": "flash unfused",
     "kernels": "fused eager",
     "zero": "0 1 2 3",
+    "recipe": """megatron megatron-fp8 deepspeed deepspeed-bf16 fsdp bf16 fp32 amp trl torchtune
+        axolotl llama-factory unsloth fsdp2""",
+    "weights": "fp32 bf16 fp8 int8 nf4 nf4-single gptq mxfp4 nvfp4",
+    "gradients": "bf16 fp32 fused",
+    "optimizer": """adamw adamw-8bit paged-adamw paged-adamw-8bit adafactor sgd sgd-momentum lion
+        lion-8bit paged-lion-8bit muon""",
+    "offload": "optimizer weights activations",
+    "loss": "plain chunked fused cut",
     "leave-out": "lab source row none",
     "grade": "A B C",
     "device": "auto cpu cuda",

@@ -66,10 +66,12 @@ UNITS = {
     "goodput": "SHARE",
     "final-share": "SHARE",
     "memory-margin": "SHARE",
+    "fit-odds": "SHARE",
     "step-seconds": "SECONDS",
     "checkpoint-seconds": "SECONDS",
     "restart-seconds": "SECONDS",
     "overhead-gb": "GB",
+    "loss-chunk": "TOKENS",
     "efficiency": "FILE",
     "lengths": "FILE|RANGE",
 }

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, Any
+
+import click
 
 from .options import Command, flag, with_options
 
@@ -32,32 +35,76 @@ FIELDS = (
     ("dispatcher", "Who moves experts' tokens: all-to-all, or deepep (once to a rank and domain)."),
     ("experts", "Their products: grouped, or looped (one expert after the other)."),
     ("ep-overlap", "true: exchanged tokens hide behind another micro-batch."),
-    ("recipe", "Mixed precision: megatron, deepspeed, deepspeed-bf16, fsdp."),
-    ("optimizer", "adamw, adamw-8bit, muon."),
+    (
+        "recipe",
+        "Mixed precision: megatron, megatron-fp8, deepspeed, deepspeed-bf16, fsdp, bf16 (8 bytes a "
+        "parameter), fp32, amp; or a trainer and what it sets: trl, torchtune, axolotl, "
+        "llama-factory, unsloth, fsdp2.",
+    ),
+    (
+        "weights",
+        "What they rest in: fp32, bf16; the frozen base of --lora-rank also int8, fp8, nf4 (double "
+        "quantised), nf4-single, gptq, mxfp4, nvfp4.",
+    ),
+    ("gradients", "bf16, fp32, or fused (applied in the backward pass as they come)."),
+    (
+        "optimizer",
+        "adamw, adamw-8bit, paged-adamw-8bit, adafactor, sgd, sgd-momentum, lion, lion-8bit, muon.",
+    ),
+    ("offload", "What rests on the host: optimizer,weights,activations."),
+    ("loss", "plain; chunked (logits of a part at a time), fused (Liger's), cut (none at all)."),
+    ("loss-chunk", "Tokens whose logits are there at once, with --loss chunked."),
     ("attention", "flash, or unfused."),
     ("attention-kernel", "Which fused one: flash1, flash2, flash3, sdpa, flex, fused."),
     ("kernels", "fused, or eager element-wise kernels."),
     ("dropout", "true: dropout masks are kept."),
     ("lora-rank", "Rank of low-rank adapters beside frozen weights."),
-    ("lora-targets", "What they are put beside: attention,mlp,experts."),
+    (
+        "lora-targets",
+        "What they are put beside: attention,mlp,experts, all-linear, or peft's names: "
+        "q_proj,v_proj.",
+    ),
     ("overhead-gb", "Context, communicators and workspaces of one process."),
+)
+
+
+SEARCHED = (
+    "tp", "pp", "vpp", "schedule", "dp", "cp", "ep", "etp", "micro-batch", "micro-batches", "zero",
+    "shards", "recompute", "sequence-parallel",
+)  # fmt: skip
+"""Flags of a layout that a search decides, or takes choices of."""
+
+qlora_option = click.option(
+    "--qlora",
+    is_flag=True,
+    default=None,
+    help="Short for --weights nf4 --optimizer paged-adamw-8bit, and a --lora-rank.",
 )
 
 
 def layout_options(command: Command) -> Command:
     """Add the flags of a layout, collected as ``layout_flags``: those that were given."""
-    names = [name.replace("-", "_") for name, _ in FIELDS]
+    return _collected(command, FIELDS)
+
+
+def setting_options(command: Command) -> Command:
+    """Add the flags of a layout that no search decides, collected as ``layout_flags``."""
+    return _collected(command, [each for each in FIELDS if each[0] not in SEARCHED])
+
+
+def _collected(command: Command, fields: Sequence[tuple[str, str]]) -> Command:
+    names = ["qlora", *(name.replace("-", "_") for name, _ in fields)]
 
     @wraps(command)
     def collecting(**given: Any) -> Any:
         flags = {name: value for name in names if (value := given.pop(name)) is not None}
         return command(layout_flags=flags, **given)
 
-    options = (flag([f"--{name}"], text) for name, text in FIELDS)
-    return with_options(collecting, *options)
+    options = (flag([f"--{name}"], text) for name, text in fields)
+    return with_options(collecting, *options, qlora_option)
 
 
-def read_layout(flags: dict[str, str]) -> Layout | None:
+def read_layout(flags: dict[str, Any]) -> Layout | None:
     """Return the layout that flags describe; None where there are none.
 
     Raises:
@@ -68,7 +115,4 @@ def read_layout(flags: dict[str, str]) -> Layout | None:
 
     if not flags:
         return None
-    given: dict[str, Any] = dict(flags)
-    if "lora_targets" in given:
-        given["lora_targets"] = tuple(given["lora_targets"].split(","))
-    return validate(Layout, given, "layout", frozenset(flags))
+    return validate(Layout, flags, "layout", frozenset(flags))

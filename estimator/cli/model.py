@@ -58,7 +58,7 @@ def command(
     no_memory: bool,
     lengths: str | None,
     packing: str | None,
-    layout_flags: dict[str, str],
+    layout_flags: dict[str, Any],
     profiles: tuple[Path, ...],
     outputs: Outputs,
 ) -> None:

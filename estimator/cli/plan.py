@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from .grouped import Grouped
+from .layouts import read_layout, setting_options
 from .options import Outputs, field_options, output_options, profiles_option
 
 FIELDS = (
@@ -32,6 +33,7 @@ FIELDS = (
     ("max-days", "Of the run, at the median."),
     ("max-cost", "USD of renting, 20M, at the median."),
     ("memory-margin", "Share of the memory that is to stay free (default 0.05)."),
+    ("fit-odds", "Odds of fitting that a layout has to have, 0.5 to below 1 (default 0.9)."),
     ("top", "Layouts that are shown, the best included (default 6)."),
     ("tp", "Tensor parallel ranks to try, 4,8; all powers of two of a domain if not given."),
     ("across-domains", "Whether tensor parallel ranks may span scale-up domains: true, false."),
@@ -59,11 +61,13 @@ FIELDS = (
 @click.command(cls=Grouped)
 @click.argument("spec", required=False, metavar="[SPEC]")
 @field_options(FIELDS)
+@setting_options
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:1.")
 @profiles_option
 @output_options
 def command(
     spec: str | None,
+    layout_flags: dict[str, Any],
     device: str,
     profiles: tuple[Path, ...],
     outputs: Outputs,
@@ -85,7 +89,8 @@ def command(
     from computebill.planning.spec import plan_spec
 
     given = {name: value for name, value in fields.items() if value is not None}
-    asked = plan_spec(None if spec is None else Path(spec), given)
+    read_layout(layout_flags)  # a mistake in a flag is told by the flag's name
+    asked = plan_spec(None if spec is None else Path(spec), given, layout_flags)
     for name in asked.accelerator:
         in_cluster(find_accelerator(name, profiles), asked.node_network, asked.power_limit)
     # What is wrong so far was told before torch was loaded.

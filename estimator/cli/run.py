@@ -61,7 +61,7 @@ FIELDS = (
 @output_options
 def command(
     spec: str | None,
-    layout_flags: dict[str, str],
+    layout_flags: dict[str, Any],
     sampling: dict[str, Any],
     outputs: Outputs,
     **fields: str | None,

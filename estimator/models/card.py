@@ -19,25 +19,41 @@ from computebill.hardware.accelerators import Accelerator, find_accelerator
 from computebill.hardware.assumptions import memory_assumption
 from computebill.kernels import memory as kernel
 from computebill.training.documents import Documents, packed
-from computebill.training.inputs import micro_batch_assumption
+from computebill.training.inputs import (
+    as_stored,
+    micro_batch_assumption,
+    recipe_assumptions,
+    setting_source,
+    stored_note,
+)
 from computebill.training.layout import (
     COMMUNICATOR_GB,
     CONTEXT_GB,
     CONTEXT_SOURCE,
     DEGREES,
-    MOMENTS,
-    RECIPES,
+    TARGETS,
     Layout,
-    check_layout,
 )
 from computebill.training.memory import (
+    BESIDE,
     GB,
     PARTS,
     RESERVED,
+    host_bytes,
     largest_micro_batches,
     occupied_bytes,
     peak_memory,
 )
+from computebill.training.memory_changes import WouldFit, would_fit
+from computebill.training.memory_odds import (
+    USUAL_ODDS,
+    fit_odds,
+    memory_interval,
+    most_predicted,
+    odds_assumption,
+)
+from computebill.training.recipes import MOMENTS
+from computebill.training.rules import check_layout
 
 from .count import counts_dict
 
@@ -75,8 +91,13 @@ class MemoryUse:
         activations: memory of what is kept for the backward pass, logits included [GB].
         other: memory of all else [GB]: gathered shards, the optimizer's step, context and
             communicators, and what the allocator reserves beyond tensors.
-        largest_micro_batch: most sequences of a micro-batch that fit the accelerator asked about; 0
-            where none does.
+        tensors: the part of the total that tensors take at the peak, as PyTorch counts them
+            (``max_memory_allocated``) [GB].
+        host: memory of the host that the accelerator's process takes for what rests there [GB].
+        largest_micro_batch: most sequences of a micro-batch that fit the accelerator asked about
+            with the usual odds; 0 where none does.
+        fit_odds: odds that all of it fits that accelerator.
+        would_fit: the one change that would make it fit, where that is not sure.
     """
 
     name: str
@@ -87,7 +108,11 @@ class MemoryUse:
     optimizer: float
     activations: float
     other: float
-    largest_micro_batch: int | None = None
+    tensors: float
+    host: float
+    largest_micro_batch: int | None
+    fit_odds: float
+    would_fit: WouldFit | None
 
     @property
     def total(self) -> float:
@@ -100,8 +125,17 @@ class MemoryUse:
             "name": self.name,
             "layout": self.layout.to_dict(),
             "stage": self.stage,
-            **{part: getattr(self, part) for part in PARTS},
+            **{part: getattr(self, part) for part in (*PARTS, *BESIDE)},
             "largest_micro_batch": self.largest_micro_batch,
+            **self.odds_dict(),
+        }
+
+    def odds_dict(self) -> dict[str, Any]:
+        """Return the keys of the JSON form that tell how sure the total is, and whether it fits."""
+        return {
+            "memory_interval_gb": memory_interval(self.total),
+            "fit_odds": self.fit_odds,
+            "would_fit": None if self.would_fit is None else self.would_fit._asdict(),
         }
 
 
@@ -118,6 +152,8 @@ class ModelCard(Shown):
         accelerator: accelerator that micro-batches are to fit.
         layout: the one asked for, if any.
         assumptions: what the counts and the memory rest on.
+        recipe: those of them that a preset, a quantised base or offload bring.
+        memory_notes: what undoes the memory's figures, in sentences.
     """
 
     architecture: Architecture
@@ -128,6 +164,13 @@ class ModelCard(Shown):
     accelerator: Accelerator
     layout: Layout | None
     assumptions: tuple[Assumption, ...]
+    recipe: tuple[Assumption, ...] = ()
+    memory_notes: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is not counted, and what undoes the memory's figures."""
+        return (*self.architecture.notes, *self.memory_notes)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form; its keys are a contract."""
@@ -136,7 +179,7 @@ class ModelCard(Shown):
             "accelerator": self.accelerator.name,
             "accelerator_memory_gb": self.accelerator.memory_gb.value,
             "memory_gb": [use.to_dict() for use in self.memory],
-            "notes": list(self.architecture.notes),
+            "notes": list(self.notes),
             "assumptions": [each.to_dict() for each in self.assumptions],
         }
 
@@ -146,7 +189,7 @@ class ModelCard(Shown):
 
         rows = []
         for use in self.memory:
-            gigabytes = {f"{part}_gb": getattr(use, part) for part in PARTS}
+            gigabytes = {f"{part}_gb": getattr(use, part) for part in (*PARTS, *BESIDE)}
             rows.append(
                 {
                     "name": use.name,
@@ -188,7 +231,8 @@ def describe_model(
     architecture = config if isinstance(config, Architecture) else read_architecture(config)
     architecture, sequence, told = packed(architecture, sequence_length, documents)
     part = find_accelerator(accelerator, profiles) if isinstance(accelerator, str) else accelerator
-    used = with_adapter(read_layout(layout), architecture)
+    given = with_adapter(read_layout(layout), architecture)
+    used = as_stored(given, architecture)
     batch = columns(architecture, used.adapted)
     by_stage = bool(used.model_fields_set & DEGREES)
     if by_stage:
@@ -196,19 +240,27 @@ def describe_model(
         layouts = [(f"stage {stage + 1} of {used.pp}", used) for stage in range(used.pp)]
     else:
         layouts = _common(architecture, sequence, used)
+    recipe = tuple(recipe_assumptions(used, given))
+    uses = tuple(_memory_uses(architecture, sequence, layouts, part, by_stage=by_stage))
     return ModelCard(
         architecture=architecture,
         sequence=sequence,
         parameters=count_parameters(batch, used.lora_rank),
         flop=count_flop(batch, sequence, recompute=used.recompute, adapter_rank=used.lora_rank),
-        memory=tuple(_memory_uses(batch, sequence, layouts, part, by_stage=by_stage)),
+        memory=uses,
         accelerator=part,
         layout=used if by_stage else None,
         assumptions=(
             *told,
             memory_assumption(part),
-            *_memory_assumptions([layout for _, layout in layouts], used),
+            *recipe,
+            *_memory_assumptions([layout for _, layout in layouts], given),
             *(micro_batch_assumption(used) if by_stage else ()),
+        ),
+        recipe=recipe,
+        memory_notes=(
+            *stored_note(used, architecture),
+            *(_eager_note(batch, sequence, uses, part) if by_stage else ()),
         ),
     )
 
@@ -216,10 +268,10 @@ def describe_model(
 def _memory_assumptions(layouts: Sequence[Layout], given: Layout) -> Iterator[Assumption]:
     """Yield what the memory of layouts rests on, beside their degrees."""
     for name in SETTINGS:
-        source = GIVEN if name in given.model_fields_set else "the default"
+        source = setting_source(given, name, "the default")
         yield Assumption(name.replace("_", "-"), str(getattr(given, name)), source)
     for name in dict.fromkeys(layout.used_recipe for layout in layouts):
-        held = RECIPES[name]
+        held = next(each.held for each in layouts if each.used_recipe == name)
         text = f"{held.weight:g} of weights, {held.gradient:g} of gradients, {held.master:g} of a "
         text += "master copy"
         yield Assumption(f"bytes a parameter, {name}", text, held.source)
@@ -237,6 +289,26 @@ def _memory_assumptions(layouts: Sequence[Layout], given: Layout) -> Iterator[As
         yield Assumption(buffers, f"{COMMUNICATOR_GB:g} GB", "assumed (not checked)")
     reserved = "measured runs with a printed memory, the median over sources"
     yield Assumption("memory reserved over that of tensors", f"{RESERVED:g} times", reserved)
+    yield odds_assumption()
+
+
+def _eager_note(
+    batch: Columns, sequence: int, uses: Sequence[MemoryUse], accelerator: Accelerator
+) -> Iterator[str]:
+    """Yield that a layout fits by fused kernels alone, where nobody said which there are."""
+    limit, layout = accelerator.memory_gb.value, uses[0].layout
+    if "kernels" in layout.model_fields_set or layout.kernels == "eager":
+        return
+    if max(use.total for use in uses) > limit:
+        return
+    eager = layout.model_copy(update={"kernels": "eager"})
+    found = occupied_bytes(peak_memory(batch, sequence, [eager]).total, [eager])
+    size = float(found.nan_to_num(0.0).max()) / GB
+    if size > limit:
+        yield (
+            "Fits by fused element-wise kernels alone: eager ones, as Hugging Face's trainers "
+            f"run, need {size:.3g} of {limit:g} GB (`--kernels eager`)."
+        )
 
 
 def read_layout(layout: Layout | Mapping[str, Any] | None) -> Layout:
@@ -255,19 +327,11 @@ def with_adapter(layout: Layout, architecture: Architecture) -> Layout:
     adapter = architecture.adapter
     if adapter is None or "lora_rank" in layout.model_fields_set:
         return layout
-    parts = {ADAPTED.get(name.rpartition(".")[2]) for name in adapter.targets} - {None}
-    chosen = tuple(part for part in ("attention", "mlp") if part in parts)
+    named = tuple(name.rpartition(".")[2] for name in adapter.targets)
+    known = tuple(name for name in named if name in TARGETS)
     given = {name: getattr(layout, name) for name in layout.model_fields_set}
-    targets = {"lora_targets": chosen} if chosen else {}
+    targets = {"lora_targets": known} if known else {}
     return validate(Layout, {**given, "lora_rank": adapter.rank, **targets}, "layout")
-
-
-ADAPTED = {
-    **dict.fromkeys(("q_proj", "k_proj", "v_proj", "o_proj", "qkv_proj"), "attention"),
-    **dict.fromkeys(("query_key_value", "c_attn", "query", "key", "value"), "attention"),
-    **dict.fromkeys(("gate_proj", "up_proj", "down_proj", "gate_up_proj"), "mlp"),
-}
-"""What modules of these names belong to, as an adapter's file calls them."""
 
 
 def _common(
@@ -285,36 +349,45 @@ def _common(
 
 
 def _memory_uses(
-    batch: Columns,
+    architecture: Architecture,
     sequence: int,
     named: Sequence[tuple[str, Layout]],
-    accelerator: Accelerator,
+    part: Accelerator,
     *,
     by_stage: bool,
-) -> list[MemoryUse]:
-    layouts = [layout for _, layout in named]
+) -> Iterator[MemoryUse]:
+    """Yield the memory of layouts; of one layout and its stages where that is asked for."""
+    layouts = [layout for _, layout in named[:1]] if by_stage else [layout for _, layout in named]
+    batch = columns(architecture, layouts[0].adapted)
     peak = peak_memory(batch, sequence, layouts)
-    total = occupied_bytes(peak.total, layouts)
-    limit = accelerator.memory_gb.value * GB
-    most = largest_micro_batches(batch, sequence, layouts[:1] if by_stage else layouts, limit)
-    found = []
-    for index, (name, layout) in enumerate(named):
-        stage = index if by_stage else int(total[:, index].nan_to_num(0.0).argmax())
-        here = kernel.Memory(*(each[stage, index] for each in peak))
+    total, host = occupied_bytes(peak.total, layouts), host_bytes(batch, sequence, layouts)
+    room = part.memory_gb.value
+    most = largest_micro_batches(batch, sequence, layouts, most_predicted(room, USUAL_ODDS) * GB)
+    fullest = total.nan_to_num(0.0).max(0)
+    mended = [
+        would_fit(architecture, layout, sequence, part)
+        if fit_odds(size / GB, room) < USUAL_ODDS
+        else None
+        for layout, size in zip(layouts, fullest.values.tolist(), strict=True)
+    ]
+    for row, (name, layout) in enumerate(named):
+        index, stage = (0, row) if by_stage else (row, int(fullest.indices[row]))
+        here = kernel.Memory(*(each[stage, index] for each in peak)).at_peak
         resting = here.weights + here.gradients + here.optimizer
         passing = here.activations + here.logits
-        rest = total[stage, index] - resting - passing
-        found.append(
-            MemoryUse(
-                name=name,
-                layout=layout,
-                stage=stage,
-                weights=float(here.weights) / GB,
-                gradients=float(here.gradients) / GB,
-                optimizer=float(here.optimizer) / GB,
-                activations=float(passing) / GB,
-                other=float(rest) / GB,
-                largest_micro_batch=most[0 if by_stage else index],
-            )
+        odds = fit_odds(float(total[stage, index]) / GB, room)
+        yield MemoryUse(
+            name=name,
+            layout=layout,
+            stage=stage,
+            weights=float(here.weights) / GB,
+            gradients=float(here.gradients) / GB,
+            optimizer=float(here.optimizer) / GB,
+            activations=float(passing) / GB,
+            other=float(total[stage, index] - resting - passing) / GB,
+            tensors=float(peak.total[stage, index]) / GB,
+            host=float(host[stage, index]) / GB,
+            largest_micro_batch=most[index],
+            fit_odds=odds,
+            would_fit=mended[index] if odds < USUAL_ODDS else None,
         )
-    return found

@@ -59,12 +59,11 @@ def counts_dict(
     architecture: Architecture, sequence: int, counts: Parameters, flop: FlopPerToken
 ) -> dict[str, Any]:
     """Return the JSON form of what a model is and of its counts; its keys are a contract."""
-    stored = architecture.quantization
     looked_up = int(counts.embedding)
     return {
         "model_type": architecture.model_type,
         "counted_by": architecture.counted_by,
-        "quantization": stored and {"method": stored.method, "bits": stored.bits},
+        "stored": architecture.stored,
         "params": int(counts.total),
         "params_active": int(counts.active),
         "params_active_without_embeddings": int(counts.active) - looked_up,

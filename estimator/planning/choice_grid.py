@@ -14,11 +14,12 @@ from torch import Tensor
 
 from computebill.architectures.columns import columns
 from computebill.hardware.accelerators import domain_size
+from computebill.kernels import layout as kernel
 from computebill.kernels import memory, search, step
 from computebill.kernels.operators import Model
 from computebill.kernels.setting import Setting
 from computebill.training.cases import Case, case_columns, case_setting
-from computebill.training.layout import BUCKETS_GB, LARGEST_DEGREE, RECOMPUTE, SCHEDULES, process_gb
+from computebill.training.layout import LARGEST_DEGREE, RECOMPUTE, SCHEDULES, process_gb
 from computebill.training.layout_columns import activation_columns, recipe_columns
 from computebill.training.memory import GB, RESERVED
 
@@ -149,7 +150,7 @@ class Grid:
         most = max(each.pp for each in self.space.pipes[pipes])
         stages = [last.clamp_max(float(n)) for n in range(min(first, most))]
         weighed = [
-            (stage, memory.rank_layers(groups, layers, layout, stage, turns))
+            (stage, kernel.rank_layers(groups, layers, layout, stage, turns))
             for stage in (*stages, last)
         ]
         return timed, weighed
@@ -164,7 +165,7 @@ class Grid:
         shape[dimension] = len(values)
         return torch.tensor(values, dtype=torch.float64, device=self.device).reshape(shape)
 
-    def _layout(self, pipes: slice, count: int, batch: int) -> memory.Layout:
+    def _layout(self, pipes: slice, count: int, batch: int) -> kernel.Layout:
         """Columns of some pipelines on so many accelerators."""
         space = self.space
         chosen = space.pipes[pipes]
@@ -240,7 +241,7 @@ class Grid:
 
     def _bytes(
         self,
-        layout: memory.Layout,
+        layout: kernel.Layout,
         recipe: memory.Recipe,
         activations: memory.Activations,
         weighed: list[tuple[Tensor, Tensor]],
@@ -253,12 +254,12 @@ class Grid:
         degrees = (layout.tensor, layout.pipeline, layout.data, layout.context, layout.expert)
         kinds = sum((torch.where(each > 1, 1.0, 0.0) for each in degrees), start=torch.zeros(()))
         given = self.space.case.layout
-        base, bucket = given.overhead_gb, BUCKETS_GB.get(given.recipe or "", 0.0)
-        buckets = torch.where((layout.zero > 0) & (layout.data > 1), bucket, 0.0)
+        base = given.overhead_gb
+        buckets = torch.where((layout.zero > 0) & (layout.data > 1), given.buckets_gb, 0.0)
         beside = process_gb(kinds) + buckets if base is None else torch.full_like(most, base)
         return most * RESERVED + beside * GB
 
-    def _own_masks(self, layout: memory.Layout) -> dict[str, Tensor]:
+    def _own_masks(self, layout: kernel.Layout) -> dict[str, Tensor]:
         """Rules of the model's experts, and that no layout is there twice."""
         space = self.space
         widths = [each.d_in for each in space.case.architecture.operators() if each.expert]
@@ -267,6 +268,9 @@ class Grid:
         divided = self._column([float(each.divided) for each in space.experts], EXPERT) > 0
         inside = self._column([float(each.inside) for each in space.sharding], SHARDING) > 0
         replicas = layout.data * layout.context
+        plain = SCHEDULES["1f1b"]
+        # One rank has nothing to divide, but weights to send to the host.
+        alone = 0 if "weights" in space.case.layout.offload else 1
         once = (~divided | (layout.tensor > 1)) & (
             ~inside | ((layout.shards > 1) & (replicas > layout.shards))
         )
@@ -276,7 +280,8 @@ class Grid:
             "etp divides an expert's width": ~divided | divides,
             "no degree is above a million": (layout.data <= LARGEST_DEGREE)
             & (layout.micro_batches <= LARGEST_DEGREE),
-            "each layout once": once & ((layout.zero < 3) | (replicas > 1)),
+            "zero 3 has no schedule but 1f1b": (layout.zero < 3) | (layout.schedule == plain),
+            "each layout once": once & ((layout.zero < 3) | (replicas > alone)),
         }
 
 

@@ -17,7 +17,8 @@ from computebill.base.errors import RequestError
 from computebill.base.specfile import validate
 from computebill.hardware.accelerators import domain_size
 from computebill.training.cases import Case
-from computebill.training.layout import SCHEDULES, Layout, check_layout, chunk_counts
+from computebill.training.layout import SCHEDULES, Layout
+from computebill.training.rules import check_layout, chunk_counts
 from computebill.training.software import LACKS
 
 LONGEST_PIPELINE = 128
@@ -232,7 +233,7 @@ def make_space(
         experts=tuple(
             Experts(n, each) for n in legal.degrees("ep", _powers(most), "dp") for each in divided
         ),
-        sharding=tuple(_shardings(given.get("zero", (1, 3)))),
+        sharding=tuple(_shardings(legal.degrees("zero", (1, 3)))),
         micro=tuple(given.get("micro_batch", MICRO_BATCHES)),
         recompute=tuple(given.get("recompute", ("none", "full"))),
         across=across,

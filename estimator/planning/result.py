@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from computebill.base.assumptions import given_inputs
+from computebill.base.assumptions import Assumption, given_inputs
 from computebill.base.notebook import Shown
 from computebill.costs.method import cost_method
 from computebill.hardware.accelerators import Accelerator
 from computebill.runs.estimate import RunEstimate
 from computebill.training.layout import Layout
+from computebill.training.memory_odds import fit_odds, memory_interval
 
 from .spec import PlanSpec
 
@@ -56,6 +57,11 @@ class Candidate:
         return self.memory_gb / self.accelerator.memory_gb.value
 
     @property
+    def fit_odds(self) -> float:
+        """How likely the fullest process fits."""
+        return fit_odds(self.memory_gb, self.accelerator.memory_gb.value)
+
+    @property
     def cluster(self) -> tuple[str, str, int]:
         """What it runs on: accelerator, precision, number."""
         return self.accelerator.name, self.precision, self.layout.accelerators
@@ -71,6 +77,8 @@ class Candidate:
             "precision": self.precision,
             "layout": self.layout.to_dict(),
             **{name: None if math.isnan(value) else value for name, value in figures.items()},
+            "memory_interval_gb": memory_interval(self.memory_gb),
+            "fit_odds": self.fit_odds,
         }
 
 
@@ -120,6 +128,13 @@ class Plan(Shown):
         tail = 0.5 * math.exp2(-abs(gap) / self.apart)
         return 1.0 - tail if gap >= 0 else tail
 
+    def _room(self) -> Iterator[Assumption]:
+        """Yield what the search asked of memory, where nobody said it."""
+        names = {"fit_odds": "least odds of fitting", "memory_margin": "memory that stays free"}
+        for field, name in names.items():
+            if field not in self.spec.model_fields_set:
+                yield Assumption(name, f"{getattr(self.spec, field):g}", "the default")
+
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form; its keys are a contract."""
         figures = self.estimate.to_dict()
@@ -152,7 +167,7 @@ class Plan(Shown):
             "excluded": dict(self.excluded),
             "search_seconds": self.search_seconds,
             "inputs": [each.to_dict() for each in given_inputs(self.spec, left_out=NO_INPUTS)],
-            "assumptions": figures["assumptions"],
+            "assumptions": figures["assumptions"] + [each.to_dict() for each in self._room()],
             "samples": figures["samples"],
             "seed": figures["seed"],
         }
@@ -166,5 +181,6 @@ class Plan(Shown):
         for role, candidates in groups:
             for each in candidates:
                 told = each.to_dict()
+                del told["memory_interval_gb"]
                 rows.append({"role": role, **told, **told.pop("layout")})
         return pd.DataFrame(rows).drop(columns="layout")

@@ -19,10 +19,12 @@ from computebill.hardware.cluster import in_cluster
 from computebill.kernels import search
 from computebill.runs.estimate import RunEstimate, estimate_of
 from computebill.runs.spec import LOST, read_run
-from computebill.training.cases import Case
+from computebill.training.cases import Case, usual_precision
 from computebill.training.efficiency import efficiencies_of
+from computebill.training.inputs import as_stored
 from computebill.training.layout import Layout, check_sequence_length, default_sequence
 from computebill.training.memory import GB, stage_bytes
+from computebill.training.memory_odds import most_predicted
 from computebill.training.parameters import bounded, unbounded
 from computebill.uncertainty.draws import choose_device, settings
 
@@ -189,9 +191,9 @@ def _spaces(asked: _Asked) -> Iterator[Space]:
     spec, pipes = asked.spec, None
     choice = spec.software_choice
     given = {} if spec.layout is None else spec.layout.model_dump(exclude_unset=True)
-    layout = Layout(**{**choice.settings, **given})
+    layout = as_stored(Layout(**{**choice.settings, **given}), asked.architecture)
     for accelerator in {each.name: each for each in asked.parts.values()}.values():
-        for precision in spec.precision or (accelerator.default_precision,):
+        for precision in spec.precision or (usual_precision(accelerator, layout),):
             accelerator.peak(precision)  # refuses what the part does not have
             case = Case(
                 architecture=asked.architecture,
@@ -209,7 +211,9 @@ def _spaces(asked: _Asked) -> Iterator[Space]:
 def _search(asked: _Asked, grid: Grid, count: int, found: _Found) -> None:
     """Look through one grid on so many accelerators; keep the fastest, and the front."""
     space = grid.space
-    limit = space.case.accelerator.memory_gb.value * GB * (1 - asked.spec.memory_margin)
+    room = space.case.accelerator.memory_gb.value * GB
+    margin = room * (1 - asked.spec.memory_margin)
+    limit = min(margin, most_predicted(room, asked.spec.fit_odds))
     rest = math.prod(space.shape[1:])
     fastest: list[tuple[float, float, int]] = []
     for pipes in grid.chunks():

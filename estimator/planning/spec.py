@@ -32,9 +32,11 @@ from computebill.runs.spec import (
     FrameworkName,
     check_lost_time,
     check_one_software,
+    check_precision,
     fields_of_file,
 )
 from computebill.training.layout import Degree, Layout, Recompute, Schedule
+from computebill.training.memory_odds import USUAL_ODDS
 from computebill.training.software import Choice, choose_software
 
 CHOICES = (
@@ -123,6 +125,7 @@ class PlanSpec(Spec):
         max_days: of the run, at the median.
         max_cost: USD of renting, at the median.
         memory_margin: share of the memory that is to stay free.
+        fit_odds: odds of fitting that a layout has to have.
         top: layouts that are shown, the best included.
         layout: what no choice decides.
         tp: choices that are tried, in place of all, as of all that follow.
@@ -171,6 +174,7 @@ class PlanSpec(Spec):
     max_days: Number | None = None
     max_cost: Number | None = None
     memory_margin: Annotated[Number, Field(ge=0, lt=1)] = 0.05
+    fit_odds: Annotated[Number, Field(ge=0.5, lt=1)] = USUAL_ODDS
     top: Annotated[Whole, Field(le=64)] = 6
     layout: Layout | None = None
     tp: Degrees | None = None
@@ -212,6 +216,7 @@ class PlanSpec(Spec):
             raise ValueError("give global_batch or global_batch_tokens")
         check_lost_time(self)
         check_one_software(self)
+        check_precision(self.layout, self.precision or ())
         if self.price is not None and (self.provider or self.commitment != "on-demand"):
             raise ValueError("give price, or provider and commitment, not both")
         if isinstance(self.price, dict):
@@ -284,13 +289,23 @@ def read_plan(spec: PlanSpec | str | Path | Mapping[str, Any]) -> PlanSpec:
     return validate(PlanSpec, spec, "plan")
 
 
-def plan_spec(path: Path | None, flags: Mapping[str, Any]) -> PlanSpec:
+def plan_spec(
+    path: Path | None, flags: Mapping[str, Any], layout: Mapping[str, Any] | None = None
+) -> PlanSpec:
     """Return the plan that a file describes, flags going before it.
+
+    Args:
+        path: a TOML file; its model is looked for beside it.
+        flags: fields of the plan.
+        layout: fields of the layout that no choice decides.
 
     Raises:
         RequestError: naming the flag, or the file and its field.
     """
     data = {} if path is None else fields_of_file(path)
+    if layout:
+        own = data.get("layout")
+        data["layout"] = {**(own if isinstance(own, dict) else {}), **layout}
     shared = (*LOST, "global_batch", "global_batch_tokens", "software", "framework")
     replaces: dict[str, tuple[str, ...]] = {"count": ("max_gpus",), "max_gpus": ("count",)}
     replaces |= {name: REPLACES[name] for name in shared}

@@ -16,7 +16,7 @@ from computebill.base.notebook import Shown
 from computebill.hardware.accelerators import Accelerator, find_accelerator
 from computebill.hardware.cluster import in_cluster
 from computebill.kernels.run import Cluster, Hour, Interruptions, Training, price_run
-from computebill.training.memory import PARTS
+from computebill.training.memory import BESIDE, PARTS
 from computebill.uncertainty.distribution import Collector, Distribution
 from computebill.uncertainty.draws import Columns, Method, Settings, bundle, settings
 from computebill.uncertainty.sensitivity import Swing, swings
@@ -91,6 +91,7 @@ class RunEstimate(Shown):
             "energy_mwh": figure["energy_mwh"],
             "carbon_t": figure["carbon_t"],
             "memory_gb": self._memory(),
+            **self._memory_odds(),
             "layout": self.model.layout.to_dict() if self.model and self.model.layout else None,
             "breakdown_seconds": self._breakdown(),
             "scaling": [] if self.model is None else self.model.scaling(self.rows["mfu"].p50),
@@ -112,7 +113,13 @@ class RunEstimate(Shown):
     def _memory(self) -> dict[str, float] | None:
         if self.model is None or self.model.memory is None:
             return None
-        return {part: getattr(self.model.memory, part) for part in PARTS}
+        return {part: getattr(self.model.memory, part) for part in (*PARTS, *BESIDE)}
+
+    def _memory_odds(self) -> dict[str, Any]:
+        """Keys that tell how sure the memory is, and whether it fits; nulls without a layout."""
+        if self.model is None or self.model.memory is None:
+            return dict.fromkeys(("memory_interval_gb", "fit_odds", "would_fit"))
+        return self.model.memory.odds_dict()
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row a figure: p5, p50, p95, mean."""

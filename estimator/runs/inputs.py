@@ -24,7 +24,14 @@ from computebill.hardware.accelerators import Accelerator
 from computebill.hardware.assumptions import peak_assumption
 from computebill.kernels.run import Interruptions
 from computebill.kernels.units import SECONDS_PER_DAY
-from computebill.training.inputs import batch_assumption, layout_assumptions, step_assumptions
+from computebill.training.cases import usual_precision
+from computebill.training.inputs import (
+    batch_assumption,
+    layout_assumptions,
+    recipe_assumptions,
+    step_assumptions,
+)
+from computebill.training.memory_odds import odds_assumption
 
 from .model import RunModel
 from .spec import RunSpec, lost_time
@@ -96,7 +103,7 @@ def _model_inputs(run: RunSpec, model: RunModel | None) -> Parts:
 
 
 def _accelerator_inputs(run: RunSpec, accelerator: Accelerator, model: RunModel | None) -> Parts:
-    precision = run.precision or accelerator.default_precision
+    precision = run.precision or usual_precision(accelerator, run.layout)
     peak = accelerator.peak_flop_per_s(precision)
     yield Input("peak_flop_per_s", constant(peak))
     yield peak_assumption(accelerator, precision)
@@ -119,6 +126,8 @@ def _step_inputs(run: RunSpec, model: RunModel | None) -> Iterator[Assumption]:
         return
     yield from batch_assumption(model.layout)
     yield from layout_assumptions(model.layout, run.layout, run.software_choice)
+    yield from recipe_assumptions(model.layout, run.layout)
+    yield odds_assumption()
     # A utilisation that was given tells the time in the step's place.
     if model.step is not None and run.mfu is None:
         yield from step_assumptions(model.step, run.software_choice)

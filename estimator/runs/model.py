@@ -12,8 +12,9 @@ from computebill.base.quantity import Quantity
 from computebill.base.specfile import validate
 from computebill.hardware.accelerators import Accelerator
 from computebill.models.card import MemoryUse, ModelCard, describe_model
-from computebill.training.cases import Case
+from computebill.training.cases import Case, usual_precision
 from computebill.training.documents import given_documents, packed
+from computebill.training.inputs import as_stored
 from computebill.training.layout import Layout
 from computebill.training.step_time import StepEstimate, estimate_step, scaling
 
@@ -91,7 +92,7 @@ def count_run_model(run: RunSpec, accelerator: Accelerator, architecture: Archit
     documents = given_documents(run.lengths, run.packing)
     trained = packed(architecture, run.sequence_length, documents)
     batch = run.sequences(trained.sequence * architecture.stacks)
-    layout = run.layout and _completed(run, run.layout, batch)
+    layout = run.layout and as_stored(_completed(run, run.layout, batch), architecture)
     card = describe_model(
         trained.architecture,
         sequence_length=trained.sequence,
@@ -106,7 +107,7 @@ def count_run_model(run: RunSpec, accelerator: Accelerator, architecture: Archit
                 architecture=card.architecture,
                 layout=_with_batches(layout),
                 accelerator=accelerator,
-                precision=run.precision or accelerator.default_precision,
+                precision=run.precision or usual_precision(accelerator, layout),
                 sequence=card.sequence,
                 software=run.software_choice.software,
             ),

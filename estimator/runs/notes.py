@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterator
 
-from computebill.base.errors import RequestError
 from computebill.costs import method
 from computebill.hardware.accelerators import Accelerator
+from computebill.models.card import MemoryUse
 from computebill.training.inputs import link_notes, part_notes
-from computebill.training.layout import MOMENTS, RECIPES, RECOMPUTE, Layout, check_layout
-from computebill.training.memory import GB, stage_bytes
+from computebill.training.memory import GB
+from computebill.training.memory_odds import SURE, verdict
+from computebill.training.recipes import MOMENTS, RECIPES
 from computebill.uncertainty.distribution import Distribution
 
 from .inputs import LLAMA_3_FAILURES, is_observed
@@ -19,9 +19,6 @@ from .spec import RunSpec, lost_time
 
 MOST_FAILURES = 0.01
 """A GPU and day, beyond which a rate is doubted: some 20 times Llama 3's (``LLAMA_3_FAILURES``)."""
-
-Change = tuple[str, int | str]
-"""A field of a layout, and another value of it."""
 
 
 def run_notes(
@@ -38,6 +35,8 @@ def run_notes(
     memory = memory_note(run, accelerator, model, params)
     if memory:
         yield memory
+    if model is not None:
+        yield from model.card.memory_notes
     step = None if model is None else model.step
     if step is not None and run.mfu is None:
         yield from part_notes(step)
@@ -65,13 +64,10 @@ def run_notes(
 def memory_note(
     run: RunSpec, accelerator: Accelerator, model: RunModel | None, params: Distribution
 ) -> str:
-    """Return that a run does not fit, or was not checked; nothing where it fits."""
+    """Return that a run may not fit, or was not checked; nothing where it surely fits."""
     limit = accelerator.memory_gb.value
     if model is not None and model.memory is not None:
-        total = model.memory.total
-        if total <= limit:
-            return ""
-        return f"Does not fit: {_figures(total)} of {limit:g} GB. {_mended(model, limit)}"
+        return _fit_note(model.memory, limit)
     if not params.is_known:
         return ""
     held = RECIPES["megatron"]
@@ -84,40 +80,20 @@ def memory_note(
     )
 
 
-def _mended(model: RunModel, limit_gb: float) -> str:
-    """Return the first single change that makes a layout fit, the cheapest in time first."""
-    layout = model.layout
-    if layout is None:
+def _fit_note(use: MemoryUse, limit_gb: float) -> str:
+    """Return that a layout may not fit, and the change that helps; nothing where it surely does."""
+    if verdict(use.fit_odds) == SURE:
         return ""
-    changes: list[Change] = [("zero", z) for z in range(layout.zero + 1, 4)]
-    changes += [("micro_batch", 1)] if layout.micro_batch > 1 else []
-    changes += [
-        ("recompute", name)
-        for name in ("selective", "full")
-        if RECOMPUTE[name] > RECOMPUTE[layout.recompute]
-    ]
-    for (name, value), size in _changed_gb(model, layout, changes):
-        if size <= limit_gb:
-            return f"`--{name.replace('_', '-')} {value}` needs {size:.3g}."
-    return "No single change of ZeRO, micro-batch or recomputation makes it fit."
-
-
-def _changed_gb(
-    model: RunModel, layout: Layout, changes: Sequence[Change]
-) -> Iterator[tuple[Change, float]]:
-    """Yield memory of the fullest process, GB, with one field changed, where that is legal."""
-    architecture, sequence = model.card.architecture, model.card.sequence
-    given = {key: getattr(layout, key) for key in layout.model_fields_set}
-    legal: dict[Change, Layout] = {}
-    for name, value in changes:
-        with suppress(RequestError, ValueError):
-            changed = Layout(**{**given, name: value})
-            check_layout(architecture, changed, sequence)
-            legal[name, value] = changed
-    if legal:
-        stages = stage_bytes(architecture, list(legal.values()), float(sequence))
-        sizes = stages.nan_to_num(0.0).amax(0) / GB
-        yield from zip(legal, sizes.tolist(), strict=True)
+    ends = use.odds_dict()["memory_interval_gb"]
+    between = f"{_figures(ends['p5'])} to {_figures(ends['p95'])}"
+    note = (
+        f"{verdict(use.fit_odds).capitalize()}: {_figures(use.total)} of {limit_gb:g} GB "
+        f"({between}; odds of fitting {use.fit_odds:.0%}). "
+    )
+    if use.would_fit is None:
+        return f"{note}No single change of layout makes it fit."
+    change, size, odds = use.would_fit
+    return f"{note}`{change}` needs {size:.3g} ({odds:.0%})."
 
 
 def _figures(gb: float) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,7 +19,7 @@ from computebill.costs.prices import Commitment
 from computebill.hardware.cluster import NodeNetwork, PowerLimit
 from computebill.training.documents import is_quantity
 from computebill.training.layout import Layout
-from computebill.training.software import Choice, choose_software
+from computebill.training.software import Choice, choose_software, number_format
 
 LOST = ("goodput", "failures_per_gpu_day", "checkpoint_seconds", "restart_seconds")
 """Fields that say what interrupts training: the share that trains, or what takes the rest."""
@@ -58,6 +58,17 @@ def check_lost_time(spec: Spec) -> None:
     given = lost_time(spec)
     if given[:1] == ("goodput",) and len(given) > 1:
         raise ValueError(f"give goodput or {given[1]}, not both")
+
+
+def check_precision(layout: Layout | None, precisions: Iterable[str]) -> None:
+    """Refuse products in fewer bits than all else, where all is in 32.
+
+    Raises:
+        ValueError: naming the precision.
+    """
+    for name in precisions:
+        if layout is not None and layout.is_wide and number_format(name) != "32":
+            raise ValueError(f"precision: got {name}; allowed with recipe fp32: fp32, tf32")
 
 
 def check_one_software(spec: Spec) -> None:
@@ -189,6 +200,7 @@ class RunSpec(Spec):
         if self.count is not None and self.count.is_constant and self.count.value % 1:
             raise ValueError(f"count: got {self.count.value:g}; allowed: a whole number")
         check_lost_time(self)
+        check_precision(self.layout, [self.precision] if self.precision else [])
         check_one_software(self)
         self._check_batch()
         return self
@@ -254,8 +266,6 @@ def run_spec(
         is_aside = any("layout" in REPLACES.get(flag, ()) for flag in flags)
         own = None if is_aside else data.get("layout")
         data["layout"] = {**(own if isinstance(own, dict) else {}), **layout}
-        if "lora_targets" in layout:
-            data["layout"]["lora_targets"] = str(layout["lora_targets"]).split(",")
         # What flags say of a layout is not put aside for another flag.
         replaces = {
             flag: tuple(key for key in keys if key != "layout") for flag, keys in REPLACES.items()

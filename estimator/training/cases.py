@@ -27,14 +27,17 @@ from computebill.hardware.generations import (
     reach,
 )
 from computebill.kernels.collectives import Links
-from computebill.kernels.memory import Layout as MemoryLayout
+from computebill.kernels.layout import Layout as KernelLayout
+from computebill.kernels.memory import ACTIVATION_BYTES, UNPACKED_BYTES
+from computebill.kernels.operators import layers_of, matrix, parameters
 from computebill.kernels.setting import Device, Efficiency, Setting, Work
 from computebill.kernels.step import StepTime, step_seconds
 
 from .efficiency import Kind, kernel_efficiency
-from .layout import RECIPES, RECOMPUTE, Layout
+from .layout import RECOMPUTE, Layout
 from .layout_columns import layout_columns
 from .parameters import INDEX, bounded
+from .recipes import WEIGHTS
 from .software import Software, number_format
 
 GIGABYTE = 1e9
@@ -44,6 +47,8 @@ OPERAND_BYTES = {"32": 4.0, "16": 2.0, "nvfp4": 0.5}
 # base/constants.toml has what these are.
 ADDING_BYTES = table("training.cases.ADDING_BYTES")
 CLOCK_OF_POWER = number("training.cases.CLOCK_OF_POWER")
+HOST_LINK_GB_S = number("training.cases.HOST_LINK_GB_S")
+HOST_MEMORY_GB_S = number("training.cases.HOST_MEMORY_GB_S")
 
 DISPATCHERS: dict[Software, str] = {
     "early": "all-to-all",
@@ -128,12 +133,21 @@ class Case:
         )
 
 
+def usual_precision(accelerator: Accelerator, layout: Layout | None) -> str:
+    """Return the precision of products where nobody says: the part's own, or 32 bits of all.
+
+    PyTorch's products of 32-bit matrices are in fp32 unless TF32 is switched on.
+    """
+    is_wide = layout is not None and layout.is_wide and "fp32" in accelerator.precisions
+    return "fp32" if is_wide else accelerator.default_precision
+
+
 @dataclass(frozen=True)
 class CaseColumns:
     """Cases as the step kernel takes them, but for efficiencies."""
 
     batch: Columns
-    layouts: MemoryLayout
+    layouts: KernelLayout
     work: Work
     device: Device
     links: tuple[Tensor, Tensor, Tensor]
@@ -174,6 +188,15 @@ def _work(cases: Sequence[Case]) -> Work:
         orthogonal=_column(case.layout.optimizer == "muon" for case in cases),
         gradient_bytes=_column(_gradient_bytes(case) for case in cases),
         weight_bytes=_column(_weight_bytes(case) for case in cases),
+        away_bytes=_column(
+            _resting_bytes(case) if "weights" in case.layout.offload else 0.0 for case in cases
+        ),
+        unpacked_bytes=_column(_unpacked_bytes(case.layout) for case in cases),
+        width=_column(case.layout.held.activation / ACTIVATION_BYTES for case in cases),
+        loss_again=_column(case.layout.makes_logits_twice for case in cases),
+        states_away=_column("optimizer" in case.layout.offload for case in cases),
+        gradients_away=_column(case.layout.sends_gradients for case in cases),
+        activations_away=_column("activations" in case.layout.offload for case in cases),
         hides_experts=_column(case.layout.hides_experts for case in cases),
         sends_once=_column(case.sends_once for case in cases),
         exchanges_heads=_column(case.layout.cp_exchange == "all-to-all" for case in cases),
@@ -192,6 +215,8 @@ def _device(cases: Sequence[Case]) -> Device:
         element_bytes=_column(
             OPERAND_BYTES.get(number_format(case.precision), 1.0) for case in cases
         ),
+        host_link=_column(HOST_LINK_GB_S * GIGABYTE for _ in cases),
+        host_memory=_column(HOST_MEMORY_GB_S * GIGABYTE for _ in cases),
     )
 
 
@@ -238,20 +263,46 @@ def _bytes_per_s(bandwidth_gb_s: Figure | None) -> float:
 
 def _gradient_bytes(case: Case) -> float:
     """Size of a gradient on its way [B]: as told; NVIDIA's recipes since 2023 reduce in 16 bits."""
-    if case.layout.reduce_bits is not None:
-        return int(case.layout.reduce_bits) / BITS
-    if case.software in ("fused", "modern", "graphed"):
+    layout = case.layout
+    if layout.reduce_bits is not None:
+        return int(layout.reduce_bits) / BITS
+    if layout.gradients == "fused":
+        return layout.held.gathered
+    if layout.gradients is None and case.software in ("fused", "modern", "graphed"):
         return 2.0
-    return min(RECIPES[case.layout.used_recipe].gradient, 4.0)
+    return min(case.layout.held.gradient, 4.0)
 
 
 def _weight_bytes(case: Case) -> float:
     """Size of a weight on its way [B]: that of products' operands, where software gathers those."""
     number = number_format(case.precision)
-    if number == "32":
+    held, layout = case.layout.held, case.layout
+    if number == "32" or held.gathered == WEIGHTS["fp32"].bytes:
         return 4.0
+    if layout.is_quantised:
+        return _resting_bytes(case)
     low = number != "16"
     return 1.0 if low and case.software in ("fused", "modern", "graphed") else 2.0
+
+
+def _resting_bytes(case: Case) -> float:
+    """Size of a weight at rest [B]: of matrices in layers and of all else, the mean."""
+    layout = case.layout
+    other = WEIGHTS["bf16" if layout.is_quantised else layout.used_weights].bytes
+    inner = WEIGHTS[layout.used_weights].bytes
+    if not layout.lora_rank:
+        inner = other = layout.held.weight
+    model = columns(case.architecture).model
+    each = layers_of(model.groups) * parameters(model.operators).sum(1)
+    inside = model.operators.copies * matrix(model.operators)
+    matrices = layers_of(model.groups) * inside.sum(1) * (model.groups.place == 0)
+    share = float(matrices.sum() / each.sum())
+    return share * inner + (1.0 - share) * other
+
+
+def _unpacked_bytes(layout: Layout) -> float:
+    """Bytes moved to unpack a quantised weight: itself read, and what it is written as [B]."""
+    return WEIGHTS[layout.used_weights].bytes + UNPACKED_BYTES if layout.is_quantised else 0.0
 
 
 def _wide(precision: str) -> str:

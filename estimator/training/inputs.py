@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from computebill.architectures import Architecture
 from computebill.base.assumptions import GIVEN, Assumption
 from computebill.hardware.accelerators import LINK_BYTES_PER_S, Accelerator, domain_size
 from computebill.hardware.assumptions import source_of
 from computebill.hardware.fitted import Fitted
 from computebill.hardware.generations import multiprocessors
 
-from .cases import Case
-from .layout import FILLS, Layout
+from .cases import HOST_LINK_GB_S, HOST_MEMORY_GB_S, Case
+from .layout import FILLS, QLORA, QLORA_SOURCE, Layout
 from .parameters import INDEX, bounded, unbounded
+from .recipes import WEIGHTS
 from .software import Choice
 from .step_time import StepEstimate
 
@@ -38,8 +40,79 @@ def layout_assumptions(
     for name in shown:
         if name not in given.model_fields_set:
             value = getattr(layout, name)
-            source = choice.source if choice and name in decided else AS_A_RULE
+            source = setting_source(given, name, AS_A_RULE)
+            if choice and name in decided:
+                source = choice.source
             yield Assumption(name.replace("_", " "), str(value), source)
+
+
+def setting_source(given: Layout, name: str, usual: str) -> str:
+    """Return where a field of a layout is from: its user, a preset, or as usual.
+
+    Args:
+        given: layout as its user described it.
+        name: the field.
+        usual: what is told where it is neither given nor a preset's.
+    """
+    if name in given.model_fields_set:
+        return GIVEN
+    if given.qlora and name in QLORA:
+        return QLORA_SOURCE
+    trainer = given.trainer
+    return f"as {trainer.title} sets it" if trainer and name in trainer.settings else usual
+
+
+def as_stored(layout: Layout, architecture: Architecture) -> Layout:
+    """Return a layout whose frozen weights rest as the configuration stores them, if none is told.
+
+    Args:
+        layout: as its user described it.
+        architecture: of the model.
+    """
+    if not architecture.stored or not layout.lora_rank or layout.qlora:
+        return layout
+    is_given = "weights" in layout.model_fields_set
+    return layout if is_given else layout.model_copy(update={"weights": architecture.stored})
+
+
+def stored_note(layout: Layout, architecture: Architecture) -> Iterator[str]:
+    """Yield that weights which are stored in few bits are not trained in them."""
+    stored = architecture.stored
+    # In 8-bit floating point much is trained; whole numbers and 4 bits are of the weights alone.
+    if stored not in ("", "fp8") and not layout.lora_rank:
+        yield (
+            f"The configuration stores weights in {stored}; where all are trained they rest in "
+            f"{layout.used_weights}. Frozen beside adapters (`--lora-rank`) they stay as stored."
+        )
+
+
+def recipe_assumptions(layout: Layout, given: Layout) -> Iterator[Assumption]:
+    """Yield what a preset sets, what frozen weights rest in, and what rests on the host.
+
+    Args:
+        layout: layout as it is used.
+        given: layout as its user described it.
+    """
+    if layout.trainer is not None:
+        yield Assumption(f"recipe {layout.recipe}", layout.trainer.told, layout.trainer.source)
+    if layout.qlora and "lora_rank" not in given.model_fields_set:
+        yield Assumption("rank of adapters", str(layout.lora_rank), QLORA_SOURCE)
+    if layout.lora_rank:
+        resting = WEIGHTS[layout.used_weights]
+        source = setting_source(given, "weights", "as the recipe computes with them")
+        if given.weights != layout.weights:
+            source = "as the configuration stores them"
+        text = f"{layout.used_weights}, {resting.bytes:.4g} bytes each in layers"
+        yield Assumption("frozen weights", text, f"{source}; {resting.source}")
+    if layout.loss == "chunked":
+        parts, tokens = layout.loss_parts
+        text = f"{tokens:,.0f} tokens" if parts == 1 else f"{parts:g} parts of a micro-batch"
+        source = setting_source(given, "loss_chunk", "assumed" if not layout.trainer else "")
+        told = layout.trainer.source if layout.trainer and not source else source
+        yield Assumption("logits at once", text, told)
+    if layout.offload:
+        text = f"{HOST_LINK_GB_S:g} GB/s, its memory {HOST_MEMORY_GB_S:g} GB/s an accelerator"
+        yield Assumption("link to the host", text, "assumed: PCIe 4.0 x16")
 
 
 def batch_assumption(layout: Layout) -> Iterator[Assumption]:

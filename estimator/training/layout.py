@@ -4,14 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeVar
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from computebill.architectures import Architecture
-from computebill.architectures.operators import UNLIMITED
 from computebill.base.constants import constants, number, table, whole
 from computebill.base.errors import RequestError, shown
 from computebill.base.specfile import Spec
 from computebill.kernels import schedules
+
+from .recipes import (
+    MODULES,
+    MOMENTS,
+    RECIPES,
+    TRAINERS,
+    WEIGHTS,
+    Bytes,
+    Optimizer,
+    Recipe,
+    Trainer,
+    Weights,
+    spelled,
+)
 
 if TYPE_CHECKING:  # specs are read without torch
     from torch import Tensor
@@ -19,10 +32,10 @@ if TYPE_CHECKING:  # specs are read without torch
 LARGEST_DEGREE = 10**6
 Degree = Annotated[int, Field(ge=1, le=LARGEST_DEGREE)]
 Recompute = Literal["none", "selective", "operators", "full"]
-Recipe = Literal["megatron", "deepspeed", "deepspeed-bf16", "fsdp"]
-Optimizer = Literal["adamw", "adamw-8bit", "muon"]
 Schedule = Literal["1f1b", "zero-bubble", "dualpipe"]
 Dispatcher = Literal["all-to-all", "deepep"]
+Loss = Literal["plain", "16-bit", "in-place", "compiled", "chunked", "fused", "cut"]
+Offloaded = Literal["optimizer", "weights", "activations"]
 AttentionKernel = Literal["flash1", "flash2", "flash3", "sdpa", "flex", "fused"]
 
 Kinds = TypeVar("Kinds", "float", "Tensor")
@@ -52,76 +65,54 @@ CONTEXT_GB = number("training.layout.CONTEXT_GB")
 CONTEXT_SOURCE = constants()["training.layout.CONTEXT_GB"].source
 COMMUNICATOR_GB = number("training.layout.COMMUNICATOR_GB")
 BUCKETS_GB = table("training.layout.BUCKETS_GB")
+LOSS_CHUNK = whole("training.layout.LOSS_CHUNK")
 DEFAULT_SEQUENCE = whole("training.layout.DEFAULT_SEQUENCE")
 
 
-class Bytes(NamedTuple):
-    """What a mixed-precision recipe holds for each parameter, in bytes, beside moments."""
+ADAPTED = ("attention", "mlp", "experts")
+"""Parts of a layer that low-rank adapters are put beside."""
 
-    weight: float
-    gathered: float
-    gradient: float
-    master: float
-    step: float
-    source: str
+QLORA: dict[str, Any] = {"weights": "nf4", "optimizer": "paged-adamw-8bit", "lora_rank": 16}
+"""What ``qlora`` stands for."""
+
+QLORA_SOURCE = "QLoRA: Dettmers et al. 2023, arXiv:2305.14314; its rank: TRL's default, lora_r"
 
 
-RECIPES: dict[str, Bytes] = {
-    "megatron": Bytes(
-        weight=2,
-        gathered=2,
-        gradient=4,
-        master=4,
-        step=0,
-        source="Megatron-LM's documentation, distributed optimizer: gradients add up in 32 bits",
-    ),
-    "deepspeed": Bytes(
-        weight=2,
-        gathered=2,
-        gradient=2,
-        master=4,
-        step=4,
-        source="DeepSpeed's memory estimator: 4 psi + 16 psi / n, of which 4 a 32-bit gradient",
-    ),
-    "deepspeed-bf16": Bytes(
-        weight=2,
-        gathered=2,
-        gradient=6,
-        master=4,
-        step=0,
-        source="DeepSpeed's BF16 optimizer, and nanotron: 32 bits beside the 16-bit gradient",
-    ),
-    "fsdp": Bytes(
-        weight=4,
-        gathered=2,
-        gradient=4,
-        master=0,
-        step=0,
-        source="torch FSDP: weights rest in 32 bits and are gathered in 16; no other copy",
-    ),
+def _usual(name: str, plain: Any) -> Any:
+    """Return a field that a preset may set where its user does not."""
+
+    def found(given: dict[str, Any]) -> Any:
+        if given.get("qlora") and name in QLORA:
+            return QLORA[name]
+        if name == "zero" and "weights" in given.get("offload", ()):
+            return 3
+        trainer = TRAINERS.get(given.get("recipe") or "")
+        return trainer.settings.get(name, plain) if trainer else plain
+
+    return Field(default_factory=found)
+
+
+def _listed(value: object) -> object:
+    """Read ``q_proj,v_proj`` as two."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(","))
+    return value
+
+
+def _known_targets(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        if name not in TARGETS:
+            raise ValueError(f"got {shown(name)}; allowed: {', '.join(sorted(TARGETS))}")
+    return names
+
+
+TARGETS = {*ADAPTED, *MODULES, *(part for names in MODULES.values() for part in names)} | {
+    "q_a_proj",
+    "q_b_proj",
+    "kv_a_proj_with_mqa",
+    "kv_b_proj",
 }
-
-
-class Moments(NamedTuple):
-    """Bytes of an optimizer's moments for each parameter: of matrices in layers, of all else."""
-
-    matrix: float
-    other: float
-    source: str
-
-
-MOMENTS: dict[str, Moments] = {
-    "adamw": Moments(8.0, 8.0, "two moments of 32 bits"),
-    "adamw-8bit": Moments(
-        2.0 + 2 * 4 / 256,
-        8.0,
-        "Dettmers et al. 2021, arXiv:2110.02861: two of one byte, a 32-bit scale for each 256; "
-        "embeddings in 32 bits",
-    ),
-    "muon": Moments(
-        4.0, 8.0, "Jordan et al. 2024; Kimi K2: one moment, embeddings, head and norms as AdamW"
-    ),
-}
+"""What adapters may be put beside, by part of a layer or by peft's names."""
 
 
 class Traffic(NamedTuple):
@@ -161,16 +152,28 @@ class Layout(Spec):
             non-reentrant checkpoints and compilers of whole steps do; as a rule as the software.
         sequence_parallel: whether norms and residuals are divided over tensor parallel ranks;
             as a rule wherever there are any.
-        recipe: mixed-precision bookkeeping: megatron, deepspeed, deepspeed-bf16, fsdp; as a
-            rule fsdp with zero 3, else megatron.
-        optimizer: adamw, adamw-8bit or muon.
+        recipe: mixed-precision bookkeeping (megatron, megatron-fp8, deepspeed, deepspeed-bf16,
+            fsdp, bf16, fp32, amp), or a trainer, which sets more (trl, torchtune, axolotl,
+            llama-factory, unsloth, fsdp2); as a rule fsdp with zero 3, else megatron.
+        qlora: short for weights nf4, optimizer paged-adamw-8bit and a lora_rank.
+        weights: what weights rest in: fp32, bf16; frozen ones also fp8, int8, nf4, ….
+        gradients: what gradients are held and reduced in: bf16, fp32, or fused (applied in the
+            backward pass as they come); as a rule as the recipe's.
+        optimizer: adamw, adamw-8bit, paged-adamw-8bit, adafactor, sgd, lion, muon, ….
+        offload: what rests on the host: optimizer, weights (which are fully sharded), activations.
+        loss: plain; 16-bit, which makes nothing in 32; in-place, whose gradient overwrites the
+            logits; compiled, which holds logits and their gradient in 16 bits; chunked, whose
+            logits are made for a part of the tokens at a time; fused (Liger's kernel); cut, which
+            never has logits (Apple's).
+        loss_chunk: tokens of a part; as a rule the trainer's, or 1,024.
         attention: flash, or unfused (scores are stored).
         attention_kernel: which fused one: flash1 to flash3, PyTorch's sdpa or flex, fused (the
             vendor's); as a rule as the software has.
         kernels: fused element-wise kernels, or eager ones that each keep their input.
         dropout: whether masks are kept.
         lora_rank: rank of low-rank adapters beside frozen weights; 0 trains all weights.
-        lora_targets: what they are put beside: attention, mlp, experts.
+        lora_targets: what they are put beside: attention, mlp, experts, or peft's names: q_proj,
+            v_proj, all-linear.
         overhead_gb: memory of one process beside tensors [GB]: context, communicators, buckets; as
             a rule from the groups and the recipe.
         tp_overlap: whether tensor parallel communication hides behind products; as a rule as
@@ -184,6 +187,9 @@ class Layout(Spec):
         ep_overlap: whether the exchange of experts' tokens hides behind another micro-batch.
     """
 
+    recipe: Recipe | None = None
+    qlora: bool = False
+    offload: Annotated[tuple[Offloaded, ...], BeforeValidator(_listed)] = _usual("offload", ())
     tp: Degree = 1
     pp: Degree = 1
     vpp: Degree = 1
@@ -195,19 +201,28 @@ class Layout(Spec):
     etp: Degree | None = None
     micro_batch: Degree = 1
     micro_batches: Degree | None = None
-    zero: Annotated[int, Field(ge=0, le=3)] = 1
+    zero: Annotated[int, Field(ge=0, le=3)] = _usual("zero", 1)
     shards: Degree | None = None
-    recompute: Recompute = "none"
+    recompute: Recompute = _usual("recompute", "none")
     early_stop: bool | None = None
     sequence_parallel: bool | None = None
-    recipe: Recipe | None = None
-    optimizer: Optimizer = "adamw"
-    attention: Literal["flash", "unfused"] = "flash"
+    weights: Annotated[Weights | None, BeforeValidator(lambda name: spelled(WEIGHTS, name))] = (
+        _usual("weights", None)
+    )
+    gradients: Literal["bf16", "fp32", "fused"] | None = None
+    optimizer: Annotated[Optimizer, BeforeValidator(lambda name: spelled(MOMENTS, name))] = _usual(
+        "optimizer", "adamw"
+    )
+    loss: Loss = _usual("loss", "plain")
+    loss_chunk: Degree | None = None
+    attention: Literal["flash", "unfused"] = _usual("attention", "flash")
     attention_kernel: AttentionKernel | None = None
-    kernels: Literal["fused", "eager"] = "fused"
+    kernels: Literal["fused", "eager"] = _usual("kernels", "fused")
     dropout: bool = False
-    lora_rank: Annotated[int, Field(ge=0, le=10**6)] = 0
-    lora_targets: tuple[Literal["attention", "mlp", "experts"], ...] = ("attention", "mlp")
+    lora_rank: Annotated[int, Field(ge=0, le=10**6)] = _usual("lora_rank", 0)
+    lora_targets: Annotated[
+        tuple[str, ...], BeforeValidator(_listed), AfterValidator(_known_targets)
+    ] = ("attention", "mlp")
     overhead_gb: Annotated[float, Field(ge=0, le=1000)] | None = None
     tp_overlap: bool | None = None
     experts: Literal["grouped", "looped"] = "grouped"
@@ -225,6 +240,9 @@ class Layout(Spec):
             raise ValueError(f"vpp: got {self.vpp}; allowed with {self.schedule}: 1")
         if self.schedule == "dualpipe" and self.pp % 2:
             raise ValueError(f"pp: got {self.pp}; allowed with dualpipe: an even number")
+        if self.schedule != "1f1b" and self.zero == 3:
+            raise ValueError(f"zero: got 3; allowed with {self.schedule}: 0, 1, 2")
+        check_recipe(self)
         return self
 
     def with_settings(self, other: Layout) -> Layout:
@@ -243,7 +261,9 @@ class Layout(Spec):
     @property
     def filled_batches(self) -> int:
         """Micro-batches of a step, given or enough to fill the pipeline."""
-        return self.micro_batches or FILLS * self.pp
+        usual = self.trainer.micro_batches if self.trainer else None
+        usual = 1 if self.gradients == "fused" else usual
+        return self.micro_batches or (usual if self.pp == 1 else None) or FILLS * self.pp
 
     @property
     def is_sequence_parallel(self) -> bool:
@@ -261,9 +281,84 @@ class Layout(Spec):
         return self.etp or (self.tp if self.ep == 1 else 1)
 
     @property
+    def trainer(self) -> Trainer | None:
+        """The preset, where the recipe is a trainer's."""
+        return TRAINERS.get(self.recipe or "")
+
+    @property
     def used_recipe(self) -> str:
-        """The recipe, given or as a rule."""
-        return self.recipe or ("fsdp" if self.zero == 3 else "megatron")
+        """The bookkeeping, given, the trainer's, or as a rule."""
+        if self.trainer is None and self.recipe is not None:
+            return self.recipe
+        usual = self.trainer.bookkeeping if self.trainer else "megatron"
+        if not self.lora_rank and self.weights is not None:
+            return self._kept_in(usual)
+        if self.zero == 3 and usual in ("megatron", "amp"):
+            return "fsdp"
+        return usual
+
+    def _kept_in(self, usual: str) -> str:
+        """The bookkeeping of PyTorch for trained weights that rest in a type."""
+        if self.weights == "bf16":
+            return usual if usual == "bf16-foreach" else "bf16"
+        if self.zero == 3:
+            return "fsdp"
+        return usual if RECIPES[usual].weight == WEIGHTS["fp32"].bytes else "amp"
+
+    @property
+    def held(self) -> Bytes:
+        """What the bookkeeping holds, with gradients as they were asked for."""
+        held = RECIPES[self.used_recipe]
+        if self.gradients is None:
+            return held
+        if self.gradients == "fused":
+            return held._replace(gradient=0.0, step=0.0)
+        size = {"bf16": 2.0, "fp32": 4.0}[self.gradients]
+        # What a step makes of gradients in 16 bits is what those in 32 hold already.
+        return held._replace(gradient=size, step=held.step if size < held.step else 0.0)
+
+    @property
+    def used_weights(self) -> str:
+        """What weights rest in."""
+        if self.weights is not None:
+            return self.weights
+        if self.lora_rank and self.trainer and self.trainer.frozen:
+            return self.trainer.frozen
+        size = self.held.gathered if self.lora_rank else self.held.weight
+        return "fp32" if size == WEIGHTS["fp32"].bytes else "bf16"
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether all is in 32 bits, activations too."""
+        return self.held.activation > WEIGHTS["bf16"].bytes
+
+    @property
+    def sends_gradients(self) -> bool:
+        """Whether gradients go to the host as they come."""
+        return self.held.sends_gradients and "optimizer" in self.offload
+
+    @property
+    def is_quantised(self) -> bool:
+        """Whether weights rest in fewer bits than they are computed with."""
+        return WEIGHTS[self.used_weights].bytes < WEIGHTS["bf16"].bytes
+
+    @property
+    def makes_logits_twice(self) -> bool:
+        """Whether the backward pass makes logits again: in checkpointed parts, or in a kernel."""
+        is_checkpointed = self.loss == "chunked" and not (self.trainer and self.trainer.loss_parts)
+        return is_checkpointed or self.loss == "cut"
+
+    @property
+    def loss_parts(self) -> tuple[float, float]:
+        """Parts of a micro-batch whose logits are made in turn, and most tokens of one."""
+        if self.loss == "cut":
+            return 1.0, 0.0
+        if self.loss != "chunked":
+            return 1.0, float("inf")
+        if self.loss_chunk is None and self.trainer and self.trainer.loss_parts:
+            return float(self.trainer.loss_parts), float("inf")
+        usual = self.trainer.loss_chunk if self.trainer else None
+        return 1.0, float(self.loss_chunk or usual or LOSS_CHUNK)
 
     @property
     def holds_gathered(self) -> bool:
@@ -280,10 +375,17 @@ class Layout(Spec):
         The gradient is read, master copy and moments are read and written, and the weight of
         16 bits is written where there is a master copy beside it.
         """
-        held, moments = RECIPES[self.used_recipe], MOMENTS[self.optimizer]
+        held, moments = self.held, MOMENTS[self.optimizer].held(self.held)
         weight = 2 * held.master + held.weight if held.master else 2 * held.weight
-        same = held.gradient + 2 * held.step + weight
-        return Traffic(same + 2 * moments.matrix, same + 2 * moments.other)
+        # Fused into the backward pass, a gradient is read as the product leaves it.
+        gradient = held.gathered if self.gradients == "fused" else held.gradient
+        same = gradient + 2 * held.step + weight
+        return Traffic(same + 2 * moments[0], same + 2 * moments[1])
+
+    @property
+    def buckets_gb(self) -> float:
+        """What buckets of gradients on their way take where ZeRO divides anything, in GB."""
+        return BUCKETS_GB.get(self.used_recipe, 0.0)
 
     @property
     def overhead(self) -> float:
@@ -291,13 +393,15 @@ class Layout(Spec):
         if self.overhead_gb is not None:
             return self.overhead_gb
         groups = sum(degree > 1 for degree in (self.tp, self.pp, self.dp, self.cp, self.ep))
-        buckets = BUCKETS_GB.get(self.used_recipe, 0.0) if self.zero and self.dp > 1 else 0.0
+        buckets = self.buckets_gb if self.zero and self.dp > 1 else 0.0
         return process_gb(groups) + buckets
 
     @property
     def adapted(self) -> frozenset[str]:
-        """What low-rank adapters are put beside."""
-        return frozenset(self.lora_targets) if self.lora_rank else frozenset()
+        """What low-rank adapters are put beside, each by the name that its operator has."""
+        if not self.lora_rank:
+            return frozenset()
+        return frozenset(part for name in self.lora_targets for part in MODULES.get(name, (name,)))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -312,23 +416,58 @@ class Layout(Spec):
             "zero": self.zero,
             "shards": self.shards,
             "recompute": self.recompute,
-            "recipe": self.used_recipe,
+            "recipe": self.recipe or self.used_recipe,
             "optimizer": self.optimizer,
+            "weights": self.used_weights,
+            "gradients": self.gradients,
+            "loss": self.loss,
+            "offload": list(self.offload),
+            "lora_rank": self.lora_rank,
         }
 
 
-def check_layout(architecture: Architecture, layout: Layout, sequence: int) -> None:
-    """Refuse a layout that does not divide the model, or itself.
+def check_recipe(layout: Layout) -> None:
+    """Refuse what contradicts itself in what is held for each parameter.
 
     Raises:
-        RequestError: naming the degree, what was given and what is allowed.
+        ValueError: naming the field, what was given and what is allowed.
     """
-    _check_groups(layout)
-    _check_experts(architecture, layout)
-    _check_tensor(architecture, layout)
-    _check_sequence(architecture, layout, sequence)
-    _check_pipeline(architecture, layout)
-    _check_adapters(architecture, layout)
+    weights, given = layout.weights, layout.model_fields_set
+    if layout.qlora and not layout.lora_rank:
+        raise ValueError("lora_rank: got 0; allowed with qlora: 1 or more")
+    if layout.qlora and not WEIGHTS[weights or "bf16"].frozen:
+        raise ValueError(f"weights: got {weights}; allowed with qlora: {_names(frozen=True)}")
+    if weights is not None and not layout.lora_rank:
+        if WEIGHTS[weights].frozen:
+            raise ValueError(
+                f"weights: got {weights}; allowed where all are trained (no lora_rank): "
+                f"{_names(frozen=False)}"
+            )
+        own = RECIPES.get(layout.recipe or "")
+        if own is not None and own.weight != WEIGHTS[weights].bytes:
+            allowed = "fp32" if own.weight == WEIGHTS["fp32"].bytes else "bf16"
+            raise ValueError(f"weights: got {weights}; allowed with {layout.recipe}: {allowed}")
+    if layout.recipe == "fp32" and layout.gradients == "bf16":
+        raise ValueError("gradients: got bf16; allowed with fp32: fp32, fused")
+    if "weights" in layout.offload and layout.zero < 3:
+        raise ValueError(
+            f"offload: got weights; allowed with zero {layout.zero}: optimizer, activations"
+        )
+    if "optimizer" in layout.offload and MOMENTS[layout.optimizer].paged:
+        raise ValueError(
+            f"offload: got optimizer; allowed with {layout.optimizer}, which is paged: weights, "
+            "activations"
+        )
+    if layout.gradients == "fused" and (layout.micro_batches or 1) > 1:
+        raise ValueError(
+            f"micro_batches: got {layout.micro_batches}; allowed with gradients fused: 1"
+        )
+    if "loss_chunk" in given and layout.loss != "chunked":
+        raise ValueError(f"loss_chunk: got {layout.loss_chunk}; needs loss chunked")
+
+
+def _names(*, frozen: bool) -> str:
+    return ", ".join(name for name, row in WEIGHTS.items() if row.frozen is frozen)
 
 
 def check_sequence_length(architecture: Architecture, sequence: object) -> int:
@@ -348,119 +487,6 @@ def check_sequence_length(architecture: Architecture, sequence: object) -> int:
             f"got {shown(sequence)}; allowed: a whole number from 1 to {most:,}{reason}",
         )
     return sequence
-
-
-def _check_tensor(architecture: Architecture, layout: Layout) -> None:
-    def refuse(allowed: str) -> RequestError:
-        return RequestError("tp", f"got {layout.tp}; allowed: {allowed}")
-
-    dense = [each for each in architecture.operators() if not each.expert and each.ways != 1]
-    for each in dense:
-        if each.heads and not each.is_apart and each.heads % layout.tp:
-            raise refuse(f"a divisor of {each.heads} heads")
-    for each in dense:
-        ways, what = min(layout.tp, each.ways), each.name.replace("_", " ")
-        # Fewer heads of keys and values than ranks are copied.
-        if layout.tp % ways or (each.ways < UNLIMITED and each.ways % ways):
-            raise refuse(f"a divisor or a multiple of {each.ways:g}, the heads of {what}")
-        if each.by_input and each.d_in % ways:
-            raise refuse(f"a divisor of {each.d_in}, the width of {what}")
-
-
-def _check_experts(architecture: Architecture, layout: Layout) -> None:
-    experts = [each for each in architecture.operators() if each.expert]
-    for field in ("ep", "etp"):
-        given = getattr(layout, field)
-        if given is not None and given > 1 and not experts:
-            raise RequestError(field, f"got {given}; allowed: 1, as the model has no experts")
-    for each in experts:
-        if each.copies % layout.ep:
-            raise RequestError(
-                "ep", f"got {layout.ep}; allowed: a divisor of {each.copies} experts"
-            )
-        if each.by_input and each.d_in % layout.expert_tensor:
-            raise RequestError(
-                "etp",
-                f"got {layout.expert_tensor}; allowed: a divisor of {each.d_in}, an expert's width",
-            )
-
-
-def _check_sequence(architecture: Architecture, layout: Layout, sequence: int) -> None:
-    if sequence % layout.cp:
-        raise RequestError("cp", f"got {layout.cp}; allowed: a divisor of {sequence} tokens")
-    heads = {each.heads / layout.tp for each in architecture.operators() if each.heads}
-    if layout.cp_exchange == "all-to-all" and any(each % layout.cp for each in heads):
-        allowed = ", ".join(f"{each:g}" for each in sorted(heads))
-        raise RequestError(
-            "cp", f"got {layout.cp}; allowed with all-to-all: a divisor of {allowed} heads a rank"
-        )
-    if layout.is_sequence_parallel and sequence // layout.cp % layout.tp:
-        raise RequestError(
-            "tp",
-            f"got {layout.tp}; allowed with sequence parallelism: a divisor of "
-            f"{sequence // layout.cp} tokens",
-        )
-
-
-def _check_adapters(architecture: Architecture, layout: Layout) -> None:
-    if "lora_targets" in layout.model_fields_set and not layout.lora_rank:
-        raise RequestError("lora_targets", "needs lora_rank")
-    if layout.lora_rank and not any(
-        each.adapted in layout.adapted for each in architecture.operators() if each.adapted
-    ):
-        raise RequestError(
-            "lora_targets", f"got {', '.join(layout.lora_targets)}; the model has none of them"
-        )
-
-
-def _check_groups(layout: Layout) -> None:
-    ranks, replicas = layout.tp * layout.cp * layout.dp, layout.dp * layout.cp
-    if ranks % (layout.ep * layout.expert_tensor):
-        raise RequestError(
-            "ep",
-            f"got {layout.ep} x etp {layout.expert_tensor}; "
-            f"allowed: a divisor of tp x cp x dp, {ranks}",
-        )
-    batches = layout.micro_batches
-    if layout.vpp > 1 and batches is not None and batches % layout.pp:
-        raise RequestError(
-            "micro_batches", f"got {batches}; allowed with vpp: a multiple of pp, {layout.pp}"
-        )
-    if layout.schedule == "dualpipe" and batches is not None and batches < 2 * layout.pp:
-        raise RequestError(
-            "micro_batches",
-            f"got {batches}; allowed with dualpipe: at least 2 x pp, {2 * layout.pp}",
-        )
-    if layout.shards is not None and not layout.zero:
-        raise RequestError("shards", f"got {layout.shards}; needs zero 1, 2 or 3")
-    if layout.shards is not None and replicas % layout.shards:
-        raise RequestError(
-            "shards", f"got {layout.shards}; allowed: a divisor of dp x cp, {replicas}"
-        )
-
-
-def chunk_counts(architecture: Architecture) -> list[int]:
-    """Return the numbers of chunks that a model's layers may be dealt out in, ascending.
-
-    The embedding, the head and layers for further tokens may stand for a layer each.
-    """
-    layers = int(architecture.layer_count)
-    places = range(layers, layers + 3 + architecture.further)
-    return [n for n in range(1, places.stop) if any(count % n == 0 for count in places)]
-
-
-def _check_pipeline(architecture: Architecture, layout: Layout) -> None:
-    layers, chunks = int(architecture.layer_count), layout.pp * layout.vpp
-    allowed = chunk_counts(architecture)
-    if chunks in allowed:
-        return
-    field = "vpp" if layout.vpp > 1 else "pp"
-    given = f"{layout.pp}" if layout.vpp == 1 else f"{layout.vpp} x pp {layout.pp}"
-    raise RequestError(
-        field,
-        f"got {given}; allowed: what divides {layers} layers, where the embedding and the head "
-        f"may stand for one each: {', '.join(map(str, allowed))}",
-    )
 
 
 def default_sequence(architecture: Architecture) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 
@@ -10,16 +11,23 @@ from computebill.architectures import Architecture
 from computebill.architectures.columns import Columns, columns
 from computebill.base.constants import number
 from computebill.kernels import memory as kernel
-from computebill.kernels.operators import Groups, Operators
+from computebill.kernels import offload
+from computebill.kernels.operators import Groups, Model, Operators
 
 from .layout import Layout
-from .layout_columns import activation_columns, layout_columns, recipe_columns
+from .layout_columns import (
+    activation_columns,
+    host_columns,
+    layout_columns,
+    recipe_columns,
+)
 
 GB = 1e9
 
 
 # base/constants.toml has what it is; the one constant of memory that was set by measurements.
 RESERVED = number("training.memory.RESERVED")
+SHOWN = number("training.memory.SHOWN")
 
 
 LARGEST_MICRO_BATCH = 4096
@@ -27,6 +35,9 @@ LARGEST_MICRO_BATCH = 4096
 
 PARTS = ("weights", "gradients", "optimizer", "activations", "other", "total")
 """Parts of an accelerator's memory, in the order in which they are told."""
+
+BESIDE = ("tensors", "host")
+"""What is told beside them: of the total what tensors take, and the host's own memory."""
 
 
 def peak_memory(batch: Columns, sequence: float, layouts: Sequence[Layout]) -> kernel.Memory:
@@ -41,12 +52,7 @@ def peak_memory(batch: Columns, sequence: float, layouts: Sequence[Layout]) -> k
         fields of ``(stages, layouts)``; stages that a layout does not have are NaN.
     """
     described = layout_columns(layouts)
-    stages = torch.arange(int(described.pipeline.max()), dtype=torch.float64).unsqueeze(1)
-    # A dimension for stages, between operators and layouts.
-    model = batch.model._replace(
-        operators=Operators(*(each.unsqueeze(2) for each in batch.operators)),
-        groups=Groups(*(each.unsqueeze(1) for each in batch.groups)),
-    )
+    model, stages = _by_stage(batch, described.pipeline)
     activations = activation_columns(layouts, sequence)
     found = kernel.training_memory(model, described, recipe_columns(layouts), activations, stages)
     shape = (len(stages), len(layouts))
@@ -54,21 +60,66 @@ def peak_memory(batch: Columns, sequence: float, layouts: Sequence[Layout]) -> k
     return kernel.Memory(*(torch.where(exists, each.expand(shape), torch.nan) for each in found))
 
 
-def occupied_bytes(tensors: torch.Tensor, layouts: Sequence[Layout]) -> torch.Tensor:
+def host_bytes(batch: Columns, sequence: float, layouts: Sequence[Layout]) -> torch.Tensor:
+    """Bytes of the host's memory for a process of every stage; ``(stages, layouts)``.
+
+    Args:
+        batch: one architecture, or as many as layouts.
+        sequence: tokens of a sequence.
+        layouts: one or more.
+    """
+    described = layout_columns(layouts)
+    model, stages = _by_stage(batch, described.pipeline)
+    found = offload.host_bytes(
+        model,
+        described,
+        recipe_columns(layouts),
+        activation_columns(layouts, sequence),
+        host_columns(layouts),
+        stages,
+    )
+    return found.expand(len(stages), len(layouts))
+
+
+def _by_stage(batch: Columns, pipeline: torch.Tensor) -> tuple[Model, torch.Tensor]:
+    """A model with a dimension for stages between operators and layouts, and the stages."""
+    stages = torch.arange(int(pipeline.max()), dtype=torch.float64).unsqueeze(1)
+    model = batch.model._replace(
+        operators=Operators(*(each.unsqueeze(2) for each in batch.operators)),
+        groups=Groups(*(each.unsqueeze(1) for each in batch.groups)),
+    )
+    return model, stages
+
+
+Counted = Literal["allocated", "reserved", "shown", "process"]
+"""What of a process is counted: its tensors; what the allocator took for them; all that nvidia-smi
+shows of it; all that it needs."""
+
+
+def occupied_bytes(
+    tensors: torch.Tensor, layouts: Sequence[Layout], counted: Counted = "process"
+) -> torch.Tensor:
     """Bytes of a process on its device, from those of its tensors; ``(stages, layouts)``."""
+    if counted == "allocated":
+        return tensors
+    if counted == "reserved":
+        return tensors * RESERVED
     overhead = torch.tensor([each.overhead * GB for each in layouts], dtype=torch.float64)
-    return tensors * RESERVED + overhead
+    return tensors * (SHOWN if counted == "shown" else RESERVED) + overhead
 
 
 def stage_bytes(
-    architecture: Architecture, layouts: Sequence[Layout], sequence: float
+    architecture: Architecture,
+    layouts: Sequence[Layout],
+    sequence: float,
+    counted: Counted = "process",
 ) -> torch.Tensor:
     """Bytes of a process on every stage of layouts that adapt the same; ``(stages, layouts)``.
 
     Stages that a layout does not have are NaN.
     """
     batch = columns(architecture, layouts[0].adapted)
-    return occupied_bytes(peak_memory(batch, sequence, layouts).total, layouts)
+    return occupied_bytes(peak_memory(batch, sequence, layouts).total, layouts, counted)
 
 
 def largest_micro_batches(

@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Literal, NamedTuple, TypeVar, get_args
+from typing import Any, Literal, NamedTuple, TypeVar, get_args
 
 from computebill.base.assumptions import GIVEN
 from computebill.base.errors import RequestError, shown
@@ -55,6 +55,10 @@ class Running(NamedTuple):
         software: generation of it.
         attention: its attention kernel: unfused, flash1, flash2, flash3, sdpa, fused.
         kernels: fused, where it fuses element-wise kernels if nobody says otherwise; else eager.
+        options: fields of a layout that words after the name set.
+        recipe: what mixed precision holds for each parameter; None where ZeRO decides.
+        loss: how its loss is computed.
+        compiled_loss: the same where kernels are fused.
         reduces: bits of a gradient on its way between replicas, where it is known to differ from
             its generation's.
         experts: looped, where experts are computed one after the other; else grouped.
@@ -68,6 +72,10 @@ class Running(NamedTuple):
     software: Software
     attention: str
     kernels: Literal["eager", "fused"]
+    options: Mapping[str, str]
+    recipe: str | None
+    loss: str
+    compiled_loss: str
     reduces: str | None
     experts: str
     checkpoints: str | None
@@ -82,7 +90,15 @@ class Running(NamedTuple):
             found["reduce_bits"] = self.reduces
         if self.checkpoints is not None:
             found["early_stop"] = "true" if self.checkpoints == "needed" else "false"
-        return found
+        if self.recipe is not None:
+            found["recipe"] = self.recipe
+        if self.loss_of(self.kernels) != "plain":  # a trainer's recipe may know better
+            found["loss"] = self.loss_of(self.kernels)
+        return {**found, **self.options}
+
+    def loss_of(self, kernels: str) -> str:
+        """How the loss is computed beside fused or eager kernels."""
+        return self.options.get("loss", self.compiled_loss if kernels == "fused" else self.loss)
 
     def told(self, asked: str, day: dt.date | None) -> str:
         """Return why, as an assumption is told."""
@@ -92,11 +108,17 @@ class Running(NamedTuple):
         return f"framework {asked}: not known, so {self.title} {when}"
 
 
+PLAIN_LOSS = ((0.0, "plain"),)
+
+
 class _Framework(NamedTuple):
     title: str
     software: tuple[tuple[float, Software], ...]
     attention: tuple[tuple[float, str], ...]
     kernels: Literal["eager", "fused"]
+    recipe: tuple[tuple[float, str], ...] | None
+    loss: tuple[tuple[float, str], ...]
+    compiled_loss: tuple[tuple[float, str], ...]
     reduces: str | None
     experts: tuple[tuple[float, str], ...]
     checkpoints: tuple[tuple[float, str], ...]
@@ -118,6 +140,10 @@ def running(framework: str, year: float | None) -> Running:
         software=_at(found.software, year),
         attention=_at(found.attention, year),
         kernels=found.kernels,
+        options=_options(framework),
+        recipe=None if found.recipe is None else _at(found.recipe, year),
+        loss=_at(found.loss, year),
+        compiled_loss=_at(found.compiled_loss, year),
         reduces=found.reduces,
         experts=_at(found.experts, year),
         checkpoints=_at(found.checkpoints, year) if found.checkpoints else None,
@@ -181,6 +207,12 @@ def _find(framework: str) -> str | None:
     return next((spelled[word] for word in words if word in spelled), None)
 
 
+def _options(framework: str) -> dict[str, str]:
+    """Return what words after a framework's name set."""
+    words, options = framework.lower().split(), _options_by_word()
+    return {name: value for word in words[1:] for name, value in options.get(word, {}).items()}
+
+
 def _at(history: tuple[tuple[float, Stage], ...], year: float | None) -> Stage:
     """Return what holds at a date; before the first entry, the first."""
     reached = [value for since, value in history if year is None or since <= year]
@@ -188,9 +220,25 @@ def _at(history: tuple[tuple[float, Stage], ...], year: float | None) -> Stage:
 
 
 @cache
+def _options_by_word() -> dict[str, dict[str, str]]:
+    options: dict[str, dict[str, str]] = _table()["options"]
+    return options
+
+
+@cache
+def _table() -> dict[str, Any]:
+    return tomllib.loads(FRAMEWORKS_FILE.read_text(encoding="utf-8"))
+
+
+@cache
 def _frameworks() -> tuple[dict[str, _Framework], dict[str, str]]:
     """Read the table: frameworks by name, and names by spelling."""
-    data = tomllib.loads(FRAMEWORKS_FILE.read_text(encoding="utf-8"))
+    data = _table()
+
+    def losses(each: Mapping[str, str], *keys: str) -> tuple[tuple[float, str], ...]:
+        known = (_history(histories["loss"][each[key]]) for key in keys if key in each)
+        return next(known, PLAIN_LOSS)
+
     histories = data["histories"]
     table: dict[str, _Framework] = {}
     spelled: dict[str, str] = {}
@@ -201,6 +249,9 @@ def _frameworks() -> tuple[dict[str, _Framework], dict[str, str]]:
             software=tuple((since, read_software(value)) for since, value in generations),
             attention=_history(histories["attention"][each["attention"]]),
             kernels=each["kernels"],
+            recipe=_history(histories["recipe"][each["recipe"]]) if "recipe" in each else None,
+            loss=losses(each, "loss"),
+            compiled_loss=losses(each, "compiled_loss", "loss"),
             reduces=each.get("reduces"),
             experts=_history(histories["experts"][each.get("experts", "kernel")]),
             checkpoints=_history(histories["checkpoints"].get(each.get("checkpoints"), {})),

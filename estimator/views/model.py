@@ -13,7 +13,7 @@ from computebill.architectures.counts import CONVENTIONS
 
 from . import tables
 from .text import count as short
-from .text import digits, flop, percent
+from .text import digits, fit_text, flop, mended, percent
 
 if TYPE_CHECKING:  # counts are told without torch
     from computebill.models.card import ModelCard
@@ -46,7 +46,14 @@ def full(card: ModelCard) -> Iterator[RenderableType]:
     yield _operators(card)
     yield _conventions(card)
     yield _memory(card)
-    for note in card.architecture.notes:
+    yield _interval()
+    yield from _changes(card)
+    host = max((use.host for use in card.memory), default=0.0)
+    if host:
+        yield Text(f"Memory of the host for each process: {digits(host)} GB")
+    for each in card.recipe:
+        yield Text(f"{each.name[:1].upper()}{each.name[1:]}: {each.value} ({each.source})")
+    for note in card.notes:
         yield Text(f"Note: {note}")
 
 
@@ -124,6 +131,7 @@ def _conventions(card: ModelCard | ModelCount) -> Table:
 
 def _memory(card: ModelCard) -> Table:
     from computebill.training.memory import PARTS
+    from computebill.training.memory_odds import verdict
 
     part = card.accelerator
     how = card.memory[0].layout if card.memory else None
@@ -139,6 +147,35 @@ def _memory(card: ModelCard) -> Table:
     table.add_column(f"micro-batch in {part.memory_gb.value:g} GB", justify="right")
     for use in card.memory:
         most = use.largest_micro_batch
-        shown = "" if card.layout and use.stage else f"up to {most:,}" if most else "does not fit"
-        table.add_row(use.name, *(digits(getattr(use, part)) for part in PARTS), shown)
+        shown = (
+            ""
+            if card.layout and use.stage
+            else f"up to {most:,}"
+            if most
+            else verdict(use.fit_odds)
+        )
+        odds = f"{shown} ({fit_text(use.fit_odds)})".lstrip()
+        table.add_row(use.name, *(digits(getattr(use, part)) for part in PARTS), odds)
     return table
+
+
+def _interval() -> Text:
+    """How far memory may lie from any total, as that is a ratio, and what brackets are."""
+    from computebill.training.memory_odds import memory_interval
+
+    low, high = (digits(memory_interval(1.0)[end]) for end in ("p5", "p95"))
+    return Text(
+        f"Measured memory is {low} to {high} times the total (5th–95th percentile); in brackets: "
+        "odds that it fits"
+    )
+
+
+def _changes(card: ModelCard) -> Iterator[Text]:
+    """What would make a layout fit; once of all stages of one."""
+    told = {
+        ("This layout" if card.layout else use.name): use.would_fit
+        for use in card.memory
+        if use.would_fit is not None
+    }
+    for name, change in told.items():
+        yield Text(f"{name} with {mended(change._asdict())}")

@@ -12,12 +12,15 @@ from rich.text import Text
 from computebill.costs.method import cost_method
 from computebill.planning.result import Candidate, Plan
 from computebill.planning.search import OBJECTIVES
+from computebill.training.memory_odds import memory_interval
 
 from . import tables
 from .text import (
     count_interval,
     digits,
     energy_interval,
+    fit_text,
+    memory_with_ends,
     money,
     money_interval,
     percent,
@@ -93,7 +96,9 @@ def _best(found: Plan) -> Table:
     reached = f"{percent(observed.p50)} ({ends})"
     table.add_row(f"  {observed.runs} real runs reached", reached)
     table.add_row("Time that trains (goodput)", percent_interval(rows["goodput"]))
-    table.add_row("Memory, GB", f"{digits(found.best.memory_gb)} of {room:g}")
+    memory = memory_with_ends(found.best.memory_gb, memory_interval(found.best.memory_gb))
+    table.add_row("Memory, GB", f"{memory} of {room:g}")
+    table.add_row("Odds that it fits", fit_text(found.best.fit_odds))
     table.add_row("Days", count_interval(rows["days"]))
     if rows["cloud"].is_known:
         table.add_row("Cost, rented", money_interval(rows["cloud"]))
@@ -145,13 +150,14 @@ def _columns(table: Table, found: Plan) -> None:
     if _several(found):
         table.add_column("on")
     table.add_column("layout", overflow="fold")
-    for heading in ("GB", "days", "cost"):
+    for heading in ("GB", "fits", "days", "cost"):
         table.add_column(heading, justify="right")
 
 
 def _cells(one: Candidate, found: Plan) -> list[str]:
     price = "" if math.isnan(one.cost_usd) else money(one.cost_usd)
-    cells = [described(one), digits(one.memory_gb), digits(one.days), price]
+    memory = (digits(one.memory_gb), fit_text(one.fit_odds))
+    cells = [described(one), *memory, digits(one.days), price]
     return [where(one), *cells] if _several(found) else cells
 
 

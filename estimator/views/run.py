@@ -12,6 +12,7 @@ from computebill.models.card import MemoryUse
 from computebill.runs.estimate import RunEstimate
 from computebill.runs.inputs import holds_lost_time
 from computebill.training.memory import PARTS
+from computebill.training.memory_odds import verdict
 from computebill.training.step_time import StepEstimate
 from computebill.uncertainty.distribution import Distribution
 
@@ -20,7 +21,9 @@ from .text import (
     count_interval,
     digits,
     energy_interval,
+    fit_text,
     flop_interval,
+    memory_with_ends,
     money_interval,
     percent,
     percent_interval,
@@ -91,13 +94,17 @@ def _answer(estimate: RunEstimate) -> Table:
 
 
 def _memory(use: MemoryUse, limit_gb: float) -> Table:
-    verdict = "fits" if use.total <= limit_gb else "does not fit"
+    odds = fit_text(use.fit_odds)
     table = tables.table(
-        f"Fullest GPU (stage {use.stage + 1} of {use.layout.pp}), GB: {verdict} in {limit_gb:g}"
+        f"Fullest GPU (stage {use.stage + 1} of {use.layout.pp}), GB: {verdict(use.fit_odds)} in "
+        f"{limit_gb:g} (odds {odds})"
     )
-    for part in PARTS:
-        table.add_column(part, justify="right")
-    table.add_row(*(digits(getattr(use, part)) for part in PARTS))
+    for heading in (*PARTS[:-1], "total (5th–95th percentile)"):
+        table.add_column(heading, justify="right")
+    table.add_row(
+        *(digits(getattr(use, part)) for part in PARTS[:-1]),
+        memory_with_ends(use.total, use.odds_dict()["memory_interval_gb"]),
+    )
     return table
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from computebill.uncertainty.distribution import Distribution
@@ -78,6 +78,33 @@ def flop(value: float) -> str:
 def percent(value: float) -> str:
     """Write a fraction: ``22.7 %``."""
     return f"{digits(value * 100)} %" if math.isfinite(value) else UNKNOWN
+
+
+def memory_with_ends(gb: float, ends: Mapping[str, float] | None) -> str:
+    """Write predicted GB with their 5th and 95th percentile: ``87.1 (70.2–108)``.
+
+    Args:
+        gb: as predicted.
+        ends: p5 and p95; None of a result of a release that did not tell them.
+    """
+    return (
+        digits(gb) if ends is None else f"{digits(gb)} ({digits(ends['p5'])}–{digits(ends['p95'])})"
+    )
+
+
+def fit_text(odds: float | None) -> str:
+    """Write odds of fitting: ``97 %``; nothing where they are not told."""
+    if odds is None:
+        return ""
+    whole = round(odds * 100)
+    return f"{whole} %" if 0 < whole < 100 else "< 1 %" if whole == 0 else "> 99 %"
+
+
+def mended(change: Mapping[str, Any]) -> str:
+    """Write the change that makes a layout fit: ``--recompute full: 60.1 GB, fits 97 %``."""
+    return (
+        f"{change['change']}: {digits(change['total_gb'])} GB, fits {fit_text(change['fit_odds'])}"
+    )
 
 
 def money_interval(value: Distribution) -> str:

@@ -31,6 +31,9 @@ def full(found: Validation) -> Iterator[RenderableType]:
     if told["few"]:
         yield _few(told["few"])
     yield _worst(found)
+    if told["memory"]["rows"]:
+        yield Text(memory_headline(told["memory"]))
+        yield _memory(told["memory"])
     if found.skipped:
         yield _skipped(found)
 
@@ -60,6 +63,42 @@ def headline(left_out: Mapping[str, Any]) -> str:
         f"{left_out['coverage_of_labs']:.0%} of a lab's on average; its ends lie a factor "
         f"{left_out['interval_width']:.2f} away at the median"
     )
+
+
+def memory_headline(memory: Mapping[str, Any]) -> str:
+    """Return how far off predicted memory is, and how often its interval is right.
+
+    Args:
+        memory: of the JSON form; of at least one row.
+    """
+    text = (
+        f"Memory of {memory['rows']:,} rows: median error {_percent(memory['median_ape'])}, "
+        f"{memory['within_15']:.0%} within 15 %, bias {_percent(memory['bias'])}. In the 90 % "
+        f"interval: {memory['coverage_90']:.0%}"
+    )
+    left_out = memory["coverage_90_left_out"]
+    if left_out is None:
+        return text
+    others = {"lab": "other labs", "source": "other sources", "row": "other rows"}
+    return f"{text}; in that which {others[memory['unit']]} tell: {left_out:.0%}"
+
+
+def _memory(memory: Mapping[str, Any]) -> Table:
+    """Memory by source, the most rows first."""
+    is_judged = memory["unit"] is not None
+    table = tables.table("Error of predicted memory, by source")
+    table.add_column("source")
+    headings = ["rows", "median", "bias", "within 15 %", "in 90 %"]
+    for heading in headings + ["out: in 90 %"] * is_judged:
+        table.add_column(heading, justify="right")
+    largest = sorted(memory["by_source"].items(), key=lambda each: (-each[1]["rows"], each[0]))
+    for source, each in (("all", memory), *largest):
+        shares = [each["within_15"], each["coverage_90"]]
+        shares += [each["coverage_90_left_out"]] * is_judged
+        errors = (each["median_ape"], each["bias"])
+        cells = [f"{each['rows']:,}", *map(_percent, errors), *(f"{share:.0%}" for share in shares)]
+        table.add_row(source, *cells)
+    return table
 
 
 def _by(found: Validation, key: str, name: str) -> Table:

@@ -243,18 +243,35 @@ def test_null_is_what_it_says_and_not_the_default() -> None:
     assert total(config) == held(module(config)).total
 
 
-@settings(max_examples=200)
+LISTS = (
+    "attention_types",
+    "block_configs",
+    "block_types",
+    "compress_ratios",
+    "hybrid_override_pattern",
+    "indexer_types",
+    "layer_types",
+    "linear_attn_config",
+    "mlp_layer_types",
+    "per_layer_config",
+    "sliding_window_pattern",
+    "sparse_attention_config",
+)
+"""Fields that say something of each layer."""
+
+
+@settings(max_examples=400)
 @given(
     st.sampled_from(sorted(FAMILIES)),
     st.dictionaries(
-        st.sampled_from([*LLAMA, "head_dim", "layer_types", "num_experts", "attn_config"]),
+        st.sampled_from([*LLAMA, "head_dim", "num_experts", "attn_config", *LISTS]),
         st.one_of(
             st.none(),
             st.booleans(),
             st.integers(),
             st.floats(),
             st.text(max_size=5),
-            st.lists(st.integers(), max_size=3),
+            st.lists(st.one_of(st.integers(), st.text(max_size=3), st.just([1])), max_size=3),
             st.dictionaries(st.text(max_size=3), st.none()),
         ),
         max_size=8,

@@ -21,7 +21,7 @@ from computebill.architectures.plain import plain_flop, plain_parameters
 COUNTED = """
 import sys
 from computebill.cli import main
-sys.argv = ["computebill", "model", "--no-memory", "--json", sys.argv[1]]
+sys.argv = ["computebill", "model", "--no-memory", *sys.argv[1:]]
 try:
     main()
 finally:
@@ -66,11 +66,14 @@ def llama(tmp_path: Path) -> Path:
 
 
 def test_a_count_loads_neither_torch_nor_transformers(llama: Path) -> None:
-    run = subprocess.run(
-        [sys.executable, "-c", COUNTED, str(llama)], capture_output=True, text=True, check=False
-    )
-    assert run.returncode == 0, run.stderr
-    found = json.loads(run.stdout)
+    def told(*flags: str) -> str:
+        command = [sys.executable, "-c", COUNTED, str(llama), *flags]
+        run = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert run.returncode == 0, run.stderr
+        return run.stdout
+
+    assert "without embeddings" in told()
+    found = json.loads(told("--json"))
     whole = cb.describe_model(llama).to_dict()
     left = {"memory_gb", "accelerator", "accelerator_memory_gb", "assumptions", "about"}
     assert {key: found[key] for key in found.keys() - left} == {

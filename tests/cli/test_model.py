@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,11 @@ def refusal(*arguments: str) -> str:
 
 
 def test_every_field_of_a_layout_has_a_flag_and_every_flag_a_field() -> None:
-    assert {name.replace("-", "_") for name, _ in FIELDS} == set(Layout.model_fields)
+    switches = {"qlora"}
+    assert {name.replace("-", "_") for name, _ in FIELDS} | switches == set(Layout.model_fields)
+    assert {f"--{name}" for name in switches} <= set(
+        re.findall(r"--\w+", invoke("model", "--help-layout").stdout)
+    )
 
 
 def test_the_card_says_what_matters(config: str) -> None:
@@ -98,7 +103,7 @@ def test_files_and_pictures(config: str, tmp_path: Path) -> None:
         (["--sequence-length", "-1"], "sequence_length: got -1"),
         (["--accelerator", "h1000"], "h1000"),
         (["--lora-rank", "8", "--lora-targets", "norms"], "--lora-targets"),
-        (["-o", "out.xlsx"], "-o: got 'out.xlsx'"),
+        (["-o", "out.docx"], "-o: got 'out.docx'"),
     ],
 )
 def test_bad_requests(config: str, arguments: list[str], problem: str) -> None:
@@ -110,7 +115,7 @@ def test_bad_files(tmp_path: Path) -> None:
     path.write_text('{"model_type": "lama"')
     assert f"Error: {path}: is not valid JSON" in refusal("model", str(path))
     path.write_text('{"model_type": "lama"}')
-    assert "nearest: llama" in refusal("model", str(path))
+    assert "'lama', which is not known" in refusal("model", str(path))
     assert "cannot be read" in refusal("model", str(tmp_path / "none"))
 
 

@@ -79,6 +79,9 @@ def test_rows_and_pictures(llama_config: str, tmp_path: Path) -> None:
         (["--count", "64", "--objective", "fame"], "--objective: got 'fame'"),
         (["--count", "64", "--zero", "5"], "--zero"),
         (["--count", "64", "--top", "0"], "--top: got 0"),
+        (["--count", "64", "--fit-odds", "0"], "--fit-odds: got '0'; allowed: 0.5 or more"),
+        (["--count", "64", "--fit-odds", "1"], "--fit-odds: got '1'; allowed: below 1"),
+        (["--count", "64", "--fit-odds", "sure"], "--fit-odds: got 'sure'"),
         (
             ["--count", "64", "--software", "modern", "--framework", "nemo"],
             "give software or framework, not both",
@@ -118,3 +121,29 @@ def test_a_batch_in_tokens_and_goodput_are_a_run_s(llama_config: str) -> None:
     )
     ratio = less["best"]["days"]["p50"] / never["best"]["days"]["p50"]
     assert ratio == pytest.approx(1 / 0.8)
+
+
+def test_a_fine_tune_of_a_quantised_base(llama_config: str) -> None:
+    flags = ["--tokens", "1B", "--accelerator", "rtx-4090", "--count", "1", "--global-batch", "16"]
+    flags += ["--sequence-length", "2048", "--json"]
+    assert invoke("--model", llama_config, *flags).exit_code == 2  # all weights: nothing fits
+    done = invoke("--model", llama_config, *flags, "--qlora", "--lora-targets", "q_proj,v_proj")
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    layout = found["best"]["layout"]
+    assert (layout["weights"], layout["lora_rank"]) == ("nf4", 16)
+    assert found["best"]["memory_gb"] < 24
+    wrong = invoke("--model", llama_config, *flags, "--weights", "nf4")
+    assert wrong.exit_code == 2
+    assert "allowed where all are trained (no lora_rank): fp32, bf16" in wrong.output
+
+
+def test_weights_on_the_host_are_fully_sharded(llama_config: str) -> None:
+    flags = ["--model", llama_config, *FLAGS, "--count", "1", "--json"]
+    away = ["--offload", "optimizer,weights", "--recipe", "bf16"]
+    found = json.loads(invoke(*flags, *away).stdout)
+    assert found["best"]["layout"]["zero"] == 3
+    assert found["best"]["layout"]["offload"] == ["optimizer", "weights"]
+    refused = invoke(*flags, *away, "--zero", "1")
+    assert refused.exit_code == 2
+    assert "offload: got weights; allowed with zero 1" in refused.output

@@ -347,3 +347,19 @@ def test_goodput_goes_before_a_file_s_failures(tmp_path: Path) -> None:
     never = parsed(str(path), "--samples", "256")
     found = parsed(str(path), "--goodput", "0.9", "--samples", "256")
     assert found["days"]["p50"] == pytest.approx(never["days"]["p50"] / 0.9)
+
+
+def test_a_run_of_adapters_beside_a_quantised_base(llama_config: str) -> None:
+    flags = ["--model", llama_config, "--tokens", "1B", "--accelerator", "rtx-4090", "--count", "1"]
+    flags += ["--recompute", "full", "--sequence-length", "2048", "--samples", "512"]
+    whole, packed, told = (
+        parsed(*flags, *more) for more in ([], ["--qlora"], ["--qlora", "--recipe", "trl"])
+    )
+    assert packed["memory_gb"]["total"] < 24 < whole["memory_gb"]["total"]
+    assert packed["layout"]["weights"] == "nf4"
+    names = {each["name"]: each for each in told["assumptions"]}
+    assert "kernels eager" in names["recipe trl"]["value"]
+    assert names["rank of adapters"]["value"] == "16"
+    # Weights that are unpacked for each product, on the same device.
+    plain = parsed(*flags, "--lora-rank", "16")
+    assert packed["breakdown_seconds"]["elementwise"] > plain["breakdown_seconds"]["elementwise"]

@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from known import GPT3, LLAMA_8B
+from known import DEEPSEEK_LIKE, GPT3
 from torch import Tensor
 
 import computebill as cb
@@ -26,23 +26,6 @@ MIXTRAL = {
     "vocab_size": 32000,
     "num_local_experts": 8,
     "num_experts_per_tok": 2,
-}
-DEEPSEEK_LIKE = {
-    "model_type": "deepseek_v3",
-    "hidden_size": 256,
-    "num_hidden_layers": 14,
-    "num_attention_heads": 8,
-    "intermediate_size": 512,
-    "moe_intermediate_size": 64,
-    "n_routed_experts": 16,
-    "num_experts_per_tok": 4,
-    "first_k_dense_replace": 3,
-    "vocab_size": 1024,
-    "q_lora_rank": 64,
-    "kv_lora_rank": 32,
-    "qk_rope_head_dim": 8,
-    "qk_nope_head_dim": 16,
-    "v_head_dim": 16,
 }
 
 
@@ -93,107 +76,6 @@ def test_flash_attention_keeps_no_scores() -> None:
     assert unfused - kept == pytest.approx(2 * 96 * 2048.0**2)
 
 
-def dealt(layers: int, stages: int, chunks: int) -> list[list[int]]:
-    """Deal layers out as a list would be: short at the end, and at the front."""
-    total = stages * chunks
-    size = -(-layers // total)
-    front = (size * total - layers) // 2
-    slots = [None] * front + list(range(layers))
-    slots += [None] * (size * total - len(slots))
-    pieces = [slots[n * size : (n + 1) * size] for n in range(total)]
-    return [
-        [i for turn in range(chunks) for i in pieces[stage + turn * stages] if i is not None]
-        for stage in range(stages)
-    ]
-
-
-@settings(max_examples=40)
-@given(st.integers(1, 24), st.integers(1, 6), st.integers(1, 3), st.integers(0, 8))
-def test_stages_hold_what_dealing_out_gives(
-    layers: int, stages: int, chunks: int, dense: int
-) -> None:
-    config = DEEPSEEK_LIKE | {"num_hidden_layers": layers, "first_k_dense_replace": dense}
-    batch = batch_of(config)
-    expected = dealt(layers, stages, chunks)
-    for stage in range(stages):
-        found = memory.stage_layers(
-            batch.groups, batch.layers, tensor([stages]), tensor([chunks]), tensor([stage])
-        )[:, 0].tolist()
-        held = expected[stage]
-        kinds = [sum(i < dense for i in held), sum(i >= dense for i in held)]
-        kinds = [
-            n
-            for n, total in zip(kinds, (min(dense, layers), layers - dense), strict=True)
-            if total > 0
-        ]
-        assert found[1:-1] == kinds
-        assert found[0] == (stage == 0)
-        assert found[-1] == (stage == stages - 1)
-
-
-def schedule(stage: int, stages: int, chunks: int, batches: int) -> int:
-    """Most chunks of activations in flight, by walking through Megatron's schedule."""
-    if chunks == 1:
-        warm_up = min(stages - stage - 1, batches)
-    else:
-        warm_up = min(2 * (stages - stage - 1) + (chunks - 1) * stages, batches * chunks)
-    flying = peak = 0
-    passes = ["F"] * warm_up
-    left = batches * chunks - warm_up
-    passes += ["F", "B"] * left + ["B"] * warm_up
-    for each in passes:
-        flying += 1 if each == "F" else -1
-        peak = max(peak, flying)
-    return peak
-
-
-@given(st.integers(1, 8), st.integers(1, 4), st.integers(1, 6), st.data())
-def test_micro_batches_in_flight_are_those_of_the_schedule(
-    stages: int, chunks: int, rounds: int, data: st.DataObject
-) -> None:
-    chunks = 1 if stages == 1 else chunks
-    batches = rounds if chunks == 1 else rounds * stages
-    stage = data.draw(st.integers(0, stages - 1))
-    found = memory.in_flight(tensor(stages), tensor(chunks), tensor(batches), tensor(stage))
-    assert float(found) * chunks == pytest.approx(schedule(stage, stages, chunks, batches))
-
-
-@pytest.mark.parametrize("stages", [2, 4, 8])
-def test_schedules_hold_what_deepseek_s_table_says(stages: int) -> None:
-    # Table 2 of arXiv 2412.19437: parameters of one, one and two stages; activations of p, p and
-    # p + 1 micro-batches on a stage.
-    batch = batch_of(LLAMA_8B)
-    zero = tensor([0])
-
-    def held(name: str) -> tuple[float, float]:
-        layout = layout_columns([cb.Layout(pp=stages, schedule=name)])
-        layers = memory.rank_layers(batch.groups, batch.layers, layout, zero)[1, 0]
-        flying = memory.in_flight(
-            layout.pipeline, layout.virtual, tensor([99]), zero, layout.schedule
-        )
-        return float(layers), float(layers * flying)
-
-    of_stage = 32 / stages
-    assert held("1f1b") == (of_stage, of_stage * stages)
-    assert held("zero-bubble") == (of_stage, of_stage * stages)
-    assert held("dualpipe") == (2 * of_stage, of_stage * (stages + 1))
-
-
-def test_both_ends_have_the_embedding_and_the_head_of_a_dual_pipe() -> None:
-    batch = batch_of(LLAMA_8B)
-    layout = layout_columns([cb.Layout(pp=4, schedule="dualpipe")])
-    for stage, ends in ((0, 1), (1, 0), (3, 1)):
-        found = memory.rank_layers(batch.groups, batch.layers, layout, tensor([stage]))[:, 0]
-        assert found.tolist() == [ends, 16, ends]
-    # And with the head its logits; of 1F1B the last stage alone has them.
-    dual, plain = (
-        peak_memory(batch, 4096.0, [cb.Layout(pp=4, schedule=name)]).logits[:, 0]
-        for name in ("dualpipe", "1f1b")
-    )
-    assert (dual > 0).tolist() == [True, False, False, True]
-    assert (plain > 0).tolist() == [False, False, False, True]
-
-
 @pytest.mark.parametrize(
     ("zero", "expected"),
     # Rajbhandari et al. 2019, figure 1: 7.5 billion parameters, 64 ranks, K = 12, in GB.
@@ -203,8 +85,12 @@ def test_zero_divides_as_its_paper_says(zero: int, expected: float) -> None:
     # A model of that size; its own count scales the published figure.
     config = GPT3 | {"n_embd": 4096, "n_layer": 36, "n_head": 32}
     batch = batch_of(config)
-    layout = cb.Layout(dp=64, zero=zero, recipe="deepspeed")
-    found = peak_memory(batch, 1.0, [layout])
+    layouts = [cb.Layout(dp=64, zero=zero, recipe="deepspeed")]
+    # DeepSpeed's stage 2 keeps gradients whole, which the paper divides.
+    recipe = recipe_columns(layouts)._replace(whole_gradients=tensor([0.0]))
+    kept = activation_columns(layouts, 1.0)
+    laid_out = layout_columns(layouts)
+    found = memory.training_memory(batch.model, laid_out, recipe, kept, tensor([0.0]))
     held = float(found.weights + found.gradients + found.optimizer)
     count = float((parameters(batch.operators).sum(1) * layers_of(batch.groups)).sum())
     assert held / count * 7.5 == pytest.approx(expected, abs=0.06)
@@ -407,6 +293,91 @@ def test_optimizers_hold_their_states(optimizer: Any, matrix: float, other: floa
     outside = (51200 + 2048) * 12288 + 96 * 13 * 12288 + 2 * 12288
     scale = 8 / 256 * inside if optimizer == "adamw-8bit" else 0
     assert found == inside * matrix + outside * other + scale
+
+
+def test_deepspeed_keeps_gradients_whole_up_to_stage_2() -> None:
+    whole, divided = (
+        float(peak_memory(batch_of(GPT3), 1.0, [layout]).gradients)
+        for layout in (
+            cb.Layout(dp=8, zero=2, recipe="deepspeed"),
+            cb.Layout(dp=8, zero=3, recipe="deepspeed"),
+        )
+    )
+    assert whole == 8 * divided
+
+
+def test_training_in_32_bits_keeps_twice_as_much() -> None:
+    layouts = [cb.Layout(recipe=name, recompute="full") for name in ("fp32", "bf16")]
+    found = peak_memory(batch_of(GPT3), 2048.0, layouts).activations[0].tolist()
+    assert found[0] == 2 * found[1]
+
+
+def test_inputs_of_products_in_8_bits_are_half_and_attention_keeps_its_own_output() -> None:
+    # Of a layer with two norms of 2 h, Korthikanti's 34 s b h less masks: inputs of the first
+    # product of attention and of the block, h each, of attention's last, h, of the block's, 4 h.
+    layouts = [cb.Layout(recipe=name) for name in ("megatron", "megatron-fp8")]
+    plain, low = (layer_bytes(layout, 2048) for layout in layouts)
+    saved = (1 + 1 + 1 + 4) * 12288 * 2048  # a byte each
+    beside = 2 * 12288 * 2048  # attention's output in 16 bits
+    assert plain - low == saved - beside
+
+
+@pytest.mark.parametrize(
+    ("loss", "tokens"),
+    [
+        ({"loss": "plain"}, 4096),
+        ({"loss": "chunked", "loss_chunk": 512}, 512),
+        ({"loss": "chunked", "recipe": "torchtune"}, 4096 / 8),
+        ({"loss": "cut"}, 0),
+        # Hsu et al. 2024: 8 parts of as many hidden sizes as a vocabulary of 8 x 12288 has.
+        ({"loss": "fused"}, 512),
+    ],
+)
+def test_logits_are_there_for_the_tokens_of_a_part(loss: dict[str, Any], tokens: float) -> None:
+    batch = batch_of(GPT3 | {"vocab_size": 8 * 12288})
+    layout = cb.Layout(**loss, micro_batch=2)
+    found = float(peak_memory(batch, 2048.0, [layout]).logits)
+    each = 10 if layout.used_recipe == "megatron" else 14
+    assert found == tokens * 8 * 12288 * each
+
+
+def test_a_quantised_base_is_gathered_as_it_rests_and_unpacked_one_matrix_at_a_time() -> None:
+    layer, widest = 12 * 12288**2, 4 * 12288**2
+    batch = columns(cb.read_architecture(GPT3), frozenset({"attention"}))
+    plain, packed = (
+        peak_memory(batch, 1.0, [cb.Layout(dp=8, zero=3, lora_rank=1, weights=name)])
+        for name in ("bf16", "int8")
+    )
+    assert float(plain.gathered - packed.gathered) == pytest.approx(2 * layer - 2 * widest)
+    matrices = 96 * layer
+    assert float(plain.weights - packed.weights) == pytest.approx(matrices / 8)
+
+
+def test_gradients_of_one_micro_batch_come_as_activations_go() -> None:
+    # All of them are there at the end, with one layer's activations; at the loss none is.
+    once, twice = (
+        peak_memory(
+            batch_of(GPT3), 2048.0, [cb.Layout(recipe="bf16", recompute="full", micro_batches=n)]
+        )
+        for n in (1, 2)
+    )
+    gradients = float(twice.gradients)
+    assert float(once.coming) == gradients
+    assert float(twice.coming) == 0
+    assert float(twice.total - once.total) == pytest.approx(
+        min(gradients, float(once.activations + once.logits - once.late))
+    )
+    # What is told of each part adds up, whatever the moment.
+    for found in (once, twice):
+        parts = found.at_peak
+        told = parts.weights + parts.gradients + parts.optimizer + parts.activations + parts.logits
+        assert float(told) <= float(found.total) * (1 + 1e-12)
+
+
+def test_autocast_s_copies_are_there_for_a_pass() -> None:
+    batch = batch_of(GPT3)
+    plain, mixed = (peak_memory(batch, 1.0, [cb.Layout(recipe=name)]) for name in ("fp32", "amp"))
+    assert float(mixed.gathered - plain.gathered) == pytest.approx(float(plain.weights) / 2)
 
 
 @settings(max_examples=25)

@@ -23,6 +23,7 @@ from computebill.kernels import (
     flop,
     goodput,
     layer_time,
+    layout,
     memory,
     operators,
     optimizers,
@@ -117,8 +118,8 @@ case(
 case(pipeline.bubble_seconds, *(column(0.0, 1.0, 2.0),) * 6)
 case(roofline.product_seconds, filled(roofline.ProductShape), filled(roofline.ProductRate))
 case(memory.training_memory, DENSE, RUN.layout, RECIPE, KEPT, tensor(0.0), STAGES.first)
-case(memory.rank_layers, DENSE.groups, DENSE.layers, RUN.layout, tensor(0.0), 1)
-case(memory.in_flight, *(column(2.0, 4.0),) * 4, column(0.0, 1.0))
+case(layout.rank_layers, DENSE.groups, DENSE.layers, RUN.layout, tensor(0.0), 1)
+case(layout.in_flight, *(column(2.0, 4.0),) * 4, column(0.0, 1.0))
 case(search.legal_masks, RUN.layout, tensor(64.0), tensor(4096.0))
 case(search.lowest, column(3.0, 1.0, 2.0), 2)
 case(flop.conventions, DENSE.operators, DENSE.groups, column(4096.0))
@@ -193,6 +194,6 @@ def test_a_line_that_asks_for_a_number_fails_here() -> None:
     # Without the most chunks that a stage has, they are looked up.
     arguments = (DENSE.groups, DENSE.layers, RUN.layout, tensor(0.0))
     with pytest.raises(RuntimeError, match="meta"):
-        memory.rank_layers(*(moved(each) for each in arguments))
+        layout.rank_layers(*(moved(each) for each in arguments))
     with pytest.raises(RuntimeError, match="meta"):
         layer_time.repeated_seconds(moved(DENSE.groups), PASSES, moved(ideal.setting()))

@@ -4,9 +4,12 @@ from typing import Any
 
 import pytest
 from known import LLAMA_8B
+from rich.text import Text
 
 import computebill as cb
 from computebill.training.memory import GB
+from computebill.views.model import full
+from computebill.views.text import digits
 
 
 def test_the_card_has_the_contract_s_keys() -> None:
@@ -23,6 +26,22 @@ def test_the_card_has_the_contract_s_keys() -> None:
     for use in card["memory_gb"]:
         assert use["total"] == pytest.approx(sum(use[part] for part in parts))
         assert all(use[part] >= 0 for part in parts)
+
+
+def test_a_card_tells_how_sure_its_memory_is() -> None:
+    card = cb.describe_model(LLAMA_8B, layout={"micro_batch": 8}, accelerator="h200")
+    assert {use.would_fit is None for use in card.memory} == {True, False}
+    for use, told in zip(card.memory, card.to_dict()["memory_gb"], strict=True):
+        ends = told["memory_interval_gb"]
+        assert ends["p5"] < ends["p50"] < ends["p95"]
+        assert told["fit_odds"] == use.fit_odds
+        # What fits needs no change, and its micro-batch is among those that do.
+        assert (use.fit_odds >= 0.9) == ((use.largest_micro_batch or 0) >= 8)
+        if use.fit_odds >= 0.9:
+            assert told["would_fit"] is None
+        elif use.would_fit is not None:
+            assert set(told["would_fit"]) == {"change", "total_gb", "fit_odds"}
+            assert use.would_fit.fit_odds >= 0.9
 
 
 def test_a_layout_shows_each_of_its_stages() -> None:
@@ -97,3 +116,34 @@ def test_unknown_accelerators_and_lengths_are_refused() -> None:
         cb.describe_model(LLAMA_8B, sequence_length=0)
     with pytest.raises(cb.RequestError, match="accelerator"):
         cb.describe_model(LLAMA_8B, accelerator="h1000")
+
+
+def test_a_layout_that_fits_by_fused_kernels_alone_says_so() -> None:
+    # SmolLM2 1.7B at 16,384 tokens, which ran out of memory on an H100 under eager kernels
+    # (Axolotl, pull 2412).
+    smollm = LLAMA_8B | {
+        "hidden_size": 2048,
+        "intermediate_size": 8192,
+        "num_hidden_layers": 24,
+        "num_key_value_heads": 32,
+        "vocab_size": 49152,
+        "tie_word_embeddings": True,
+    }
+
+    def notes(**layout: Any) -> list[str]:
+        layout = {"dp": 1, "optimizer": "adamw-8bit", **layout}
+        card = cb.describe_model(smollm, sequence_length=16384, layout=layout)
+        return [note for note in card.to_dict()["notes"] if "--kernels eager" in note]
+
+    assert len(notes()) == 1
+    assert not notes(kernels="fused")
+    assert not notes(kernels="eager")
+    assert not notes(recompute="full")
+
+
+def test_the_screen_tells_the_host_s_memory_and_what_a_preset_sets() -> None:
+    layout = {"dp": 1, "recipe": "trl", "offload": "optimizer,activations"}
+    card = cb.describe_model(LLAMA_8B, layout=layout)
+    screen = "\n".join(str(each) for each in full(card) if isinstance(each, Text))
+    assert f"each process: {digits(card.memory[0].host)} GB" in screen
+    assert "Recipe trl: bookkeeping amp" in screen

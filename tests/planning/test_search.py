@@ -52,6 +52,22 @@ def test_limits_hold(llama_config: str) -> None:
     assert fixed.best.layout.recompute == "full"
 
 
+def test_every_layout_has_the_odds_that_are_asked_for(llama_config: str) -> None:
+    found = {odds: planned(llama_config, fit_odds=odds) for odds in (0.5, 0.9, 0.99)}
+    for odds, each in found.items():
+        told = (each.best, *each.runners_up, *each.pareto)
+        assert all(one.fit_odds >= odds for one in told)
+        # Whatever the odds, the margin stays free.
+        assert all(one.memory_share <= 0.95 for one in told)
+    counts = [each.feasible for each in found.values()]
+    assert counts == sorted(counts, reverse=True)
+    assert counts[0] > counts[-1]
+    assert found[0.5].best.step_seconds <= found[0.99].best.step_seconds
+    best = found[0.9].to_dict()["best"]
+    assert best["fit_odds"] == found[0.9].best.fit_odds
+    assert best["memory_interval_gb"]["p5"] < best["memory_gb"] < best["memory_interval_gb"]["p95"]
+
+
 def test_accelerators_are_compared(llama_config: str) -> None:
     found = planned(llama_config, accelerator="a100-sxm-80gb,h100-sxm,b200", precision="bf16")
     assert found.best.accelerator.name == "b200"

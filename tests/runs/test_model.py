@@ -58,6 +58,8 @@ def test_a_layout_gives_memory_and_hardware_flop(spec: dict[str, Any]) -> None:
         "activations",
         "other",
         "total",
+        "tensors",
+        "host",
     }
     layout = cb.Layout(tp=2, pp=2, dp=256, recompute="full", micro_batches=8)
     card = cb.describe_model(spec["model"], sequence_length=8192, layout=layout)

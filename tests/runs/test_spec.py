@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from computebill.base.errors import RequestError
 from computebill.runs.estimate import estimate_run
-from computebill.runs.spec import RunSpec, run_spec
+from computebill.runs.spec import RunSpec, read_run, run_spec
 
 Data = dict[str, Any]
 
@@ -175,3 +175,16 @@ def test_any_fields_are_an_estimate_or_a_request_error(data: Data) -> None:
     except RequestError as error:
         message = str(error)
     assert all(line.isprintable() for line in message.splitlines())
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp8"])
+def test_products_in_fewer_bits_than_all_else_are_refused(precision: str) -> None:
+    data: Data = {
+        "model": "config.json",
+        "tokens": "1B",
+        "accelerator": "h100",
+        "layout": {"recipe": "fp32"},
+    }
+    with pytest.raises(RequestError, match="allowed with recipe fp32: fp32, tf32"):
+        read_run(data | {"precision": precision})
+    assert read_run(data | {"precision": "tf32"}).precision == "tf32"

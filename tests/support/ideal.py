@@ -15,13 +15,16 @@ from torch import Tensor
 import computebill as cb
 from computebill.architectures.columns import columns
 from computebill.kernels.collectives import Links
-from computebill.kernels.memory import Layout
+from computebill.kernels.layout import Layout
 from computebill.kernels.operators import Model
 from computebill.kernels.setting import Device, Efficiency, Setting, Work
 
 PEAK, MEMORY, NVLINK, NETWORK = 989e12, 3.35e12, 450e9, 50e9
 """FLOP a second in 16 bits, bytes a second (NVIDIA H100 SXM5 datasheet: NVLink and the network card
 in one direction)."""
+
+PCIE, HOST = 50e9, 100e9
+"""Bytes a second to the host, and of its memory."""
 
 HIDDEN, LAYERS, SEQUENCE = 4096, 32, 4096
 ACTIVATIONS = SEQUENCE * HIDDEN * 2
@@ -54,7 +57,7 @@ def setting(**changes: dict[str, float]) -> Setting:
     parts: dict[str, Any] = {
         "layout": _filled(Layout, 1.0, **dict.fromkeys(PLAIN, 0.0)),
         "work": _filled(Work, 0.0, **ADAM),
-        "device": Device(*map(tensor, (PEAK, PEAK, MEMORY, 0, 2))),
+        "device": Device(*map(tensor, (PEAK, PEAK, MEMORY, 0, 2, PCIE, HOST))),
         "links": Links(*map(tensor, (NVLINK, NETWORK, 8, 0, 0))),
         "efficiency": _filled(Efficiency, 1.0, **dict.fromkeys(LOSSES, 0.0)),
     }
@@ -75,6 +78,7 @@ ADAM = {
     "other_bytes": 30,
     "gradient_bytes": 2,
     "weight_bytes": 2,
+    "width": 1,
 }
 """Mixed precision as Megatron-LM keeps its books, where gradients add up in 32 bits: of each
 parameter the optimizer reads a gradient of 4 bytes, reads and writes a master copy, a mean and a

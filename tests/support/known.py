@@ -26,6 +26,25 @@ GPT3: dict[str, Any] = {
 }
 """Korthikanti et al. 2022, table 3: 175B."""
 
+DEEPSEEK_LIKE: dict[str, Any] = {
+    "model_type": "deepseek_v3",
+    "hidden_size": 256,
+    "num_hidden_layers": 14,
+    "num_attention_heads": 8,
+    "intermediate_size": 512,
+    "moe_intermediate_size": 64,
+    "n_routed_experts": 16,
+    "num_experts_per_tok": 4,
+    "first_k_dense_replace": 3,
+    "vocab_size": 1024,
+    "q_lora_rank": 64,
+    "kv_lora_rank": 32,
+    "qk_rope_head_dim": 8,
+    "qk_nope_head_dim": 16,
+    "v_head_dim": 16,
+}
+"""A small mixture of experts with latent attention."""
+
 LLAMA_ROW = {
     "Model": "Llama 3.1-405B",
     "Organization": "Meta AI",

@@ -43,6 +43,22 @@ def test_generations_of_software(framework: str, year: float | None, software: s
 
 
 @pytest.mark.parametrize(
+    ("framework", "year", "recipe"),
+    [
+        ("megatron-deepspeed", 2022, "deepspeed"),
+        ("megatron-deepspeed", 2022.5, "deepspeed-bf16"),
+        ("transformers-deepspeed", 2023, "deepspeed"),
+        ("nanotron", 2025, "deepspeed-bf16"),
+        ("megatron", 2025, None),
+    ],
+)
+def test_what_a_framework_holds(framework: str, year: float, recipe: str | None) -> None:
+    found = running(framework, year)
+    assert found.recipe == recipe
+    assert found.settings.get("recipe") == recipe
+
+
+@pytest.mark.parametrize(
     "name", ["deepspeed", "megatron-deepspeed", "transformers-deepspeed", "our-deepspeed-fork"]
 )
 def test_deepspeed_is_not_of_2021_whatever_the_year(name: str) -> None:

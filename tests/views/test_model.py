@@ -6,6 +6,7 @@ from known import LLAMA_8B
 from looks import line_with, printed
 
 import computebill as cb
+from computebill.training.memory_odds import verdict
 from computebill.views import model as view
 
 
@@ -19,7 +20,8 @@ def test_a_card_in_full() -> None:
         assert told in line_with(f" {name} ", text)
     for use in card.memory:
         line = line_with(f" {use.name} ", text)
-        assert ("does not fit" in line) == (not use.largest_micro_batch)
+        assert ("up to " in line) == bool(use.largest_micro_batch)
+        assert verdict(use.fit_odds) in line or use.largest_micro_batch
 
 
 def test_one_line_tells_the_size() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import altair as alt
 
 from computebill.views.result import Result, distribution
-from computebill.views.text import count_interval, digits, money_interval
+from computebill.views.text import count_interval, fit_text, memory_with_ends, money_interval
 
 from .axes import amount, height
 from .look import COUNTS, DOLLARS, INK, REST
@@ -85,7 +85,8 @@ def _layouts(result: Result) -> list[dict[str, Any]]:
                 "kind": kind,
                 "texts": count_interval(distribution(each["days"])),
                 "usd": rented(each),
-                "gb": digits(each["memory_gb"]),
+                "gb": memory_with_ends(each["memory_gb"], each.get("memory_interval_gb")),
+                "fits": fit_text(each.get("fit_odds")),
             }
             for name, given in (("days", each["days"]), ("cost", each["cost_usd"])):
                 if isinstance(given, Mapping):
@@ -103,7 +104,13 @@ def _scatter(rows: Rows, against: str) -> dict[str, Any]:
     x = amount("days", "days", COUNTS, is_log=True)
     y = height(against, title, labels, is_log=is_log, zero=False)
     tooltip = tips(
-        where="on", layout="layout", kind="kind", texts="days", usd="cost", gb="memory, GB"
+        where="on",
+        layout="layout",
+        kind="kind",
+        texts="days",
+        usd="cost",
+        gb="memory, GB",
+        fits="odds that it fits",
     )
     base = alt.Chart(ROWS)
     points = (

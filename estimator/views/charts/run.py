@@ -7,8 +7,17 @@ from typing import Any
 import altair as alt
 
 from computebill.training.memory import PARTS
+from computebill.training.memory_odds import verdict
 from computebill.views.result import Result, distribution
-from computebill.views.text import digits, money_interval, percent, percent_interval
+from computebill.views.text import (
+    digits,
+    fit_text,
+    memory_with_ends,
+    mended,
+    money_interval,
+    percent,
+    percent_interval,
+)
 
 from . import steps
 from .axes import amount, height
@@ -122,6 +131,17 @@ def breakdown(result: Result) -> Picture | None:
     return bars("What a step's time is spent on", says, rows, ("seconds", COUNTS))
 
 
+def _fits(result: Result, limit: float) -> str:
+    """Whether the fullest GPU's memory fits; with odds where the result tells them."""
+    total, odds = result["memory_gb"]["total"], result.get("fit_odds")
+    if odds is None:
+        return f"The whole {'fits' if total <= limit else 'does not fit'} in {limit:g} GB."
+    whole = memory_with_ends(total, result["memory_interval_gb"])
+    told = f"The whole, {whole} GB, {verdict(odds)} in {limit:g} GB (odds {fit_text(odds)})."
+    change = result["would_fit"]
+    return f"{told} With {mended(change)}." if change else told
+
+
 def memory(result: Result) -> Picture | None:
     """Return the fullest GPU's memory in its parts; None where no layout is known."""
     given = result["memory_gb"]
@@ -133,6 +153,5 @@ def memory(result: Result) -> Picture | None:
     limit = result.get("accelerator_memory_gb")
     says = "Weights, gradients, optimizer states, activations and what else a GPU holds."
     if limit:
-        fits = "fits" if given["total"] <= limit else "does not fit"
-        says += f" The whole {fits} in {limit:g} GB."
+        says += f" {_fits(result, limit)}"
     return bars("Memory in its parts", says, rows, ("GB", COUNTS))

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from computebill.training.memory import PARTS
+from computebill.training.memory_odds import verdict
 from computebill.views.charts import model as drawn
 from computebill.views.model import CONVENTION_TEXT
 from computebill.views.result import Result
-from computebill.views.text import UNKNOWN, count, digits, flop, percent
+from computebill.views.text import (
+    UNKNOWN,
+    count,
+    digits,
+    fit_text,
+    flop,
+    memory_with_ends,
+    mended,
+    percent,
+)
 
 from .document import Chart, Figure, Report, Section, Table, parts, sections
 
@@ -97,7 +107,19 @@ def _memory(result: Result) -> Chart | None:
     cells = []
     for use in result["memory_gb"]:
         most = use["largest_micro_batch"]
-        fits = f"micro-batch up to {most:,}" if most else "does not fit"
-        cells.append((use["name"], *(digits(use[part]) for part in PARTS), fits))
-    headings = ("layout", *PARTS, f"in {result['accelerator_memory_gb']:g} GB")
+        fits = f"micro-batch up to {most:,}" if most else verdict(use.get("fit_odds") or 0.0)
+        if use.get("would_fit"):
+            fits += f"; with {mended(use['would_fit'])}"
+        cells.append(
+            (
+                use["name"],
+                *(digits(use[part]) for part in PARTS[:-1]),
+                memory_with_ends(use["total"], use.get("memory_interval_gb")),
+                fit_text(use.get("fit_odds")),
+                fits,
+            )
+        )
+    total = "total (5th–95th percentile)"
+    room = f"in {result['accelerator_memory_gb']:g} GB"
+    headings = ("layout", *PARTS[:-1], total, "odds that it fits", room)
     return Chart(picture, Table("Memory of one GPU, GB", headings, cells))

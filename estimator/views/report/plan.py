@@ -8,6 +8,8 @@ from computebill.views.result import Result, distribution
 from computebill.views.text import (
     count_interval,
     digits,
+    fit_text,
+    memory_with_ends,
     money,
     money_interval,
     percent,
@@ -32,7 +34,8 @@ def report(result: Result) -> Report:
         ("seconds a step", count_interval(distribution(best["step_seconds"]))),
         ("utilisation (MFU)", percent_interval(distribution(best["mfu"]))),
         ("cost, rented", money_interval(usd)),
-        ("memory, GB", digits(best["memory_gb"])),
+        ("memory, GB", memory_with_ends(best["memory_gb"], best.get("memory_interval_gb"))),
+        ("odds that it fits", fit_text(best.get("fit_odds"))),
     )
     found = sections(
         Section("Days and cost", [_layouts(front(result))]),
@@ -41,14 +44,16 @@ def report(result: Result) -> Report:
     )
     notes = result.get("notes", ())
     title = "The plan" if result["name"] == "plan" else result["name"]
-    return Report(title, answer, [figure(*each) for each in texts], found, notes=notes).told(result)
+    return Report(
+        title, answer, [figure(*each) for each in texts if each[1]], found, notes=notes
+    ).told(result)
 
 
 def _layouts(picture: Picture) -> Chart:
-    keys = ("where", "layout", "kind", "texts", "usd", "gb")
+    keys = ("where", "layout", "kind", "texts", "usd", "gb", "fits")
     rows = sorted(picture.rows, key=lambda row: row["days"])
     cells = [tuple(row[key] for key in keys) for row in rows]
-    headings = ("on", "layout", "kind", "days", "cost", "memory")
+    headings = ("on", "layout", "kind", "days", "cost", "memory", "fits")
     return Chart(picture, Table("Layouts", headings, cells, ("layout", "kind")))
 
 

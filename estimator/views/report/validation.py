@@ -42,6 +42,7 @@ def report(result: Result) -> Report:
         Section("Fits that had no part in the rows", parts(_of_left_out(left_out)), is_main=False),
         Section("A few rows of one's own", parts([_few(result.get("few"))])),
         Section("By kind", parts(_of_profile(result)), is_main=False),
+        Section("Memory", parts([_memory(result.get("memory"))])),
         Section("Not predicted", parts([_skipped(result)])),
     )
     return Report("Predictions against measured steps", f"{answer}.", figures, found).told(result)
@@ -75,6 +76,27 @@ def _of_left_out(left_out: Mapping[str, Any] | None) -> list[Chart | None]:
     return [
         _groups(left_out, key, f"Error by {name}, {told}") for key, name in drawn.GROUPS.items()
     ]
+
+
+def _memory(memory: Mapping[str, Any] | None) -> Table | None:
+    """Predicted memory by source; nothing where no row prints it, or an older result has it."""
+    if not memory or not memory.get("by_source"):
+        return None
+    cells = [
+        (
+            name,
+            f"{each['rows']:,}",
+            percent(each["median_ape"]),
+            signed(each["bias"]),
+            percent(each["within_15"]),
+            percent(each["coverage_90"]),
+            _percent(each["coverage_90_left_out"]),
+        )
+        for name, each in {"all": memory, **memory["by_source"]}.items()
+    ]
+    told = ("within 15 %", "in the 90 % interval", f"{memory['unit'] or 'lab'} left out")
+    headings = ("source", "rows", "median error", "bias", *told)
+    return Table("Error of predicted memory, by source", headings, cells)
 
 
 def _groups(result: Mapping[str, Any], key: str, title: str) -> Chart | None:

@@ -45,7 +45,11 @@ def test_a_predicted_step_is_drawn_whole(results: Results) -> None:
     assert own == [64]
     assert memory.rows[-1]["value"] == result["memory_gb"]["total"]
     assert "fits in 80 GB" in memory.says
-    small = run.memory({**result, "accelerator_memory_gb": 1.0})
+    unlikely = run.memory({**result, "fit_odds": 0.2})
+    assert unlikely is not None
+    assert "unlikely to fit in 80 GB (odds 20 %)" in unlikely.says
+    # Results of earlier releases tell no odds.
+    small = run.memory({**result, "accelerator_memory_gb": 1.0, "fit_odds": None})
     assert small is not None
     assert "does not fit in 1 GB" in small.says
 

@@ -1,0 +1,137 @@
+"""Whether a layout divides a model, and itself."""
+
+from __future__ import annotations
+
+from computebill.architectures import Architecture
+from computebill.architectures.operators import UNLIMITED
+from computebill.base.errors import RequestError
+
+from .layout import Layout
+
+
+def check_layout(architecture: Architecture, layout: Layout, sequence: int) -> None:
+    """Refuse a layout that does not divide the model, or itself.
+
+    Raises:
+        RequestError: naming the degree, what was given and what is allowed.
+    """
+    _check_groups(layout)
+    _check_experts(architecture, layout)
+    _check_tensor(architecture, layout)
+    _check_sequence(architecture, layout, sequence)
+    _check_pipeline(architecture, layout)
+    _check_adapters(architecture, layout)
+
+
+def _check_tensor(architecture: Architecture, layout: Layout) -> None:
+    def refuse(allowed: str) -> RequestError:
+        return RequestError("tp", f"got {layout.tp}; allowed: {allowed}")
+
+    dense = [each for each in architecture.operators() if not each.expert and each.ways != 1]
+    for each in dense:
+        if each.heads and not each.is_apart and each.heads % layout.tp:
+            raise refuse(f"a divisor of {each.heads} heads")
+    for each in dense:
+        ways, what = min(layout.tp, each.ways), each.name.replace("_", " ")
+        # Fewer heads of keys and values than ranks are copied.
+        if layout.tp % ways or (each.ways < UNLIMITED and each.ways % ways):
+            raise refuse(f"a divisor or a multiple of {each.ways:g}, the heads of {what}")
+        if each.by_input and each.d_in % ways:
+            raise refuse(f"a divisor of {each.d_in}, the width of {what}")
+
+
+def _check_experts(architecture: Architecture, layout: Layout) -> None:
+    experts = [each for each in architecture.operators() if each.expert]
+    for field in ("ep", "etp"):
+        given = getattr(layout, field)
+        if given is not None and given > 1 and not experts:
+            raise RequestError(field, f"got {given}; allowed: 1, as the model has no experts")
+    for each in experts:
+        if each.copies % layout.ep:
+            raise RequestError(
+                "ep", f"got {layout.ep}; allowed: a divisor of {each.copies} experts"
+            )
+        if each.by_input and each.d_in % layout.expert_tensor:
+            raise RequestError(
+                "etp",
+                f"got {layout.expert_tensor}; allowed: a divisor of {each.d_in}, an expert's width",
+            )
+
+
+def _check_sequence(architecture: Architecture, layout: Layout, sequence: int) -> None:
+    if sequence % layout.cp:
+        raise RequestError("cp", f"got {layout.cp}; allowed: a divisor of {sequence} tokens")
+    scores = [each for each in architecture.operators() if each.heads and not each.is_apart]
+    heads = {each.heads / layout.tp for each in scores}
+    if layout.cp_exchange == "all-to-all" and any(each % layout.cp for each in heads):
+        allowed = ", ".join(f"{each:g}" for each in sorted(heads))
+        raise RequestError(
+            "cp", f"got {layout.cp}; allowed with all-to-all: a divisor of {allowed} heads a rank"
+        )
+    if layout.is_sequence_parallel and sequence // layout.cp % layout.tp:
+        raise RequestError(
+            "tp",
+            f"got {layout.tp}; allowed with sequence parallelism: a divisor of "
+            f"{sequence // layout.cp} tokens",
+        )
+
+
+def _check_adapters(architecture: Architecture, layout: Layout) -> None:
+    if "lora_targets" in layout.model_fields_set and not layout.lora_rank:
+        raise RequestError("lora_targets", "needs lora_rank")
+    if layout.lora_rank and not any(
+        layout.adapted & {each.adapted, each.module} - {""} for each in architecture.operators()
+    ):
+        raise RequestError(
+            "lora_targets", f"got {', '.join(layout.lora_targets)}; the model has none of them"
+        )
+
+
+def _check_groups(layout: Layout) -> None:
+    ranks, replicas = layout.tp * layout.cp * layout.dp, layout.dp * layout.cp
+    if ranks % (layout.ep * layout.expert_tensor):
+        raise RequestError(
+            "ep",
+            f"got {layout.ep} x etp {layout.expert_tensor}; "
+            f"allowed: a divisor of tp x cp x dp, {ranks}",
+        )
+    batches = layout.micro_batches
+    if layout.vpp > 1 and batches is not None and batches % layout.pp:
+        raise RequestError(
+            "micro_batches", f"got {batches}; allowed with vpp: a multiple of pp, {layout.pp}"
+        )
+    if layout.schedule == "dualpipe" and batches is not None and batches < 2 * layout.pp:
+        raise RequestError(
+            "micro_batches",
+            f"got {batches}; allowed with dualpipe: at least 2 x pp, {2 * layout.pp}",
+        )
+    if layout.shards is not None and not layout.zero:
+        raise RequestError("shards", f"got {layout.shards}; needs zero 1, 2 or 3")
+    if layout.shards is not None and replicas % layout.shards:
+        raise RequestError(
+            "shards", f"got {layout.shards}; allowed: a divisor of dp x cp, {replicas}"
+        )
+
+
+def chunk_counts(architecture: Architecture) -> list[int]:
+    """Return the numbers of chunks that a model's layers may be dealt out in, ascending.
+
+    The embedding, the head and layers for further tokens may stand for a layer each.
+    """
+    layers = int(architecture.layer_count)
+    places = range(layers, layers + 3 + architecture.further)
+    return [n for n in range(1, places.stop) if any(count % n == 0 for count in places)]
+
+
+def _check_pipeline(architecture: Architecture, layout: Layout) -> None:
+    layers, chunks = int(architecture.layer_count), layout.pp * layout.vpp
+    allowed = chunk_counts(architecture)
+    if chunks in allowed:
+        return
+    field = "vpp" if layout.vpp > 1 else "pp"
+    given = f"{layout.pp}" if layout.vpp == 1 else f"{layout.vpp} x pp {layout.pp}"
+    raise RequestError(
+        field,
+        f"got {given}; allowed: what divides {layers} layers, where the embedding and the head "
+        f"may stand for one each: {', '.join(map(str, allowed))}",
+    )
