@@ -51,16 +51,6 @@ def config_of(model: nn.Module, path: str) -> Any:
     return next(each.config for each in owners(model, path) if hasattr(each, "config"))
 
 
-def attribute(model: nn.Module, path: str, names: tuple[str, ...]) -> Any:
-    """Return the first of some attributes that a module, or the nearest that holds it, has."""
-    for each in owners(model, path):
-        for name in names:
-            value = getattr(each, name, None)
-            if value is not None:
-                return value
-    return None
-
-
 def routed(model: nn.Module, path: str) -> int | None:
     """Return how many experts a token meets; None where nothing says it."""
     for each in (*owners(model, path), None):

@@ -92,7 +92,6 @@ class Measured:
         looked_up: parameters of which rows are taken.
         problems: of passes that could not run, why.
         assumed: what passes were given that no configuration says.
-        passed: names of the passes that ran.
         apart: by what share FLOP at one more length are off what three lengths make of it.
     """
 
@@ -101,7 +100,6 @@ class Measured:
     looked_up: set[str] = field(default_factory=set)
     problems: dict[str, str] = field(default_factory=dict)
     assumed: list[str] = field(default_factory=list)
-    passed: list[str] = field(default_factory=list)
     apart: float = 0.0
 
     def add(self, key: Key, of: str, flop: float, per_pair: float, found: Pass) -> None:
@@ -138,7 +136,6 @@ def _measure_calls(
             measured.problems.setdefault(of, _reason(error))
             continue
         measured.problems.pop(of, None)
-        measured.passed.append(of)
         measured.assumed += [call.assumed] if call.assumed else []
         for key, flop in found.flop.items():
             measured.add(key, of, flop, 0.0, found)
@@ -165,7 +162,6 @@ def _measure_text(
         measured.problems[TOKEN] = problem
         _assume(model, parameters, measured, TOKEN)
         return
-    measured.passed.append(TOKEN)
     measured.assumed += [calls[0].assumed] if calls[0].assumed else []
     for key, found in terms(lengths, passes).items():
         _add_terms(measured, key, found, passes[-1])

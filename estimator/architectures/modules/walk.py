@@ -149,11 +149,12 @@ class Walk:
         size, kind = parameter.numel(), type(module).__name__.lower()
         label = self._name(place, path, "")
         if "expert" in path and "shared" not in path and (copies > 1 or _is_stacked(module)):
-            copies = copies if copies > 1 else int(parameter.shape[0])
-            if size % copies == 0 or copies > 1:
-                each = size if EXPERT.match(path) else size // copies
-                met = routed(self.model, path) or copies
-                return Operator(label, copies=copies, uses=met, vectors=each, expert=True)
+            each = size
+            if copies == 1:
+                copies = int(parameter.shape[0])
+                each = size // copies
+            met = routed(self.model, path) or copies
+            return Operator(label, copies=copies, uses=met, vectors=each, expert=True)
         if "norm" in kind or "norm" in name:
             if ATTENTION.search(path.removeprefix(place.path).rpartition(".")[0]):
                 return Operator(
