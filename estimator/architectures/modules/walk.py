@@ -148,7 +148,11 @@ class Walk:
         parameter, module = self.parameters[name], self.modules[path]
         size, kind = parameter.numel(), type(module).__name__.lower()
         label = self._name(place, path, "")
-        if "expert" in path and "shared" not in path and (copies > 1 or _is_stacked(module)):
+        if (
+            "expert" in path
+            and "shared" not in path
+            and (copies > 1 or (parameter.ndim > 1 and _is_stacked(module)))
+        ):
             each = size
             if copies == 1:
                 copies = int(parameter.shape[0])
