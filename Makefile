@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 # Instead of all tests on every core: make test-oldest PYTEST_ARGS='-n 2 -m "not slow"'
 PYTEST_ARGS ?= -n auto
 
+PUBLISHED := openai-2024 minimax-2025 zai-2025
+
 .PHONY: demo test test-newest test-oldest fuzz mutants lock accuracy pictures bench check docs clean
 
 # pip and setuptools first: those that came with Python are not the lock's.
@@ -30,7 +32,7 @@ lock: $(VENV)-lock/ready  ## constraints.txt from pyproject.toml: the newest rel
 
 demo: $(VENV)/ready  ## the three shares, a priced run, and a chart of each in demo/
 	mkdir -p demo
-	$(BIN)/computebill spend --plot demo/spend.png
+	$(BIN)/computebill spend $(PUBLISHED) --plot demo/spend.png
 	$(BIN)/computebill run --params 405B --tokens 15.6T --accelerator h100 --count 16384 \
 		--mfu 0.36..0.43 --price 1.5..3 --operator Meta --plot demo/run.png
 	@echo "Charts: demo/spend.png, demo/run.png"
@@ -73,7 +75,7 @@ SHOT := chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --virtu
 
 pictures: $(VENV)/ready  ## the pictures of README.md and docs/, by the tool and Debian's chromium
 	mkdir -p demo docs/pictures
-	$(BIN)/computebill spend --plot docs/pictures/spend.svg --json > demo/spend.json
+	$(BIN)/computebill spend $(PUBLISHED) --plot docs/pictures/spend.svg --json > demo/spend.json
 	$(BIN)/computebill run examples/run.toml --json > demo/run.json
 	$(BIN)/computebill score examples/models.csv -o demo/scored.csv --json > demo/score.json
 	$(BIN)/computebill report demo/spend.json demo/run.json demo/score.json -o demo/report.html

@@ -3,7 +3,8 @@
 
 Sweeps price experiments of which only the size is known, as `estimator/sweep/utilisation.py` times
 them. TABLE is a CSV of measured steps (docs/measured-steps.md), the shipped one if not given.
-Prints the quantiles for estimator/sweep/training.toml; sources weigh by the root of their rows.
+Prints the quantiles for estimator/sweep/training.toml; sources weigh by the root of their rows. And
+how many rows of each lab lie within the other labs' quantiles: so it is with a reader's own.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ LARGEST = 100e9
 def main(table: str | None) -> None:
     fitted = read_profile()
     trained: dict[tuple[str, str, int], Utilisation] = {}
-    found: list[tuple[str, float]] = []
+    found: list[tuple[str, str, float]] = []
     for row in read_measured(table)[0]:
         case, layout = row.case, row.case.layout
         if row.seconds is None or layout.lora_rank or layout.micro_batches is None:
@@ -54,18 +55,32 @@ def main(table: str | None) -> None:
         reached = flop / (row.seconds * layout.accelerators * peak)
         ratio = float(share) / reached
         if np.isfinite(ratio):
-            found.append((row.source, ratio))
-    sources = Counter(source for source, _ in found)
-    weights = np.array([sources[source] ** -0.5 for source, _ in found])
-    ratios = np.array([ratio for _, ratio in found])
-    order = np.argsort(ratios)
-    place = (np.cumsum(weights[order]) - weights[order] / 2) / weights.sum()
-    low, middle, high = np.interp([0.05, 0.5, 0.95], place, ratios[order])
+            found.append((row.source, row.lab, ratio))
+    sources = Counter(source for source, _, _ in found)
+    weights = np.array([sources[source] ** -0.5 for source, _, _ in found])
+    labs = np.array([lab for _, lab, _ in found])
+    ratios = np.array([ratio for _, _, ratio in found])
+    low, middle, high = quantiles(ratios, weights)
     print(f"low = {low:.3g}\nmiddle = {middle:.3g}\nhigh = {high:.3g}")
     print(f"rows = {len(found)}\nsources = {len(sources)}")
-    for source, rows in sources.most_common():
-        own = np.median([ratio for name, ratio in found if name == source])
-        print(f"  {source}: {rows} rows, median {own:.2f}")
+    inside = np.zeros(len(found), dtype=bool)
+    for lab in dict.fromkeys(labs.tolist()):
+        own = labs == lab
+        low, middle, high = quantiles(ratios[~own], weights[~own])
+        inside[own] = (ratios[own] >= low) & (ratios[own] <= high)
+        print(f"  {lab}: {own.sum()} rows, median {np.median(ratios[own]):.2f}, "
+              f"{inside[own].mean():.0%} within other labs'")  # fmt: skip
+    each = [inside[labs == lab].mean() for lab in dict.fromkeys(labs.tolist())]
+    print(
+        f"within other labs' quantiles: {inside.mean():.0%} of rows, {np.mean(each):.0%} of a lab's"
+    )
+
+
+def quantiles(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the 5th, 50th and 95th percentile of weighed values."""
+    order = np.argsort(values)
+    place = (np.cumsum(weights[order]) - weights[order] / 2) / weights.sum()
+    return np.interp([0.05, 0.5, 0.95], place, values[order])
 
 
 if __name__ == "__main__":

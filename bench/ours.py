@@ -59,6 +59,6 @@ def monte_carlo(
     collector = Collector(len(programme.programme.runs) + 2, settings)
     for replicate, points in programme.columns.chunks(settings):
         outcome = programme.evaluate(points, replicate)
-        totals = torch.stack([outcome.final_usd, outcome.share])
+        totals = torch.stack([outcome.final, outcome.share])
         collector.add(replicate, torch.cat([outcome.bill.usd, totals]))
     return collector.finish()

@@ -7,6 +7,7 @@ output, which ``docs/judged.json`` keeps: a page's commands have to take seconds
 from __future__ import annotations
 
 import json
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,10 @@ def kept(result: dict[str, Any]) -> dict[str, Any]:
     """Return the figures of a result that the page shows, to four digits."""
     groups = ("by_lab", "by_source", "by_accelerator")
     left_out, few = result["left_out"], result["few"]
+    judged = (*groups, "by_doubt")
     found = {
         **_figures(result),
-        "left_out": {**_figures(left_out), **{key: _groups(left_out[key]) for key in groups}},
+        "left_out": {**_figures(left_out), **{key: _groups(left_out[key]) for key in judged}},
         "few": {count: _figures(each) for count, each in few.items()},
     }
     return found | {key: _groups(result[key]) for key in groups}
@@ -65,6 +67,28 @@ def headline() -> str:
     from computebill.views.validation import headline
 
     return headline({"unit": "lab", **json.loads(FILE.read_text())["left_out"]}) + ".\n"
+
+
+def doubts() -> str:
+    """Return the table of rows by why their intervals are wider than others'."""
+    from computebill.training.doubts import DOUBTS
+    from computebill.training.efficiency import read_profile
+
+    spread = read_profile().spread
+    names = ("doubt", "a unit widens by", "rows", "out: median", "in 90 %", "median ends")
+    lines = ["| " + " | ".join(names) + " |", "|---|" + "---:|" * (len(names) - 1)]
+    for name, each in json.loads(FILE.read_text())["left_out"]["by_doubt"].items():
+        factor = (spread.doubts if spread else {}).get(name)
+        cells = [
+            f"{name}: {DOUBTS[name]}" if name in DOUBTS else name,
+            "" if factor is None else f"{math.expm1(factor):.0%}",
+            f"{each['rows']:,}",
+            _percent(each["median_ape"]),
+            f"{each['coverage_90']:.0%}",
+            f"x/{each['interval_width']:.2f}",
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
 
 
 def few() -> str:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .planning.result import Plan as Plan
     from .planning.search import plan as plan
     from .planning.spec import PlanSpec as PlanSpec
+    from .programmes.forecast import forecast_spend as forecast_spend
     from .programmes.loading import load_programme as load_programme
     from .programmes.loading import shipped_programmes as shipped_programmes
     from .programmes.measured_shares import shares_elsewhere as shares_elsewhere
@@ -79,6 +80,7 @@ _HOMES = {
     "describe_model": "models.card",
     "estimate_run": "runs.estimate",
     "find_accelerator": "hardware.accelerators",
+    "forecast_spend": "programmes.forecast",
     "list_accelerators": "hardware.accelerators",
     "load_programme": "programmes.loading",
     "load_sweep": "sweep",

@@ -15,6 +15,9 @@ MANTISSA_BITS = 11
 MOST_SELECTED = 16
 """Places that are selected one by one; more are sorted at once."""
 
+BETA_STEPS = 2**14
+"""Steps that a beta distribution is added up over."""
+
 _SHIFT = 52 - MANTISSA_BITS
 _LOWEST_EXPONENT, _HIGHEST_EXPONENT = -40, 110
 LOWEST = 2.0**_LOWEST_EXPONENT
@@ -61,6 +64,35 @@ def _in_place(values: Tensor, places: Tensor, reorder: bool) -> Tensor:
     else:
         ordered.numpy().partition(wanted, axis=-1)
     return ordered
+
+
+def beta_quantiles(a: Tensor, b: Tensor, probabilities: Tensor) -> Tensor:
+    r"""Quantiles of beta distributions, the parts of a Dirichlet distribution.
+
+    With :math:`c = \min(a, 1)` and :math:`t = x^c` the density :math:`x^{a-1} (1-x)^{b-1}` is
+    proportional to :math:`x^{a-c} (1-x)^{b-1}`, which is bounded, and is added up over even steps
+    of t.
+
+    Args:
+        a: first parameter, above 0, ``(rows,)``.
+        b: second parameter, 1 or more, ``(rows,)``.
+        probabilities: ``(quantiles,)``, in [0, 1].
+
+    Returns:
+        ``(rows, quantiles)``, to about 1e-4.
+    """
+    edges = torch.linspace(0, 1, BETA_STEPS + 1, dtype=torch.float64, device=a.device)
+    middles = (edges[:-1] + edges[1:]) / 2
+    a, b = a[:, None], b[:, None]
+    power = a.clamp(max=1.0)
+    x = middles ** (1 / power)
+    mass = x ** (a - power) * (1 - x) ** (b - 1)
+    running = torch.nn.functional.pad(mass.cumsum(1), (1, 0))
+    target = probabilities.to(running) * running[:, -1:]
+    above = torch.searchsorted(running, target).clamp(1, BETA_STEPS)
+    low, high = running.gather(1, above - 1), running.gather(1, above)
+    inside = ((target - low) / (high - low)).clamp(0, 1)
+    return torch.lerp(edges[above - 1], edges[above], inside) ** (1 / power)
 
 
 def bin_index(values: Tensor) -> Tensor:

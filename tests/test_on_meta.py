@@ -97,7 +97,7 @@ def test_a_programme_is_priced_where_it_is_asked_to_be(
     laid_out = validate(Programme, programme(), "lab.toml")
     found = compiled.compile_programme(laid_out, Regressions({}, 0, META), META)
     outcome = found.evaluate(found.columns.points(Settings(device=META), 0, 0, 512))
-    for figure in (*outcome.bill, outcome.final_usd, outcome.rnd_usd, outcome.share):
+    for figure in (*outcome.bill, outcome.final, outcome.rnd, outcome.share):
         assert figure.device.type == META
     assert outcome.share.shape == (512,)
 

@@ -61,6 +61,7 @@ TESTED_BY = {
     "planning.choices": "planning/test_search.py",
     "planning.pricing": "planning/test_search.py",
     "planning.result": "planning/test_search.py",
+    "programmes.bases": "programmes/test_lines.py",
     "runs.inputs": "runs/test_estimate.py",
     "serve.answers": "serve/test_app.py",
     "serve.screen": "serve/test_app.py",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from collections.abc import Mapping
+from typing import NamedTuple
 
 from torch import Tensor
 
@@ -11,7 +13,15 @@ from computebill.hardware.fitted import FARTHEST, UNFITTED_APART, Fitted, Spread
 from computebill.training.intervals import covariance_of
 from computebill.training.parameters import named_values, prior_covariance, unbounded
 
-from .left_out import LEAST_LABS, Judged, few_rows, fits_without, judged_by, own_posterior
+from .left_out import (
+    LEAST_LABS,
+    Judged,
+    factors_of,
+    few_rows,
+    fits_without,
+    judged_by,
+    own_posterior,
+)
 from .measurements import Measurements, layouts_apart
 from .posterior import (
     Posterior,
@@ -20,7 +30,7 @@ from .posterior import (
     fit_posterior,
     fit_widths,
     prior_of_all,
-    unseen_names,
+    reach,
 )
 
 LEAST_APART = 1e-3
@@ -35,23 +45,42 @@ OWN_ROWS = 3
 DEVICE_ROW = 0.03
 """Standard deviation of a step's time that one device repeats under one's own eyes."""
 
+Sizes = Mapping[str, tuple[float, float]]
+"""Least and most of each size that was measured."""
+
 UNJUDGED = (1.645, 1.645)
 """Tails where there are few labs or one: those of a normal distribution."""
 
 
-def fit_all(measured: Measurements) -> tuple[Posterior, Judged | None, dict[int, Judged]]:
-    """Fit efficiencies to rows of many labs, from what is sensible before measuring.
+class Found(NamedTuple):
+    """Efficiencies fitted to rows of many labs, and how that was judged.
 
-    Returns:
-        What they tell; each row beside a fit without its lab, and rows of labs of which few others
-        were measured: nothing of rows of one lab.
+    Attributes:
+        posterior: what the rows tell.
+        judged: each row beside a fit without its lab; None of rows of one lab.
+        few: rows of labs of which so many others were measured, by their number.
+        doubts: what a unit of each doubt adds to the logarithm of an interval's width.
     """
+
+    posterior: Posterior
+    judged: Judged | None = None
+    few: Mapping[int, Judged] = {}
+    doubts: Mapping[str, float] = {}
+
+
+def fit_all(measured: Measurements) -> Found:
+    """Fit efficiencies to rows of many labs, from what is sensible before measuring."""
     prior = prior_of_all()
     full = fit_widths(measured, prior)
     if len({row.lab for row in measured.rows}) < 2:
-        return full, None, {}
+        return Found(full)
     fits = fits_without(measured, prior, full, "lab")
-    return full, judged_by(measured, fits), few_rows(measured, fits)
+    return Found(
+        posterior=full,
+        judged=judged_by(measured, fits),
+        few=few_rows(measured, fits),
+        doubts=factors_of(measured, fits),
+    )
 
 
 def fit_own(measured: Measurements, known: Fitted) -> Posterior:
@@ -80,52 +109,53 @@ def posterior_of(known: Fitted) -> Posterior:
     return Posterior(free, covariance, Widths(0.0, 0.0, spread.row), {})
 
 
-def profile(
-    measured: Measurements,
-    found: Posterior,
-    *,
-    judged: Judged | None = None,
-    few: dict[int, Judged] | None = None,
-    note: str = "",
-) -> Fitted:
+def profile(measured: Measurements, found: Found, note: str = "") -> Fitted:
     """Return fitted values as they are kept in a file, with what is not known of them.
 
     Args:
         measured: rows.
         found: what they tell.
-        judged: each row beside a fit without its lab.
-        few: rows of labs of which few others were measured.
         note: what is to be remembered about them.
     """
-    own = (few or {}).get(OWN_ROWS)
-    return _fitted(
-        measured,
-        found,
-        Spread(
-            row=found.widths.row,
-            tails=_tails(judged),
-            own_tails=_tails(own),
-            unseen=unseen_names(measured, found),
-            covariance=_triangle(found.covariance),
-        ),
-        apart=None if judged is None else layouts_apart(measured, judged.errors),
-        note=note,
+    seen = reach(measured, found.posterior)
+    spread = Spread(
+        row=found.posterior.widths.row,
+        tails=_tails(found.judged),
+        own_tails=_tails(found.few.get(OWN_ROWS)),
+        unseen=seen.unseen,
+        sizes=dict(seen.sizes),
+        makers=seen.makers,
+        doubts=dict(found.doubts),
+        covariance=_triangle(found.posterior.covariance),
     )
+    apart = None if found.judged is None else layouts_apart(measured, found.judged.errors)
+    return _fitted(measured, found.posterior, spread, apart=apart, note=note)
 
 
 def own_profile(measured: Measurements, found: Posterior, known: Fitted, note: str = "") -> Fitted:
     """Return a profile of one's own rows on top of another, whose judgement of few rows it has."""
     before = known.spread
     tails = UNJUDGED if before is None else before.own_tails
-    unseen = unseen_names(measured, found)
+    seen = reach(measured, found)
     spread = Spread(
         row=found.widths.row,
         tails=tails,
         own_tails=tails,
-        unseen=tuple(name for name in (before.unseen if before else ()) if name in unseen),
+        unseen=tuple(name for name in (before.unseen if before else ()) if name in seen.unseen),
+        sizes=_wider(before.sizes, seen.sizes) if before else {},
+        makers=tuple(dict.fromkeys((*before.makers, *seen.makers))) if before else (),
+        doubts=before.doubts if before else {},
         covariance=_triangle(found.covariance),
     )
     return _fitted(measured, found, spread, apart=known.apart, note=note)
+
+
+def _wider(before: Sizes, own: Sizes) -> dict[str, tuple[float, float]]:
+    """Least and most of sizes that either of two tables has."""
+    return {
+        name: (min(low, own[name][0]), max(high, own[name][1]))
+        for name, (low, high) in before.items()
+    }
 
 
 def _fitted(

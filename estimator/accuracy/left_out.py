@@ -9,7 +9,7 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -17,8 +17,10 @@ import torch
 from torch import Tensor
 
 from computebill.training.cases import log_gradients
+from computebill.training.doubts import DOUBTS, Reach, doubt_columns, reach_of, widening
 from computebill.training.intervals import widths_of
 
+from .doubted import Block, block, fit_factors
 from .measurements import Measurements, alike
 from .posterior import Posterior, Prior, Widths, fit_posterior
 
@@ -44,6 +46,9 @@ LEAST_OTHERS = 5
 LEAST_LABS = 8
 """Labs without which the ends of an interval that holds nine rows in ten are chance."""
 
+NOTICED = 0.01
+"""Least of a doubt, in its unit, with which a row is counted as one that has it."""
+
 LEAST_TAIL = 1e-3
 """Least number of standard deviations to an end."""
 
@@ -59,11 +64,21 @@ class Judged:
         errors: logarithm of predicted over measured time; ``(rows,)``.
         widths: standard deviation of that, as predicted too; ``(rows,)``.
         labs: lab of each row.
+        columns: how much of each doubt there is, ``(rows, doubts)``; None where nobody asked.
     """
 
     errors: Tensor
     widths: Tensor
     labs: tuple[str, ...]
+    columns: Tensor | None = None
+
+    def of_doubt(self) -> dict[str, Tensor]:
+        """Return which rows have each doubt, and which have none, ``(rows,)`` of true and false."""
+        if self.columns is None:
+            return {}
+        found = self.columns > NOTICED
+        named = dict(zip(DOUBTS, found.T, strict=True))
+        return {"none": ~found.any(1), **named}
 
     @property
     def scores(self) -> Tensor:
@@ -118,10 +133,15 @@ class Without(NamedTuple):
     Attributes:
         own: rows that were left out.
         posterior: what the others tell.
+        reach: what the others speak of.
+        factors: what a unit of each doubt adds to the logarithm of a width, from rows of other
+            labs that were left out.
     """
 
     own: list[int]
     posterior: Posterior
+    reach: Reach
+    factors: Mapping[str, float]
 
 
 def fits_without(
@@ -136,11 +156,40 @@ def fits_without(
             there, and ends where it would have from anywhere.
         unit: what is left out together.
     """
+    _, slopes = log_gradients(measured.cases, full.free)
+    cases = [row.case for row in measured.rows]
     found = []
     for _, own in alike(_units(measured, unit)):
         keep = (~own).to(torch.float64)
         posterior = fit_posterior(measured, prior, full.widths, keep, start=full.free)
-        found.append(Without(torch.nonzero(own).flatten().tolist(), posterior))
+        reach = reach_of(cases, measured.cases, slopes, ~own)
+        found.append(Without(torch.nonzero(own).flatten().tolist(), posterior, reach, {}))
+    blocks = _blocks(measured, found)
+    by_lab = {
+        lab: fit_factors([each for each in blocks if each.lab != lab])
+        for lab in dict.fromkeys(each.lab for each in blocks)
+    }
+    return [each._replace(factors=by_lab[own.lab]) for each, own in zip(found, blocks, strict=True)]
+
+
+def factors_of(measured: Measurements, fits: Sequence[Without]) -> dict[str, float]:
+    """Return what a unit of each doubt adds to the logarithm of a width, from all labs.
+
+    Args:
+        measured: rows.
+        fits: a fit without each lab.
+    """
+    return fit_factors(_blocks(measured, fits))
+
+
+def _blocks(measured: Measurements, fits: Sequence[Without]) -> list[Block]:
+    found = []
+    for own, posterior, reach, _ in fits:
+        some = measured.some(own)
+        logs, slopes = log_gradients(some.cases, posterior.free)
+        columns = doubt_columns([row.case for row in some.rows], some.cases, slopes, reach)
+        unknown = (slopes, posterior.covariance, posterior.widths.row)
+        found.append(block(some.rows[0].lab, logs - some.log_seconds, columns, unknown))
     return found
 
 
@@ -148,9 +197,12 @@ def judged_by(measured: Measurements, fits: Sequence[Without]) -> Judged:
     """Return each row beside the prediction of the fit that it had no part in."""
     errors = torch.zeros_like(measured.log_seconds)
     widths = torch.zeros_like(errors)
-    for own, found in fits:
-        errors[own], widths[own] = _predicted(measured.some(own), found)
-    return Judged(errors, widths, tuple(row.lab for row in measured.rows))
+    columns = torch.zeros(len(errors), len(DOUBTS), dtype=torch.float64)
+    for each in fits:
+        errors[each.own], widths[each.own], columns[each.own] = _predicted(
+            measured.some(each.own), each.posterior, each
+        )
+    return Judged(errors, widths, tuple(row.lab for row in measured.rows), columns)
 
 
 def few_rows(measured: Measurements, fits: Sequence[Without], seed: int = 0) -> dict[int, Judged]:
@@ -167,7 +219,8 @@ def few_rows(measured: Measurements, fits: Sequence[Without], seed: int = 0) -> 
     generator = torch.Generator().manual_seed(seed)
     found: dict[int, list[tuple[Tensor, Tensor, str]]] = {count: [] for count in FEW}
     labs = [row.lab for row in measured.rows]
-    for own, posterior in fits:
+    for each in fits:
+        own, posterior = each.own, each.posterior
         if len(own) < max(FEW) + LEAST_OTHERS:
             continue
         for count in FEW:
@@ -179,7 +232,7 @@ def few_rows(measured: Measurements, fits: Sequence[Without], seed: int = 0) -> 
                 updated = posterior
                 if drawn:
                     updated = own_posterior(measured.some(drawn), posterior)
-                errors, widths = _predicted(measured.some(others), updated)
+                errors, widths, _ = _predicted(measured.some(others), updated, each)
                 found[count].append((errors, widths, labs[own[0]]))
     return {count: _joined(parts) for count, parts in found.items() if parts}
 
@@ -205,8 +258,12 @@ def _units(measured: Measurements, unit: Unit) -> list[str]:
     return [getattr(row, unit) for row in measured.rows]
 
 
-def _predicted(measured: Measurements, posterior: Posterior) -> tuple[Tensor, Tensor]:
-    """Errors of rows, and their standard deviations."""
+def _predicted(
+    measured: Measurements, posterior: Posterior, without: Without
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Errors of rows, their standard deviations, doubts among them, and how much of each doubt."""
     logs, slopes = log_gradients(measured.cases, posterior.free)
+    cases = [row.case for row in measured.rows]
+    columns = doubt_columns(cases, measured.cases, slopes, without.reach)
     widths = widths_of(slopes, posterior.covariance, posterior.widths.row)
-    return logs - measured.log_seconds, widths
+    return logs - measured.log_seconds, widths * widening(columns, without.factors), columns

@@ -7,7 +7,7 @@ left out only for a fact that it lacks, or a contradiction in it, and the reason
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple, get_args
@@ -22,6 +22,7 @@ from computebill.hardware.accelerators import (
 )
 from computebill.hardware.figures import Figure
 from computebill.training.cases import Case
+from computebill.training.doubts import assumed_facts
 from computebill.training.layout import FILLS, AttentionKernel, Layout
 from computebill.training.software import Running, month_of, running
 
@@ -45,6 +46,17 @@ GIGABITS_PER_GIGABYTE = 8
 
 NETWORKS = (1e-3, 1e6)
 """Slowest and fastest network of a node that a cell may tell [Gb/s]."""
+
+STATED = {
+    "zero_stage": "zero",
+    "vp": "vpp",
+    "etp": "etp",
+    "micro_batch": "micro_batch",
+    "dispatcher": "dispatcher",
+    "node_network_gbit": "network",
+    "packed": "packing",
+}
+"""Columns, and the fact that is known where one is filled."""
 
 DISPATCHERS = {"deepep": "deepep", "hybridep": "deepep", "all-to-all": "all-to-all"}
 """Who moves experts' tokens: NVIDIA's HybridEP, too, sends one once to a rank and a domain."""
@@ -258,7 +270,7 @@ def _case(cells: Cells, batch: float | None) -> Case:
     )
     accelerator = _part(cells["gpu"], network, node)
     told = running(cells.get("framework", ""), _date(cells))
-    return Case(
+    case = Case(
         architecture=row_architecture(cells),
         layout=_layout(cells, batch, told),
         accelerator=accelerator,
@@ -268,6 +280,17 @@ def _case(cells: Cells, batch: float | None) -> Case:
         domain=node,
         power=_power(cells, accelerator),
     )
+    return replace(case, assumed=assumed_facts(case, _stated(cells, told)))
+
+
+def _stated(cells: Cells, told: Running) -> set[str]:
+    """Return the facts that a row states, as ``doubts.FACTS`` names them."""
+    found = {fact for column, fact in STATED.items() if column in cells}
+    if told.is_known:
+        found.add("software")
+    if cells.get("task", "pretrain") == "pretrain":
+        found.add("packing")
+    return found
 
 
 def _date(cells: Cells) -> float | None:

@@ -24,22 +24,21 @@ from torch import Tensor
 from computebill.base.constants import number
 from computebill.base.errors import RequestError
 from computebill.training.cases import log_gradients
-from computebill.training.parameters import INDEX, NAMES, prior_covariance, priors
+from computebill.training.doubts import Reach, reach_of
+from computebill.training.parameters import INDEX, prior_covariance, priors, spreads
 
 from .measurements import Measurements, log_errors
 
 # base/constants.toml has what these are.
 CORNER = number("accuracy.posterior.CORNER")
 SHARING = number("accuracy.posterior.SHARING")
+OWN = number("accuracy.posterior.OWN")
 
 MOST_ROUNDS = 30
 """Gauss-Newton steps of a fit, at most."""
 
 LITTLE = 1e-3
 """Improvement of the fit's objective below which it has converged."""
-
-LEAST_SLOPE = 1e-4
-"""Derivative of the logarithm of a row's time below which it tells nothing of an efficiency."""
 
 SHORTEST = 1 / 64
 """Shortest part of a Gauss-Newton step that is tried."""
@@ -103,7 +102,17 @@ def prior_of_all() -> Prior:
     return Prior(priors(), covariance)
 
 
-class _Problem:
+def own_covariance() -> Tensor:
+    """Return how far one lab's efficiencies lie from those of all, its pace left out.
+
+    ``(parameters, parameters)``: they are its own each.
+    """
+    own = (OWN * spreads()) ** 2
+    own[INDEX["pace"]] = 0.0
+    return torch.diag(own)
+
+
+class Problem:
     """Measured rows as a sum of squares of efficiencies and effects, whitened by their priors."""
 
     def __init__(
@@ -148,11 +157,11 @@ class _Problem:
         )
         return one, other, last
 
-    def objective(self, x: Tensor, errors: Tensor) -> float:
-        """Robust squares of what is off, and of what is unlikely."""
+    def objective(self, x: Tensor, errors: Tensor) -> Tensor:
+        """Robust squares of what is off, and of what is unlikely; ``()``."""
         size = self._residual(x, errors).abs()
         robust = torch.where(size < CORNER, size**2 / 2, CORNER * size - CORNER**2 / 2)
-        return float((robust * self.weights).sum() + (x**2).sum() / 2)
+        return (robust * self.weights).sum() + (x**2).sum() / 2
 
     def system(self, x: Tensor, errors: Tensor, slopes: Tensor) -> tuple[Tensor, Tensor]:
         """Curvature and slope of the objective, rows far off counting less."""
@@ -231,8 +240,8 @@ def fit_posterior(
     Raises:
         RequestError: naming the row that is farthest off, where nothing fits.
     """
-    problem = _Problem(measured, prior, widths, keep)
-    x, inverse = _least(problem, problem.at(prior.middle if start is None else start))
+    problem = Problem(measured, prior, widths, keep)
+    x, inverse = least(problem, problem.at(prior.middle if start is None else start))
     return _posterior(problem, x, inverse)
 
 
@@ -240,18 +249,18 @@ def fit_widths(measured: Measurements, prior: Prior, rounds: int = 4) -> Posteri
     """Return the same, with the widths of effects as the rows speak for them."""
     found = fit_posterior(measured, prior)
     for _ in range(rounds):
-        problem = _Problem(measured, prior, found.widths)
-        x, inverse = _least(problem, problem.at(found.free))
+        problem = Problem(measured, prior, found.widths)
+        x, inverse = least(problem, problem.at(found.free))
         errors = log_errors(measured, problem.free(x))
         widths = problem.widened(x, errors, inverse)
         found = fit_posterior(measured, prior, widths, start=problem.free(x))
     return found
 
 
-def _least(problem: _Problem, x: Tensor) -> tuple[Tensor, Tensor]:
+def least(problem: Problem, x: Tensor) -> tuple[Tensor, Tensor]:
     """Return where the objective is least, and the inverse of its curvature there."""
     errors, slopes = _linear(problem, x)
-    value = problem.objective(x, errors)
+    value = float(problem.objective(x, errors))
     for _ in range(MOST_ROUNDS):
         curvature, slope = problem.system(x, errors, slopes)
         if not bool(curvature.isfinite().all()):
@@ -260,7 +269,8 @@ def _least(problem: _Problem, x: Tensor) -> tuple[Tensor, Tensor]:
         part, better = 1.0, math.inf
         while part >= SHORTEST:
             tried = x + part * step
-            better = problem.objective(tried, log_errors(problem.measured, problem.free(tried)))
+            errors_there = log_errors(problem.measured, problem.free(tried))
+            better = float(problem.objective(tried, errors_there))
             if better < value:
                 break
             part /= 2
@@ -273,18 +283,19 @@ def _least(problem: _Problem, x: Tensor) -> tuple[Tensor, Tensor]:
     return x, torch.linalg.inv(curvature)
 
 
-def _linear(problem: _Problem, x: Tensor) -> tuple[Tensor, Tensor]:
+def _linear(problem: Problem, x: Tensor) -> tuple[Tensor, Tensor]:
     """Errors of rows, and their derivatives by efficiencies."""
     logs, slopes = log_gradients(problem.measured.cases, problem.free(x))
     return logs - problem.measured.log_seconds, slopes
 
 
-def _posterior(problem: _Problem, x: Tensor, inverse: Tensor) -> Posterior:
+def _posterior(problem: Problem, x: Tensor, inverse: Tensor) -> Posterior:
     _, labs, _ = problem.split(x)
     count = len(problem.prior.middle)
     covariance = problem.root @ inverse[:count, :count] @ problem.root.T
     widths = problem.widths
-    if widths.lab:  # of a lab that had no part: its pace is drawn as theirs were
+    if widths.lab:  # of a lab that had no part: pace and efficiencies are drawn as theirs were
+        covariance += own_covariance()
         covariance[INDEX["pace"], INDEX["pace"]] = widths.lab**2 + widths.source**2
     effects = dict(zip(problem.labs, (problem.widths.lab * labs).tolist(), strict=True))
     return Posterior(problem.free(x), covariance, problem.widths, effects)
@@ -301,8 +312,8 @@ def _unfitted(measured: Measurements, middle: Tensor) -> RequestError:
     )
 
 
-def unseen_names(measured: Measurements, posterior: Posterior) -> tuple[str, ...]:
-    """Return the efficiencies that no row speaks of: that no row's time hangs on."""
+def reach(measured: Measurements, posterior: Posterior) -> Reach:
+    """Return what rows speak of: efficiencies that their times hang on, and their sizes."""
     _, slopes = log_gradients(measured.cases, posterior.free)
-    most = slopes.abs().amax(0).tolist()
-    return tuple(name for name, each in zip(NAMES, most, strict=True) if each < LEAST_SLOPE)
+    every = torch.ones(len(measured.rows), dtype=torch.bool)
+    return reach_of([row.case for row in measured.rows], measured.cases, slopes, every)

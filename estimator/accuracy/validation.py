@@ -20,6 +20,7 @@ from computebill.hardware.accelerators import peak_precision
 from computebill.hardware.assumptions import peak_assumption
 from computebill.hardware.fitted import Fitted
 from computebill.training.cases import log_gradients
+from computebill.training.doubts import Reach, doubt_columns, widening
 from computebill.training.efficiency import efficiency_assumptions, read_profile
 from computebill.training.intervals import covariance_of, ends_of, interval_of, widths_of
 from computebill.training.memory_odds import shipped_spread
@@ -194,6 +195,14 @@ class Validation(Shown):
             "coverage_of_labs": mean(each.coverage_90 or 0.0 for each in groups["by_lab"].values()),
             "coverage_by_others": judged.covered_by_others(),
             "interval_width": float((high / low).sqrt().median()),
+            "by_doubt": {
+                name: {
+                    **self.metrics(which, left_out=True).to_dict(),
+                    "interval_width": float((high / low).sqrt()[which].median()),
+                }
+                for name, which in judged.of_doubt().items()
+                if bool(which.any())
+            },
             **{
                 name: {group: each.to_dict() for group, each in found.items()}
                 for name, found in groups.items()
@@ -328,10 +337,10 @@ def calibrate(
     read = _read(path)
     measured = read.measured
     if path is None or afresh:
-        found, judged, few = fit_all(measured)
-        fitted = profile(measured, found, judged=judged, few=few, note=note)
-        unit: Unit | None = None if judged is None else "lab"
-        return fitted, _validation(read, fitted, (unit, judged, few))
+        found = fit_all(measured)
+        fitted = profile(measured, found, note)
+        unit: Unit | None = None if found.judged is None else "lab"
+        return fitted, _validation(read, fitted, (unit, found.judged, found.few))
     known = read_profile()
     fitted = own_profile(measured, fit_own(measured, known), known, note)
     return fitted, _validation(read, fitted, (None, None, {}))
@@ -357,8 +366,12 @@ def _validation(
     widths = None
     if fitted.spread is not None:
         _, slopes = log_gradients(measured.cases, free)
-        covariance = covariance_of(fitted, fitted.spread)
-        widths = widths_of(slopes, covariance, fitted.spread.row)
+        spread = fitted.spread
+        reach = Reach(spread.unseen, spread.sizes, spread.makers)
+        cases = [row.case for row in measured.rows]
+        columns = doubt_columns(cases, measured.cases, slopes, reach)
+        widths = widths_of(slopes, covariance_of(fitted, spread), spread.row)
+        widths = widths * widening(columns, spread.doubts)
     return Validation(
         measured=measured,
         skipped=skipped,

@@ -12,7 +12,7 @@ import torch
 from computebill.accuracy.calibration import fit_device
 from computebill.accuracy.measured import Cited, MeasuredRow
 from computebill.accuracy.measurements import Measurements, log_errors, measurements
-from computebill.accuracy.posterior import unseen_names
+from computebill.accuracy.posterior import reach
 from computebill.base.constants import number
 from computebill.base.writing import replacing
 from computebill.hardware.accelerators import Accelerator
@@ -170,7 +170,7 @@ def fitted_on(
     middle = middle_of(accelerator)
     found = fit_device(measured, middle)
     # Those that its steps do not hang on move with others of their name, and are not the device's.
-    own = {*INDEX} - {*unseen_names(measured, found)} - {"pace"} | {"memory"}
+    own = {*INDEX} - {*reach(measured, found).unseen} - {"pace"} | {"memory"}
     fitted = Fitted(
         fitted=dt.date.today(),
         rows=len(rows),

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 
 from computebill.base.assumptions import Assumption
+from computebill.base.quantity import P90
 from computebill.costs.method import cost_method
 
 from .costs import CLOUD_SPREAD, POWER_SPREAD
@@ -41,11 +42,18 @@ def _flop() -> Iterator[Assumption]:
 
 
 def _hours() -> Iterator[Assumption]:
-    seen = cost_method().mfu.observed
+    method = cost_method().mfu
+    seen, told = method.observed, method.predicted
+    low, high = (seen.p50 * math.exp(sign * P90 * told.sd) for sign in (-1, 1))
     yield Assumption(
         "utilisation (MFU), where a row tells none",
-        f"{seen.p50:.3g} ({seen.p10:.3g}–{seen.p90:.3g}, p10–p90)",
+        f"{seen.p50:.3g} ({low:.3g}–{high:.3g}, p10–p90 of other organisations)",
         f"observed on {seen.runs} runs: {seen.source}",
+    )
+    yield Assumption(
+        "the same, a mixture of experts",
+        f"{told.mixture:.3g} times that, within a factor of {math.exp(Z * told.mixture_sd):.3g}",
+        told.source,
     )
     for name, wide in (
         ("GPU-hours as listed", LISTED_HOURS),

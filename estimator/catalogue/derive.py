@@ -35,6 +35,9 @@ CIRCULAR = pair("catalogue.derive.CIRCULAR")
 LEAST_MFU = number("catalogue.derive.LEAST_MFU")
 FACTORS = table("catalogue.derive.FACTORS")
 
+MIXTURE = 0.77
+"""Active over all parameters below which a model is a mixture of experts."""
+
 EXACT = 1e-4
 """Relative difference of two utilisations below which they are one."""
 
@@ -126,11 +129,12 @@ def utilisation_interval(seen: Mapping[str, float] | None = None) -> tuple[float
     """Return the median of observed utilisations, and logarithms to the 5th and 95th percentile.
 
     Args:
-        seen: p10, p50 and p90 of them; None for those that ship.
+        seen: p10, p50 and p90 of them; None for those that ship, as far apart as those of
+            organisations are that had no part in them.
     """
     if seen is None:
-        shipped = cost_method().mfu.observed
-        seen = {"p10": shipped.p10, "p50": shipped.p50, "p90": shipped.p90}
+        method = cost_method().mfu
+        return method.observed.p50, Z * method.predicted.sd, Z * method.predicted.sd
     quantity = parse_quantity(seen, upper=1.0)
     middle, below, above = quantity.parameters
     return middle, below * Z, above * Z
@@ -177,7 +181,11 @@ class Inputs:
         listed = torch.where((mfu > LEAST_MFU) & (mfu <= 1), mfu, torch.nan)
         middle, below, above = self.observed
         seen = figure(torch.full_like(listed, middle), below, above)
-        return figure(listed, LISTED_MFU, LISTED_MFU).or_else(seen)
+        told = cost_method().mfu.predicted
+        is_mixture = self["params_active"] < MIXTURE * self["params"]
+        slower = torch.where(is_mixture, told.mixture, 1.0)
+        unsure = is_mixture.to(slower) * Z * told.mixture_sd
+        return figure(listed, LISTED_MFU, LISTED_MFU).or_else(scaled(seen, slower, unsure, unsure))
 
 
 def confidence_factors(told: Texts) -> Any:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -31,7 +32,38 @@ LONG = 2**21
 """Draws that take some time."""
 
 
-@click.command(cls=Grouped)
+class Choice(NamedTuple):
+    """What a request chooses beside programmes, draws and outputs; a field an option."""
+
+    variant: str
+    grade: str | None
+    price: str | None
+    followers: Path | None
+    multiverse: bool
+    draws: Path | None
+
+
+class WithTasks(Grouped):
+    """A command whose first argument may name a task of its own."""
+
+    tasks = ("init", "forecast")
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        """Return the context of the task that the first argument names, or of the command."""
+        if args and args[0] in self.tasks:
+            module = import_module(f".spend_{args[0]}", __package__)
+            task: click.Command = module.command
+            return task.make_context(f"{info_name} {args[0]}", args[1:], parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
+
+@click.command(cls=WithTasks)
 @click.argument(
     "programmes", nargs=-1, metavar="[NAME|FILE]...", shell_complete=completed("programmes")
 )
@@ -39,71 +71,142 @@ LONG = 2**21
     "--variant", default="as-published", show_default=True, help="Set of assumptions to show."
 )
 @click.option(
+    "--grade",
+    metavar="A|B|C",
+    shell_complete=completed("grade"),
+    help="Worst grade of those that are shown (default B without NAME).",
+)
+@click.option(
+    "--price",
+    metavar="USD",
+    help="Of an accelerator's hour, 1.5..3: tells programmes in hours in dollars as well.",
+)
+@click.option(
+    "--followers", type=FILE, metavar="FILE", help="Ways of following of your own, by kind: a TOML."
+)
+@click.option(
+    "--multiverse",
+    is_flag=True,
+    help="Of one programme: its share under every sensible combination of methods.",
+)
+@click.option(
     "--draws", type=FILE, metavar="FILE", help="Write every draw: totals and runs, .parquet."
 )
 @sampling_options
 @output_options
 def command(
-    programmes: tuple[str, ...],
-    variant: str,
-    draws: Path | None,
-    sampling: dict[str, Any],
-    outputs: Outputs,
+    programmes: tuple[str, ...], sampling: dict[str, Any], outputs: Outputs, **given: Any
 ) -> None:
     """Set final training runs against the R&D compute that was reported.
 
-    Without a name, all programmes that ship are compared: openai-2024, minimax-2025, zai-2025.
-    A FILE is a programme of your own; the shipped ones are worked examples of the format.
+    Without a name, all programmes that ship of grade A or B are compared; --grade C adds those in
+    which one side is a guess or a plan. NAME is one of them or how several of one organisation
+    begin (minimax), which are shown over time. A FILE is a programme of your own; the shipped ones
+    are worked examples of the format.
 
     \b
     computebill spend
+    computebill spend minimax
     computebill spend minimax-2025 --variant computebill
     computebill spend my-lab.toml --json
+    computebill spend init my-lab.toml         writes a programme of your own
+    computebill spend forecast NAME --growth 2 splits a later budget
     """  # noqa: D301 -- click reads the backslash
-    outputs.check(draws)
-    from computebill.base.errors import RequestError
-    from computebill.programmes.loading import load_programme, shipped_programmes
-
-    names = list(dict.fromkeys(programmes)) or shipped_programmes()
-    if draws is not None and (len(names) != 1 or draws.suffix.lower() != ".parquet"):
-        raise RequestError("--draws", "allowed: one programme, and a .parquet file")
-    # Read once: a pipe is empty the second time.
-    loaded = [load_programme(name) for name in names]
-    for programme in loaded:
-        programme.stages(variant)
-    asked = {"variant": variant, **sampling}
+    choice = Choice(**given)
+    outputs.check(choice.draws)
+    loaded = _loaded(programmes, choice)
+    asked = {"variant": choice.variant, **sampling}
     if len(loaded) > 1 and outputs.is_tables_only:
-        print_tables(_comparison(_totals(loaded, asked)))
+        print_tables(_several(_totals(loaded, asked), bool(programmes)))
         return
-    estimates = _estimates(loaded, asked, draws)
+    estimates = _estimates(loaded, asked, choice)
     result = estimates[0].to_dict()
+    if choice.multiverse:
+        result["multiverse"] = _multiverse(loaded[0], sampling)
     if len(estimates) > 1 or not programmes:
-        result = {"programmes": [estimate.to_dict() for estimate in estimates]}
+        told = [estimate.to_dict() for estimate in estimates]
+        result = {"programmes": told, **_compared(estimates)}
 
     def frame() -> Any:
         import pandas as pd
 
         return pd.concat([estimate.to_frame() for estimate in estimates], ignore_index=True)
 
-    outputs.emit(result, frame, lambda: _tables(estimates))
+    outputs.emit(result, frame, lambda: _tables(estimates, bool(programmes), result))
+
+
+def _loaded(programmes: tuple[str, ...], choice: Choice) -> list[LoadedProgramme]:
+    """Load what is meant, and check all of the request before anything is computed."""
+    from computebill.base.errors import RequestError
+    from computebill.programmes.loading import load_programme
+
+    names = _names(programmes, choice.grade)
+    draws = choice.draws
+    if draws is not None and (len(names) != 1 or draws.suffix.lower() != ".parquet"):
+        raise RequestError("--draws", "allowed: one programme, and a .parquet file")
+    if choice.multiverse and len(names) != 1:
+        raise RequestError("--multiverse", f"got {len(names)} programmes; allowed: one")
+    # Read once: a pipe is empty the second time.
+    loaded = [load_programme(name) for name in names]
+    if choice.price is not None:
+        loaded = [programme.priced(choice.price) for programme in loaded]
+    for programme in loaded:
+        programme.stages(choice.variant)
+    return loaded
+
+
+def _names(programmes: tuple[str, ...], grade: str | None) -> list[str]:
+    """Return the programmes that are meant: those named, or all that ship up to a grade."""
+    from computebill.base.errors import RequestError, shown
+    from computebill.programmes.loading import named_programmes, shipped_programmes
+
+    grades = ("A", "B", "C")
+    if grade is not None and grade.upper() not in grades:
+        raise RequestError("--grade", f"got {shown(grade)}; allowed: A, B or C")
+    worst = "B" if grade is None else grade.upper()
+    if not programmes:
+        return shipped_programmes(worst)
+    names = list(dict.fromkeys(each for name in programmes for each in named_programmes(name)))
+    if grade is None:
+        return names
+    dropped = set(shipped_programmes()) - set(shipped_programmes(worst))
+    kept = [name for name in names if name not in dropped]
+    if not kept:
+        raise RequestError("--grade", f"got {worst}; allowed: a worse one, as none of these has it")
+    return kept
+
+
+def _compared(estimates: list[SpendEstimate]) -> dict[str, Any]:
+    """Return what several programmes say of each other."""
+    from computebill.programmes.windows import overlaps, trend
+
+    found: dict[str, Any] = {"overlaps": [each.to_dict() for each in overlaps(estimates)]}
+    if len({estimate.programme.organisation for estimate in estimates}) == 1:
+        found["trend"] = trend(estimates).to_dict()
+    return found
 
 
 def _totals(loaded: list[LoadedProgramme], asked: dict[str, Any]) -> Iterator[SpendTotals]:
     """Price what a comparison shows; variants, scenarios and drivers are of one programme."""
-    from computebill.programmes.comparison import compare_totals
+    from computebill.programmes.comparison import compare_totals, shared_regressions
 
+    known = shared_regressions(loaded, asked["seed"], asked["device"])
     for programme in loaded:
         with _bar(programme.name, asked) as progress:
-            yield compare_totals(programme, progress=progress, **asked)
+            regressions = known.get(programme.name)
+            yield compare_totals(programme, progress=progress, regressions=regressions, **asked)
 
 
 def _estimates(
-    loaded: list[LoadedProgramme], asked: dict[str, Any], draws: Path | None
+    loaded: list[LoadedProgramme], asked: dict[str, Any], choice: Choice
 ) -> list[SpendEstimate]:
+    from computebill.programmes.followers import read_followers
     from computebill.programmes.spend import compare_spend
 
+    asked = {**asked, "followers": read_followers(choice.followers)}
     estimates = []
     with ExitStack() as stack:
+        draws = choice.draws
         sink = stack.enter_context(columns_file(draws)) if draws is not None else None
         for programme in loaded:
             progress = stack.enter_context(_bar(programme.name, asked))
@@ -116,22 +219,45 @@ def _bar(name: str, asked: dict[str, Any]) -> Any:
     return progress_bar(name, samples, is_long=samples >= LONG)
 
 
-def _tables(estimates: list[SpendEstimate]) -> Iterator[Any]:
+def _multiverse(loaded: LoadedProgramme, sampling: dict[str, Any]) -> dict[str, Any]:
+    from computebill.programmes.multiverse import multiverse
+    from computebill.uncertainty.draws import choose_device
+
+    device = choose_device(sampling["device"])
+    return multiverse(loaded, sampling["seed"], device, sampling["profiles"]).to_dict()
+
+
+def _tables(
+    estimates: list[SpendEstimate], is_named: bool, result: dict[str, Any]
+) -> Iterator[Any]:
+    from computebill.views import multiverse as methods
     from computebill.views import spend as view
 
     if len(estimates) == 1:
         alone = estimates[0]
         yield from view.full(alone, view.elsewhere_of(alone), narrow=is_narrow())
+        if "multiverse" in result:
+            yield from methods.multiverse(result["multiverse"])
         return
-    yield from _comparison(estimates)
+    yield from _several(estimates, is_named)
 
 
-def _comparison(found: Iterable[SpendTotals]) -> Iterator[Any]:
+def _several(found: Iterable[SpendTotals], is_named: bool) -> Iterator[Any]:
+    """Tell several programmes: one organisation's over time, others side by side."""
     from computebill.programmes.measured_shares import shares_elsewhere
     from computebill.views import spend as view
 
     each = list(found)
-    yield from view.comparison(each)
-    yield view.followers(each)
-    yield view.context(shares_elsewhere())
+    if not is_named:
+        each.sort(key=lambda estimate: estimate.graded.grade)
+    if len({estimate.programme.organisation for estimate in each}) == 1:
+        yield from view.windows(each)
+    else:
+        yield from view.comparison(each)
+        yield view.grades(each)
+        yield view.followers(
+            [estimate for estimate in each if estimate.programme.basis == "dollars"]
+        )
+        if is_named:
+            yield view.context(shares_elsewhere())
     yield "Runs, variants and what drives each share: computebill spend NAME"

@@ -147,11 +147,26 @@ class ObservedMfu(Sourced):
     p90: Share
 
 
+class PredictedMfu(Sourced):
+    """Utilisation of a run of an organisation of which nobody saw one.
+
+    Attributes:
+        sd: standard deviation of its logarithm, of runs and organisations together.
+        mixture: a mixture of experts' over a dense model's, under 6 N D of active parameters.
+        mixture_sd: standard deviation of the logarithm of that.
+    """
+
+    sd: PositiveFloat
+    mixture: Share
+    mixture_sd: PositiveFloat
+
+
 class Mfu(Sourced):
     """Utilisation where none is known: the method's one figure, and what was observed."""
 
     assumed: Share
     observed: ObservedMfu
+    predicted: PredictedMfu
 
 
 class Dates(Sourced):

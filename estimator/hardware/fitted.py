@@ -24,6 +24,10 @@ Positive = Annotated[float, within(1e-6, 20.0)]
 
 Covariance = Annotated[float, within(-FARTHEST, FARTHEST)]
 
+Factor = Annotated[float, within(0.0, math.log(FARTHEST))]
+
+Size = Annotated[float, within(1e-6, 1e30)]
+
 
 class Spread(Spec):
     """What is not known of fitted efficiencies, and of a step beside them.
@@ -34,6 +38,9 @@ class Spread(Spec):
             a lab measures that had no part in the fit.
         own_tails: the same of a lab of whose steps some were measured.
         unseen: efficiencies that no measured row spoke of.
+        sizes: least and most that was measured, of accelerators, parameters and a sequence.
+        makers: of the accelerators that were measured; without any, none is doubted for its own.
+        doubts: what each reason for doubt adds to the logarithm of an interval's width.
         covariance: of the efficiencies' logarithms and logits, in the order of their values; the
             lower triangle, row by row.
     """
@@ -42,6 +49,9 @@ class Spread(Spec):
     tails: tuple[Positive, Positive]
     own_tails: tuple[Positive, Positive]
     unseen: tuple[str, ...] = ()
+    sizes: dict[str, tuple[Size, Size]] = Field(default_factory=dict)
+    makers: tuple[str, ...] = ()
+    doubts: dict[str, Factor] = Field(default_factory=dict)
     covariance: tuple[tuple[Covariance, ...], ...]
 
 

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from computebill.uncertainty.distribution import Distribution
-from computebill.uncertainty.draws import Method, Settings, settings
+from computebill.uncertainty.draws import Method, Settings, choose_device, settings
 
 from .compiled import CompiledProgramme, Outcome, compile_programme
+from .grades import Graded, graded
 from .loading import LoadedProgramme, load_programme
 from .regressions import Regressions
 from .spec import BASE_VARIANT, Programme
@@ -37,6 +38,7 @@ class SpendTotals:
         programme: the spec they come from, the variant's changes made.
         totals: final runs, R&D compute, share, exploration.
         follower: the bill of one who skips each part of ``SKIPPED``.
+        graded: how far the share can be relied on, and why.
         settings: draws, seed, device.
     """
 
@@ -45,6 +47,7 @@ class SpendTotals:
     programme: Programme
     totals: Totals
     follower: tuple[Distribution, ...]
+    graded: Graded
     settings: Settings
 
 
@@ -58,22 +61,44 @@ def compare_totals(
     method: Method = "sobol",
     profiles: Sequence[Path] = (),
     progress: Progress | None = None,
+    regressions: Regressions | None = None,
 ) -> SpendTotals:
     """Return a programme's totals and the follower's bill, and nothing else: soon done.
 
-    The figures are those of ``compare_spend``, whose arguments these are.
+    The figures are those of ``compare_spend``, whose arguments these are, and ``regressions``:
+    those of another programme of the same seed, device and published models.
 
     Raises:
         RequestError: naming the field that is wrong.
     """
     chosen = settings(samples, seed, device, method)
-    asked = ask(programme, variant, chosen, profiles)
+    asked = ask(programme, variant, chosen, profiles, regressions)
 
     def tell(chunk: Chunk) -> None:
         if progress is not None:
             progress(chunk.drawn)
 
     return SpendTotals(**asked.fields(sample(asked.compiled, chosen, followed, tell), chosen))
+
+
+def shared_regressions(
+    loaded: Sequence[LoadedProgramme], seed: int, device: str
+) -> dict[str, Regressions]:
+    """Return one set of regressions for all programmes that read off the shipped models.
+
+    Args:
+        loaded: programmes.
+        seed: of the draws.
+        device: that they are priced on, as a caller names it.
+
+    Returns:
+        The set by the name of each such programme.
+    """
+    shipped = [each for each in loaded if each.programme.regression_models is None]
+    if not shipped:
+        return {}
+    known = Regressions(shipped[0].regression_models(), seed, choose_device(device))
+    return {each.name: known for each in shipped}
 
 
 class Asked(NamedTuple):
@@ -84,6 +109,7 @@ class Asked(NamedTuple):
         variant: under the name that people read.
         is_base: whether nothing of the file is changed.
         compiled: with the variant's changes made.
+        graded: how far its share can be relied on.
         compile: lays another stage of it out.
     """
 
@@ -91,6 +117,7 @@ class Asked(NamedTuple):
     variant: str
     is_base: bool
     compiled: CompiledProgramme
+    graded: Graded
     compile: Callable[[Programme], CompiledProgramme]
 
     def fields(self, sampled: Sampled, chosen: Settings) -> dict[str, Any]:
@@ -101,28 +128,37 @@ class Asked(NamedTuple):
             "programme": self.compiled.programme,
             "totals": sampled.totals,
             "follower": tuple(sampled.more[: len(SKIPPED)]),
+            "graded": self.graded,
             "settings": chosen,
         }
 
 
-def ask(programme: Given, variant: str, chosen: Settings, profiles: Sequence[Path]) -> Asked:
+def ask(
+    programme: Given,
+    variant: str,
+    chosen: Settings,
+    profiles: Sequence[Path],
+    regressions: Regressions | None = None,
+) -> Asked:
     """Load a programme and lay it out under a variant.
 
     Raises:
         RequestError: naming the field that is wrong.
     """
     loaded = load_programme(programme)
-    regressions = Regressions(loaded.regression_models(), chosen.seed, chosen.device)
+    if regressions is None:
+        regressions = Regressions(loaded.regression_models(), chosen.seed, chosen.device)
 
     def compiled(spec: Programme) -> CompiledProgramme:
         return compile_programme(spec, regressions, chosen.device, profiles)
 
     is_base = variant in (BASE_VARIANT, loaded.programme.base_name)
     name = loaded.programme.base_name if is_base else variant
-    return Asked(loaded, name, is_base, compiled(loaded.stages(variant)[-1][1]), compiled)
+    laid_out = compiled(loaded.stages(variant)[-1][1])
+    return Asked(loaded, name, is_base, laid_out, graded(laid_out), compiled)
 
 
 def followed(outcome: Outcome) -> Tensor:
     """Bill of one who skips each part of the exploration, ``(parts, draws)``."""
-    left = 1 - torch.tensor(SKIPPED, dtype=torch.float64, device=outcome.final_usd.device)[:, None]
-    return outcome.final_usd + left * outcome.exploration_usd
+    left = 1 - torch.tensor(SKIPPED, dtype=torch.float64, device=outcome.final.device)[:, None]
+    return outcome.final + left * outcome.exploration

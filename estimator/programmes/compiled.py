@@ -18,6 +18,7 @@ from computebill.kernels.flop import training_flop
 from computebill.kernels.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
 from computebill.uncertainty.draws import Columns
 
+from .bases import DOLLARS, EMISSIONS, ENERGY, HOURS
 from .regressions import Prediction, Regressions
 from .spec import Programme, Run
 
@@ -33,28 +34,33 @@ class Outcome(NamedTuple):
 
     Attributes:
         bill: FLOP, accelerator-seconds and USD of each run, ``(runs, draws)``.
-        final_usd: what the counted runs cost, ``(draws,)``.
-        rnd_usd: R&D compute, reported and added, ``(draws,)``.
+        sizes: each run in the unit of the programme's basis, ``(runs, draws)``.
+        final: the counted runs in that unit, ``(draws,)``; NaN where none has a size.
+        rnd: R&D compute, reported and added, in that unit, ``(draws,)``.
+        usd_per_hour: price that runs share, ``(draws,)``; NaN where there is none.
     """
 
     bill: kernel.Bill
-    final_usd: Tensor
-    rnd_usd: Tensor
+    sizes: Tensor
+    final: Tensor
+    rnd: Tensor
+    usd_per_hour: Tensor
 
     @property
     def share(self) -> Tensor:
         """Final runs over R&D compute, ``(draws,)``."""
-        return self.final_usd / self.rnd_usd
+        return self.final / self.rnd
 
     @property
-    def exploration_usd(self) -> Tensor:
-        """What is left of R&D compute, ``(draws,)``; negative where the final runs cost more."""
-        return self.rnd_usd - self.final_usd
+    def exploration(self) -> Tensor:
+        """What is left of R&D compute, ``(draws,)``; negative where the final runs took more."""
+        return self.rnd - self.final
 
     def select(self, draws: Tensor) -> Outcome:
         """Keep the draws where ``draws`` is true."""
         bill = kernel.Bill(*(part[:, draws] for part in self.bill))
-        return Outcome(bill, self.final_usd[draws], self.rnd_usd[draws])
+        rest = (each[draws] for each in (self.final, self.rnd, self.usd_per_hour))
+        return Outcome(bill, self.sizes[:, draws], *rest)
 
 
 class RunRows(NamedTuple):
@@ -64,6 +70,8 @@ class RunRows(NamedTuple):
         factors: whose product is the run's size; ``(runs, 3)``.
         scale: from that product to FLOP, seconds or USD; float64 ``(runs, 1)``.
         given_in: FLOP, SECONDS or DOLLARS, as the kernel numbers them; ``(runs, 1)``.
+        is_own: true where the size is in the basis's own unit, which nothing else follows from;
+            bool ``(runs, 1)``.
         base: the run whose FLOP the size is a fraction of, or -1; ``(runs,)``.
         peak: FLOP per second; ``(runs,)``.
         mfu: utilisation; ``(runs,)``.
@@ -74,6 +82,7 @@ class RunRows(NamedTuple):
     factors: Tensor
     scale: Tensor
     given_in: Tensor
+    is_own: Tensor
     base: Tensor
     peak: Tensor
     mfu: Tensor
@@ -86,10 +95,12 @@ class SpendRows(NamedTuple):
 
     Attributes:
         amounts: of each reported period; int64 ``(amounts,)``.
+        factors: share of it that is meant; int64 ``(amounts,)``.
         weights: its sign over its currency's rate; ``(amounts, 1)``.
     """
 
     amounts: Tensor
+    factors: Tensor
     weights: Tensor
 
 
@@ -123,6 +134,11 @@ class CompiledProgramme:
         """The uncertain quantities, as the first replicate draws them."""
         return self.replicates[0]
 
+    def at_medians(self) -> Outcome:
+        """Price the programme once, every quantity at its median."""
+        halves = torch.full((self.columns.dimensions, 1), 0.5, dtype=torch.float64)
+        return self.evaluate(halves.to(self.columns.device))
+
     def draw(self, points: Tensor, replicate: int = 0) -> Tensor:
         """Every quantity ``(rows, draws)`` at uniform points ``(dimensions, draws)``."""
         return self.replicates[replicate % len(self.replicates)].draw(points)
@@ -136,6 +152,8 @@ class CompiledProgramme:
         runs = self.runs
         first, second, third = runs.factors.unbind(1)
         own = values[first].mul_(values[second]).mul_(values[third]).mul_(runs.scale)
+        if self.has_own:
+            stated, own = own, own.masked_fill(runs.is_own, torch.nan)
         bill = kernel.price_runs(
             kernel.Runs(own, runs.given_in, runs.base, self.depth),
             kernel.Rates(
@@ -144,14 +162,26 @@ class CompiledProgramme:
                 usd_per_second=values[runs.price] / SECONDS_PER_HOUR,
             ),
         )
+        sizes = bill.usd
+        if self.programme.basis != DOLLARS.name:
+            sizes = stated if self.has_own else bill.seconds / SECONDS_PER_HOUR
         # A run outside the count may have no price; zero times NaN would spoil the sum.
-        final = torch.where(runs.counted > 0, bill.usd, 0.0).sum(0)
-        rnd = (values[self.spend.amounts] * self.spend.weights).sum(0)
-        return Outcome(bill, final, rnd)
+        final = torch.where(runs.counted > 0, sizes, 0.0).sum(0)
+        if not any(self.counted):
+            final = torch.full_like(final, torch.nan)
+        amounts = values[self.spend.amounts].mul_(values[self.spend.factors])
+        rnd = amounts.mul_(self.spend.weights).sum(0)
+        return Outcome(bill, sizes, final, rnd, values[self.shared_price])
 
-    def hourly_price(self, values: Tensor) -> Tensor:
-        """USD per accelerator-hour that all runs share, ``(draws,)``; NaN where there is none."""
-        return values[self.shared_price]
+    @property
+    def has_dollars(self) -> bool:
+        """Whether it is counted in hours that have a price."""
+        return self.programme.basis == HOURS.name and self.shared_price != NOT_KNOWN
+
+    @property
+    def has_own(self) -> bool:
+        """Whether runs are given in a unit that neither hours nor dollars follow from."""
+        return self.programme.basis in (ENERGY.name, EMISSIONS.name)
 
 
 def compile_programme(
@@ -191,15 +221,14 @@ def compile_programme(
         runs.append(own)
     order = {run.name: i for i, run in enumerate(programme.runs)}
     bases = [order[run.base] if run.base else -1 for run in programme.runs]
-    counted = tuple(programme.counts(run) for run in programme.runs)
-    amounts, weights = _add_reported(table, programme)
+    counted = tuple(programme.is_priced(run) for run in programme.runs)
     found = CompiledProgramme(
         programme=programme,
         counted=counted,
         predictions=predictions,
         runs=_run_rows(runs, bases, counted, device),
         depth=max(_depth(i, bases) for i in range(len(bases))),
-        spend=SpendRows(_index(amounts, device), _column(weights, device)),
+        spend=_spend_rows(table, programme, device),
         shared_price=price,
         replicates=table.laid_out(device),
     )
@@ -214,6 +243,7 @@ def _run_rows(
         factors=_index([run.factors for run in runs], device),
         scale=_column([run.scale for run in runs], device),
         given_in=_index([[run.given_in] for run in runs], device),
+        is_own=torch.tensor([[run.is_own] for run in runs], device=device),
         base=_index(bases, device),
         peak=_index([run.peak for run in runs], device),
         mfu=_index([run.mfu for run in runs], device),
@@ -270,6 +300,7 @@ class _RunPlaces(NamedTuple):
     factors: list[int]
     scale: float
     given_in: int
+    is_own: bool = False
     peak: int = NOT_KNOWN
     mfu: int = NOT_KNOWN
     price: int = NOT_KNOWN
@@ -277,7 +308,7 @@ class _RunPlaces(NamedTuple):
 
 def _add_size(table: _Rows, run: Run, prediction: Prediction | None) -> _RunPlaces:
     """Add the quantities that a run's size is the product of."""
-    given_in, scale = kernel.FLOP, 1.0
+    given_in, scale, is_own = kernel.FLOP, 1.0, False
     sizes = [(run.flop, "FLOP")]
     if run.tokens is not None:
         one = torch.ones((), dtype=torch.float64)
@@ -294,13 +325,17 @@ def _add_size(table: _Rows, run: Run, prediction: Prediction | None) -> _RunPlac
         sizes = [(run.accelerator_hours, "accelerator-hours")]
     elif run.cost_usd is not None:
         given_in, sizes = kernel.DOLLARS, [(run.cost_usd, "cost")]
+    elif run.energy_mwh is not None or run.emissions_t is not None:
+        is_own, sizes = True, [(run.energy_mwh, "energy")]
+        if run.energy_mwh is None:
+            sizes = [(run.emissions_t, "emissions")]
     elif prediction is not None:
         table.predicted[len(table.quantities)] = prediction
         sizes = [(prediction.quantities[0], "FLOP")]
     if run.multiplier is not None:
         sizes.append((run.multiplier, "multiplier"))
     rows = [table.add(quantity, f"{run.name}: {what}") for quantity, what in sizes]
-    return _RunPlaces(rows + [ONE] * (FACTORS - len(rows)), scale, given_in)
+    return _RunPlaces(rows + [ONE] * (FACTORS - len(rows)), scale, given_in, is_own)
 
 
 def _peak_of(programme: Programme, i: int, profiles: Sequence[Path]) -> Quantity | None:
@@ -321,35 +356,41 @@ def _peak_of(programme: Programme, i: int, profiles: Sequence[Path]) -> Quantity
         raise error.within(f"runs[{i}]") from None
 
 
-def _add_reported(table: _Rows, programme: Programme) -> tuple[list[int], list[float]]:
-    """Add the amounts that R&D compute is the sum of; return their rows and weights."""
-    amounts, weights = [], []
+def _spend_rows(table: _Rows, programme: Programme, device: str) -> SpendRows:
+    """Add the amounts that R&D compute is the sum of, and the shares of them that are meant."""
+    amounts, factors, weights = [], [], []
     for item in programme.reported:
-        if item.counts_as != "rnd_compute":
+        if not item.is_base:
             continue
-        rate = 1.0 if item.currency == "USD" else programme.currencies[item.currency].per_usd
+        rate = programme.per_usd(item)
         for term in item.periods:
-            amounts.append(table.add(term.amount, f"{item.item}, {term.period}"))
+            name = f"{item.item}, {term.period}"
+            amounts.append(table.add(term.amount, name))
+            factor = term.factor
+            factors.append(ONE if factor is None else table.add(factor, f"{name}: share"))
             weights.append(term.sign / rate)
-    return amounts, weights
+    return SpendRows(_index(amounts, device), _index(factors, device), _column(weights, device))
 
 
 def _check(compiled: CompiledProgramme) -> None:
     """Refuse a counted run without a price, and a denominator that is not positive."""
-    columns = compiled.columns
-    halves = torch.full((columns.dimensions, 1), 0.5, dtype=torch.float64)
-    outcome = compiled.evaluate(halves.to(columns.device))
-    for i, (run, usd) in enumerate(
-        zip(compiled.programme.runs, outcome.bill.usd[:, 0].tolist(), strict=True)
+    outcome = compiled.at_medians()
+    unit = compiled.programme.counted_in.unit
+    for i, (run, size) in enumerate(
+        zip(compiled.programme.runs, outcome.sizes[:, 0].tolist(), strict=True)
     ):
-        if compiled.counted[i] and usd != usd:
+        if compiled.counted[i] and size != size:
             needs = "a price, and for its FLOP a utilisation and a peak or an accelerator"
+            if unit != DOLLARS.unit:
+                needs = "accelerator-hours, or for its FLOP a utilisation and a peak"
             raise RequestError(
                 f"runs[{i}]", f"{run.name} cannot be priced; it needs {needs}, its own or shared"
             )
-    rnd = float(outcome.rnd_usd)
+    rnd = float(outcome.rnd)
     if not rnd > 0:
-        raise RequestError("reported", f"R&D compute adds up to {rnd:,.0f} USD; allowed: above 0")
+        raise RequestError(
+            "reported", f"R&D compute adds up to {rnd:,.0f} {unit}; allowed: above 0"
+        )
 
 
 def _depth(i: int, bases: Sequence[int]) -> int:

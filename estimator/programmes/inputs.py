@@ -20,7 +20,7 @@ def programme_assumptions(programme: Programme) -> Iterator[Assumption]:
     for item in programme.reported:
         signs = ((term, "less " if term.sign < 0 else "") for term in item.periods)
         amounts = ", ".join(f"{sign}{term.amount.text} ({term.period})" for term, sign in signs)
-        yield Assumption(item.item, f"{amounts} {item.currency}", titles[item.source])
+        yield Assumption(item.item, f"{amounts} {item.money or item.unit}", titles[item.source])
     for name, rate in programme.currencies.items():
         yield Assumption(f"{name} per USD", f"{rate.per_usd:g}", titles[rate.source])
     assumed = programme.assumptions

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -21,7 +22,12 @@ from computebill.base.specfile import (
 from .spec import BASE_VARIANT, SIZE_KEYS, Change, Programme
 from .variants import apply_change
 
-SHIPPED = resources.files(__package__)
+SHIPPED = resources.files(__package__) / "shipped"
+PUBLISHED = ["openai-2024", "minimax-2025", "zai-2025"]
+"""Programmes whose shares were published; they come first."""
+
+BY_FLAG = "price-as-given"
+"""Source of a price that a flag gives."""
 
 
 class RegressionModel(NamedTuple):
@@ -61,6 +67,27 @@ class LoadedProgramme(NamedTuple):
             stages.append((change, validate(Programme, data, field)))
         return stages
 
+    def priced(self, price: str) -> LoadedProgramme:
+        """Return the programme with another price of an accelerator's hour.
+
+        Args:
+            price: USD, a number or a range, ``1.5..3``.
+
+        Raises:
+            RequestError: where nothing is told in hours, or the price cannot be read.
+        """
+        if self.programme.basis not in ("dollars", "hours"):
+            has_none = f"{self.name} is counted in {self.programme.counted_in.unit}, not in hours"
+            raise RequestError("--price", f"{has_none}; allowed: programmes in hours or dollars")
+        note = "USD per accelerator-hour, as given."
+        assumed = {"value": price, "source": BY_FLAG, "note": note}
+        data = {
+            **self.data,
+            "sources": {**self.data["sources"], BY_FLAG: {"title": "--price on the command line"}},
+            "assumptions": {**self.data.get("assumptions", {}), "price": assumed},
+        }
+        return self._replace(data=data, programme=validate(Programme, data, self.name))
+
     def regression_models(self) -> dict[str, list[RegressionModel]]:
         """Read the published models that the programme's regressions go through."""
         name = self.programme.regression_models
@@ -71,11 +98,44 @@ class LoadedProgramme(NamedTuple):
         return parse_regression_models(read_text(path), str(path))
 
 
-def shipped_programmes() -> list[str]:
-    """Return the names of the programmes that ship, in the order they are told about."""
+def shipped_programmes(grade: str = "C") -> list[str]:
+    """Return the names of the programmes that ship, in the order they are told about.
+
+    Args:
+        grade: worst grade of those to return, A, B or C; each file states its own.
+    """
     found = {Path(str(file)).stem for file in SHIPPED.iterdir() if str(file).endswith(".toml")}
-    order = ["openai-2024", "minimax-2025", "zai-2025"]
-    return sorted(found, key=lambda name: (order.index(name) if name in order else 99, name))
+    names = sorted(found, key=lambda name: (name not in PUBLISHED, name))
+    names[: len(PUBLISHED)] = PUBLISHED
+    return [name for name in names if grade >= "C" or _stated_grade(name) <= grade]
+
+
+def _stated_grade(name: str) -> str:
+    """Return the grade that a shipped file states; what states none is of the last."""
+    found = re.search(r'^grade = "([ABC])"', _text_of(name), re.MULTILINE)
+    return found[1] if found else "C"
+
+
+def _text_of(name: str) -> str:
+    return SHIPPED.joinpath(f"{name}.toml").read_text(encoding="utf-8")
+
+
+def named_programmes(name: str) -> list[str]:
+    """Return what a name stands for: itself, or all shipped programmes that it begins a word of.
+
+    Raises:
+        RequestError: where those are of several organisations.
+    """
+    shipped = shipped_programmes()
+    if name in shipped or is_file_name(name) or not name:
+        return [name]
+    found = [each for each in shipped if f"-{name.casefold()}" in f"-{each}"]
+    if len({each.partition("-")[0] for each in found}) > 1:
+        raise RequestError(
+            "programme",
+            f"got {shown(name)}, of several organisations; allowed: one of {', '.join(found)}",
+        )
+    return found or [name]
 
 
 def load_programme(
@@ -108,8 +168,7 @@ def _read(name: str | Path) -> tuple[str, str, Path | None]:
     text_name = str(name)
     path = Path(name)
     if not isinstance(name, Path) and text_name in shipped_programmes():
-        text = SHIPPED.joinpath(f"{text_name}.toml").read_text(encoding="utf-8")
-        folder = None
+        text, folder = _text_of(text_name), None
     elif is_file_name(name):
         text, folder = read_text(path), path.parent
         text_name = path.stem.encode(errors="replace").decode()

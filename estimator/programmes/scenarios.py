@@ -22,8 +22,9 @@ from computebill.sweep.spec import shipped_sweeps, sweep_data
 from computebill.uncertainty.distribution import Collector, Distribution
 from computebill.uncertainty.draws import Settings
 
+from .bases import DOLLARS, HOURS
 from .compiled import CompiledProgramme
-from .spec import Scenario
+from .spec import Programme, Scenario
 
 MOST_SAMPLES = 2**15
 """Draws of a scenario; its assumptions are rougher than these."""
@@ -84,25 +85,45 @@ def price_scenarios(
     found = []
     for i, scenario in enumerate(compiled.programme.scenarios):
         try:
-            spec = _sweep(compiled, scenario, folder)
+            spec = sweep_of(compiled.programme, scenario.sweep, scenario.name, folder)
             found.append(_priced(compiled, scenario, spec, fewer, profiles))
         except RequestError as error:
             raise error.within(f"scenarios[{i}].sweep") from None
     return tuple(found)
 
 
-def _sweep(compiled: CompiledProgramme, scenario: Scenario, folder: Path | None) -> SweepSpec:
-    """The scenario's sweep, on the programme's accelerator where it gives none of its own."""
-    given = scenario.sweep
+def sweep_of(
+    programme: Programme, given: str | dict[str, Any], name: str, folder: Path | None
+) -> SweepSpec:
+    """Return a sweep on the programme's accelerator where it gives none of its own.
+
+    Args:
+        programme: that it is priced beside.
+        given: its fields, a preset's name, or a file's.
+        name: of what it describes, for messages.
+        folder: that the programme's file is in.
+
+    Raises:
+        RequestError: where the programme's basis has no hours, or no price that they cost.
+    """
     if isinstance(given, str):
         is_shipped = given in shipped_sweeps()
         given = sweep_data(given if is_shipped or folder is None else folder / given)
-    assumptions = compiled.programme.assumptions
-    if assumptions.price is None:
+    assumptions, basis = programme.assumptions, programme.basis
+    if basis not in (DOLLARS.name, HOURS.name):
+        raise RequestError("basis", f"got {basis}; allowed: dollars or hours, as sweeps have them")
+    if assumptions.price is None and basis == DOLLARS.name:
         raise RequestError("price", "the programme has no price that its runs share")
     usual = {"accelerator": assumptions.accelerator} if assumptions.accelerator else {}
     defaults = {**usual, **given.get("defaults", {})}
-    return validate(SweepSpec, {**given, "defaults": defaults}, scenario.name)
+    return validate(SweepSpec, {**given, "defaults": defaults}, name)
+
+
+def sweep_hours(spec: SweepSpec, chosen: Settings, profiles: Sequence[Path]) -> Tensor:
+    """Return accelerator-hours of each group of a sweep, ``(groups, draws)``."""
+    draws = lay_out(spec, chosen, profiles)
+    place = 1 + FIGURES.index("gpu_hours")
+    return torch.cat([drawn.groups[place] for drawn in draws.chunks(chosen)], dim=1)
 
 
 def _priced(
@@ -112,9 +133,7 @@ def _priced(
     chosen: Settings,
     profiles: Sequence[Path],
 ) -> PricedScenario:
-    draws = lay_out(spec, chosen, profiles)
-    place = 1 + FIGURES.index("gpu_hours")
-    by_group = torch.cat([drawn.groups[place] for drawn in draws.chunks(chosen)], dim=1)
+    by_group = sweep_hours(spec, chosen, profiles)
     # The points of two sequences go together; in another order they do not.
     generator = torch.Generator().manual_seed(chosen.seed)
     order = torch.randperm(by_group.shape[1], generator=generator).to(by_group.device)
@@ -149,6 +168,8 @@ def _priced(
 def _rows(compiled: CompiledProgramme, hours: Tensor, points: Tensor, replicate: int) -> Tensor:
     """Hours, dollars and the share of what is left of R&D compute; draws without any left out."""
     values = compiled.draw(points, replicate)
-    exploration = compiled.price(values).exploration_usd
-    usd = hours * compiled.hourly_price(values)
-    return torch.stack([hours, usd, usd / exploration])[:, exploration > 0]
+    outcome = compiled.price(values)
+    usd = hours * outcome.usd_per_hour
+    size = hours if compiled.programme.basis == HOURS.name else usd
+    explained = size / outcome.exploration
+    return torch.stack([hours, usd, explained])[:, outcome.exploration > 0]

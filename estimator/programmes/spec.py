@@ -12,10 +12,13 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from computebill.base.amounts import Parameters, Tokens
 from computebill.base.errors import shown
-from computebill.base.quantity import NotNegative, Number, Positive, Share
+from computebill.base.quantity import Positive, Share
 from computebill.base.specfile import Name, SourceNote, Spec
 
-from .periods import Months, check_sum, parse_period, parse_window
+from .bases import BASES, DOLLARS, HOURS, Basis, BasisName, Mark
+from .lines import Currency, ReportedItem, Window
+from .periods import Months, check_sum, parse_period
+from .stated import StatedPart, check_kinds
 
 BASE_VARIANT = "as-published"
 MOST_RUNS = 1000
@@ -30,9 +33,12 @@ SIZE_KEYS = (
     "days",
     "accelerator_hours",
     "cost_usd",
+    "energy_mwh",
+    "emissions_t",
     "base",
     "fraction",
     "regression",
+    "unsized",
 )
 """Every key that can say how large a run is."""
 
@@ -44,99 +50,23 @@ SIZE_FORMS: tuple[frozenset[str], ...] = (
     frozenset({"count", "days"}),
     frozenset({"accelerator_hours"}),
     frozenset({"cost_usd"}),
+    frozenset({"energy_mwh"}),
+    frozenset({"emissions_t"}),
     frozenset({"base", "fraction"}),
     frozenset({"regression"}),
+    frozenset({"unsized"}),
 )
 SIZE_TEXT = (
     "flop; params or params_active with tokens; count with days; accelerator_hours; cost_usd; "
-    "base with fraction; or regression"
+    "energy_mwh; emissions_t; base with fraction; regression; or unsized, where nobody knows it"
 )
+NEVER = "never"
+"""When a run was released that is told of as ``released = false``."""
+
+Grade = Literal["A", "B", "C"]
 
 
-def _check_period(value: object) -> object:
-    parse_period(value)
-    return value
-
-
-Period = Annotated[str | int, BeforeValidator(_check_period)]
 RegressionDraw = Literal["uniform", "line", "predictive"]
-
-
-class Window(Spec):
-    """A range of months.
-
-    Attributes:
-        first: period that it begins with.
-        last: period that it ends with, included.
-    """
-
-    first: Period
-    last: Period
-
-    @model_validator(mode="after")
-    def _in_order(self) -> Window:
-        parse_window(self.first, self.last)
-        return self
-
-    @property
-    def months(self) -> Months:
-        """The months themselves."""
-        return parse_window(self.first, self.last)
-
-
-class Currency(Spec):
-    """An exchange rate.
-
-    Attributes:
-        per_usd: units of the currency for one dollar.
-        source: key of the source.
-    """
-
-    per_usd: Number
-    source: str
-
-    @field_validator("per_usd")
-    @classmethod
-    def _positive(cls, value: float) -> float:
-        if value <= 0:
-            raise ValueError(f"got {value:g}; allowed: above 0")
-        return value
-
-
-class Term(Spec):
-    """One reported period of an item.
-
-    Attributes:
-        period: months that the amount is of.
-        amount: sum of money [the item's currency].
-        sign: 1 where it is added, -1 where it is subtracted.
-    """
-
-    period: Period
-    amount: NotNegative
-    sign: Literal[1, -1] = 1
-
-
-class ReportedItem(Spec):
-    """A line of a company's accounts, put together from the periods it was reported for.
-
-    Attributes:
-        item: name of the line.
-        counts_as: kind of the line: rnd_compute, the share's base, or one of the user's own.
-        currency: code of its currency.
-        estimated: true where it is in the share's base, but not among what was reported.
-        source: key of the source.
-        note: what a reader should know of it.
-        periods: terms that cover the window once, with their signs.
-    """
-
-    item: Name
-    counts_as: Annotated[str, Field(pattern="^[a-z][a-z_]*$", max_length=40)]
-    currency: str = "USD"
-    estimated: bool = False
-    source: str
-    note: str | None = None
-    periods: Annotated[tuple[Term, ...], Field(min_length=1)]
 
 
 class Assumed(Spec):
@@ -213,8 +143,10 @@ class Run(Spec):
 
     Attributes:
         name: name of the run.
-        released: period of its release.
+        released: period of its release; false where it never was.
         counted: false where it is left out of the sum though it was released in the window.
+        stage: pretraining, or post-training on top of it.
+        mark: what its size rests on.
         flop: training FLOP.
         params: number of parameters, with tokens.
         params_active: number of parameters that one token meets, with tokens.
@@ -223,9 +155,12 @@ class Run(Spec):
         days: duration [d].
         accelerator_hours: accelerator time [h].
         cost_usd: cost [USD].
+        energy_mwh: energy [MWh].
+        emissions_t: emissions [t CO2e].
         base: name of the run that it is a fraction of.
         fraction: its size over that run's.
         regression: line that its FLOP are read off.
+        unsized: small or large, beside the others, where its size was never published.
         multiplier: number that the size is multiplied by.
         mfu: model FLOP utilisation of this run, in place of the shared one.
         price: rent of this run [USD an accelerator-hour], in place of the shared one.
@@ -237,8 +172,10 @@ class Run(Spec):
     """
 
     name: Name
-    released: str
+    released: Annotated[str, BeforeValidator(lambda value: NEVER if value is False else value)]
     counted: bool = True
+    stage: Literal["pretraining", "post-training"] = "pretraining"
+    mark: Mark = "unmarked"
     flop: Positive | None = None
     params: Parameters | None = None
     params_active: Parameters | None = None
@@ -247,9 +184,12 @@ class Run(Spec):
     days: Positive | None = None
     accelerator_hours: Positive | None = None
     cost_usd: Positive | None = None
+    energy_mwh: Positive | None = None
+    emissions_t: Positive | None = None
     base: str | None = None
     fraction: Positive | None = None
     regression: Regression | None = None
+    unsized: Literal["small", "large"] | None = None
     multiplier: Positive | None = None
     mfu: Share | None = None
     price: Positive | None = None
@@ -262,7 +202,8 @@ class Run(Spec):
     @field_validator("released")
     @classmethod
     def _readable(cls, value: str) -> str:
-        parse_period(value)
+        if value != NEVER:
+            parse_period(value)
         return value
 
     @model_validator(mode="after")
@@ -283,6 +224,8 @@ class Change(Spec):
         source: key of the source.
         regression_draw: what is drawn about a regression's line, where that changes.
         within_spend: whether draws beyond the spend are left out, where that changes.
+        basis: what the programme is counted in, where that changes.
+        releases: months of the releases that count, where they change.
         assumptions: assumptions that are replaced.
         reported: items that are changed, by their names, or added.
         runs: runs that are changed, by their names.
@@ -293,6 +236,8 @@ class Change(Spec):
     source: str
     regression_draw: RegressionDraw | None = None
     within_spend: bool | None = None
+    basis: BasisName | None = None
+    releases: Window | None = None
     assumptions: dict[str, Any] = Field(default_factory=dict)
     reported: tuple[dict[str, Any], ...] = ()
     runs: tuple[dict[str, Any], ...] = ()
@@ -336,6 +281,9 @@ class Programme(Spec):
         title: name of the programme.
         description: what it is.
         base_name: name of the file's own assumptions among the variants.
+        basis: what it is counted in.
+        grade: how far its share can be relied on, by the rules; checked against them.
+        laboratory: kind of laboratory, which a prior of the final share is told for.
         window: months of the spend.
         releases: months of the releases that count; the spend's where not given.
         sources: sources by the key that figures cite.
@@ -345,6 +293,7 @@ class Programme(Spec):
         reported: lines of the accounts.
         runs: training runs.
         variants: the programme under other assumptions.
+        exploration: what was stated of the rest.
         scenarios: sets of experiments that may explain the exploration.
     """
 
@@ -352,6 +301,9 @@ class Programme(Spec):
     title: Name
     description: str = ""
     base_name: Name = BASE_VARIANT
+    basis: BasisName = "dollars"
+    grade: Grade | None = None
+    laboratory: Literal["open", "commercial", "frontier"] | None = None
     window: Window
     releases: Window | None = None
     sources: dict[str, SourceNote]
@@ -361,13 +313,16 @@ class Programme(Spec):
     reported: Annotated[tuple[ReportedItem, ...], Field(min_length=1)]
     runs: Annotated[tuple[Run, ...], Field(min_length=1, max_length=MOST_RUNS)]
     variants: tuple[Variant, ...] = ()
+    exploration: tuple[StatedPart, ...] = ()
     scenarios: tuple[Scenario, ...] = ()
 
     @model_validator(mode="after")
     def _consistent(self) -> Programme:
         self._check_names()
         self._check_reported()
+        self._check_runs()
         self._check_bases()
+        self._check_exploration()
         self._check_sources()
         return self
 
@@ -377,6 +332,7 @@ class Programme(Spec):
             ("runs", [run.name for run in self.runs]),
             ("reported", [item.item for item in self.reported]),
             ("variants", [*bases, *(variant.name for variant in self.variants)]),
+            ("exploration", [part.name for part in self.exploration]),
             ("scenarios", [scenario.name for scenario in self.scenarios]),
         ):
             for name, times in Counter(names).items():
@@ -384,10 +340,10 @@ class Programme(Spec):
                     raise ValueError(f"{kind}: the name {shown(name)} is given twice")
 
     def _check_reported(self) -> None:
-        if not any(item.counts_as == "rnd_compute" for item in self.reported):
+        if not any(item.is_base for item in self.reported):
             raise ValueError("reported: no item with counts_as = 'rnd_compute', the share's base")
         for i, item in enumerate(self.reported):
-            if item.currency != "USD" and item.currency not in self.currencies:
+            if item.money not in ("", "USD", *self.currencies):
                 raise ValueError(
                     f"reported[{i}].currency: got {shown(item.currency)}; allowed: USD or one "
                     f"with an exchange rate in [currencies] "
@@ -398,6 +354,30 @@ class Programme(Spec):
                 check_sum(terms, self.window.months)
             except ValueError as error:
                 raise ValueError(f"reported[{i}].periods: {error}") from None
+            try:
+                item.check_unit(self.counted_in)
+            except ValueError as error:
+                raise ValueError(f"reported[{i}].{error}") from None
+
+    def _check_runs(self) -> None:
+        """Refuse sizes that the basis cannot use, and counted runs of another window."""
+        basis = self.counted_in
+        for i, run in enumerate(self.runs):
+            given = next(key for key in SIZE_KEYS if getattr(run, key) is not None)
+            own = {each.size for each in BASES.values()} - {HOURS.size, DOLLARS.size}
+            if given not in (basis.size, "unsized") and (basis.size in own or given in own):
+                allowed = "FLOP, hours or dollars" if given in own else basis.size
+                if basis.size in own:
+                    allowed = basis.size
+                raise ValueError(
+                    f"runs[{i}].{given}: is not in the programme's basis, {basis.name}; "
+                    f"allowed: {allowed}"
+                )
+            if run.counted and "counted" in run.model_fields_set and not self.counts(run):
+                raise ValueError(
+                    f"runs[{i}].released: got {shown(run.released)}, which is outside "
+                    f"{self.released_in}; allowed: a period inside, where counted = true"
+                )
 
     def _check_bases(self) -> None:
         base_of = {run.name: run.base for run in self.runs}
@@ -419,11 +399,26 @@ class Programme(Spec):
         if not any(self.counts(run) for run in self.runs):
             raise ValueError("runs: none is counted; allowed: at least one released in the window")
 
+    def _check_exploration(self) -> None:
+        check_kinds(self.exploration)
+        names = {run.name for run in self.runs}
+        for i, part in enumerate(self.exploration):
+            if part.run is not None and part.run not in names:
+                raise ValueError(
+                    f"exploration[{i}].run: got {shown(part.run)}; allowed: the name of a run"
+                )
+            if part.people is not None and self.basis != "dollars":
+                raise ValueError(
+                    f"exploration[{i}].people: dollars a day are not in the programme's basis, "
+                    f"{self.basis}; allowed: amount, share_of_total or share_of_rest"
+                )
+
     def _check_sources(self) -> None:
         cited: list[tuple[str, str]] = [
             *((f"reported[{i}]", item.source) for i, item in enumerate(self.reported)),
             *((f"runs[{i}]", run.source) for i, run in enumerate(self.runs)),
             *((f"currencies.{key}", rate.source) for key, rate in self.currencies.items()),
+            *((f"exploration[{i}]", part.source) for i, part in enumerate(self.exploration)),
             *((f"scenarios[{i}]", scenario.source) for i, scenario in enumerate(self.scenarios)),
         ]
         for key in ("mfu", "price"):
@@ -441,11 +436,25 @@ class Programme(Spec):
                 )
 
     @property
+    def counted_in(self) -> Basis:
+        """What the programme is counted in."""
+        return BASES[self.basis]
+
+    @property
     def released_in(self) -> Months:
         """The months whose releases count."""
         return (self.releases or self.window).months
 
+    def per_usd(self, item: ReportedItem) -> float:
+        """Return units of a line's currency for one dollar; 1 where its amounts are no money."""
+        return self.currencies[item.money].per_usd if item.money in self.currencies else 1.0
+
     def counts(self, run: Run) -> bool:
         """Whether a run belongs to the final runs: released in the window, and not excluded."""
-        released = parse_period(run.released)
-        return run.counted and self.released_in.holds(released)
+        if not run.counted or run.released == NEVER:
+            return False
+        return self.released_in.holds(parse_period(run.released))
+
+    def is_priced(self, run: Run) -> bool:
+        """Whether a run belongs to the final runs and has a size to add."""
+        return self.counts(run) and run.unsized is None

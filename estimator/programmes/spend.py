@@ -17,15 +17,18 @@ from computebill.uncertainty.distribution import Distribution
 from computebill.uncertainty.draws import Method, Settings, settings
 from computebill.uncertainty.sensitivity import Driver, Swing, drivers, swings
 
+from .bases import DOLLARS
 from .comparison import SKIPPED, Given, Progress, SpendTotals, ask, followed
 from .compiled import CompiledProgramme, Outcome
+from .exploration import Exploration, split_rest
+from .followers import Follower, read_followers
 from .inputs import programme_assumptions, scenario_inputs, sources_of
 from .joint import Joint, joint_of
 from .regressions import Prediction
 from .scenarios import PricedScenario, price_scenarios
 from .spec import BASE_VARIANT, Programme, Run
 from .stages import VariantTotals, price_variants
-from .totals import TOTALS, Chunk, sample, share_of, total_rows
+from .totals import TOTALS, Chunk, sample, share_of, total_names, total_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,13 +38,15 @@ Sink = Callable[[dict[str, Tensor]], None]
 
 @dataclass(frozen=True)
 class PricedRun:
-    """One run of a programme; FLOP, hours and dollars as distributions."""
+    """One run of a programme; FLOP, hours and dollars as distributions, and its size."""
 
     run: Run
     counted: bool
     flop: Distribution
     gpu_hours: Distribution
     cost_usd: Distribution
+    size: Distribution
+    """In the unit of the programme's basis."""
     prediction: Prediction | None
 
     def to_dict(self) -> dict[str, Any]:
@@ -53,6 +58,9 @@ class PricedRun:
             "flop": self.flop.to_dict(),
             "gpu_hours": self.gpu_hours.to_dict(),
             "cost_usd": self.cost_usd.to_dict(),
+            "size": self.size.to_dict(),
+            "stage": self.run.stage,
+            "mark": self.run.mark,
             "source": self.run.source,
             "note": self.run.note,
         }
@@ -73,6 +81,7 @@ class SpendEstimate(SpendTotals, Shown):
         reported: what the company reported for the window, USD by kind.
         runs: each run.
         variants: the other variants of the file.
+        exploration: the rest by kind, and what nothing explains.
         scenarios: stated sets of experiments, and how much of the exploration they explain.
         sensitivity: assumptions by their part in the share's variance, over all draws.
         swings: the share with one assumption at an end of its interval, the others in the middle.
@@ -83,6 +92,7 @@ class SpendEstimate(SpendTotals, Shown):
     reported: dict[str, float]
     runs: tuple[PricedRun, ...]
     variants: tuple[VariantTotals, ...]
+    exploration: Exploration
     scenarios: tuple[PricedScenario, ...]
     sensitivity: tuple[Driver, ...]
     swings: tuple[Swing, ...]
@@ -97,6 +107,11 @@ class SpendEstimate(SpendTotals, Shown):
             "organisation": self.programme.organisation,
             "title": self.programme.title,
             "variant": self.variant,
+            "grade": self.graded.grade,
+            "grade_reasons": list(self.graded.reasons),
+            "bound": self.graded.bound,
+            "basis": self.programme.basis,
+            "unit": self.programme.counted_in.unit,
             "window": {"start": str(window.first_day), "end": str(window.last_day)},
             "releases": {"start": str(releases.first_day), "end": str(releases.last_day)},
             "reported": self.reported,
@@ -104,11 +119,10 @@ class SpendEstimate(SpendTotals, Shown):
             "runs": [run.to_dict() for run in self.runs],
             "sensitivity": [driver.to_dict() for driver in self.sensitivity],
             "swings": [swing.to_dict() for swing in self.swings],
-            "follower": [
-                {"skipped": skipped, "bill_usd": bill.to_dict(), "share": self.bill_share(skipped)}
-                for skipped, bill in zip(SKIPPED, self.follower, strict=True)
-            ],
+            "follower": list(self._followers()),
+            "follower_by_kind": self.exploration.followers_told(),
             "variants": [variant.to_dict() for variant in self.variants],
+            "exploration": self.exploration.to_dict(),
             "scenarios": [scenario.to_dict() for scenario in self.scenarios],
             "joint": self.joint.to_dict() if self.joint else None,
             "assumptions": [each.to_dict() for each in self._assumptions()],
@@ -121,6 +135,16 @@ class SpendEstimate(SpendTotals, Shown):
             "device": self.settings.device,
             "method": self.settings.method,
         }
+
+    def _followers(self) -> Iterator[dict[str, Any]]:
+        """Yield the follower's bill for each part that is skipped; none where it is not known."""
+        if not self.totals.final_share.is_known:
+            return
+        basis = self.programme.counted_in
+        for skipped, bill in zip(SKIPPED, self.follower, strict=True):
+            found: dict[str, Any] = {"skipped": skipped, "bill_usd": None}
+            found[f"bill_{basis.key}"] = bill.to_dict()
+            yield found | {"share": self.bill_share(skipped)}
 
     def _assumptions(self) -> Iterator[Assumption]:
         yield from programme_assumptions(self.programme)
@@ -164,6 +188,7 @@ def compare_spend(
     profiles: Sequence[Path] = (),
     progress: Progress | None = None,
     sink: Sink | None = None,
+    followers: Sequence[Follower] | None = None,
 ) -> SpendEstimate:
     """Set an organisation's final runs against the R&D compute it reported.
 
@@ -177,6 +202,7 @@ def compare_spend(
         profiles: folders of accelerator profiles of one's own.
         progress: called with the number of draws just done.
         sink: called with each chunk of draws, a tensor of ``(draws,)`` by column name.
+        followers: ways of following, by kind; those that ship if not given.
 
     Raises:
         RequestError: naming the field that is wrong.
@@ -191,14 +217,22 @@ def compare_spend(
     if not asked.is_base or brief != chosen:
         base = sample(asked.compile(loaded.programme), brief).totals
     first, _, share, _ = range(len(TOTALS))
-    draws = sampled.collector.draws() if sampled.collector.kept else None
+    is_known = sampled.totals.final_share.is_known
+    in_dollars = compiled.programme.basis == DOLLARS.name
+    is_joint = is_known and in_dollars and sampled.collector.kept
+    draws = sampled.collector.draws() if is_joint else None
     return SpendEstimate(
         **asked.fields(sampled, chosen),
         reported=_reported(compiled.programme),
         runs=_priced_runs(compiled, sampled.more[len(SKIPPED) :]),
         variants=price_variants(loaded, asked.compile, brief, base),
+        exploration=split_rest(
+            compiled, loaded, chosen, profiles, read_followers() if followers is None else followers
+        ),
         scenarios=price_scenarios(compiled, loaded.folder, chosen, profiles),
-        sensitivity=tuple(drivers(compiled.columns, share_of(compiled), chosen)),
+        sensitivity=tuple(drivers(compiled.columns, share_of(compiled), chosen))
+        if is_known
+        else (),
         swings=tuple(share_swings(compiled)),
         joint=None if draws is None else joint_of(draws[first], draws[share]),
     )
@@ -211,9 +245,9 @@ def share_swings(compiled: CompiledProgramme) -> list[Swing]:
 
 
 def _run_rows(outcome: Outcome) -> Tensor:
-    """The follower's bills, then FLOP, hours and dollars of each run."""
+    """The follower's bills, then FLOP, hours, dollars and the size of each run."""
     bill = outcome.bill
-    by_run = (bill.flop, bill.seconds / SECONDS_PER_HOUR, bill.usd)
+    by_run = (bill.flop, bill.seconds / SECONDS_PER_HOUR, bill.usd, outcome.sizes)
     return torch.cat([followed(outcome), *by_run])
 
 
@@ -221,22 +255,21 @@ def _priced_runs(
     compiled: CompiledProgramme, rows: Sequence[Distribution]
 ) -> tuple[PricedRun, ...]:
     runs, predicted = compiled.programme.runs, compiled.predictions
-    flop, hours, usd = (rows[i * len(runs) : (i + 1) * len(runs)] for i in range(3))
+    flop, hours, usd, size = (rows[i * len(runs) : (i + 1) * len(runs)] for i in range(4))
     return tuple(
-        PricedRun(run, compiled.counted[i], flop[i], hours[i], usd[i], predicted.get(run.name))
-        for i, run in enumerate(runs)
+        PricedRun(run, counted, flop[i], hours[i], usd[i], size[i], predicted.get(run.name))
+        for i, (run, counted) in enumerate(zip(runs, compiled.counted, strict=True))
     )
 
 
 def _reported(programme: Programme) -> dict[str, float]:
-    """Add up what was reported, USD by kind; estimated items are left to the denominator."""
+    """Add up what was reported by kind, at medians; estimated items are left out."""
     sums: dict[str, float] = {}
     for item in programme.reported:
         if item.estimated:
             continue
-        rate = 1.0 if item.currency == "USD" else programme.currencies[item.currency].per_usd
-        total = sum(term.sign * term.amount.median for term in item.periods) / rate
-        key = f"{item.counts_as}_usd"
+        total = item.median / programme.per_usd(item)
+        key = f"{item.counts_as}_{DOLLARS.key if item.money else programme.counted_in.key}"
         sums[key] = sums.get(key, 0.0) + total
     return sums
 
@@ -246,10 +279,11 @@ def _teller(
 ) -> Callable[[Chunk], None]:
     """Return what tells of each chunk of draws."""
     names = [f"cost_usd {run.name}" for run in compiled.programme.runs]
+    key = compiled.programme.counted_in.key
 
     def tell(chunk: Chunk) -> None:
         if sink is not None:
-            columns = dict(zip(TOTALS, total_rows(chunk.outcome), strict=True))
+            columns = dict(zip(total_names(key), total_rows(chunk.outcome), strict=True))
             sink(columns | dict(zip(names, chunk.outcome.bill.usd, strict=True)))
         if progress is not None:
             progress(chunk.drawn)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -33,7 +34,7 @@ class Step:
             "name": self.change.name,
             "why": self.change.why,
             "source": self.change.source,
-            "effect_on_share_p50": self.effect,
+            "effect_on_share_p50": self.effect if math.isfinite(self.effect) else None,
             **self.totals.to_dict(),
         }
 

@@ -17,12 +17,13 @@ def apply_change(
     """Return the programme's data with one change made.
 
     A changed run keeps what the change does not name; where the change says anew how large the
-    run was, or what its peak is, the old way of saying it goes.
+    run was, or what its peak is, the old way of saying it goes. The grade is found anew, and what
+    was stated of the rest goes where the basis changes, as it was stated in the old one.
 
     Args:
         data: the programme, as parsed from TOML.
-        change: ``regression_draw``, ``within_spend``, ``assumptions``, ``reported`` and ``runs``
-            of the change.
+        change: ``regression_draw``, ``within_spend``, ``basis``, ``releases``, ``assumptions``,
+            ``reported`` and ``runs`` of the change.
         size_keys: the keys that say how large a run is.
         field: path of the change, for messages.
 
@@ -30,6 +31,12 @@ def apply_change(
         RequestError: where the change names a run or an item that is not there.
     """
     changed = copy.deepcopy(dict(data))
+    changed.pop("grade", None)
+    if change["basis"] is not None:
+        changed["basis"] = change["basis"]
+        changed.pop("exploration", None)
+    if change["releases"] is not None:
+        changed["releases"] = change["releases"]
     assumptions = changed.setdefault("assumptions", {})
     assumptions.update(change["assumptions"])
     for key in ("regression_draw", "within_spend"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from computebill.architectures import Architecture, read_architecture
@@ -11,9 +11,11 @@ from computebill.base.errors import RequestError, shown
 from computebill.base.quantity import Quantity
 from computebill.base.specfile import validate
 from computebill.hardware.accelerators import Accelerator
+from computebill.hardware.cluster import NODE_NETWORK
 from computebill.models.card import MemoryUse, ModelCard, describe_model
 from computebill.training.cases import Case, usual_precision
 from computebill.training.documents import given_documents, packed
+from computebill.training.doubts import assumed_facts
 from computebill.training.inputs import as_stored
 from computebill.training.layout import Layout
 from computebill.training.step_time import StepEstimate, estimate_step, scaling
@@ -102,18 +104,35 @@ def count_run_model(run: RunSpec, accelerator: Accelerator, architecture: Archit
     fullest = max(card.memory, key=lambda use: use.total) if card.layout else None
     step = None
     if layout is not None and run.count is not None:
+        case = Case(
+            architecture=card.architecture,
+            layout=_with_batches(layout),
+            accelerator=accelerator,
+            precision=run.precision or usual_precision(accelerator, layout),
+            sequence=card.sequence,
+            software=run.software_choice.software,
+        )
         step = estimate_step(
-            Case(
-                architecture=card.architecture,
-                layout=_with_batches(layout),
-                accelerator=accelerator,
-                precision=run.precision or usual_precision(accelerator, layout),
-                sequence=card.sequence,
-                software=run.software_choice.software,
-            ),
+            replace(case, assumed=assumed_facts(case, _stated(run, accelerator))),
             None if run.efficiency is None else Path(run.efficiency),
         )
     return RunModel(card, layout, fullest, step, trained.told)
+
+
+def _stated(run: RunSpec, accelerator: Accelerator) -> set[str]:
+    """Return the facts that a run on an accelerator states, as ``doubts.FACTS`` names them.
+
+    How documents fill a sequence is no question of pretraining.
+    """
+    found = {"packing"}
+    if run.layout is not None:
+        found |= run.layout.model_fields_set
+    if run.software_choice.is_known:
+        found.add("software")
+    across = accelerator.links.across.bandwidth_gb_s
+    if across is not None and across.source == NODE_NETWORK:
+        found.add("network")
+    return found
 
 
 def _with_batches(layout: Layout) -> Layout:

@@ -62,9 +62,9 @@ def spend_shown(answer: SpendAnswer, published: Totals) -> dict[str, Any]:
     totals = answer.totals
     share: Row = ("Share of final runs", totals.final_share, FRACTION)
     sums: list[Row] = [
-        ("Final runs", totals.final_runs_usd, USD),
-        ("Experiments and all else", totals.exploration_usd, USD),
-        ("R&D compute", totals.rnd_compute_usd, USD),
+        ("Final runs", totals.final_runs, USD),
+        ("Experiments and all else", totals.exploration, USD),
+        ("R&D compute", totals.rnd_compute, USD),
     ]
     ordered = sorted(answer.runs, key=lambda each: (not each[1], -_median(each[2])))
     runs: list[Row] = [
@@ -96,7 +96,7 @@ def _median(cost: Distribution) -> float:
 def _spend_headline(answer: SpendAnswer) -> str:
     totals, who = answer.totals, answer.loaded.programme.title
     took = f"Final training runs took {percent_interval(totals.final_share)} of R&D compute at"
-    rest = totals.exploration_usd
+    rest = totals.exploration
     if rest.p50 < 0:
         return f"{took} {who}: more than all of it, so the assumptions cannot hold together."
     return f"{took} {who}; {money_interval(rest)} went to experiments and all else."

@@ -17,8 +17,9 @@ from computebill.base.errors import RequestError, shown
 from computebill.base.quantity import Positive, Quantity, Share
 from computebill.base.specfile import Spec, validate
 from computebill.hardware.accelerators import list_accelerators
+from computebill.programmes.bases import DOLLARS
 from computebill.programmes.compiled import compile_programme
-from computebill.programmes.loading import LoadedProgramme, load_programme, shipped_programmes
+from computebill.programmes.loading import PUBLISHED, LoadedProgramme, load_programme
 from computebill.programmes.regressions import Regressions
 from computebill.programmes.spec import Programme, Run
 from computebill.programmes.spend import SpendEstimate, compare_spend, share_swings
@@ -121,7 +122,7 @@ class WhatIf:
         """Return the 10th, 50th and 90th percentile of R&D compute as the file has it, in USD."""
         compiled = compile_programme(self.loaded.programme, self.regressions, self.chosen.device)
         drawn = [
-            compiled.evaluate(points, replicate).rnd_usd.expand(points.shape[1])
+            compiled.evaluate(points, replicate).rnd.expand(points.shape[1])
             for replicate, points in compiled.columns.chunks(self.chosen)
         ]
         at = torch.tensor([0.1, 0.5, 0.9], dtype=torch.float64)
@@ -233,7 +234,7 @@ def _validated(model: type[S], given: Mapping[str, str]) -> S:
 
 
 def programmes(files: Sequence[str | Path] = ()) -> dict[str, WhatIf]:
-    """Return the programmes to play with, by name: one's own, then those that ship.
+    """Return the programmes to play with, by name: one's own, then those that were published.
 
     Args:
         files: programmes of one's own; read now, and never again.
@@ -243,9 +244,13 @@ def programmes(files: Sequence[str | Path] = ()) -> dict[str, WhatIf]:
     """
     chosen = settings(SAMPLES, device="cpu")
     found: dict[str, WhatIf] = {}
-    sources: list[str | Path] = [*map(Path, files), *shipped_programmes()]
+    sources: list[str | Path] = [*map(Path, files), *PUBLISHED]
     for source in sources:
         loaded = _alone(load_programme(source))
+        if loaded.programme.basis != DOLLARS.name:
+            raise RequestError(
+                f"{source}: basis", f"got {loaded.programme.basis}; allowed: dollars, on this page"
+            )
         if loaded.name in found:
             known = found[loaded.name].loaded.folder or Path()
             raise RequestError(

@@ -88,6 +88,7 @@ class Case:
         software: generation of the training software.
         domain: size of the scale-up domain [accelerators], where other than the part's own.
         power: share of the part's rated power that it may take.
+        assumed: facts that its time hangs on and nobody stated, as ``doubts.FACTS`` names them.
     """
 
     architecture: Architecture
@@ -98,6 +99,7 @@ class Case:
     software: Software
     domain: int | None = None
     power: float = 1.0
+    assumed: tuple[str, ...] = ()
 
     @property
     def sends_once(self) -> bool:

@@ -120,9 +120,10 @@ def write_profile(fitted: Fitted, path: Path) -> None:
             "tails": [float(f"{end:.4g}") for end in spread.tails],
             "own_tails": [float(f"{end:.4g}") for end in spread.own_tails],
             "unseen": list(spread.unseen),
+            "makers": list(spread.makers),
         }
     with replacing(path) as temporary:
-        text = f"{head}\n{tomli_w.dumps(data)}{_triangle(fitted)}"
+        text = f"{head}\n{tomli_w.dumps(data)}{_triangle(fitted)}{_doubts(fitted)}"
         temporary.write_text(text, encoding="utf-8")
 
 
@@ -132,6 +133,17 @@ def _triangle(fitted: Fitted) -> str:
         return ""
     rows = (", ".join(f"{value:.4g}" for value in row) for row in fitted.spread.covariance)
     return "covariance = [\n" + "".join(f"[{row}],\n" for row in rows) + "]\n"
+
+
+def _doubts(fitted: Fitted) -> str:
+    """Return tables of the spread, which go after all that is in none."""
+    if fitted.spread is None or not fitted.spread.doubts:
+        return ""
+    sizes = {
+        name: [float(f"{end:.6g}") for end in ends] for name, ends in fitted.spread.sizes.items()
+    }
+    doubts = {name: float(f"{each:.4g}") for name, each in fitted.spread.doubts.items()}
+    return "\n" + tomli_w.dumps({"spread": {"sizes": sizes, "doubts": doubts}})
 
 
 class Kind(NamedTuple):

@@ -12,6 +12,7 @@ from computebill.hardware.fitted import Fitted
 from computebill.hardware.generations import multiprocessors
 
 from .cases import HOST_LINK_GB_S, HOST_MEMORY_GB_S, Case
+from .doubts import DOUBTS
 from .layout import FILLS, QLORA, QLORA_SOURCE, Layout
 from .parameters import INDEX, bounded, unbounded
 from .recipes import WEIGHTS
@@ -192,6 +193,8 @@ def step_assumptions(step: StepEstimate, choice: Choice) -> Iterator[Assumption]
     yield from fitted_assumptions(step.fitted, step.case.accelerator)
     kind = "products measured" if step.is_seen else "products never measured: widened"
     yield Assumption("interval of the step", f"{step.low:.3g} to {step.high:.3g} times", kind)
+    for name, times in step.doubts.items():
+        yield Assumption(f"interval widened: {name}", f"{times:.3g} times", DOUBTS[name])
 
 
 def part_notes(step: StepEstimate) -> tuple[str, ...]:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from itertools import chain
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from computebill.hardware.fitted import FARTHEST, Fitted, Spread
 
-from .cases import Case
+from .cases import Case, CaseColumns
+from .doubts import DOUBTS, Reach, doubt_columns, is_routed, widening
 from .parameters import INDEX, NAMES
+
+NOTICED = 1.005
+"""Least times that a doubt makes an interval wider, to be told."""
 
 WIDEST = math.log(FARTHEST)
 """Largest standard deviation of a step's time, in its logarithm."""
@@ -24,8 +30,7 @@ def interval_kind(case: Case) -> str:
     """
     if case.software in ("early", "scripts"):
         return "rough"
-    is_routed = any(each.expert for each in case.architecture.operators())
-    return "experts" if is_routed else "dense"
+    return "experts" if is_routed(case) else "dense"
 
 
 def interval_of(
@@ -41,27 +46,52 @@ def interval_of(
     return intervals.get(interval_kind(case), widest)
 
 
+class StepInterval(NamedTuple):
+    """How far a step's time may lie from its estimate, and why farther than others'.
+
+    Attributes:
+        low: 5th percentile of measured over predicted time.
+        high: 95th percentile.
+        doubts: how many times wider each doubt makes the interval, of those that do.
+    """
+
+    low: float
+    high: float
+    doubts: Mapping[str, float]
+
+
 def step_interval(
-    case: Case, fitted: Fitted, seconds: Tensor, free: Tensor
-) -> tuple[float, float] | None:
+    case: Case, columns: CaseColumns, fitted: Fitted, seconds: Tensor, free: Tensor
+) -> StepInterval | None:
     """Return 5th and 95th percentile of measured over predicted time; None where nobody knows.
 
-    From what is not known of the efficiencies that the step hangs on, and what steps of one lab
-    are off by beside; of a profile without that, the interval of the case's kind.
+    From what is not known of the efficiencies that the step hangs on, what steps of one lab
+    are off by beside, and doubts; of a profile without that, the interval of the case's kind.
 
     Args:
         case: what is run.
+        columns: the same as columns.
         fitted: efficiencies.
         seconds: predicted time of the step [s]; ``(1,)``, with its way from ``free``.
         free: efficiencies, free of bounds; ``(parameters,)``.
     """
-    if fitted.spread is None:
-        return interval_of(case, fitted.intervals)
+    spread = fitted.spread
+    if spread is None:
+        ends = interval_of(case, fitted.intervals)
+        return None if ends is None else StepInterval(*ends, {})
     (slopes,) = torch.autograd.grad(seconds.log().sum(), free)
-    covariance = covariance_of(fitted, fitted.spread)
-    width = widths_of(slopes.unsqueeze(0), covariance, fitted.spread.row)
-    low, high = ends_of(width, fitted.spread.tails)
-    return float(low), float(high)
+    slopes = slopes.unsqueeze(0)
+    doubted = doubt_columns(
+        [case], columns, slopes, Reach(spread.unseen, spread.sizes, spread.makers)
+    )
+    width = widths_of(slopes, covariance_of(fitted, spread), spread.row)
+    low, high = ends_of(width * widening(doubted, spread.doubts), spread.tails)
+    wider = {
+        name: math.exp(spread.doubts.get(name, 0.0) * much)
+        for name, much in zip(DOUBTS, doubted[0].tolist(), strict=True)
+    }
+    told = {name: times for name, times in wider.items() if times > NOTICED}
+    return StepInterval(float(low), float(high), told)
 
 
 def ends_of(widths: Tensor, tails: tuple[float, float]) -> tuple[Tensor, Tensor]:
@@ -90,8 +120,10 @@ def widths_of(slopes: Tensor, covariance: Tensor, row: float) -> Tensor:
 
 def covariance_of(fitted: Fitted, spread: Spread) -> Tensor:
     """Return the covariance of all efficiencies; ``(parameters, parameters)``."""
-    places = [INDEX[name] for name in fitted.values]
+    places = torch.tensor([INDEX[name] for name in fitted.values])
+    flat = torch.tensor(list(chain.from_iterable(spread.covariance)), dtype=torch.float64)
+    row, column = torch.tril_indices(len(places), len(places))
     whole = torch.zeros(len(NAMES), len(NAMES), dtype=torch.float64)
-    for place, row in zip(places, spread.covariance, strict=True):
-        whole[place, places[: len(row)]] = torch.tensor(row, dtype=torch.float64)
-    return whole + whole.T - torch.diag(whole.diagonal())
+    whole[places[row], places[column]] = flat
+    whole[places[column], places[row]] = flat
+    return whole

@@ -157,11 +157,13 @@ class Choice(NamedTuple):
         software: generation of it.
         settings: fields of a layout that it decides where its user does not.
         source: why, as an assumption is told.
+        is_known: whether somebody named it, by a name that is known.
     """
 
     software: Software
     settings: Mapping[str, str]
     source: str
+    is_known: bool = True
 
 
 def choose_software(
@@ -180,9 +182,10 @@ def choose_software(
     """
     if framework is None:
         source = GIVEN if is_given else "assumed (the default; none was named)"
-        return Choice(read_software(software), {}, source)
+        return Choice(read_software(software), {}, source, is_given)
     found = running(framework, year_of(day))
-    return Choice(found.software, found.settings, found.told(framework, day))
+    told = found.told(framework, day)
+    return Choice(found.software, found.settings, told, found.is_known)
 
 
 def year_of(day: dt.date | None) -> float | None:

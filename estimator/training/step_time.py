@@ -14,7 +14,7 @@ from computebill.hardware.fitted import Fitted
 
 from .cases import Case, case_columns, step_times
 from .efficiency import efficiencies_of, product_name
-from .intervals import step_interval
+from .intervals import StepInterval, step_interval
 from .parameters import bounded, unbounded
 
 # base/constants.toml has what these are.
@@ -36,6 +36,7 @@ class StepEstimate:
         high: 95th percentile.
         fitted: the profile that was used.
         is_seen: whether measured rows spoke of the accelerator's products.
+        doubts: how many times wider each doubt makes the interval (``doubts.DOUBTS``).
     """
 
     case: Case
@@ -45,6 +46,7 @@ class StepEstimate:
     high: float
     fitted: Fitted
     is_seen: bool
+    doubts: Mapping[str, float]
 
     def utilisation(self, flop_per_step: float, peak_flop_per_s: float) -> Quantity:
         """Return the share of the peak that so many FLOP of all accelerators are.
@@ -89,8 +91,10 @@ def estimate_step(case: Case, efficiency: Path | None = None) -> StepEstimate:
     """
     fitted = efficiencies_of(case.accelerator, efficiency)
     free = unbounded(fitted.values).requires_grad_(fitted.spread is not None)
-    found = step_times(case_columns([case]), bounded(free))
-    low, high = step_interval(case, fitted, found.total, free) or UNFITTED
+    columns = case_columns([case])
+    found = step_times(columns, bounded(free))
+    within = step_interval(case, columns, fitted, found.total, free)
+    low, high, doubts = within or StepInterval(*UNFITTED, {})
     is_seen = _is_seen(case, fitted, efficiency)
     if not is_seen and fitted.spread is None:
         low, high = low**UNSEEN, high**UNSEEN
@@ -104,6 +108,7 @@ def estimate_step(case: Case, efficiency: Path | None = None) -> StepEstimate:
         high=max(high, 1.001),
         fitted=fitted,
         is_seen=is_seen,
+        doubts=doubts,
     )
 
 

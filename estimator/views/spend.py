@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import isfinite
 from typing import TYPE_CHECKING
 
 from rich.console import RenderableType
@@ -12,13 +13,19 @@ from rich.text import Text
 from computebill.programmes.comparison import SKIPPED, SpendTotals
 from computebill.programmes.loading import shipped_programmes
 from computebill.programmes.measured_shares import ShareElsewhere, shares_elsewhere
+from computebill.programmes.spec import NEVER
+from computebill.programmes.totals import AMOUNTS
+from computebill.programmes.windows import Trend, in_time, overlaps, trend
 
 from . import tables
+from .exploration import exploration, followers_by_kind
 from .text import (
+    amount,
+    amount_interval,
     beyond_spend,
+    bounded,
     count_interval,
     flop_interval,
-    money,
     money_interval,
     monte_carlo,
     percent,
@@ -26,10 +33,15 @@ from .text import (
 )
 
 if TYPE_CHECKING:
-    from computebill.programmes.spend import SpendEstimate
+    from computebill.programmes.spend import PricedRun, SpendEstimate
     from computebill.programmes.stages import VariantTotals
 
 MOST_DRIVERS = 6
+GRADES_TOLD = {
+    "A": "A, both sides are the organisation's own figures in one unit.",
+    "B": "B, R&D compute as reported against runs of published or estimated sizes.",
+    "C": "C, one side is a guess, a plan, or something else than R&D compute.",
+}
 FOLLOWER_STEPS = (0.0, 0.25, 0.5, 0.75, 1.0)
 LABELS = {
     "rnd_compute_usd": "R&D compute, as reported",
@@ -46,20 +58,82 @@ def comparison(estimates: Sequence[SpendTotals]) -> Iterator[RenderableType]:
         f"Final training runs against R&D compute, {', '.join(variants)}; "
         "median (5th–95th percentile)"
     )
-    for heading in ("programme", "R&D compute", "final runs", "final share", "everything else"):
-        table.add_column(heading, justify="left" if heading == "programme" else "right")
+    headings = ("programme", "grade", "R&D compute", "final runs", "final share", "everything else")
+    for heading in headings:
+        is_text = heading in ("programme", "grade")
+        table.add_column(heading, justify="left" if is_text else "right", overflow="fold")
     for estimate in estimates:
-        totals = estimate.totals
+        amounts = _amounts(estimate)
         table.add_row(
             estimate.programme.title,
-            money_interval(totals.rnd_compute_usd),
-            money_interval(totals.final_runs_usd),
-            Text(percent_interval(totals.final_share), style="bold"),
-            money_interval(totals.exploration_usd),
+            estimate.graded.grade,
+            amounts["rnd_compute"],
+            amounts["final_runs"],
+            Text(share_told(estimate), style="bold"),
+            amounts["exploration"],
         )
     yield table
     for estimate in estimates:
         yield from _warnings(estimate, f"{estimate.programme.title}: ")
+    for each in overlaps(estimates):
+        yield Text(
+            f"{each.first} and {each.second} have {each.months} months of spend in common: they "
+            "are no independent observations.",
+            style="yellow",
+        )
+
+
+def _amounts(estimate: SpendTotals) -> dict[str, str]:
+    """Return the amounts of a programme, in dollars where they have a price."""
+    totals, basis = estimate.totals, estimate.programme.basis
+    if totals.in_usd:
+        return {name: money_interval(usd) for name, usd in totals.in_usd.items()}
+    return {name: amount_interval(getattr(totals, name), basis) for name in AMOUNTS}
+
+
+def share_told(estimate: SpendTotals) -> str:
+    """Return a programme's share with its interval, and whether it is a bound only."""
+    return bounded(percent_interval(estimate.totals.final_share), estimate.graded.bound)
+
+
+def grades(estimates: Sequence[SpendTotals]) -> str:
+    """Return what the grades of a table mean."""
+    found = {estimate.graded.grade for estimate in estimates}
+    return "Grades: " + " ".join(GRADES_TOLD[each] for each in sorted(found)) + "\n"
+
+
+def windows(estimates: Sequence[SpendTotals]) -> Iterator[RenderableType]:
+    """One organisation's programmes in the order of time, and whether its share moved."""
+    ordered = in_time(estimates)
+    yield from comparison(ordered)
+    yield grades(ordered)
+    yield Text(trend_told(trend(ordered)), style="bold")
+
+
+def trend_told(found: Trend) -> str:
+    """Return one sentence on whether shares differ by more than their intervals."""
+    left_out = ""
+    if found.left_out:
+        left_out = f" Not compared: {', '.join(found.left_out)} (overlaps, bounds, not known)."
+    if len(found.windows) < 2:
+        return f"Fewer than two windows can be compared, so nothing shows a trend.{left_out}"
+    medians = ", ".join(
+        f"{percent(each.totals.final_share.p50)} ({each.name})" for each in found.windows
+    )
+    if not found.is_larger:
+        return (
+            f"No trend: the medians, {medians}, differ by less than their own intervals.{left_out}"
+        )
+    pairs = " and ".join(f"{one} against {other}" for one, other in found.apart)
+    doubt = f", where {' and '.join(found.guessed)} {_is_or_are(found.guessed)} of grade C"
+    return (
+        f"The medians, {medians}, differ by more than their intervals: {pairs}"
+        f"{doubt if found.guessed else ''}.{left_out}"
+    )
+
+
+def _is_or_are(names: Sequence[str]) -> str:
+    return "is" if len(names) == 1 else "are"
 
 
 def elsewhere_of(estimate: SpendEstimate) -> Sequence[ShareElsewhere]:
@@ -76,10 +150,14 @@ def full(
     yield from _warnings(estimate)
     if len(estimate.variants) > 1:
         yield _variants(estimate.variants)
-    yield _drivers(estimate)
+    if estimate.sensitivity:
+        yield _drivers(estimate)
+    yield from exploration(estimate.exploration)
     if estimate.scenarios:
         yield scenarios([estimate])
-    yield followers([estimate])
+    if estimate.totals.final_share.is_known:
+        yield followers([estimate])
+    yield from followers_by_kind(estimate.exploration)
     if elsewhere:
         yield context(elsewhere)
 
@@ -89,7 +167,7 @@ def brief(estimate: SpendEstimate) -> str:
     totals = estimate.totals
     return (
         f"{estimate.programme.title}, {estimate.variant}; "
-        f"Final runs {money_interval(totals.final_runs_usd)}; "
+        f"Final runs {amount_interval(totals.final_runs, estimate.programme.basis)}; "
         f"Final share of R&D compute {percent_interval(totals.final_share)}"
     )
 
@@ -118,6 +196,7 @@ def scenarios(estimates: Sequence[SpendEstimate]) -> Table:
 
 def _answer(estimate: SpendEstimate) -> Table:
     programme = estimate.programme
+    basis, key = programme.basis, programme.counted_in.key
     table = tables.table(f"{programme.title}, {estimate.variant}")
     table.add_column("")
     table.add_column("median (5th–95th percentile)", justify="right")
@@ -125,53 +204,84 @@ def _answer(estimate: SpendEstimate) -> Table:
     totals = estimate.totals
     table.add_row("Spend of", str(programme.window.months), "")
     table.add_row("Releases of", str(programme.released_in), "")
-    for key, usd in estimate.reported.items():
-        label = LABELS.get(key, key.removesuffix("_usd").replace("_", " ").capitalize())
-        table.add_row(label, money(usd), "")
-    added = totals.rnd_compute_usd
-    reported = estimate.reported.get("rnd_compute_usd", 0.0)
-    if abs(added.p50 - reported) > 1e-9 * added.p50:
-        table.add_row("R&D compute, with what is added", money_interval(added), monte_carlo(added))
+    table.add_row("Grade", estimate.graded.grade, "")
+    for each, reported_amount in estimate.reported.items():
+        name, _, unit = each.rpartition(f"_{key}")
+        label = LABELS.get(each, each.removesuffix("_usd").replace("_", " ").capitalize())
+        if not unit and name == "rnd_compute":
+            label = LABELS["rnd_compute_usd"]
+        told = amount(reported_amount, "dollars" if each.endswith("_usd") else basis)
+        table.add_row(label, told, "")
+    added = totals.rnd_compute
+    reported = estimate.reported.get(f"rnd_compute_{key}", 0.0)
+    if abs(added.p50 - reported) > 1e-3 * added.p50:
+        told = amount_interval(added, basis)
+        table.add_row("R&D compute, with what is added", told, monte_carlo(added))
     rows = (
-        ("Final runs", money_interval(totals.final_runs_usd), totals.final_runs_usd),
-        ("Final share of R&D compute", percent_interval(totals.final_share), totals.final_share),
+        ("Final runs", amount_interval(totals.final_runs, basis), totals.final_runs),
+        ("Final share of R&D compute", share_told(estimate), totals.final_share),
         (
             "Experiments and all else",
-            money_interval(totals.exploration_usd),
-            totals.exploration_usd,
+            amount_interval(totals.exploration, basis),
+            totals.exploration,
         ),
     )
     for label, text, value in rows:
         table.add_row(Text(label, style="bold"), Text(text, style="bold"), monte_carlo(value))
+    for name, usd in totals.in_usd.items():
+        told = f"{name.replace('_', ' ').capitalize().replace('Rnd', 'R&D')}, in dollars"
+        table.add_row(told, money_interval(usd), monte_carlo(usd))
     return table
 
 
 def _runs(estimate: SpendEstimate, narrow: bool) -> Table:
     table = tables.table("Runs, dearest first")
+    basis = estimate.programme.basis
     # On a narrow terminal fewer columns: a figure that is cut reads as another figure.
-    headings = ("FLOP", "cost") if narrow else ("released", "FLOP", "GPU-hours", "cost", "MC error")
+    sizes = ["FLOP", "GPU-hours", "cost"] if basis == "dollars" else ["size"]
+    if narrow:
+        headings = [size for size in sizes if size != "GPU-hours"]
+    else:
+        headings = ["released", *sizes, "MC error"]
     table.add_column("run", overflow="fold")
     for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
-    ordered = sorted(estimate.runs, key=lambda run: (not run.counted, -(run.cost_usd.p50 or 0.0)))
-    for run in ordered:
+    for run in sorted(estimate.runs, key=_dearest):
         cells = {
             "released": run.run.released,
             "FLOP": flop_interval(run.flop),
             "GPU-hours": count_interval(run.gpu_hours),
             "cost": money_interval(run.cost_usd),
-            "MC error": monte_carlo(run.cost_usd),
+            "size": amount_interval(run.size, basis),
+            "MC error": monte_carlo(run.size),
         }
-        name = run.run.name if run.counted else f"{run.run.name} (not counted)"
+        name = f"{run.run.name}{_standing(run)}"
         shown = [cells[heading] for heading in headings]
         table.add_row(name, *shown, style="" if run.counted else "dim")
     return table
+
+
+def _dearest(run: PricedRun) -> tuple[bool, float]:
+    return not run.counted, -run.size.p50 if run.size.is_known else 0.0
+
+
+def _standing(run: PricedRun) -> str:
+    """Return why a run does not count, in brackets."""
+    if run.counted:
+        return ""
+    if run.run.unsized is not None:
+        return " (size not published)"
+    return " (never released)" if run.run.released == NEVER else " (not counted)"
 
 
 def _warnings(estimate: SpendTotals, whose: str = "") -> Iterator[Text]:
     told = beyond_spend(estimate.totals.excess, estimate.programme.assumptions.within_spend)
     if told is not None:
         yield Text(f"{whose}{told}", style="yellow")
+    if not whose:
+        first, *others = estimate.graded.reasons
+        more = f" (and {len(others)} more)" if others else ""
+        yield Text(f"Grade {estimate.graded.grade}: {first}{more}.", style="dim")
 
 
 def _variants(variants: Sequence[VariantTotals]) -> Table:
@@ -182,7 +292,7 @@ def _variants(variants: Sequence[VariantTotals]) -> Table:
         totals = variant.totals
         table.add_row(
             Text(variant.name, style="bold"),
-            money_interval(totals.final_runs_usd),
+            amount_interval(totals.final_runs, totals.basis.name),
             percent_interval(totals.final_share),
             "",
         )
@@ -191,9 +301,9 @@ def _variants(variants: Sequence[VariantTotals]) -> Table:
             mark = f" ({percent(beyond)} of draws beyond the spend)" if beyond >= 0.001 else ""
             table.add_row(
                 f"  {step.change.name}{mark}",
-                money_interval(step.totals.final_runs_usd),
+                amount_interval(step.totals.final_runs, step.totals.basis.name),
                 percent_interval(step.totals.final_share),
-                f"{step.effect * 100:+.2f} points",
+                f"{step.effect * 100:+.2f} points" if isfinite(step.effect) else "",
             )
     return table
 
@@ -223,10 +333,18 @@ def followers(estimates: Sequence[SpendTotals]) -> Table:
     for estimate in estimates:
         bills = dict(zip(SKIPPED, estimate.follower, strict=True))
         table.add_row(
-            estimate.programme.organisation,
-            *(money_interval(bills[step]) for step in FOLLOWER_STEPS),
+            _owner(estimate, estimates),
+            *(amount_interval(bills[step], estimate.programme.basis) for step in FOLLOWER_STEPS),
         )
     return table
+
+
+def _owner(estimate: SpendTotals, estimates: Sequence[SpendTotals]) -> str:
+    """Return the organisation's name, the programme's where it has several."""
+    same = [
+        each for each in estimates if each.programme.organisation == estimate.programme.organisation
+    ]
+    return estimate.programme.organisation if len(same) == 1 else estimate.programme.title
 
 
 def context(elsewhere: Sequence[ShareElsewhere]) -> Table:

@@ -133,6 +133,37 @@ def energy_interval(mwh: Distribution) -> str:
     return f"{count_interval(mwh.scaled(1.0 / factor))} {unit}"
 
 
+def amount(value: float, basis: str) -> str:
+    """Write an amount of a programme in the unit of its basis: ``$51.0 M``, ``8.34 M h``."""
+    return _AMOUNTS[basis][0](value)
+
+
+def amount_interval(value: Distribution, basis: str) -> str:
+    """Write ``$40.9 M (19.0–88.0)``, ``8.34 M (8.10–8.50) h``, ``913 MWh`` or ``24.7 t``."""
+    return _AMOUNTS[basis][1](value) if value.is_known else UNKNOWN
+
+
+def _with_unit(unit: str) -> tuple[Callable[[float], str], Callable[[Distribution], str]]:
+    return (
+        lambda value: f"{count(value)} {unit}" if math.isfinite(value) else UNKNOWN,
+        lambda value: f"{count_interval(value)} {unit}",
+    )
+
+
+_AMOUNTS: dict[str, tuple[Callable[[float], str], Callable[[Distribution], str]]] = {
+    "dollars": (money, money_interval),
+    "hours": _with_unit("h"),
+    "energy": (energy, energy_interval),
+    "emissions": _with_unit("t"),
+}
+"""How amounts of each basis read, alone and with their interval."""
+
+
+def bounded(text: str, bound: str | None) -> str:
+    """Write a share that is only a bound: ``at least 1.45 % (0.70–2.80)``."""
+    return text if bound is None or text == UNKNOWN else f"{bound} {text}"
+
+
 def _energy_scale(mwh: float) -> tuple[float, str]:
     known = (each for each in _ENERGIES if abs(mwh) >= each[0] * 0.9995)
     return next(known, _ENERGIES[-1])

@@ -25,7 +25,7 @@ from computebill.accuracy.measurements import log_errors, measurements
 from computebill.accuracy.validation import calibrate, validate
 from computebill.hardware.fitted import Fitted
 from computebill.training.efficiency import read_profile, write_profile
-from computebill.training.parameters import INDEX, unbounded
+from computebill.training.parameters import INDEX, priors, unbounded
 
 
 def predicted(write: Write, changes: dict[str, Any]) -> float:
@@ -158,12 +158,25 @@ def test_of_one_lab_nothing_is_left_out(write: Write, tmp_path: Path) -> None:
 
 def test_few_labs_set_no_ends(write: Write) -> None:
     measured = timed(of_labs(write, labs=2, each=2), unbounded(read_profile().values))
-    found, judged, few = fit_all(measured)
-    assert judged is not None
-    assert not few
-    fitted = profile(measured, found, judged=judged, few=few)
+    found = fit_all(measured)
+    assert found.judged is not None
+    assert not found.few
+    fitted = profile(measured, found)
     assert fitted.spread is not None
     assert fitted.spread.tails == UNJUDGED
+    assert fitted.spread.doubts == found.doubts
+    # One's own rows reach as far as the others', or farther.
+    own = own_profile(timed(of_labs(write, labs=1, each=1), priors()), found.posterior, fitted)
+    assert own.spread is not None
+    assert own.spread.sizes == fitted.spread.sizes
+    far = fitted.spread.model_copy(update={"sizes": {"accelerators": (64.0, 128.0)}})
+    wider = own_profile(
+        timed(of_labs(write, labs=1, each=1), priors()),
+        found.posterior,
+        fitted.model_copy(update={"spread": far}),
+    )
+    assert wider.spread is not None
+    assert wider.spread.sizes == {"accelerators": (8.0, 128.0)}
 
 
 def test_a_table_without_a_row_to_learn_from(write: Write) -> None:

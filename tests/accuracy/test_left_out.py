@@ -21,6 +21,7 @@ from computebill.accuracy.left_out import (
 from computebill.accuracy.posterior import (
     Widths,
     fit_posterior,
+    own_covariance,
     prior_of_all,
 )
 from computebill.training.cases import log_gradients
@@ -136,7 +137,11 @@ def test_intervals_hold_nine_rows_in_ten_of_labs_that_nobody_saw(write: Write) -
         made = timed(unseen, true).log_seconds
         shape = (20, len(new))
         labs = WIDTHS.lab * torch.randn(20, 12, generator=generator, dtype=torch.float64)
+        own = torch.randn(20, 12, len(off), generator=generator, dtype=torch.float64)
+        own = own * own_covariance().diagonal().sqrt()
         rows = WIDTHS.row * torch.randn(*shape, generator=generator, dtype=torch.float64)
+        # A lab's own efficiencies are no one else's; of so small a change, the slope is enough.
+        made = made + torch.einsum("dre,re->dr", own.repeat_interleave(4, 1), slopes)
         scores = (made + labs.repeat_interleave(4, 1) + rows - new) / width
         inside += int((scores.abs() < 1.645).sum())
         total += scores.numel()

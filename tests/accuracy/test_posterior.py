@@ -18,8 +18,9 @@ from computebill.accuracy.posterior import (
     Widths,
     fit_posterior,
     fit_widths,
+    own_covariance,
     prior_of_all,
-    unseen_names,
+    reach,
 )
 from computebill.training.cases import step_times
 from computebill.training.parameters import INDEX, bounded, priors, spreads
@@ -46,11 +47,11 @@ def test_known_efficiencies_are_found_within_what_is_unknown(
     measured, _, found = labs
     places = [INDEX[name] for name in MOVED]
     off = found.free[places] - free_at(MOVED)[places]
-    width = found.covariance.diagonal()[places].sqrt()
+    width = (found.covariance - own_covariance()).diagonal()[places].sqrt()
     assert bool((off.abs() < 3 * width).all()), off / width
     # Rows say more than was known.
     assert bool((width[:2] < 0.6 * spreads()[places[:2]]).all())
-    assert not set(MOVED) & set(unseen_names(measured, found))
+    assert not set(MOVED) & set(reach(measured, found).unseen)
 
 
 def test_known_effects_of_labs_are_found(
@@ -132,7 +133,10 @@ def test_the_covariance_is_the_inverse_of_the_curvature(write: Write) -> None:
         return float((off**2).sum() * 5**-SHARING / 2 + unlikely / 2)
 
     brute = torch.linalg.inv(hessian(objective, torch.zeros(8, dtype=torch.float64)))
-    ours = found.covariance[torch.meshgrid(*2 * [torch.tensor(places)], indexing="ij")]
+    # A lab's own distance from all others goes on top.
+    ours = (found.covariance - own_covariance())[
+        torch.meshgrid(*2 * [torch.tensor(places)], indexing="ij")
+    ]
     assert ours.numpy() == pytest.approx(brute[:4, :4].numpy(), rel=2e-3, abs=1e-6)
     assert torch.allclose(found.free, priors())
 
@@ -145,6 +149,14 @@ def test_a_lab_that_had_no_part_has_a_pace_as_theirs(write: Write) -> None:
     assert float(pace.abs().sum()) == pytest.approx(0.1**2 + 0.05**2)
 
 
+def test_a_lab_that_had_no_part_has_efficiencies_of_its_own() -> None:
+    """Half a spread from those of all, each by itself; its pace is another effect."""
+    own = own_covariance()
+    assert torch.equal(own, torch.diag(own.diagonal()))
+    assert float(own[INDEX["inside"], INDEX["inside"]]) == pytest.approx((0.5 * 0.5) ** 2)
+    assert float(own[INDEX["pace"], INDEX["pace"]]) == 0.0
+
+
 def test_few_rows_that_fit_exactly_do_not_say_that_the_next_will(write: Write) -> None:
     found = fit_widths(timed(of_labs(write, labs=2, each=1), priors()), prior_of_all())
     assert found.widths.row >= LEAST.row
@@ -155,7 +167,7 @@ def test_only_what_rows_hang_on_was_seen(write: Write) -> None:
     """Of others of their name all are likelier, without a row that spoke of them."""
     measured = timed(of_labs(write, labs=4, each=6), free_at(MOVED))
     found = fit_posterior(measured, prior_of_all(), WIDTHS)
-    unseen = unseen_names(measured, found)
+    unseen = reach(measured, found).unseen
     assert "products.hopper.16" not in unseen
     assert {"products.volta.16", "inside.volta", "imbalance", "traffic.early"} <= set(unseen)
     before = prior_of_all().covariance.diagonal()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
 import os
 import signal
 import subprocess
@@ -153,6 +154,27 @@ def test_the_screen_tells_what_was_taken_for_what_and_how_sure_it_is(tmp_path: P
 def test_active_parameters_go_before_all_of_them() -> None:
     row = scored(**{"Training compute (FLOP)": None, "Active parameters": "37e9"})
     assert row["flop_p50"] == pytest.approx(6 * 37e9 * 15.6e12)
+
+
+def test_a_mixture_of_experts_uses_its_chips_less_and_less_surely() -> None:
+    dense = scored()
+    mixture = scored(**{"Active parameters": "37e9"})
+    assert mixture["flop_p50"] == dense["flop_p50"]
+    assert dense["gpu_hours_p50"] / mixture["gpu_hours_p50"] == pytest.approx(0.636)
+
+    def wide(row: Any) -> float:
+        return math.log(row["gpu_hours_p95"] / row["gpu_hours_p50"]) / 1.644854
+
+    flop = math.log(3) / 1.644854
+    assert wide(dense) == pytest.approx(math.hypot(flop, 0.454), rel=1e-6)
+    assert wide(mixture) == pytest.approx(math.hypot(flop, 0.454, 0.103), rel=1e-6)
+    # A dense model whose embeddings alone are not active is none; nor is one that tells its MFU.
+    assert scored(**{"Active parameters": "400e9"})["gpu_hours_p50"] == dense["gpu_hours_p50"]
+    told = [
+        scored(**{"Hardware utilization (MFU)": "0.4", **each})
+        for each in ({}, {"Active parameters": "37e9"})
+    ]
+    assert told[0]["gpu_hours_p50"] == told[1]["gpu_hours_p50"]
 
 
 def test_intervals_grow_with_what_is_not_known() -> None:

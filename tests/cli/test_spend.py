@@ -90,14 +90,75 @@ def test_the_figures_by_hand(lab: str) -> None:
     assert effect == pytest.approx((cheap - usd) / 1e9, rel=0.02)
 
 
-def test_the_shipped_programmes_are_compared_by_default() -> None:
-    found = parsed()["programmes"]
-    assert [row["programme"] for row in found] == ["openai-2024", "minimax-2025", "zai-2025"]
-    shares = [row["final_share"]["p50"] for row in found]
-    assert shares == pytest.approx([0.10, 0.23, 0.12], abs=0.02)
-    table = spend().stdout
+def test_the_best_grades_are_compared_by_default() -> None:
+    table = spend(samples="256").stdout
     for text in ("OpenAI, 2024", "MiniMax, Q4 2024", "Z.ai, H2 2024", "$5.00 B", "k = 50%"):
         assert text in table
+    rows = [line for line in table.splitlines() if line.strip().endswith(("h", "Wh", "%)", ")"))]
+    assert any("Ai2, Olmo 3" in row and " A " in row and "17.8 %" in row for row in rows)
+    assert "xAI, 2025" not in table
+    assert "minimax-2025 and minimax-fy2025 have 9 months of spend in common" in table
+    assert "xAI, 2025" in spend("--grade", "c", samples="64").stdout
+
+
+def test_the_published_shares() -> None:
+    found = parsed("openai-2024", "minimax-2025", "zai-2025")["programmes"]
+    shares = [row["final_share"]["p50"] for row in found]
+    assert shares == pytest.approx([0.10, 0.23, 0.12], abs=0.02)
+    assert [row["grade"] for row in found] == ["B", "B", "B"]
+
+
+def test_one_organisation_is_told_over_time() -> None:
+    told = " ".join(spend("minimax", samples="256").stdout.split())
+    order = [
+        told.index(f"MiniMax, {year}") for year in ("2022", "2023", "2024", "Q4", "2025", "H1")
+    ]
+    assert order == sorted(order)
+    assert "No trend: the medians" in told
+    assert "differ by more than their intervals: openai-2022 against openai-2025" in " ".join(
+        spend("openai", samples="2048").stdout.split()
+    )
+
+
+def test_json_tells_overlaps_and_the_trend() -> None:
+    found = parsed("hf", samples="64")
+    assert found["overlaps"] == []
+    assert found["trend"]["windows"] == ["hf-smollm3", "hf-finephrase"]
+    assert found["trend"]["is_larger_than_intervals"] is True
+    assert "trend" not in parsed("smollm", "bloom", samples="64")
+
+
+def test_a_unique_beginning_is_a_name() -> None:
+    assert parsed("smollm", samples="64")["programme"] == "hf-smollm3"
+    assert "k = 100%" in spend("bloom", samples="64").stdout
+
+
+def test_hours_are_told_in_dollars_where_a_price_is_given() -> None:
+    bare, priced = parsed("bloom"), parsed("bloom", "--price", "1..2")
+    assert bare["final_runs_usd"] is None
+    assert bare["final_runs_gpu_hours"]["p50"] == 1082990
+    # The middle of a log-normal of these percentiles is sqrt(1 x 2).
+    usd = 1082990 * math.sqrt(2)
+    assert priced["final_runs_usd"]["p50"] == pytest.approx(usd, rel=0.01)
+    assert priced["final_share"] == bare["final_share"]
+    assert "in dollars" in spend("bloom", "--price", "1..2").stdout
+    assert "--price: ai2-olmo-2 is counted in MWh" in refusal("ai2-olmo-2", "--price", "2")
+    assert "$" in spend("bloom", "smollm", "--price", "2").stdout.split("k = ")[0]
+
+
+def test_grades_choose_among_those_named() -> None:
+    assert parsed("minimax", "--grade", "B")["programmes"][-1]["programme"] == "minimax-fy2025"
+    assert "--grade: got A; allowed: a worse one" in refusal("minimax", "--grade", "A")
+
+
+def test_what_cannot_be_told_is_told_so() -> None:
+    found = parsed("anthropic-2025", samples="64")
+    assert found["final_share"] is None
+    assert found["follower"] == []
+    assert found["rnd_compute_usd"]["p50"] == 4.1e9
+    told = spend("anthropic-2025", samples="64").stdout
+    assert "Claude 4 to 4.5 (size not published)" in told
+    assert "the share cannot be told" in told
 
 
 def test_one_programme_is_told_in_full() -> None:
@@ -193,7 +254,10 @@ def test_a_programme_may_come_through_a_pipe(lab: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        (["minimax"], "programme: got 'minimax'; allowed: openai-2024, minimax-2025, zai-2025"),
+        (["nosuch"], "programme: got 'nosuch'; allowed: openai-2024, minimax-2025, zai-2025"),
+        (["2025"], "programme: got '2025', of several organisations; allowed: one of minimax"),
+        (["--grade", "D"], "--grade: got 'D'; allowed: A, B or C"),
+        (["bloom", "--price", "x"], "assumptions.price.value: got 'x'"),
         (["missing.toml"], "missing.toml: cannot be read"),
         ([""], "is a directory"),
         (["/"], "is a directory"),

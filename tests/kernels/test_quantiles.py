@@ -276,3 +276,12 @@ def test_selected_places_hold_what_sorting_gives(count: int) -> None:
     found = quantiles.sorted_quantiles(values, few, reorder=True)
     assert found.numpy() == pytest.approx(expected, rel=1e-12)
     assert torch.equal(values.sort(-1).values, kept.sort(-1).values)
+
+
+@pytest.mark.parametrize("a", [0.02, 0.16, 0.32, 1.0, 3.04, 7.0])
+@pytest.mark.parametrize("whole", [8.0, 40.0])
+def test_beta_quantiles_are_those_of_another_hand(a: float, whole: float) -> None:
+    levels = [0.05, 0.5, 0.95]
+    found = quantiles.beta_quantiles(tensor([a]), tensor([whole - a]), tensor(levels))[0]
+    expected = stats.beta(a, whole - a).ppf(levels)
+    assert found.numpy() == pytest.approx(expected, rel=2e-3, abs=1e-6)

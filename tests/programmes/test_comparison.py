@@ -17,11 +17,11 @@ def test_followers_bill_runs_from_all_to_the_final_runs(name: str) -> None:
     totals = estimate.totals
     assert SKIPPED[0] == 0.0
     assert SKIPPED[-1] == 1.0
-    assert estimate.follower[0].p50 == pytest.approx(totals.rnd_compute_usd.p50)
-    assert estimate.follower[-1].p50 == pytest.approx(totals.final_runs_usd.p50)
+    assert estimate.follower[0].p50 == pytest.approx(totals.rnd_compute.p50)
+    assert estimate.follower[-1].p50 == pytest.approx(totals.final_runs.p50)
     # With a fixed denominator the bill is linear in the final runs, so in its quantiles.
     half = estimate.follower[SKIPPED.index(0.5)]
-    middle = (totals.rnd_compute_usd.p50 + totals.final_runs_usd.p95) / 2
+    middle = (totals.rnd_compute.p50 + totals.final_runs.p95) / 2
     assert half.p95 == pytest.approx(middle, rel=1e-9)
 
 

@@ -19,6 +19,7 @@ from computebill.base.errors import RequestError
 from computebill.programmes.loading import (
     SHIPPED,
     load_programme,
+    named_programmes,
     parse_regression_models,
     shipped_programmes,
 )
@@ -42,13 +43,48 @@ def test_shipped_programmes_load_by_name(name: str) -> None:
 
 
 def test_shipped_programmes_are_listed_in_order() -> None:
-    assert shipped_programmes() == ["openai-2024", "minimax-2025", "zai-2025"]
+    names = shipped_programmes()
+    assert names[:3] == ["openai-2024", "minimax-2025", "zai-2025"]
+    assert names[3:] == sorted(names[3:])
+    assert len(set(names)) == len(names) > 30
+    assert set(shipped_programmes("A")) < set(shipped_programmes("B")) < set(names)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("openai-2024", ["openai-2024"]),
+        ("SmolLM", ["hf-smollm3"]),
+        ("bloom", ["bigscience-bloom"]),
+        ("olmo", ["ai2-olmo-2", "ai2-olmo-3"]),
+        ("xa", ["xai-2025"]),
+        ("nosuch", ["nosuch"]),
+        ("lab.toml", ["lab.toml"]),
+        ("", [""]),
+    ],
+)
+def test_a_name_is_as_much_of_it_as_tells_it_apart(name: str, meant: list[str]) -> None:
+    assert named_programmes(name) == meant
+
+
+def test_a_beginning_of_several_organisations_is_refused() -> None:
+    with pytest.raises(RequestError, match="got '2025', of several organisations; allowed: one of"):
+        named_programmes("2025")
+
+
+def test_a_price_is_told_with_its_source() -> None:
+    priced = load_programme("bigscience-bloom").priced("1..2")
+    price = priced.programme.assumptions.price
+    assert price is not None
+    assert priced.programme.sources[price.source].title == "--price on the command line"
+    with pytest.raises(RequestError, match="meta-llama-1 is counted in MWh, not in hours"):
+        load_programme("meta-llama-1").priced("2")
 
 
 @pytest.mark.parametrize(
     ("name", "problem"),
     [
-        ("minimax-2024", "allowed: openai-2024, minimax-2025, zai-2025, or a TOML file"),
+        ("minimax-2021", "allowed: openai-2024, minimax-2025, zai-2025, ai2-olmo-2"),
         ("", "is a directory"),
         (".", "is a directory"),
         ("missing.toml", "No such file"),

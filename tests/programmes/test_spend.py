@@ -69,7 +69,7 @@ def label(row: Published) -> str:
 def test_costs_are_the_published_ones(row: Published) -> None:
     estimate = estimated(NAMES[row.developer])
     if row.quantity == "final_runs":
-        found = estimate.totals.final_runs_usd
+        found = estimate.totals.final_runs
     else:
         name = OPENAI_RUNS.get(row.quantity, row.quantity)
         (found,) = [run.cost_usd for run in estimate.runs if run.run.name == name]
@@ -122,14 +122,14 @@ def test_gpt_4_5_follows_from_its_inputs() -> None:
 def test_reported_spend_adds_up(name: str, usd: float) -> None:
     estimate = estimated(name)
     assert estimate.reported["rnd_compute_usd"] == pytest.approx(usd, rel=1e-12)
-    assert estimate.totals.rnd_compute_usd.p50 == pytest.approx(usd, rel=1e-12)
+    assert estimate.totals.rnd_compute.p50 == pytest.approx(usd, rel=1e-12)
 
 
 @pytest.mark.parametrize("name", NAMES.values())
 def test_printed_figures_are_converged(name: str) -> None:
     estimate = estimated(name)
     assert estimate.totals.final_share.relative_error < 0.003
-    assert estimate.totals.final_runs_usd.relative_error < 0.003
+    assert estimate.totals.final_runs.relative_error < 0.003
 
 
 def test_monte_carlo_error_is_what_seeds_differ_by() -> None:

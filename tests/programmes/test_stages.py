@@ -32,5 +32,5 @@ def test_variant_minimax_m2_is_priced_at_its_published_size() -> None:
 def test_variant_adds_depreciation_to_the_denominator_only() -> None:
     estimate = compare_spend("zai-2025", variant="computebill", samples=4096)
     assert estimate.reported == estimated("zai-2025").reported
-    added = estimate.totals.rnd_compute_usd.mean - estimate.reported["rnd_compute_usd"]
+    added = estimate.totals.rnd_compute.mean - estimate.reported["rnd_compute_usd"]
     assert added == pytest.approx(((111.2 + 211.2) / 2 + 110.675) * 1e6 / 7.2, rel=0.001)

@@ -53,7 +53,7 @@ def test_counted_quantiles_stand_in_for_sorted_ones(monkeypatch: pytest.MonkeyPa
     counted = compare_spend("minimax-2025", samples=30_000)
     assert counted.joint is None
     for key in ("p5", "p50", "p95", "mean"):
-        for part in ("final_runs_usd", "final_share", "exploration_usd"):
+        for part in ("final_runs", "final_share", "exploration"):
             left, right = (getattr(getattr(e.totals, part), key) for e in (exact, counted))
             assert left == pytest.approx(right, rel=5e-4)
     for left, right in zip(exact.runs, counted.runs, strict=True):

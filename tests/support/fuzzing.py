@@ -29,7 +29,7 @@ from results import HEADER, MEASURED, SWEEP, all_results
 import computebill
 from computebill import plan
 from computebill.accuracy.validation import calibrate, validate
-from computebill.base.errors import RequestError
+from computebill.base.errors import MOST_OTHERS, RequestError
 from computebill.base.specfile import read_toml
 from computebill.catalogue import score_catalogue
 from computebill.cli import main
@@ -119,7 +119,9 @@ def attempt(mutant: Mutant) -> Failure | bool:
             found = mutant.use()
         check_result(found)
     except RequestError as error:
-        if len(str(error)) > 2600 or "\n" in str(error):
+        lines = str(error).splitlines()
+        fit = all(len(line) <= 2600 and line.isprintable() for line in lines)
+        if not fit or len(lines) > MOST_OTHERS + 2:
             return _failure(BrokenError("a message that is no line"), mutant)
         return False
     except (Exception, HangError) as error:
@@ -327,7 +329,8 @@ def maker_toml(text: str) -> dict[str, Any]:
 @cache
 def _programmes() -> tuple[dict[str, Any], ...]:
     lab = read_toml(EXAMPLES / "lab.toml")
-    shipped = [read_toml(path) for path in sorted((PACKAGE / "programmes").glob("*.toml"))]
+    folder = PACKAGE / "programmes" / "shipped"
+    shipped = [read_toml(path) for path in sorted(folder.glob("*.toml"))]
     return lab, lab, *shipped
 
 

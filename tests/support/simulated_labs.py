@@ -91,5 +91,7 @@ def hessian(function: Callable[[Tensor], float], at: Tensor, width: float = 1e-3
 def interval_of_step(case: Case, fitted: Fitted) -> tuple[float, float] | None:
     """The interval of a step's time under a profile."""
     free = unbounded(fitted.values).requires_grad_(True)
-    seconds = step_times(case_columns([case]), bounded(free)).total
-    return step_interval(case, fitted, seconds, free)
+    columns = case_columns([case])
+    seconds = step_times(columns, bounded(free)).total
+    found = step_interval(case, columns, fitted, seconds, free)
+    return None if found is None else (found.low, found.high)

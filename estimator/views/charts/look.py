@@ -29,10 +29,15 @@ KINDS = {
     "experiments": MAIN,
     "all else": REST,
     "whole": OTHER,
+    "stated fact": "#1a936f",
+    "drawn from other programmes": MAIN,
+    "unexplained": REST,
     "counted": MAIN,
     "not counted": REST,
     "variant": MAIN,
     "one change after another": REST,
+    "all combinations": MAIN,
+    "with one option": REST,
 }
 """Colours that mean the same in every chart."""
 

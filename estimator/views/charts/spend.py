@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import altair as alt
 
-from computebill.views.result import Result, distribution
-from computebill.views.text import money, money_interval, percent, percent_interval
+from computebill.programmes.bases import DOLLARS
+from computebill.views.result import Result, amount_of, basis_of, distribution
+from computebill.views.text import (
+    amount as amount_text,
+)
+from computebill.views.text import (
+    amount_interval,
+    money,
+    money_interval,
+    percent,
+    percent_interval,
+)
 
 from . import steps
 from .axes import ROW, Room, amount, from_nothing, height, names, room_of, tall
-from .look import DOLLARS, FINAL, INK, PERCENT, REST
+from .look import COUNTS, FINAL, INK, PERCENT, REST
+from .look import DOLLARS as DOLLARS_LABELS
 from .marks import SHAPES, colours, ends, intervals, tips, toggled, zoom
 from .picture import ROWS, Picture, Rows, shape_of
-from .steps import SHARE, Part, waterfall
+from .steps import SHARE, Part, Unit, waterfall
 
 MOST_RUNS = 24
 MOST_SHARE = 2.0
@@ -24,19 +35,26 @@ MOST_SHARE = 2.0
 RUNS_APART = 5
 
 
-def shares(results: Sequence[Result]) -> Picture:
-    """Return the final runs' share of each programme's R&D compute, and the rest."""
+def shares(results: Sequence[Result]) -> Picture | None:
+    """Return the final runs' share of each programme's R&D compute, and the rest.
+
+    None where no share is known.
+    """
     rows = []
     for each in results:
         share = distribution(each["final_share"])
+        if not share.is_known:
+            continue
         median = min(share.p50, 1.0)
         common = {"name": each["title"], **ends(share), "short": percent_interval(share)}
         for part, start, end, key in (
-            ("final runs", 0.0, median, "final_runs_usd"),
-            ("experiments and all else", median, 1.0, "exploration_usd"),
+            ("final runs", 0.0, median, "final_runs"),
+            ("experiments and all else", median, 1.0, "exploration"),
         ):
-            text = money_interval(distribution(each[key]))
+            text = amount_interval(amount_of(each, key), basis_of(each).name)
             rows.append({**common, "part": part, "start": start, "end": end, "text": text})
+    if not rows:
+        return None
     says = (
         "Red is the median share of final runs, the line its 5th to 95th percentile: a quantile "
         "of the ratio, not a ratio of quantiles."
@@ -82,10 +100,12 @@ def _share_bars(room: Room, most: float) -> dict[str, Any]:
     return shape_of(alt.layer(*layers).properties(height=tall(room, 58)))
 
 
-def dollars(results: Sequence[Result]) -> Picture:
-    """Return final runs and all else of each programme in USD."""
+def dollars(results: Sequence[Result]) -> Picture | None:
+    """Return final runs and all else of each programme in USD; None where none is in dollars."""
     rows = []
     for each in results:
+        if basis_of(each) is not DOLLARS or each["final_runs_usd"] is None:
+            continue
         for label, key in (("final runs", "final_runs_usd"), ("all else", "exploration_usd")):
             usd = distribution(each[key])
             rows.append(
@@ -98,27 +118,34 @@ def dollars(results: Sequence[Result]) -> Picture:
                     **ends(usd),
                 }
             )
+    if not rows:
+        return None
     says = "Medians and 5th to 95th percentiles, on a logarithmic axis."
-    return intervals("The same in dollars", says, rows, ("USD", DOLLARS), is_log=True)
+    return intervals("The same in dollars", says, rows, ("USD", DOLLARS_LABELS), is_log=True)
 
 
-def whole(result: Result) -> Picture:
-    """Return the dearest runs, the other final runs and all else, one after the other."""
-    counted = [run for run in result["runs"] if run["counted"] and run["cost_usd"]]
-    counted.sort(key=lambda run: -run["cost_usd"]["mean"])
+def whole(result: Result) -> Picture | None:
+    """Return the dearest runs, the other final runs and all else, one after the other.
+
+    None where the final runs are not known.
+    """
+    final, total = (amount_of(result, key) for key in ("final_runs", "rnd_compute"))
+    if not final.is_known:
+        return None
+    counted = [run for run in result["runs"] if run["counted"] and _size(run)]
+    counted.sort(key=lambda run: -_size(run)["mean"])
     found = [
-        Part(run["name"], "final run", distribution(run["cost_usd"]))
-        for run in counted[:RUNS_APART]
+        Part(run["name"], "final run", distribution(_size(run))) for run in counted[:RUNS_APART]
     ]
-    final, total = (distribution(result[key]) for key in ("final_runs_usd", "rnd_compute_usd"))
     left = len(counted) - len(found)
     if left:
         rest = final.mean - sum(part.value.mean for part in found)
         found.append(Part(f"{left} other final run{'s' * (left > 1)}", "final run", rest))
-    exploration = distribution(result["exploration_usd"])
+    exploration = amount_of(result, "exploration")
     says = "From the dearest run to all R&D compute. "
     stated = result["scenarios"][0] if result["scenarios"] else None
-    if stated is not None and stated["cost_usd"]["mean"] < exploration.mean:
+    in_dollars = basis_of(result) is DOLLARS
+    if stated is not None and in_dollars and stated["cost_usd"]["mean"] < exploration.mean:
         usd = distribution(stated["cost_usd"])
         found.append(Part(f"stated experiments ({stated['name']})", "experiments", usd))
         found.append(Part("all else", "all else", exploration.mean - usd.mean))
@@ -126,13 +153,26 @@ def whole(result: Result) -> Picture:
     else:
         found.append(Part("experiments and all else", "all else", exploration))
     found.append(Part("R&D compute", "whole", total))
-    return waterfall("From one run to the whole programme", says, found)
+    title = "From one run to the whole programme"
+    return waterfall(title, says, found, unit_of(result), basis_of(result).unit)
+
+
+def unit_of(result: Result) -> Unit:
+    """Return how the amounts of a programme read."""
+    name = basis_of(result).name
+    labels = DOLLARS_LABELS if name == DOLLARS.name else COUNTS
+    return Unit(partial(amount_text, basis=name), partial(amount_interval, basis=name), labels)
+
+
+def _size(run: Mapping[str, Any]) -> Any:
+    """Return a run's size in the unit of its programme; its cost in files without that key."""
+    return run.get("size", run["cost_usd"])
 
 
 def dearest(result: Result) -> list[Mapping[str, Any]]:
     """Return the runs whose cost is known: those that count first, then the dearest first."""
-    known = [run for run in result["runs"] if run["cost_usd"]]
-    return sorted(known, key=lambda run: (not run["counted"], -run["cost_usd"]["p50"]))
+    known = [run for run in result["runs"] if _size(run)]
+    return sorted(known, key=lambda run: (not run["counted"], -_size(run)["p50"]))
 
 
 def runs(result: Result, most: int = MOST_RUNS) -> Picture | None:
@@ -140,15 +180,16 @@ def runs(result: Result, most: int = MOST_RUNS) -> Picture | None:
     found = dearest(result)
     if not found:
         return None
-    rows = []
+    rows, unit = [], unit_of(result)
     for run in found[:most]:
-        usd = distribution(run["cost_usd"])
+        size = distribution(_size(run))
         kind = "counted" if run["counted"] else "not counted"
-        text, short = money_interval(usd), money(usd.p50)
-        rows.append({"name": run["name"], "kind": kind, "text": text, "short": short, **ends(usd)})
-    says = "Cost of each run, median and 5th to 95th percentile, on a logarithmic axis"
+        text, short = unit.interval(size), unit.one(size.p50)
+        rows.append({"name": run["name"], "kind": kind, "text": text, "short": short, **ends(size)})
+    of = "Cost" if basis_of(result) is DOLLARS else "Size"
+    says = f"{of} of each run, median and 5th to 95th percentile, on a logarithmic axis"
     says += f"; the {len(rows)} dearest of {len(found)}." if len(found) > len(rows) else "."
-    axis = ("cost, USD", DOLLARS)
+    axis = (f"{of.lower()}, {basis_of(result).unit}", unit.labels)
     return intervals("Runs, dearest first", says, rows, axis, is_log=True, of="run")
 
 
@@ -182,14 +223,20 @@ def variants(result: Result) -> Picture | None:
     return intervals(title, says, rows, axis, is_log=False, of="variant")
 
 
-def followers(results: Sequence[Result]) -> Picture:
-    """Return what one pays who skips a part of each programme's exploration."""
+def followers(results: Sequence[Result]) -> Picture | None:
+    """Return what one pays who skips a part of each programme's exploration.
+
+    None where no share is known.
+    """
     rows = []
     for each in results:
+        unit, key = unit_of(each), f"bill_{basis_of(each).key}"
         for step in each["follower"]:
-            skipped, text = step["skipped"], money_interval(distribution(step["bill_usd"]))
+            skipped, text = step["skipped"], unit.interval(distribution(step[key]))
             row = {"programme": each["title"], "skipped": skipped, "text": text}
             rows.append({**row, **step["share"], "part": percent(skipped)})
+    if not rows:
+        return None
     return Picture(
         "What is left to pay for one who follows",
         "Final runs and what is not skipped of the exploration, as a share of the leader's bill; "

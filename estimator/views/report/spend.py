@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from computebill.programmes.bases import BASES
 from computebill.programmes.loading import shipped_programmes
 from computebill.programmes.measured_shares import shares_elsewhere
+from computebill.uncertainty.distribution import Distribution
+from computebill.views.charts import organisations
 from computebill.views.charts import spend as drawn
 from computebill.views.charts.steps import SHARE
-from computebill.views.result import Result, distribution
+from computebill.views.exploration import PRIOR, prior_text
+from computebill.views.result import Result, amount_of, basis_of, distribution
 from computebill.views.text import (
+    UNKNOWN,
+    amount_interval,
     beyond_spend,
+    bounded,
     count_interval,
     flop_interval,
-    money,
     money_interval,
     percent,
     percent_interval,
@@ -24,70 +30,130 @@ from .document import Chart, Figure, Report, Section, Table, charted, figure, pa
 from .steps import tornado, waterfall
 
 SMALLEST_PART = 0.001
-TOTALS = ("final_share", "final_runs_usd", "exploration_usd", "rnd_compute_usd")
+MOST_TOLD = 4
+"""Programmes that a headline tells one by one."""
+AMOUNTS = ("final_runs", "exploration", "rnd_compute")
 
 
 def report(result: Result, is_alone: bool = True) -> Report:
     """Tell one programme; beside others, what is elsewhere is told with the comparison."""
-    share, final, rest, whole = (distribution(result[key]) for key in TOTALS)
-    who, title = result["organisation"], result["title"]
-    answer = (
-        f"Final training runs took {percent_interval(share)} of {who}'s R&D compute: "
-        f"{money_interval(final)} of {money(whole.p50)}"
-    )
-    # No rest is left where they took more than all.
-    if rest.p50 < 0:
-        answer += ", which is more than all of it, so the assumptions cannot hold together."
-    else:
-        answer += f"; the rest, {money_interval(rest)}, went to experiments and all else."
+    share = distribution(result["final_share"])
+    final, rest, whole = (amount_of(result, name) for name in AMOUNTS)
+    unit, title = drawn.unit_of(result), result["title"]
+    told_share = bounded(percent_interval(share), result.get("bound"))
     moved = tornado(drawn.swings(result), result.get("swings") or [], SHARE)
     found = sections(
         Section("Where the money went", parts([_shares([result]), waterfall(drawn.whole(result))])),
         Section("Runs", parts([_runs(result)]), is_main=False),
+        Section("What the rest went to", parts([_rest(result)]), _rest_told(result)),
         Section("What drives the share", parts([moved, _drivers(result)])),
         Section("Under other assumptions", parts([_variants(result)]), is_main=False),
-        Section("The follower's bill", parts([_followers([result])])),
+        Section("Under every combination of methods", parts([_multiverse(result)])),
+        Section("The follower's bill", parts([_followers([result]), _followers_by_kind(result)])),
         Section("Scenarios", parts([_scenarios([result])])),
         _elsewhere([result]) if is_alone else None,
     )
     figures = (
-        figure("final share of R&D compute", percent_interval(share)),
-        figure("final runs", money_interval(final)),
-        figure("experiments and all else", money_interval(rest)),
-        Figure("R&D compute, as reported", money(result["reported"].get("rnd_compute_usd", 0.0))),
+        figure("final share of R&D compute", told_share),
+        figure("final runs", unit.interval(final)),
+        figure("experiments and all else", unit.interval(rest)),
+        Figure("R&D compute, as reported", unit.one(_reported(result, whole))),
+        *([Figure("grade", result["grade"])] if "grade" in result else []),
     )
+    answer = _answer(result, told_share)
     told = Report(f"{title}, {result['variant']}", answer, figures, found, notes=_notes(result))
     return told.told(result)
+
+
+def _answer(result: Result, told_share: str) -> str:
+    """Tell a programme's share in one sentence."""
+    final, rest, whole = (amount_of(result, name) for name in AMOUNTS)
+    unit, who = drawn.unit_of(result), result["organisation"]
+    if not final.is_known:
+        return (
+            f"What final training runs took of {who}'s R&D compute, {unit.one(whole.p50)}, cannot "
+            "be told: none of them has a published size."
+        )
+    answer = (
+        f"Final training runs took {told_share} of {who}'s R&D compute: "
+        f"{unit.interval(final)} of {unit.one(whole.p50)}"
+    )
+    if result.get("grade") == "C":
+        answer = f"Of grade C, one side being a guess or no R&D compute: {answer}"
+    # No rest is left where they took more than all.
+    if rest.p50 < 0:
+        return f"{answer}, which is more than all of it, so the assumptions cannot hold together."
+    return f"{answer}; the rest, {unit.interval(rest)}, went to experiments and all else."
+
+
+def _reported(result: Result, whole: Distribution) -> float:
+    key = f"rnd_compute_{basis_of(result).key}"
+    return float(result["reported"].get(key, whole.p50))
 
 
 def comparison(results: Sequence[Result]) -> Report:
     """Tell several programmes side by side."""
     results = _told_apart(results)
-    ordered = sorted(results, key=lambda each: each["final_share"]["p50"])
-    told = [
-        f"{percent_interval(distribution(each['final_share']))} at {each['organisation']}"
-        for each in ordered
-    ]
-    listed = ", ".join(told[:-1]) + f" and {told[-1]}"
+    known = [each for each in results if each["final_share"] is not None]
+    if not known:
+        return Report("Final training runs against R&D compute", "No share can be told.")
     figures = [
-        figure(each["title"], percent_interval(distribution(each["final_share"])))
-        for each in results
+        figure(each["title"], percent_interval(distribution(each["final_share"]))) for each in known
     ]
     notes = [f"{each['organisation']}: {note}" for each in results for note in _notes(each)]
     return Report(
         "Final training runs against R&D compute",
-        f"Final training runs are a minority of R&D compute: {listed}."
-        if all(each["final_share"]["p50"] < 0.5 for each in results)
-        else f"Of R&D compute, final training runs took {listed}.",
+        _headline(known),
         figures,
         sections(
+            Section("By organisation and window", parts([_overview(results)])),
             Section("By company", parts([_shares(results), _dollars(results)])),
             Section("The follower's bill", parts([_followers(results)])),
             Section("Scenarios", parts([_scenarios(results)])),
             _elsewhere(results),
         ),
-        notes=notes,
+        notes=[*notes, *_overlaps(results)],
     )
+
+
+def _headline(known: Sequence[Result]) -> str:
+    """Tell the shares of several programmes in one sentence; none of grade C beside better ones."""
+    sure = [each for each in known if each.get("grade") != "C"] or known
+    ordered = sorted(sure, key=lambda each: float(each["final_share"]["p50"]))
+    if len(ordered) > MOST_TOLD:
+        low, high = (
+            f"{percent(each['final_share']['p50'])} ({each['title']})"
+            for each in (ordered[0], ordered[-1])
+        )
+        owners = len({each["owner"] for each in ordered})
+        return (
+            f"In {len(ordered)} programmes of {owners} organisations, final training "
+            f"runs took from {low} to {high} of R&D compute."
+        )
+    told = [
+        f"{percent_interval(distribution(each['final_share']))} at {each['organisation']}"
+        for each in ordered
+    ]
+    listed = " and ".join(part for part in (", ".join(told[:-1]), told[-1]) if part)
+    if all(each["final_share"]["p50"] < 0.5 for each in ordered):
+        return f"Final training runs are a minority of R&D compute: {listed}."
+    return f"Of R&D compute, final training runs took {listed}."
+
+
+def _overlaps(results: Sequence[Result]) -> list[str]:
+    """Tell which windows of one organisation have days in common."""
+    found = []
+    for i, one in enumerate(results):
+        for other in results[:i]:
+            is_same = (one["owner"], one.get("basis")) == (other["owner"], other.get("basis"))
+            ours, theirs = one["window"], other["window"]
+            meets = ours["start"] <= theirs["end"] and theirs["start"] <= ours["end"]
+            if is_same and meets and one["programme"] != other["programme"]:
+                found.append(
+                    f"{other['title']} and {one['title']} have a part of their spend in common: "
+                    "they are no independent observations."
+                )
+    return found
 
 
 def _told_apart(results: Sequence[Result]) -> list[Result]:
@@ -108,26 +174,98 @@ def _told_apart(results: Sequence[Result]) -> list[Result]:
             title, owner = title + number, owner + number
         elif owners[owner] > 1:
             owner = title
-        found.append({**each, "title": title, "organisation": owner})
+        apart = {"title": title, "organisation": owner, "owner": each["organisation"]}
+        found.append({**each, **apart})
     return found
 
 
 def _notes(result: Result) -> list[str]:
     told = beyond_spend(result["probability_final_exceeds_rnd"])
-    return [] if told is None else [told]
+    notes = [] if told is None else [told]
+    if result.get("grade") == "C":
+        notes += [f"Grade C: {reason}." for reason in result["grade_reasons"]]
+    return notes
 
 
-def _shares(results: Sequence[Result]) -> Chart:
+def _overview(results: Sequence[Result]) -> Chart | None:
+    """Draw organisations by grade and basis, where these are more than a few of one kind."""
+    several = {(each.get("grade"), each.get("basis")) for each in results}
+    if len(several) < 2:
+        return None
+    headings, keys = ("programme", "grade", "counted in", "final share"), ("name", "grade", "basis")
+    picture = organisations.overview(results)
+    return charted(picture, "Shares by grade", headings, (*keys, "text"), keys[1:])
+
+
+def _rest(result: Result) -> Chart | None:
+    picture = organisations.rest(result)
+    if picture is None:
+        return None
+    found = result["exploration"]
+    rests_on = {each["kind"]: each["rests_on"] for each in found["kinds"]}
+    prior = {each["kind"]: prior_text(each) for each in found["prior"]["share_of_rest"]}
+    cells = [
+        (
+            row["name"],
+            row["kind"],
+            row["interval"],
+            prior.get(row["name"], ""),
+            rests_on.get(row["name"], ""),
+        )
+        for row in picture.rows
+    ]
+    headings = ("part", "kind", "of R&D compute", f"{PRIOR}: of the rest", "rests on")
+    return Chart(picture, Table("The rest by kind", headings, cells, ("kind", "rests on")))
+
+
+def _rest_told(result: Result) -> str:
+    found = result.get("exploration")
+    if not found or not found["left_out"]:
+        return ""
+    return (
+        f"In {percent(found['left_out'])} of the draws the kinds would take more than was "
+        "reported; these are left out here."
+    )
+
+
+def _multiverse(result: Result) -> Chart | None:
+    headings, keys = ("choice", "median of medians (5th–95th)"), ("name", "text")
+    picture = organisations.multiverse(result)
+    return charted(picture, "Medians by choice", headings, keys)
+
+
+def _followers_by_kind(result: Result) -> Table | None:
+    found = result.get("follower_by_kind")
+    if not found:
+        return None
+    unit, key = drawn.unit_of(result), f"bill_{basis_of(result).key}"
+    cells = [
+        (
+            each["name"],
+            unit.interval(distribution(each[key])),
+            percent_interval(distribution(each["share"])),
+            each["description"],
+        )
+        for each in found
+    ]
+    title = "By kind: what each skips is a judgement, given as a range"
+    return Table(title, ("follower", "bill", "of the leader's", "who"), cells, ("who",))
+
+
+def _shares(results: Sequence[Result]) -> Chart | None:
+    picture = drawn.shares(results)
+    if picture is None:
+        return None
     cells = [
         (
             each["title"],
             percent_interval(distribution(each["final_share"])),
-            *(money_interval(distribution(each[key])) for key in TOTALS[1:]),
+            *(drawn.unit_of(each).interval(amount_of(each, name)) for name in AMOUNTS),
         )
         for each in results
     ]
     headings = ("programme", "final share", "final runs", "experiments and all else", "R&D compute")
-    return Chart(drawn.shares(results), Table("Final runs and the rest", headings, cells))
+    return Chart(picture, Table("Final runs and the rest", headings, cells))
 
 
 def _dollars(results: Sequence[Result]) -> Chart | None:
@@ -178,7 +316,7 @@ def _variants(result: Result) -> Chart | None:
         cells.append(
             (
                 name,
-                money_interval(distribution(each["final_runs_usd"])),
+                _final_runs(each),
                 percent_interval(distribution(each["final_share"])),
                 "" if effect is None else f"{effect * 100:+.2f} points".replace("-", "−"),
                 each.get("why", each.get("description", "")),
@@ -188,17 +326,28 @@ def _variants(result: Result) -> Chart | None:
     return Chart(picture, Table("Variants", headings, cells, ("why",)))
 
 
-def _followers(results: Sequence[Result]) -> Chart:
-    cells = [
-        (
-            each["title"],
-            *(money_interval(distribution(step["bill_usd"])) for step in each["follower"][::5]),
-        )
-        for each in results
-    ]
-    skipped = [f"{percent(step['skipped'])} skipped" for step in results[0]["follower"][::5]]
+def _final_runs(variant: Result) -> str:
+    """Write the final runs of a variant, which may be counted in another unit."""
+    for basis in BASES.values():
+        found = variant.get(f"final_runs_{basis.key}")
+        if found is not None:
+            return amount_interval(distribution(found), basis.name)
+    return UNKNOWN
+
+
+def _followers(results: Sequence[Result]) -> Chart | None:
+    known = [each for each in results if each["follower"]]
+    picture = drawn.followers(known)
+    if picture is None:
+        return None
+    cells = []
+    for each in known:
+        unit, key = drawn.unit_of(each), f"bill_{basis_of(each).key}"
+        bills = [unit.interval(distribution(step[key])) for step in each["follower"][::5]]
+        cells.append((each["title"], *bills))
+    skipped = [f"{percent(step['skipped'])} skipped" for step in known[0]["follower"][::5]]
     table = Table("The follower's bill", ("programme", *skipped), cells)
-    return Chart(drawn.followers(results), table)
+    return Chart(picture, table)
 
 
 def _scenarios(results: Sequence[Result]) -> Table | None:

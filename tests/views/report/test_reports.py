@@ -80,10 +80,11 @@ def test_an_address_may_say_where_in_it(results: Results) -> None:
 
 
 def test_the_charts_worth_having(results: Results) -> None:
-    assert titles(one(results["spend"]))[:4] == [
+    assert titles(one(results["spend"]))[:5] == [
         "Final runs and the rest of R&D compute",
         "From one run to the whole programme",
         "Runs, dearest first",
+        "What everything else went to",
         "How far each assumption moves the share",
     ]
     assert "Utilisation against the number of GPUs" in titles(one(results["laid-out"]))

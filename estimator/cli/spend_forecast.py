@@ -1,0 +1,58 @@
+"""``computebill spend forecast``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .grouped import Grouped
+from .options import print_tables, sampling_options, to_json, whole_number
+
+if TYPE_CHECKING:
+    from computebill.base.quantity import Quantity
+
+
+def _quantity(ctx: click.Context, param: click.Parameter, value: str | None) -> Quantity | None:
+    """Read a number or a range, ``1.5..2.5``."""
+    if value is None:
+        return None
+    from computebill.base.errors import RequestError
+    from computebill.base.quantity import parse_quantity
+
+    try:
+        return parse_quantity(value)
+    except ValueError as error:
+        raise RequestError(param.opts[0], str(error)) from None
+
+
+@click.command(cls=Grouped)
+@click.argument("programme", metavar="NAME|FILE")
+@click.option(
+    "--growth", metavar="RATIO", callback=_quantity, help="Of R&D compute a year, 1.5..2.5."
+)
+@click.option(
+    "--budget", metavar="AMOUNT", callback=_quantity, help="In its place: R&D compute, 30M..40M."
+)
+@click.option(
+    "--years", metavar="N", callback=whole_number, default="1", show_default=True, help="Ahead."
+)
+@click.option("--variant", default="as-published", show_default=True, help="Set of assumptions.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@sampling_options
+def command(programme: str, as_json: bool, sampling: dict[str, Any], **given: Any) -> None:
+    """Split a later budget over final runs and all else, with intervals.
+
+    \b
+    computebill spend forecast minimax-fy2025 --growth 1.3..1.8
+    computebill spend forecast my-lab.toml --budget 30M
+    """  # noqa: D301 -- click reads the backslash
+    from computebill.programmes.forecast import forecast_spend
+
+    found = forecast_spend(programme, **given, **sampling)
+    if as_json:
+        click.echo(to_json(found.to_dict()))
+        return
+    from computebill.views.forecast import forecast
+
+    print_tables(forecast(found))
