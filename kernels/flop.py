@@ -52,7 +52,8 @@ def attended_keys(sequence: Tensor, window: Tensor, causal: Tensor, chunked: Ten
 
     Full: :math:`s`. Causal: :math:`(s + 1) / 2`. Of the last :math:`w`:
     :math:`w - w (w - 1) / 2 s`. Within chunks of :math:`w`: :math:`(w + 1) / 2`, and less in the
-    chunk that the sequence's end cuts off.
+    chunk that the sequence's end cuts off. Both ways: all, or the nearest :math:`w`; where that is
+    "chunked", :math:`w` keys of a sequence of their own, as an image's patches are.
 
     Args:
         sequence: tokens of a sequence, :math:`s`.
@@ -68,7 +69,13 @@ def attended_keys(sequence: Tensor, window: Tensor, causal: Tensor, chunked: Ten
     chunks = torch.floor(sequence / reach)
     rest = sequence - chunks * reach
     fixed = (chunks * reach * (reach + 1) + rest * (rest + 1)) / (2 * sequence)
-    return torch.where(causal > 0, torch.where(chunked > 0, fixed, sliding), sequence)
+    both_ways = torch.where(chunked > 0, window, reach)
+    return torch.where(causal > 0, torch.where(chunked > 0, fixed, sliding), both_ways)
+
+
+def attends_apart(operators: Operators) -> Tensor:
+    """Whether queries attend a fixed number of keys, of a sequence of their own."""
+    return (operators.causal <= 0) & (operators.chunked > 0)
 
 
 def keys_of(operators: Operators, sequence: Tensor) -> Tensor:
@@ -133,9 +140,9 @@ def token_flop(
         trained: 1 where weights are trained, 0 where they are frozen; ``(*batch)``, default 1.
         adapter_rank: rank of the low-rank adapters; ``(*batch)``, default none.
     """
-    keys = sequence
-    if not full_attention:
-        keys = keys_of(operators, sequence)
+    keys = keys_of(operators, sequence)
+    if full_attention:
+        keys = torch.where(attends_apart(operators), keys, sequence)
     products = 2.0 * operators.uses * matrix(operators)
     rank = torch.zeros_like(sequence) if adapter_rank is None else adapter_rank
     return TokenFlop(

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from .constants import number
-from .flop import keys_of
+from .flop import attends_apart, keys_of
 from .memory import kept_shares, spread
 from .operators import Groups, Model, Operators
 from .roofline import RESULT_BYTES, ProductRate, ProductShape, product_seconds
@@ -201,7 +201,8 @@ def _attention(operators: Operators, setting: Setting) -> tuple[Tensor, Tensor]:
     unfused = efficiency.score_passes > 0
     attended = keys_of(operators, sequence)
     # Without a fused kernel the whole square is computed, whatever the mask.
-    keys = torch.where(unfused, sequence + torch.zeros_like(attended), attended)
+    square = torch.where(attends_apart(operators), attended, sequence)
+    keys = torch.where(unfused, square, attended)
     scores = 2.0 * operators.per_key * keys * tokens / ways
     width = operators.per_key / operators.heads.clamp_min(1.0) / 2.0
     wide = width * (USUAL_WIDTH + efficiency.half_width)

@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 import rooms
 
-MOST_ROOMS, MOST_FLOORS, MOST_ARROWS = 23, 13, 120
-"""Figures of today: a change may lower them, and says why where it raises one."""
+MOST_ROOMS, MOST_FLOORS, MOST_ARROWS = 23, 13, 122
+"""Figures of today: a change may lower them, and says why where it raises one.
+
+Counting from a library's modules is a room of its own, on architectures and base: two arrows.
+"""
 FEW = 3
 """Modules of a package that needs no order of its own."""
 
@@ -23,6 +26,11 @@ TESTED_BY = {
     "architectures.entries": "architectures/test_config.py",
     "architectures.gemmas": "architectures/test_mutated.py",
     "architectures.mixers": "architectures/test_mutated.py",
+    **{
+        f"architectures.modules.{name}": "architectures/modules/test_architecture.py"
+        for name in ("attention", "inputs", "measured", "recurrence", "unsaid", "walk")
+    },
+    "architectures.modules.stacks": "architectures/modules/test_trace.py",
     "architectures.operators": "kernels/test_operators.py",
     "architectures.other_shapes": "architectures/test_counting.py",
     "architectures.particulars": "architectures/test_counting.py",

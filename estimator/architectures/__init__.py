@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,43 +12,77 @@ from computebill.base.errors import RequestError, shown
 
 from .entries import LANGUAGE_ONLY, counted, family_name, is_whole
 from .forms import as_config
-from .operators import Architecture
+from .operators import CLIP, IMAGE, Architecture
 from .quantization import stored_weights
 from .sources import find_source
 from .unknown import unknown_type
 from .weights import read_weights
 
-__all__ = ["Architecture", "read_architecture"]
+__all__ = ["IMAGES", "PARTS", "Architecture", "read_architecture"]
+
+WHOLE, LANGUAGE = PARTS = ("whole", "language")
+IMAGES, MOST_IMAGES = 1.0, 1_000_000
+"""Images, and clips of sound, of a sample of a multimodal model: where nobody says, and most."""
+
+MEDIA = ("vision_config", "audio_config", "visual", "vision_tower_config", "speech_config")
+"""Keys under which a configuration keeps what reads images or sound."""
 
 INNER = ("text_config", "llm_config", "language_config", "text_model")
 """Keys under which a multimodal configuration keeps its language model."""
 
 
-def read_architecture(source: str | Path | Mapping[str, Any]) -> Architecture:
+def read_architecture(
+    source: str | Path | Mapping[str, Any],
+    *,
+    part: str = WHOLE,
+    images_per_sample: float = IMAGES,
+) -> Architecture:
     """Return the architecture that a ``config.json`` describes.
 
     Args:
         source: a file, a directory that holds ``config.json``, ``-`` for standard input, or the
             configuration itself. Of the latter, sizes may be tensors of one shape, to count many
             architectures at once.
+        part: of a multimodal model the ``whole``, or its ``language`` model alone.
+        images_per_sample: images that go with a sequence of the whole, and clips of sound.
 
     Raises:
         RequestError: naming the field, what was given and what is allowed.
     """
+    if part not in PARTS:
+        raise RequestError("part", f"got {shown(part)}; allowed: {', '.join(PARTS)}")
+    if not 0 <= images_per_sample <= MOST_IMAGES:
+        raise RequestError(
+            "images_per_sample",
+            f"got {shown(images_per_sample)}; allowed: a number from 0 to {MOST_IMAGES:,}",
+        )
     if isinstance(source, Mapping):
-        return _architecture(source, "config")
-    if not isinstance(source, str | Path):
+        found = _architecture(source, "config", part)
+    elif not isinstance(source, str | Path):
         raise RequestError("config", f"got {shown(source)}; allowed: a path or a mapping")
-    counted_alone = read_weights(source)
-    if counted_alone is not None:
-        return counted_alone
-    found = find_source(source)
-    return replace(_architecture(found.fields, found.name), adapter=found.adapter)
+    else:
+        counted_alone = read_weights(source)
+        if counted_alone is not None:
+            return counted_alone
+        read = find_source(source)
+        found = replace(_architecture(read.fields, read.name, part), adapter=read.adapter)
+    return _with_images(found, images_per_sample)
 
 
-def _architecture(fields: Mapping[str, Any], file: str) -> Architecture:
+def _with_images(found: Architecture, count: float) -> Architecture:
+    """Have so many images, and clips of sound, go with a sequence of what reads them."""
+    if not any(each.of in (IMAGE, CLIP) for each in found.operators()):
+        return found
+    note = (
+        f"With a sequence go {count:g} images, or clips of sound (images per sample); what they "
+        "become in the text is part of its length."
+    )
+    return replace(found, images=count, clips=count, notes=(note, *found.notes))
+
+
+def _architecture(fields: Mapping[str, Any], file: str, part: str) -> Architecture:
     fields, read = as_config(fields, file)
-    found, stored = _by_type(fields, file), stored_weights(fields)
+    found, stored = _by_type(fields, file, part), stored_weights(fields)
     if not stored and fields.get("quantization_config") is not None:
         read = [*read, UNREAD_WEIGHTS]
     return replace(found, stored=stored, notes=(*found.notes, *read))
@@ -60,16 +93,34 @@ UNREAD_WEIGHTS = (
 )
 
 
-def _by_type(fields: Mapping[str, Any], file: str) -> Architecture:
-    part, key, notes = _language_model(fields)
-    is_inner = part is not fields
-    given = part.get("model_type")
+def _by_type(fields: Mapping[str, Any], file: str, part: str) -> Architecture:
+    inner, key, notes = _language_model(fields)
+    given = inner.get("model_type")
+    is_multimodal = _is_multimodal(fields)
+    if not is_multimodal and inner is not fields:
+        part = LANGUAGE
     if not isinstance(given, str) or family_name(given) is None:
-        found = _from_modules(fields, file)
+        found = _from_modules(fields, file, part)
         if found is None:
-            raise RequestError(file, unknown_type(part, key, given, is_whole))
-        return replace(found, counted_by="modules")
-    return counted(part, given, file, notes, is_inner=is_inner)
+            raise RequestError(file, unknown_type(inner, key, given, is_whole))
+        return found
+    if is_multimodal and part == WHOLE:
+        try:
+            whole = _from_modules(fields, file, part)
+        except RequestError as error:
+            whole, notes = None, [*notes, f"The whole: {error}."]
+        if whole is not None:
+            return whole
+    return counted(inner, given, file, notes, is_inner=inner is not fields)
+
+
+def _is_multimodal(fields: Mapping[str, Any]) -> bool:
+    """Whether a file describes more than a language model: by its parts, or its class's name."""
+    named = fields.get("architectures")
+    has_text = any(isinstance(fields.get(name), Mapping) for name in INNER)
+    return any(isinstance(fields.get(name), Mapping) for name in MEDIA) or (
+        has_text and isinstance(named, list) and "ConditionalGeneration" in str(named[:1])
+    )
 
 
 def _language_model(fields: Mapping[str, Any]) -> tuple[Mapping[str, Any], str, list[str]]:
@@ -95,13 +146,12 @@ SHARED = ("tie_word_embeddings",)
 """Fields of a multimodal configuration that its language model takes where it has none."""
 
 
-def _from_modules(fields: Mapping[str, Any], file: str) -> Architecture | None:
-    """Count a type that the table lacks from a library's own modules.
+def _from_modules(fields: Mapping[str, Any], file: str, part: str) -> Architecture | None:
+    """Count what the table lacks from a library's own modules.
 
     Returns:
-        None where no library that is installed knows it.
+        None where no library that is installed knows the type.
     """
-    if find_spec("computebill.architectures.modules") is None:
-        return None
-    read = import_module("computebill.architectures.modules").read_modules
-    return cast("Architecture | None", read(fields, file))
+    # By its name, and by those alone who need it: it stands on what is here.
+    read = import_module(".modules", __package__).read_modules
+    return cast("Architecture | None", read(fields, file, language_only=part == LANGUAGE))

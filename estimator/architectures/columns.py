@@ -12,7 +12,7 @@ from torch import Tensor
 from computebill.kernels.operators import Groups, Model, Operators
 
 from .blocks import BYTES
-from .operators import UNLIMITED, Architecture, Count, LayerKind, Layers, Operator
+from .operators import TOKEN, UNLIMITED, Architecture, Count, LayerKind, Layers, Operator
 
 NOTHING = Operator("", copies=0, uses=0)
 NO_LAYERS = Layers(0, 1, 0, 0)
@@ -60,7 +60,12 @@ def columns(
 
     Returns:
         columns whose batch is ``(1,)``, or the shape of the sizes.
+
+    Raises:
+        ValueError: where figures are told for a sample or an image; see ``Architecture.at``.
     """
+    if any(each.of != TOKEN for each in architecture.operators()):
+        raise ValueError(f"{architecture.model_type}: its figures are not those of a token yet")
     kinds = [
         (BEFORE, LayerKind(architecture.inputs, NO_LAYERS)),
         *((0, kind) for kind in architecture.kinds),

@@ -19,6 +19,9 @@ Count: TypeAlias = "float | Tensor"
 
 UNLIMITED = float("inf")
 
+TOKEN, SAMPLE, IMAGE, CLIP = "token", "sample", "image", "clip"
+"""What figures of an operator are told for one of."""
+
 
 class Heads(NamedTuple):
     """Heads of grouped-query attention.
@@ -41,6 +44,20 @@ class Heads(NamedTuple):
         return self._replace(keys=self.queries)
 
 
+SPREAD = (
+    "uses",
+    "per_key",
+    "per_token",
+    "heads",
+    "kept",
+    "kept_split",
+    "eager",
+    "eager_split",
+    "result",
+)
+"""Figures of an operator that are told for one token, or for what else it says."""
+
+
 @dataclass(frozen=True)
 class Operator:
     """One part of a layer: a matrix product, a way of mixing tokens, or parameters alone.
@@ -56,7 +73,8 @@ class Operator:
         per_token: FLOP that no weight and no key is behind, of recurrences.
         window: keys that a query attends at most.
         causal: whether a query attends only itself and what comes before.
-        chunked: whether the window is a fixed chunk of the sequence, rather than a sliding one.
+        chunked: whether the window is a fixed chunk of the sequence, rather than a sliding one;
+            where it is not causal, that many keys of a sequence of its own.
         attended: keys that a query attends on average, where documents packed into a sequence do
             not attend each other; 0: the sequence decides.
         by_input: whether a product is divided by its inputs, and its results added up over ranks.
@@ -73,6 +91,8 @@ class Operator:
         exchanged: bytes per token of keys and values that ranks which share a sequence send on.
         heads: query heads with a score for each key, kept where attention is not fused.
         result: elements per token of what a costly operator gives: a product, attention.
+        of: what uses, FLOP and bytes are told for, where it is no token of the sequence: a
+            ``sample``, an ``image``, a ``clip`` of sound.
     """
 
     name: str
@@ -100,6 +120,17 @@ class Operator:
     exchanged: Count = 0
     heads: Count = 0
     result: Count = 0
+    of: str = TOKEN
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether it attends a fixed number of keys, of a sequence of its own."""
+        return self.chunked and not self.causal
+
+    def spread(self, share: float) -> Operator:
+        """Return the operator told for a token, of which ``share`` units go with each."""
+        told = {name: getattr(self, name) * share for name in SPREAD}
+        return replace(self, of=TOKEN, **told)
 
 
 @dataclass(frozen=True)
@@ -196,6 +227,8 @@ class Architecture:
         further: layers that predict further tokens; not counted, but they have a place in a
             pipeline.
         stacks: sequences of one sample: 2 in an encoder-decoder, its input and its target.
+        images: images that go with a sample.
+        clips: clips of sound that go with it.
     """
 
     model_type: str
@@ -213,6 +246,8 @@ class Architecture:
     stacks: int = 1
     counted_by: str = "family"
     title: str = ""
+    images: float = 0.0
+    clips: float = 0.0
     adapter: Adapter | None = None
     stored: str = ""
 
@@ -222,6 +257,22 @@ class Architecture:
         for kind in self.kinds:
             yield from kind.operators
         yield from self.outputs
+
+    def at(self, sequence: float) -> Architecture:
+        """Return the architecture told for tokens of a sequence of so many.
+
+        What is met once a sample, or once an image or clip of it, is spread over its tokens.
+        """
+        units = {SAMPLE: 1.0, IMAGE: self.images, CLIP: self.clips}
+
+        def spread(operators: Sequence[Operator]) -> tuple[Operator, ...]:
+            return tuple(
+                each if each.of == TOKEN else each.spread(units[each.of] / sequence)
+                for each in operators
+            )
+
+        kinds = tuple(replace(each, operators=spread(each.operators)) for each in self.kinds)
+        return replace(self, inputs=spread(self.inputs), kinds=kinds, outputs=spread(self.outputs))
 
 
 def renamed(operators: Sequence[Operator], prefix: str) -> tuple[Operator, ...]:

@@ -51,7 +51,8 @@ def plain_flop(architecture: Architecture, sequence: int) -> FlopPerToken:
         attended = FORWARD * operator.per_key * _keys(operator, sequence)
         found = product + attended + operator.per_token
         forward[operator.name] = forward.get(operator.name, 0.0) + found * times
-        every = FORWARD * operator.per_key * sequence * times
+        keys = operator.window if operator.is_apart else sequence
+        every = FORWARD * operator.per_key * keys * times
         scores += every
         whole += (product + operator.per_token) * times + every
         products += found * times
@@ -71,9 +72,11 @@ def _keys(operator: Any, sequence: int) -> float:
     """Keys that a query attends on average; see the kernel's ``attended_keys``."""
     if operator.attended:
         return float(operator.attended)
-    if not operator.causal:
-        return float(sequence)
+    if operator.is_apart:
+        return float(operator.window)
     reach = min(float(operator.window), float(sequence))
+    if not operator.causal:
+        return reach
     if not operator.chunked:
         return reach - reach * (reach - 1) / (2 * sequence)
     chunks = math.floor(sequence / reach)

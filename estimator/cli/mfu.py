@@ -14,6 +14,7 @@ from .options import (
     documents_options,
     number,
     output_options,
+    part_options,
     profiles_option,
     whole_number,
 )
@@ -36,6 +37,7 @@ def _speed_options(command: Any) -> Any:
 
 @click.command(cls=Grouped)
 @click.option("--model", metavar="CONFIG", help="config.json, its directory, or -.")
+@part_options
 @click.option("--params", metavar="N", callback=number, help="Parameters, without a config.json.")
 @click.option(
     "--params-active", metavar="N", callback=number, help="Those that a token meets, if fewer."
@@ -62,6 +64,8 @@ def _speed_options(command: Any) -> Any:
 @output_options
 def command(
     model: str | None,
+    part: str,
+    images_per_sample: float,
     params: float | None,
     params_active: float | None,
     accelerator: str,
@@ -90,10 +94,14 @@ def command(
         from computebill.base.errors import RequestError
 
         raise RequestError("--params-active", f"got {params_active:g}; allowed: up to {params:g}")
+    from computebill.architectures import read_architecture
     from computebill.hardware.accelerators import find_accelerator
 
     if accelerator is not None:  # a name that nobody knows is told before torch is loaded
         find_accelerator(accelerator, profiles)
+    architecture = None
+    if model is not None:
+        architecture = read_architecture(model, part=part, images_per_sample=images_per_sample)
     from computebill.models.mfu import Speed, utilisation
     from computebill.training.documents import given_documents
 
@@ -105,7 +113,7 @@ def command(
         "tokens_per_second_per_gpu": tokens_per_second_per_gpu,
     }
     found = utilisation(
-        model,
+        architecture,
         speed=Speed(**speed),
         accelerator=accelerator,
         precision=precision,

@@ -12,7 +12,14 @@ from computebill.base.errors import RequestError
 from .completion import completed
 from .grouped import Grouped
 from .layouts import layout_options, read_layout
-from .options import Outputs, documents_options, output_options, profiles_option, whole_number
+from .options import (
+    Outputs,
+    documents_options,
+    output_options,
+    part_options,
+    profiles_option,
+    whole_number,
+)
 
 if TYPE_CHECKING:
     from computebill.architectures import Architecture
@@ -34,6 +41,7 @@ if TYPE_CHECKING:
     shell_complete=completed("accelerator"),
     help="That the largest micro-batch is to fit.",
 )
+@part_options
 @click.option(
     "--no-memory", is_flag=True, help="Parameters and FLOP alone, in a fraction of the time."
 )
@@ -45,6 +53,8 @@ def command(
     config: str,
     sequence_length: int | None,
     accelerator: str,
+    part: str,
+    images_per_sample: float,
     no_memory: bool,
     lengths: str | None,
     packing: str | None,
@@ -65,7 +75,7 @@ def command(
     outputs.check()
     from computebill.architectures import read_architecture
 
-    architecture = read_architecture(config)
+    architecture = read_architecture(config, part=part, images_per_sample=images_per_sample)
     if no_memory:
         if layout_flags or lengths or packing:
             raise RequestError("--no-memory", "allowed: without a layout's flags and --lengths")
@@ -74,7 +84,7 @@ def command(
     from computebill.training.documents import given_documents
 
     layout = read_layout(layout_flags)
-    part = find_accelerator(accelerator, profiles)
+    fitting = find_accelerator(accelerator, profiles)
     documents = given_documents(lengths, packing)
     # What is wrong so far was told before torch was loaded.
     from computebill.models.card import describe_model
@@ -84,7 +94,7 @@ def command(
         sequence_length=sequence_length,
         documents=documents,
         layout=layout,
-        accelerator=part,
+        accelerator=fitting,
     )
 
     def tables() -> Any:

@@ -61,6 +61,25 @@ def whole_number(ctx: click.Context, param: click.Parameter, value: str | int | 
     return int(given)
 
 
+def part_options(command: F) -> F:
+    """Which part of a multimodal model is counted, and how many images go with a sequence."""
+    part = click.option(
+        "--part",
+        default="whole",
+        show_default=True,
+        help="Of a multimodal model: whole, or language, its language model alone.",
+    )
+    images = click.option(
+        "--images-per-sample",
+        default="1",
+        show_default=True,
+        metavar="N",
+        callback=number,
+        help="Images, and clips of sound, of a sequence of the whole.",
+    )
+    return part(images(command))
+
+
 def sampling_options(command: Command) -> Command:
     """Add --samples, --seed, --method, --device and --profiles, collected as ``sampling``.
 

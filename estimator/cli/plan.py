@@ -14,6 +14,8 @@ from .options import Outputs, field_options, output_options, profiles_option
 FIELDS = (
     ("name", "A name for the plan."),
     ("model", "config.json, or its directory."),
+    ("part", "Of a multimodal model: whole (default), or language, its language model alone."),
+    ("images-per-sample", "Images, and clips of sound, of a sequence of the whole (default 1)."),
     ("tokens", "Tokens trained on, 15.6T."),
     ("accelerator", "Names, or profiles' files: h100,h200,b200; each is tried."),
     ("count", "Accelerators: 512, or 512,1024, or 64..4096 (powers of two); each is tried."),

@@ -13,6 +13,8 @@ from .options import Outputs, field_options, output_options, sampling_options
 FIELDS = (
     ("name", "A name for the run."),
     ("model", "config.json, its directory, or -: exact counts in place of --params."),
+    ("part", "Of a multimodal model: whole (default), or language, its language model alone."),
+    ("images-per-sample", "Images, and clips of sound, of a sequence of the whole (default 1)."),
     ("convention", "How model FLOP are counted: 6nd; with --model palm, megatron, causal."),
     ("failures-per-gpu-day", "Unexpected interruptions; 0: none; with a layout as Llama 3's."),
     ("checkpoint-seconds", "Training stands still for each checkpoint."),

@@ -103,6 +103,7 @@ def count_model(
     architecture = config if isinstance(config, Architecture) else read_architecture(config)
     length = default_sequence(architecture) if sequence_length is None else sequence_length
     sequence = check_sequence_length(architecture, length)
+    architecture = architecture.at(sequence)
     return ModelCount(
         architecture=architecture,
         sequence=sequence,

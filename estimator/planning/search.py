@@ -167,14 +167,16 @@ def plan(
 
 
 def _looked_up(spec: PlanSpec, profiles: Sequence[Path]) -> _Asked:
-    architecture = read_architecture(spec.model)
+    architecture = read_architecture(
+        spec.model, part=spec.part, images_per_sample=spec.images_per_sample
+    )
     given = spec.sequence_length
     sequence = check_sequence_length(
         architecture, default_sequence(architecture) if given is None else given
     )
     return _Asked(
         spec=spec,
-        architecture=architecture,
+        architecture=architecture.at(sequence),
         sequence=sequence,
         batch=spec.sequences(sequence * architecture.stacks),
         parts={

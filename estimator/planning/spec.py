@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from computebill.architectures import IMAGES
 from computebill.base.amounts import (
     Tokens,
     Whole,
@@ -105,6 +106,8 @@ class PlanSpec(Spec):
     Attributes:
         name: for people.
         model: a config.json, or its directory.
+        part: of a multimodal model the whole, or its language model alone.
+        images_per_sample: images, and clips of sound, of a sequence of the whole.
         tokens: trained on.
         accelerator: names, or profiles' files: each is tried.
         count: accelerators: each number is tried.
@@ -150,6 +153,8 @@ class PlanSpec(Spec):
 
     name: Name = "plan"
     model: str
+    part: Literal["whole", "language"] = "whole"
+    images_per_sample: Annotated[Number, Field(ge=0)] = IMAGES
     tokens: Tokens
     accelerator: Names
     count: (

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from computebill.architectures import Architecture, read_architecture
+from computebill.architectures import Architecture
 from computebill.base.assumptions import Assumption
 from computebill.base.notebook import Shown
 from computebill.hardware.accelerators import Accelerator, find_accelerator
@@ -22,7 +22,7 @@ from computebill.uncertainty.draws import Columns, Method, Settings, bundle, set
 from computebill.uncertainty.sensitivity import Swing, swings
 
 from .inputs import gather_inputs
-from .model import RunModel, count_run_model
+from .model import RunModel, count_run_model, run_architecture
 from .notes import run_notes
 from .spec import RunSpec, read_run
 
@@ -161,8 +161,7 @@ def estimate_run(
     accelerator = in_cluster(
         find_accelerator(run.accelerator, profiles), run.node_network, run.power_limit
     )
-    architecture = None if run.model is None else read_architecture(run.model)
-    return estimate_of(run, accelerator, architecture, chosen)
+    return estimate_of(run, accelerator, run_architecture(run), chosen)
 
 
 def estimate_of(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from computebill.architectures import Architecture
+from computebill.architectures import Architecture, read_architecture
 from computebill.base.assumptions import Assumption
 from computebill.base.errors import RequestError, shown
 from computebill.base.quantity import Quantity
@@ -72,6 +72,17 @@ class RunModel:
     def flop_per_token(self, convention: str) -> float:
         """Model FLOP per token of a training step."""
         return float(self.card.flop.conventions[convention])
+
+
+def run_architecture(run: RunSpec) -> Architecture | None:
+    """Return the architecture of a run's model, where it has one.
+
+    Raises:
+        RequestError: naming the field of the configuration.
+    """
+    if run.model is None:
+        return None
+    return read_architecture(run.model, part=run.part, images_per_sample=run.images_per_sample)
 
 
 def count_run_model(run: RunSpec, accelerator: Accelerator, architecture: Architecture) -> RunModel:

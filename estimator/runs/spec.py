@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from computebill.architectures import IMAGES
 from computebill.base.amounts import Parameters, Tokens, check_batch, whole_sequences
 from computebill.base.quantity import AtLeastOne, NotNegative, Number, Positive, Share
 from computebill.base.specfile import Name, Spec, read_toml, validate, with_flags
@@ -86,6 +87,8 @@ class RunSpec(Spec):
     Attributes:
         name: name of the run, for people.
         model: a config.json, or its directory, in place of parameters.
+        part: of a multimodal model the whole, or its language model alone.
+        images_per_sample: images, and clips of sound, of a sequence of the whole.
         layout: how the model is laid out, for its memory and recomputed FLOP.
         convention: how model FLOP are counted: 6nd; of a config.json also palm, megatron, causal.
         failures_per_gpu_day: unexpected interruptions; without it, where the step's time is
@@ -125,6 +128,8 @@ class RunSpec(Spec):
 
     name: Name = "run"
     model: str | None = None
+    part: Literal["whole", "language"] = "whole"
+    images_per_sample: Annotated[Number, Field(ge=0)] = IMAGES
     layout: Layout | None = None
     convention: Literal["6nd", "palm", "megatron", "causal"] = "6nd"
     failures_per_gpu_day: NotNegative | None = None

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from computebill.architectures import read_architecture
 from computebill.base.assumptions import Assumption, Input, gathered
 from computebill.base.errors import RequestError
 from computebill.base.quantity import UNKNOWN, Quantity, constant, parse_quantity
@@ -23,7 +22,7 @@ from computebill.kernels.run import Hour, Interruptions, price_time
 from computebill.kernels.units import SECONDS_PER_HOUR
 from computebill.runs.estimate import run_figures
 from computebill.runs.inputs import gather_inputs, interruption_inputs
-from computebill.runs.model import count_run_model
+from computebill.runs.model import count_run_model, run_architecture
 from computebill.runs.spec import RunSpec
 from computebill.training.efficiency import efficiencies_of
 from computebill.training.inputs import (
@@ -273,7 +272,7 @@ class SweepDraws:
         fields = {"accelerator": usual.name, **self._pricing(accelerator), **given}
         fields.pop("source", None)
         run = validate(RunSpec, fields, "run")
-        architecture = None if run.model is None else read_architecture(run.model)
+        architecture = run_architecture(run)
         model = None
         if architecture is not None:
             model = count_run_model(run, accelerator, architecture)

@@ -109,6 +109,7 @@ class Workshop:
             return None
         if name not in self._models:
             architecture = read_architecture(name)
+            architecture = architecture.at(default_sequence(architecture))
             counted = count_parameters(columns(architecture))
             self._models[name] = Model(
                 architecture, float(counted.total), float(counted.active), cache_elements(name)

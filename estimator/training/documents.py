@@ -113,7 +113,9 @@ def attend_within(architecture: Architecture, documents: Documents, sequence: in
 
     def changed(operators: Sequence[Operator]) -> tuple[Operator, ...]:
         return tuple(
-            replace(each, attended=_mean_keys(each, lengths, shares)) if each.per_key else each
+            replace(each, attended=_mean_keys(each, lengths, shares))
+            if each.per_key and not each.is_apart
+            else each
             for each in operators
         )
 
@@ -169,7 +171,7 @@ def packed(
         length = default_sequence(architecture) if sequence_length is None else sequence_length
         sequence = check_sequence_length(architecture, length)
         told = sequence_assumption(sequence, is_given=is_given)
-        return Packed(architecture, sequence, (told,))
+        return Packed(architecture.at(sequence), sequence, (told,))
     longest = documents.longest
     if architecture.is_limit and architecture.sequence_length:
         longest = min(longest, architecture.sequence_length)
@@ -182,7 +184,9 @@ def packed(
         told = Assumption("sequence length", as_text(sequence), "the longest document")
     if documents.packing == "within":
         architecture = attend_within(architecture, documents, sequence)
-    return Packed(architecture, sequence, (told, *_documents_told(documents, sequence)))
+    return Packed(
+        architecture.at(sequence), sequence, (told, *_documents_told(documents, sequence))
+    )
 
 
 def _documents_told(documents: Documents, sequence: int) -> Iterator[Assumption]:

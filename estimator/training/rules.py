@@ -29,7 +29,7 @@ def _check_tensor(architecture: Architecture, layout: Layout) -> None:
 
     dense = [each for each in architecture.operators() if not each.expert and each.ways != 1]
     for each in dense:
-        if each.heads and each.heads % layout.tp:
+        if each.heads and not each.is_apart and each.heads % layout.tp:
             raise refuse(f"a divisor of {each.heads} heads")
     for each in dense:
         ways, what = min(layout.tp, each.ways), each.name.replace("_", " ")
@@ -61,7 +61,8 @@ def _check_experts(architecture: Architecture, layout: Layout) -> None:
 def _check_sequence(architecture: Architecture, layout: Layout, sequence: int) -> None:
     if sequence % layout.cp:
         raise RequestError("cp", f"got {layout.cp}; allowed: a divisor of {sequence} tokens")
-    heads = {each.heads / layout.tp for each in architecture.operators() if each.heads}
+    scores = [each for each in architecture.operators() if each.heads and not each.is_apart]
+    heads = {each.heads / layout.tp for each in scores}
     if layout.cp_exchange == "all-to-all" and any(each % layout.cp for each in heads):
         allowed = ", ".join(f"{each:g}" for each in sorted(heads))
         raise RequestError(

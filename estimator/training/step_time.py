@@ -21,6 +21,7 @@ from .parameters import bounded, unbounded
 UNFITTED = pair("training.step_time.UNFITTED")
 MOST = number("training.step_time.MOST")
 UNSEEN = number("training.step_time.UNSEEN")
+FROM_MODULES = number("training.step_time.FROM_MODULES")
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,8 @@ class StepEstimate:
     def source(self) -> str:
         """Origin of the prediction, for people."""
         own = "" if self.is_seen else "; its products were never measured: a wider interval"
+        if self.case.architecture.counted_by == "modules":
+            own += "; its model is counted from a library's modules: a wider interval"
         several = "" if len(self.fitted.sources) == 1 else "s"
         return (
             f"step model, fitted on {self.fitted.rows:,} measured steps of "
@@ -95,6 +98,8 @@ def estimate_step(case: Case, efficiency: Path | None = None) -> StepEstimate:
     is_seen = _is_seen(case, fitted, efficiency)
     if not is_seen and fitted.spread is None:
         low, high = low**UNSEEN, high**UNSEEN
+    if case.architecture.counted_by == "modules":
+        low, high = low**FROM_MODULES, high**FROM_MODULES
     return StepEstimate(
         case=case,
         seconds=float(found.total.detach()),

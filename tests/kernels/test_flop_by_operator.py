@@ -21,6 +21,8 @@ def tensor(value: object) -> Tensor:
 
 def attended(sequence: int, window: float, causal: bool, chunked: bool) -> float:
     """Walk through every query, and count its keys."""
+    if not causal and chunked:
+        return window  # of a sequence of their own
     total = 0
     for query in range(sequence):
         first = 0
@@ -28,7 +30,7 @@ def attended(sequence: int, window: float, causal: bool, chunked: bool) -> float
             first = (
                 query // int(window) * int(window) if chunked else max(0, query - int(window) + 1)
             )
-        total += (query + 1 if causal else sequence) - first
+        total += query + 1 - first if causal else int(min(window, sequence))
     return total / sequence
 
 

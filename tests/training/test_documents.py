@@ -102,7 +102,10 @@ def test_an_encoder_attends_every_key_of_a_document() -> None:
     # Sum of squares over tokens: (3 * 16 + 64) / 20, without a mask.
     architecture = read_architecture(SMALL)
     kinds = tuple(
-        replace(kind, operators=tuple(replace(o, causal=False) for o in kind.operators))
+        replace(
+            kind,
+            operators=tuple(replace(o, causal=False, window=float("inf")) for o in kind.operators),
+        )
         for kind in architecture.kinds
     )
     trained = packed(replace(architecture, kinds=kinds), 8, read_documents([4, 4, 4, 8]))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import statistics
 from dataclasses import replace
 from typing import Any
@@ -336,6 +337,15 @@ def test_what_was_never_measured_has_a_wider_interval() -> None:
     assert unseen.high / unseen.low > seen.high / seen.low
     assert "never measured" in unseen.source
     assert "never measured" not in seen.source
+
+
+def test_a_model_counted_from_modules_has_a_wider_interval() -> None:
+    entry = case()
+    told = replace(entry, architecture=replace(entry.architecture, counted_by="modules"))
+    narrow, wide = estimate_step(entry), estimate_step(told)
+    assert wide.seconds == narrow.seconds
+    assert math.log(wide.high / wide.low) > 1.1 * math.log(narrow.high / narrow.low)
+    assert "from a library's modules" in wide.source
 
 
 def test_a_fitted_profile_takes_the_shipped_one_s_place(tmp_path: Any) -> None:

@@ -1,0 +1,49 @@
+"""Architectures from the modules of a library, where no entry of the table has them."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from ..operators import Architecture
+from .cache import keep, kept, key_of
+
+
+def read_modules(
+    fields: Mapping[str, Any], file: str, *, language_only: bool = False
+) -> Architecture | None:
+    """Count the modules that ``transformers`` builds of a configuration.
+
+    What was counted once is kept in the user's cache folder, and neither the library nor torch
+    is loaded for it again.
+
+    Args:
+        fields: content of a ``config.json``.
+        file: what to call it in messages.
+        language_only: leave out what reads images and sound.
+
+    Returns:
+        None where ``transformers`` is not installed, or does not know the type.
+
+    Raises:
+        RequestError: where it cannot build the model, or the model is too large.
+    """
+    if importlib.util.find_spec("transformers") is None:
+        return None
+    key = key_of(fields, language_only=language_only)
+    found = kept(key)
+    if found is None:
+        from .architecture import architecture_of
+        from .build import build
+        from .unsaid import unsaid_notes
+
+        model = build(fields, file)
+        if model is None:
+            return None
+        found = architecture_of(model, language_only=language_only)
+        notes = (*found.notes, *unsaid_notes(fields, model.config))
+        found = replace(found, notes=notes)
+        keep(key, found)
+    return found
