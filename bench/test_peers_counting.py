@@ -25,7 +25,7 @@ from computebill.training.memory import peak_memory
 
 Note = Callable[[str], None]
 
-PUBLISHED = Path(__file__).parent.parent / "tests" / "data" / "published_configs.json"
+PUBLISHED = Path(__file__).parent.parent / "estimator" / "architectures" / "published.json"
 SEQUENCE = 2048
 RECOMPUTE = ("none", "selective", "full")
 TP, PP = 8, 4

@@ -101,7 +101,7 @@ def predicted(run: dict[str, Any], config: dict[str, Any], folder: str) -> Any:
 
 def main() -> None:
     published = json.loads(
-        (HERE.parent / "tests" / "data" / "published_configs.json").read_text("utf-8")
+        (HERE.parent / "estimator" / "architectures" / "published.json").read_text("utf-8")
     )
     runs = tomllib.loads((HERE / "whole_runs.toml").read_text("utf-8"))["runs"]
     errors: dict[str, list[float]] = {kind: [] for kind in KINDS}

@@ -40,8 +40,9 @@ def read_architecture(
     """Return the architecture that a ``config.json`` describes.
 
     Args:
-        source: a file, a directory that holds ``config.json``, ``-`` for standard input, or the
-            configuration itself. Of the latter, sizes may be tensors of one shape, to count many
+        source: a file, a directory that holds ``config.json``, the name of a model that ships or
+            is in the local Hugging Face cache, ``-`` for standard input, or the configuration
+            itself. Of the latter, sizes may be tensors of one shape, to count many
             architectures at once.
         part: of a multimodal model the ``whole``, or its ``language`` model alone.
         images_per_sample: images that go with a sequence of the whole, and clips of sound.
@@ -65,7 +66,9 @@ def read_architecture(
         if counted_alone is not None:
             return counted_alone
         read = find_source(source)
-        found = replace(_architecture(read.fields, read.name, part), adapter=read.adapter)
+        found = _architecture(read.fields, read.name, part)
+        notes = (read.note, *found.notes) if read.note else found.notes
+        found = replace(found, adapter=read.adapter, notes=notes)
     return _with_images(found, images_per_sample)
 
 

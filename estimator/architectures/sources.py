@@ -12,6 +12,7 @@ from computebill.base.specfile import is_folder
 
 from .config import read_config
 from .operators import Adapter
+from .shipped import nearest, shipped
 
 NAMES = ("config.json", "params.json", "adapter_config.json")
 """Files of a folder that may say what its model is, the first that is there."""
@@ -26,11 +27,13 @@ class Source(NamedTuple):
         fields: its content.
         name: what to call it in messages.
         adapter: the adapter whose base it is of; None where it is no adapter's.
+        note: what to say of where it is from; empty where it was given.
     """
 
     fields: Mapping[str, Any]
     name: str
     adapter: Adapter | None = None
+    note: str = ""
 
 
 def find_source(source: str | Path) -> Source:
@@ -39,22 +42,58 @@ def find_source(source: str | Path) -> Source:
     Raises:
         RequestError: naming what is missing, and how to get it.
     """
-    fields, name = _read(source)
-    if is_adapter(fields):
-        return _of_adapter(fields, name)
-    return Source(fields, name)
+    found = _read(source)
+    return _of_adapter(found.fields, found.name) if is_adapter(found.fields) else found
 
 
-def _read(source: str | Path) -> tuple[dict[str, Any], str]:
-    """Return the content of the file that a source stands for, and what to call it."""
-    path = Path(source)
-    if str(source) == "-":
-        return read_config(source)
+def _read(source: str | Path) -> Source:
+    """Return the configuration that a source stands for, an adapter's as it stands."""
+    path, name = Path(source), str(source)
+    if name == "-":
+        return Source(*read_config(source))
     if is_folder(path):
-        return read_config(_in_folder(path))
-    if is_repository(str(source)) and not path.exists():
-        return read_config(_in_cache(str(source)))
-    return read_config(path)
+        return Source(*read_config(_in_folder(path)))
+    if _is_there(path) or path.suffix == ".json":
+        return Source(*read_config(path))
+    kept, known = _in_cache(name) if is_repository(name) else None, shipped(name)
+    if kept is not None:
+        return Source(*read_config(kept))
+    if known is not None:
+        return Source(known.fields, known.short, note=known.told)
+    raise RequestError(name, _not_found(name))
+
+
+def beside(folder: Path, name: str) -> str:
+    """Return the model of a spec file: a path beside it, or the name of one that ships or is kept.
+
+    Args:
+        folder: of the file.
+        name: as the file has it.
+    """
+    is_name = shipped(name) is not None or is_repository(name)
+    return name if is_name and not _is_there(folder / name) else str(folder / name)
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # longer than a path may be, a null byte
+        return False
+
+
+def _not_found(name: str) -> str:
+    """Say what a name that is no file's may have been meant for."""
+    near = nearest(name)
+    ships = f"; of those that ship, {', '.join(near)} are near" if near else ""
+    if is_repository(name):
+        return (
+            "is no file, does not ship, and the local Hugging Face cache has no config.json of it; "
+            f"nothing is downloaded: get it with `hf download {name} config.json` and give the "
+            f"path it prints{ships}"
+        )
+    problem = "cannot be read: No such file or directory"
+    ships = ships or ", and no model of that name ships"
+    return f"{problem}{ships} (`computebill model` lists them)"
 
 
 def is_adapter(fields: Mapping[str, Any]) -> bool:
@@ -85,26 +124,15 @@ def cache_folder() -> Path:
     return Path(os.environ.get("HF_HUB_CACHE") or Path(home) / "hub")
 
 
-def _in_cache(name: str) -> Path:
-    """Return the configuration of a repository that was downloaded before.
-
-    Raises:
-        RequestError: where it was not, with how to get it.
-    """
+def _in_cache(name: str) -> Path | None:
+    """Return the configuration of a repository that was downloaded; None where it was not."""
     folder = cache_folder() / f"models--{name.replace('/', '--')}"
     revision = folder / "refs" / "main"
     found = sorted((folder / "snapshots").glob("*")) if is_folder(folder) else []
     if revision.is_file():
         found = [folder / "snapshots" / revision.read_text("utf-8").strip()[:64], *found]
-    for snapshot in found:
-        path = _in_folder(snapshot)
-        if path.is_file():
-            return path
-    raise RequestError(
-        name,
-        "is no file, and the local Hugging Face cache has no config.json of it; nothing is "
-        f"downloaded: get it with `hf download {name} config.json` and give the path it prints",
-    )
+    paths = (_in_folder(snapshot) for snapshot in found)
+    return next((path for path in paths if path.is_file()), None)
 
 
 def _of_adapter(fields: Mapping[str, Any], name: str) -> Source:
@@ -126,12 +154,12 @@ def _of_adapter(fields: Mapping[str, Any], name: str) -> Source:
     told = f"is an adapter (LoRA, rank {rank}) of {base}"
     path = Path(name).parent / base
     try:
-        inside, found = _read(path if is_folder(path) else base)
+        found = _read(path if is_folder(path) else base)
     except RequestError as error:
         raise RequestError(
             name,
             f"{told}; give that model's config.json with --lora-rank {rank} ({error})",
         ) from None
-    if is_adapter(inside):
+    if is_adapter(found.fields):
         raise RequestError(name, f"{told}, which is an adapter itself")
-    return Source(inside, found, Adapter(rank, names, base))
+    return found._replace(adapter=Adapter(rank, names, base))

@@ -58,6 +58,12 @@ def _frameworks() -> list[str]:
     return sorted(tomllib.loads(text)["frameworks"])
 
 
+def _models() -> list[str]:
+    from computebill.architectures.shipped import shipped_models
+
+    return [each.short for each in shipped_models()]
+
+
 def _programmes() -> list[str]:
     from computebill.programmes.loading import shipped_programmes
 
@@ -73,6 +79,7 @@ def _sweeps() -> list[str]:
 READ: dict[str, Callable[[], Iterable[str]]] = {
     "accelerator": _accelerators,
     "framework": _frameworks,
+    "model": _models,
     "programmes": _programmes,
     "sweep": _sweeps,
 }

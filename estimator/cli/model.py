@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=Grouped)
-@click.argument("config", metavar="CONFIG")
+@click.argument(
+    "config", required=False, metavar="[CONFIG|NAME]", shell_complete=completed("model")
+)
 @click.option(
     "--sequence-length",
     metavar="TOKENS",
@@ -50,7 +52,7 @@ if TYPE_CHECKING:
 @profiles_option
 @output_options
 def command(
-    config: str,
+    config: str | None,
     sequence_length: int | None,
     accelerator: str,
     part: str,
@@ -65,14 +67,18 @@ def command(
     """Count the parameters, FLOP and memory of a model from its config.json.
 
     CONFIG is a Hugging Face config.json, a directory that holds one, or - for standard input.
+    NAME is a model whose configuration ships; without one, they are listed.
     Degrees of a layout (--tp, --pp, …) show the memory of each of its pipeline stages; without
     any, common layouts are shown, with what the other flags say.
 
     \b
     computebill model config.json
+    computebill model qwen3-30b-a3b --recipe trl --recompute full
     computebill model config.json --tp 8 --pp 4 --dp 16 --recompute full --sequence-length 8192
     """  # noqa: D301 -- click reads the backslash
     outputs.check()
+    if config is None:
+        return _list(outputs)
     from computebill.architectures import read_architecture
 
     architecture = read_architecture(config, part=part, images_per_sample=images_per_sample)
@@ -104,6 +110,25 @@ def command(
 
     outputs.emit(card.to_dict(), card.to_frame, tables)
     return None
+
+
+def _list(outputs: Outputs) -> None:
+    """List the models that ship."""
+    from computebill.models.count import listed_models
+
+    rows = listed_models()
+
+    def frame() -> Any:
+        import pandas as pd
+
+        return pd.DataFrame(rows)
+
+    def tables() -> Any:
+        from computebill.views import model as view
+
+        return view.shipped(rows)
+
+    outputs.emit({"models": rows}, frame, tables)
 
 
 def _emit_counts(architecture: Architecture, sequence: int | None, outputs: Outputs) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from computebill.architectures import Architecture, read_architecture
 from computebill.architectures.counts import FlopPerToken, Parameters
 from computebill.architectures.plain import plain_flop, plain_parameters
+from computebill.architectures.shipped import shipped_models
 from computebill.base.assumptions import Assumption, sequence_assumption
 from computebill.training.layout import check_sequence_length, default_sequence
 
@@ -111,3 +112,23 @@ def count_model(
         flop=plain_flop(architecture, sequence),
         assumptions=(sequence_assumption(sequence, is_given=sequence_length is not None),),
     )
+
+
+def listed_models() -> list[dict[str, Any]]:
+    """Return the models whose configuration ships: names, type, counts, where each is from."""
+    found = []
+    for each in shipped_models():
+        architecture = read_architecture(each.fields)
+        counts = plain_parameters(architecture)
+        found.append(
+            {
+                "name": each.short,
+                "repository": each.name,
+                "model_type": architecture.model_type,
+                "params": int(counts.total),
+                "params_active": int(counts.active),
+                "source": each.source,
+                "checked": each.is_checked,
+            }
+        )
+    return found

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from computebill.architectures import IMAGES
+from computebill.architectures.sources import beside
 from computebill.base.amounts import Parameters, Tokens, check_batch, whole_sequences
 from computebill.base.quantity import AtLeastOne, NotNegative, Number, Positive, Share
 from computebill.base.specfile import Name, Spec, read_toml, validate, with_flags
@@ -277,9 +278,10 @@ def run_spec(
 def fields_of_file(path: Path) -> dict[str, Any]:
     """Read a spec; the files it names are looked for beside it."""
     data = read_toml(path)
-    for key in ("model", "efficiency"):
-        if isinstance(data.get(key), str):
-            data[key] = str(path.parent / data[key])
+    if isinstance(data.get("efficiency"), str):
+        data["efficiency"] = str(path.parent / data["efficiency"])
+    if isinstance(data.get("model"), str):
+        data["model"] = beside(path.parent, data["model"])
     lengths = data.get("lengths")
     if isinstance(lengths, str) and not is_quantity(lengths):
         data["lengths"] = str(path.parent / lengths)

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 
+from computebill.architectures.sources import beside
 from computebill.base.amounts import Whole
 from computebill.base.errors import RequestError, shown
 from computebill.base.quantity import AtLeastOne, Number, Positive, Quantity, Share
@@ -452,7 +453,7 @@ def _beside(value: Any, folder: Path) -> None:
         for key, item in value.items():
             if key == "model":
                 names = item if isinstance(item, list) else [item]
-                paths = [str(folder / each) if isinstance(each, str) else each for each in names]
+                paths = [beside(folder, each) if isinstance(each, str) else each for each in names]
                 value[key] = paths if isinstance(item, list) else paths[0]
             else:
                 _beside(item, folder)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from rich.console import RenderableType
 from rich.table import Table
@@ -179,3 +179,17 @@ def _changes(card: ModelCard) -> Iterator[Text]:
     }
     for name, change in told.items():
         yield Text(f"{name} with {mended(change._asdict())}")
+
+
+def shipped(rows: Sequence[Mapping[str, Any]]) -> Iterator[RenderableType]:
+    """Models that ship, by the names that every command takes."""
+    table = tables.table(f"{len(rows)} models whose configuration ships")
+    table.add_column("name")
+    table.add_column("repository")
+    table.add_column("type")
+    for heading in ("parameters", "a token meets"):
+        table.add_column(heading, justify="right")
+    for row in rows:
+        sizes = (short(row["params"]), short(row["params_active"]))
+        table.add_row(row["name"], row["repository"], row["model_type"], *sizes)
+    yield table

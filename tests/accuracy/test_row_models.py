@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
+from known import PUBLISHED
 from measured_table import ROW, Write
 
 from computebill.accuracy.measured import MeasuredRow, read_measured
@@ -15,11 +15,9 @@ from computebill.architectures import Architecture, read_architecture
 from computebill.architectures.columns import columns
 from computebill.architectures.counting import count_flop, count_parameters
 
-CONFIGS = Path(__file__).parents[1] / "data" / "published_configs.json"
-
 
 def published(name: str) -> Architecture:
-    for each in json.loads(CONFIGS.read_text(encoding="utf-8")):
+    for each in json.loads(PUBLISHED.read_text(encoding="utf-8")):
         if each["name"].removesuffix(" (text_config)") == name:
             return read_architecture(each["config"])
     raise KeyError(name)

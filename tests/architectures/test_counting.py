@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
+import known
 import pytest
 import torch
 from huggingface_hub.errors import StrictDataclassError
@@ -19,9 +19,7 @@ from computebill.architectures.columns import columns
 from computebill.architectures.counting import count_parameters
 from computebill.architectures.families import FAMILIES
 
-PUBLISHED = json.loads(
-    Path(__file__).parents[1].joinpath("data", "published_configs.json").read_text("utf-8")
-)
+PUBLISHED = json.loads(known.PUBLISHED.read_text("utf-8"))
 
 
 def counted(config: Any) -> tuple[int, int, int]:

@@ -17,9 +17,9 @@ architecture asks, the difference is told operator by operator:
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
+import known
 import pytest
 import torch
 import transformers
@@ -34,9 +34,7 @@ import computebill as cb
 from computebill.architectures.columns import columns
 from computebill.kernels import flop as kernel
 
-PUBLISHED = json.loads(
-    Path(__file__).parents[1].joinpath("data", "published_configs.json").read_text("utf-8")
-)
+PUBLISHED = json.loads(known.PUBLISHED.read_text("utf-8"))
 SEQUENCE = 12
 MIXERS = ("linear_attn", "mamba", "mixer", "self_attn")
 MASK_BY_ITSELF = {"bert", "bloom", "mpt"}

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from known import PUBLISHED
 
 from computebill.runs.estimate import estimate_run
 
-CONFIGS = Path(__file__).parents[1] / "data" / "published_configs.json"
 TORCHTUNE: dict[str, Any] = {"recipe": "torchtune", "micro_batch": 2, "kernels": "fused"}
 ADAPTERS: dict[str, Any] = {
     "micro_batch": 4,
@@ -46,7 +46,7 @@ def test_published_speeds_lie_in_the_interval(
     tokens_per_second: float,
     tmp_path: Path,
 ) -> None:
-    published = json.loads(CONFIGS.read_text(encoding="utf-8"))
+    published = json.loads(PUBLISHED.read_text(encoding="utf-8"))
     path = tmp_path / "config.json"
     path.write_text(json.dumps(next(x["config"] for x in published if x["name"] == model)))
     run = {

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from importlib import resources
+from pathlib import Path
 from typing import Any
+
+PUBLISHED = Path(str(resources.files("computebill.architectures").joinpath("published.json")))
+"""Published configurations, which ship, with the parameters that their makers state."""
 
 LLAMA_8B: dict[str, Any] = {
     "model_type": "llama",

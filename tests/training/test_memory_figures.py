@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from known import LLAMA_8B
+from known import LLAMA_8B, PUBLISHED
 
 import computebill as cb
 
@@ -63,7 +63,7 @@ def figures() -> list[dict[str, str]]:
 def config(name: str) -> dict[str, Any]:
     if name in OWN:
         return OWN[name]
-    published = json.loads((DATA / "published_configs.json").read_text(encoding="utf-8"))
+    published = json.loads(PUBLISHED.read_text(encoding="utf-8"))
     return next(each["config"] for each in published if each["name"] == name)
 
 

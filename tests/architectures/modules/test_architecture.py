@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
+import known
 import pytest
 import torch
 import transformers
@@ -26,9 +26,7 @@ from computebill.kernels import flop as kernel
 from computebill.training.layout import Layout
 from computebill.training.memory import peak_memory
 
-PUBLISHED = json.loads(
-    Path(__file__).parents[2].joinpath("data", "published_configs.json").read_text("utf-8")
-)
+PUBLISHED = json.loads(known.PUBLISHED.read_text("utf-8"))
 SEQUENCE = 2048
 KEPT = 0.2
 """Share by which activations may differ: heads of low rank and gates are told less finely."""
