@@ -432,7 +432,7 @@ def check_recipe(layout: Layout) -> None:
     Raises:
         ValueError: naming the field, what was given and what is allowed.
     """
-    weights, given = layout.weights, layout.model_fields_set
+    weights = layout.weights
     if layout.qlora and not layout.lora_rank:
         raise ValueError("lora_rank: got 0; allowed with qlora: 1 or more")
     if layout.qlora and not WEIGHTS[weights or "bf16"].frozen:
@@ -462,7 +462,7 @@ def check_recipe(layout: Layout) -> None:
         raise ValueError(
             f"micro_batches: got {layout.micro_batches}; allowed with gradients fused: 1"
         )
-    if "loss_chunk" in given and layout.loss != "chunked":
+    if layout.loss_chunk is not None and layout.loss != "chunked":
         raise ValueError(f"loss_chunk: got {layout.loss_chunk}; needs loss chunked")
 
 
