@@ -79,7 +79,8 @@ class WithTasks(Grouped):
 @click.option(
     "--price",
     metavar="USD",
-    help="Of an accelerator's hour, 1.5..3: tells programmes in hours in dollars as well.",
+    help="Of an accelerator's hour, 1.5..3, for the one a file's runs share; tells programmes in "
+    "hours in dollars as well.",
 )
 @click.option(
     "--followers", type=FILE, metavar="FILE", help="Ways of following of your own, by kind: a TOML."
@@ -149,7 +150,12 @@ def _loaded(programmes: tuple[str, ...], choice: Choice) -> list[LoadedProgramme
     # Read once: a pipe is empty the second time.
     loaded = [load_programme(name) for name in names]
     if choice.price is not None:
-        loaded = [programme.priced(choice.price) for programme in loaded]
+        # Where none has hours, each is refused by name; beside others it is left as it is.
+        is_any = any(programme.takes_price for programme in loaded)
+        loaded = [
+            programme.priced(choice.price) if programme.takes_price or not is_any else programme
+            for programme in loaded
+        ]
     for programme in loaded:
         programme.stages(choice.variant)
     return loaded

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from computebill.base.errors import RequestError, shown
-from computebill.base.quantity import parse_number
+from computebill.base.quantity import parse_number, parse_quantity
 from computebill.base.specfile import (
     as_data,
     is_file_name,
@@ -67,6 +67,11 @@ class LoadedProgramme(NamedTuple):
             stages.append((change, validate(Programme, data, field)))
         return stages
 
+    @property
+    def takes_price(self) -> bool:
+        """Whether a price of an hour says anything of it."""
+        return self.programme.basis in ("dollars", "hours")
+
     def priced(self, price: str) -> LoadedProgramme:
         """Return the programme with another price of an accelerator's hour.
 
@@ -76,9 +81,13 @@ class LoadedProgramme(NamedTuple):
         Raises:
             RequestError: where nothing is told in hours, or the price cannot be read.
         """
-        if self.programme.basis not in ("dollars", "hours"):
+        if not self.takes_price:
             has_none = f"{self.name} is counted in {self.programme.counted_in.unit}, not in hours"
             raise RequestError("--price", f"{has_none}; allowed: programmes in hours or dollars")
+        try:
+            parse_quantity(price)
+        except ValueError as error:
+            raise RequestError("--price", str(error)) from None
         note = "USD per accelerator-hour, as given."
         assumed = {"value": price, "source": BY_FLAG, "note": note}
         data = {
