@@ -146,7 +146,9 @@ def _loaded(programmes: tuple[str, ...], choice: Choice) -> list[LoadedProgramme
     if draws is not None and (len(names) != 1 or draws.suffix.lower() != ".parquet"):
         raise RequestError("--draws", "allowed: one programme, and a .parquet file")
     if choice.multiverse and len(names) != 1:
-        raise RequestError("--multiverse", f"got {len(names)} programmes; allowed: one")
+        raise RequestError(
+            "--multiverse", f"got {len(names)} programmes; allowed: one of {', '.join(names)}"
+        )
     # Read once: a pipe is empty the second time.
     loaded = [load_programme(name) for name in names]
     if choice.price is not None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +26,12 @@ from .variants import apply_change
 SHIPPED = resources.files(__package__) / "shipped"
 PUBLISHED = ["openai-2024", "minimax-2025", "zai-2025"]
 """Programmes whose shares were published; they come first."""
+
+MOST_NEAR = 3
+NEAR = 0.6
+"""How alike two spellings are at least, of 1, that one is told for the other."""
+LONGEST_NAME = 100
+"""Characters of a name that are compared."""
 
 BY_FLAG = "price-as-given"
 """Source of a price that a flag gives."""
@@ -182,9 +189,20 @@ def _read(name: str | Path) -> tuple[str, str, Path | None]:
         text, folder = read_text(path), path.parent
         text_name = path.stem.encode(errors="replace").decode()
     else:
-        known = ", ".join(shipped_programmes())
-        raise RequestError("programme", f"got {shown(text_name)}; allowed: {known}, or a TOML file")
+        known = shipped_programmes()
+        near = ", ".join(_nearest(text_name, known))
+        told = f"got {shown(text_name)}; " + (f"nearest: {near}; " if near else "")
+        raise RequestError("programme", f"{told}allowed: {', '.join(known)}, or a TOML file")
     return text_name, text, folder
+
+
+def _nearest(text: str, known: Sequence[str]) -> list[str]:
+    """Return the programmes that are spelt, whole or in a word, most like ``text``."""
+    plain = text.casefold()[:LONGEST_NAME]
+    wholes = get_close_matches(plain, known, MOST_NEAR, NEAR)
+    words = dict.fromkeys(word for name in known for word in name.split("-") if word.isalpha())
+    like = get_close_matches(plain, list(words), 1, NEAR)
+    return wholes or [name for name in known if like and like[0] in name.split("-")]
 
 
 def parse_regression_models(text: str, name: str) -> dict[str, list[RegressionModel]]:

@@ -278,6 +278,13 @@ def test_a_programme_may_come_through_a_pipe(lab: str) -> None:
     ("arguments", "problem"),
     [
         (["nosuch"], "programme: got 'nosuch'; allowed: openai-2024, minimax-2025, zai-2025"),
+        (["openia-2024"], "programme: got 'openia-2024'; nearest: openai-2024, "),
+        (["smolm"], "got 'smolm'; nearest: hf-smollm3; allowed"),
+        (["minimx"], "got 'minimx'; nearest: minimax-2025, minimax-"),
+        (
+            ["hf", "--multiverse"],
+            "--multiverse: got 2 programmes; allowed: one of hf-finephrase, hf-smollm3",
+        ),
         (["2025"], "programme: got '2025', of several organisations; allowed: one of minimax"),
         (["--grade", "D"], "--grade: got 'D'; allowed: A, B or C"),
         (["--price", "0"], "--price: got 0"),
