@@ -13,6 +13,8 @@ from computebill.base.constants import Constant, constants
 from computebill.kernels.constants import CONSTANTS
 from computebill.kernels.constants import Constant as KernelConstant
 from computebill.training.efficiency import read_profile
+from computebill.training.inputs import trainer_told
+from computebill.training.layout import Layout
 from computebill.training.parameters import PARAMETERS, meaning
 from computebill.training.recipes import MOMENTS, RECIPES, TRAINERS
 from computebill.training.software import FRAMEWORKS_FILE
@@ -142,7 +144,10 @@ def fields(row: Any) -> str:
 
 def trainer_table() -> str:
     """The presets by trainers: what each sets where its user does not, and where that is from."""
-    rows = ([f"`{name}`", each.title, each.told, each.source] for name, each in TRAINERS.items())
+    rows = (
+        [f"`{name}`", each.title, "; ".join(trainer_told(each, Layout(recipe=name))), each.source]
+        for name, each in TRAINERS.items()
+    )
     return markdown(["recipe", "trainer", "sets", "source"], rows)
 
 

@@ -95,7 +95,7 @@ def recipe_assumptions(layout: Layout, given: Layout) -> Iterator[Assumption]:
         given: layout as its user described it.
     """
     if layout.trainer is not None:
-        told = "; ".join(_trainer_told(layout.trainer, layout))
+        told = "; ".join(trainer_told(layout.trainer, layout))
         yield Assumption(f"recipe {layout.recipe}", told, layout.trainer.source)
     if layout.qlora and "lora_rank" not in given.model_fields_set:
         yield Assumption("rank of adapters", str(layout.lora_rank), QLORA_SOURCE)
@@ -117,7 +117,7 @@ def recipe_assumptions(layout: Layout, given: Layout) -> Iterator[Assumption]:
         yield Assumption("link to the host", text, "assumed: PCIe 4.0 x16")
 
 
-def _trainer_told(trainer: Trainer, layout: Layout) -> Iterator[str]:
+def trainer_told(trainer: Trainer, layout: Layout) -> Iterator[str]:
     """Yield what a trainer sets, and what is used in its place where its user decides."""
 
     def told(name: str, own: object, used: object) -> str:
