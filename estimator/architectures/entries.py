@@ -11,7 +11,7 @@ from computebill.base.errors import RequestError
 from .config import Config
 from .families import FAMILIES
 from .operators import Architecture
-from .outputs import read_purpose, unknown_purpose
+from .outputs import has_head, read_purpose, unknown_head, unknown_purpose
 from .types import UNDECLARED, aliases, type_fields
 from .unread import check_unread, leaves_nothing_over
 
@@ -61,6 +61,12 @@ def counted(
         notes.append(f"What the file leaves out is as {given} declares it: {taken}.")
     notes += check_unread(config, given)
     return replace(architecture, notes=(*architecture.notes, *notes), further=further)
+
+
+def missing_head(fields: Mapping[str, Any], given: str, file: str) -> str | None:
+    """Return the problem of a class whose head a type's entry does not have; None where it has."""
+    purpose, kinds = read_purpose(fields, file), FAMILIES[family_name(given) or given].heads
+    return None if has_head(purpose, kinds) else unknown_head(purpose, kinds, given)
 
 
 def is_whole(fields: Mapping[str, Any], name: str) -> bool:

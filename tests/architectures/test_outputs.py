@@ -41,6 +41,7 @@ BART: dict[str, Any] = {
     "vocab_size": 60,
     "pad_token_id": 0,
 }
+GPT2: dict[str, Any] = {"n_embd": 32, "n_layer": 2, "n_head": 4, "vocab_size": 60}
 LABELS = {"id2label": {str(n): f"L{n}" for n in range(5)}}
 DECODERS = {
     "llama": "Llama",
@@ -67,9 +68,19 @@ CASES = [
     ),
     *((name, SIZES, cls + head) for name, cls in ENCODERS.items() for head in HEADS),
     *((name, SIZES, f"{cls}ForMaskedLM") for name, cls in ENCODERS.items()),
-    ("bert", SIZES, "BertForPreTraining"),
+    *(
+        (name, SIZES, f"{cls}ForPreTraining")
+        for name, cls in (("bert", "Bert"), ("ernie", "Ernie"))
+    ),
+    *((name, SIZES, f"{ENCODERS[name]}ForMultipleChoice") for name in ("bert", "roberta")),
+    ("bert", SIZES, "BertForNextSentencePrediction"),
+    ("electra", SIZES, "ElectraForPreTraining"),
+    ("gpt2", GPT2, "GPT2DoubleHeadsModel"),
+    ("vit", SIZES, "ViTForMaskedImageModeling"),
+    ("whisper", BART, "WhisperForAudioClassification"),
+    ("clip_vision_model", SIZES, "CLIPVisionModelWithProjection"),
     *(("t5", T5, f"T5{head}") for head in ("EncoderModel", "Model", *HEADS[:2])),
-    *(("bart", BART, f"Bart{head}") for head in ("ForConditionalGeneration", HEADS[0], HEADS[3])),
+    *(("bart", BART, f"Bart{head}") for head in ("ForConditionalGeneration", HEADS[0], *HEADS[2:])),
 ]
 
 
@@ -101,9 +112,12 @@ def test_reward_models_score_through_two_products() -> None:
     assert plain_parameters(cb.read_architecture(reward)).total == base + two
 
 
-def test_a_class_that_is_for_nothing_known_is_told() -> None:
-    config = {"model_type": "llama", **SIZES, "architectures": ["LlamaForDreams"]}
-    assert "LlamaForDreams is not known" in cb.read_architecture(config).notes[-1]
+@pytest.mark.parametrize("name", ["LlamaForDreams", "LlamaForCausalLMEagle3"])
+def test_a_class_that_no_library_has_is_refused(name: str) -> None:
+    config = {"model_type": "llama", **SIZES, "architectures": [name]}
+    told = f"architectures: got '{name}', whose head is not known for llama; allowed: a class whose"
+    with pytest.raises(cb.RequestError, match=f"{told} name ends in ForCausalLM, "):
+        cb.read_architecture(config)
     assert cb.read_architecture({**config, "architectures": "LlamaForCausalLM"}).notes == ()
 
 
