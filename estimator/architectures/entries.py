@@ -87,12 +87,13 @@ def _config(fields: Mapping[str, Any], given: str, file: str, *, is_inner: bool)
     alias, model_type = aliases().get(given), family_name(given) or given
     family = FAMILIES[model_type]
     inner = (alias.language_model if alias else None) or given
+    defaults = {**family.defaults, **(alias.defaults if alias else {})}
     return Config(
         fields,
         file,
         names={**family.names, **(alias.names if alias else {})},
-        defaults={**family.defaults, **(alias.defaults if alias else {})},
+        defaults=defaults,
         declared=type_fields(inner) or type_fields(model_type) or UNDECLARED,
-        purpose=read_purpose(fields, file),
+        purpose=read_purpose(fields, file, defaults.get("num_labels", 2)),
         is_inner=is_inner,
     )

@@ -110,6 +110,7 @@ OTHERS: dict[str, Family] = {
         heads=PAIR_HEADS,
         build=Pair().build,
         counted_as="BartForConditionalGeneration",
+        defaults={"num_labels": 3},
     ),
     "mbart": Family(
         "mBART, mBART-50",

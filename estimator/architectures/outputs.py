@@ -71,8 +71,13 @@ class Purpose(NamedTuple):
         return self.name.endswith(("EncoderModel", "ForTokenClassification"))
 
 
-def read_purpose(fields: Mapping[str, Any], file: str) -> Purpose:
+def read_purpose(fields: Mapping[str, Any], file: str, labels: int = 2) -> Purpose:
     """Return what a configuration's model is for; a language model where nothing says.
+
+    Args:
+        fields: the configuration.
+        file: what to call it in messages.
+        labels: how many its type has where the configuration does not say.
 
     Raises:
         RequestError: where ``architectures``, or what says how many labels there are, cannot be.
@@ -81,25 +86,25 @@ def read_purpose(fields: Mapping[str, Any], file: str) -> Purpose:
     if isinstance(given, str) and given:
         given = [given]
     if given is None or given == []:
-        return Purpose(labels=_labels(fields, file))
+        return Purpose(labels=_labels(fields, file, labels))
     if not isinstance(given, list) or not all(isinstance(each, str) for each in given):
         raise RequestError(file, f"architectures: got {shown(given)}; allowed: a list of names")
     name = given[0]
     endings = [ending for ending in ENDINGS if name.endswith(ending)]
     kind = ENDINGS[max(endings, key=len)] if endings else OTHER
-    labels = _labels(fields, file)
+    labels = _labels(fields, file, labels)
     if kind == REWARD and "num_labels" not in fields and "id2label" not in fields:
         labels = 2 if name.endswith("ForProcessRewardModel") else 1
     return Purpose(kind, labels, name)
 
 
-def _labels(fields: Mapping[str, Any], file: str) -> int:
-    """Return how many labels there are: 2 where nothing says, as ``transformers`` takes."""
+def _labels(fields: Mapping[str, Any], file: str, otherwise: int) -> int:
+    """Return how many labels there are: ``otherwise`` where nothing says."""
     names, count = fields.get("id2label"), fields.get("num_labels")
     if isinstance(names, Mapping) and names:
         return len(names)
     if count is None:
-        return 2
+        return otherwise
     if not isinstance(count, int) or isinstance(count, bool) or not 0 < count <= MOST_LABELS:
         raise RequestError(
             file,

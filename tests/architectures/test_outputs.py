@@ -95,6 +95,23 @@ def test_parameters_are_those_of_the_class(
     assert found.total == sum(each.numel() for each in built.parameters())
 
 
+@pytest.mark.parametrize("name", ["bart", "plbart", "mbart"])
+def test_labels_that_no_field_names_are_those_of_the_type(name: str) -> None:
+    cls = {"bart": "Bart", "plbart": "PLBart", "mbart": "MBart"}[name]
+    config = {"model_type": name, **BART, "architectures": [f"{cls}ForSequenceClassification"]}
+    with torch.device("meta"):
+        built = getattr(transformers, config["architectures"][0])(configuration(config))
+    found = plain_parameters(cb.read_architecture(config))
+    assert found.total == sum(each.numel() for each in built.parameters())
+
+
+@pytest.mark.parametrize("name", ["gpt2", "gpt_bigcode"])
+def test_a_decoder_that_attends_an_encoder_is_refused(name: str) -> None:
+    config = {"model_type": name, **GPT2, "add_cross_attention": True}
+    with pytest.raises(cb.RequestError, match="add_cross_attention: got True; allowed: false"):
+        cb.read_architecture(config)
+
+
 def test_a_classifier_keeps_no_logits_of_a_vocabulary() -> None:
     llama = {"model_type": "llama", **SIZES}
     assert cb.read_architecture(llama).vocabulary == 60
