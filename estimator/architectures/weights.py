@@ -12,15 +12,19 @@ import math
 import re
 import struct
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from computebill.base.errors import RequestError, shown
 
 from .blocks import BYTES
+from .config import read_config
 from .operators import Architecture, LayerKind, Layers, Operator
 from .sources import NAMES
 
+INDEX = "model.safetensors.index.json"
+"""File of a folder that says in which file each tensor is."""
 LARGEST_HEADER = 100 * 10**6
 """Bytes of a safetensors header that its own library reads."""
 MOST_TENSORS, MOST_DIMENSIONS, MOST_FILES = 10**6, 8, 4096
@@ -52,7 +56,7 @@ def read_weights(source: str | Path) -> Architecture | None:
         is_file = path.is_file()
     except (OSError, ValueError):  # a name that no file can have
         return None
-    files = [path] if is_file else sorted(path.glob("*.safetensors"))[: MOST_FILES + 1]
+    files = [path] if is_file else _of_folder(path)
     if is_file and path.suffix == ".gguf":
         return _of_gguf(path)
     if not files or any(each.suffix != ".safetensors" for each in files):
@@ -61,6 +65,30 @@ def read_weights(source: str | Path) -> Architecture | None:
         raise RequestError(str(path), f"holds more than {MOST_FILES} files of weights")
     weights = [weight for each in files for weight in _safetensors(each)]
     return _architecture(weights, str(path), "safetensors")
+
+
+def _of_folder(folder: Path) -> list[Path]:
+    """Return a folder's files of weights: those of its index, or all.
+
+    Raises:
+        RequestError: naming one that the index has and the folder has not.
+    """
+    index = folder / INDEX
+    if not index.is_file():
+        return sorted(folder.glob("*.safetensors"))[: MOST_FILES + 1]
+    fields, name = read_config(index)
+    places = fields.get("weight_map")
+    if not isinstance(places, dict) or not all(isinstance(each, str) for each in places.values()):
+        raise RequestError(name, f"weight_map: got {shown(places)}; allowed: a file of each tensor")
+    names = sorted(set(places.values()))[: MOST_FILES + 1]
+    for each in names:
+        if Path(each).name != each or not (folder / each).is_file():
+            raise RequestError(
+                name,
+                f"weight_map: names {shown(each)}, which is not there; allowed: files of the "
+                "folder, all of them",
+            )
+    return [folder / each for each in names]
 
 
 def _safetensors(path: Path) -> Iterator[Weight]:
@@ -78,9 +106,22 @@ def _safetensors(path: Path) -> Iterator[Weight]:
         raise RequestError(name, f"has no header of JSON: {shown(str(error))}") from None
     if not isinstance(table, dict) or len(table) > MOST_TENSORS:
         raise RequestError(name, "has a header that is no table of tensors")
+    places = {}
     for key, value in table.items():
         if key != "__metadata__":
             yield _weight(name, key, value, size - 8 - length)
+            places[key] = tuple(value["data_offsets"])
+    _check_apart(name, places)
+
+
+def _check_apart(file: str, places: Mapping[str, tuple[int, int]]) -> None:
+    """Refuse tensors, by name with where their bytes start and end, that share bytes."""
+    filled = sorted((*place, key) for key, place in places.items() if place[0] < place[1])
+    for (_, end, key), (start, _, other) in pairwise(filled):
+        if start < end:
+            raise RequestError(
+                file, f"{shown(other, 60)}: shares bytes with {shown(key, 60)}; allowed: its own"
+            )
 
 
 def _weight(file: str, key: str, value: object, held: int) -> Weight:

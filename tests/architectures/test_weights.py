@@ -85,6 +85,33 @@ def test_headers_that_lie_are_refused(tmp_path: Path, content: bytes, problem: s
     assert problem in refusal(path)
 
 
+def test_tensors_that_share_bytes_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    here = {"v": {**ONE["w"], "data_offsets": [4, 16]}}
+    path.write_bytes(safetensors(ONE | here, b"\0" * 16))
+    assert "'v': shares bytes with 'w'; allowed: its own" in refusal(path)
+    beside = {"v": {**ONE["w"], "data_offsets": [12, 24]}}
+    path.write_bytes(safetensors(ONE | beside, b"\0" * 24))
+    assert plain_parameters(cb.read_architecture(path)).total == 12
+
+
+def test_a_shard_that_the_index_names_and_is_missing_is_refused(tmp_path: Path) -> None:
+    names = [f"model-0000{number}-of-00002.safetensors" for number in (1, 2)]
+    index = tmp_path / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {"w": names[0], "v": names[1]}}))
+    assert f"weight_map: names '{names[0]}', which is not there" in refusal(tmp_path)
+    (tmp_path / names[0]).write_bytes(safetensors(ONE, b"\0" * 12))
+    assert f"weight_map: names '{names[1]}', which is not there" in refusal(tmp_path)
+    (tmp_path / names[1]).write_bytes(safetensors({"v": ONE["w"]}, b"\0" * 12))
+    # What the index does not name is another copy.
+    (tmp_path / "consolidated.safetensors").write_bytes(safetensors(ONE, b"\0" * 12))
+    assert plain_parameters(cb.read_architecture(tmp_path)).total == 12
+    index.write_text("[1]")
+    assert "index.json: got [1]; allowed: a JSON object" in refusal(tmp_path)
+    index.write_text(json.dumps({"weight_map": {"w": "../other.safetensors"}}))
+    assert "names '../other.safetensors'" in refusal(tmp_path)
+
+
 def text(value: str) -> bytes:
     return struct.pack("<Q", len(value)) + value.encode()
 
