@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, NamedTuple
 from computebill.base.errors import RequestError, shown
 
 from .blocks import BYTES
-from .config import read_config
+from .config import parse_config
 from .operators import Architecture, LayerKind, Layers, Operator
 from .sources import NAMES
 
@@ -76,7 +76,10 @@ def _of_folder(folder: Path) -> list[Path]:
     index = folder / INDEX
     if not index.is_file():
         return sorted(folder.glob("*.safetensors"))[: MOST_FILES + 1]
-    fields, name = read_config(index)
+    name = str(index)
+    if index.stat().st_size > LARGEST_HEADER:
+        raise RequestError(name, f"is larger than {LARGEST_HEADER:,} bytes, the most it may be")
+    fields = parse_config(index.read_text("utf-8", "replace"), name)
     places = fields.get("weight_map")
     if not isinstance(places, dict) or not all(isinstance(each, str) for each in places.values()):
         raise RequestError(name, f"weight_map: got {shown(places)}; allowed: a file of each tensor")
