@@ -15,7 +15,7 @@ from .forms import as_config
 from .operators import CLIP, IMAGE, Architecture
 from .quantization import stored_weights
 from .sources import find_source
-from .unknown import unknown_type
+from .unknown import further_ways, unknown_type
 from .weights import read_weights
 
 __all__ = ["IMAGES", "PARTS", "Architecture", "read_architecture"]
@@ -111,7 +111,7 @@ def _by_type(fields: Mapping[str, Any], file: str, part: str) -> Architecture:
     if unknown is not None:
         found = _from_modules(fields, file, part, named_only=True)
         if found is None:
-            raise RequestError(file, unknown)
+            raise RequestError(file, "; ".join((unknown, *further_ways(fields))))
         return found
     if is_multimodal and part == WHOLE:
         try:
