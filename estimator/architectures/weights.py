@@ -227,6 +227,14 @@ SCALARS |= {11: "<q", 12: "<d"}
 TEXT, LIST = 8, 9
 """Types of a GGUF file's values."""
 
+GGML_BLOCKS = {0: (1, 4), 1: (1, 2), 2: (32, 18), 3: (32, 20), 6: (32, 22), 7: (32, 24)}
+GGML_BLOCKS |= {8: (32, 34), 10: (256, 84), 11: (256, 110), 12: (256, 144)}
+GGML_BLOCKS |= {13: (256, 176), 14: (256, 210), 15: (256, 292), 16: (256, 66), 17: (256, 74)}
+GGML_BLOCKS |= {18: (256, 98), 19: (256, 50), 20: (32, 18), 21: (256, 110), 22: (256, 82)}
+GGML_BLOCKS |= {23: (256, 136), 24: (1, 1), 25: (1, 2), 26: (1, 4), 27: (1, 8), 28: (1, 8)}
+GGML_BLOCKS |= {29: (256, 56), 30: (1, 2), 34: (256, 54), 35: (256, 66)}
+"""Elements and bytes of a block, by a GGUF tensor's type (gguf-py's constants.py)."""
+
 
 class _Reader:
     """Values of a GGUF file, one after another, none longer than the file."""
@@ -277,19 +285,48 @@ def _of_gguf(path: Path) -> Architecture:
                 name, f"has version {version}, {tensors} tensors and {keys} keys; not read"
             )
         facts = {reader.text(): reader.value(reader.number("<I")) for _ in range(keys)}
-        weights = [_gguf_tensor(reader) for _ in range(tensors)]
-    kept = [weight for weight in weights if not weight.name.startswith("rope_")]
+        held = [_gguf_tensor(reader) for _ in range(tensors)]
+        _check_held(reader, held, facts)
+    kept = [weight for weight, _, _ in held if not weight.name.startswith("rope_")]
     return _architecture(kept, name, "GGUF", facts)
 
 
-def _gguf_tensor(reader: _Reader) -> Weight:
-    """Return one tensor of a GGUF file's table, whose shape is written innermost first."""
+def _gguf_tensor(reader: _Reader) -> tuple[Weight, int, int]:
+    """Return one tensor of a GGUF file's table, and where its bytes start and end.
+
+    Its shape is written innermost first.
+    """
     name, count = reader.text(), reader.number("<I")
     if count > MOST_DIMENSIONS:
         raise RequestError(reader.name, f"{shown(name, 60)}: has {count} dimensions")
     shape = tuple(reader.number("<Q") for _ in range(count))
-    reader.number("<I")
-    reader.number("<Q")
+    kind, start = reader.number("<I"), reader.number("<Q")
     if any(each >= 2**48 for each in shape) or math.prod(shape) > 2**56:
         raise RequestError(reader.name, f"{shown(name, 60)}: shape: got {shown(shape)}")
-    return Weight(name, shape[::-1])
+    return Weight(name, shape[::-1]), start, start + _gguf_bytes(kind, math.prod(shape))
+
+
+def _gguf_bytes(kind: int, elements: int) -> int:
+    """Return the bytes of a tensor of a GGUF file; 0 of a type that is not known."""
+    block, width = GGML_BLOCKS.get(kind, (1, 0))
+    return math.ceil(elements / block) * width
+
+
+def _check_held(
+    reader: _Reader, held: list[tuple[Weight, int, int]], facts: Mapping[str, Any]
+) -> None:
+    """Refuse tensors of a GGUF file that it has no bytes for, or that share them."""
+    step = facts.get("general.alignment", 32)
+    if not isinstance(step, int) or not 1 <= step <= reader.size:
+        raise RequestError(
+            reader.name, f"general.alignment: got {shown(step)}; allowed: a whole number from 1"
+        )
+    room = reader.size - math.ceil(reader.file.tell() / step) * step
+    for weight, _, end in held:
+        if end > room:
+            raise RequestError(
+                reader.name,
+                f"{shown(weight.name, 60)}: ends at byte {end} of its tensors; the file has "
+                f"{max(room, 0)} of them",
+            )
+    _check_apart(reader.name, {weight.name: (start, end) for weight, start, end in held})
