@@ -10,12 +10,12 @@ from typing import Any, cast
 
 from computebill.base.errors import RequestError, shown
 
-from .entries import LANGUAGE_ONLY, counted, family_name, is_whole
+from .entries import LANGUAGE_ONLY, counted, family_name, is_whole, missing_head
 from .forms import as_config
 from .operators import CLIP, IMAGE, Architecture
 from .quantization import stored_weights
 from .sources import find_source
-from .unknown import unknown_type
+from .unknown import further_ways, unknown_type
 from .weights import read_weights
 
 __all__ = ["IMAGES", "PARTS", "Architecture", "read_architecture"]
@@ -107,6 +107,12 @@ def _by_type(fields: Mapping[str, Any], file: str, part: str) -> Architecture:
         if found is None:
             raise RequestError(file, unknown_type(inner, key, given, is_whole))
         return found
+    unknown = None if is_multimodal or inner is not fields else missing_head(fields, given, file)
+    if unknown is not None:
+        found = _from_modules(fields, file, part, named_only=True)
+        if found is None:
+            raise RequestError(file, "; ".join((unknown, *further_ways(fields))))
+        return found
     if is_multimodal and part == WHOLE:
         try:
             whole = _from_modules(fields, file, part)
@@ -149,12 +155,18 @@ SHARED = ("tie_word_embeddings",)
 """Fields of a multimodal configuration that its language model takes where it has none."""
 
 
-def _from_modules(fields: Mapping[str, Any], file: str, part: str) -> Architecture | None:
+def _from_modules(
+    fields: Mapping[str, Any], file: str, part: str, *, named_only: bool = False
+) -> Architecture | None:
     """Count what the table lacks from a library's own modules.
 
     Returns:
-        None where no library that is installed knows the type.
+        None where no library that is installed knows the type, or with ``named_only`` has the
+        class that the file names.
     """
     # By its name, and by those alone who need it: it stands on what is here.
     read = import_module(".modules", __package__).read_modules
-    return cast("Architecture | None", read(fields, file, language_only=part == LANGUAGE))
+    return cast(
+        "Architecture | None",
+        read(fields, file, language_only=part == LANGUAGE, named_only=named_only),
+    )

@@ -13,31 +13,38 @@ from .encoders import (
     tasks,
 )
 from .other_shapes import t5, vision_tower, vit
+from .outputs import ANSWER, ENCODER_HEADS, LANGUAGE, NONE, PRETRAINED_HEADS, SEQUENCE
 from .recipes import Family
 from .seq2seq import Pair
+
+PAIR_HEADS = frozenset({LANGUAGE, SEQUENCE, ANSWER, NONE})
 
 OTHERS: dict[str, Family] = {
     "bert": Family(
         "BERT",
         norm="layer",
+        heads=PRETRAINED_HEADS,
         build=Encoder().build,
         counted_as="BertForMaskedLM",
     ),
     "roberta": Family(
         "RoBERTa, XLM-R, CamemBERT",
         norm="layer",
+        heads=ENCODER_HEADS,
         build=Encoder(dense_first=True).build,
         counted_as="RobertaForMaskedLM",
     ),
     "ernie": Family(
         "ERNIE 1 to 3",
         norm="layer",
+        heads=PRETRAINED_HEADS,
         build=Encoder(before=tasks).build,
         counted_as="ErnieForMaskedLM",
     ),
     "distilbert": Family(
         "DistilBERT",
         norm="layer",
+        heads=ENCODER_HEADS,
         build=Encoder(pooled=False, dense_first=True, segments=False, second_bias=False).build,
         counted_as="DistilBertForMaskedLM",
         names={"intermediate_size": "hidden_dim"},
@@ -45,12 +52,14 @@ OTHERS: dict[str, Family] = {
     "electra": Family(
         "ELECTRA",
         norm="layer",
+        heads=ENCODER_HEADS,
         build=Encoder(pooled=False, dense_first=True, narrow_head=True, second_bias=False).build,
         counted_as="ElectraForMaskedLM",
     ),
     "deberta-v2": Family(
         "DeBERTa-v2, v3",
         norm="layer",
+        heads=ENCODER_HEADS,
         build=Encoder(
             pooled=False,
             dense_first=True,
@@ -63,14 +72,20 @@ OTHERS: dict[str, Family] = {
     "albert": Family(
         "ALBERT",
         norm="layer",
+        heads=PRETRAINED_HEADS,
         build=Encoder(narrow_head=True, shared=True).build,
         counted_as="AlbertForMaskedLM",
     ),
     "modernbert": Family(
-        "ModernBERT", norm="gain", build=modernbert, counted_as="ModernBertForMaskedLM"
+        "ModernBERT",
+        norm="gain",
+        heads=ENCODER_HEADS,
+        build=modernbert,
+        counted_as="ModernBertForMaskedLM",
     ),
     "t5": Family(
         "T5, Flan-T5",
+        heads=ENCODER_HEADS,
         build=t5,
         counted_as="T5ForConditionalGeneration",
         names={
@@ -85,21 +100,29 @@ OTHERS: dict[str, Family] = {
     "vit": Family(
         "ViT",
         norm="layer",
+        heads=frozenset({SEQUENCE, NONE}),
         build=vit,
         counted_as="ViTForImageClassification",
     ),
     "bart": Family(
-        "BART", norm="layer", build=Pair().build, counted_as="BartForConditionalGeneration"
+        "BART",
+        norm="layer",
+        heads=PAIR_HEADS,
+        build=Pair().build,
+        counted_as="BartForConditionalGeneration",
+        defaults={"num_labels": 3},
     ),
     "mbart": Family(
         "mBART, mBART-50",
         norm="layer",
+        heads=PAIR_HEADS,
         build=Pair(final_norm=True).build,
         counted_as="MBartForConditionalGeneration",
     ),
     "whisper": Family(
         "Whisper",
         norm="layer",
+        heads=frozenset({LANGUAGE, NONE}),
         build=Pair(
             extra_positions=0,
             embedding_norm=False,
@@ -112,11 +135,16 @@ OTHERS: dict[str, Family] = {
         counted_as="WhisperForConditionalGeneration",
     ),
     "clip_vision_model": Family(
-        "CLIP, its image half", norm="layer", build=vision_tower, counted_as="CLIPVisionModel"
+        "CLIP, its image half",
+        norm="layer",
+        heads=frozenset({NONE}),
+        build=vision_tower,
+        counted_as="CLIPVisionModel",
     ),
     "siglip_vision_model": Family(
         "SigLIP, its image half",
         norm="layer",
+        heads=frozenset({NONE}),
         build=partial(vision_tower, has_class=False),
         counted_as="SiglipVisionModel",
     ),

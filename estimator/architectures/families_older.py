@@ -9,7 +9,7 @@ from .recipes import Family, attention, mlp
 OLDER: dict[str, Family] = {
     "gpt2": Family(
         "GPT-2",
-        mixer=ALL_BIASES,
+        mixer=particulars.gpt2_attention,
         positions=lambda config: config.size("max_position_embeddings"),
         names=GPT2_NAMES,
         feed_forward=FOUR_TIMES,

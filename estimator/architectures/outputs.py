@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from computebill.base.errors import RequestError, shown
@@ -10,7 +10,7 @@ from computebill.base.errors import RequestError, shown
 from .blocks import BYTES, column, head
 from .operators import Count, Operator
 
-LANGUAGE, SEQUENCE, TOKEN, ANSWER, REWARD, NONE, PRETRAINING = (
+LANGUAGE, SEQUENCE, TOKEN, ANSWER, REWARD, NONE, PRETRAINING, OTHER = (
     "language",
     "sequence",
     "token",
@@ -18,6 +18,7 @@ LANGUAGE, SEQUENCE, TOKEN, ANSWER, REWARD, NONE, PRETRAINING = (
     "reward",
     "none",
     "pretraining",
+    "other",
 )
 ENDINGS = {
     "ForCausalLM": LANGUAGE,
@@ -37,9 +38,16 @@ ENDINGS = {
     "ForPreTraining": PRETRAINING,
     "ChatGLMModel": LANGUAGE,
     "EncoderModel": NONE,
+    "DoubleHeadsModel": OTHER,
     "Model": NONE,
 }
 """What a class is for, by how its name ends; of several, the longest."""
+
+DECODER_HEADS = frozenset({LANGUAGE, SEQUENCE, TOKEN, ANSWER, REWARD, NONE})
+"""Kinds of heads that ``transformers``' generic classes put on a decoder."""
+ENCODER_HEADS = frozenset({LANGUAGE, SEQUENCE, TOKEN, ANSWER, NONE})
+PRETRAINED_HEADS = ENCODER_HEADS | {PRETRAINING}
+"""Kinds of heads of an encoder; of one that predicts the next sentence too."""
 
 MOST_LABELS = 10**6
 
@@ -48,7 +56,7 @@ class Purpose(NamedTuple):
     """What a model is for.
 
     Attributes:
-        kind: kind of its head.
+        kind: kind of its head; ``other`` where its class's name says none that is known.
         labels: outputs of a head that classifies.
         name: the class that says so; nothing where none is named.
     """
@@ -63,8 +71,13 @@ class Purpose(NamedTuple):
         return self.name.endswith(("EncoderModel", "ForTokenClassification"))
 
 
-def read_purpose(fields: Mapping[str, Any], file: str) -> Purpose:
+def read_purpose(fields: Mapping[str, Any], file: str, labels: int = 2) -> Purpose:
     """Return what a configuration's model is for; a language model where nothing says.
+
+    Args:
+        fields: the configuration.
+        file: what to call it in messages.
+        labels: how many its type has where the configuration does not say.
 
     Raises:
         RequestError: where ``architectures``, or what says how many labels there are, cannot be.
@@ -73,25 +86,25 @@ def read_purpose(fields: Mapping[str, Any], file: str) -> Purpose:
     if isinstance(given, str) and given:
         given = [given]
     if given is None or given == []:
-        return Purpose(labels=_labels(fields, file))
+        return Purpose(labels=_labels(fields, file, labels))
     if not isinstance(given, list) or not all(isinstance(each, str) for each in given):
         raise RequestError(file, f"architectures: got {shown(given)}; allowed: a list of names")
     name = given[0]
     endings = [ending for ending in ENDINGS if name.endswith(ending)]
-    kind = ENDINGS[max(endings, key=len)] if endings else LANGUAGE
-    labels = _labels(fields, file)
+    kind = ENDINGS[max(endings, key=len)] if endings else OTHER
+    labels = _labels(fields, file, labels)
     if kind == REWARD and "num_labels" not in fields and "id2label" not in fields:
         labels = 2 if name.endswith("ForProcessRewardModel") else 1
     return Purpose(kind, labels, name)
 
 
-def _labels(fields: Mapping[str, Any], file: str) -> int:
-    """Return how many labels there are: 2 where nothing says, as ``transformers`` takes."""
+def _labels(fields: Mapping[str, Any], file: str, otherwise: int) -> int:
+    """Return how many labels there are: ``otherwise`` where nothing says."""
     names, count = fields.get("id2label"), fields.get("num_labels")
     if isinstance(names, Mapping) and names:
         return len(names)
     if count is None:
-        return 2
+        return otherwise
     if not isinstance(count, int) or isinstance(count, bool) or not 0 < count <= MOST_LABELS:
         raise RequestError(
             file,
@@ -100,12 +113,32 @@ def _labels(fields: Mapping[str, Any], file: str) -> int:
     return count
 
 
+def has_head(purpose: Purpose, kinds: Collection[str]) -> bool:
+    """Whether heads of these kinds are what a model is for; where no class is named, they are."""
+    return not purpose.name or purpose.kind in kinds
+
+
+def unknown_head(purpose: Purpose, kinds: Collection[str], model_type: str) -> str:
+    """Return the problem of a class whose head is not known for a type.
+
+    Args:
+        purpose: of the class.
+        kinds: kinds of heads that are known for the type.
+        model_type: the type.
+    """
+    known = ", ".join(ending for ending, kind in ENDINGS.items() if kind in kinds)
+    return (
+        f"architectures: got {shown(purpose.name)}, whose head is not known for {model_type}; "
+        f"allowed: a class whose name ends in {known}"
+    )
+
+
 def unknown_purpose(purpose: Purpose) -> list[str]:
-    """Return what to say of a class that is for nothing that is known."""
-    name = purpose.name
-    if not name or any(name.endswith(ending) for ending in ENDINGS):
+    """Return what to say of a multimodal model's class that is for nothing that is known."""
+    if purpose.kind != OTHER:
         return []
-    return [f"architectures: {name} is not known; counted with the head of a language model."]
+    told = f"architectures: {purpose.name} is not known; counted with the head of a language model."
+    return [told]
 
 
 class Outputs(NamedTuple):
@@ -133,7 +166,7 @@ def decoder_outputs(
         bias: whether a language model's has one.
     """
     kind, labels = purpose.kind, purpose.labels
-    if kind in (LANGUAGE, PRETRAINING):
+    if kind in (LANGUAGE, OTHER):
         return Outputs(head(hidden, vocabulary, tied=tied, bias=bias), vocabulary)
     if kind == NONE:
         return Outputs([], 0)

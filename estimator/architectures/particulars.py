@@ -212,8 +212,22 @@ def exaone4_window(config: Config) -> Any:
     return every("sliding_window_pattern", FULL, SLIDING)(config)
 
 
+def _check_alone(config: Config) -> None:
+    """Refuse a decoder that attends an encoder as well."""
+    if config.flag("add_cross_attention"):
+        raise config.fault("add_cross_attention", "false: a decoder without an encoder")
+
+
+def gpt2_attention(config: Config, label: str) -> list[Operator]:
+    """GPT-2: biases on all products, as many heads of keys and values as of queries."""
+    _check_alone(config)
+    heads = config.heads(grouped=False)
+    return attending.attention(config.size("hidden_size"), heads, attending.BIASES)
+
+
 def bigcode_attention(config: Config, label: str) -> list[Operator]:
     """GPT-BigCode: one head of keys and values for all, or one for each."""
+    _check_alone(config)
     heads = config.heads(grouped=False)
     if config.flag("multi_query"):
         heads = heads._replace(keys=1)

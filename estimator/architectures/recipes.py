@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from . import attending, blocks
 from .config import MOST_LAYERS, Config
 from .operators import UNLIMITED, Architecture, LayerKind, Layers, Operator
-from .outputs import decoder_outputs
+from .outputs import DECODER_HEADS, decoder_outputs
 
 Flag: TypeAlias = bool | str
 """A yes or no, or the name of the field that says it."""
@@ -327,6 +327,7 @@ class Family:
         can_tie: whether embeddings and head can be one, where the configuration says so.
         names: what this type calls fields that most types call otherwise.
         defaults: fields that makers leave out, as ``transformers`` fills them in.
+        heads: kinds of heads that its classes may have; others are not counted by its entry.
         counted_as: the class of ``transformers`` that has the same parameters.
         build: function that makes the whole architecture of what is not a decoder.
         note: what to say of every model of this type.
@@ -349,6 +350,7 @@ class Family:
     can_tie: bool = True
     names: Mapping[str, str] = field(default_factory=dict)
     defaults: Mapping[str, Any] = field(default_factory=dict)
+    heads: frozenset[str] = DECODER_HEADS
     counted_as: str = "AutoModelForCausalLM"
     build: Callable[[Config, Family, str], Architecture] | None = None
     note: str = ""

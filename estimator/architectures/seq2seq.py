@@ -135,8 +135,8 @@ def _outputs(config: Config, hidden: Any, vocabulary: Any, uses: float) -> Outpu
         first = blocks.column("logits", hidden, hidden, True, ways=1, uses=0)
         return Outputs([first, blocks.column("logits", hidden, labels, True, ways=1, uses=0)], 0)
     if purpose.kind == ANSWER:
-        labels = purpose.labels
-        return Outputs(blocks.head(hidden, labels, tied=False, bias=True, uses=uses), labels)
+        # A start and an end, however many labels the file has.
+        return Outputs(blocks.head(hidden, 2, tied=False, bias=True, uses=uses), 2)
     if purpose.kind == NONE:
         return Outputs([], 0)
     if not config.flag("tie_word_embeddings"):

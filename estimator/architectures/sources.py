@@ -18,6 +18,19 @@ NAMES = ("config.json", "params.json", "adapter_config.json")
 """Files of a folder that may say what its model is, the first that is there."""
 
 MOST_RANK = 100_000
+UNCOUNTED = (
+    "rank_pattern",
+    "layers_to_transform",
+    "layers_pattern",
+    "exclude_modules",
+    "target_parameters",
+    "modules_to_save",
+    "trainable_token_indices",
+    "use_dora",
+    "bias",
+    "lora_bias",
+)
+"""Fields of peft's ``LoraConfig`` that change what an adapter holds, and are not counted."""
 
 
 class Source(NamedTuple):
@@ -135,6 +148,11 @@ def _in_cache(name: str) -> Path | None:
     return next((path for path in paths if path.is_file()), None)
 
 
+def _says_nothing(value: object) -> bool:
+    """Whether a field of an adapter leaves it as it is; of layers, 0 is the first."""
+    return value is None or value is False or value in ([], {}, "", "none")
+
+
 def _of_adapter(fields: Mapping[str, Any], name: str) -> Source:
     """Return the configuration of an adapter's base.
 
@@ -149,6 +167,14 @@ def _of_adapter(fields: Mapping[str, Any], name: str) -> Source:
     if not isinstance(base, str) or not base:
         given = f"base_model_name_or_path: got {shown(base)}; allowed: a path or a name"
         raise RequestError(name, given)
+    for field in UNCOUNTED:
+        if not _says_nothing(fields.get(field)):
+            raise RequestError(
+                name,
+                f"{field}: got {shown(fields[field])}; allowed: none, as an adapter is counted "
+                "with one rank beside all modules that target_modules names, in every layer; or "
+                f"give the config.json of {base} with --lora-rank {rank}",
+            )
     targets = fields.get("target_modules") or ()
     names = (targets,) if isinstance(targets, str) else tuple(str(each) for each in targets)
     told = f"is an adapter (LoRA, rank {rank}) of {base}"

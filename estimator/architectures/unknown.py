@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import importlib.util
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -14,6 +16,9 @@ from .unread import SHAPING
 
 TOTALS = "or give totals: computebill run --params 405B --tokens 15T …"
 MODULES = "with the extra `models` installed, types that transformers knows are counted as well"
+DIFFUSERS = "configurations of diffusers' models are not read"
+OF_DIFFUSERS = re.compile(r"(flux|qwen[-_]?image|ltx)", re.IGNORECASE)
+"""How types of models begin that ``diffusers`` has."""
 
 
 def unknown_type(
@@ -33,7 +38,8 @@ def unknown_type(
     if not isinstance(given, str):
         problem = f"{key} is missing" if given is None else f"{key}: got {shown(given)}"
         allowed = f"one of {len(FAMILIES) + len(aliases())} types, such as llama, qwen3 or bert"
-        return f"{problem}; allowed: {allowed} (docs: architectures); {MODULES}; {TOTALS}"
+        allowed = f"{allowed} (docs: architectures)"
+        return "; ".join((problem, f"allowed: {allowed}", *further_ways(fields), TOTALS))
     parts = [f"{key}: got {shown(given)}, which is not known"]
     near = [name for name in _candidates(fields, given) if is_whole(fields, name)]
     if near:
@@ -42,7 +48,14 @@ def unknown_type(
         shaping = sorted(name for name in SHAPING & fields.keys() if fields[name])
         if shaping:
             parts.append(f"fields that change its shape: {', '.join(shaping[:8])}")
-    return "; ".join((*parts, MODULES, TOTALS))
+    return "; ".join((*parts, *further_ways(fields), TOTALS))
+
+
+def further_ways(fields: Mapping[str, Any]) -> list[str]:
+    """Return what else to say of a file: whose it is, or what would read it."""
+    if "_diffusers_version" in fields or OF_DIFFUSERS.match(str(fields.get("model_type"))):
+        return [DIFFUSERS]
+    return [MODULES] if importlib.util.find_spec("transformers") is None else []
 
 
 def _candidates(fields: Mapping[str, Any], given: str) -> Iterable[str]:

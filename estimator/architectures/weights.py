@@ -12,15 +12,19 @@ import math
 import re
 import struct
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from computebill.base.errors import RequestError, shown
 
 from .blocks import BYTES
+from .config import parse_config
 from .operators import Architecture, LayerKind, Layers, Operator
 from .sources import NAMES
 
+INDEX = "model.safetensors.index.json"
+"""File of a folder that says in which file each tensor is."""
 LARGEST_HEADER = 100 * 10**6
 """Bytes of a safetensors header that its own library reads."""
 MOST_TENSORS, MOST_DIMENSIONS, MOST_FILES = 10**6, 8, 4096
@@ -52,7 +56,7 @@ def read_weights(source: str | Path) -> Architecture | None:
         is_file = path.is_file()
     except (OSError, ValueError):  # a name that no file can have
         return None
-    files = [path] if is_file else sorted(path.glob("*.safetensors"))[: MOST_FILES + 1]
+    files = [path] if is_file else _of_folder(path)
     if is_file and path.suffix == ".gguf":
         return _of_gguf(path)
     if not files or any(each.suffix != ".safetensors" for each in files):
@@ -61,6 +65,33 @@ def read_weights(source: str | Path) -> Architecture | None:
         raise RequestError(str(path), f"holds more than {MOST_FILES} files of weights")
     weights = [weight for each in files for weight in _safetensors(each)]
     return _architecture(weights, str(path), "safetensors")
+
+
+def _of_folder(folder: Path) -> list[Path]:
+    """Return a folder's files of weights: those of its index, or all.
+
+    Raises:
+        RequestError: naming one that the index has and the folder has not.
+    """
+    index = folder / INDEX
+    if not index.is_file():
+        return sorted(folder.glob("*.safetensors"))[: MOST_FILES + 1]
+    name = str(index)
+    if index.stat().st_size > LARGEST_HEADER:
+        raise RequestError(name, f"is larger than {LARGEST_HEADER:,} bytes, the most it may be")
+    fields = parse_config(index.read_text("utf-8", "replace"), name)
+    places = fields.get("weight_map")
+    if not isinstance(places, dict) or not all(isinstance(each, str) for each in places.values()):
+        raise RequestError(name, f"weight_map: got {shown(places)}; allowed: a file of each tensor")
+    names = sorted(set(places.values()))[: MOST_FILES + 1]
+    for each in names:
+        if Path(each).name != each or not (folder / each).is_file():
+            raise RequestError(
+                name,
+                f"weight_map: names {shown(each)}, which is not there; allowed: files of the "
+                "folder, all of them",
+            )
+    return [folder / each for each in names]
 
 
 def _safetensors(path: Path) -> Iterator[Weight]:
@@ -78,9 +109,22 @@ def _safetensors(path: Path) -> Iterator[Weight]:
         raise RequestError(name, f"has no header of JSON: {shown(str(error))}") from None
     if not isinstance(table, dict) or len(table) > MOST_TENSORS:
         raise RequestError(name, "has a header that is no table of tensors")
+    places = {}
     for key, value in table.items():
         if key != "__metadata__":
             yield _weight(name, key, value, size - 8 - length)
+            places[key] = tuple(value["data_offsets"])
+    _check_apart(name, places)
+
+
+def _check_apart(file: str, places: Mapping[str, tuple[int, int]]) -> None:
+    """Refuse tensors, by name with where their bytes start and end, that share bytes."""
+    filled = sorted((*place, key) for key, place in places.items() if place[0] < place[1])
+    for (_, end, key), (start, _, other) in pairwise(filled):
+        if start < end:
+            raise RequestError(
+                file, f"{shown(other, 60)}: shares bytes with {shown(key, 60)}; allowed: its own"
+            )
 
 
 def _weight(file: str, key: str, value: object, held: int) -> Weight:
@@ -183,6 +227,14 @@ SCALARS |= {11: "<q", 12: "<d"}
 TEXT, LIST = 8, 9
 """Types of a GGUF file's values."""
 
+GGML_BLOCKS = {0: (1, 4), 1: (1, 2), 2: (32, 18), 3: (32, 20), 6: (32, 22), 7: (32, 24)}
+GGML_BLOCKS |= {8: (32, 34), 10: (256, 84), 11: (256, 110), 12: (256, 144)}
+GGML_BLOCKS |= {13: (256, 176), 14: (256, 210), 15: (256, 292), 16: (256, 66), 17: (256, 74)}
+GGML_BLOCKS |= {18: (256, 98), 19: (256, 50), 20: (32, 18), 21: (256, 110), 22: (256, 82)}
+GGML_BLOCKS |= {23: (256, 136), 24: (1, 1), 25: (1, 2), 26: (1, 4), 27: (1, 8), 28: (1, 8)}
+GGML_BLOCKS |= {29: (256, 56), 30: (1, 2), 34: (256, 54), 35: (256, 66)}
+"""Elements and bytes of a block, by a GGUF tensor's type (gguf-py's constants.py)."""
+
 
 class _Reader:
     """Values of a GGUF file, one after another, none longer than the file."""
@@ -233,19 +285,48 @@ def _of_gguf(path: Path) -> Architecture:
                 name, f"has version {version}, {tensors} tensors and {keys} keys; not read"
             )
         facts = {reader.text(): reader.value(reader.number("<I")) for _ in range(keys)}
-        weights = [_gguf_tensor(reader) for _ in range(tensors)]
-    kept = [weight for weight in weights if not weight.name.startswith("rope_")]
+        held = [_gguf_tensor(reader) for _ in range(tensors)]
+        _check_held(reader, held, facts)
+    kept = [weight for weight, _, _ in held if not weight.name.startswith("rope_")]
     return _architecture(kept, name, "GGUF", facts)
 
 
-def _gguf_tensor(reader: _Reader) -> Weight:
-    """Return one tensor of a GGUF file's table, whose shape is written innermost first."""
+def _gguf_tensor(reader: _Reader) -> tuple[Weight, int, int]:
+    """Return one tensor of a GGUF file's table, and where its bytes start and end.
+
+    Its shape is written innermost first.
+    """
     name, count = reader.text(), reader.number("<I")
     if count > MOST_DIMENSIONS:
         raise RequestError(reader.name, f"{shown(name, 60)}: has {count} dimensions")
     shape = tuple(reader.number("<Q") for _ in range(count))
-    reader.number("<I")
-    reader.number("<Q")
+    kind, start = reader.number("<I"), reader.number("<Q")
     if any(each >= 2**48 for each in shape) or math.prod(shape) > 2**56:
         raise RequestError(reader.name, f"{shown(name, 60)}: shape: got {shown(shape)}")
-    return Weight(name, shape[::-1])
+    return Weight(name, shape[::-1]), start, start + _gguf_bytes(kind, math.prod(shape))
+
+
+def _gguf_bytes(kind: int, elements: int) -> int:
+    """Return the bytes of a tensor of a GGUF file; 0 of a type that is not known."""
+    block, width = GGML_BLOCKS.get(kind, (1, 0))
+    return math.ceil(elements / block) * width
+
+
+def _check_held(
+    reader: _Reader, held: list[tuple[Weight, int, int]], facts: Mapping[str, Any]
+) -> None:
+    """Refuse tensors of a GGUF file that it has no bytes for, or that share them."""
+    step = facts.get("general.alignment", 32)
+    if not isinstance(step, int) or not 1 <= step <= reader.size:
+        raise RequestError(
+            reader.name, f"general.alignment: got {shown(step)}; allowed: a whole number from 1"
+        )
+    room = reader.size - math.ceil(reader.file.tell() / step) * step
+    for weight, _, end in held:
+        if end > room:
+            raise RequestError(
+                reader.name,
+                f"{shown(weight.name, 60)}: ends at byte {end} of its tensors; the file has "
+                f"{max(room, 0)} of them",
+            )
+    _check_apart(reader.name, {weight.name: (start, end) for weight, start, end in held})

@@ -11,8 +11,9 @@ from computebill.architectures import Architecture, read_architecture
 from computebill.architectures.columns import Columns, columns
 from computebill.architectures.counting import count_flop, count_parameters
 from computebill.architectures.counts import FlopPerToken, Parameters
+from computebill.architectures.operators import Adapter
 from computebill.base.assumptions import GIVEN, Assumption
-from computebill.base.errors import RequestError
+from computebill.base.errors import RequestError, shown
 from computebill.base.notebook import Shown
 from computebill.base.specfile import validate
 from computebill.hardware.accelerators import Accelerator, find_accelerator
@@ -327,11 +328,28 @@ def with_adapter(layout: Layout, architecture: Architecture) -> Layout:
     adapter = architecture.adapter
     if adapter is None or "lora_rank" in layout.model_fields_set:
         return layout
-    named = tuple(name.rpartition(".")[2] for name in adapter.targets)
-    known = tuple(name for name in named if name in TARGETS)
     given = {name: getattr(layout, name) for name in layout.model_fields_set}
-    targets = {"lora_targets": known} if known else {}
-    return validate(Layout, {**given, "lora_rank": adapter.rank, **targets}, "layout")
+    if "lora_targets" not in given:
+        given["lora_targets"] = _adapter_targets(adapter)
+    return validate(Layout, {**given, "lora_rank": adapter.rank}, "layout")
+
+
+def _adapter_targets(adapter: Adapter) -> tuple[str, ...]:
+    """Return what an adapter is put beside, in every layer, by the last part of each name.
+
+    Raises:
+        RequestError: where one is not known: a pattern, a module of one layer alone.
+    """
+    named = []
+    for given in adapter.targets:
+        *above, name = given.split(".")
+        named.append(name)
+        if name not in TARGETS or not all(part.isidentifier() for part in above):
+            allowed = f"{', '.join(sorted(TARGETS))}, in every layer; or say --lora-targets"
+            raise RequestError("target_modules", f"got {shown(given)}; allowed: {allowed}")
+    if not named:
+        raise RequestError("target_modules", "is missing; allowed: names; or say --lora-targets")
+    return tuple(named)
 
 
 def _common(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -105,6 +105,13 @@ def count_model(
     length = default_sequence(architecture) if sequence_length is None else sequence_length
     sequence = check_sequence_length(architecture, length)
     architecture = architecture.at(sequence)
+    if architecture.adapter is not None:
+        rank, _, base = architecture.adapter
+        note = (
+            f"Its adapter (LoRA, rank {rank}) is not counted: these are the counts of {base}, all "
+            "of it trained; with its memory, adapters are counted too."
+        )
+        architecture = replace(architecture, notes=(*architecture.notes, note))
     return ModelCount(
         architecture=architecture,
         sequence=sequence,

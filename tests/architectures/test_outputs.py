@@ -41,6 +41,7 @@ BART: dict[str, Any] = {
     "vocab_size": 60,
     "pad_token_id": 0,
 }
+GPT2: dict[str, Any] = {"n_embd": 32, "n_layer": 2, "n_head": 4, "vocab_size": 60}
 LABELS = {"id2label": {str(n): f"L{n}" for n in range(5)}}
 DECODERS = {
     "llama": "Llama",
@@ -67,9 +68,19 @@ CASES = [
     ),
     *((name, SIZES, cls + head) for name, cls in ENCODERS.items() for head in HEADS),
     *((name, SIZES, f"{cls}ForMaskedLM") for name, cls in ENCODERS.items()),
-    ("bert", SIZES, "BertForPreTraining"),
+    *(
+        (name, SIZES, f"{cls}ForPreTraining")
+        for name, cls in (("bert", "Bert"), ("ernie", "Ernie"))
+    ),
+    *((name, SIZES, f"{ENCODERS[name]}ForMultipleChoice") for name in ("bert", "roberta")),
+    ("bert", SIZES, "BertForNextSentencePrediction"),
+    ("electra", SIZES, "ElectraForPreTraining"),
+    ("gpt2", GPT2, "GPT2DoubleHeadsModel"),
+    ("vit", SIZES, "ViTForMaskedImageModeling"),
+    ("whisper", BART, "WhisperForAudioClassification"),
+    ("clip_vision_model", SIZES, "CLIPVisionModelWithProjection"),
     *(("t5", T5, f"T5{head}") for head in ("EncoderModel", "Model", *HEADS[:2])),
-    *(("bart", BART, f"Bart{head}") for head in ("ForConditionalGeneration", HEADS[0], HEADS[3])),
+    *(("bart", BART, f"Bart{head}") for head in ("ForConditionalGeneration", HEADS[0], *HEADS[2:])),
 ]
 
 
@@ -82,6 +93,23 @@ def test_parameters_are_those_of_the_class(
         built = getattr(transformers, name)(configuration(config))
     found = plain_parameters(cb.read_architecture(config))
     assert found.total == sum(each.numel() for each in built.parameters())
+
+
+@pytest.mark.parametrize("name", ["bart", "plbart", "mbart"])
+def test_labels_that_no_field_names_are_those_of_the_type(name: str) -> None:
+    cls = {"bart": "Bart", "plbart": "PLBart", "mbart": "MBart"}[name]
+    config = {"model_type": name, **BART, "architectures": [f"{cls}ForSequenceClassification"]}
+    with torch.device("meta"):
+        built = getattr(transformers, config["architectures"][0])(configuration(config))
+    found = plain_parameters(cb.read_architecture(config))
+    assert found.total == sum(each.numel() for each in built.parameters())
+
+
+@pytest.mark.parametrize("name", ["gpt2", "gpt_bigcode"])
+def test_a_decoder_that_attends_an_encoder_is_refused(name: str) -> None:
+    config = {"model_type": name, **GPT2, "add_cross_attention": True}
+    with pytest.raises(cb.RequestError, match="add_cross_attention: got True; allowed: false"):
+        cb.read_architecture(config)
 
 
 def test_a_classifier_keeps_no_logits_of_a_vocabulary() -> None:
@@ -101,9 +129,12 @@ def test_reward_models_score_through_two_products() -> None:
     assert plain_parameters(cb.read_architecture(reward)).total == base + two
 
 
-def test_a_class_that_is_for_nothing_known_is_told() -> None:
-    config = {"model_type": "llama", **SIZES, "architectures": ["LlamaForDreams"]}
-    assert "LlamaForDreams is not known" in cb.read_architecture(config).notes[-1]
+@pytest.mark.parametrize("name", ["LlamaForDreams", "LlamaForCausalLMEagle3"])
+def test_a_class_that_no_library_has_is_refused(name: str) -> None:
+    config = {"model_type": "llama", **SIZES, "architectures": [name]}
+    told = f"architectures: got '{name}', whose head is not known for llama; allowed: a class whose"
+    with pytest.raises(cb.RequestError, match=f"{told} name ends in ForCausalLM, "):
+        cb.read_architecture(config)
     assert cb.read_architecture({**config, "architectures": "LlamaForCausalLM"}).notes == ()
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import computebill as cb
+from computebill.models.count import count_model
 
 LLAMA: dict[str, Any] = {
     "model_type": "llama",
@@ -93,6 +94,63 @@ def test_adapters_that_cannot_be(tmp_path: Path, change: dict[str, Any], problem
     path = tmp_path / "adapter_config.json"
     path.write_text(json.dumps(ADAPTER | change))
     assert problem in refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("rank_pattern", {"q_proj": 8}),
+        ("use_dora", True),
+        ("modules_to_save", ["lm_head"]),
+        ("layers_to_transform", 0),
+        ("layers_to_transform", [1]),
+        ("bias", "all"),
+    ],
+)
+def test_what_changes_an_adapters_count_is_refused(
+    tmp_path: Path, cache: Path, field: str, value: Any
+) -> None:
+    kept(cache, "acme/llama", LLAMA)
+    path = tmp_path / "adapter_config.json"
+    path.write_text(json.dumps(ADAPTER | {field: value}))
+    assert f"{field}: got {value!r}; allowed: none" in refusal(path)
+    nothing = {"rank_pattern": {}, "use_dora": False, "modules_to_save": None, "bias": "none"}
+    path.write_text(json.dumps(ADAPTER | nothing))
+    assert cb.read_architecture(path).adapter is not None
+
+
+@pytest.mark.parametrize(
+    ("targets", "told"),
+    [
+        (["nonsense"], "got 'nonsense'; allowed: "),
+        (".*q_proj", "got '.*q_proj'; allowed: "),
+        (r".*\.q_proj", "allowed: "),
+        (r"model\.layers\.\d+\.self_attn.q_proj", "allowed: "),
+        (["q_proj", "nonsense"], "got 'nonsense'; allowed: "),
+        (["model.layers.0.self_attn.q_proj"], "allowed: "),
+        (None, "is missing; allowed: names"),
+    ],
+)
+def test_targets_that_are_not_known_are_refused(
+    tmp_path: Path, cache: Path, targets: Any, told: str
+) -> None:
+    kept(cache, "acme/llama", LLAMA)
+    path = tmp_path / "adapter_config.json"
+    path.write_text(json.dumps(ADAPTER | {"target_modules": targets}))
+    with pytest.raises(cb.RequestError, match=r"^target_modules: ") as caught:
+        cb.describe_model(path)
+    assert told in str(caught.value)
+    said = cb.describe_model(path, layout={"lora_targets": ["q_proj", "v_proj"]}).to_dict()
+    assert said["params_adapters"] == 2 * 16 * 2 * (64 + 64)
+
+
+def test_counts_alone_say_that_the_adapter_is_left_out(tmp_path: Path, cache: Path) -> None:
+    kept(cache, "acme/llama", LLAMA)
+    path = tmp_path / "adapter_config.json"
+    path.write_text(json.dumps(ADAPTER))
+    notes = count_model(path).to_dict()["notes"]
+    assert notes[-1].startswith("Its adapter (LoRA, rank 16) is not counted")
+    assert count_model(LLAMA).to_dict()["notes"] == []
 
 
 def test_an_adapter_of_itself_is_refused(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import struct
 from pathlib import Path
 from typing import Any
@@ -85,16 +86,66 @@ def test_headers_that_lie_are_refused(tmp_path: Path, content: bytes, problem: s
     assert problem in refusal(path)
 
 
+def test_tensors_that_share_bytes_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    here = {"v": {**ONE["w"], "data_offsets": [4, 16]}}
+    path.write_bytes(safetensors(ONE | here, b"\0" * 16))
+    assert "'v': shares bytes with 'w'; allowed: its own" in refusal(path)
+    beside = {"v": {**ONE["w"], "data_offsets": [12, 24]}}
+    path.write_bytes(safetensors(ONE | beside, b"\0" * 24))
+    assert plain_parameters(cb.read_architecture(path)).total == 12
+
+
+def test_a_shard_that_the_index_names_and_is_missing_is_refused(tmp_path: Path) -> None:
+    names = [f"model-0000{number}-of-00002.safetensors" for number in (1, 2)]
+    index = tmp_path / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {"w": names[0], "v": names[1]}}))
+    assert f"weight_map: names '{names[0]}', which is not there" in refusal(tmp_path)
+    (tmp_path / names[0]).write_bytes(safetensors(ONE, b"\0" * 12))
+    assert f"weight_map: names '{names[1]}', which is not there" in refusal(tmp_path)
+    (tmp_path / names[1]).write_bytes(safetensors({"v": ONE["w"]}, b"\0" * 12))
+    # What the index does not name is another copy.
+    (tmp_path / "consolidated.safetensors").write_bytes(safetensors(ONE, b"\0" * 12))
+    assert plain_parameters(cb.read_architecture(tmp_path)).total == 12
+    index.write_text("[1]")
+    assert "index.json: got [1]; allowed: a JSON object" in refusal(tmp_path)
+    index.write_text(json.dumps({"weight_map": {"w": "../other.safetensors"}}))
+    assert "names '../other.safetensors'" in refusal(tmp_path)
+
+
 def text(value: str) -> bytes:
     return struct.pack("<Q", len(value)) + value.encode()
 
 
-def gguf(tensors: list[tuple[str, tuple[int, ...]]], *, keys: bytes = b"", count: int = 0) -> bytes:
-    head = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), count) + keys
+def gguf(
+    tensors: list[tuple[str, tuple[int, ...]]],
+    *,
+    keys: bytes = b"",
+    count: int = 0,
+    shift: int = 0,
+    cut: int = 0,
+) -> bytes:
+    """Return a file of tensors in F16, ``shift`` bytes of the first two shared, cut at its end."""
+    head, start = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), count) + keys, 0
     for name, shape in tensors:
         head += text(name) + struct.pack("<I", len(shape)) + struct.pack(f"<{len(shape)}Q", *shape)
-        head += struct.pack("<IQ", 12, 0)
-    return head
+        head += struct.pack("<IQ", 1, start)
+        start += 2 * math.prod(shape) - shift
+        shift = 0
+    return (head + bytes(-len(head) % 32 + start))[: -cut or None]
+
+
+def test_gguf_tensors_that_the_file_has_no_bytes_for_are_refused(tmp_path: Path) -> None:
+    tensors = [("blk.0.v", (4, 4)), ("blk.0.w", (4, 8))]
+    path = tmp_path / "model.gguf"
+    path.write_bytes(gguf(tensors))
+    assert plain_parameters(cb.read_architecture(path)).total == 48
+    path.write_bytes(gguf(tensors, cut=1))
+    assert "'blk.0.w': ends at byte 96 of its tensors; the file has 95" in refusal(path)
+    path.write_bytes(gguf(tensors, shift=2))
+    assert "'blk.0.w': shares bytes with 'blk.0.v'" in refusal(path)
+    path.write_bytes(gguf(tensors, cut=100))
+    assert "the file has 0 of them" in refusal(path)
 
 
 def test_a_gguf_file_is_counted_by_its_table(tmp_path: Path) -> None:

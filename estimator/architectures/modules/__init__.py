@@ -12,7 +12,7 @@ from .cache import keep, kept, key_of
 
 
 def read_modules(
-    fields: Mapping[str, Any], file: str, *, language_only: bool = False
+    fields: Mapping[str, Any], file: str, *, language_only: bool = False, named_only: bool = False
 ) -> Architecture | None:
     """Count the modules that ``transformers`` builds of a configuration.
 
@@ -23,9 +23,10 @@ def read_modules(
         fields: content of a ``config.json``.
         file: what to call it in messages.
         language_only: leave out what reads images and sound.
+        named_only: count the class that the file names, and no other of its type.
 
     Returns:
-        None where ``transformers`` is not installed, or does not know the type.
+        None where ``transformers`` is not installed, or does not know the type or the class.
 
     Raises:
         RequestError: where it cannot build the model, or the model is too large.
@@ -39,7 +40,7 @@ def read_modules(
         from .build import build
         from .unsaid import unsaid_notes
 
-        model = build(fields, file)
+        model = build(fields, file, named_only=named_only)
         if model is None:
             return None
         found = architecture_of(model, language_only=language_only)

@@ -67,15 +67,16 @@ COUNTED_LAYERS = ("layer", "block", "depth", "expert")
 """Parts of a field's name that stand for a number of modules."""
 
 
-def build(fields: Mapping[str, Any], file: str) -> nn.Module | None:
+def build(fields: Mapping[str, Any], file: str, *, named_only: bool = False) -> nn.Module | None:
     """Build the modules that a ``config.json`` describes.
 
     Args:
         fields: its content.
         file: what to call it in messages.
+        named_only: build the class that the file names, and no other of its type.
 
     Returns:
-        None where ``transformers`` has no such type.
+        None where ``transformers`` has no such type or class.
 
     Raises:
         RequestError: where it cannot build the model, or the model is too large.
@@ -91,7 +92,7 @@ def build(fields: Mapping[str, Any], file: str) -> nn.Module | None:
             warnings.simplefilter("ignore")
             config = configuration(**_cleaned(fields))
             kind = _class_of(transformers, config, named)
-            if kind is None:
+            if kind is None or (named_only and kind is not named):
                 return None
             _set_implementations(config)
             with torch.device("meta"), _bounded(file):
