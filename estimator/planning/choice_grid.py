@@ -275,11 +275,14 @@ class Grid:
             ~inside | ((layout.shards > 1) & (replicas > layout.shards))
         )
         domain = float("inf") if space.across else domain_size(space.case.accelerator)
+        # Applied as they come, gradients of several micro-batches cannot be added up.
+        most = 1.0 if space.case.layout.gradients == "fused" else float("inf")
         return {
             "tp stays inside a scale-up domain": layout.tensor <= domain,
             "etp divides an expert's width": ~divided | divides,
             "no degree is above a million": (layout.data <= LARGEST_DEGREE)
             & (layout.micro_batches <= LARGEST_DEGREE),
+            "gradients fused have one micro-batch": layout.micro_batches <= most,
             "zero 3 has no schedule but 1f1b": (layout.zero < 3) | (layout.schedule == plain),
             "each layout once": once & ((layout.zero < 3) | (replicas > alone)),
         }

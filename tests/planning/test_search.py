@@ -155,6 +155,18 @@ def test_an_empty_answer_counts_what_each_rule_left_out(llama_config: str) -> No
     assert "tp x pp x cp divides the accelerators" in message
 
 
+def test_gradients_that_are_fused_have_one_micro_batch(llama_config: str) -> None:
+    asked = {"layout": {"gradients": "fused"}, "global_batch": 64}
+    found = planned(llama_config, **asked)
+    told = (found.best, *found.runners_up, *found.pareto)
+    assert {each.layout.micro_batches for each in told} == {1}
+    rule = "gradients fused have one micro-batch"
+    assert found.excluded[rule] > 0
+    with pytest.raises(cb.RequestError, match=rule):
+        # 64 sequences of 8 replicas are 8 micro-batches of one.
+        planned(llama_config, **asked, count=8, micro_batch=[1])
+
+
 def test_the_json_form_keeps_its_contract(llama_config: str) -> None:
     found = planned(llama_config).to_dict()
     assert {"best", "pareto", "evaluated", "feasible", "search_seconds"} <= set(found)
