@@ -269,8 +269,10 @@ class Grid:
         inside = self._column([float(each.inside) for each in space.sharding], SHARDING) > 0
         replicas = layout.data * layout.context
         plain = SCHEDULES["1f1b"]
-        # One rank has nothing to divide, but weights to send to the host.
-        alone = 0 if "weights" in space.case.layout.offload else 1
+        # One rank has nothing to divide, but weights to send to the host; it is the same layout
+        # again only where another stage is tried too.
+        others = any(each.zero < 3 for each in space.sharding)
+        alone = 1 if others and "weights" not in space.case.layout.offload else 0
         once = (~divided | (layout.tensor > 1)) & (
             ~inside | ((layout.shards > 1) & (replicas > layout.shards))
         )
