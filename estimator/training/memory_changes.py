@@ -88,7 +88,8 @@ def _legal(
 
 def _changes(layout: Layout, domain: int) -> Iterator[Change]:
     """Yield changes, the cheapest in time first; tensor parallel ranks stay inside a domain."""
-    yield from ({"zero": stage} for stage in range(layout.zero + 1, 4))
+    if layout.dp * layout.cp > 1:  # sharded over one rank, all is there still
+        yield from ({"zero": stage} for stage in range(layout.zero + 1, 4))
     if layout.loss in ("plain", "16-bit") and layout.used_recipe in OF_TORCH:
         yield {"loss": "chunked"}
     sizes = (2**n for n in reversed(range(layout.micro_batch.bit_length())))
