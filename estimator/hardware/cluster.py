@@ -53,6 +53,10 @@ NodeNetwork = Annotated[
 ]
 """Bandwidth of a node's network [GB/s a direction], from text with its unit."""
 
+LEAST_POWER = 0.25
+"""Of a part's own power: limits that drivers take end at 100 to 200 W of 400 to 700 W
+(nvidia-smi's "Min Power Limit"; not checked part by part)."""
+
 PowerLimit = Annotated[float, BeforeValidator(_watts)]
 """Power that a chip may take [W]."""
 
@@ -111,6 +115,13 @@ def _limited(accelerator: Accelerator, power_limit: float) -> Accelerator:
             "power_limit",
             f"got {power_limit:g} W; allowed: up to the {power.chip_watt.value:g} W of "
             f"{accelerator.name}",
+        )
+    if power_limit < LEAST_POWER * power.chip_watt.value:
+        least = LEAST_POWER * power.chip_watt.value
+        raise RequestError(
+            "power_limit",
+            f"got {power_limit:g} W; allowed: from {least:g} W, a quarter of what "
+            f"{accelerator.name} takes, as parts cannot be set lower",
         )
     limited = {
         "chip_watt": Figure(value=power_limit, source=POWER_LIMIT),

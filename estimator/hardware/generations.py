@@ -38,6 +38,9 @@ FAMILIES = {
 }
 """Whose efficiencies a generation has, by the generation's name."""
 
+ONCE_SENT = frozenset({"ampere", "hopper", "blackwell", "cdna"})
+"""Families of parts that DeepEP, or a port of it, is made for."""
+
 # base/constants.toml has what these are, and where from.
 OTHER_MULTIPROCESSORS = number("hardware.generations.OTHER_MULTIPROCESSORS")
 BEST_PRODUCT = table("hardware.generations.BEST_PRODUCT")
@@ -47,6 +50,14 @@ def hardware_generation(accelerator: Accelerator) -> str:
     """Return the family of generations whose efficiencies an accelerator has; else ``other``."""
     generation = accelerator.generation
     return OTHER if generation is None else FAMILIES.get(generation.value, OTHER)
+
+
+def has_deepep(accelerator: Accelerator) -> bool:
+    """Whether kernels that send a token once to a rank (DeepEP) are made for a part.
+
+    DeepEP's own are CUDA's, for Ampere and later with NVLink; AMD's Primus-Turbo has them for CDNA.
+    """
+    return hardware_generation(accelerator) in ONCE_SENT
 
 
 def is_ultra(accelerator: Accelerator) -> bool:

@@ -26,6 +26,7 @@ from computebill.training.layout import Layout, check_sequence_length, default_s
 from computebill.training.memory import GB, stage_bytes
 from computebill.training.memory_odds import most_predicted
 from computebill.training.parameters import bounded, unbounded
+from computebill.training.rules import check_part
 from computebill.uncertainty.draws import choose_device, settings
 
 from .choice_grid import Chunk, Grid
@@ -215,6 +216,7 @@ def _spaces(asked: _Asked) -> Iterator[Space]:
                 sequence=asked.sequence,
                 software=choice.software,
             )
+            check_part(layout, accelerator)
             space = make_space(case, spec.choices, spec.across_domains, pipes)
             pipes = space.pipes
             yield space

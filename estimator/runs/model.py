@@ -18,6 +18,7 @@ from computebill.training.documents import given_documents, packed
 from computebill.training.doubts import assumed_facts
 from computebill.training.inputs import as_stored
 from computebill.training.layout import Layout
+from computebill.training.rules import check_part
 from computebill.training.step_time import StepEstimate, estimate_step, scaling
 
 from .spec import RunSpec
@@ -112,6 +113,7 @@ def count_run_model(run: RunSpec, accelerator: Accelerator, architecture: Archit
             sequence=card.sequence,
             software=run.software_choice.software,
         )
+        check_part(case.layout, accelerator)
         step = estimate_step(
             replace(case, assumed=assumed_facts(case, _stated(run, accelerator))),
             None if run.efficiency is None else Path(run.efficiency),

@@ -42,6 +42,11 @@ def run_notes(
         yield from part_notes(step)
         yield from link_notes(step.case)
     observed = is_observed(run, model)
+    if run.power_limit is not None and (step is None or run.mfu is not None):
+        yield (
+            "The power limit lowers the energy alone: the utilisation was not predicted for it. "
+            "With a model, a layout and no mfu a step's clock goes by it."
+        )
     failures = run.failures_per_gpu_day
     if failures is not None and failures.median > MOST_FAILURES:
         yield (

@@ -19,7 +19,7 @@ from computebill.costs.hour import Pricing
 from computebill.costs.prices import Commitment
 from computebill.hardware.cluster import NodeNetwork, PowerLimit
 from computebill.training.documents import is_quantity
-from computebill.training.layout import Layout
+from computebill.training.layout import FP8_RECIPE, Layout
 from computebill.training.software import Choice, choose_software, number_format
 
 LOST = ("goodput", "failures_per_gpu_day", "checkpoint_seconds", "restart_seconds")
@@ -62,12 +62,17 @@ def check_lost_time(spec: Spec) -> None:
 
 
 def check_precision(layout: Layout | None, precisions: Iterable[str]) -> None:
-    """Refuse products in fewer bits than all else, where all is in 32.
+    """Refuse products in other bits than what is held for them, all in 32 or inputs in 8.
 
     Raises:
         ValueError: naming the precision.
     """
     for name in precisions:
+        if layout is not None and layout.used_recipe == FP8_RECIPE and "fp8" not in name:
+            raise ValueError(
+                f"precision: got {name}; allowed with recipe {FP8_RECIPE}, which keeps inputs of "
+                "products in 8 bits: fp8, mxfp8"
+            )
         if layout is not None and layout.is_wide and number_format(name) != "32":
             raise ValueError(f"precision: got {name}; allowed with recipe fp32: fp32, tf32")
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from computebill.architectures import Architecture
 from computebill.architectures.columns import Columns, columns, stacked
 from computebill.base.constants import number, table
+from computebill.base.errors import RequestError
 from computebill.hardware.accelerators import (
     LINK_BYTES_PER_S,
     Accelerator,
@@ -34,7 +35,7 @@ from computebill.kernels.setting import Device, Efficiency, Setting, Work
 from computebill.kernels.step import StepTime, step_seconds
 
 from .efficiency import Kind, kernel_efficiency
-from .layout import RECOMPUTE, Layout
+from .layout import FP8_RECIPE, RECOMPUTE, Layout
 from .layout_columns import layout_columns
 from .parameters import INDEX, bounded
 from .recipes import WEIGHTS
@@ -102,10 +103,14 @@ class Case:
     assumed: tuple[str, ...] = ()
 
     @property
+    def dispatcher(self) -> str:
+        """Who moves experts' tokens, given or as the software has."""
+        return self.layout.dispatcher or DISPATCHERS[self.software]
+
+    @property
     def sends_once(self) -> bool:
         """Whether a token goes to a rank once, however many of its experts are there."""
-        told = self.layout.dispatcher
-        return (told or DISPATCHERS[self.software]) == "deepep"
+        return self.dispatcher == "deepep"
 
     @property
     def attention(self) -> str:
@@ -136,10 +141,18 @@ class Case:
 
 
 def usual_precision(accelerator: Accelerator, layout: Layout | None) -> str:
-    """Return the precision of products where nobody says: the part's own, or 32 bits of all.
+    """Return the precision of products where nobody says: the part's own, or as the recipe holds.
 
     PyTorch's products of 32-bit matrices are in fp32 unless TF32 is switched on.
+
+    Raises:
+        RequestError: where the recipe is one of 8 bits and the part has none.
     """
+    if layout is not None and layout.used_recipe == FP8_RECIPE:
+        if "fp8" not in accelerator.precisions:
+            problem = f"got {FP8_RECIPE}; allowed on {accelerator.name}, which has no fp8: megatron"
+            raise RequestError("recipe", problem)
+        return "fp8"
     is_wide = layout is not None and layout.is_wide and "fp32" in accelerator.precisions
     return "fp32" if is_wide else accelerator.default_precision
 

@@ -12,10 +12,10 @@ from computebill.hardware.fitted import Fitted
 from computebill.hardware.generations import multiprocessors
 
 from .cases import HOST_LINK_GB_S, HOST_MEMORY_GB_S, Case
-from .doubts import DOUBTS
+from .doubts import DOUBTS, is_routed
 from .layout import FILLS, QLORA, QLORA_SOURCE, Layout
 from .parameters import INDEX, bounded, unbounded
-from .recipes import WEIGHTS
+from .recipes import WEIGHTS, Trainer
 from .software import Choice
 from .step_time import StepEstimate
 
@@ -97,7 +97,8 @@ def recipe_assumptions(layout: Layout, given: Layout) -> Iterator[Assumption]:
         given: layout as its user described it.
     """
     if layout.trainer is not None:
-        yield Assumption(f"recipe {layout.recipe}", layout.trainer.told, layout.trainer.source)
+        told = "; ".join(_trainer_told(layout.trainer, layout))
+        yield Assumption(f"recipe {layout.recipe}", told, layout.trainer.source)
     if layout.qlora and "lora_rank" not in given.model_fields_set:
         yield Assumption("rank of adapters", str(layout.lora_rank), QLORA_SOURCE)
     if layout.lora_rank:
@@ -116,6 +117,33 @@ def recipe_assumptions(layout: Layout, given: Layout) -> Iterator[Assumption]:
     if layout.offload:
         text = f"{HOST_LINK_GB_S:g} GB/s, its memory {HOST_MEMORY_GB_S:g} GB/s an accelerator"
         yield Assumption("link to the host", text, "assumed: PCIe 4.0 x16")
+
+
+def _trainer_told(trainer: Trainer, layout: Layout) -> Iterator[str]:
+    """Yield what a trainer sets, and what is used in its place where its user decides."""
+
+    def told(name: str, own: object, used: object) -> str:
+        text = f"{name} {_written(own)}"
+        return text if own == used else f"{text} (here {_written(used)})"
+
+    yield told("bookkeeping", trainer.bookkeeping, layout.used_recipe)
+    for name, value in trainer.settings.items():
+        used = getattr(layout, name)
+        # Adapters' base rests in a type of its own, which is told by itself.
+        if not (name == "weights" and layout.lora_rank):
+            yield told(name, value, used)
+    if trainer.frozen and layout.lora_rank:
+        yield told("frozen weights", trainer.frozen, layout.used_weights)
+    if trainer.loss_parts:
+        yield f"{trainer.loss_parts} parts of the loss"
+    if trainer.loss_chunk:
+        yield f"{trainer.loss_chunk} tokens a part of the loss"
+    if trainer.micro_batches:
+        yield told("micro-batches of a step", trainer.micro_batches, layout.filled_batches)
+
+
+def _written(value: object) -> str:
+    return ", ".join(value) if isinstance(value, list | tuple) else str(value)
 
 
 def batch_assumption(layout: Layout) -> Iterator[Assumption]:
@@ -193,6 +221,10 @@ def step_assumptions(step: StepEstimate, choice: Choice) -> Iterator[Assumption]
     yield from part_assumptions(step.case.accelerator)
     yield from link_assumptions(step.case.accelerator, step.case.domain)
     yield from fitted_assumptions(step.fitted, step.case.accelerator)
+    case = step.case
+    if is_routed(case) and case.layout.ep > 1:
+        source = GIVEN if case.layout.dispatcher else f"assumed, as {case.software} software has"
+        yield Assumption("dispatcher of experts' tokens", case.dispatcher, source)
     kind = "products measured" if step.is_seen else "products never measured: widened"
     yield Assumption("interval of the step", f"{step.low:.3g} to {step.high:.3g} times", kind)
     for name, times in step.doubts.items():

@@ -68,6 +68,9 @@ BUCKETS_GB = table("training.layout.BUCKETS_GB")
 LOSS_CHUNK = whole("training.layout.LOSS_CHUNK")
 DEFAULT_SEQUENCE = whole("training.layout.DEFAULT_SEQUENCE")
 
+FP8_RECIPE = "megatron-fp8"
+"""The bookkeeping that keeps inputs of products in 8 bits, and so multiplies in 8 bits."""
+
 
 ADAPTED = ("attention", "mlp", "experts")
 """Parts of a layer that low-rank adapters are put beside."""
@@ -401,7 +404,9 @@ class Layout(Spec):
         """What low-rank adapters are put beside, each by the name that its operator has."""
         if not self.lora_rank:
             return frozenset()
-        return frozenset(part for name in self.lora_targets for part in MODULES.get(name, (name,)))
+        return frozenset(
+            part for name in self.lora_targets for part in (name, *MODULES.get(name, ()))
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""

@@ -138,25 +138,6 @@ class Trainer(NamedTuple):
     degrees: Mapping[str, tuple[int, ...]] = MappingProxyType({})
     degrees_source: str = ""
 
-    @property
-    def told(self) -> str:
-        """What it sets, as an assumption tells it."""
-        parts = [f"bookkeeping {self.bookkeeping}"]
-        parts += [f"{name} {_written(value)}" for name, value in self.settings.items()]
-        if self.frozen:
-            parts.append(f"frozen weights {self.frozen}")
-        if self.loss_parts:
-            parts.append(f"{self.loss_parts} parts of the loss")
-        if self.loss_chunk:
-            parts.append(f"{self.loss_chunk} tokens a part of the loss")
-        if self.micro_batches:
-            parts.append(f"micro-batches of a step {self.micro_batches}")
-        return "; ".join(parts)
-
-
-def _written(value: object) -> str:
-    return ", ".join(value) if isinstance(value, list | tuple) else str(value)
-
 
 _TABLES = tomllib.loads(RECIPES_FILE.read_text(encoding="utf-8"))
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from computebill.architectures import Architecture
 from computebill.architectures.operators import UNLIMITED
 from computebill.base.errors import RequestError
+from computebill.hardware.accelerators import Accelerator
+from computebill.hardware.generations import has_deepep
 
 from .layout import Layout
 
@@ -21,6 +23,20 @@ def check_layout(architecture: Architecture, layout: Layout, sequence: int) -> N
     _check_sequence(architecture, layout, sequence)
     _check_pipeline(architecture, layout)
     _check_adapters(architecture, layout)
+
+
+def check_part(layout: Layout, accelerator: Accelerator) -> None:
+    """Refuse what a layout asks of an accelerator that its maker's software does not have there.
+
+    Raises:
+        RequestError: naming the field, what was given and what is allowed.
+    """
+    if layout.dispatcher == "deepep" and not has_deepep(accelerator):
+        raise RequestError(
+            "dispatcher",
+            f"got deepep; allowed on {accelerator.name}: all-to-all, as DeepEP is made for "
+            "datacentre parts of NVIDIA and AMD",
+        )
 
 
 def _check_tensor(architecture: Architecture, layout: Layout) -> None:
@@ -42,6 +58,10 @@ def _check_tensor(architecture: Architecture, layout: Layout) -> None:
 
 def _check_experts(architecture: Architecture, layout: Layout) -> None:
     experts = [each for each in architecture.operators() if each.expert]
+    if layout.dispatcher is not None and not experts:
+        raise RequestError(
+            "dispatcher", f"got {layout.dispatcher}; allowed: none, as the model has no experts"
+        )
     for field in ("ep", "etp"):
         given = getattr(layout, field)
         if given is not None and given > 1 and not experts:
@@ -82,8 +102,12 @@ def _check_adapters(architecture: Architecture, layout: Layout) -> None:
     if layout.lora_rank and not any(
         layout.adapted & {each.adapted, each.module} - {""} for each in architecture.operators()
     ):
+        has = {each.adapted for each in architecture.operators()}
+        has |= {each.module for each in architecture.operators()}
         raise RequestError(
-            "lora_targets", f"got {', '.join(layout.lora_targets)}; the model has none of them"
+            "lora_targets",
+            f"got {', '.join(layout.lora_targets)}; the model has none of them; allowed: "
+            f"{', '.join(sorted(has - {''}))}",
         )
 
 

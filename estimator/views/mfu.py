@@ -10,7 +10,7 @@ from rich.text import Text
 from computebill.models.mfu import Utilisation
 
 from . import tables
-from .model import CONVENTION_TEXT
+from .model import convention_text
 from .text import count, flop, percent
 
 
@@ -44,11 +44,17 @@ def full(found: Utilisation) -> Iterator[RenderableType]:
     table.add_column("FLOP per token", justify="right")
     table.add_column("utilisation", justify="right")
     table.add_column("counts")
+    is_frozen = any(each.name == "rank of adapters" for each in found.assumptions)
     for name, value in found.flop_per_token.items():
         if value is None:
             table.add_row(name, "–", "–", "needs a config.json")
             continue
-        table.add_row(name, flop(value), percent(found.share(value) or 0.0), CONVENTION_TEXT[name])
+        table.add_row(
+            name,
+            flop(value),
+            percent(found.share(value) or 0.0),
+            convention_text(name, is_frozen=is_frozen),
+        )
     hardware = found.hardware_flop_per_token
     if hardware is not None:
         table.add_row("hfu", flop(hardware), percent(found.hfu or 0.0), "all that was computed")

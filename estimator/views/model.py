@@ -31,6 +31,19 @@ CONVENTION_TEXT = {
     "megatron": "matrix products + attention over the whole sequence",
     "causal": "matrix products + attention that the mask lets through",
 }
+FROZEN_TEXT = "4 x parameters a token meets, as they are frozen, and 6 x its adapters'"
+"""What 6nd counts where weights take no gradient of their own."""
+
+
+def convention_text(name: str, *, is_frozen: bool) -> str:
+    """Return what a convention counts.
+
+    Args:
+        name: 6nd, palm, megatron or causal.
+        is_frozen: whether only adapters are trained.
+    """
+    return FROZEN_TEXT if is_frozen and name == "6nd" else CONVENTION_TEXT[name]
+
 
 COUNTED_BY = {
     "family": "its type's entry",
@@ -124,8 +137,13 @@ def _conventions(card: ModelCard | ModelCount) -> Table:
     table.add_column("convention")
     table.add_column("FLOP", justify="right")
     table.add_column("counts")
+    is_frozen = float(card.parameters.adapters) > 0
     for name in CONVENTIONS:
-        table.add_row(name, flop(float(card.flop.conventions[name])), CONVENTION_TEXT[name])
+        table.add_row(
+            name,
+            flop(float(card.flop.conventions[name])),
+            convention_text(name, is_frozen=is_frozen),
+        )
     return table
 
 

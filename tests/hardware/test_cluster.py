@@ -143,3 +143,15 @@ def test_a_plan_takes_the_cluster_as_it_is() -> None:
     asked = {**asked, "micro_batch": "1", "recompute": "full"}
     plain, weak = cb.plan(asked), cb.plan({**asked, "power_limit": 350, "node_network": "100gbit"})
     assert weak.best.step_seconds > 1.1 * plain.best.step_seconds
+
+
+def test_a_limit_that_no_part_can_be_set_to_is_refused() -> None:
+    with pytest.raises(RequestError, match=r"got 10 W; allowed: from 175 W"):
+        in_cluster(find_accelerator("h100-sxm"), power_limit=10.0)
+
+
+def test_a_limit_beside_a_given_utilisation_is_said_to_lower_energy_alone() -> None:
+    run = {"params": "8B", "tokens": "2T", "accelerator": "h100", "count": 512, "mfu": 0.4}
+    found = cb.estimate_run({**run, "power_limit": 350}, samples=64)
+    assert any("lowers the energy alone" in note for note in found.notes)
+    assert not any("lowers the energy" in each for each in cb.estimate_run(run, samples=64).notes)

@@ -10,8 +10,15 @@ import torch
 from known import LLAMA_8B
 
 import computebill as cb
+from computebill.base.errors import RequestError
 from computebill.hardware.generations import reach
-from computebill.training.cases import Case, case_columns, case_setting, step_times
+from computebill.training.cases import (
+    Case,
+    case_columns,
+    case_setting,
+    step_times,
+    usual_precision,
+)
 from computebill.training.efficiency import attention_name, kernel_efficiency
 from computebill.training.parameters import INDEX, bounded, priors
 
@@ -244,3 +251,13 @@ def test_cases_are_timed_on_the_device_of_their_efficiencies() -> None:
     assert {each.device.type for each in efficiency} == {"meta"}
     assert {each.dtype for each in efficiency} == {torch.float64}
     assert {each.shape for each in efficiency} == {(len(cases),)}
+
+
+def test_a_recipe_of_8_bits_multiplies_in_8_bits_or_is_refused() -> None:
+    layout = cb.Layout(recipe="megatron-fp8")
+    assert usual_precision(cb.find_accelerator("h100-sxm"), layout) == "fp8"
+    with pytest.raises(RequestError, match=r"recipe: got megatron-fp8; allowed on a100-sxm-80gb"):
+        usual_precision(cb.find_accelerator("a100-sxm-80gb"), layout)
+    run = {"model": "llama-3.1-8b", "tokens": "1T", "accelerator": "h100", "count": 8}
+    with pytest.raises(RequestError, match=r"precision: got bf16; allowed with recipe megatron"):
+        cb.estimate_run({**run, "precision": "bf16", "layout": {"recipe": "megatron-fp8"}})

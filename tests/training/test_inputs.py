@@ -194,3 +194,21 @@ def test_a_plan_tells_what_its_best_layout_takes(spec: dict[str, Any]) -> None:
         assert listed[name].startswith("assumed"), name
     assert listed["sequence length"] != "given"
     assert any("25 GB/s is assumed" in note for note in result["notes"])
+
+
+def test_a_preset_tells_what_is_used_in_its_place() -> None:
+    run = {"model": "llama-3.1-8b", "tokens": "1T", "accelerator": "h100", "count": 8}
+    layout = {"dp": 8, "recipe": "trl", "recompute": "none"}
+    found = cb.estimate_run({**run, "layout": layout}, samples=64)
+    told = {each.name: each.value for each in found.assumptions}["recipe trl"]
+    assert "recompute full (here none)" in told
+    assert "bookkeeping bf16 (here" not in told
+
+
+def test_who_moves_experts_tokens_is_told() -> None:
+    run = {"model": "qwen3-30b-a3b", "tokens": "1T", "accelerator": "h100", "count": 8}
+    for given, source in ((None, "assumed, as modern software has"), ("all-to-all", "given")):
+        layout = {"dp": 8, "ep": 8, "zero": 1, **({"dispatcher": given} if given else {})}
+        found = cb.estimate_run({**run, "layout": layout}, samples=64)
+        told = {each.name: each for each in found.assumptions}["dispatcher of experts' tokens"]
+        assert told.source == source

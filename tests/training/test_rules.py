@@ -8,6 +8,8 @@ import pytest
 from known import LLAMA_8B
 
 import computebill as cb
+from computebill.base.errors import RequestError
+from computebill.training.rules import check_layout, check_part
 
 
 @pytest.mark.parametrize(
@@ -98,3 +100,15 @@ def test_heads_of_a_state_space_bound_its_ranks() -> None:
 def test_sequence_parallel_ranks_share_whole_tokens() -> None:
     with pytest.raises(cb.RequestError, match="tp: got 4; allowed with sequence parallelism"):
         cb.describe_model(LLAMA_8B, sequence_length=4095, layout={"tp": 4})
+
+
+def test_a_dispatcher_needs_experts_and_a_part_that_it_is_made_for() -> None:
+    dense = cb.read_architecture(LLAMA_8B)
+    with pytest.raises(RequestError, match=r"dispatcher: got deepep; allowed: none, as the model"):
+        check_layout(dense, cb.Layout(dispatcher="deepep"), 4096)
+    for name in ("tpu-v5p", "rtx-4090", "ascend-910b", "gaudi2"):
+        with pytest.raises(RequestError, match=rf"allowed on {name}: all-to-all"):
+            check_part(cb.Layout(dispatcher="deepep"), cb.find_accelerator(name))
+    for name in ("h100-sxm", "b200", "mi300x", "a100-sxm-80gb"):
+        check_part(cb.Layout(dispatcher="deepep"), cb.find_accelerator(name))
+    check_part(cb.Layout(), cb.find_accelerator("tpu-v5p"))

@@ -211,6 +211,7 @@ class Walk:
                 ways=UNLIMITED if expert else self._ways(label, use, back),
                 expert=expert,
                 adapted=_adapted(label),
+                module=_module(name).rpartition(".")[2] if _adapted(label) else "",
                 of=of,
             ),
             name,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from computebill.training.memory import PARTS
 from computebill.training.memory_odds import verdict
 from computebill.views.charts import model as drawn
-from computebill.views.model import CONVENTION_TEXT
+from computebill.views.model import CONVENTION_TEXT, convention_text
 from computebill.views.result import Result
 from computebill.views.text import (
     UNKNOWN,
@@ -42,7 +42,17 @@ def report(result: Result) -> Report:
     ]
     shape = [(key.replace("_", " "), f"{result[key]:,}") for key in SHAPE if result[key]]
     found = sections(
-        Section("FLOP", parts([_operators(result), _conventions(per_token["conventions"])])),
+        Section(
+            "FLOP",
+            parts(
+                [
+                    _operators(result),
+                    _conventions(
+                        per_token["conventions"], is_frozen=bool(result.get("params_adapters"))
+                    ),
+                ]
+            ),
+        ),
         Section("Memory", parts([_memory(result)])),
         Section("Shape", [Table("Shape", ("", ""), shape)]),
     )
@@ -94,8 +104,11 @@ def _operators(result: Result) -> Chart:
     return Chart(picture, Table("Operators", headings, cells))
 
 
-def _conventions(given: dict[str, float]) -> Table:
-    cells = [(name, flop(value), CONVENTION_TEXT[name]) for name, value in given.items()]
+def _conventions(given: dict[str, float], *, is_frozen: bool) -> Table:
+    cells = [
+        (name, flop(value), convention_text(name, is_frozen=is_frozen))
+        for name, value in given.items()
+    ]
     title = "Model FLOP per token of a training step, by convention"
     return Table(title, ("convention", "FLOP", "counts"), cells, ("counts",))
 
