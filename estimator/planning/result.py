@@ -138,7 +138,9 @@ class Plan(Shown):
     def _degrees(self) -> Iterator[Assumption]:
         """Yield degrees that the trainer decided, where nobody gave them."""
         trainer = self.best.layout.trainer
-        for name, degrees in trainer.degrees.items() if trainer else ():
+        if trainer is None:
+            return
+        for name, degrees in trainer.degrees.items():
             if name not in self.spec.choices:
                 tried = ", ".join(map(str, degrees))
                 yield Assumption(f"{name} that is tried", tried, trainer.degrees_source)
