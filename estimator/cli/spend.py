@@ -79,7 +79,8 @@ class WithTasks(Grouped):
 @click.option(
     "--price",
     metavar="USD",
-    help="Of an accelerator's hour, 1.5..3: tells programmes in hours in dollars as well.",
+    help="Of an accelerator's hour, 1.5..3, for the one a file's runs share; tells programmes in "
+    "hours in dollars as well.",
 )
 @click.option(
     "--followers", type=FILE, metavar="FILE", help="Ways of following of your own, by kind: a TOML."
@@ -145,11 +146,18 @@ def _loaded(programmes: tuple[str, ...], choice: Choice) -> list[LoadedProgramme
     if draws is not None and (len(names) != 1 or draws.suffix.lower() != ".parquet"):
         raise RequestError("--draws", "allowed: one programme, and a .parquet file")
     if choice.multiverse and len(names) != 1:
-        raise RequestError("--multiverse", f"got {len(names)} programmes; allowed: one")
+        raise RequestError(
+            "--multiverse", f"got {len(names)} programmes; allowed: one of {', '.join(names)}"
+        )
     # Read once: a pipe is empty the second time.
     loaded = [load_programme(name) for name in names]
     if choice.price is not None:
-        loaded = [programme.priced(choice.price) for programme in loaded]
+        # Where none has hours, each is refused by name; beside others it is left as it is.
+        is_any = any(programme.takes_price for programme in loaded)
+        loaded = [
+            programme.priced(choice.price) if programme.takes_price or not is_any else programme
+            for programme in loaded
+        ]
     for programme in loaded:
         programme.stages(choice.variant)
     return loaded

@@ -15,7 +15,7 @@ from computebill.uncertainty.draws import Method, Settings, choose_device, setti
 
 from .compiled import CompiledProgramme, Outcome, compile_programme
 from .grades import Graded, graded
-from .loading import LoadedProgramme, load_programme
+from .loading import BY_FLAG, LoadedProgramme, load_programme
 from .regressions import Regressions
 from .spec import BASE_VARIANT, Programme
 from .totals import Chunk, Sampled, Totals, sample
@@ -49,6 +49,17 @@ class SpendTotals:
     follower: tuple[Distribution, ...]
     graded: Graded
     settings: Settings
+
+    @property
+    def price_given(self) -> str | None:
+        """Price of an hour that a flag put in the file's place; None where the file's holds."""
+        price = self.programme.assumptions.price
+        return price.value.text if price is not None and price.source == BY_FLAG else None
+
+    @property
+    def heading(self) -> str:
+        """The variant, and what a flag changed of it."""
+        return self.variant + ("" if self.price_given is None else f", price {self.price_given}")
 
 
 def compare_totals(

@@ -18,6 +18,7 @@ from computebill.uncertainty.draws import Columns, Method, Settings, settings
 from .bases import Basis
 from .comparison import Given, ask
 from .spec import BASE_VARIANT
+from .totals import LEAST_KEPT
 
 DRIFT = Quantity("normal", (0.0, 0.5), "0 ± 0.5 (sd)", lower=-float("inf"))
 """By how much the logit of a share moves in a year.
@@ -42,6 +43,7 @@ class Forecast(Shown):
         exploration: all else, in that unit.
         final_share: the one over the other.
         basis: unit of amounts.
+        kept: share of all draws in which the final runs stay within R&D compute; only these count.
         chosen: draws.
     """
 
@@ -53,6 +55,7 @@ class Forecast(Shown):
     exploration: Distribution
     final_share: Distribution
     basis: Basis
+    kept: float
     chosen: Settings
 
     def to_dict(self) -> dict[str, Any]:
@@ -66,6 +69,8 @@ class Forecast(Shown):
             f"final_runs_{key}": self.final_runs.to_dict(),
             f"exploration_{key}": self.exploration.to_dict(),
             "final_share": self.final_share.to_dict(),
+            "kept": self.kept,
+            "left_out": 1 - self.kept,
             "assumptions": [
                 {
                     "name": "change of the logit of the share in a year",
@@ -93,7 +98,8 @@ def forecast_spend(
 ) -> Forecast:
     """Split a later budget over final runs and all else.
 
-    The share starts from the programme's own and drifts: its logit by a normal number a year.
+    The share starts from the programme's own and drifts: its logit by a normal number a year. Draws
+    in which the final runs cost more than all R&D compute are left out: no share above 1 can drift.
 
     Args:
         programme: a shipped name, a TOML file, its data, or a Programme.
@@ -108,7 +114,8 @@ def forecast_spend(
         profiles: folders of accelerator profiles of one's own.
 
     Raises:
-        RequestError: naming what is missing or wrong; where the programme's share is not known.
+        RequestError: naming what is missing or wrong; where the programme's share is not known,
+            or too few draws of it hold together.
     """
     if (growth is None) == (budget is None):
         raise RequestError("--growth", "allowed: a growth a year, 1.5..2.5, or a --budget")
@@ -123,19 +130,26 @@ def forecast_spend(
     assert drawn is not None
     columns = Columns([drawn, *[DRIFT] * years], ["budget", *["drift"] * years], chosen.device)
     apart = chosen._replace(seed=chosen.seed + SEED_APART, method="random")
-    collector, start = Collector(4, chosen), 0
+    collector, start, kept = Collector(4, chosen), 0, 0
     for replicate, points in compiled.columns.chunks(chosen):
         outcome = compiled.evaluate(points, replicate)
         count = points.shape[1]
         values = columns.draw(columns.points(apart, 0, start, count))
         start += count
-        # A share of 1 or more has no logit: such draws cannot hold together, and start from 1.
-        share = outcome.share.expand(count).clamp(max=1 - 1e-9)
+        share = outcome.share.expand(count)
         later = torch.sigmoid(torch.logit(share) + values[1:].sum(0))
         whole = values[0] if growth is None else outcome.rnd * values[0] ** years
         whole = whole.expand(count)
         rows = torch.stack([whole, whole * later, whole * (1 - later), later])
+        rows = rows[:, (share >= 0) & (share <= 1)]
+        kept += rows.shape[1]
         collector.add(replicate, rows)
+    if kept < LEAST_KEPT * chosen.samples:
+        raise RequestError(
+            "programme",
+            f"the final runs of {asked.loaded.name} stay within R&D compute in {kept} of "
+            f"{chosen.samples} draws; allowed: at least {LEAST_KEPT:.0%}",
+        )
     whole_found, final, rest, later_found = collector.finish()
     basis = compiled.programme.counted_in
     return Forecast(
@@ -147,5 +161,6 @@ def forecast_spend(
         exploration=rest,
         final_share=later_found,
         basis=basis,
+        kept=kept / chosen.samples,
         chosen=chosen,
     )

@@ -19,6 +19,8 @@ from .spec import Grade, Programme, Run
 GRADES: tuple[Grade, ...] = ("A", "B", "C")
 HEADLINE: Grade = "B"
 """The last grade that an overview shows by itself."""
+UNTOLD = "no final run has a published size: the share cannot be told"
+"""The reason of a programme whose final runs, share and rest are not known."""
 OWN = ("measured", "published")
 """Marks of figures that are the organisation's own."""
 MOST_OF_IT = 0.5
@@ -96,7 +98,7 @@ def _doubts_of_runs(compiled: CompiledProgramme, outcome: Outcome) -> Iterator[s
     """Yield why the numerator is mostly not known."""
     programme = compiled.programme
     if not any(compiled.counted):
-        yield "no final run has a published size: the share cannot be told"
+        yield UNTOLD
     for run in _counted(programme):
         if run.unsized == "large":
             yield f"{run.name}: a large run whose size was never published is left out"
@@ -138,11 +140,29 @@ def _counted(programme: Programme) -> list[Run]:
     return [run for run in programme.runs if programme.counts(run)]
 
 
+def bill_bound(programme: Programme, skipped: float) -> str | None:
+    """Return which way a follower's bill is bounded: as ``Graded.bound``, but not of the share.
+
+    Args:
+        programme: the leader's.
+        skipped: part of all else that is not paid: of 1, the bill is of the final runs alone.
+    """
+    items = _bases(programme) if skipped < 1 else []
+    low = any(item.at_least for item in items) or (skipped > 0 and _lacks_large(programme))
+    return _direction(low, any(item.at_most for item in items))
+
+
 def _bound(programme: Programme) -> str | None:
     items = _bases(programme)
-    low = any(item.at_most for item in items)
-    low = low or any(run.unsized == "large" for run in _counted(programme))
-    high = any(item.at_least for item in items)
+    low = any(item.at_most for item in items) or _lacks_large(programme)
+    return _direction(low, any(item.at_least for item in items))
+
+
+def _lacks_large(programme: Programme) -> bool:
+    return any(run.unsized == "large" for run in _counted(programme))
+
+
+def _direction(low: bool, high: bool) -> str | None:
     if low and high:
         return "no bound"
     return "at least" if low else "at most" if high else None

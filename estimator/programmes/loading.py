@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from computebill.base.errors import RequestError, shown
-from computebill.base.quantity import parse_number
+from computebill.base.quantity import parse_number, parse_quantity
 from computebill.base.specfile import (
     as_data,
     is_file_name,
@@ -25,6 +26,12 @@ from .variants import apply_change
 SHIPPED = resources.files(__package__) / "shipped"
 PUBLISHED = ["openai-2024", "minimax-2025", "zai-2025"]
 """Programmes whose shares were published; they come first."""
+
+MOST_NEAR = 3
+NEAR = 0.6
+"""How alike two spellings are at least, of 1, that one is told for the other."""
+LONGEST_NAME = 100
+"""Characters of a name that are compared."""
 
 BY_FLAG = "price-as-given"
 """Source of a price that a flag gives."""
@@ -67,6 +74,11 @@ class LoadedProgramme(NamedTuple):
             stages.append((change, validate(Programme, data, field)))
         return stages
 
+    @property
+    def takes_price(self) -> bool:
+        """Whether a price of an hour says anything of it."""
+        return self.programme.basis in ("dollars", "hours")
+
     def priced(self, price: str) -> LoadedProgramme:
         """Return the programme with another price of an accelerator's hour.
 
@@ -76,9 +88,13 @@ class LoadedProgramme(NamedTuple):
         Raises:
             RequestError: where nothing is told in hours, or the price cannot be read.
         """
-        if self.programme.basis not in ("dollars", "hours"):
+        if not self.takes_price:
             has_none = f"{self.name} is counted in {self.programme.counted_in.unit}, not in hours"
             raise RequestError("--price", f"{has_none}; allowed: programmes in hours or dollars")
+        try:
+            parse_quantity(price)
+        except ValueError as error:
+            raise RequestError("--price", str(error)) from None
         note = "USD per accelerator-hour, as given."
         assumed = {"value": price, "source": BY_FLAG, "note": note}
         data = {
@@ -173,9 +189,20 @@ def _read(name: str | Path) -> tuple[str, str, Path | None]:
         text, folder = read_text(path), path.parent
         text_name = path.stem.encode(errors="replace").decode()
     else:
-        known = ", ".join(shipped_programmes())
-        raise RequestError("programme", f"got {shown(text_name)}; allowed: {known}, or a TOML file")
+        known = shipped_programmes()
+        near = ", ".join(_nearest(text_name, known))
+        told = f"got {shown(text_name)}; " + (f"nearest: {near}; " if near else "")
+        raise RequestError("programme", f"{told}allowed: {', '.join(known)}, or a TOML file")
     return text_name, text, folder
+
+
+def _nearest(text: str, known: Sequence[str]) -> list[str]:
+    """Return the programmes that are spelt, whole or in a word, most like ``text``."""
+    plain = text.casefold()[:LONGEST_NAME]
+    wholes = get_close_matches(plain, known, MOST_NEAR, NEAR)
+    words = dict.fromkeys(word for name in known for word in name.split("-") if word.isalpha())
+    like = get_close_matches(plain, list(words), 1, NEAR)
+    return wholes or [name for name in known if like and like[0] in name.split("-")]
 
 
 def parse_regression_models(text: str, name: str) -> dict[str, list[RegressionModel]]:

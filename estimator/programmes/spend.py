@@ -22,6 +22,7 @@ from .comparison import SKIPPED, Given, Progress, SpendTotals, ask, followed
 from .compiled import CompiledProgramme, Outcome
 from .exploration import Exploration, split_rest
 from .followers import Follower, read_followers
+from .grades import bill_bound
 from .inputs import programme_assumptions, scenario_inputs, sources_of
 from .joint import Joint, joint_of
 from .regressions import Prediction
@@ -107,6 +108,7 @@ class SpendEstimate(SpendTotals, Shown):
             "organisation": self.programme.organisation,
             "title": self.programme.title,
             "variant": self.variant,
+            "price_given": self.price_given,
             "grade": self.graded.grade,
             "grade_reasons": list(self.graded.reasons),
             "bound": self.graded.bound,
@@ -144,6 +146,7 @@ class SpendEstimate(SpendTotals, Shown):
         for skipped, bill in zip(SKIPPED, self.follower, strict=True):
             found: dict[str, Any] = {"skipped": skipped, "bill_usd": None}
             found[f"bill_{basis.key}"] = bill.to_dict()
+            found["bound"] = bill_bound(self.programme, skipped)
             yield found | {"share": self.bill_share(skipped)}
 
     def _assumptions(self) -> Iterator[Assumption]:

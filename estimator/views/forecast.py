@@ -9,7 +9,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from . import tables
-from .text import amount_interval, percent_interval
+from .text import amount_interval, beyond_spend, percent_interval
 
 if TYPE_CHECKING:
     from computebill.programmes.forecast import Forecast
@@ -30,6 +30,9 @@ def forecast(found: Forecast) -> Iterator[RenderableType]:
     ):
         table.add_row(label, Text(text, style="bold"))
     yield table
+    told = beyond_spend(1 - found.kept, is_left_out=True)
+    if told is not None:
+        yield Text(told, style="yellow")
     yield Text(
         "The share starts from the programme's own; its logit moves by 0 ± 0.5 a year, a judgement "
         "about the few windows that can be compared.",

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from computebill.programmes.comparison import SKIPPED, SpendTotals
+from computebill.programmes.grades import UNTOLD, bill_bound
 from computebill.programmes.loading import shipped_programmes
 from computebill.programmes.measured_shares import ShareElsewhere, shares_elsewhere
 from computebill.programmes.spec import NEVER
@@ -54,8 +55,10 @@ LABELS = {
 def comparison(estimates: Sequence[SpendTotals]) -> Iterator[RenderableType]:
     """Several programmes side by side, one a row, and which of them cannot hold together."""
     variants = dict.fromkeys(estimate.variant for estimate in estimates)
+    priced = [each.price_given for each in estimates if each.price_given is not None]
+    price = f", price {priced[0]}" if priced else ""
     table = tables.table(
-        f"Final training runs against R&D compute, {', '.join(variants)}; "
+        f"Final training runs against R&D compute, {', '.join(variants)}{price}; "
         "median (5th–95th percentile)"
     )
     headings = ("programme", "grade", "R&D compute", "final runs", "final share", "everything else")
@@ -73,6 +76,11 @@ def comparison(estimates: Sequence[SpendTotals]) -> Iterator[RenderableType]:
             amounts["exploration"],
         )
     yield table
+    untold = [each.programme.title for each in estimates if UNTOLD in each.graded.reasons]
+    if untold:
+        yield Text(f"–: {UNTOLD}. So of {'; '.join(untold)}.", style="dim")
+    if priced:
+        yield from _unpriced(estimates)
     for estimate in estimates:
         yield from _warnings(estimate, f"{estimate.programme.title}: ")
     for each in overlaps(estimates):
@@ -81,6 +89,14 @@ def comparison(estimates: Sequence[SpendTotals]) -> Iterator[RenderableType]:
             "are no independent observations.",
             style="yellow",
         )
+
+
+def _unpriced(estimates: Sequence[SpendTotals]) -> Iterator[Text]:
+    """Tell which programmes the price that was given says nothing of."""
+    left = [each.programme.title for each in estimates if each.price_given is None]
+    if left:
+        why = "not counted in hours or dollars, or the variant has a price of its own"
+        yield Text(f"Left as they are by the price ({why}): {'; '.join(left)}.", style="dim")
 
 
 def _amounts(estimate: SpendTotals) -> dict[str, str]:
@@ -166,7 +182,7 @@ def brief(estimate: SpendEstimate) -> str:
     """Return the share of final runs, in one line."""
     totals = estimate.totals
     return (
-        f"{estimate.programme.title}, {estimate.variant}; "
+        f"{estimate.programme.title}, {estimate.heading}; "
         f"Final runs {amount_interval(totals.final_runs, estimate.programme.basis)}; "
         f"Final share of R&D compute {percent_interval(totals.final_share)}"
     )
@@ -197,7 +213,7 @@ def scenarios(estimates: Sequence[SpendEstimate]) -> Table:
 def _answer(estimate: SpendEstimate) -> Table:
     programme = estimate.programme
     basis, key = programme.basis, programme.counted_in.key
-    table = tables.table(f"{programme.title}, {estimate.variant}")
+    table = tables.table(f"{programme.title}, {estimate.heading}")
     table.add_column("")
     table.add_column("median (5th–95th percentile)", justify="right")
     table.add_column("MC error", justify="right")
@@ -205,6 +221,8 @@ def _answer(estimate: SpendEstimate) -> Table:
     table.add_row("Spend of", str(programme.window.months), "")
     table.add_row("Releases of", str(programme.released_in), "")
     table.add_row("Grade", estimate.graded.grade, "")
+    if estimate.price_given is not None:
+        table.add_row("Price of an hour, USD, as given", estimate.price_given, "")
     for each, reported_amount in estimate.reported.items():
         name, _, unit = each.rpartition(f"_{key}")
         label = LABELS.get(each, each.removesuffix("_usd").replace("_", " ").capitalize())
@@ -334,7 +352,13 @@ def followers(estimates: Sequence[SpendTotals]) -> Table:
         bills = dict(zip(SKIPPED, estimate.follower, strict=True))
         table.add_row(
             _owner(estimate, estimates),
-            *(amount_interval(bills[step], estimate.programme.basis) for step in FOLLOWER_STEPS),
+            *(
+                bounded(
+                    amount_interval(bills[step], estimate.programme.basis),
+                    bill_bound(estimate.programme, step),
+                )
+                for step in FOLLOWER_STEPS
+            ),
         )
     return table
 

@@ -146,6 +146,29 @@ def test_hours_are_told_in_dollars_where_a_price_is_given() -> None:
     assert "$" in spend("bloom", "smollm", "--price", "2").stdout.split("k = ")[0]
 
 
+def test_a_price_in_the_files_place_is_told_in_heading_and_list(lab: str) -> None:
+    bare, priced = parsed(lab, samples="8192"), parsed(lab, "--price", "1..2", samples="8192")
+    # The file's price is 1.5..3: the middle goes from sqrt(4.5) to sqrt(2).
+    moved = priced["final_share"]["p50"] / bare["final_share"]["p50"]
+    assert moved == pytest.approx(math.sqrt(2 / 4.5), rel=0.01)
+    assert bare["price_given"] is None
+    assert priced["price_given"] == "1–2 (p10–p90)"
+    told = " ".join(spend(lab, "--price", "1..2").stdout.split())
+    assert "Lab, 2024, as-published, price 1–2 (p10–p90)" in told
+    assert "Price of an hour, USD, as given" in told
+    assert "price" not in spend(lab).stdout.split("Spend of")[0]
+    # A variant whose own price goes before is not headed by another.
+    assert parsed(lab, "--variant", "cheap", "--price", "1..2")["price_given"] is None
+
+
+def test_a_price_is_applied_where_it_says_something() -> None:
+    told = " ".join(spend("--price", "1..2", samples="64").stdout.split())
+    assert "as-published, price 1–2 (p10–p90); median" in told
+    left = told.partition("Left as they are by the price")[2].partition("): ")[2]
+    assert "Ai2, OLMo to OLMo 2; Meta, LLaMA 1" in left.partition(".")[0]
+    assert "OpenAI" not in left.partition(".")[0]
+
+
 def test_grades_choose_among_those_named() -> None:
     assert parsed("minimax", "--grade", "B")["programmes"][-1]["programme"] == "minimax-fy2025"
     assert "--grade: got A; allowed: a worse one" in refusal("minimax", "--grade", "A")
@@ -255,9 +278,17 @@ def test_a_programme_may_come_through_a_pipe(lab: str) -> None:
     ("arguments", "problem"),
     [
         (["nosuch"], "programme: got 'nosuch'; allowed: openai-2024, minimax-2025, zai-2025"),
+        (["openia-2024"], "programme: got 'openia-2024'; nearest: openai-2024, "),
+        (["smolm"], "got 'smolm'; nearest: hf-smollm3; allowed"),
+        (["minimx"], "got 'minimx'; nearest: minimax-2025, minimax-"),
+        (
+            ["hf", "--multiverse"],
+            "--multiverse: got 2 programmes; allowed: one of hf-finephrase, hf-smollm3",
+        ),
         (["2025"], "programme: got '2025', of several organisations; allowed: one of minimax"),
         (["--grade", "D"], "--grade: got 'D'; allowed: A, B or C"),
-        (["bloom", "--price", "x"], "assumptions.price.value: got 'x'"),
+        (["--price", "0"], "--price: got 0"),
+        (["bloom", "--price", "x"], "--price: got 'x'"),
         (["missing.toml"], "missing.toml: cannot be read"),
         ([""], "is a directory"),
         (["/"], "is a directory"),

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from looks import printed
 
 from computebill.base.errors import RequestError
 from computebill.base.quantity import parse_quantity
 from computebill.programmes.forecast import forecast_spend
+from computebill.views.forecast import forecast as forecast_view
 
 Data = dict[str, Any]
 
@@ -54,11 +56,29 @@ def test_hours_stay_hours() -> None:
     assert told["budget_gpu_hours"]["p50"] == pytest.approx(2 * 437_760)
 
 
-def test_a_share_above_all_stays_one(data: Data) -> None:
-    data["reported"][0]["periods"][0]["amount"] = 5e7
+def test_final_runs_of_twenty_budgets_have_no_future(data: Data) -> None:
+    data["reported"][0]["periods"][0]["amount"] = 5e6
+    with pytest.raises(RequestError, match="stay within R&D compute in 0 of 256 draws; allowed"):
+        forecast_spend(data, parse_quantity(1), samples=256)
+
+
+def test_draws_that_cannot_hold_are_left_out_and_counted(data: Data) -> None:
+    # Even between 0.8 and 1.25 of the spend: 0.2 of these 0.45 lie below all of it.
+    data["runs"][0]["cost_usd"] = {"low": 0.8e9, "high": 1.25e9}
+    found = forecast_spend(data, parse_quantity(1), samples=4096)
+    assert found.kept == pytest.approx(0.2 / 0.45, abs=0.01)
+    assert found.final_share.p95 < 1 - 1e-6
+    told = found.to_dict()
+    assert told["kept"] + told["left_out"] == 1
+    told_of = printed(forecast_view(found))
+    assert "of the draws the final runs cost more" in told_of
+    assert "these draws are left out" in told_of
+
+
+def test_where_all_hold_nothing_is_left_out(data: Data) -> None:
     found = forecast_spend(data, parse_quantity(1), samples=256)
-    assert found.final_share.p5 > 0.99
-    assert found.exploration.p5 >= 0
+    assert found.kept == 1
+    assert "left out" not in printed(forecast_view(found))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from computebill.base.errors import RequestError
 from computebill.programmes.comparison import compare_totals
-from computebill.programmes.grades import Graded
+from computebill.programmes.grades import Graded, bill_bound
 from computebill.programmes.loading import load_programme, shipped_programmes
 
 Data = dict[str, Any]
@@ -58,6 +58,28 @@ def test_a_denominator_that_is_something_else(
 ) -> None:
     data["reported"][0] |= change
     assert grade(data) == Graded("C", (reason,), bound)
+
+
+@pytest.mark.parametrize(
+    ("change", "is_lacking", "expected"),
+    [
+        ({}, False, [None, None, None]),
+        ({"at_least": True}, False, ["at least", "at least", None]),
+        ({"at_most": True}, False, ["at most", "at most", None]),
+        ({}, True, [None, "at least", "at least"]),
+        ({"at_most": True}, True, ["at most", "no bound", "at least"]),
+    ],
+)
+def test_a_followers_bill_is_bounded_by_what_it_holds(
+    data: Data, change: Data, is_lacking: bool, expected: list[str | None]
+) -> None:
+    # Of all, R&D compute alone; of half, both sides; of nothing, the final runs alone.
+    data["reported"][0] |= change
+    if is_lacking:
+        lacking = {"name": "C", "released": "2024-07", "unsized": "large", "source": "s"}
+        data["runs"].append(lacking)
+    programme = load_programme(data).programme
+    assert [bill_bound(programme, skipped) for skipped in (0.0, 0.5, 1.0)] == expected
 
 
 @pytest.mark.parametrize(("months", "expected"), [("9M", "B"), ("3M", "C")])

@@ -75,3 +75,19 @@ def test_what_cannot_hold_together_is_told_in_the_comparison_too(
     assert f"Typo, 2024: {told} cannot all hold there." in found
     assert found.count("of the draws") == 1
     assert told in printed(spend_view.full(beyond, ()))
+
+
+def test_a_row_of_dashes_has_its_reason(lab: SpendEstimate) -> None:
+    untold = compare_spend("minimax-2022", samples=64)
+    reason = "no final run has a published size: the share cannot be told. So of MiniMax, 2022."
+    assert reason in " ".join(printed(spend_view.comparison([lab, untold])).split())
+    assert "cannot be told" not in printed(spend_view.comparison([lab]))
+
+
+def test_a_bill_without_a_large_run_is_at_least_that_where_the_run_is_paid() -> None:
+    told = printed([spend_view.followers([compare_spend("stability-2023", samples=64)])], 300)
+    row = line_with("Stability AI", told)
+    # All that was reported is paid where nothing is skipped, with or without that run.
+    assert row.split("$")[1].strip().startswith("99.0 M")
+    assert row.split("$")[0].split("Stability AI")[1].strip() == ""
+    assert row.count("at least $") == len(spend_view.FOLLOWER_STEPS) - 1

@@ -17,7 +17,7 @@ from .axes import ROW, Room, amount, names, room_of, tall
 from .look import FINAL, INK, PERCENT, REST
 from .marks import SHAPES, colours, ends, intervals, tips, toggled, zoom
 from .picture import ROWS, Picture, shape_of
-from .steps import SHARE, Part, waterfall
+from .steps import SHARE, Part, opened
 
 GRADES = {"A": INK, "B": FINAL, "C": REST}
 """Colour of each grade: the surer, the darker."""
@@ -110,12 +110,12 @@ def rest(result: Result) -> Picture | None:
     found: Mapping[str, Any] | None = result.get("exploration")
     if not found or not found["final_share"] or not found["unexplained"]["share"]:
         return None
-    opened = [Part("final runs", "final runs", distribution(found["final_share"]))]
+    shares = [Part("final runs", "final runs", distribution(found["final_share"]))]
     for each in found["kinds"]:
         kind = "stated fact" if each["is_stated"] else "drawn from other programmes"
-        opened.append(Part(each["kind"], kind, distribution(each["share"])))
+        shares.append(Part(each["kind"], kind, distribution(each["share"])))
     left = distribution(found["unexplained"]["share"])
-    opened.append(Part("unexplained", "unexplained", left))
+    shares.append(Part("unexplained", "unexplained", left))
     says = "From the final runs to all R&D compute, in the draws in which the kinds fit. "
     title = "What everything else went to"
-    return waterfall(title, says, opened, SHARE, "share of R&D compute")
+    return opened(title, says, shares, SHARE, "share of R&D compute")

@@ -15,6 +15,7 @@ from computebill.views.text import (
 )
 from computebill.views.text import (
     amount_interval,
+    bounded,
     money,
     money_interval,
     percent,
@@ -232,7 +233,8 @@ def followers(results: Sequence[Result]) -> Picture | None:
     for each in results:
         unit, key = unit_of(each), f"bill_{basis_of(each).key}"
         for step in each["follower"]:
-            skipped, text = step["skipped"], unit.interval(distribution(step[key]))
+            skipped = step["skipped"]
+            text = bounded(unit.interval(distribution(step[key])), step.get("bound"))
             row = {"programme": each["title"], "skipped": skipped, "text": text}
             rows.append({**row, **step["share"], "part": percent(skipped)})
     if not rows:

@@ -24,6 +24,7 @@ from .marks import SHAPES, colours, tips, toggled, zoom
 from .picture import ROWS, Picture, shape_of
 
 MOST_BARS = 12
+TEXT: dict[str, Any] = {"color": INK, "fontSize": 12, "baseline": "bottom", "dy": -12}
 
 
 class Unit(NamedTuple):
@@ -51,7 +52,35 @@ def waterfall(
     title: str, says: str, found: Sequence[Part], unit: Unit = USD, axis: str = "USD"
 ) -> Picture:
     """Return parts one after the other; one of kind ``whole`` starts from nothing."""
-    rows, at = [], 0.0
+    rows = _steps(found, unit)
+    says += "Bars are means, since means add up; lines are 5th to 95th percentile of each part."
+    if not all(isinstance(part.value, Distribution) for part in found):
+        says += " What has no line is one number, or a sum or a rest whose interval is not known."
+    kinds = tuple(dict.fromkeys(part.kind for part in found))
+    return Picture(title, says, _waterfall(room_of(rows), kinds, (axis, unit.labels)), rows)
+
+
+def opened(title: str, says: str, found: Sequence[Part], unit: Unit, axis: str) -> Picture:
+    """Return the parts of a known whole one after the other, their intervals in words.
+
+    A line that starts where the parts before end would run past the whole: no draw does.
+    """
+    rows = _steps(found, unit)
+    middle = rows[-1]["end"] / 2
+    for row in rows:
+        row["late"] = row["start"] > middle
+    says += (
+        "Bars are means, since means add up; figures are the median and the 5th to 95th "
+        "percentile of each part by itself."
+    )
+    kinds = tuple(dict.fromkeys(part.kind for part in found))
+    return Picture(title, says, _opened(room_of(rows), kinds, (axis, unit.labels)), rows)
+
+
+def _steps(found: Sequence[Part], unit: Unit) -> list[dict[str, Any]]:
+    """Return a row a part, each from where the one before it ends."""
+    rows: list[dict[str, Any]] = []
+    at = 0.0
     for part in found:
         known = isinstance(part.value, Distribution)
         mean = part.value.mean if known else float(part.value)
@@ -74,15 +103,33 @@ def waterfall(
                 "interval": unit.interval(part.value) if known else "",
             }
         )
-    says += "Bars are means, since means add up; lines are 5th to 95th percentile of each part."
-    if not all(isinstance(part.value, Distribution) for part in found):
-        says += " What has no line is one number, or a sum or a rest whose interval is not known."
-    kinds = tuple(dict.fromkeys(part.kind for part in found))
-    return Picture(title, says, _waterfall(room_of(rows), kinds, (axis, unit.labels)), rows)
+    return rows
 
 
 @lru_cache(SHAPES)
 def _waterfall(room: Room, kinds: tuple[str, ...], axis: tuple[str, str]) -> dict[str, Any]:
+    base, shapes = _bars(kinds, axis)
+    lines = base.mark_rule(color=INK, strokeWidth=1.5).encode(x="low:Q", x2="high:Q")
+    up = base.transform_filter("datum.end >= datum.start").mark_text(**TEXT, align="left")
+    down = base.transform_filter("datum.end < datum.start").mark_text(**TEXT, align="right")
+    texts = [each.encode(x="start:Q", text="short:N") for each in (up, down)]
+    return shape_of(alt.layer(shapes, lines, *texts).properties(height=tall(room, ROW + 16)))
+
+
+@lru_cache(SHAPES)
+def _opened(room: Room, kinds: tuple[str, ...], axis: tuple[str, str]) -> dict[str, Any]:
+    base, shapes = _bars(kinds, axis)
+    early = base.transform_filter("!datum.late").mark_text(**TEXT, align="left")
+    late = base.transform_filter("datum.late").mark_text(**TEXT, align="right")
+    texts = (
+        early.encode(x="start:Q", text="interval:N"),
+        late.encode(x="end:Q", text="interval:N"),
+    )
+    return shape_of(alt.layer(shapes, *texts).properties(height=tall(room, ROW + 16)))
+
+
+def _bars(kinds: tuple[str, ...], axis: tuple[str, str]) -> tuple[alt.Chart, alt.Chart]:
+    """Return what all layers share, and the bars of the parts."""
     chosen, opacity = toggled("kind")
     base = alt.Chart(ROWS).encode(
         y=names(), tooltip=tips(name="part", text="mean (5th–95th percentile)")
@@ -97,12 +144,7 @@ def _waterfall(room: Room, kinds: tuple[str, ...], axis: tuple[str, str]) -> dic
         )
         .add_params(chosen, zoom("x"))
     )
-    lines = base.mark_rule(color=INK, strokeWidth=1.5).encode(x="low:Q", x2="high:Q")
-    look: dict[str, Any] = {"color": INK, "fontSize": 12, "baseline": "bottom", "dy": -12}
-    up = base.transform_filter("datum.end >= datum.start").mark_text(**look, align="left")
-    down = base.transform_filter("datum.end < datum.start").mark_text(**look, align="right")
-    texts = [each.encode(x="start:Q", text="short:N") for each in (up, down)]
-    return shape_of(alt.layer(shapes, lines, *texts).properties(height=tall(room, ROW + 16)))
+    return base, shapes
 
 
 def swings(

@@ -343,7 +343,10 @@ def _followers(results: Sequence[Result]) -> Chart | None:
     cells = []
     for each in known:
         unit, key = drawn.unit_of(each), f"bill_{basis_of(each).key}"
-        bills = [unit.interval(distribution(step[key])) for step in each["follower"][::5]]
+        bills = [
+            bounded(unit.interval(distribution(step[key])), step.get("bound"))
+            for step in each["follower"][::5]
+        ]
         cells.append((each["title"], *bills))
     skipped = [f"{percent(step['skipped'])} skipped" for step in known[0]["follower"][::5]]
     table = Table("The follower's bill", ("programme", *skipped), cells)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from typing import Any
 
@@ -12,6 +13,8 @@ from results import told
 from computebill.programmes import regressions
 from computebill.views.charts import organisations
 from computebill.views.report import reports_of
+from computebill.views.result import distribution
+from computebill.views.text import percent_interval
 
 SAMPLES = ("--samples", "256", "--json")
 
@@ -54,6 +57,11 @@ def test_the_opened_bar_adds_up_to_all() -> None:
     assert names[0] == "final runs"
     assert names[-1] == "unexplained"
     assert picture.rows[-1]["end"] == pytest.approx(1)
+    # Nothing is drawn that begins where another part ends: a line would run past the whole.
+    assert '"rule"' not in json.dumps(picture.shape)
+    assert picture.rows[-1]["interval"] == percent_interval(
+        distribution(result("openai-2024")["exploration"]["unexplained"]["share"])
+    )
     kinds = {row["name"]: row["kind"] for row in picture.rows}
     assert kinds["unreleased and failed runs"] == "stated fact"
     assert kinds["pretraining research"] == "drawn from other programmes"
