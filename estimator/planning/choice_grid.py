@@ -269,17 +269,22 @@ class Grid:
         inside = self._column([float(each.inside) for each in space.sharding], SHARDING) > 0
         replicas = layout.data * layout.context
         plain = SCHEDULES["1f1b"]
-        # One rank has nothing to divide, but weights to send to the host.
-        alone = 0 if "weights" in space.case.layout.offload else 1
+        # One rank has nothing to divide, but weights to send to the host; it is the same layout
+        # again only where another stage is tried too.
+        others = any(each.zero < 3 for each in space.sharding)
+        alone = 1 if others and "weights" not in space.case.layout.offload else 0
         once = (~divided | (layout.tensor > 1)) & (
             ~inside | ((layout.shards > 1) & (replicas > layout.shards))
         )
         domain = float("inf") if space.across else domain_size(space.case.accelerator)
+        # Applied as they come, gradients of several micro-batches cannot be added up.
+        most = 1.0 if space.case.layout.gradients == "fused" else float("inf")
         return {
             "tp stays inside a scale-up domain": layout.tensor <= domain,
             "etp divides an expert's width": ~divided | divides,
             "no degree is above a million": (layout.data <= LARGEST_DEGREE)
             & (layout.micro_batches <= LARGEST_DEGREE),
+            "gradients fused have one micro-batch": layout.micro_batches <= most,
             "zero 3 has no schedule but 1f1b": (layout.zero < 3) | (layout.schedule == plain),
             "each layout once": once & ((layout.zero < 3) | (replicas > alone)),
         }

@@ -206,6 +206,8 @@ def make_space(
 ) -> Space:
     """Return all choices that the software has and that are legal alone, or those that were given.
 
+    What a trainer's preset sets is the one choice where none was given.
+
     Args:
         case: model, part, precision, sequence and software; its layout is what no choice decides.
         given: choices by the layout's fields (tp, sequence_parallel, pp, vpp, schedule, cp, ep,
@@ -216,7 +218,7 @@ def make_space(
     Raises:
         RequestError: where a choice that was given is not legal.
     """
-    given = {**LACKS.get(case.software, {}), **given}
+    given = {**LACKS.get(case.software, {}), **_preset(case.layout), **given}
     legal = _Legal(case, given)
     routed = [each for each in case.architecture.operators() if each.expert]
     longest = max(1, case.sequence // SHORTEST_PART)
@@ -238,6 +240,14 @@ def make_space(
         recompute=tuple(given.get("recompute", ("none", "full"))),
         across=across,
     )
+
+
+def _preset(layout: Layout) -> dict[str, tuple[Any, ...]]:
+    """Choices that a trainer decides where its user does not: degrees it has, fields it sets."""
+    if layout.trainer is None:
+        return {}
+    names = layout.trainer.settings.keys() & {"zero", "micro_batch", "recompute"}
+    return {**layout.trainer.degrees, **{name: (getattr(layout, name),) for name in names}}
 
 
 def _powers(most: int) -> tuple[int, ...]:

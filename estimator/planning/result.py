@@ -135,6 +135,16 @@ class Plan(Shown):
             if field not in self.spec.model_fields_set:
                 yield Assumption(name, f"{getattr(self.spec, field):g}", "the default")
 
+    def _degrees(self) -> Iterator[Assumption]:
+        """Yield degrees that the trainer decided, where nobody gave them."""
+        trainer = self.best.layout.trainer
+        if trainer is None:
+            return
+        for name, degrees in trainer.degrees.items():
+            if name not in self.spec.choices:
+                tried = ", ".join(map(str, degrees))
+                yield Assumption(f"{name} that is tried", tried, trainer.degrees_source)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form; its keys are a contract."""
         figures = self.estimate.to_dict()
@@ -167,7 +177,8 @@ class Plan(Shown):
             "excluded": dict(self.excluded),
             "search_seconds": self.search_seconds,
             "inputs": [each.to_dict() for each in given_inputs(self.spec, left_out=NO_INPUTS)],
-            "assumptions": figures["assumptions"] + [each.to_dict() for each in self._room()],
+            "assumptions": figures["assumptions"]
+            + [each.to_dict() for each in (*self._room(), *self._degrees())],
             "samples": figures["samples"],
             "seed": figures["seed"],
         }

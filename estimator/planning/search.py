@@ -29,8 +29,9 @@ from computebill.training.parameters import bounded, unbounded
 from computebill.training.rules import check_part
 from computebill.uncertainty.draws import choose_device, settings
 
-from .choice_grid import Grid
+from .choice_grid import Chunk, Grid
 from .choices import Space, make_space
+from .nearest import nearest_text
 from .pricing import prices_of
 from .result import Candidate, Plan
 from .spec import PlanSpec, read_plan
@@ -46,12 +47,18 @@ OBJECTIVES = {"time": "days", "cost": "cost_usd", "energy": "energy_mwh"}
 
 @dataclass
 class _Found:
-    """What a search of a space has found so far."""
+    """What a search of a space has found so far; the nearest is told where nothing fits."""
 
     evaluated: int = 0
     feasible: int = 0
     excluded: Counter[str] = field(default_factory=Counter)
     kept: list[_Kept] = field(default_factory=list)
+    nearest: _Kept | None = None
+
+    def come_near(self, other: _Kept | None) -> None:
+        """Take another legal layout as the nearest, if less of the memory holds it."""
+        if other is not None and (self.nearest is None or other.share < self.nearest.share):
+            self.nearest = other
 
 
 @dataclass(frozen=True)
@@ -78,6 +85,11 @@ class _Kept:
     def layout(self) -> Layout:
         """The layout itself."""
         return self.space.layout(self.place, self.count, self.batch)
+
+    @property
+    def share(self) -> float:
+        """Of the accelerator's memory, that the fullest process takes."""
+        return self.bytes / (self.space.case.accelerator.memory_gb.value * GB)
 
     @property
     def part(self) -> tuple[str, str]:
@@ -163,7 +175,7 @@ def plan(
             _search(asked, grid, count, found)
     seconds = time.perf_counter() - start
     if not any(found.kept for found in searched.values()):
-        raise RequestError("plan", _nothing(_together(searched.values())))
+        raise RequestError("plan", _nothing(asked.spec, _together(searched.values())))
     return _answer(asked, searched, seconds)
 
 
@@ -213,9 +225,7 @@ def _spaces(asked: _Asked) -> Iterator[Space]:
 def _search(asked: _Asked, grid: Grid, count: int, found: _Found) -> None:
     """Look through one grid on so many accelerators; keep the fastest, and the front."""
     space = grid.space
-    room = space.case.accelerator.memory_gb.value * GB
-    margin = room * (1 - asked.spec.memory_margin)
-    limit = min(margin, most_predicted(room, asked.spec.fit_odds))
+    limit = _limit(asked.spec, space.case.accelerator)
     rest = math.prod(space.shape[1:])
     fastest: list[tuple[float, float, int]] = []
     for pipes in grid.chunks():
@@ -231,6 +241,8 @@ def _search(asked: _Asked, grid: Grid, count: int, found: _Found) -> None:
         feasible = int(torch.isfinite(seconds).sum())
         found.feasible += feasible
         found.excluded[FITS] += int(legal.sum()) - feasible
+        if not found.feasible:
+            found.come_near(_lightest(space, chunk, count, asked.batch))
         places = [search.lowest(seconds, KEPT)[1], search.front_of_two(seconds, sizes)]
         unique = torch.unique(torch.cat(places))
         taken = (seconds.reshape(-1)[unique], sizes.reshape(-1)[unique])
@@ -245,6 +257,24 @@ def _search(asked: _Asked, grid: Grid, count: int, found: _Found) -> None:
         _Kept(space, place, count, asked.batch, seconds, size) for seconds, size, place in timed
     ]
     found.kept += kept if grid.weighs_all else _weighed(kept, limit)
+
+
+def _limit(spec: PlanSpec, accelerator: Accelerator) -> float:
+    """Most bytes of a process that leave the margin free and have the odds that are asked for."""
+    room = accelerator.memory_gb.value * GB
+    return min(room * (1 - spec.memory_margin), most_predicted(room, spec.fit_odds))
+
+
+def _lightest(space: Space, chunk: Chunk, count: int, batch: int) -> _Kept | None:
+    """The legal layout of a chunk that takes the least memory; None where none is legal."""
+    seconds = chunk.seconds.reshape(-1)
+    sizes = torch.where(chunk.legal, chunk.bytes, torch.inf).expand_as(chunk.seconds).reshape(-1)
+    where = sizes.argmin()
+    size = float(sizes[where])
+    if not math.isfinite(size):
+        return None
+    place = int(chunk.place(where, space.shape))
+    return _Kept(space, place, count, batch, float(seconds[where]), size)
 
 
 def _weighed(kept: Sequence[_Kept], limit: float) -> Iterator[_Kept]:
@@ -266,17 +296,22 @@ def _together(searched: Iterable[_Found]) -> _Found:
         total.evaluated += found.evaluated
         total.feasible += found.feasible
         total.excluded += found.excluded
+        total.come_near(found.nearest)
     return total
 
 
-def _nothing(found: _Found) -> str:
+def _nothing(spec: PlanSpec, found: _Found) -> str:
     told = "; ".join(f"{rule}: {count:,}" for rule, count in found.excluded.most_common() if count)
     if not found.evaluated:
         return "no layout is legal: no choice of pipeline, tensor or expert parallelism is"
-    return (
+    text = (
         f"none of {found.evaluated:,} layouts is legal and fits; left out by each rule (several "
         f"may leave out one): {told}"
     )
+    if found.nearest is None:
+        return text
+    case = replace(found.nearest.space.case, layout=found.nearest.layout)
+    return f"{text}; {nearest_text(case, _limit(spec, case.accelerator))}"
 
 
 def _answer(asked: _Asked, searched: Mapping[tuple[str, str], _Found], seconds: float) -> Plan:

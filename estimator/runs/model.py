@@ -145,6 +145,7 @@ def _with_batches(layout: Layout) -> Layout:
 def _completed(run: RunSpec, layout: Layout, batch: float | None) -> Layout:
     """Give the layout the run's accelerators and its global batch."""
     update: dict[str, int] = {}
+    given = {name: getattr(layout, name) for name in layout.model_fields_set}
     if run.count is not None:
         if not run.count.is_constant:
             raise RequestError("count", f"got {run.count.text}; allowed with a layout: one number")
@@ -169,6 +170,28 @@ def _completed(run: RunSpec, layout: Layout, batch: float | None) -> Layout:
                 f"{layout.micro_batch * dp}",
             )
         update["micro_batches"] = int(micro)
+    elif batch is not None and layout.micro_batches is not None and (update or "dp" in given):
+        _check_batches(run, layout.micro_batch * layout.micro_batches * dp, batch, layout)
     # Made anew, so that what hangs on several degrees is checked with all of them.
-    given = {name: getattr(layout, name) for name in layout.model_fields_set}
     return validate(Layout, {**run.software_choice.settings, **given, **update}, "layout")
+
+
+def _check_batches(run: RunSpec, laid_out: int, batch: float, layout: Layout) -> None:
+    """Refuse micro-batches that make another step than the batch beside them.
+
+    Args:
+        run: as its user described it.
+        laid_out: sequences of a step by the layout.
+        batch: sequences of a step as given.
+        layout: of the run.
+
+    Raises:
+        RequestError: naming both.
+    """
+    if laid_out != batch:
+        field = "global_batch" if run.global_batch is not None else "global_batch_tokens"
+        raise RequestError(
+            field,
+            f"got {batch:,.10g} sequences and micro_batches {layout.micro_batches}; allowed: "
+            f"micro-batch x micro-batches x dp, {laid_out}, or no micro_batches",
+        )

@@ -59,6 +59,8 @@ def setting_source(given: Layout, name: str, usual: str) -> str:
         return GIVEN
     if given.qlora and name in QLORA:
         return QLORA_SOURCE
+    if name == "zero" and "weights" in given.offload:
+        return "as offload weights shards fully"
     trainer = given.trainer
     return f"as {trainer.title} sets it" if trainer and name in trainer.settings else usual
 

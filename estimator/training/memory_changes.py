@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -35,7 +35,11 @@ class WouldFit(NamedTuple):
 
 
 def would_fit(
-    architecture: Architecture, layout: Layout, sequence: float, part: Accelerator
+    architecture: Architecture,
+    layout: Layout,
+    sequence: float,
+    part: Accelerator,
+    fields: Collection[str] | None = None,
 ) -> WouldFit | None:
     """Return the first change that makes a layout fit with the usual odds; None where none does.
 
@@ -47,8 +51,13 @@ def would_fit(
         layout: how it is laid out.
         sequence: tokens of a sequence.
         part: accelerator that it is to fit.
+        fields: those of the layout that may change; all, if not given.
     """
-    changes = list(_legal(architecture, layout, sequence, part))
+    changes = [
+        (change, changed)
+        for change, changed in _legal(architecture, layout, sequence, part)
+        if fields is None or change.keys() <= set(fields)
+    ]
     if not changes:
         return None
     stages = stage_bytes(architecture, [changed for _, changed in changes], sequence)
@@ -88,7 +97,8 @@ def _legal(
 
 def _changes(layout: Layout, domain: int) -> Iterator[Change]:
     """Yield changes, the cheapest in time first; tensor parallel ranks stay inside a domain."""
-    yield from ({"zero": stage} for stage in range(layout.zero + 1, 4))
+    if layout.dp * layout.cp > 1:  # sharded over one rank, all is there still
+        yield from ({"zero": stage} for stage in range(layout.zero + 1, 4))
     if layout.loss in ("plain", "16-bit") and layout.used_recipe in OF_TORCH:
         yield {"loss": "chunked"}
     sizes = (2**n for n in reversed(range(layout.micro_batch.bit_length())))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 RECIPES_FILE = Path(__file__).with_name("recipes.toml")
@@ -122,6 +123,8 @@ class Trainer(NamedTuple):
         loss_parts: parts of a micro-batch's tokens whose logits are made one after the other.
         loss_chunk: tokens of such a part, in place of their number.
         micro_batches: micro-batches of a step where nobody says.
+        degrees: degrees of a layout that a search tries where nobody gives any.
+        degrees_source: where it is from that the trainer has no others.
     """
 
     title: str
@@ -132,6 +135,8 @@ class Trainer(NamedTuple):
     loss_parts: int | None = None
     loss_chunk: int | None = None
     micro_batches: int | None = None
+    degrees: Mapping[str, tuple[int, ...]] = MappingProxyType({})
+    degrees_source: str = ""
 
 
 _TABLES = tomllib.loads(RECIPES_FILE.read_text(encoding="utf-8"))

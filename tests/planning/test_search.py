@@ -155,6 +155,44 @@ def test_an_empty_answer_counts_what_each_rule_left_out(llama_config: str) -> No
     assert "tp x pp x cp divides the accelerators" in message
 
 
+def test_gradients_that_are_fused_have_one_micro_batch(llama_config: str) -> None:
+    asked = {"layout": {"gradients": "fused"}, "global_batch": 64}
+    found = planned(llama_config, **asked)
+    told = (found.best, *found.runners_up, *found.pareto)
+    assert {each.layout.micro_batches for each in told} == {1}
+    rule = "gradients fused have one micro-batch"
+    assert found.excluded[rule] > 0
+    with pytest.raises(cb.RequestError, match=rule):
+        # 64 sequences of 8 replicas are 8 micro-batches of one.
+        planned(llama_config, **asked, count=8, micro_batch=[1])
+
+
+def test_a_trainer_s_preset_is_what_is_tried(llama_config: str) -> None:
+    found = planned(llama_config, layout={"recipe": "trl"})
+    told = [each.layout for each in (found.best, *found.runners_up, *found.pareto)]
+    assert {(each.tp, each.pp, each.vpp, each.recompute) for each in told} == {(1, 1, 1, "full")}
+    assumed = {each["name"]: each["value"] for each in found.to_dict()["assumptions"]}
+    assert assumed["tp that is tried"] == assumed["pp that is tried"] == "1"
+    # What its user gives goes before it, and is no assumption.
+    given = planned(llama_config, layout={"recipe": "trl"}, tp=[2, 4], recompute="selective")
+    assert given.best.layout.tp in (2, 4)
+    assert given.best.layout.recompute == "selective"
+    names = {each["name"] for each in given.to_dict()["assumptions"]}
+    assert "pp that is tried" in names
+    assert "tp that is tried" not in names
+    free = planned(llama_config, layout={"recipe": "axolotl"}, tp=[2])
+    assert (free.best.layout.tp, free.best.layout.pp) == (2, 1)
+
+
+def test_a_preset_of_full_sharding_is_tried_on_one_accelerator_too(llama_config: str) -> None:
+    found = planned(llama_config, layout={"recipe": "fsdp2"}, count=1, accelerator="b300")
+    assert found.best.layout.zero == 3
+    both = planned(
+        llama_config, layout={"recipe": "fsdp2"}, count=1, accelerator="b300", zero="1,3"
+    )
+    assert {each.layout.zero for each in (both.best, *both.runners_up)} == {1}
+
+
 def test_the_json_form_keeps_its_contract(llama_config: str) -> None:
     found = planned(llama_config).to_dict()
     assert {"best", "pareto", "evaluated", "feasible", "search_seconds"} <= set(found)

@@ -203,3 +203,21 @@ def test_scaling_of_a_step_of_a_million_million_micro_batches(spec: dict[str, An
     divisors = {2**a * 5**b for a in range(13) for b in range(13)}
     near = sorted(n for n in divisors if 10**6 / 64 <= n <= 64 * 10**6)
     assert [each["gpus"] for each in found["scaling"]] == near
+
+
+@pytest.mark.parametrize("batch", [{"global_batch": 64}, {"global_batch_tokens": 64 * 8192}])
+def test_micro_batches_and_a_batch_that_contradict_are_refused(
+    spec: dict[str, Any], batch: dict[str, Any]
+) -> None:
+    given = {"global_batch": None, **batch, "count": 8}
+    layout = {"tp": 2, "micro_batch": 2, "micro_batches": 4}
+    with pytest.raises(cb.RequestError) as caught:
+        estimate(spec, layout=layout, **given)
+    (field,) = batch
+    assert str(caught.value) == (
+        f"{field}: got 64 sequences and micro_batches 4; allowed: "
+        "micro-batch x micro-batches x dp, 32, or no micro_batches"
+    )
+    agreed = estimate(spec, layout=layout | {"micro_batches": 8}, **given).to_dict()
+    worked_out = estimate(spec, layout={"tp": 2, "micro_batch": 2}, **given).to_dict()
+    assert agreed["step_seconds"]["p50"] == worked_out["step_seconds"]["p50"]

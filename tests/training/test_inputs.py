@@ -58,6 +58,12 @@ def test_what_a_step_takes_in_silence_is_listed(spec: dict[str, Any]) -> None:
         assert listed[name][1].startswith("assumed")
 
 
+def test_that_weights_on_the_host_are_fully_sharded_is_told(spec: dict[str, Any]) -> None:
+    layout = {"tp": 2, "offload": ("weights",)}
+    assert told(estimate(spec, layout=layout))["zero"] == ("3", "as offload weights shards fully")
+    assert "zero" not in told(estimate(spec, layout=layout | {"zero": 3}))
+
+
 def test_what_was_given_is_not_called_assumed(spec: dict[str, Any]) -> None:
     layout = {"tp": 2, "pp": 2, "micro_batch": 2, "recompute": "full"}
     listed = told(estimate(spec, layout=layout, software="compiled", global_batch=512))

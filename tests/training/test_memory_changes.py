@@ -64,6 +64,16 @@ def test_the_change_is_the_least_harmful_that_fits(
     assert total_gb(again, sequence) == pytest.approx(found.total_gb)
 
 
+def test_one_accelerator_is_not_told_to_share_with_itself() -> None:
+    part = find_accelerator("b200")
+    layout = cb.Layout(recipe="trl", micro_batches=1)
+    alone = would_fit(MODEL, layout, 1024, part)
+    assert alone is None or "--zero" not in alone.change
+    two = would_fit(MODEL, cb.Layout(recipe="trl", micro_batches=1, dp=2), 1024, part)
+    assert two is not None
+    assert two.change.startswith("--zero")
+
+
 def test_where_nothing_helps_there_is_no_change() -> None:
     layout = cb.Layout(recompute="full")
     assert would_fit(MODEL, layout, 4096, find_accelerator("rtx-4090")) is None
