@@ -193,7 +193,7 @@ def test_a_layout_that_is_worked_out_keeps_the_bounds_of_a_given_one(
 
 
 def test_a_model_s_name_that_no_file_can_have_is_refused(spec: dict[str, Any]) -> None:
-    with pytest.raises(cb.RequestError, match="cannot be read: File name too long"):
+    with pytest.raises(cb.RequestError, match="cannot be read"):
         estimate(spec, model="a" * 5000)
 
 
