@@ -80,6 +80,9 @@ def test_commands_and_flags_exist(page: Path) -> None:
             if within is None:
                 break
             command, words = within, words[1:]
+        if words and words[0] in getattr(command, "tasks", ()):
+            task = importlib.import_module(f"{command.callback.__module__}_{words[0]}")
+            command, words = task.command, words[1:]
         assert command is not main, f"{page.name}: {words}"
         known = {flag for option in command.get_params(context) for flag in option.opts}
         given = {word for word in words if re.match(r"-{1,2}[a-z]", word)}

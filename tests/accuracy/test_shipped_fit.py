@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import pytest
+from minutes import takes_minutes
 
 from computebill.accuracy.validation import Validation, calibrate
 from computebill.hardware.fitted import Fitted
@@ -16,9 +16,7 @@ from computebill.training.efficiency import SHIPPED, read_profile, write_profile
 ROOT = Path(__file__).parents[2]
 EFFICIENCIES = ROOT / "estimator" / "training" / SHIPPED
 
-slow = pytest.mark.skipif(
-    "COMPUTEBILL_SLOW" not in os.environ, reason="35 fits take minutes: COMPUTEBILL_SLOW=1 runs it"
-)
+slow = takes_minutes("35 fits")
 
 
 # Bars are what was measured on 30 November 2026 on the shipped table, and little more.

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from minutes import takes_minutes
 from mutated import changes, modules_total, mutated, small, types_of
 
 import computebill as cb
@@ -67,7 +68,8 @@ def test_a_changed_configuration_is_counted_exactly_or_refused(
     agrees(data.draw(mutated(KNOWN[table])), table)
 
 
-@pytest.mark.slow  # a few thousand modules: two minutes
+@pytest.mark.slow
+@takes_minutes("builds a few thousand models")
 @pytest.mark.parametrize(("table", "name"), [(t, name) for t in TABLES for name in KNOWN[t]])
 def test_every_field_by_itself(table: str, name: str) -> None:
     config = KNOWN[table][name]

@@ -81,7 +81,9 @@ def one_by_one(of: Space, place: int, count: int, batch: int) -> tuple[float, fl
     # layout again.
     if (experts.divided and tp == 1) or (sharding.inside and not 1 < near < dp * cp):
         return None
-    if sharding.zero == 3 and (dp * cp == 1 or pipe.schedule != "1f1b"):
+    # One rank shards nothing: the same layout as with another stage, where one is tried.
+    repeats = dp * cp == 1 and any(each.zero < 3 for each in of.sharding)
+    if sharding.zero == 3 and (repeats or pipe.schedule != "1f1b"):
         return None
     if tp > domain and not of.across:
         return None

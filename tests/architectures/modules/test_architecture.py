@@ -11,6 +11,7 @@ import known
 import pytest
 import torch
 import transformers
+from minutes import takes_minutes
 from torch.utils.flop_counter import FlopCounterMode
 from transformers.models.auto import modeling_auto
 
@@ -78,7 +79,8 @@ def test_modules_are_what_the_entry_of_their_type_says(name: str) -> None:
     check_alike(published(name))
 
 
-@pytest.mark.slow(reason="builds 40 published models: a minute")
+@pytest.mark.slow
+@takes_minutes("builds 40 published models")
 @pytest.mark.parametrize("name", [each["name"] for each in PUBLISHED if each["name"] not in FEW])
 def test_all_modules_are_what_the_entry_of_their_type_says(name: str) -> None:
     config = published(name)
@@ -208,7 +210,8 @@ def test_some_types_are_counted_as_pytorch_does(model_type: str) -> None:
     check_counted(model_type, dict(reversed(classes()))[model_type])
 
 
-@pytest.mark.slow(reason="builds and runs every type of the library: ten minutes")
+@pytest.mark.slow
+@takes_minutes("builds and runs every type of the library, in ten minutes")
 @pytest.mark.parametrize(("model_type", "name"), classes())
 def test_every_type_is_counted_as_pytorch_does(model_type: str, name: str) -> None:
     check_counted(model_type, name)
