@@ -42,12 +42,22 @@ def test_what_cannot_be_served_is_one_line(tmp_path: Path) -> None:
     assert "cannot be read" in refused(str(tmp_path / "none.toml")).output
 
 
+def _interruptible() -> None:
+    """Take Ctrl-C, which processes in the background of a shell do not."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextmanager
 def serving(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
     """A server's process, its first line, and its port."""
     command = [sys.executable, "-m", "computebill.cli", "serve", "--port", "0", *arguments]
     server = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ}
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ},
+        preexec_fn=_interruptible,
     )
     assert server.stdout is not None
     try:
