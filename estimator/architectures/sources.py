@@ -68,9 +68,10 @@ def _read(source: str | Path) -> Source:
         return Source(*read_config(_in_folder(path)))
     if _is_there(path) or path.suffix == ".json":
         return Source(*read_config(path))
-    kept, known = _in_cache(name) if is_repository(name) else None, shipped(name)
+    kept = _in_cache(name) if is_repository(name) else None
     if kept is not None:
         return Source(*read_config(kept))
+    known = shipped(name)
     if known is not None:
         return Source(known.fields, known.short, note=known.told)
     raise RequestError(name, _not_found(name))
@@ -83,8 +84,9 @@ def beside(folder: Path, name: str) -> str:
         folder: of the file.
         name: as the file has it.
     """
-    is_name = shipped(name) is not None or is_repository(name)
-    return name if is_name and not _is_there(folder / name) else str(folder / name)
+    path = folder / name
+    is_name = not _is_there(path) and (is_repository(name) or shipped(name) is not None)
+    return name if is_name else str(path)
 
 
 def _is_there(path: Path) -> bool:

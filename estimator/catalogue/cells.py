@@ -161,7 +161,7 @@ def flat(value: Any) -> str | None:
 
 def read_texts(column: pa.Array) -> Texts:
     """Read texts; empty where a cell says nothing."""
-    codes, values = _different(_as_text(column))
+    codes, values = distinct(_as_text(column))
     plain = [value.strip() for value in values]
     # Cells of nothing have the last value's place.
     return Texts(codes, [*("" if each.lower() in MISSING else each for each in plain), ""])
@@ -176,7 +176,7 @@ def is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
-def _different(texts: pa.Array) -> tuple[np.ndarray, list[str]]:
+def distinct(texts: pa.Array) -> tuple[np.ndarray, list[str]]:
     """Return where each row's text is among the different ones, and those; nothing comes last."""
     found = texts.dictionary_encode()
     codes = found.indices.fill_null(len(found.dictionary))
@@ -230,7 +230,7 @@ def _read_column(texts: pa.Array, comma: bool) -> tuple[np.ndarray, Texts | None
     rows = np.flatnonzero(is_odd.to_numpy(zero_copy_only=False))
     if not len(rows):
         return values, None
-    codes, different = _different(texts.take(pa.array(rows)))
+    codes, different = distinct(texts.take(pa.array(rows)))
     read = [_read(text, comma) for text in different]
     values = values.copy()
     values[rows] = np.array([value for value, _ in read])[codes]
@@ -341,7 +341,7 @@ def read_days(column: pa.Array, style: Style = USUAL) -> Days:
     if pa.types.is_date(column.type) or pa.types.is_timestamp(column.type):
         return Days(_checked_days(_days(column.cast(pa.date32(), safe=False))), None)
     texts = pc.utf8_trim_whitespace(_as_text(column))
-    codes, different = _different(texts)
+    codes, different = distinct(texts)
     is_asked = style.day_first is not None and any(map(_is_ambiguous, different))
     day_first = style.day_first() if is_asked and style.day_first is not None else None
     read = [*(_day(text, day_first) for text in different), (NO_DAY, "")]

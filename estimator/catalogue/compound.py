@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from computebill.base.quantity import number_text, parse_number
 
-from .cells import Texts, is_text
+from .cells import PLAIN, Texts, distinct, is_text
 
 
 class Told(NamedTuple):
@@ -62,6 +62,8 @@ _COUNT_FIRST = re.compile(r"(?P<count>\d[\d,]*)\s*(?:[x×*]\s*|\s)(?P<name>[A-Za
 _COUNT_LAST = re.compile(
     r"(?P<name>.*?[^\d\s].*?)\s*(?:\s[x×*]\s*|[×*]\s*|\sx)(?P<count>\d[\d,]*)", re.I
 )
+
+_PLAIN = re.compile(PLAIN)
 
 _DAYS = re.compile(r"(?P<number>[\d.,]+)\s*(?P<unit>h|hrs?|hours?|d|days?|weeks?|months?)", re.I)
 HOURS = {"h": 1.0, "d": 24.0, "w": 168.0, "m": 730.5}
@@ -116,20 +118,17 @@ def part(column: pa.Array, read: Callable[[str], Told | None]) -> Parted:
     nothing = np.full(len(column), math.nan)
     if not is_text(column.type):
         return Parted(column, nothing, None)
-    different = column.unique().drop_null().to_pylist()
-    read_once = {text: read(text.strip()) for text in different}
-    found = {text: each for text, each in read_once.items() if each is not None}
-    if not found:
+    codes, values = distinct(column)
+    # Plain numbers tell their own field alone, and may be as many as rows.
+    odd = {text: read(text.strip()) for text in values if not _PLAIN.match(text.strip())}
+    if not any(each is not None for each in odd.values()):
         return Parted(column, nothing, None)
-    rows = column.to_pylist()
-    told = [found.get(text) for text in rows]
-    texts = [text if each is None else each.text for text, each in zip(rows, told, strict=True)]
-    others = [math.nan if each is None else each.other for each in told]
-    places = {
-        note: n for n, note in enumerate(dict.fromkeys(each.note for each in found.values()), 1)
-    }
-    codes = np.array([0 if each is None else places[each.note] for each in told])
-    return Parted(pa.array(texts, pa.string()), np.array(others), Texts(codes, ["", *places]))
+    plain = [odd.get(text) or Told(text) for text in values]
+    # Cells of nothing have the last value's place.
+    texts = pa.array([*(each.text for each in plain), None], pa.string())
+    others = np.array([*(each.other for each in plain), math.nan])
+    notes = Texts(codes, [*(each.note for each in plain), ""])
+    return Parted(texts.take(pa.array(codes)), others[codes], notes)
 
 
 def _number(text: str) -> float | None:

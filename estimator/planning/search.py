@@ -206,6 +206,7 @@ def _spaces(asked: _Asked) -> Iterator[Space]:
     given = {} if spec.layout is None else spec.layout.model_dump(exclude_unset=True)
     layout = as_stored(Layout(**{**choice.settings, **given}), asked.architecture)
     for accelerator in {each.name: each for each in asked.parts.values()}.values():
+        check_part(layout, accelerator)
         for precision in spec.precision or (usual_precision(accelerator, layout),):
             accelerator.peak(precision)  # refuses what the part does not have
             case = Case(
@@ -216,7 +217,6 @@ def _spaces(asked: _Asked) -> Iterator[Space]:
                 sequence=asked.sequence,
                 software=choice.software,
             )
-            check_part(layout, accelerator)
             space = make_space(case, spec.choices, spec.across_domains, pipes)
             pipes = space.pipes
             yield space

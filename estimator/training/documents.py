@@ -22,7 +22,7 @@ from computebill.base.errors import RequestError, shown
 from computebill.base.quantity import Quantity, number_text, parse_quantity
 from computebill.base.specfile import read_text
 
-from .layout import check_sequence_length, default_sequence
+from .layout import LONGEST_SEQUENCE, check_sequence_length, default_sequence
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,7 +37,6 @@ HEADINGS = ("tokens", "length", "lengths", "n_tokens", "num_tokens", "token_coun
 COUNT = "count"
 """Heading of how many documents are so long."""
 
-LONGEST = 10**9
 DRAWN = 4096
 """Documents that stand for a distribution: equally likely ranks of it."""
 
@@ -236,7 +235,7 @@ def _read(given: object) -> Documents:
     if isinstance(given, str | Path) and not is_quantity(str(given)):
         return _from_file(Path(given))
     try:
-        quantity = parse_quantity(given, lower=1.0, upper=LONGEST, zero=True)
+        quantity = parse_quantity(given, lower=1.0, upper=LONGEST_SEQUENCE, zero=True)
     except ValueError as error:
         raise RequestError("lengths", str(error)) from None
     return _from_distribution(quantity)
@@ -260,11 +259,10 @@ def _from_distribution(quantity: Quantity) -> Documents:
     from computebill.uncertainty.draws import Columns
 
     ranks = (torch.arange(DRAWN, dtype=torch.float64) + 0.5) / DRAWN
-    points = ranks.unsqueeze(0)[: 0 if quantity.is_constant else 1]
-    if quantity.is_constant:
-        points = torch.zeros(0, 1, dtype=torch.float64)
+    # A constant takes no dimension, and is drawn once.
+    points = ranks[:1].expand(0, 1) if quantity.is_constant else ranks.unsqueeze(0)
     drawn = Columns([quantity], ["lengths"], "cpu").draw(points)[0]
-    lengths = drawn.round().clamp(1, LONGEST).to(torch.int64).tolist()
+    lengths = drawn.round().clamp(1, LONGEST_SEQUENCE).to(torch.int64).tolist()
     return Documents(Counter(lengths), f"{GIVEN}: {quantity.text} tokens")
 
 
@@ -317,7 +315,7 @@ def _whole(where: str, cell: object, least: int) -> int:
         value = float(cell) if isinstance(cell, str | int | float) else math.nan
     except ValueError:
         value = math.nan
-    if not (value.is_integer() and least <= value <= LONGEST):
-        allowed = f"a whole number from {least} to {number_text(LONGEST)}"
+    if not (value.is_integer() and least <= value <= LONGEST_SEQUENCE):
+        allowed = f"a whole number from {least} to {number_text(LONGEST_SEQUENCE)}"
         raise RequestError("lengths", f"{where}: got {shown(cell)}; allowed: {allowed}")
     return int(value)
