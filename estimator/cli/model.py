@@ -11,6 +11,7 @@ from computebill.base.errors import RequestError
 
 from .completion import completed
 from .grouped import Grouped
+from .launches import launch_option, launch_tables, read_launches, with_launch
 from .layouts import layout_options, read_layout
 from .options import (
     Outputs,
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     "--no-memory", is_flag=True, help="Parameters and FLOP alone, in a fraction of the time."
 )
 @documents_options
+@launch_option
 @layout_options
 @profiles_option
 @output_options
@@ -60,6 +62,7 @@ def command(
     no_memory: bool,
     lengths: str | None,
     packing: str | None,
+    launches: tuple[Path, ...],
     layout_flags: dict[str, Any],
     profiles: tuple[Path, ...],
     outputs: Outputs,
@@ -75,12 +78,22 @@ def command(
     computebill model config.json
     computebill model qwen3-30b-a3b --recipe trl --recompute full
     computebill model config.json --tp 8 --pp 4 --dp 16 --recompute full --sequence-length 8192
+    computebill model --launch train.sh
     """  # noqa: D301 -- click reads the backslash
     outputs.check()
-    if config is None:
+    if config is None and not launches:
         return _list(outputs)
     from computebill.architectures import read_architecture
 
+    asked = {"model": config, "sequence_length": sequence_length}
+    flags = {name: value for name, value in asked.items() if value is not None}
+    found = read_launches(launches, flags, layout_flags)
+    if found is not None:
+        found.need(("model",), flags)
+        layout_flags = {**found.layout, **layout_flags}
+        sequence_length = sequence_length or found.fields.get("sequence_length")
+        config = config or found.fields["model"]
+    assert config is not None
     architecture = read_architecture(config, part=part, images_per_sample=images_per_sample)
     if no_memory:
         if layout_flags or lengths or packing:
@@ -106,9 +119,9 @@ def command(
     def tables() -> Any:
         from computebill.views import model as view
 
-        return view.full(card)
+        return [*view.full(card), *launch_tables(found)]
 
-    outputs.emit(card.to_dict(), card.to_frame, tables)
+    outputs.emit(with_launch(card.to_dict(), found), card.to_frame, tables)
     return None
 
 

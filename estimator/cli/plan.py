@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from .grouped import Grouped
+from .launches import launch_option, launch_tables, read_launches, with_launch
 from .layouts import read_layout, setting_options
 from .options import Outputs, field_options, output_options, profiles_option
 
@@ -61,12 +62,14 @@ FIELDS = (
 @click.command(cls=Grouped)
 @click.argument("spec", required=False, metavar="[SPEC]")
 @field_options(FIELDS)
+@launch_option
 @setting_options
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:1.")
 @profiles_option
 @output_options
 def command(
     spec: str | None,
+    launches: tuple[Path, ...],
     layout_flags: dict[str, Any],
     device: str,
     profiles: tuple[Path, ...],
@@ -88,9 +91,11 @@ def command(
     from computebill.hardware.cluster import in_cluster
     from computebill.planning.spec import plan_spec
 
-    given = {name: value for name, value in fields.items() if value is not None}
+    given = {name.replace("-", "_"): value for name, value in fields.items() if value is not None}
     read_layout(layout_flags)  # a mistake in a flag is told by the flag's name
-    asked = plan_spec(None if spec is None else Path(spec), given, layout_flags)
+    path = None if spec is None else Path(spec)
+    launched = read_launches(launches, given, layout_flags, path)
+    asked = plan_spec(path, given, layout_flags, launched)
     for name in asked.accelerator:
         in_cluster(find_accelerator(name, profiles), asked.node_network, asked.power_limit)
     # What is wrong so far was told before torch was loaded.
@@ -101,6 +106,6 @@ def command(
     def tables() -> Any:
         from computebill.views import plan as view
 
-        return view.full(found)
+        return [*view.full(found), *launch_tables(launched)]
 
-    outputs.emit(found.to_dict(), found.to_frame, tables)
+    outputs.emit(with_launch(found.to_dict(), launched), found.to_frame, tables)

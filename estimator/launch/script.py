@@ -41,8 +41,8 @@ class Reading:
 
     Attributes:
         commands: that it would run, but for those that say nothing of training.
-        variables: texts that hold arguments, in the order that they were set, for a script that
-            runs nothing itself.
+        variables: words of texts that hold arguments, in the order that they were set, for a
+            script that runs nothing itself.
         notes: what was left alone.
         sourced: names of other given scripts that were followed in it.
     """
@@ -71,10 +71,11 @@ def read_script(
     reader = _Reader(Scope(name, given), others or {})
     reader.follow(statements(text, name))
     held = [
-        each
+        word
         for value in reader.scope.values.values()
         for each in (value if isinstance(value, list) else [value])
         if "--" in each
+        for word in resplit(each)
     ]
     return Reading(
         tuple(reader.commands), tuple(held), tuple(reader.scope.notes), frozenset(reader.sourced)
@@ -241,7 +242,7 @@ class _Reader:
             self.scope.note(
                 command.line, "eval is not run; the words after it are read as they are"
             )
-            found = [each for field in found[1:] for each in _resplit(field)]
+            found = [each for field in found[1:] for each in resplit(field)]
         if command.heredoc is not None and found[0] in SHELLS:
             self.inner(self.heredoc(command))
         for before, field in pairwise(found):
@@ -285,7 +286,8 @@ def _sets(command: Command) -> bool:
     return command.words[0].kind == "array" or SETS.fullmatch(command.words[0].text) is not None
 
 
-def _resplit(field: Text) -> list[Text]:
+def resplit(field: Text) -> list[Text]:
+    """Split a text at its blanks, each word with its line."""
     found, line = [], field.line
     for part in re.split(rf"([\s{BREAK}]+)", field):
         if part.strip(f" \t\n\r{BREAK}"):
@@ -297,7 +299,7 @@ def _resplit(field: Text) -> list[Text]:
 def _inner_words(field: Text) -> list[Text]:
     """Split a field that holds a flag and its value, ``"--split 99,1,0"``, into both."""
     if field.startswith("--") and re.search(rf"[\s{BREAK}]", field):
-        return _resplit(field)
+        return resplit(field)
     return [Text(field.replace(BREAK, ""), field.line)]
 
 

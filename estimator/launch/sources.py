@@ -12,7 +12,6 @@ from computebill.base.specfile import LARGEST_FILE, read_text
 from .arguments import settings, slurm_headers
 from .documents import read_json, read_toml, read_yaml
 from .entries import Entry, Source
-from .expansion import Text
 from .interpolation import resolved
 from .printed import has_block, read_printed
 from .script import Ran, Reading, read_script
@@ -89,8 +88,7 @@ def _of_script(
     reading = read_script(text, path.name, _scheduled(headers), others)
     found = [_of_command(path.name, each, headers, reading) for each in reading.commands]
     if reading.variables:
-        words = [Text(part, text.line) for text in reading.variables for part in text.split()]
-        loose = _of_command(path.name, Ran(tuple(words)), headers, reading)
+        loose = _of_command(path.name, Ran(reading.variables), headers, reading)
         found.append(replace(loose, is_loose=True))
     if headers and not found:
         found.append(Source(path.name, headers, notes=reading.notes))

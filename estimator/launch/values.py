@@ -163,9 +163,9 @@ def _time_epochs(value: Any) -> float | None:
 def _converters(value: Any) -> str | None:
     """What torchtitan changes products to: ``float8``, ``quantize.linear.mx``."""
     names = " ".join(_list(value) or ())
-    return (
-        "mxfp8" if "linear.mx" in names or names == "mx" else "fp8" if "float8" in names else None
-    )
+    if "linear.mx" in names or names == "mx":
+        return "mxfp8"
+    return "fp8" if "float8" in names else None
 
 
 def _stem(value: Any) -> str:
