@@ -99,6 +99,7 @@ def applied(source: Source, own: Framework) -> Applied:
     for name, parts in shares.items():
         found.add(name, _product([value for value, _ in parts]), parts[-1][1])
     _name_model(found)
+    _settle(found.facts)
     return found
 
 
@@ -114,6 +115,8 @@ def _product(values: list[int]) -> int:
 
 def _facts(row: Row, entry: Entry, file: str) -> Iterator[tuple[str, Any]]:
     """Yield the facts that a setting gives."""
+    for other in row.also:
+        yield from _facts(other, entry, file)
     if row.on is not None or row.off is not None:
         is_there = is_on(entry.value)
         chosen: Mapping[str, Any] | None = row.on if is_there else row.off
@@ -137,6 +140,30 @@ def _facts(row: Row, entry: Entry, file: str) -> Iterator[tuple[str, Any]]:
         yield row.fact, list(value) if isinstance(value, tuple) else value
         return
     yield row.fact, converted(value, kind_of(row.fact).kind, entry, file)
+
+
+PARALLELISMS = ("tp", "pp", "cp", "ep")
+UNITS = {"tokens": "tokens", "steps": "steps", "epochs": "epochs"}
+
+
+def _settle(facts: dict[str, Fact]) -> None:
+    """Choose between what a file says twice: of one backend or the other, of one unit or another."""
+    if "is_megatron" in facts or "is_dtensor" in facts:
+        backend = "megatron" if facts.get("is_megatron", _NO).value else "dtensor"
+        for name in PARALLELISMS:
+            fact = facts.get(f"{backend}_{name}")
+            if fact is not None:
+                facts[name] = fact
+            for each in ("megatron", "dtensor"):
+                facts.pop(f"{each}_{name}", None)
+        facts.setdefault("zero", Fact(1 if backend == "megatron" else 3, _NO.said, usual=True))
+    unit = facts.get("duration_unit")
+    if unit is not None and "duration" in facts and unit.value in UNITS:
+        facts[UNITS[unit.value]] = facts.pop("duration")
+        del facts["duration_unit"]
+
+
+_NO = Fact(value=False, said=Said("usual", "the framework"))
 
 
 def _name_model(found: Applied) -> None:

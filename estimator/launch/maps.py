@@ -28,6 +28,7 @@ class Row:
         together: of several settings of one fact, what makes one of them: product.
         why: why no fact comes of it.
         writes: whether the setting is written where a layout is handed over.
+        also: what else it means.
     """
 
     fact: str = ""
@@ -38,6 +39,7 @@ class Row:
     together: str = ""
     why: str = ""
     writes: bool = True
+    also: tuple[Row, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,9 @@ class Framework:
         title: name, for people.
         framework: name that ``--framework`` takes; empty of a part that is none.
         programs: patterns of what is run.
-        signs: settings that tell its files from others.
+        signs: settings, or tables of them, that tell its files from others.
         fewest: signs that a file has to have.
+        shared: signs of what it stands on, which count beside its own.
         prefixes: of paths that a setting may stand under.
         rows: meanings by setting.
         patterns: meanings by pattern of settings.
@@ -67,6 +70,7 @@ class Framework:
     programs: tuple[str, ...]
     signs: frozenset[str]
     fewest: int
+    shared: frozenset[str]
     prefixes: tuple[str, ...]
     rows: Mapping[str, Row]
     patterns: Mapping[str, Row]
@@ -100,13 +104,20 @@ class Framework:
     def score(self, keys: frozenset[str], programs: str) -> int:
         """Return how much a file looks like this framework's."""
         bare = {each for key in keys for each in self.bare(key)}
+        bare |= {each.rpartition(".")[0] for each in bare} | {
+            each.partition(".")[0] for each in bare
+        }
         found = len(self.signs & bare)
         is_run = any(re.search(pattern, programs) for pattern in self.programs)
-        return found + 10 * is_run if is_run or found >= self.fewest else 0
+        if not is_run and found < self.fewest:
+            return 0
+        return found + len(self.shared & bare) + 10 * is_run
 
 
 def _row(value: Any) -> Row:
-    return Row(value) if isinstance(value, str) else Row(**value)
+    if isinstance(value, str):
+        return Row(value)
+    return Row(**{**value, "also": tuple(_row(each) for each in value.get("also", ()))})
 
 
 @cache
@@ -136,6 +147,9 @@ def framework(key: str) -> Framework:
         programs=tuple(data.get("programs", ())),
         signs=frozenset(data.get("signs", ())),
         fewest=data.get("fewest", 2),
+        shared=frozenset(
+            sign for name in data.get("includes", ()) for sign in _table(name)["signs"]
+        ),
         prefixes=tuple(data.get("prefixes", ())),
         rows={name: row for name, row in rows.items() if not is_pattern[name]},
         patterns={name: row for name, row in rows.items() if is_pattern[name]},

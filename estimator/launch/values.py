@@ -168,6 +168,40 @@ def _converters(value: Any) -> str | None:
     return "fp8" if "float8" in names else None
 
 
+def _fsdp(value: Any) -> int | None:
+    """What FSDP divides: ``full_shard auto_wrap``, a list of words, or a switch."""
+    words = " ".join(_list(value) or ()) if isinstance(value, tuple) else str(value).lower()
+    for word, stage in (("full_shard", 3), ("hybrid_shard", 3), ("shard_grad_op", 2)):
+        if word in words:
+            return stage
+    return 0 if "no_shard" in words else 3 if words == "true" else None
+
+
+def _last_part(value: Any) -> str:
+    return str(value).rpartition(".")[2]
+
+
+def _gate(value: Any) -> bool:
+    """MaxText's activations: two of them are a gate and what it lets through."""
+    return len(_list(value) or ()) > 1
+
+
+def _targets(value: Any) -> tuple[str, ...]:
+    """What adapters are beside: a list, ``all``, or a pattern such as ``*_proj``."""
+    names = _list(value) or ()
+    return ("all-linear",) if set(names) & {"all", "all-linear", "*_proj", "*"} else names
+
+
+def _above_zero(value: Any) -> int | None:
+    found = _whole(value)
+    return found or None
+
+
+def _ulysses(value: Any) -> str | None:
+    """What ranks exchange that Ulysses' sequence parallelism has more than one of."""
+    return "all-to-all" if (_whole(value) or 1) > 1 else None
+
+
 def _stem(value: Any) -> str:
     """The name of a file without its folder and ending."""
     return re.sub(r"\.ya?ml$|\.json$", "", str(value).rpartition("/")[2])
@@ -183,5 +217,11 @@ READERS: Mapping[str, Callable[[Any], Any]] = {
     "time_epochs": _time_epochs,
     "stem": _stem,
     "converters": _converters,
+    "fsdp": _fsdp,
+    "last_part": _last_part,
+    "gate": _gate,
+    "targets": _targets,
+    "above_zero": _above_zero,
+    "ulysses": _ulysses,
 }
 """Readers of forms of their own, by the names that the tables of frameworks have for them."""
