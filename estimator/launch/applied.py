@@ -87,7 +87,7 @@ def applied(source: Source, own: Framework) -> Applied:
             is_usual = row.values is not None and str(entry.value) in row.values
             if is_on(entry.value) is not False and not is_silent(entry.value) and not is_usual:
                 found.unused.append(Unused(said, plain(entry.value), row.why))
-        elif entry.unknown:
+        elif entry.unknown and row.on is None:
             why = f"hangs on {entry.unknown}, which the file does not set"
             found.unused.append(Unused(said, plain(entry.value), why))
         else:
@@ -121,7 +121,8 @@ def _facts(row: Row, entry: Entry, file: str) -> Iterator[tuple[str, Any]]:
         is_there = is_on(entry.value)
         chosen: Mapping[str, Any] | None = row.on if is_there else row.off
         if is_there is not None:
-            yield from (chosen or {}).items()
+            for name, value in (chosen or {}).items():
+                yield name, tuple(value) if isinstance(value, list) else value
         return
     value = entry.value
     if row.values is not None:
@@ -147,7 +148,7 @@ UNITS = {"tokens": "tokens", "steps": "steps", "epochs": "epochs"}
 
 
 def _settle(facts: dict[str, Fact]) -> None:
-    """Choose between what a file says twice: of one backend or the other, of one unit or another."""
+    """Choose between what a file says twice: of one backend or another, in one unit or another."""
     if "is_megatron" in facts or "is_dtensor" in facts:
         backend = "megatron" if facts.get("is_megatron", _NO).value else "dtensor"
         for name in PARALLELISMS:
@@ -157,6 +158,8 @@ def _settle(facts: dict[str, Fact]) -> None:
             for each in ("megatron", "dtensor"):
                 facts.pop(f"{each}_{name}", None)
         facts.setdefault("zero", Fact(1 if backend == "megatron" else 3, _NO.said, usual=True))
+    if "backend" in facts:
+        facts.setdefault("zero", Fact(1, facts.pop("backend").said))
     unit = facts.get("duration_unit")
     if unit is not None and "duration" in facts and unit.value in UNITS:
         facts[UNITS[unit.value]] = facts.pop("duration")

@@ -79,7 +79,9 @@ def _named(inner: str, key: str, values: Mapping[str, Any]) -> Any:
     """Return what a reference stands for."""
     name, colon, rest = inner.partition(":")
     if not colon:
-        found = values.get(_path(inner.strip(), key)) if PATH.fullmatch(inner.strip()) else None
+        path = _path(inner.strip(), key) if PATH.fullmatch(inner.strip()) else ""
+        # A file of a larger configuration names itself by its place there: training.model.….
+        found = values.get(path, values.get(path.partition(".")[2]))
         return hole(inner, 0) if found is None else found
     if HOLE.search(inner):
         return hole(inner, 0)

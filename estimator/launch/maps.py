@@ -104,9 +104,8 @@ class Framework:
     def score(self, keys: frozenset[str], programs: str) -> int:
         """Return how much a file looks like this framework's."""
         bare = {each for key in keys for each in self.bare(key)}
-        bare |= {each.rpartition(".")[0] for each in bare} | {
-            each.partition(".")[0] for each in bare
-        }
+        tables = [(each.rpartition(".")[0], each.partition(".")[0]) for each in bare]
+        bare |= {table for both in tables for table in both}
         found = len(self.signs & bare)
         is_run = any(re.search(pattern, programs) for pattern in self.programs)
         if not is_run and found < self.fewest:

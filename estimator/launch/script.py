@@ -182,7 +182,8 @@ class _Reader:
             for word in words[1:]:
                 self.scope.values.pop(word.text, None)
         elif name in ("source", "."):
-            self.source(words[1].text if len(words) > 1 else "", command.line)
+            path = " ".join(text_of(word, self.scope) for word in words[1:2])
+            self.source(path, command.line)
         elif name == "read" and command.heredoc is not None:
             self.scope.set(words[-1].text, self.heredoc(command), appends=False)
         elif name in self.functions:
@@ -192,7 +193,7 @@ class _Reader:
 
     def source(self, path: str, line: int) -> None:
         """Follow a sourced script, if it was given too."""
-        name = path.strip("\"'").rpartition("/")[2]
+        name = path.rpartition("/")[2]
         if name in self.others:
             self.sourced.add(name)
             self.follow(statements(self.others[name], name))
