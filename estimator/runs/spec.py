@@ -172,6 +172,11 @@ class RunSpec(Spec):
     packing: str | None = None
 
     @property
+    def model_name(self) -> str:
+        """What the model is called: its file's name; of one that is told by its sizes, that."""
+        return self.model if isinstance(self.model, str) else "sizes as given"
+
+    @property
     def software_choice(self) -> Choice:
         """What the run's step is timed on."""
         is_given = "software" in self.model_fields_set

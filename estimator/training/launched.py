@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from computebill.architectures import read_architecture
-from computebill.architectures.shipped import shipped
-from computebill.architectures.sources import beside
+from computebill.architectures.shipped import same_shape, shipped
+from computebill.architectures.sources import beside, find_source
 from computebill.base.errors import RequestError, shown
 from computebill.base.quantity import parse_number
 from computebill.launch import Launch
@@ -76,6 +76,8 @@ class Launched:
             lacking.remove("tokens")
         if lacking:
             told = "; ".join(f"{ASKED[name][0]} ({ASKED[name][1]})" for name in lacking)
+            if "model" in lacking and has_shape(self.launch):
+                told += "; the files tell its sizes, but not the entries of its vocabulary"
             epochs = self.launch.facts.get("epochs")
             if "tokens" in lacking and epochs is not None:
                 told += f"; {epochs.said.told} counts passes over data whose tokens no file says"
@@ -116,7 +118,16 @@ class _Mapping:
     notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.tp, self.pp, self.cp, self.ep = (max(1, self.degree(name) or 1) for name in DEGREES)
+        self.tp, self.pp, self.cp, self.ep = (self.at_least_one(name) for name in DEGREES)
+
+    def at_least_one(self, name: str) -> int:
+        """Return a degree; of one that is left to what remains, 1, and say so."""
+        found = self.degree(name)
+        if found is not None and found < 1:
+            said = self.launch.facts[name].said if name in self.launch.facts else None
+            where = f" ({said.told})" if said is not None else ""
+            self.notes.append(f"{name}: {found}{where} is left to what remains: 1 is taken")
+        return max(1, found or 1)
 
     def degree(self, name: str) -> int | None:
         """Return a whole number of the layout: a flag's, or the files'; None where none is."""
@@ -152,6 +163,11 @@ class _Mapping:
         if sequence is not None:
             tokens = trained_tokens(self.launch, sequence, batch)
             fields |= {} if tokens is None else {"tokens": tokens}
+        if any(name.startswith("rl_") for name in self.launch.facts):
+            self.notes.append(
+                "reinforcement learning: training on the answers is counted here; making them, "
+                "rewards and a reference model are not"
+            )
         for name in ("precision", "packing", "accelerator"):
             if name in self.launch.facts:
                 fields[name] = self.launch.get(name)
@@ -218,6 +234,9 @@ class _Mapping:
 
     def sequence(self) -> int | None:
         found = self.number("sequence_length")
+        parts = [self.launch.get(f"rl_{name}_tokens") for name in ("prompt", "answer")]
+        if found is None and all(parts):
+            return int(sum(parts))
         return None if found is None or found % 1 else int(found)
 
     def micro_batch(self, count: int | None, dp: int | None, sequence: int | None) -> int | None:
@@ -239,6 +258,9 @@ class _Mapping:
     ) -> int | None:
         """Return sequences of a step."""
         given = self.number("global_batch") or last_batch(self.launch)
+        prompts = self.launch.get("rl_prompts")
+        if given is None and prompts:
+            return int(prompts) * int(self.launch.get("rl_answers", 1))
         if given is not None and given >= 1:
             return int(given)
         tokens = self.number("global_batch_tokens")
@@ -268,13 +290,23 @@ class _Mapping:
         if has_shape(self.launch):
             entries = vocabulary(self.launch) or self.of_tokenizer()
             if entries is None:
-                place = self.launch.facts["layers"].said.file
-                raise RequestError(
-                    place, "does not say the entries of the vocabulary (--vocab-size in the file)"
-                )
+                return {}
             return {"model": shaped_config(self.launch, padded(self.launch, entries, self.tp))}
         named = self.launch.get("model")
-        return {} if named is None else {"model": beside(self.folder, str(named))}
+        return {} if named is None else {"model": self.named(str(named))}
+
+    def named(self, name: str) -> str:
+        """Return the model of a name: a file, one at hand, or one that ships and has its shape."""
+        found = beside(self.folder, name)
+        same = same_shape(name)
+        if same is None or found != name or shipped(name) is not None:
+            return found
+        try:
+            find_source(name)
+        except RequestError:
+            self.notes.append(f"{name} is taken to have the shape of {same}, which ships")
+            return same
+        return name
 
     def of_tokenizer(self) -> int | None:
         """Return the vocabulary of the model whose tokenizer is named, if it ships."""
