@@ -127,7 +127,9 @@ def _table(key: str) -> dict[str, Any]:
     models = dict(data.get("models", {}))
     for name in data.get("includes", []):
         other = _table(name)
-        rows, models = {**other["rows"], **rows}, {**other["models"], **models}
+        # What a table says itself stands first, and so is what is written.
+        rows |= {key: row for key, row in other["rows"].items() if key not in rows}
+        models |= {key: model for key, model in other["models"].items() if key not in models}
         idle += other["idle"]
     return {**data, "rows": rows, "idle": idle, "models": models}
 

@@ -11,7 +11,7 @@ from .applied import LAUNCHERS, Applied, applied, shown_value
 from .entries import Source
 from .maps import Framework, framework, frameworks
 from .record import Fact, Launch, Said, Unused
-from .sources import read_sources
+from .sources import read_sources, sources_of
 
 
 def read_launch(paths: str | Path | Iterable[str | Path]) -> Launch:
@@ -28,12 +28,30 @@ def read_launch(paths: str | Path | Iterable[str | Path]) -> Launch:
     given = [Path(paths)] if isinstance(paths, str | Path) else [Path(each) for each in paths]
     if not given:
         raise RequestError("launch", "got no file; allowed: one or more")
-    found = [_told(sources) for sources in read_sources(list(dict.fromkeys(given)))]
+    return _read(read_sources(list(dict.fromkeys(given))), [path.name for path in given])
+
+
+def launch_of_text(text: str, name: str) -> Launch:
+    """Return what the text of a launch file says.
+
+    Args:
+        text: of the file.
+        name: of it, whose ending tells its form.
+
+    Raises:
+        RequestError: as of a file.
+    """
+    return _read(sources_of({Path(name): text}), [name])
+
+
+def _read(files: Sequence[Sequence[Source]], names: Sequence[str]) -> Launch:
+    found = [_told(sources) for sources in files]
     own = next((each.framework for each in found if each.framework.framework), None)
     if own is None:
-        named = ", ".join(path.name for path in given)
-        raise RequestError(named, f"starts what is of no framework that is known; {_looked_for()}")
-    return _together(found, own, [path.name for path in given])
+        raise RequestError(
+            ", ".join(names), f"starts what is of no framework that is known; {_looked_for()}"
+        )
+    return _together(found, own, names)
 
 
 def _told(sources: Sequence[Source]) -> Applied:

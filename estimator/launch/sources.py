@@ -29,11 +29,19 @@ def read_sources(paths: Sequence[Path]) -> list[list[Source]]:
     Raises:
         RequestError: naming the file: missing, a directory, too large, not text, not of its form.
     """
-    texts = {path: _text(path) for path in paths}
-    scripts = {path.name: texts[path] for path in paths if _is_script(path, texts[path])}
+    return sources_of({path: _text(path) for path in paths})
+
+
+def sources_of(texts: Mapping[Path, str]) -> list[list[Source]]:
+    """Return the same of texts, by the files that they are of.
+
+    Raises:
+        RequestError: naming the file, where it is not of its form.
+    """
+    scripts = {path.name: texts[path] for path in texts if _is_script(path, texts[path])}
     found: dict[Path, list[Source]] = {}
     sourced: set[str] = set()
-    for path in paths:
+    for path in texts:
         if path.name in scripts:
             others = {name: text for name, text in scripts.items() if name != path.name}
             sources, followed = _of_script(path, texts[path], others)

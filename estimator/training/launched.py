@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +35,9 @@ SCHEDULES = {
     "dualpipe": "dualpipe",
 }
 """Schedules by the frameworks' names; all others are one forward, one backward."""
+
+MEGATRON = ("megatron-lm", "megatron-bridge", "nemo")
+"""Frameworks that divide experts as all else, where nobody says otherwise."""
 
 LORA_RANK = 8
 """Rank of adapters where files train them and say none: peft's default, as trainers take it."""
@@ -228,7 +232,16 @@ class _Mapping:
         shards, copies = self.degree("dp_shards"), self.degree("dp_replicas")
         if shards is not None and shards > 0 and (copies is None or copies > 0):
             return shards * (copies or 1)
-        return None
+        return self.of_batches()
+
+    def of_batches(self) -> int | None:
+        """Return the ranks that a step's batch and its micro-batches leave, where files say all."""
+        parts = [self.launch.facts.get(name) for name in ("micro_batch", "micro_batches")]
+        whole = self.launch.facts.get("global_batch")
+        if whole is None or any(part is None or part.usual for part in parts):
+            return None
+        at_once = math.prod(part.value for part in parts if part is not None)
+        return None if whole.value < 1 or whole.value % at_once else whole.value // at_once
 
     # Batches.
 
@@ -245,7 +258,7 @@ class _Mapping:
         if "micro_batch" in self.given:
             return own
         if at_once is not None:
-            return (own or 1) if self.pp > 1 else at_once
+            return (self.degree("stage_batch") or own or 1) if self.pp > 1 else at_once
         tokens, device = self.launch.get("micro_batch_tokens"), self.launch.get("device_batch")
         if own is None and tokens and sequence:
             return max(1, int(tokens) // sequence)
@@ -320,7 +333,12 @@ class _Mapping:
     def layers(self) -> int | None:
         """Return the model's layers, for what hangs on them."""
         model = self.flags.get("model") or self.model().get("model")
-        return None if model is None else read_architecture(model).layer_count
+        if model is None:
+            return None
+        try:
+            return read_architecture(model).layer_count
+        except RequestError:  # told where the model itself is read
+            return None
 
     # The layout.
 
@@ -338,8 +356,11 @@ class _Mapping:
         found |= {name: self.launch.get(name) for name in SETTINGS if name in self.launch.facts}
         if self.cp > 1 and "cp_exchange" in self.launch.facts:
             found["cp_exchange"] = self.launch.get("cp_exchange")
-        if self.launch.get("etp") and (self.ep > 1 or self.launch.get("experts")):
+        is_megatron = self.launch.framework in MEGATRON
+        if self.launch.get("etp") and (self.ep > 1 or is_megatron):
             found["etp"] = self.launch.get("etp")
+        elif self.ep > 1 and is_megatron:
+            found["etp"] = self.tp
         if self.tp > 1 and "sequence_parallel" in self.launch.facts:
             found["sequence_parallel"] = self.launch.get("sequence_parallel")
         if "experts_kernel" in self.launch.facts:
