@@ -128,8 +128,10 @@ def _facts(row: Row, entry: Entry, file: str) -> Iterator[tuple[str, Any]]:
     if row.values is not None:
         key = str(value).lower() if isinstance(value, bool) else str(value)
         lowered = {name.lower(): each for name, each in row.values.items()}
+        if key.lower() not in lowered and "*" not in lowered and is_silent(value):
+            return
         value = lowered.get(key.lower(), lowered.get("*", value))
-        if value == "" or (is_silent(value) and "*" not in row.values):
+        if value == "":
             return
         yield row.fact, converted(value, kind_of(row.fact).kind, entry, file)
         return
