@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,10 +47,9 @@ class Applied:
         """
         before = self.facts.get(name)
         if before is not None and before.value != value:
-            if name == "zero":
-                value = max(value, before.value)
-            elif name == "precision":
-                value = max(value, before.value, key=_fineness)
+            if name in STRONGER:
+                if STRONGER[name](before.value) > STRONGER[name](value):
+                    return
             elif is_own and before.said.key != said.key:
                 self.notes.append(
                     f"{name.replace('_', ' ')}: {shown_value(before.value)} ({before.said.told}) "
@@ -61,6 +60,10 @@ class Applied:
 
 def _fineness(precision: str) -> int:
     return FINER.index(precision) if precision in FINER else 0
+
+
+STRONGER: Mapping[str, Callable[[Any], int]] = {"precision": _fineness, "zero": int}
+"""Facts that several switches of a file give: the strongest counts, whichever stands last."""
 
 
 def shown_value(value: Any) -> str:
@@ -162,6 +165,9 @@ def _settle(facts: dict[str, Fact]) -> None:
         facts.setdefault("zero", Fact(1 if backend == "megatron" else 3, _NO.said, usual=True))
     if "backend" in facts:
         facts.setdefault("zero", Fact(1, facts.pop("backend").said))
+    kind = facts.get("config.model_type")
+    if "config.num_experts" in facts and kind is not None and kind.value == "qwen2":
+        facts["config.model_type"] = Fact("qwen2_moe", kind.said)
     unit = facts.get("duration_unit")
     if unit is not None and "duration" in facts and unit.value in UNITS:
         facts[UNITS[unit.value]] = facts.pop("duration")

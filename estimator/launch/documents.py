@@ -50,7 +50,7 @@ def _with_lines(entries: Iterator[Entry], text: str) -> Iterator[Entry]:
     """Find the line of each setting of a JSON file: they come in the text's order."""
     at, line = 0, 1
     for entry in entries:
-        key = json.dumps(entry.key.rpartition(".")[2], ensure_ascii=False)
+        key = json.dumps(entry.spelled.rpartition(".")[2], ensure_ascii=False)
         found = re.compile(re.escape(key) + r"\s*:").search(text, at)
         if found:
             line += text.count("\n", at, found.start())
@@ -169,7 +169,8 @@ class _YamlTree:
         elif isinstance(event, yaml.AliasEvent):
             self.put(self.anchors.get(event.anchor), line)
         elif isinstance(event, yaml.ScalarEvent):
-            value = self.scalar(event, line)
+            is_key = bool(self.open) and isinstance(self.open[-1], Lined) and self.keys[-1] is None
+            value = event.value if is_key else self.scalar(event, line)
             if event.anchor:
                 self.anchors[event.anchor] = value
             self.put(value, line)

@@ -25,6 +25,9 @@ DEFAULT = re.compile(r"(:?[-=+?])(.*)", re.DOTALL)
 CUT = re.compile(r"(%%?|##?|//?)(.*)", re.DOTALL)
 LONGEST = 2**18
 """Characters that a variable may come to; a text that doubles itself is stopped there."""
+PER_ELEMENT = 16
+"""Characters that an element of an array is counted as, beside its own."""
+
 LONGEST_SUM = 300
 
 
@@ -85,7 +88,8 @@ class Scope:
                 value = [*before, value]
             else:
                 value = Text(before + value, before.line)
-        size = sum(map(len, value)) + len(value) if isinstance(value, list) else len(value)
+        each = PER_ELEMENT * len(value) if isinstance(value, list) else 0
+        size = each + sum(map(len, value))
         if size > LONGEST:
             raise RequestError(self.name, f"{name} grows beyond {LONGEST:,} characters")
         self.values[name] = value
@@ -98,20 +102,20 @@ def _listed(value: Value) -> list[Text]:
 class _Fields:
     """Fields that a word becomes."""
 
-    def __init__(self, line: int) -> None:
+    def __init__(self, line: int, name: str) -> None:
         self.fields: list[Text] = []
-        self.text = ""
+        self.text, self.name = "", name
         self.line = line
         self.is_open = False
 
     def add(self, text: str, line: int) -> None:
         """Add what is not split."""
-        if not self.is_open:
+        if not self.text:
             self.line = line
         self.text += text
         self.is_open = True
         if len(self.text) > LONGEST:
-            raise RequestError("script", f"a word grows beyond {LONGEST:,} characters")
+            raise RequestError(self.name, f"a word grows beyond {LONGEST:,} characters")
 
     def split(self, text: str, line: int) -> None:
         """Add what is split at blanks."""
@@ -137,7 +141,7 @@ def fields(token: Token, scope: Scope) -> list[Text]:
     Raises:
         RequestError: where one grows too large.
     """
-    found = _Fields(token.line)
+    found = _Fields(token.line, scope.name)
     for piece, line in pieces(token.text, scope.name, token.line):
         _add(found, piece, line, scope)
     found.close()
@@ -146,7 +150,7 @@ def fields(token: Token, scope: Scope) -> list[Text]:
 
 def text_of(token: Token, scope: Scope) -> Text:
     """Return a word as one text, as where a variable is set."""
-    found = _Fields(token.line)
+    found = _Fields(token.line, scope.name)
     for piece, line in pieces(token.text, scope.name, token.line):
         if piece[0] in "$`":
             found.add(_flat(_value(piece, line, scope), line), line)

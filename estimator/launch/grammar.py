@@ -100,13 +100,13 @@ Statement = Command | Joined | If | Loop | Case | Function | Group
 Block = tuple[Statement, ...]
 
 
-def statements(text: str, name: str, line: int = 1) -> Block:
-    """Return the statements of a script.
+def statements(text: str, name: str, line: int = 1, *, counts: bool = True) -> Block:
+    """Return the statements of a script; the arguments are those of ``tokens``.
 
     Raises:
         RequestError: with the line, where it is nested too deep, or something is not closed.
     """
-    return _Parser(tokens(text, name, line), name).block(frozenset())
+    return _Parser(tokens(text, name, line, counts=counts), name).block(frozenset())
 
 
 class _Parser:

@@ -260,7 +260,7 @@ class _Reader:
         self.depth += 1
         if self.depth > DEEPEST:
             raise RequestError(self.scope.name, "scripts hold each other too deep")
-        self.follow(statements(plain, self.scope.name, text.line))
+        self.follow(statements(plain, self.scope.name, text.line, counts=False))
         self.depth -= 1
 
     def holds(self, statement: Statement) -> bool | None:
@@ -361,7 +361,7 @@ def _compared(left: str, sign: str, right: str) -> bool | None:
     if sign not in ("-eq", "-ne", "-lt", "-le", "-gt", "-ge"):
         return None
     if not all(re.fullmatch(r"-?\d{1,18}", each.strip()) for each in (left, right)):
-        return None
+        return False  # as a shell has it, of what is no number
     a, b = int(left), int(right)
     found = {"-eq": a == b, "-ne": a != b, "-lt": a < b, "-le": a <= b, "-gt": a > b, "-ge": a >= b}
     return found[sign]

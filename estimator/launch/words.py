@@ -43,15 +43,16 @@ class Token(NamedTuple):
 class _Cutter:
     """The place in a text, and what is cut there."""
 
-    def __init__(self, text: str, name: str, line: int) -> None:
+    def __init__(self, text: str, name: str, line: int, *, counts: bool = True) -> None:
         self.text, self.name, self.line, self.at = text, name, line, 0
+        self.counts = counts
         self.heredocs: list[tuple[int, bool]] = []
         self.tokens: list[Token] = []
 
     def advance(self, end: int) -> str:
         """Take the text up to a place, counting lines."""
         taken = self.text[self.at : end]
-        self.line += taken.count("\n")
+        self.line += taken.count("\n") if self.counts else 0
         self.at = end
         return taken
 
@@ -94,7 +95,7 @@ class _Cutter:
     def _array(self, line: int, name: str) -> Token:
         """Cut the elements of an array up to its bracket."""
         end = closing(self.text, self.at, self.name, self.line)
-        inner = _Cutter(self.text[self.at + 1 : end - 1], self.name, self.line)
+        inner = _Cutter(self.text[self.at + 1 : end - 1], self.name, self.line, counts=self.counts)
         elements = tuple(token for token in inner.cut() if token.kind == "word")
         self.advance(end)
         return Token("array", name, line, elements)
@@ -118,18 +119,19 @@ class _Cutter:
         self.heredocs.clear()
 
 
-def tokens(text: str, name: str, line: int = 1) -> list[Token]:
+def tokens(text: str, name: str, line: int = 1, *, counts: bool = True) -> list[Token]:
     """Cut a script into words and operators.
 
     Args:
         text: of the script.
         name: of the file, in messages.
         line: number of the text's first line in the file.
+        counts: whether its further lines are the file's too; else all are told as that one.
 
     Raises:
         RequestError: where a quote or a bracket is not closed, with its line.
     """
-    return _Cutter(text, name, line).cut()
+    return _Cutter(text, name, line, counts=counts).cut()
 
 
 def piece_end(text: str, at: int, name: str, line: int) -> int:
