@@ -163,7 +163,7 @@ def _settle(facts: dict[str, Fact]) -> None:
             for each in ("megatron", "dtensor"):
                 facts.pop(f"{each}_{name}", None)
         facts.setdefault("zero", Fact(1 if backend == "megatron" else 3, _NO.said, usual=True))
-    if "backend" in facts:
+    if "backend" in facts and facts["backend"].value == "megatron":
         facts.setdefault("zero", Fact(1, facts.pop("backend").said))
     kind = facts.get("config.model_type")
     if "config.num_experts" in facts and kind is not None and kind.value == "qwen2":

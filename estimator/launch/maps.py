@@ -50,6 +50,7 @@ class Framework:
         key: name of the table.
         title: name, for people.
         framework: name that ``--framework`` takes; empty of a part that is none.
+        is_part: whether it only starts or divides what another framework trains.
         programs: patterns of what is run.
         signs: settings, or tables of them, that tell its files from others.
         fewest: signs that a file has to have.
@@ -67,6 +68,7 @@ class Framework:
     key: str
     title: str
     framework: str
+    is_part: bool
     programs: tuple[str, ...]
     signs: frozenset[str]
     fewest: int
@@ -145,6 +147,7 @@ def framework(key: str) -> Framework:
         key=key,
         title=data["title"],
         framework=data.get("framework", ""),
+        is_part=data.get("part", False),
         programs=tuple(data.get("programs", ())),
         signs=frozenset(data.get("signs", ())),
         fewest=data.get("fewest", 2),

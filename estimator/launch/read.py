@@ -13,6 +13,9 @@ from .maps import Framework, framework, frameworks
 from .record import Fact, Launch, Said, Unused
 from .sources import read_sources, sources_of
 
+DEEPSPEED = "deepspeed"
+"""The table, and the recipe, of what holds weights where a trainer hands them to DeepSpeed."""
+
 
 def read_launch(paths: str | Path | Iterable[str | Path]) -> Launch:
     """Return what launch files say together; nothing of them is run.
@@ -46,7 +49,8 @@ def launch_of_text(text: str, name: str) -> Launch:
 
 def _read(files: Sequence[Sequence[Source]], names: Sequence[str]) -> Launch:
     found = [_told(sources) for sources in files]
-    own = next((each.framework for each in found if each.framework.framework), None)
+    named = [each.framework for each in found if each.framework.framework]
+    own = next((each for each in named if not each.is_part), named[0] if named else None)
     if own is None:
         raise RequestError(
             ", ".join(names), f"starts what is of no framework that is known; {_looked_for()}"
@@ -120,6 +124,11 @@ def _together(found: Sequence[Applied], own: Framework, files: Sequence[str]) ->
                 notes[told] = None
             facts[name] = fact
         unused += each.unused
+    divider = facts.pop("backend", None)
+    parts = {each.framework.key for each in found}
+    if divider is not None or (DEEPSPEED in parts and own.key != DEEPSPEED):
+        said = divider.said if divider is not None else Said("its file", "DeepSpeed")
+        facts.setdefault("recipe", Fact(DEEPSPEED, said, usual=divider is None))
     usual = Said("usual", own.title)
     for name, value in own.usual.items():
         facts.setdefault(name, Fact(value, usual, usual=True))
