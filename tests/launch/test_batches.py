@@ -52,5 +52,5 @@ def test_samples_and_tokens_are_counted_as_they_stand() -> None:
 
 @pytest.mark.parametrize("schedule", ["16", "5:16", "0:16 0:32", "0:a", "0:16 9:8 3:2"])
 def test_a_schedule_that_is_none_is_told_with_its_line(schedule: str) -> None:
-    with pytest.raises(RequestError, match="a.sh line 3, --x: got"):
+    with pytest.raises(RequestError, match=r"a\.sh line 3, --x: got"):
         trained_tokens(launch(steps=3, batch_schedule=schedule), 1024, 8.0)
