@@ -71,6 +71,13 @@ TESTED_BY = {
     "serve.sliders": "serve/test_app.py",
     "serve.what_if": "serve/test_app.py",
     "training.layout_columns": "kernels/test_memory.py",
+    **{
+        f"views.answers.{name}": "views/answers/test_answer.py"
+        for name in (
+            *("bench", "forecast", "hardware", "mfu", "model", "plan", "run", "score", "spend"),
+            *("sweep", "validation"),
+        )
+    },
 }
 """Modules whose tests stand elsewhere, with what they are a part of or are compared with."""
 
