@@ -15,8 +15,6 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-import click
-
 if TYPE_CHECKING:
     from computebill.views.answers.answer import Answer
 
@@ -66,7 +64,7 @@ def _first(answer: Answer) -> Any:
 def print_line(text: str) -> None:
     """Print one line of any length."""
     _plainly()
-    click.echo(text)
+    _write(text)
 
 
 def markdown(answer: Answer, result: Mapping[str, Any]) -> str:
@@ -123,7 +121,13 @@ def print_tables(tables: Iterable[Any]) -> None:
         plain = Console(width=width(), color_system=None, markup=False, emoji=False)
         with plain.capture() as captured:
             plain.print(table)
-        click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
+        _write("\n".join(line.rstrip() for line in captured.get().splitlines()))
+
+
+def _write(text: str) -> None:
+    """Write lines to standard output as it is: click would write UTF-8 where it asks for ASCII."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
 
 
 def _plainly() -> None:

@@ -344,7 +344,7 @@ def test_what_undoes_the_figures_stands_above_them() -> None:
     first, note, *_ = done.stdout.split("\n\n")
     assert first.startswith("The run takes 75.6 k (39.8–145) GPU-hours, 3.08 (1.62–5.89) days")
     assert note.startswith("Memory not checked: weights alone 14 GB")
-    assert done.stdout.index("computebill plan") < done.stdout.index("GPU-hours")
+    assert done.stdout.index("computebill plan") < done.stdout.index(" GPU-hours   ")
 
 
 def test_goodput_goes_before_a_file_s_failures(tmp_path: Path) -> None:
