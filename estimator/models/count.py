@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,8 @@ from computebill.architectures.counts import FlopPerToken, Parameters
 from computebill.architectures.plain import plain_flop, plain_parameters
 from computebill.architectures.shipped import shipped_models
 from computebill.base.assumptions import Assumption, sequence_assumption
-from computebill.training.layout import check_sequence_length, default_sequence
+from computebill.training.from_files import adapter_assumptions, trained_of, with_files
+from computebill.training.layout import Layout, check_sequence_length, default_sequence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,19 +106,18 @@ def count_model(
     length = default_sequence(architecture) if sequence_length is None else sequence_length
     sequence = check_sequence_length(architecture, length)
     architecture = architecture.at(sequence)
-    if architecture.adapter is not None:
-        rank, _, base = architecture.adapter
-        note = (
-            f"Its adapter (LoRA, rank {rank}) is not counted: these are the counts of {base}, all "
-            "of it trained; with its memory, adapters are counted too."
-        )
-        architecture = replace(architecture, notes=(*architecture.notes, note))
+    given = Layout()
+    layout = with_files(given, architecture)
+    trained = trained_of(layout)
     return ModelCount(
         architecture=architecture,
         sequence=sequence,
-        parameters=plain_parameters(architecture),
-        flop=plain_flop(architecture, sequence),
-        assumptions=(sequence_assumption(sequence, is_given=sequence_length is not None),),
+        parameters=plain_parameters(architecture, trained),
+        flop=plain_flop(architecture, sequence, trained),
+        assumptions=(
+            sequence_assumption(sequence, is_given=sequence_length is not None),
+            *adapter_assumptions(layout, given, architecture),
+        ),
     )
 
 
