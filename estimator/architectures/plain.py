@@ -119,15 +119,22 @@ def plain_flop(architecture: Architecture, sequence: int, trained: Trained = WHO
 
 
 def _keys(operator: Any, sequence: int) -> float:
-    """Keys that a query attends on average; see the kernel's ``attended_keys``."""
+    """Keys that a query attends on average."""
     if operator.attended:
         return float(operator.attended)
-    if operator.is_apart:
-        return float(operator.window)
-    reach = min(float(operator.window), float(sequence))
-    if not operator.causal:
+    return attended_keys(
+        sequence, operator.window, causal=operator.causal, chunked=operator.chunked
+    )
+
+
+def attended_keys(sequence: int, window: float, *, causal: bool, chunked: bool) -> float:
+    """Keys that a query attends on average over a sequence; see the kernel of that name."""
+    if chunked and not causal:
+        return float(window)
+    reach = min(float(window), float(sequence))
+    if not causal:
         return reach
-    if not operator.chunked:
+    if not chunked:
         return reach - reach * (reach - 1) / (2 * sequence)
     chunks = math.floor(sequence / reach)
     rest = sequence - chunks * reach
