@@ -25,6 +25,8 @@ COUNT = "count"
 BLOCK = 2**24
 """Bytes that are read at once."""
 LONGEST_LINE = 2**20
+LONGEST_COUNTED = 2**20
+"""Longest document of a block whose lengths are counted without being sorted."""
 MOST_LENGTHS = 10**7
 """Lengths that differ, at most; a file of documents has thousands."""
 GZIP = b"\x1f\x8b"
@@ -182,9 +184,14 @@ def _at_once(text: bytes, places: _Places) -> dict[int, int] | None:
         fits = (column >= least) & (column <= LONGEST_SEQUENCE) & (column == np.floor(column))
         if not fits.all():
             return None
-    values, places_of = np.unique(lengths.astype(np.int64), return_inverse=True)
-    totals = np.bincount(places_of, weights)
-    return dict(zip(values.tolist(), totals.astype(np.int64).tolist(), strict=True))
+    values = lengths.astype(np.int64)
+    known = np.unique(values) if values.max() > LONGEST_COUNTED else None
+    if known is not None:  # too far apart for a place each
+        values = np.searchsorted(known, values)
+    totals = np.bincount(values, weights).astype(np.int64)
+    met = np.flatnonzero(np.bincount(values))
+    named = met if known is None else known
+    return dict(zip(named.tolist(), totals[met].tolist(), strict=True))
 
 
 def _cells(path: Path, block: _Block, places: _Places) -> Iterator[tuple[str, object, object]]:
