@@ -58,7 +58,10 @@ def _speed_options(command: Any) -> Any:
     "--recompute", default="none", show_default=True, help="none, selective, operators, full."
 )
 @click.option(
-    "--lora-rank", metavar="N", default="0", callback=whole_number, help="Adapters, base frozen."
+    "--lora-rank",
+    metavar="N",
+    callback=whole_number,
+    help="Of adapters, base frozen; else as the model's adapter_config.json has it.",
 )
 @profiles_option
 @output_options
@@ -74,7 +77,7 @@ def command(
     lengths: str | None,
     packing: str | None,
     recompute: str,
-    lora_rank: int,
+    lora_rank: int | None,
     profiles: tuple[Path, ...],
     outputs: Outputs,
     tokens_per_second: float | None,
