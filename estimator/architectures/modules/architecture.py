@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from torch import nn
 
 from ..operators import CLIP, IMAGE, SAMPLE, TOKEN, Architecture, LayerKind, Layers, Operator
+from .inputs import image_calls
 from .measured import BETWEEN, Measured, measure
 from .stacks import layer_paths
 from .walk import Place, Walk
@@ -26,7 +28,7 @@ def architecture_of(model: nn.Module, *, language_only: bool = False) -> Archite
     layers = [path for path in layer_paths(model) if path in set(paths)]
     measured = measure(model, layers)
     config: Any = model.config
-    two_stacks = "decoder_input_ids" in inspect.signature(model.forward).parameters
+    two_stacks = _has_two_stacks(model, measured)
     walk = Walk(model, measured, two_ways="MaskedLM" in type(model).__name__)
     before, after = _outside(paths, layers)
     share = 0.5 if two_stacks else 1.0
@@ -52,6 +54,21 @@ def architecture_of(model: nn.Module, *, language_only: bool = False) -> Archite
     )
 
 
+def _has_two_stacks(model: Any, measured: Measured) -> bool:
+    """Whether a sample is a sequence for an encoder and one for a decoder."""
+    names = set(inspect.signature(model.forward).parameters)
+    if "decoder_input_ids" not in names:
+        return False
+    if image_calls(model):
+        return bool(getattr(model.config.get_text_config(), "is_encoder_decoder", False))
+    if not {"pixel_values", "flattened_patches"} & names:
+        return True
+    # An encoder of images may take no text.
+    encoder = next(path for path, each in model.named_modules() if each is model.get_encoder())
+    read = {each.path for uses in measured.products.values() for each in uses if each.of == TOKEN}
+    return any(path.startswith(encoder) for path in read)
+
+
 def _language_paths(model: Any, paths: Sequence[str]) -> list[str]:
     """Return the names of modules of a language model and its head."""
     decoder, head = model.get_decoder(), model.get_output_embeddings()
@@ -61,9 +78,11 @@ def _language_paths(model: Any, paths: Sequence[str]) -> list[str]:
 
 
 def _shared(operators: Sequence[Operator], share: float) -> tuple[Operator, ...]:
-    """Return products of one of two sequences, told for a token of either."""
+    """Return what one of two sequences meets, told for a token of either."""
     return tuple(
-        each.spread(share) if each.d_in and each.of == TOKEN and share != 1.0 else each
+        replace(each.spread(share), of=each.of)
+        if share != 1.0 and (each.d_in or each.of != TOKEN)
+        else each
         for each in operators
     )
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from torch import Tensor, nn
 
@@ -29,13 +30,8 @@ BETWEEN = 160
 """One more, which has to lie on that polynomial."""
 SHORTEST = (16, 24, 32)
 """The same, of models that take short sequences only."""
-TEXT_CALLS = (
-    (text_call, LENGTHS),
-    (text_call, SHORTEST),
-    (parts_call, LENGTHS),
-    (media_call, LENGTHS),
-)
-"""Ways to pass text, the first that works taken."""
+TextCall: TypeAlias = Callable[[nn.Module, int], Call]
+"""A way to pass so many tokens."""
 TOWER = re.compile(r"vision|visual|image|audio|speech|sam_model|video")
 """Names of what reads images and sound."""
 OUTPUT = re.compile(r"(o_proj|out_proj|c_proj|out_lin|o|proj|dense|out|wo)$")
@@ -93,6 +89,8 @@ class Measured:
         problems: of passes that could not run, why.
         assumed: what passes were given that no configuration says.
         apart: by what share FLOP at one more length are off what three lengths make of it.
+        text: the way in which text was passed; None where there was none.
+        media: an image and a clip of sound as they were passed by themselves.
     """
 
     products: dict[str, list[Use]] = field(default_factory=dict)
@@ -101,6 +99,8 @@ class Measured:
     problems: dict[str, str] = field(default_factory=dict)
     assumed: list[str] = field(default_factory=list)
     apart: float = 0.0
+    text: TextCall | None = None
+    media: list[Call] = field(default_factory=list)
 
     def add(self, key: Key, of: str, flop: float, per_pair: float, found: Pass) -> None:
         """Put down one product: FLOP per unit, and FLOP times tokens squared."""
@@ -136,12 +136,25 @@ def _measure_calls(
             measured.problems.setdefault(of, _reason(error))
             continue
         measured.problems.pop(of, None)
+        measured.media.append(call)
         measured.assumed += [call.assumed] if call.assumed else []
         for key, flop in found.flop.items():
             measured.add(key, of, flop, 0.0, found)
         measured.looked_up |= found.looked_up
         return True
     return False
+
+
+def _text_calls(model: nn.Module) -> list[tuple[TextCall, tuple[int, ...]]]:
+    """Return ways to pass text, with lengths, the first that works to be taken."""
+    alone = [(text_call, LENGTHS), (text_call, SHORTEST)]
+    names = inspect.signature(model.forward).parameters
+    if "decoder_input_ids" in names and not image_calls(model):
+        # An encoder of images is part of the whole.
+        with_media = [(media_call, LENGTHS)]
+        first = with_media + alone if "pixel_values" in names else alone + with_media
+        return [*first, (parts_call, LENGTHS)]
+    return [*alone, (parts_call, LENGTHS), (media_call, LENGTHS)]
 
 
 def _measure_text(
@@ -151,7 +164,7 @@ def _measure_text(
     alike: Mapping[str, str],
 ) -> None:
     problem = ""
-    for call_of, lengths in TEXT_CALLS:
+    for call_of, lengths in _text_calls(model):
         try:
             calls = [call_of(model, length) for length in lengths]
             passes = [run(model, call.run, alike) for call in calls]
@@ -162,6 +175,7 @@ def _measure_text(
         measured.problems[TOKEN] = problem
         _assume(model, parameters, measured, TOKEN)
         return
+    measured.text = call_of
     measured.assumed += [calls[0].assumed] if calls[0].assumed else []
     for key, found in terms(lengths, passes).items():
         _add_terms(measured, key, found, passes[-1])

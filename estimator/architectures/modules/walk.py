@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ..blocks import BYTES
 from ..operators import CLIP, IMAGE, SAMPLE, TOKEN, UNLIMITED, Operator
-from .attention import CROSS, mask_of, routed
+from .attention import CROSS, config_of, mask_of, routed, told
 from .measured import Measured, Mix, Use
 from .recurrence import recurrence_flop
 
@@ -191,6 +191,12 @@ class Walk:
         if expert and copies > 1:
             of = TOKEN if of == SAMPLE else of  # one row of one expert is all that was run
             chosen = routed(self.model, use.path)
+            capacity = told(config_of(self.model, use.path), "expert_capacity")
+            if capacity is not None:
+                self.notes[
+                    f"Experts are counted as chosen, though each takes {capacity} tokens at most "
+                    "(expert_capacity), and others pass it by."
+                ] = None
             if chosen is not None and abs(rows - chosen) > 1e-9 * chosen:
                 rows = float(chosen)
                 self.notes["Experts are counted as chosen, not as the library's modules run."] = (
