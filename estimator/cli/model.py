@@ -22,7 +22,7 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from computebill.architectures import Architecture
+    from computebill.architectures import Architecture, Sample
 
 
 @click.command(cls=Grouped)
@@ -57,6 +57,7 @@ def command(
     accelerator: str,
     part: str,
     images_per_sample: float,
+    sample: Sample,
     no_memory: bool,
     lengths: str | None,
     packing: str | None,
@@ -81,7 +82,9 @@ def command(
         return _list(outputs)
     from computebill.architectures import read_architecture
 
-    architecture = read_architecture(config, part=part, images_per_sample=images_per_sample)
+    architecture = read_architecture(
+        config, part=part, images_per_sample=images_per_sample, sample=sample
+    )
     if no_memory:
         if layout_flags or lengths or packing:
             raise RequestError("--no-memory", "allowed: without a layout's flags and --lengths")

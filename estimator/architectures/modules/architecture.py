@@ -11,7 +11,7 @@ from torch import nn
 
 from ..operators import CLIP, IMAGE, SAMPLE, TOKEN, Architecture, LayerKind, Layers, Operator
 from .inputs import image_calls
-from .measured import BETWEEN, Measured, measure
+from .measured import Measured, Way, measure
 from .stacks import layer_paths
 from .walk import Place, Walk
 
@@ -20,16 +20,25 @@ UNMET = 1e-3
 MOST_TOLD = 4
 
 
-def architecture_of(model: nn.Module, *, language_only: bool = False) -> Architecture:
-    """Return the architecture of a model on the meta device, or of its language model."""
+def architecture_of(
+    model: nn.Module, *, language_only: bool = False, ways: Sequence[Way] = ()
+) -> Architecture:
+    """Return the architecture of a model on the meta device, or of its language model.
+
+    Args:
+        model: its modules.
+        language_only: leave out what reads images and sound.
+        ways: to pass it a sequence, where it is no text.
+    """
     paths = [name for name, _ in model.named_modules()]
     if language_only:
         paths = _language_paths(model, paths)
     layers = [path for path in layer_paths(model) if path in set(paths)]
-    measured = measure(model, layers)
+    measured = measure(model, layers, ways)
     config: Any = model.config
     two_stacks = _has_two_stacks(model, measured)
-    walk = Walk(model, measured, two_ways="MaskedLM" in type(model).__name__)
+    two_ways = bool(ways) or "MaskedLM" in type(model).__name__
+    walk = Walk(model, measured, two_ways=two_ways)
     before, after = _outside(paths, layers)
     share = 0.5 if two_stacks else 1.0
     inputs = _shared(walk.operators(Place(), before), share)
@@ -39,7 +48,7 @@ def architecture_of(model: nn.Module, *, language_only: bool = False) -> Archite
     inputs = tuple(each for each in inputs if each.name != "logits")
     outputs = tied + _shared(walk.operators(Place(is_after=True), after), share)
     return Architecture(
-        model_type=config.model_type,
+        model_type=getattr(config, "model_type", None) or type(model).__name__,
         counted_as=type(model).__name__,
         counted_by="modules",
         hidden=walk.width,
@@ -135,7 +144,7 @@ def _notes(model: nn.Module, measured: Measured, walk: Walk) -> list[str]:
     if abs(measured.apart) > UNMET:
         notes.append(
             f"FLOP are no polynomial of a sequence's length, as of blocks that are filled up: at "
-            f"{BETWEEN} tokens they are {measured.apart:+.1%} off what is counted."
+            f"{measured.between} tokens they are {measured.apart:+.1%} off what is counted."
         )
     notes += [f"Assumed: {each}." for each in dict.fromkeys(measured.assumed)]
     unmet = sum(walk.unmet.values())

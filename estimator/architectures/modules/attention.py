@@ -53,6 +53,12 @@ def config_of(model: nn.Module, path: str) -> Any:
     return next(each.config for each in owners(model, path) if hasattr(each, "config"))
 
 
+def text_config(model: Any) -> Any:
+    """Return the configuration of what reads text, or of the whole where nothing is apart."""
+    config = model.config
+    return config.get_text_config() if hasattr(config, "get_text_config") else config
+
+
 def routed(model: nn.Module, path: str) -> int | None:
     """Return how many experts a token meets; None where nothing says it."""
     for each in (*owners(model, path), None):

@@ -8,6 +8,7 @@ those that lead to attention or to an activation function; each norm keeps its i
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 
 from ..blocks import BYTES
 from ..operators import CLIP, IMAGE, SAMPLE, TOKEN, UNLIMITED, Operator
-from .attention import CROSS, config_of, mask_of, routed, told
+from .attention import CROSS, config_of, mask_of, routed, text_config, told
 from .measured import Measured, Mix, Use
 from .recurrence import recurrence_flop
 
@@ -73,17 +74,21 @@ class Walk:
         self.heads = {
             path: max(each.heads for each in mixes) for path, mixes in self.measured.mixing.items()
         }
-        config: Any = self.model.config
-        self.text: Any = config.get_text_config()
-        names = ("hidden_size", "d_model", "n_embd", "dim")
-        widths = (getattr(self.text, name, None) for name in names)
-        self.width: int = next((each for each in widths if isinstance(each, int)), 0)
+        self.text: Any = text_config(self.model)
+        names = ("hidden_size", "d_model", "n_embd", "dim", "inner_dim", "embed_dim")
+        widths = (getattr(of, name, None) for of in (self.text, self.model) for name in names)
+        self.width: int = next((each for each in widths if isinstance(each, int)), self._usual())
         self.vocabulary = getattr(self.text, "vocab_size", None) or 0
         self.scans = {
             path: found
             for path, module in self.modules.items()
             if (found := recurrence_flop(module)) is not None
         }
+
+    def _usual(self) -> int:
+        """Return the width that most matrices read."""
+        read = Counter(each[0].d_in for each in self.measured.products.values())
+        return max(read, key=lambda width: read[width], default=0)
 
     def operators(self, place: Place, paths: Sequence[str]) -> tuple[Operator, ...]:
         """Return what some modules hold and do, each parameter and product once."""
