@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -61,7 +61,7 @@ def whole_number(ctx: click.Context, param: click.Parameter, value: str | int | 
 
 
 def part_options(command: F) -> F:
-    """Which part of a multimodal model is counted, and how many images go with a sequence."""
+    """Which part of a multimodal model is counted, and what goes with a sequence, as ``sample``."""
     part = click.option(
         "--part",
         default="whole",
@@ -76,7 +76,26 @@ def part_options(command: F) -> F:
         callback=number,
         help="Images, and clips of sound, of a sequence of the whole.",
     )
-    return part(images(command))
+    size = click.option(
+        "--image-size",
+        metavar="SIZE",
+        help="Of a model of images or video: pixels, 1024x1024; with frames, 480x832x81.",
+    )
+    text = click.option(
+        "--text-length",
+        metavar="N",
+        callback=whole_number,
+        help="Tokens of text beside an image or video.",
+    )
+
+    @wraps(command)
+    def collecting(**given: Any) -> Any:
+        from computebill.architectures import read_sample
+
+        sample = read_sample(given.pop("image_size"), given.pop("text_length"))
+        return command(**given, sample=sample)
+
+    return part(images(size(text(cast("F", collecting)))))
 
 
 def sampling_options(command: Command) -> Command:
