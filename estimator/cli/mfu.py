@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -28,6 +28,9 @@ SPEED = (
     ("count", "Accelerators."),
     ("mfu", "A published utilisation, to be read under the other conventions."),
 )
+
+if TYPE_CHECKING:
+    from computebill.architectures import Sample
 
 
 def _speed_options(command: Any) -> Any:
@@ -57,13 +60,19 @@ def _speed_options(command: Any) -> Any:
 @documents_options
 @launch_option
 @click.option("--recompute", show_default="none", help="none, selective, operators, full.")
-@click.option("--lora-rank", metavar="N", callback=whole_number, help="Adapters, base frozen.")
+@click.option(
+    "--lora-rank",
+    metavar="N",
+    callback=whole_number,
+    help="Of adapters, base frozen; else as the model's adapter_config.json has it.",
+)
 @profiles_option
 @output_options
 def command(
     model: str | None,
     part: str,
     images_per_sample: float,
+    sample: Sample,
     params: float | None,
     params_active: float | None,
     accelerator: str,
@@ -114,7 +123,9 @@ def command(
         lora_rank = launch.layout.get("lora_rank") if lora_rank is None else lora_rank
     architecture = None
     if model is not None:
-        architecture = read_architecture(model, part=part, images_per_sample=images_per_sample)
+        architecture = read_architecture(
+            model, part=part, images_per_sample=images_per_sample, sample=sample
+        )
     from computebill.models.mfu import Speed, utilisation
     from computebill.training.documents import given_documents
 

@@ -23,7 +23,8 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from computebill.architectures import Architecture
+    from computebill.architectures import Architecture, Sample
+    from computebill.training.documents import Documents
 
 
 @click.command(cls=Grouped)
@@ -59,6 +60,7 @@ def command(
     accelerator: str,
     part: str,
     images_per_sample: float,
+    sample: Sample,
     no_memory: bool,
     lengths: str | None,
     packing: str | None,
@@ -84,27 +86,27 @@ def command(
     if config is None and not launches:
         return _list(outputs)
     from computebill.architectures import read_architecture
+    from computebill.training.documents import given_documents
 
     asked = {"model": config, "sequence_length": sequence_length}
     flags = {name: value for name, value in asked.items() if value is not None}
     found = read_launches(launches, flags, layout_flags)
     if found is not None:
         found.need(("model",), flags)
-        layout_flags = {**found.layout, **layout_flags}
-        sequence_length = sequence_length or found.fields.get("sequence_length")
-        config = config or found.fields["model"]
-    assert config is not None
-    architecture = read_architecture(config, part=part, images_per_sample=images_per_sample)
-    if no_memory:
-        if layout_flags or lengths or packing:
-            raise RequestError("--no-memory", "allowed: without a layout's flags and --lengths")
-        return _emit_counts(architecture, sequence_length, outputs)
-    from computebill.hardware.accelerators import find_accelerator
-    from computebill.training.documents import given_documents
-
-    layout = read_layout(layout_flags)
-    fitting = find_accelerator(accelerator, profiles)
+    told = {**(found.fields if found is not None else {}), **flags}
+    architecture = read_architecture(
+        told["model"], part=part, images_per_sample=images_per_sample, sample=sample
+    )
+    sequence_length = told.get("sequence_length")
     documents = given_documents(lengths, packing)
+    if no_memory:
+        if layout_flags:
+            raise RequestError("--no-memory", "allowed: without a layout's flags")
+        return _emit_counts(architecture, sequence_length, documents, outputs)
+    from computebill.hardware.accelerators import find_accelerator
+
+    layout = read_layout({**(found.layout if found is not None else {}), **layout_flags})
+    fitting = find_accelerator(accelerator, profiles)
     # What is wrong so far was told before torch was loaded.
     from computebill.models.card import describe_model
 
@@ -144,11 +146,16 @@ def _list(outputs: Outputs) -> None:
     outputs.emit({"models": rows}, frame, tables)
 
 
-def _emit_counts(architecture: Architecture, sequence: int | None, outputs: Outputs) -> None:
+def _emit_counts(
+    architecture: Architecture,
+    sequence: int | None,
+    documents: Documents | None,
+    outputs: Outputs,
+) -> None:
     """Tell parameters and FLOP, which take neither torch nor an accelerator."""
     from computebill.models.count import count_model
 
-    found = count_model(architecture, sequence_length=sequence)
+    found = count_model(architecture, sequence_length=sequence, documents=documents)
 
     def tables() -> Any:
         from computebill.views import model as view
