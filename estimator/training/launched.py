@@ -17,7 +17,7 @@ from computebill.launch import Launch
 from computebill.launch.batches import last_batch, trained_tokens
 from computebill.launch.shapes import has_shape, padded, shaped_config, vocabulary
 
-from .layout import TARGETS
+from .adapters import TARGETS
 from .recipes import MOMENTS, spelled
 
 DEGREES = ("tp", "pp", "cp", "ep")
@@ -263,7 +263,7 @@ class _Mapping:
         if own is None and tokens and sequence:
             return max(1, int(tokens) // sequence)
         if own is None and device and count and dp:
-            return max(1, round(device * count / dp))
+            return max(1, round(float(device) * count / dp))
         return own
 
     def batch(
@@ -271,6 +271,8 @@ class _Mapping:
     ) -> int | None:
         """Return sequences of a step."""
         given = self.number("global_batch") or last_batch(self.launch)
+        if "global_batch_tokens" in self.flags:
+            given = None
         prompts = self.launch.get("rl_prompts")
         if given is None and prompts:
             return int(prompts) * int(self.launch.get("rl_answers", 1))
@@ -282,7 +284,7 @@ class _Mapping:
         times = self.degree("micro_batches") or 1
         device, of_rank = self.launch.get("device_batch"), self.degree("rank_step_batch")
         if device and count:
-            return max(1, round(device * count)) * times
+            return max(1, round(float(device) * count)) * times
         if dp is None:
             return None
         at_once = self.degree("rank_batch") or of_rank
@@ -336,7 +338,7 @@ class _Mapping:
         if model is None:
             return None
         try:
-            return read_architecture(model).layer_count
+            return int(read_architecture(model).layer_count)
         except RequestError:  # told where the model itself is read
             return None
 
