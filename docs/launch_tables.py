@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from computebill.launch.maps import Framework, frameworks
+from computebill.launch.maps import Known, framework, frameworks
 
 FORMS = {
     "accelerate": "the YAML of `accelerate config`, FSDP's and DeepSpeed's in it",
@@ -34,7 +34,8 @@ def read_frameworks() -> str:
     return "\n".join([*head, *(_row(own) for own in frameworks() if own.framework)])
 
 
-def _row(own: Framework) -> str:
+def _row(known: Known) -> str:
+    own = framework(known.key)
     known = sum(not row.why for row in (*own.rows.values(), *own.patterns.values()))
-    emits = f"`{own.key}`" if own.writes else ""
-    return f"| {own.title} | {FORMS[own.key]} | {known} | {emits} |"
+    emits = f"`{known.key}`" if own.writes else ""
+    return f"| {known.title} | {FORMS[known.key]} | {known} | {emits} |"
