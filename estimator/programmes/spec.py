@@ -343,19 +343,13 @@ class Programme(Spec):
         if not any(item.is_base for item in self.reported):
             raise ValueError("reported: no item with counts_as = 'rnd_compute', the share's base")
         for i, item in enumerate(self.reported):
-            if item.money not in ("", "USD", *self.currencies):
-                raise ValueError(
-                    f"reported[{i}].currency: got {shown(item.currency)}; allowed: USD or one "
-                    f"with an exchange rate in [currencies] "
-                    f"({', '.join(self.currencies) or 'none given'})"
-                )
             terms = [(term.sign, parse_period(term.period)) for term in item.periods]
             try:
                 check_sum(terms, self.window.months)
             except ValueError as error:
                 raise ValueError(f"reported[{i}].periods: {error}") from None
             try:
-                item.check_unit(self.counted_in)
+                item.check_unit(self.counted_in, self.currencies)
             except ValueError as error:
                 raise ValueError(f"reported[{i}].{error}") from None
 
