@@ -22,7 +22,7 @@ from .comparison import SKIPPED, Given, Progress, SpendTotals, ask, followed
 from .compiled import CompiledProgramme, Outcome
 from .exploration import Exploration, split_rest
 from .followers import Follower, read_followers
-from .grades import bill_bound
+from .grades import amount_bounds, bill_bound
 from .inputs import programme_assumptions, scenario_inputs, sources_of
 from .joint import Joint, joint_of
 from .regressions import Prediction
@@ -112,6 +112,7 @@ class SpendEstimate(SpendTotals, Shown):
             "grade": self.graded.grade,
             "grade_reasons": list(self.graded.reasons),
             "bound": self.graded.bound,
+            "bounds": amount_bounds(self.programme),
             "basis": self.programme.basis,
             "unit": self.programme.counted_in.unit,
             "window": {"start": str(window.first_day), "end": str(window.last_day)},

@@ -37,10 +37,10 @@ AMOUNTS = ("final_runs", "exploration", "rnd_compute")
 
 def report(result: Result, is_alone: bool = True) -> Report:
     """Tell one programme; beside others, what is elsewhere is told with the comparison."""
-    share = distribution(result["final_share"])
     final, rest, whole = (amount_of(result, name) for name in AMOUNTS)
     unit, title = drawn.unit_of(result), result["title"]
-    told_share = bounded(percent_interval(share), result.get("bound"))
+    told_share = _share(result)
+    bounds, reported = result.get("bounds") or {}, unit.one(_reported(result, whole))
     moved = tornado(drawn.swings(result), result.get("swings") or [], SHARE)
     found = sections(
         Section("Where the money went", parts([_shares([result]), waterfall(drawn.whole(result))])),
@@ -55,9 +55,9 @@ def report(result: Result, is_alone: bool = True) -> Report:
     )
     figures = (
         figure("final share of R&D compute", told_share),
-        figure("final runs", unit.interval(final)),
-        figure("experiments and all else", unit.interval(rest)),
-        Figure("R&D compute, as reported", unit.one(_reported(result, whole))),
+        figure("final runs", bounded(unit.interval(final), bounds.get("final_runs"))),
+        figure("experiments and all else", bounded(unit.interval(rest), bounds.get("exploration"))),
+        Figure("R&D compute, as reported", bounded(reported, bounds.get("rnd_compute"))),
         *([Figure("grade", result["grade"])] if "grade" in result else []),
     )
     answer = _answer(result, told_share)
@@ -86,6 +86,11 @@ def _answer(result: Result, told_share: str) -> str:
     return f"{answer}; the rest, {unit.interval(rest)}, went to experiments and all else."
 
 
+def _share(result: Result) -> str:
+    """Write a programme's share, and which way it is bounded."""
+    return bounded(percent_interval(distribution(result["final_share"])), result.get("bound"))
+
+
 def _reported(result: Result, whole: Distribution) -> float:
     key = f"rnd_compute_{basis_of(result).key}"
     return float(result["reported"].get(key, whole.p50))
@@ -97,9 +102,7 @@ def comparison(results: Sequence[Result]) -> Report:
     known = [each for each in results if each["final_share"] is not None]
     if not known:
         return Report("Final training runs against R&D compute", "No share can be told.")
-    figures = [
-        figure(each["title"], percent_interval(distribution(each["final_share"]))) for each in known
-    ]
+    figures = [figure(each["title"], _share(each)) for each in known]
     notes = [f"{each['organisation']}: {note}" for each in results for note in _notes(each)]
     return Report(
         "Final training runs against R&D compute",
@@ -130,10 +133,7 @@ def _headline(known: Sequence[Result]) -> str:
             f"In {len(ordered)} programmes of {owners} organisations, final training "
             f"runs took from {low} to {high} of R&D compute."
         )
-    told = [
-        f"{percent_interval(distribution(each['final_share']))} at {each['organisation']}"
-        for each in ordered
-    ]
+    told = [f"{_share(each)} at {each['organisation']}" for each in ordered]
     listed = " and ".join(part for part in (", ".join(told[:-1]), told[-1]) if part)
     if all(each["final_share"]["p50"] < 0.5 for each in ordered):
         return f"Final training runs are a minority of R&D compute: {listed}."
@@ -242,7 +242,7 @@ def _followers_by_kind(result: Result) -> Table | None:
     cells = [
         (
             each["name"],
-            unit.interval(distribution(each[key])),
+            bounded(unit.interval(distribution(each[key])), each.get("bound")),
             percent_interval(distribution(each["share"])),
             each["description"],
         )
@@ -259,8 +259,14 @@ def _shares(results: Sequence[Result]) -> Chart | None:
     cells = [
         (
             each["title"],
-            percent_interval(distribution(each["final_share"])),
-            *(drawn.unit_of(each).interval(amount_of(each, name)) for name in AMOUNTS),
+            _share(each),
+            *(
+                bounded(
+                    drawn.unit_of(each).interval(amount_of(each, name)),
+                    (each.get("bounds") or {}).get(name),
+                )
+                for name in AMOUNTS
+            ),
         )
         for each in results
     ]
