@@ -27,6 +27,12 @@ def programme_assumptions(programme: Programme) -> Iterator[Assumption]:
     for label, each in (("utilisation", assumed.mfu), ("price, USD an hour", assumed.price)):
         if each is not None:
             yield Assumption(label, each.value.text, titles[each.source])
+    if assumed.lag is not None:
+        source = titles[assumed.lag.source]
+        yield Assumption("lag of release behind spend, months", assumed.lag.value.text, source)
+        yield Assumption(
+            "growth a year where no period is reported", assumed.lag.growth.text, source
+        )
     for run in programme.runs:
         for key in (*SIZE_KEYS, "multiplier", "mfu", "price"):
             value = getattr(run, key)

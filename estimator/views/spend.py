@@ -43,6 +43,7 @@ GRADES_TOLD = {
     "B": "B, R&D compute as reported against runs of published or estimated sizes.",
     "C": "C, one side is a guess, a plan, or something else than R&D compute.",
 }
+MOVED = "of the months that the drawn lag leads to"
 FOLLOWER_STEPS = (0.0, 0.25, 0.5, 0.75, 1.0)
 LABELS = {
     "rnd_compute_usd": "R&D compute, as reported",
@@ -237,7 +238,9 @@ def _answer(estimate: SpendEstimate) -> Table:
     reported = estimate.reported.get(f"rnd_compute_{key}", 0.0)
     if abs(added.p50 - reported) > 1e-3 * added.p50:
         told = bounded(amount_interval(added, basis), bounds["rnd_compute"])
-        table.add_row("R&D compute, with what is added", told, monte_carlo(added))
+        has_lag = programme.assumptions.lag is not None
+        label = "R&D compute, " + (MOVED if has_lag else "with what is added")
+        table.add_row(label, told, monte_carlo(added))
     final, rest = (
         bounded(amount_interval(getattr(totals, name), basis), bounds[name])
         for name in ("final_runs", "exploration")

@@ -104,3 +104,14 @@ def test_amounts_that_are_bounds_say_so_in_every_table() -> None:
     assert "at most $" in line_with("Experiments and all else", alone)
     by_kind = alone[alone.index("Followers by kind") :]
     assert "at least $" in line_with("insider  ", by_kind)
+
+
+def test_spend_that_a_drawn_lag_moves_is_told_beside_what_was_reported(
+    programme: Callable[[], Data],
+) -> None:
+    data = programme()
+    data["assumptions"]["lag"] = {"value": 6, "growth": 4, "source": "s"}
+    told = printed(spend_view.full(compare_spend(data, samples=64), []))
+    assert "$1.00 B" in line_with("R&D compute, as reported", told)
+    # Half a year before 2024, by nothing but a growth of four a year.
+    assert "$500 M" in line_with("R&D compute, of the months that the drawn lag leads to", told)
