@@ -14,7 +14,7 @@ from computebill.uncertainty.distribution import Distribution
 from computebill.uncertainty.draws import Method, Settings, choose_device, settings
 
 from .compiled import CompiledProgramme, Outcome, compile_programme
-from .grades import Graded, graded
+from .grades import Graded, amount_bounds, graded
 from .loading import BY_FLAG, LoadedProgramme, load_programme
 from .regressions import Regressions
 from .spec import BASE_VARIANT, Programme
@@ -60,6 +60,29 @@ class SpendTotals:
     def heading(self) -> str:
         """The variant, and what a flag changed of it."""
         return self.variant + ("" if self.price_given is None else f", price {self.price_given}")
+
+    def head(self) -> dict[str, Any]:
+        """Return what it is of and how far it can be relied on, in the JSON form."""
+        window, releases = self.programme.window.months, self.programme.released_in
+        return {
+            "programme": self.name,
+            "organisation": self.programme.organisation,
+            "title": self.programme.title,
+            "variant": self.variant,
+            "price_given": self.price_given,
+            "grade": self.graded.grade,
+            "grade_reasons": list(self.graded.reasons),
+            "bound": self.graded.bound,
+            "bounds": amount_bounds(self.programme),
+            "basis": self.programme.basis,
+            "unit": self.programme.counted_in.unit,
+            "window": {"start": str(window.first_day), "end": str(window.last_day)},
+            "releases": {"start": str(releases.first_day), "end": str(releases.last_day)},
+        }
+
+    def summary(self) -> dict[str, Any]:
+        """Return the JSON form of what it is of and of its totals."""
+        return {**self.head(), **self.totals.to_dict()}
 
 
 def compare_totals(

@@ -22,7 +22,7 @@ from .comparison import SKIPPED, Given, Progress, SpendTotals, ask, followed
 from .compiled import CompiledProgramme, Outcome
 from .exploration import Exploration, split_rest
 from .followers import Follower, read_followers
-from .grades import amount_bounds, bill_bound
+from .grades import bill_bound
 from .inputs import programme_assumptions, scenario_inputs, sources_of
 from .joint import Joint, joint_of
 from .regressions import Prediction
@@ -101,22 +101,8 @@ class SpendEstimate(SpendTotals, Shown):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form; its keys are a contract."""
-        window = self.programme.window.months
-        releases = self.programme.released_in
         return {
-            "programme": self.name,
-            "organisation": self.programme.organisation,
-            "title": self.programme.title,
-            "variant": self.variant,
-            "price_given": self.price_given,
-            "grade": self.graded.grade,
-            "grade_reasons": list(self.graded.reasons),
-            "bound": self.graded.bound,
-            "bounds": amount_bounds(self.programme),
-            "basis": self.programme.basis,
-            "unit": self.programme.counted_in.unit,
-            "window": {"start": str(window.first_day), "end": str(window.last_day)},
-            "releases": {"start": str(releases.first_day), "end": str(releases.last_day)},
+            **self.head(),
             "reported": self.reported,
             **self.totals.to_dict(),
             "runs": [run.to_dict() for run in self.runs],
