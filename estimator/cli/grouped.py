@@ -32,7 +32,7 @@ SECTIONS: dict[str, str] = {
         ep-overlap dispatcher weights gradients optimizer offload loss loss-chunk attention kernels
         dropout overhead-gb""",
     "Sampling": "samples seed method device",
-    "Output": "output html plot json csv draws experiments pictures profiles note help",
+    "Output": "output html plot json csv draws experiments pictures profiles note print help",
 }
 """Flags by group, in the order of help; who is in none is the command's own."""
 

@@ -8,7 +8,7 @@ import click
 
 from .grouped import Grouped
 from .layouts import layout_options, read_layout
-from .options import Outputs, field_options, output_options, sampling_options
+from .options import Outputs, field_options, output_options, sampling_options, set_option
 
 FIELDS = (
     ("name", "A name for the run."),
@@ -57,11 +57,13 @@ FIELDS = (
 @click.argument("spec", required=False, metavar="[SPEC]")
 @field_options(FIELDS)
 @layout_options
+@set_option
 @sampling_options
 @output_options
 def command(
     spec: str | None,
     layout_flags: dict[str, Any],
+    changes: tuple[str, ...],
     sampling: dict[str, Any],
     outputs: Outputs,
     **fields: str | None,
@@ -83,7 +85,7 @@ def command(
 
     given = {name.replace("-", "_"): value for name, value in fields.items() if value is not None}
     read_layout(layout_flags)  # a mistake in a flag is told by the flag's name
-    run = run_spec(spec, given, layout_flags)
+    run = run_spec(spec, given, layout_flags, changes)
     part = find_accelerator(run.accelerator, sampling["profiles"])
     in_cluster(part, run.node_network, run.power_limit)
     # What is wrong so far was told before torch was loaded.

@@ -40,6 +40,7 @@ class SpendTotals:
         follower: the bill of one who skips each part of ``SKIPPED``.
         graded: how far the share can be relied on, and why.
         settings: draws, seed, device.
+        changes: what flags changed of the file, as they were given.
     """
 
     name: str
@@ -49,6 +50,7 @@ class SpendTotals:
     follower: tuple[Distribution, ...]
     graded: Graded
     settings: Settings
+    changes: tuple[str, ...]
 
     @property
     def price_given(self) -> str | None:
@@ -59,7 +61,8 @@ class SpendTotals:
     @property
     def heading(self) -> str:
         """The variant, and what a flag changed of it."""
-        return self.variant + ("" if self.price_given is None else f", price {self.price_given}")
+        price = () if self.price_given is None else (f"price {self.price_given}",)
+        return ", ".join((self.variant, *price, *self.changes))
 
     def head(self) -> dict[str, Any]:
         """Return what it is of and how far it can be relied on, in the JSON form."""
@@ -70,6 +73,7 @@ class SpendTotals:
             "title": self.programme.title,
             "variant": self.variant,
             "price_given": self.price_given,
+            "set": list(self.changes),
             "grade": self.graded.grade,
             "grade_reasons": list(self.graded.reasons),
             "bound": self.graded.bound,
@@ -164,6 +168,7 @@ class Asked(NamedTuple):
             "follower": tuple(sampled.more[: len(SKIPPED)]),
             "graded": self.graded,
             "settings": chosen,
+            "changes": self.loaded.changes,
         }
 
 

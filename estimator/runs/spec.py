@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from computebill.architectures import IMAGES
 from computebill.architectures.sources import beside
 from computebill.base.amounts import Parameters, Tokens, check_batch, whole_sequences
+from computebill.base.changes import read_change, set_in
 from computebill.base.quantity import AtLeastOne, NotNegative, Number, Positive, Share
 from computebill.base.specfile import Name, Spec, read_toml, validate, with_flags
 from computebill.costs.fields import PRICE_REPLACES, Day, Rent
@@ -254,7 +255,10 @@ class RunSpec(Spec):
 
 
 def run_spec(
-    path: str | Path | None, flags: Mapping[str, str], layout: Mapping[str, Any] | None = None
+    path: str | Path | None,
+    flags: Mapping[str, str],
+    layout: Mapping[str, Any] | None = None,
+    changes: Sequence[str] = (),
 ) -> RunSpec:
     """Return the run that a file describes, flags going before it.
 
@@ -262,11 +266,14 @@ def run_spec(
         path: a TOML file; its model is looked for beside it.
         flags: fields of the run.
         layout: fields of its layout.
+        changes: of the file's data by their paths, ``layout.tp=4``.
 
     Raises:
         RequestError: naming the flag, or the file and its field.
     """
     data = {} if path is None else fields_of_file(Path(path))
+    for text in changes:
+        set_in(data, read_change(text), RunSpec)
     replaces: Mapping[str, tuple[str, ...]] = REPLACES
     if layout:
         is_aside = any("layout" in REPLACES.get(flag, ()) for flag in flags)

@@ -363,3 +363,15 @@ def test_a_run_of_adapters_beside_a_quantised_base(llama_config: str) -> None:
     # Weights that are unpacked for each product, on the same device.
     plain = parsed(*flags, "--lora-rank", "16")
     assert packed["breakdown_seconds"]["elementwise"] > plain["breakdown_seconds"]["elementwise"]
+
+
+def test_a_file_s_layout_is_changed_by_its_path(tmp_path: Path) -> None:
+    spec = tmp_path / "run.toml"
+    spec.write_text('params = "7B"\ntokens = "1T"\naccelerator = "h100"\nmfu = 0.4\n')
+    asked = ["run", str(spec), "--samples", "64", "--json"]
+    plain = json.loads(CliRunner().invoke(main, asked).output)
+    more = json.loads(CliRunner().invoke(main, [*asked, "--set", "tokens=2T"]).output)
+    assert more["gpu_hours"]["p50"] == pytest.approx(2 * plain["gpu_hours"]["p50"])
+    wrong = CliRunner().invoke(main, [*asked, "--set", "layuot.tp=2"])
+    assert wrong.exit_code == 2
+    assert "--set: layuot.tp: 'layuot' is not known; nearest: layout" in wrong.output
