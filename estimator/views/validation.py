@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import RenderableType
@@ -16,6 +16,8 @@ from . import tables
 from .text import digits
 
 WORST = 20
+MOST_CHANGES = 5
+"""Changed efficiencies that are told."""
 
 GROUPS = (("lab", "lab"), ("source", "source"), ("gpu", "accelerator"))
 """What rows are told by: the field of a row, and what it is called."""
@@ -24,6 +26,9 @@ GROUPS = (("lab", "lab"), ("source", "source"), ("gpu", "accelerator"))
 def full(found: Validation) -> Iterator[RenderableType]:
     """Rows beside fits without their lab; by lab, source and accelerator; few rows; the worst."""
     told = found.to_dict()
+    yield Text(verdict_told(told["verdict"]), style="bold")
+    if told["verdict"]["changes"]:
+        yield Text(changes_told(told["verdict"]["changes"]), style="dim")
     if found.judged is not None:
         yield Text(headline(told["left_out"]))
     for key, name in GROUPS:
@@ -45,6 +50,39 @@ def brief(found: Validation) -> str:
         f"{each.rows:,} rows; Error of a step's time: median {_percent(each.median_ape)}, "
         f"mean {_percent(each.mape)}, bias {_percent(each.bias)}"
     )
+
+
+def verdict_told(verdict: Mapping[str, Any]) -> str:
+    """Return in one line whether efficiencies are worth using, and how far off they and others are.
+
+    Args:
+        verdict: of the JSON form.
+    """
+    unit = verdict["left_out"]
+    named = [
+        ("with these efficiencies", verdict["fitted_median_ape"]),
+        (f"{unit} left out", verdict["left_out_median_ape"]),
+        ("shipped", verdict["shipped_median_ape"]),
+        ("one line", verdict["baseline_median_ape"]),
+    ]
+    errors = ", ".join(f"{_percent(error)} {name}" for name, error in named if error is not None)
+    why = verdict["why"]
+    return f"{why[0].upper()}{why[1:]}. Median error of a step's time: {errors}."
+
+
+def changes_told(changes: Sequence[Mapping[str, Any]]) -> str:
+    """Return which efficiencies differ from what ships, the most first.
+
+    Args:
+        changes: of the verdict's JSON form.
+    """
+    listed = ", ".join(
+        f"{each['name']} {digits(each['shipped'])} to {digits(each['fitted'])} "
+        f"({each['fitted'] / each['shipped'] - 1:+.1%})"
+        for each in changes[:MOST_CHANGES]
+    )
+    more = len(changes) - MOST_CHANGES
+    return f"Against what ships: {listed}" + (f"; {more} more by less." if more > 0 else ".")
 
 
 def headline(left_out: Mapping[str, Any]) -> str:

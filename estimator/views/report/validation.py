@@ -9,6 +9,7 @@ from typing import Any
 from computebill.views.charts import validation as drawn
 from computebill.views.result import Result
 from computebill.views.text import UNKNOWN, percent, signed
+from computebill.views.validation import verdict_told
 
 from .document import Chart, Figure, Report, Section, Table, charted, parts, sections
 
@@ -45,7 +46,9 @@ def report(result: Result) -> Report:
         Section("Memory", parts([_memory(result.get("memory"))])),
         Section("Not predicted", parts([_skipped(result)])),
     )
-    return Report("Predictions against measured steps", f"{answer}.", figures, found).told(result)
+    notes = [verdict_told(result["verdict"])] if result.get("verdict") else []
+    title = "Predictions against measured steps"
+    return Report(title, f"{answer}.", figures, found, notes=notes).told(result)
 
 
 def _judged(left_out: Mapping[str, Any], unit: str) -> list[Figure]:
