@@ -130,21 +130,18 @@ def judge(
     rival = shipped if is_other else baseline
     use = None if tried is None or rival is None else tried < rival
     changes = tuple(_differences(ships, fitted)) if is_other else ()
-    why = _why(use, is_other=is_other, is_of_these=is_of_these, unit=unit)
-    sources = {row.source for row in measured.rows}
-    if use is not None and without is None and sources <= set(fitted.sources):
-        why += ", which it may have been fitted to"
+    rows = f"rows of a {unit} left out" if unit in ("lab", "source") else "rows left out"
+    if unit is None:
+        is_seen = {row.source for row in measured.rows} <= set(fitted.sources)
+        rows = "these rows" + (", which it may have been fitted to," if is_seen else "")
+    why = _why(use, rows, "what ships" if is_other else "one line", is_of_these=is_of_these)
     return Verdict(own, without, unit, shipped, baseline, use, why, changes)
 
 
-def _why(use: bool | None, *, is_other: bool, is_of_these: bool, unit: str | None) -> str:
+def _why(use: bool | None, rows: str, rival: str, *, is_of_these: bool) -> str:
     if use is None:
         told = "no row was left out that could tell" if is_of_these else "nothing to compare with"
         return f"undecided: {told}"
-    rival = "what ships" if is_other else "one line"
-    rows = f"rows of a {unit} left out" if unit in ("lab", "source") else "rows left out"
-    if not is_of_these and unit is None:
-        rows = "these rows"
     if use:
         return f"use it: {rows} are predicted better than by {rival}"
     return f"do not use it: {rows} are predicted no better than by {rival}"

@@ -98,4 +98,9 @@ def command(
 
         return view.full(estimate)
 
-    outputs.emit(estimate.to_dict(), estimate.to_frame, tables)
+    def sheet() -> Any:
+        from computebill.views import run as view
+
+        return view.sheet(estimate)
+
+    outputs.emit(estimate.to_dict(), sheet, tables)

@@ -57,8 +57,8 @@ def test_a_fit_to_other_rows_is_not(slow: Measurements, known: Fitted) -> None:
     fitted = own_profile(slow, fit_own(slow, known), known)  # of slower rows
     found = judge(chance, fitted, (None, None), 0.2, is_of_these=False)
     assert found.is_of_use is False
-    told = "do not use it: these rows are predicted no better than by what ships"
-    assert found.why == f"{told}, which it may have been fitted to"
+    told = "do not use it: these rows, which it may have been fitted to, are predicted no better"
+    assert found.why == f"{told} than by what ships"
     assert found.fitted > 0.1
 
 

@@ -375,3 +375,17 @@ def test_a_file_s_layout_is_changed_by_its_path(tmp_path: Path) -> None:
     wrong = CliRunner().invoke(main, [*asked, "--set", "layuot.tp=2"])
     assert wrong.exit_code == 2
     assert "--set: layuot.tp: 'layuot' is not known; nearest: layout" in wrong.output
+
+
+def test_csv_has_the_screens_words_units_and_what_went_in() -> None:
+    frame = pd.read_csv(io.StringIO(run(*PLAIN, "--csv").stdout))
+    assert list(frame.columns[:5]) == ["quantity", "p5", "p50", "p95", "mean"]
+    rows = frame.set_index("quantity")
+    assert tuple(rows.loc["cloud", ["figure", "unit"]]) == ("Cost, rented", "USD")
+    assert tuple(rows.loc["energy_mwh", ["figure", "unit"]]) == ("Energy", "MWh")
+    inputs = frame[frame["quantity"] == "input"]
+    told = parsed(*PLAIN)["assumptions"]
+    assert list(inputs["figure"]) == [each["name"] for each in told]
+    assert list(inputs["value"]) == [each["value"] for each in told]
+    assert "USD per accelerator-hour" in set(inputs["figure"])
+    assert inputs["source"].notna().all()

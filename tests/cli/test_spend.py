@@ -542,3 +542,28 @@ def test_a_shipped_file_is_printed_and_changed(tmp_path: Path) -> None:
     several = CliRunner().invoke(main, ["spend", "minimax", "--print"])
     assert several.exit_code == 2
     assert "--print: got 6 programmes; allowed: one, by its name" in several.output
+
+
+def test_csv_has_the_share_the_total_and_what_went_in(lab: str) -> None:
+    frame = pd.read_csv(io.StringIO(spend(lab, "ai2-olmo-3", "--csv").stdout))
+    known = parsed(lab)
+    own = frame[frame["programme"] == "lab"].iloc[0]
+    for part in ("p5", "p50", "p95"):
+        assert own[f"final_share_{part}"] == pytest.approx(known["final_share"][part])
+        assert own[f"rnd_compute_{part}"] == pytest.approx(known["rnd_compute_usd"][part])
+    assert (own["unit"], own["grade"]) == ("USD", known["grade"])
+    assert own["size_given"].startswith("flop 1e+25")
+    assert own["price_usd_per_gpu_hour_given"].endswith("(p10–p90)")
+    hours = frame[frame["programme"] == "ai2-olmo-3"].iloc[0]
+    assert (hours["unit"], hours["grade"]) == ("GPU-hours", "A")
+    assert hours["rnd_compute_p50"] == pytest.approx(8.34e6)
+    # What was there stays, in its order.
+    assert list(frame.columns[:6]) == [
+        "programme",
+        "variant",
+        "run",
+        "released",
+        "counted",
+        "flop_p5",
+    ]
+    assert frame.columns[17] == "source"

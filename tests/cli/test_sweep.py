@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 import tomllib
 from pathlib import Path
@@ -135,6 +136,17 @@ def test_wrong_requests_end_with_one_message(spec: str, flags: list[str], proble
     assert problem in done.stderr
     assert "Traceback" not in done.output
     assert done.stdout == ""
+
+
+def test_csv_has_utilisation_and_share_of_each_group() -> None:
+    asked = ["sweep", "smollm3", "--samples", "64"]
+    frame = pd.read_csv(io.StringIO(CliRunner().invoke(main, [*asked, "--csv"]).stdout))
+    groups = json.loads(CliRunner().invoke(main, [*asked, "--json"]).stdout)["groups"]
+    assert list(frame["share_of_experiments"].dropna()) == [each["share"] for each in groups]
+    assert frame["share_of_experiments"].sum() == pytest.approx(1)
+    assert frame["mfu"][: len(groups)].notna().sum() == sum(
+        each["mfu"] is not None for each in groups
+    )
 
 
 def test_a_preset_is_printed_and_changed() -> None:
