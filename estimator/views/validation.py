@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +15,8 @@ from . import tables
 from .text import digits
 
 WORST = 20
+MOST_LINES = 5
+"""Lines of a reason that are told."""
 MOST_CHANGES = 5
 """Changed efficiencies that are told."""
 
@@ -208,7 +209,16 @@ def _worst(found: Validation) -> Table:
 
 
 def _skipped(found: Validation) -> RenderableType:
-    reasons = Counter(each.reason for each in found.skipped)
+    reasons: dict[str, list[int]] = {}
+    for each in found.skipped:
+        reasons.setdefault(each.reason, []).append(each.line)
     lines = [f"{len(found.skipped):,} rows could not be predicted:"]
-    lines += [f"  {count:>4}  {reason}" for reason, count in reasons.most_common()]
+    for reason, at in sorted(reasons.items(), key=lambda each: -len(each[1])):
+        lines.append(f"  {len(at):>4}  {reason} ({_lines_told(at)})")
     return Text("\n".join(lines))
+
+
+def _lines_told(at: Sequence[int]) -> str:
+    more = ", …" if len(at) > MOST_LINES else ""
+    listed = ", ".join(f"{line:,}" for line in at[:MOST_LINES])
+    return f"line{'s' * (len(at) > 1)} {listed}{more}"

@@ -21,7 +21,9 @@ def test_validate_tells_errors_and_what_was_left_out(measured: str, tmp_path: Pa
     assert "<svg" in picture.read_text()
     found = json.loads(invoke("validate", measured, "--json").stdout)
     assert found["rows"] == 2
-    assert found["skipped"] == [{"row": 4, "source": "b", "reason": "not stated: tp, pp"}]
+    assert found["skipped"] == [
+        {"row": 4, "source": "b", "reason": "not stated: tp, pp", "line": 4}
+    ]
 
 
 def test_without_a_table_the_shipped_one_is_predicted(tmp_path: Path) -> None:
