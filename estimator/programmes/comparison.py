@@ -64,8 +64,8 @@ class SpendTotals:
         price = () if self.price_given is None else (f"price {self.price_given}",)
         return ", ".join((self.variant, *price, *self.changes))
 
-    def head(self) -> dict[str, Any]:
-        """Return what it is of and how far it can be relied on, in the JSON form."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form of what is compared; its keys are a contract."""
         window, releases = self.programme.window.months, self.programme.released_in
         return {
             "programme": self.name,
@@ -82,11 +82,8 @@ class SpendTotals:
             "unit": self.programme.counted_in.unit,
             "window": {"start": str(window.first_day), "end": str(window.last_day)},
             "releases": {"start": str(releases.first_day), "end": str(releases.last_day)},
+            **self.totals.to_dict(),
         }
-
-    def summary(self) -> dict[str, Any]:
-        """Return the JSON form of what it is of and of its totals."""
-        return {**self.head(), **self.totals.to_dict()}
 
 
 def compare_totals(

@@ -102,9 +102,8 @@ class SpendEstimate(SpendTotals, Shown):
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form; its keys are a contract."""
         return {
-            **self.head(),
+            **super().to_dict(),
             "reported": self.reported,
-            **self.totals.to_dict(),
             "runs": [run.to_dict() for run in self.runs],
             "sensitivity": [driver.to_dict() for driver in self.sensitivity],
             "swings": [swing.to_dict() for swing in self.swings],

@@ -73,7 +73,7 @@ class Organisations:
                 raise RequestError(name, f"got {shown(value)}; allowed: {allowed}")
         grade, name, methods = ({**BEGIN, **given}[key] for key in BEGIN)
         several, (one, rest) = self._compared(grade), self._opened(name)
-        told = {"programmes": [each.summary() for each in several], **one.summary()}
+        told = {"programmes": [each.to_dict() for each in several], **one.to_dict()}
         told["exploration"] = rest.to_dict()
         told["multiverse"] = self._combined(name) if methods == "all" else None
         return {**told, "shown": _shown(told, several, one, rest)}

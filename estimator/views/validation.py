@@ -12,6 +12,7 @@ from rich.text import Text
 from computebill.accuracy.validation import Metrics, Validation
 
 from . import tables
+from .answers.validation import verdict_told
 from .text import digits
 
 WORST = 20
@@ -42,33 +43,6 @@ def full(found: Validation) -> Iterator[RenderableType]:
         yield _memory(told["memory"])
     if found.skipped:
         yield _skipped(found)
-
-
-def brief(found: Validation) -> str:
-    """Return how far off all rows are, in one line."""
-    each = found.metrics()
-    return (
-        f"{each.rows:,} rows; Error of a step's time: median {_percent(each.median_ape)}, "
-        f"mean {_percent(each.mape)}, bias {_percent(each.bias)}"
-    )
-
-
-def verdict_told(verdict: Mapping[str, Any]) -> str:
-    """Return in one line whether efficiencies are worth using, and how far off they and others are.
-
-    Args:
-        verdict: of the JSON form.
-    """
-    unit = verdict["left_out"]
-    named = [
-        ("with these efficiencies", verdict["fitted_median_ape"]),
-        (f"{unit} left out", verdict["left_out_median_ape"]),
-        ("shipped", verdict["shipped_median_ape"]),
-        ("one line", verdict["baseline_median_ape"]),
-    ]
-    errors = ", ".join(f"{_percent(error)} {name}" for name, error in named if error is not None)
-    why = verdict["why"]
-    return f"{why[0].upper()}{why[1:]}. Median error of a step's time: {errors}."
 
 
 def changes_told(changes: Sequence[Mapping[str, Any]]) -> str:

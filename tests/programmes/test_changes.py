@@ -23,8 +23,8 @@ def test_what_is_changed_is_priced_and_said() -> None:
     found = compare_totals(changed("openai-2024", "assumptions.price=4"), samples=256)
     plain = compare_totals("openai-2024", samples=256)
     assert found.heading == "as-published, assumptions.price=4"
-    assert found.summary()["set"] == ["assumptions.price=4"]
-    assert plain.summary()["set"] == []
+    assert found.to_dict()["set"] == ["assumptions.price=4"]
+    assert plain.to_dict()["set"] == []
     price = found.programme.assumptions.price
     assert price is not None
     assert price.source == BY_SET
