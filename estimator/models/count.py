@@ -11,8 +11,8 @@ from computebill.architectures import Architecture, read_architecture
 from computebill.architectures.counts import FlopPerToken, Parameters
 from computebill.architectures.plain import plain_flop, plain_parameters
 from computebill.architectures.shipped import shipped_models
-from computebill.base.assumptions import Assumption, sequence_assumption
-from computebill.training.layout import check_sequence_length, default_sequence
+from computebill.base.assumptions import Assumption
+from computebill.training.layout import check_sequence_length, default_sequence, sequence_told
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,7 +117,7 @@ def count_model(
         sequence=sequence,
         parameters=plain_parameters(architecture),
         flop=plain_flop(architecture, sequence),
-        assumptions=(sequence_assumption(sequence, is_given=sequence_length is not None),),
+        assumptions=(sequence_told(architecture, sequence, is_given=sequence_length is not None),),
     )
 
 

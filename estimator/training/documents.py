@@ -22,7 +22,7 @@ from computebill.base.errors import RequestError, shown
 from computebill.base.quantity import Quantity, number_text, parse_quantity
 from computebill.base.specfile import read_text
 
-from .layout import LONGEST_SEQUENCE, check_sequence_length, default_sequence
+from .layout import LONGEST_SEQUENCE, check_sequence_length, default_sequence, sequence_told
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -169,7 +169,7 @@ def packed(
     if documents is None:
         length = default_sequence(architecture) if sequence_length is None else sequence_length
         sequence = check_sequence_length(architecture, length)
-        told = sequence_assumption(sequence, is_given=is_given)
+        told = sequence_told(architecture, sequence, is_given=is_given)
         return Packed(architecture.at(sequence), sequence, (told,))
     longest = documents.longest
     if architecture.is_limit and architecture.sequence_length:
