@@ -33,7 +33,7 @@ WHOLE = {torch.bool, torch.uint8, torch.int32, torch.int64}
 MOST_VALUES = 4_000_000
 """Elements of a tensor that keeps its values, at most."""
 MOST_SECONDS = 30.0
-"""Time that a pass may take [s]."""
+"""Time of a processor that a pass may take [s]."""
 PADDING_ROWS = 16
 """Rows that a causal convolution computes beyond a sequence, and cuts off, at most."""
 
@@ -116,7 +116,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self, parameters: Mapping[str, Tensor]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.found = Pass()
-        self.deadline = time.monotonic() + MOST_SECONDS
+        self.deadline = time.process_time() + MOST_SECONDS
         self.paths: list[str] = [""]
         self._origins = {_storage(each): name for name, each in parameters.items()}
         self._read: dict[int, Tensor] = {}
@@ -126,7 +126,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         """Run one operation on shapes alone."""
-        if time.monotonic() > self.deadline:
+        if time.process_time() > self.deadline:
             raise TimeoutError(f"takes more than {MOST_SECONDS:g} s")
         kwargs = kwargs or {}
         stand_in = _STAND_INS.get(func)
