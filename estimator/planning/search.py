@@ -21,7 +21,7 @@ from computebill.runs.estimate import RunEstimate, estimate_of
 from computebill.runs.spec import LOST, read_run
 from computebill.training.cases import Case, usual_precision
 from computebill.training.efficiency import efficiencies_of
-from computebill.training.inputs import as_stored
+from computebill.training.from_files import with_files
 from computebill.training.layout import Layout, check_sequence_length, default_sequence
 from computebill.training.memory import GB, stage_bytes
 from computebill.training.memory_odds import most_predicted
@@ -207,7 +207,7 @@ def _spaces(asked: _Asked) -> Iterator[Space]:
     spec, pipes = asked.spec, None
     choice = spec.software_choice
     given = {} if spec.layout is None else spec.layout.model_dump(exclude_unset=True)
-    layout = as_stored(Layout(**{**choice.settings, **given}), asked.architecture)
+    layout = with_files(Layout(**{**choice.settings, **given}), asked.architecture)
     for accelerator in {each.name: each for each in asked.parts.values()}.values():
         check_part(layout, accelerator)
         for precision in spec.precision or (usual_precision(accelerator, layout),):

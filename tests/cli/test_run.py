@@ -46,7 +46,14 @@ def refusal(*arguments: str) -> str:
 def test_the_table_tells_figures_and_where_they_come_from() -> None:
     result = run(*PLAIN)
     assert result.exit_code == 0
-    for text in ("1024 x NVIDIA H100 SXM5 80GB", "8.40e22", "Days", "40.0 %", "given", "Cottier"):
+    for text in (
+        "1024 x NVIDIA H100 SXM5 80GB",
+        "8.40e22",
+        "Wall-clock time",
+        "40.0 %",
+        "given",
+        "Cottier",
+    ):
         assert text in result.stdout
     assert max(map(len, result.stdout.splitlines())) <= 120
 
@@ -88,7 +95,7 @@ def test_a_plot_is_written_beside_the_table(tmp_path: Path, ending: str) -> None
     target = tmp_path / f"cost.{ending}"
     result = run(*PLAIN, "--plot", str(target))
     assert result.exit_code == 0
-    assert "Days" in result.stdout
+    assert "Wall-clock time" in result.stdout
     assert target.stat().st_size > 5000
 
 
@@ -334,8 +341,10 @@ def test_a_batch_in_tokens_given_as_sequences_is_refused() -> None:
 
 def test_what_undoes_the_figures_stands_above_them() -> None:
     done = run(*GIVEN, "--price", "2", "--samples", "256")
-    assert done.stdout.startswith("Memory not checked: weights alone 14 GB")
-    assert done.stdout.index("computebill plan") < done.stdout.index("GPU-hours")
+    first, note, *_ = done.stdout.split("\n\n")
+    assert first.startswith("The run takes 75.6 k (39.8–145) GPU-hours, 3.08 (1.62–5.89) days")
+    assert note.startswith("Memory not checked: weights alone 14 GB")
+    assert done.stdout.index("computebill plan") < done.stdout.index(" GPU-hours   ")
 
 
 def test_goodput_goes_before_a_file_s_failures(tmp_path: Path) -> None:
@@ -363,3 +372,29 @@ def test_a_run_of_adapters_beside_a_quantised_base(llama_config: str) -> None:
     # Weights that are unpacked for each product, on the same device.
     plain = parsed(*flags, "--lora-rank", "16")
     assert packed["breakdown_seconds"]["elementwise"] > plain["breakdown_seconds"]["elementwise"]
+
+
+def test_a_file_s_layout_is_changed_by_its_path(tmp_path: Path) -> None:
+    spec = tmp_path / "run.toml"
+    spec.write_text('params = "7B"\ntokens = "1T"\naccelerator = "h100"\nmfu = 0.4\n')
+    asked = ["run", str(spec), "--samples", "64", "--json"]
+    plain = json.loads(CliRunner().invoke(main, asked).output)
+    more = json.loads(CliRunner().invoke(main, [*asked, "--set", "tokens=2T"]).output)
+    assert more["gpu_hours"]["p50"] == pytest.approx(2 * plain["gpu_hours"]["p50"])
+    wrong = CliRunner().invoke(main, [*asked, "--set", "layuot.tp=2"])
+    assert wrong.exit_code == 2
+    assert "--set: layuot.tp: 'layuot' is not known; nearest: layout" in wrong.output
+
+
+def test_csv_has_the_screens_words_units_and_what_went_in() -> None:
+    frame = pd.read_csv(io.StringIO(run(*PLAIN, "--csv").stdout))
+    assert list(frame.columns[:5]) == ["quantity", "p5", "p50", "p95", "mean"]
+    rows = frame.set_index("quantity")
+    assert tuple(rows.loc["cloud", ["figure", "unit"]]) == ("Cost, rented", "USD")
+    assert tuple(rows.loc["energy_mwh", ["figure", "unit"]]) == ("Energy", "MWh")
+    inputs = frame[frame["quantity"] == "input"]
+    told = parsed(*PLAIN)["assumptions"]
+    assert list(inputs["figure"]) == [each["name"] for each in told]
+    assert list(inputs["value"]) == [each["value"] for each in told]
+    assert "USD per accelerator-hour" in set(inputs["figure"])
+    assert inputs["source"].notna().all()

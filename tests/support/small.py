@@ -231,7 +231,8 @@ def delta_net(draw: Draw) -> Config:
         "linear_value_head_dim": draw(st.sampled_from([4, 8])),
         "linear_conv_kernel_dim": draw(st.integers(2, 4)),
     }
-    return layered(lambda _: config, ["full_attention", "linear_attention"])(draw)
+    found = layered(lambda _: config, ["full_attention", "linear_attention"])(draw)
+    return found | {"layer_types": ["linear_attention", *found["layer_types"][1:]]}
 
 
 def qwen3_5(draw: Draw) -> Config:
