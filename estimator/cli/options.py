@@ -222,6 +222,24 @@ def field_options(fields: Sequence[tuple[str, str]]) -> Callable[[Command], Comm
     return adding
 
 
+def kept_share(lost: str) -> str:
+    """Return the share of the time that trains, for the share that is lost: ``10%``, ``5%..15%``.
+
+    Raises:
+        RequestError: naming the flag.
+    """
+    from computebill.base.errors import RequestError, shown
+    from computebill.base.quantity import parse_number
+
+    try:
+        ends = [parse_number(each.strip()) for each in lost.split("..")]
+    except ValueError as error:
+        raise RequestError("--lost", str(error)) from None
+    if len(ends) > 2 or not all(0 <= end < 1 for end in ends):
+        raise RequestError("--lost", f"got {shown(lost)}; allowed: 0 to below 1, 10% or 5%..15%")
+    return "..".join(f"{1 - end:.12g}" for end in reversed(ends))
+
+
 def with_options(command: Command, *options: Callable[[Command], Command]) -> Command:
     """Add options so that the help lists them in this order."""
     for option in reversed(options):

@@ -9,7 +9,7 @@ import click
 
 from .grouped import Grouped
 from .layouts import read_layout, setting_options
-from .options import Outputs, field_options, output_options, profiles_option
+from .options import Outputs, field_options, kept_share, output_options, profiles_option
 
 FIELDS = (
     ("name", "A name for the plan."),
@@ -55,6 +55,7 @@ FIELDS = (
     ("checkpoint-seconds", "Training stands still for each checkpoint."),
     ("restart-seconds", "From a failure until training goes on."),
     ("goodput", "Share of the time that trains, 0.9, in place of those three."),
+    ("lost", "The rest of it, 10%: the share of the time that is lost."),
 )
 
 
@@ -89,6 +90,10 @@ def command(
     from computebill.planning.spec import plan_spec
 
     given = {name: value for name, value in fields.items() if value is not None}
+    if (lost := given.pop("lost", None)) is not None:
+        if "goodput" in given:
+            raise click.UsageError("give --goodput or --lost, not both")
+        given["goodput"] = kept_share(lost)
     read_layout(layout_flags)  # a mistake in a flag is told by the flag's name
     asked = plan_spec(None if spec is None else Path(spec), given, layout_flags)
     for name in asked.accelerator:

@@ -8,7 +8,7 @@ import click
 
 from .grouped import Grouped
 from .layouts import layout_options, read_layout
-from .options import Outputs, field_options, output_options, sampling_options
+from .options import Outputs, field_options, kept_share, output_options, sampling_options
 
 FIELDS = (
     ("name", "A name for the run."),
@@ -20,6 +20,7 @@ FIELDS = (
     ("checkpoint-seconds", "Training stands still for each checkpoint."),
     ("restart-seconds", "From a failure until training goes on."),
     ("goodput", "Share of the time that trains, 0.9, in place of those three."),
+    ("lost", "The rest of it, 10%: the share of the time that is lost."),
     (
         "software",
         "For the step's time: early, megatron, eager, fused, modern, graphed, compiled, …",
@@ -82,18 +83,26 @@ def command(
     from computebill.runs.spec import run_spec
 
     given = {name.replace("-", "_"): value for name, value in fields.items() if value is not None}
+    if (lost := given.pop("lost", None)) is not None:
+        if "goodput" in given:
+            raise click.UsageError("give --goodput or --lost, not both")
+        given["goodput"] = kept_share(lost)
     read_layout(layout_flags)  # a mistake in a flag is told by the flag's name
     run = run_spec(spec, given, layout_flags)
     part = find_accelerator(run.accelerator, sampling["profiles"])
     in_cluster(part, run.node_network, run.power_limit)
     # What is wrong so far was told before torch was loaded.
+    from computebill.planning.of_run import beside_run
     from computebill.runs.estimate import estimate_run
 
     estimate = estimate_run(run, **sampling)
+    result = estimate.to_dict()
+    if not outputs.as_csv:
+        result |= beside_run(run, device=sampling["device"], profiles=sampling["profiles"])
 
     def tables() -> Any:
         from computebill.views import run as view
 
         return view.full(estimate)
 
-    outputs.emit(estimate.to_dict(), estimate.to_frame, tables)
+    outputs.emit(result, estimate.to_frame, tables)

@@ -14,6 +14,7 @@ from computebill.base.amounts import (
     Whole,
     check_batch,
     parse_whole,
+    usual_sequences,
     whole_sequences,
 )
 from computebill.base.quantity import (
@@ -114,7 +115,7 @@ class PlanSpec(Spec):
         max_gpus: in its place, powers of two from 8 up to this, and this.
         node_network: bandwidth from a node to the others, 800gbit.
         power_limit: watts that an accelerator may take, where fewer than its own.
-        global_batch: sequences a step.
+        global_batch: sequences a step; Step Law's if not given.
         global_batch_tokens: tokens a step in its place, rounded down to whole sequences.
         sequence_length: tokens a sequence.
         precision: of products: each is tried; the accelerator's own if not given.
@@ -212,8 +213,8 @@ class PlanSpec(Spec):
                 raise ValueError(f"layout.{name}: is searched; give {name} outside of layout")
         if (self.count is None) == (self.max_gpus is None):
             raise ValueError("give count or max_gpus")
-        if (self.global_batch is None) == (self.global_batch_tokens is None):
-            raise ValueError("give global_batch or global_batch_tokens")
+        if self.global_batch is not None and self.global_batch_tokens is not None:
+            raise ValueError("give global_batch or global_batch_tokens, not both")
         check_lost_time(self)
         check_one_software(self)
         check_precision(self.layout, self.precision or ())
@@ -251,8 +252,10 @@ class PlanSpec(Spec):
         Raises:
             RequestError: where no step has so many tokens.
         """
+        if self.global_batch_tokens is not None:
+            return whole_sequences(float(self.global_batch_tokens), length)
         if self.global_batch is None:
-            return whole_sequences(float(self.global_batch_tokens or 0), length)
+            return usual_sequences(self.tokens.median, length)
         check_batch(self.global_batch, length)
         return self.global_batch
 
