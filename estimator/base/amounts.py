@@ -120,7 +120,7 @@ def usual_sequences(tokens: float, sequence: float) -> int:
     """
     constant, power = STEP_LAW
     most = min(constant * tokens**power, MOST_TOKENS) / sequence
-    return 2 ** max(0, math.floor(math.log2(most)))
+    return int(2.0 ** max(0, math.floor(math.log2(most))))
 
 
 def check_batch(sequences: float, sequence: float) -> None:

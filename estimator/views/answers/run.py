@@ -46,6 +46,16 @@ def title(result: Result) -> str:
     return f"{name}: {on}" if name else on
 
 
+def heading(result: Result) -> str:
+    """Return what a run is, how long it takes, and its layout, for a picture that stands alone."""
+    told = [title(result)]
+    if result["days"]:
+        told.append(duration_interval(distribution(result["days"])))
+    if result.get("layout"):
+        told.append(plan.described(result))
+    return ", ".join(told)
+
+
 def short(result: Result) -> str:
     """Return the name of a run as a chart writes it beside its point."""
     if result["name"] != UNNAMED:
