@@ -28,7 +28,7 @@ NO_INPUTS = ("name", "top")
 """Of a plan's fields, that decide nothing."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Candidate:
     """A layout that is legal and fits, priced at medians.
 
@@ -51,6 +51,11 @@ class Candidate:
     days: float
     cost_usd: float
     energy_mwh: float
+
+    def __repr__(self) -> str:
+        """Return where it is and how fast, in one line."""
+        on = f"{self.layout.accelerators:,} x {self.accelerator.name}, {self.precision}"
+        return f"<Candidate {on}: {self.step_seconds:.3g} s a step, {self.memory_gb:.3g} GB>"
 
     @property
     def memory_share(self) -> float:

@@ -147,24 +147,26 @@ class _Asked:
 
 
 def plan(
-    spec: PlanSpec | str | Path | Mapping[str, Any],
+    spec: PlanSpec | str | Path | Mapping[str, Any] | None = None,
     *,
     device: str = "auto",
     profiles: Sequence[Path] = (),
+    **given: Any,
 ) -> Plan:
     """Search every layout of a cluster, or of several.
 
     Args:
-        spec: a PlanSpec, a mapping of its fields, or a TOML file.
+        spec: a PlanSpec, a mapping of its fields, a TOML file, or nothing.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``.
         profiles: folders of accelerator profiles of one's own.
+        given: fields of a PlanSpec, which go before those of ``spec``: ``tokens="2T"``.
 
     Raises:
         RequestError: naming the field that is wrong; where no layout is legal, fits and keeps the
             limits, the rules and how many layouts each leaves out.
         NothingFitsError: where layouts are legal, and none fits.
     """
-    asked = _looked_up(read_plan(spec), profiles)
+    asked = _looked_up(read_plan(spec, given), profiles)
     on = torch.device(choose_device(device))
     start = time.perf_counter()
     searched: dict[tuple[str, str], _Found] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -23,7 +24,7 @@ from computebill.base.quantity import (
     Positive,
     Share,
 )
-from computebill.base.specfile import Name, Spec, validate, with_flags
+from computebill.base.specfile import Name, Spec, as_data, with_fields, with_flags
 from computebill.costs.fields import Day, Prices
 from computebill.costs.prices import Commitment
 from computebill.hardware.cluster import NodeNetwork, PowerLimit
@@ -279,17 +280,34 @@ class PlanSpec(Spec):
         return found
 
 
-def read_plan(spec: PlanSpec | str | Path | Mapping[str, Any]) -> PlanSpec:
+def read_plan(
+    spec: PlanSpec | str | Path | Mapping[str, Any] | None = None,
+    given: Mapping[str, Any] = MappingProxyType({}),
+) -> PlanSpec:
     """Return what a plan is asked for.
+
+    Args:
+        spec: a PlanSpec, a mapping of its fields, a TOML file, or nothing.
+        given: fields that go before it.
 
     Raises:
         RequestError: naming the field, or the file and its field.
     """
     if isinstance(spec, PlanSpec):
-        return spec
+        return with_fields(PlanSpec, as_data(spec), given, _replaces(), "plan") if given else spec
     if isinstance(spec, str | Path):
-        return plan_spec(Path(spec), {})
-    return validate(PlanSpec, spec, "plan")
+        return with_fields(PlanSpec, fields_of_file(Path(spec)), given, _replaces(), str(spec))
+    return with_fields(PlanSpec, {} if spec is None else spec, given, _replaces(), "plan")
+
+
+def _replaces() -> dict[str, tuple[str, ...]]:
+    """Return fields of a file that are put aside for another that says the same."""
+    shared = (*LOST, "global_batch", "global_batch_tokens", "software", "framework")
+    return {
+        "count": ("max_gpus",),
+        "max_gpus": ("count",),
+        **{name: REPLACES[name] for name in shared},
+    }
 
 
 def plan_spec(
@@ -309,8 +327,5 @@ def plan_spec(
     if layout:
         own = data.get("layout")
         data["layout"] = {**(own if isinstance(own, dict) else {}), **layout}
-    shared = (*LOST, "global_batch", "global_batch_tokens", "software", "framework")
-    replaces: dict[str, tuple[str, ...]] = {"count": ("max_gpus",), "max_gpus": ("count",)}
-    replaces |= {name: REPLACES[name] for name in shared}
     name = "plan" if path is None else str(path)
-    return with_flags(PlanSpec, data, flags, replaces, name, is_file=path is not None)
+    return with_flags(PlanSpec, data, flags, _replaces(), name, is_file=path is not None)

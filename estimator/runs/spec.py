@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -13,7 +14,7 @@ from computebill.architectures import IMAGES
 from computebill.architectures.sources import beside
 from computebill.base.amounts import Parameters, Tokens, check_batch, whole_sequences
 from computebill.base.quantity import AtLeastOne, NotNegative, Number, Positive, Share
-from computebill.base.specfile import Name, Spec, read_toml, validate, with_flags
+from computebill.base.specfile import Name, Spec, as_data, read_toml, with_fields, with_flags
 from computebill.costs.fields import PRICE_REPLACES, Day, Rent
 from computebill.costs.hour import Pricing
 from computebill.costs.prices import Commitment
@@ -293,14 +294,21 @@ def fields_of_file(path: Path) -> dict[str, Any]:
     return data
 
 
-def read_run(spec: RunSpec | str | Path | Mapping[str, Any]) -> RunSpec:
+def read_run(
+    spec: RunSpec | str | Path | Mapping[str, Any] | None = None,
+    given: Mapping[str, Any] = MappingProxyType({}),
+) -> RunSpec:
     """Return a run as described.
+
+    Args:
+        spec: a RunSpec, a mapping of its fields, a TOML file, or nothing.
+        given: fields that go before it.
 
     Raises:
         RequestError: naming the field, or the file and its field.
     """
     if isinstance(spec, RunSpec):
-        return spec
+        return with_fields(RunSpec, as_data(spec), given, REPLACES, "run") if given else spec
     if isinstance(spec, str | Path):
-        return validate(RunSpec, fields_of_file(Path(spec)), str(spec))
-    return validate(RunSpec, spec, "run")
+        return with_fields(RunSpec, fields_of_file(Path(spec)), given, REPLACES, str(spec))
+    return with_fields(RunSpec, {} if spec is None else spec, given, REPLACES, "run")
