@@ -242,7 +242,7 @@ def with_flags(
 
 def with_fields(
     model: type[S],
-    data: Mapping[str, Any],
+    data: Any,
     fields: Mapping[str, Any],
     replaces: Mapping[str, Collection[str]],
     name: str,

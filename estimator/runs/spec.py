@@ -245,7 +245,10 @@ class RunSpec(Spec):
         if self.model is not None and (has_params or self.flop is not None):
             raise ValueError("give model, or params, or flop, not two of them")
         if self.model is None and self.layout is not None:
-            raise ValueError("layout: needs model, a config.json")
+            raise ValueError(
+                "layout: needs model, whose layers it divides and adapts: a name that ships "
+                "(`computebill model` lists them), or a config.json"
+            )
         if self.node_network is not None and self.layout is None:
             raise ValueError("node_network: needs a layout, whose steps it is for")
         if self.model is None and (self.lengths is not None or self.packing is not None):

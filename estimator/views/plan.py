@@ -34,6 +34,9 @@ ALIKE = 0.8
 SHOWN = 12
 """Layouts of the front that a table shows; all of them are in the JSON and the chart."""
 
+FEWER = ("fits", "step", "odds", "GB")
+"""Columns that a narrow terminal has no room for, the first to go first."""
+
 FAR = 2.0
 """Times the days of the fastest, beyond which a table leaves out a layout that saves memory."""
 
@@ -110,7 +113,9 @@ def _best(found: Plan) -> Table:
 
 
 def _runners(found: Plan) -> Table:
-    table = tables.table("The next best; odds that they are really slower a step than the best")
+    table = tables.table(
+        "The next best; odds that they are really slower a step than the best", FEWER
+    )
     _columns(table, found)
     table.add_column("step", justify="right")
     table.add_column("odds", justify="right")
@@ -127,7 +132,7 @@ def _odds(odds: float | None) -> str:
 
 
 def _each(found: Plan) -> Table:
-    table = tables.table("The best of each accelerator")
+    table = tables.table("The best of each accelerator", FEWER)
     _columns(table, found)
     ranked = sorted(found.each, key=lambda each: getattr(each, OBJECTIVES[found.spec.objective]))
     for each in ranked:
@@ -143,7 +148,7 @@ def _front(found: Plan) -> Table:
     shown = near[::step][:SHOWN]
     left = len(found.pareto) - len(shown)
     more = f" ({left} more with --json)" if left > 0 else ""
-    table = tables.table(f"Nothing else beats these in days, cost and memory{more}")
+    table = tables.table(f"Nothing else beats these in days, cost and memory{more}", FEWER)
     _columns(table, found)
     for each in shown:
         table.add_row(*_cells(each, found))

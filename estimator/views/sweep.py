@@ -121,7 +121,8 @@ def _published(found: SweepEstimate) -> Table:
 
 
 def _groups(found: SweepEstimate) -> Table:
-    table = tables.table("By group: median (5th–95th percentile)")
+    less = ("MFU", "kind", "experiments", "share")
+    table = tables.table("By group: median (5th–95th percentile)", less)
     table.add_column("group", overflow="fold")
     table.add_column("kind")
     table.add_column("experiments", justify="right")
@@ -150,7 +151,7 @@ def size_name(size: PricedSize) -> str:
 
 
 def _sizes(found: SweepEstimate) -> Table:
-    table = tables.table("By active parameters")
+    table = tables.table("By active parameters", ("experiments", "GPU-hours"))
     table.add_column("size")
     for heading in ("experiments", "GPU-hours", "cost", "saved without these and larger"):
         table.add_column(heading, justify="right")
