@@ -18,8 +18,8 @@ FEW = 4
 WELL_KNOWN = ("tp", "pp", "dp", "zero", "micro-batch", "recompute", "optimizer", "lora-rank")
 
 SECTIONS: dict[str, str] = {
-    "What is trained": """model params params-active tokens flop global-batch global-batch-tokens
-        sequence-length lengths packing""",
+    "What is trained": """launch model params params-active tokens flop global-batch
+        global-batch-tokens sequence-length lengths packing""",
     "On what": """accelerator count max-gpus gpus precision mfu tokens-per-second
         tokens-per-second-per-gpu step-seconds framework software efficiency node-network
         power-limit days""",

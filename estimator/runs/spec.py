@@ -20,6 +20,7 @@ from computebill.costs.hour import Pricing
 from computebill.costs.prices import Commitment
 from computebill.hardware.cluster import NodeNetwork, PowerLimit
 from computebill.training.documents import is_quantity
+from computebill.training.launched import Launched
 from computebill.training.layout import FP8_RECIPE, Layout
 from computebill.training.software import Choice, choose_software, number_format
 
@@ -93,7 +94,7 @@ class RunSpec(Spec):
 
     Attributes:
         name: name of the run, for people.
-        model: a config.json, or its directory, in place of parameters.
+        model: a config.json, or its directory, in place of parameters; or the fields of one.
         part: of a multimodal model the whole, or its language model alone.
         images_per_sample: images, and clips of sound, of a sequence of the whole.
         image_size: pixels of an image, of a video with its frames, of a model of such.
@@ -136,7 +137,7 @@ class RunSpec(Spec):
     """
 
     name: Name = "run"
-    model: str | None = None
+    model: str | dict[str, Any] | None = None
     part: Literal["whole", "language"] = "whole"
     images_per_sample: Annotated[Number, Field(ge=0)] = IMAGES
     image_size: str | None = None
@@ -174,6 +175,11 @@ class RunSpec(Spec):
     sequence_length: Number | None = None
     lengths: str | tuple[int, ...] | dict[str, Any] | None = None
     packing: str | None = None
+
+    @property
+    def model_name(self) -> str:
+        """What the model is called: its file's name; of one that is told by its sizes, that."""
+        return self.model if isinstance(self.model, str) else "sizes as given"
 
     @property
     def software_choice(self) -> Choice:
@@ -263,6 +269,7 @@ def run_spec(
     flags: Mapping[str, str],
     layout: Mapping[str, Any] | None = None,
     changes: Sequence[str] = (),
+    launch: Launched | None = None,
 ) -> RunSpec:
     """Return the run that a file describes, flags going before it.
 
@@ -271,11 +278,17 @@ def run_spec(
         flags: fields of the run.
         layout: fields of its layout.
         changes: of the file's data by their paths, ``layout.tp=4``.
+        launch: launch files, which the file and the flags go before.
 
     Raises:
         RequestError: naming the flag, or the file and its field.
     """
     data = {} if path is None else fields_of_file(Path(path))
+    if launch is not None:
+        own = data.get("layout")
+        launch.need(("model", "tokens", "accelerator", "count"), {**data, **_as_model(flags)})
+        data = {**launch.fields, "layout": dict(launch.layout), **data}
+        data["layout"] = {**launch.layout, **(own if isinstance(own, dict) else {})}
     for text in changes:
         set_in(data, read_change(text), RunSpec)
     replaces: Mapping[str, tuple[str, ...]] = REPLACES
@@ -287,8 +300,15 @@ def run_spec(
         replaces = {
             flag: tuple(key for key in keys if key != "layout") for flag, keys in REPLACES.items()
         }
-    name = "run" if path is None else str(path)
-    return with_flags(RunSpec, data, flags, replaces, name, is_file=path is not None)
+    files = ([] if path is None else [str(path)]) + list(launch.launch.files if launch else ())
+    name = ", ".join(files) or "run"
+    return with_flags(RunSpec, data, flags, replaces, name, is_file=bool(files))
+
+
+def _as_model(flags: Mapping[str, Any]) -> dict[str, Any]:
+    """Return flags, with what stands in for a model under its name."""
+    has_model = any(name in flags for name in ("params", "params_active", "flop"))
+    return {**flags, **({"model": ""} if has_model else {})}
 
 
 def fields_of_file(path: Path) -> dict[str, Any]:
