@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -12,8 +13,9 @@ from pydantic import Field, model_validator
 from computebill.architectures import IMAGES
 from computebill.architectures.sources import beside
 from computebill.base.amounts import Parameters, Tokens, check_batch, whole_sequences
+from computebill.base.changes import read_change, set_in
 from computebill.base.quantity import AtLeastOne, NotNegative, Number, Positive, Share
-from computebill.base.specfile import Name, Spec, read_toml, validate, with_flags
+from computebill.base.specfile import Name, Spec, as_data, read_toml, with_fields, with_flags
 from computebill.costs.fields import PRICE_REPLACES, Day, Rent
 from computebill.costs.hour import Pricing
 from computebill.costs.prices import Commitment
@@ -254,7 +256,10 @@ class RunSpec(Spec):
         if self.model is not None and (has_params or self.flop is not None):
             raise ValueError("give model, or params, or flop, not two of them")
         if self.model is None and self.layout is not None:
-            raise ValueError("layout: needs model, a config.json")
+            raise ValueError(
+                "layout: needs model, whose layers it divides and adapts: a name that ships "
+                "(`computebill model` lists them), or a config.json"
+            )
         if self.node_network is not None and self.layout is None:
             raise ValueError("node_network: needs a layout, whose steps it is for")
         if self.model is None and (self.lengths is not None or self.packing is not None):
@@ -267,6 +272,7 @@ def run_spec(
     path: str | Path | None,
     flags: Mapping[str, str],
     layout: Mapping[str, Any] | None = None,
+    changes: Sequence[str] = (),
     launch: Launched | None = None,
 ) -> RunSpec:
     """Return the run that a file describes, flags going before it.
@@ -275,6 +281,7 @@ def run_spec(
         path: a TOML file; its model is looked for beside it.
         flags: fields of the run.
         layout: fields of its layout.
+        changes: of the file's data by their paths, ``layout.tp=4``.
         launch: launch files, which the file and the flags go before.
 
     Raises:
@@ -286,6 +293,8 @@ def run_spec(
         launch.need(("model", "tokens", "accelerator", "count"), {**data, **_as_model(flags)})
         data = {**launch.fields, "layout": dict(launch.layout), **data}
         data["layout"] = {**launch.layout, **(own if isinstance(own, dict) else {})}
+    for text in changes:
+        set_in(data, read_change(text), RunSpec)
     replaces: Mapping[str, tuple[str, ...]] = REPLACES
     if layout:
         is_aside = any("layout" in REPLACES.get(flag, ()) for flag in flags)
@@ -319,14 +328,21 @@ def fields_of_file(path: Path) -> dict[str, Any]:
     return data
 
 
-def read_run(spec: RunSpec | str | Path | Mapping[str, Any]) -> RunSpec:
+def read_run(
+    spec: RunSpec | str | Path | Mapping[str, Any] | None = None,
+    given: Mapping[str, Any] = MappingProxyType({}),
+) -> RunSpec:
     """Return a run as described.
+
+    Args:
+        spec: a RunSpec, a mapping of its fields, a TOML file, or nothing.
+        given: fields that go before it.
 
     Raises:
         RequestError: naming the field, or the file and its field.
     """
     if isinstance(spec, RunSpec):
-        return spec
+        return with_fields(RunSpec, as_data(spec), given, REPLACES, "run") if given else spec
     if isinstance(spec, str | Path):
-        return validate(RunSpec, fields_of_file(Path(spec)), str(spec))
-    return validate(RunSpec, spec, "run")
+        return with_fields(RunSpec, fields_of_file(Path(spec)), given, REPLACES, str(spec))
+    return with_fields(RunSpec, {} if spec is None else spec, given, REPLACES, "run")
