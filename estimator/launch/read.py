@@ -49,7 +49,7 @@ def launch_of_text(text: str, name: str) -> Launch:
 
 def _read(files: Sequence[Sequence[Source]], names: Sequence[str]) -> Launch:
     found = [_told(sources) for sources in files]
-    named = [own for each in found if (own := each.framework.known).framework]
+    named = [each.framework.known for each in found if each.framework.known.framework]
     own = next((each for each in named if not each.is_part), named[0] if named else None)
     if own is None:
         raise RequestError(

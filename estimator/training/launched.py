@@ -370,7 +370,7 @@ class _Mapping:
         if "dropout" in self.launch.facts or "attention_dropout" in self.launch.facts:
             rates = (self.launch.get("dropout", 0.0), self.launch.get("attention_dropout", 0.0))
             found["dropout"] = any(rate > 0 for rate in rates)
-        found |= self.optimizer() | self.adapters()
+        found |= self.optimizer(found.get("zero", 0)) | self.adapters()
         return {**found, **self.given}
 
     def sharding(self, dp: int | None) -> dict[str, Any]:
@@ -409,7 +409,7 @@ class _Mapping:
             self.notes.append(f"vpp: 2, as {name} has two chunks of a stage where none are given")
         return {} if chunks is None or chunks == 1 else {"vpp": chunks}
 
-    def optimizer(self) -> dict[str, Any]:
+    def optimizer(self, zero: int) -> dict[str, Any]:
         """Return the optimizer, and what rests on the host."""
         found: dict[str, Any] = {}
         fact = self.launch.facts.get("optimizer")
@@ -424,6 +424,10 @@ class _Mapping:
                 )
         parts = ("optimizer", "weights", "activations")
         hosted = tuple(part for part in parts if self.launch.get(f"offload_{part}"))
+        if "weights" in hosted and zero < 3:
+            said = self.launch.facts["offload_weights"].said
+            self.notes.append(f"{said.told}: weights rest on the host where ZeRO 3 divides them")
+            hosted = tuple(part for part in hosted if part != "weights")
         if hosted:
             found["offload"] = hosted
         return found

@@ -107,7 +107,7 @@ def test_adapters_and_what_rests_where() -> None:
     found = launched(
         of("axolotl", has_lora=True, lora_rank=16, lora_targets=("all-linear", "nosuch"),
            in_4_bits=True, is_double_quantised=True, optimizer="paged_adamw_8bit",
-           offload_weights=True, offload_optimizer=False, recipe="axolotl")
+           offload_weights=True, offload_optimizer=False, zero=3, recipe="axolotl")
     )  # fmt: skip
     layout = Layout(**found.layout)
     assert (layout.lora_rank, layout.lora_targets) == (16, ("all-linear",))
