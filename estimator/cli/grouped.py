@@ -24,8 +24,8 @@ SECTIONS: dict[str, str] = {
         tokens-per-second-per-gpu step-seconds framework software efficiency node-network
         power-limit days""",
     OWN: "",
-    "Price": """price provider commitment date operator pue usd-per-kwh carbon-g-per-kwh
-        final-share budget""",
+    "Price": """price provider commitment prices region date operator pue usd-per-kwh
+        carbon-g-per-kwh final-share budget""",
     "Interruptions": "goodput lost failures-per-gpu-day checkpoint-seconds restart-seconds",
     LAYOUT: """recipe qlora lora-rank lora-targets recompute tp pp vpp schedule dp cp cp-exchange
         ep etp micro-batch micro-batches zero shards sequence-parallel across-domains tp-overlap
@@ -75,6 +75,7 @@ UNITS = {
     "loss-chunk": "TOKENS",
     "efficiency": "FILE",
     "lengths": "FILE|RANGE",
+    "prices": "FILE",
 }
 """What a flag's value is, where it is more than a word."""
 

@@ -52,6 +52,8 @@ FIELDS = (
     ("final-share", "Share of its programme that the run is, 0.1..0.25: what the rest costs."),
     ("provider", "Take the price from this provider's list: aws, gcp, lambda, …"),
     ("commitment", "Of that price: on-demand, 1y, 3y, spot."),
+    ("prices", "A price list of your own: SkyPilot's or gpuhunt's CSV."),
+    ("region", "Of its offers that count: us-east-1."),
     ("date", "Of the prices and the run, 2025-06-30."),
     ("operator", "Who runs the data centre, for its power usage effectiveness."),
     ("pue", "Power usage effectiveness."),
