@@ -17,6 +17,7 @@ PRICE_REPLACES: dict[str, tuple[str, ...]] = {
     "price": ("provider", "commitment", "prices", "region"),
     "provider": ("price", "prices", "region"),
     "prices": ("price", "provider"),
+    "region": ("price", "provider"),
     "commitment": ("price",),
 }
 """What a file said of a price in another way, and a flag puts aside."""
