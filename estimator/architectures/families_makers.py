@@ -26,7 +26,7 @@ MAKERS: dict[str, Family] = {
         "DeepSeekMoE",
         mixer=particulars.deepseek_attention,
         feed_forward=dense_or(
-            mixture(width="moe_intermediate_size", shared=SharedExperts(count="n_shared_experts"))
+            mixture(width="moe_intermediate_size", shared=SharedExperts(number="n_shared_experts"))
         ),
         feed_forwards=leading("first_k_dense_replace"),
     ),
