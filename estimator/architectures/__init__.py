@@ -13,6 +13,7 @@ from computebill.base.errors import RequestError, shown
 from .entries import LANGUAGE_ONLY, counted, family_name, is_whole, missing_head
 from .forms import as_config
 from .operators import CLIP, IMAGE, Architecture
+from .plain import plain_parameters
 from .quantization import stored_weights
 from .sources import find_source
 from .unknown import further_ways, unknown_type
@@ -88,8 +89,12 @@ def _architecture(fields: Mapping[str, Any], file: str, part: str) -> Architectu
     found, stored = _by_type(fields, file, part), stored_weights(fields)
     if not stored and fields.get("quantization_config") is not None:
         read = [*read, UNREAD_WEIGHTS]
+    if fields.get("auto_map"):
+        read = [*read, OWN_CODE.format(found.model_type)]
     return replace(found, stored=stored, notes=(*found.notes, *read))
 
+
+OWN_CODE = "The file names code of its own (auto_map), which is never run: counted as {}."
 
 UNREAD_WEIGHTS = (
     "What its quantization_config says is not understood: memory is of weights in 16 bits."
@@ -119,7 +124,11 @@ def _by_type(fields: Mapping[str, Any], file: str, part: str) -> Architecture:
         except RequestError as error:
             whole, notes = None, [*notes, f"The whole: {error}."]
         if whole is not None:
-            return whole
+            own = counted(inner, given, file, [], is_inner=inner is not fields)
+            # What adds no parameter has no part in the type.
+            is_alone = plain_parameters(whole).total == plain_parameters(own).total
+            alone = [f"Not counted, as {given} has no such part: {_media(fields)}."]
+            return replace(whole, notes=(*whole.notes, *(alone if is_alone else ())))
     return counted(inner, given, file, notes, is_inner=inner is not fields)
 
 
@@ -130,6 +139,11 @@ def _is_multimodal(fields: Mapping[str, Any]) -> bool:
     return any(isinstance(fields.get(name), Mapping) for name in MEDIA) or (
         has_text and isinstance(named, list) and "ConditionalGeneration" in str(named[:1])
     )
+
+
+def _media(fields: Mapping[str, Any]) -> str:
+    """Return the keys under which a file keeps what reads images or sound."""
+    return ", ".join(name for name in MEDIA if isinstance(fields.get(name), Mapping))
 
 
 def _language_model(fields: Mapping[str, Any]) -> tuple[Mapping[str, Any], str, list[str]]:

@@ -31,6 +31,17 @@ MAKERS: dict[str, Family] = {
         feed_forwards=leading("first_k_dense_replace"),
     ),
     "internlm": Family("InternLM", mixer=attention(bias="bias", out_bias="bias", grouped=False)),
+    "internlm2": Family(
+        "InternLM2, InternLM2.5",
+        mixer=attention(bias="bias", out_bias="bias"),
+        defaults={"bias": True},
+    ),
+    "minicpm": Family(
+        "MiniCPM-1B, 2B, MoE-8x2B",
+        feed_forward=dense_or(mixture()),
+        feed_forwards=particulars.mixture_where_experts,
+        defaults={"tie_word_embeddings": True, "num_experts": 0, "num_experts_per_tok": 2},
+    ),
     "nemotron-nas": Family(
         "Llama-Nemotron Super and Ultra (NAS)",
         mixer=searched.attention,

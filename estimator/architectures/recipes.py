@@ -408,7 +408,7 @@ class Family:
         )
         return Architecture(
             model_type=model_type,
-            counted_as=self.numbered_as,
+            counted_as=self.counted_as,
             hidden=hidden,
             layer_count=config.layers() if self.layer_count is None else self.layer_count(config),
             vocabulary=end.width,
