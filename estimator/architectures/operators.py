@@ -243,6 +243,7 @@ class Architecture:
         layer_count: layers; an encoder's and a decoder's together.
         vocabulary: entries of the output; 0 where there is none.
         sequence_length: the longest sequence that the configuration allows, where it says so.
+        sample_tokens: tokens of one image or video, where those are its sequences; else 0.
         is_limit: whether a longer one is impossible: positions are a table.
         kinds: the layers, each in one kind.
         inputs: before the first layer: embeddings.
@@ -267,6 +268,7 @@ class Architecture:
     outputs: tuple[Operator, ...]
     notes: tuple[str, ...] = ()
     further: int = 0
+    sample_tokens: int = 0
     is_limit: bool = False
     stacks: int = 1
     counted_by: str = "family"

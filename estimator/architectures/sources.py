@@ -12,9 +12,10 @@ from computebill.base.specfile import is_folder
 
 from .config import read_config
 from .operators import Adapter
+from .pipelines import is_pipeline, trained_part
 from .shipped import nearest, shipped
 
-NAMES = ("config.json", "params.json", "adapter_config.json")
+NAMES = ("config.json", "params.json", "adapter_config.json", "model_index.json")
 """Files of a folder that may say what its model is, the first that is there."""
 
 MOST_RANK = 100_000
@@ -54,6 +55,9 @@ def find_source(source: str | Path) -> Source:
         RequestError: naming what is missing, and how to get it.
     """
     found = _read(source)
+    if is_pipeline(found.fields):
+        path, note = trained_part(found.fields, found.name)
+        return Source(*read_config(path), note=note)
     return _of_adapter(found.fields, found.name) if is_adapter(found.fields) else found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -27,6 +27,9 @@ SPEED = (
     ("count", "Accelerators."),
     ("mfu", "A published utilisation, to be read under the other conventions."),
 )
+
+if TYPE_CHECKING:
+    from computebill.architectures import Sample
 
 
 def _speed_options(command: Any) -> Any:
@@ -69,6 +72,7 @@ def command(
     model: str | None,
     part: str,
     images_per_sample: float,
+    sample: Sample,
     params: float | None,
     params_active: float | None,
     accelerator: str,
@@ -104,7 +108,9 @@ def command(
         find_accelerator(accelerator, profiles)
     architecture = None
     if model is not None:
-        architecture = read_architecture(model, part=part, images_per_sample=images_per_sample)
+        architecture = read_architecture(
+            model, part=part, images_per_sample=images_per_sample, sample=sample
+        )
     from computebill.models.mfu import Speed, utilisation
     from computebill.training.documents import given_documents
 

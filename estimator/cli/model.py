@@ -22,7 +22,7 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from computebill.architectures import Architecture
+    from computebill.architectures import Architecture, Sample
     from computebill.training.documents import Documents
 
 
@@ -58,6 +58,7 @@ def command(
     accelerator: str,
     part: str,
     images_per_sample: float,
+    sample: Sample,
     no_memory: bool,
     lengths: str | None,
     packing: str | None,
@@ -81,10 +82,11 @@ def command(
     if config is None:
         return _list(outputs)
     from computebill.architectures import read_architecture
-
-    architecture = read_architecture(config, part=part, images_per_sample=images_per_sample)
     from computebill.training.documents import given_documents
 
+    architecture = read_architecture(
+        config, part=part, images_per_sample=images_per_sample, sample=sample
+    )
     documents = given_documents(lengths, packing)
     if no_memory:
         if layout_flags:

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from computebill.architectures import Architecture, read_architecture
+from computebill.architectures import Architecture, read_architecture, read_sample
 from computebill.base.errors import RequestError
 from computebill.hardware.accelerators import Accelerator, find_accelerator
 from computebill.hardware.cluster import in_cluster
@@ -181,7 +181,10 @@ def plan(
 
 def _looked_up(spec: PlanSpec, profiles: Sequence[Path]) -> _Asked:
     architecture = read_architecture(
-        spec.model, part=spec.part, images_per_sample=spec.images_per_sample
+        spec.model,
+        part=spec.part,
+        images_per_sample=spec.images_per_sample,
+        sample=read_sample(spec.image_size, spec.text_length),
     )
     given = spec.sequence_length
     sequence = check_sequence_length(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from computebill.architectures import Architecture, read_architecture
+from computebill.architectures import Architecture, read_architecture, read_sample
 from computebill.base.assumptions import Assumption
 from computebill.base.errors import RequestError, shown
 from computebill.base.quantity import Quantity
@@ -83,7 +83,12 @@ def run_architecture(run: RunSpec) -> Architecture | None:
     """
     if run.model is None:
         return None
-    return read_architecture(run.model, part=run.part, images_per_sample=run.images_per_sample)
+    return read_architecture(
+        run.model,
+        part=run.part,
+        images_per_sample=run.images_per_sample,
+        sample=read_sample(run.image_size, run.text_length),
+    )
 
 
 def count_run_model(run: RunSpec, accelerator: Accelerator, architecture: Architecture) -> RunModel:

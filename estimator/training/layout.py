@@ -484,4 +484,6 @@ def check_sequence_length(architecture: Architecture, sequence: object) -> int:
 
 def default_sequence(architecture: Architecture) -> int:
     """Return the sequence length that figures are for where nobody says."""
+    if architecture.sample_tokens:
+        return architecture.sample_tokens
     return min(architecture.sequence_length or DEFAULT_SEQUENCE, DEFAULT_SEQUENCE)

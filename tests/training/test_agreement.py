@@ -121,7 +121,7 @@ def number(held: Tensor) -> float:
 ROOM = 1 - 1e-9
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(legal())
 def test_what_is_not_moved_with_every_micro_batch_is_held(
     case: tuple[Columns, cb.Layout],
@@ -145,7 +145,7 @@ def test_what_is_not_moved_with_every_micro_batch_is_held(
         assert number(here.gradients) >= number(whole.gradients) * ROOM
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(legal())
 def test_the_optimizer_passes_over_the_states_that_memory_holds(
     case: tuple[Columns, cb.Layout],
