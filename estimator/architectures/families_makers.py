@@ -11,6 +11,17 @@ from .recipes import Family, SharedExperts, attention, dense_or, leading, mixtur
 
 MAKERS: dict[str, Family] = {
     "baichuan": Family("Baichuan 1 and 2", mixer=attention(grouped=False)),
+    "bailing_moe": Family(
+        "Ling-lite, Ling-mini 2.0",
+        mixer=attention(bias="use_qkv_bias", out_bias="use_bias", qk_norm=("head", "use_qk_norm")),
+        feed_forward=dense_or(
+            mixture(
+                width="moe_intermediate_size", shared=SharedExperts(number="num_shared_experts")
+            )
+        ),
+        feed_forwards=leading("first_k_dense_replace"),
+        defaults={"first_k_dense_replace": 0},
+    ),
     "chatglm": Family(
         "ChatGLM2, ChatGLM3",
         mixer=particulars.chatglm_attention,

@@ -97,6 +97,19 @@ MINICPM = {
     "num_key_value_heads": 36,
     "vocab_size": 122753,
 }
+LING_LITE = {
+    "model_type": "bailing_moe",
+    "hidden_size": 2048,
+    "intermediate_size": 1408,
+    "moe_intermediate_size": 1408,
+    "num_experts": 64,
+    "num_experts_per_tok": 6,
+    "num_shared_experts": 2,
+    "num_hidden_layers": 28,
+    "num_attention_heads": 16,
+    "num_key_value_heads": 4,
+    "vocab_size": 126464,
+}
 INTERNLM2 = {
     "model_type": "internlm2",
     "bias": False,
@@ -116,6 +129,8 @@ INTERNLM2 = {
         (MINICPM, 2.442),
         ({**MINICPM, "num_experts": 8}, 13.59),
         (INTERNLM2, 7.738 - 0.379),
+        # Ling-lite 1.5: 16.8 B with its table of 126,464 x 2,048.
+        (LING_LITE, 16.801 - 0.259),
     ],
 )
 def test_types_of_their_makers_code(config: dict[str, Any], billions: float) -> None:
