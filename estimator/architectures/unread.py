@@ -71,6 +71,7 @@ ALIKE = {
     "num_hidden_layers": ("n_layer", "n_layers", "num_layers"),
     "num_key_value_heads": ("n_kv_heads", "num_kv_heads", "n_head_kv"),
     "intermediate_size": ("ffn_dim", "d_ff", "n_inner"),
+    "num_experts": ("num_local_experts", "n_routed_experts"),
 }
 """Other names of a size in files of other makers, whatever the type."""
 
