@@ -120,8 +120,8 @@ def test_every_field_has_a_flag_and_every_flag_a_field() -> None:
     from computebill.runs.spec import RunSpec
 
     fields = {name.replace("-", "_") for name, _ in FIELDS}
-    # A layout's own flags have a test of their own.
-    assert fields == set(RunSpec.model_fields) - {"layout"}
+    # A layout's own flags have a test of their own; what is lost is the rest of goodput.
+    assert fields - {"lost"} == set(RunSpec.model_fields) - {"layout"}
 
 
 @pytest.mark.parametrize(
@@ -372,3 +372,48 @@ def test_a_run_of_adapters_beside_a_quantised_base(llama_config: str) -> None:
     # Weights that are unpacked for each product, on the same device.
     plain = parsed(*flags, "--lora-rank", "16")
     assert packed["breakdown_seconds"]["elementwise"] > plain["breakdown_seconds"]["elementwise"]
+
+
+def test_a_file_s_layout_is_changed_by_its_path(tmp_path: Path) -> None:
+    spec = tmp_path / "run.toml"
+    spec.write_text('params = "7B"\ntokens = "1T"\naccelerator = "h100"\nmfu = 0.4\n')
+    asked = ["run", str(spec), "--samples", "64", "--json"]
+    plain = json.loads(CliRunner().invoke(main, asked).output)
+    more = json.loads(CliRunner().invoke(main, [*asked, "--set", "tokens=2T"]).output)
+    assert more["gpu_hours"]["p50"] == pytest.approx(2 * plain["gpu_hours"]["p50"])
+    wrong = CliRunner().invoke(main, [*asked, "--set", "layuot.tp=2"])
+    assert wrong.exit_code == 2
+    assert "--set: layuot.tp: 'layuot' is not known; nearest: layout" in wrong.output
+
+
+def test_csv_has_the_screens_words_units_and_what_went_in() -> None:
+    frame = pd.read_csv(io.StringIO(run(*PLAIN, "--csv").stdout))
+    assert list(frame.columns[:5]) == ["quantity", "p5", "p50", "p95", "mean"]
+    rows = frame.set_index("quantity")
+    assert tuple(rows.loc["cloud", ["figure", "unit"]]) == ("Cost, rented", "USD")
+    assert tuple(rows.loc["energy_mwh", ["figure", "unit"]]) == ("Energy", "MWh")
+    inputs = frame[frame["quantity"] == "input"]
+    told = parsed(*PLAIN)["assumptions"]
+    assert list(inputs["figure"]) == [each["name"] for each in told]
+    assert list(inputs["value"]) == [each["value"] for each in told]
+    assert "USD per accelerator-hour" in set(inputs["figure"])
+    assert inputs["source"].notna().all()
+
+
+def test_a_share_that_is_lost_is_the_rest_of_what_trains() -> None:
+    kept = parsed(*PLAIN, "--goodput", "0.85..0.95", "--samples", "256")
+    lost = parsed(*PLAIN, "--lost", "5%..15%", "--samples", "256")
+    assert lost["goodput"]["p50"] == pytest.approx(kept["goodput"]["p50"])
+    assert lost["days"]["p50"] == pytest.approx(kept["days"]["p50"])
+    assert "--lost: got '110%'; allowed: 0 to below 1" in refusal(*PLAIN, "--lost", "110%")
+    assert "not both" in refusal(*PLAIN, "--lost", "10%", "--goodput", "0.9")
+
+
+def test_a_run_without_a_layout_tells_the_best_that_a_plan_finds() -> None:
+    asked = ("--model", "llama-3.1-8b", "--tokens", "1T", "--accelerator", "h100", "--count", "64")
+    line = run(*asked, "--brief", "--samples", "256").stdout
+    assert " On the best layout that `computebill plan` finds (" in line
+    found = parsed(*asked, "--samples", "256")
+    assert found["best_layout"]["mfu"]["p50"] > found["mfu"]["p50"]
+    one = run(*asked[:-1], "1", "--brief", "--samples", "256").stdout
+    assert one.startswith("Does not fit: the nearest, 1 x h100-sxm with ")
