@@ -21,16 +21,22 @@ FEW = 3
 
 TESTED_BY = {
     "architectures.attending": "architectures/test_counting.py",
+    "architectures.beside": "architectures/test_sources.py",
     "architectures.blocks": "architectures/test_counting.py",
     "architectures.columns": "kernels/test_memory.py",
     "architectures.counts": "architectures/test_plain.py",
     "architectures.encoders": "architectures/test_mutated.py",
     "architectures.entries": "architectures/test_config.py",
     "architectures.gemmas": "architectures/test_mutated.py",
+    "architectures.gguf": "architectures/test_weights.py",
     "architectures.mixers": "architectures/test_mutated.py",
     **{
         f"architectures.modules.{name}": "architectures/modules/test_architecture.py"
         for name in ("attention", "inputs", "measured", "recurrence", "unsaid", "walk")
+    },
+    **{
+        f"architectures.{name}": "architectures/modules/test_diffusion.py"
+        for name in ("modules.latents", "modules.samples", "pipelines", "sample")
     },
     "architectures.modules.stacks": "architectures/modules/test_trace.py",
     "architectures.operators": "kernels/test_operators.py",
@@ -40,6 +46,7 @@ TESTED_BY = {
     "architectures.recurrences": "architectures/test_counting.py",
     "architectures.seq2seq": "architectures/test_mutated.py",
     "architectures.sparse": "architectures/test_mutated.py",
+    "architectures.tensors": "architectures/test_weights.py",
     "architectures.unknown": "architectures/test_config.py",
     "base.assumptions": "views/report/test_reports.py",
     "benchmark.check": "benchmark/test_profile.py",
@@ -72,6 +79,8 @@ TESTED_BY = {
     "serve.screen": "serve/test_app.py",
     "serve.sliders": "serve/test_app.py",
     "serve.what_if": "serve/test_app.py",
+    "training.adapters": "architectures/test_sources.py",
+    "training.from_files": "architectures/test_sources.py",
     "training.layout_columns": "kernels/test_memory.py",
     **{
         f"views.answers.{name}": "views/answers/test_answer.py"

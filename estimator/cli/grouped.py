@@ -18,8 +18,8 @@ FEW = 4
 WELL_KNOWN = ("tp", "pp", "dp", "zero", "micro-batch", "recompute", "optimizer", "lora-rank")
 
 SECTIONS: dict[str, str] = {
-    "What is trained": """model params params-active tokens flop global-batch global-batch-tokens
-        sequence-length lengths packing""",
+    "What is trained": """launch model params params-active tokens flop global-batch
+        global-batch-tokens sequence-length lengths packing""",
     "On what": """accelerator count max-gpus gpus precision mfu tokens-per-second
         tokens-per-second-per-gpu step-seconds framework software efficiency node-network
         power-limit days""",
@@ -32,7 +32,7 @@ SECTIONS: dict[str, str] = {
         ep-overlap dispatcher weights gradients optimizer offload loss loss-chunk attention kernels
         dropout overhead-gb""",
     "Sampling": "samples seed method device",
-    "Output": "output html plot json csv draws experiments pictures profiles note help",
+    "Output": "output html plot json csv draws experiments pictures profiles note print help",
 }
 """Flags by group, in the order of help; who is in none is the command's own."""
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -61,7 +61,7 @@ def whole_number(ctx: click.Context, param: click.Parameter, value: str | int | 
 
 
 def part_options(command: F) -> F:
-    """Which part of a multimodal model is counted, and how many images go with a sequence."""
+    """Which part of a multimodal model is counted, and what goes with a sequence, as ``sample``."""
     part = click.option(
         "--part",
         default="whole",
@@ -76,7 +76,26 @@ def part_options(command: F) -> F:
         callback=number,
         help="Images, and clips of sound, of a sequence of the whole.",
     )
-    return part(images(command))
+    size = click.option(
+        "--image-size",
+        metavar="SIZE",
+        help="Of a model of images or video: pixels, 1024x1024; with frames, 480x832x81.",
+    )
+    text = click.option(
+        "--text-length",
+        metavar="N",
+        callback=whole_number,
+        help="Tokens of text beside an image or video.",
+    )
+
+    @wraps(command)
+    def collecting(**given: Any) -> Any:
+        from computebill.architectures import read_sample
+
+        sample = read_sample(given.pop("image_size"), given.pop("text_length"))
+        return command(**given, sample=sample)
+
+    return part(images(size(text(cast("F", collecting)))))
 
 
 def sampling_options(command: Command) -> Command:
@@ -170,6 +189,24 @@ def output_options(command: Command) -> Command:
     return answer_options(as_csv, file, plot_option, html_option)(command)
 
 
+def set_option(command: F) -> F:
+    """Add --set, collected as ``changes``."""
+    option = click.option(
+        "--set",
+        "changes",
+        multiple=True,
+        metavar="PATH=VALUE",
+        help="Change the file's data, by a path through it; may be repeated.",
+    )
+    return option(command)
+
+
+def print_option(command: F) -> F:
+    """Add --print, collected as ``as_file``."""
+    text = "Print the file itself, to edit it."
+    return click.option("--print", "as_file", is_flag=True, help=text)(command)
+
+
 def plot_option(command: F) -> F:
     """Add --plot."""
     text = "Draw it: .png, .svg, .pdf or .html."
@@ -238,6 +275,20 @@ def kept_share(lost: str) -> str:
     if len(ends) > 2 or not all(0 <= end < 1 for end in ends):
         raise RequestError("--lost", f"got {shown(lost)}; allowed: 0 to below 1, 10% or 5%..15%")
     return "..".join(f"{1 - end:.12g}" for end in reversed(ends))
+
+
+def given_fields(fields: Mapping[str, str | None]) -> dict[str, str]:
+    """Return the fields that flags give, by the names that files have for them.
+
+    Raises:
+        UsageError: where the share of time that trains is given twice.
+    """
+    given = {name.replace("-", "_"): value for name, value in fields.items() if value is not None}
+    if (lost := given.pop("lost", None)) is not None:
+        if "goodput" in given:
+            raise click.UsageError("give --goodput or --lost, not both")
+        given["goodput"] = kept_share(lost)
+    return given
 
 
 def with_options(command: Command, *options: Callable[[Command], Command]) -> Command:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 import computebill as cb
 from computebill.architectures.columns import Columns, columns
+from computebill.architectures.operators import Beside
 from computebill.kernels import step
 from computebill.kernels.memory import Memory, training_memory
 from computebill.kernels.setting import Setting
@@ -49,8 +50,8 @@ DEGREES = {
 
 
 @cache
-def batch_of(is_mixture: bool, adapted: frozenset[str]) -> Columns:
-    return columns(ARCHITECTURES[is_mixture], adapted)
+def batch_of(is_mixture: bool, beside: Beside) -> Columns:
+    return columns(ARCHITECTURES[is_mixture], beside)
 
 
 @st.composite
@@ -68,7 +69,7 @@ def legal(draw: st.DrawFn) -> tuple[Columns, cb.Layout]:
         check_layout(ARCHITECTURES[is_mixture], layout, SEQUENCE)
     except ValueError:  # of which a refusal is one
         assume(False)
-    return batch_of(is_mixture, layout.adapted), layout
+    return batch_of(is_mixture, layout.beside), layout
 
 
 def memory(batch: Columns, layout: cb.Layout, **recipe: float) -> Memory:
