@@ -224,7 +224,7 @@ class Beside(NamedTuple):
     has_magnitudes: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Architecture:
     """A model, as far as computing and memory go.
 
@@ -273,6 +273,10 @@ class Architecture:
     clips: float = 0.0
     adapter: Adapter | None = None
     stored: str = ""
+
+    def __repr__(self) -> str:
+        """Return what it is in one line."""
+        return f"<Architecture {self.model_type}, {self.layer_count:,} layers of {self.hidden:,}>"
 
     def operators(self) -> Iterator[Operator]:
         """Return every operator once a kind."""

@@ -10,7 +10,14 @@ import click
 from .grouped import Grouped
 from .launches import launch_option, launch_tables, read_launches, with_launch
 from .layouts import layout_options, read_layout
-from .options import Outputs, field_options, output_options, sampling_options, set_option
+from .options import (
+    Outputs,
+    field_options,
+    given_fields,
+    output_options,
+    sampling_options,
+    set_option,
+)
 
 FIELDS = (
     ("name", "A name for the run."),
@@ -24,6 +31,7 @@ FIELDS = (
     ("checkpoint-seconds", "Training stands still for each checkpoint."),
     ("restart-seconds", "From a failure until training goes on."),
     ("goodput", "Share of the time that trains, 0.9, in place of those three."),
+    ("lost", "The rest of it, 10%: the share of the time that is lost."),
     (
         "software",
         "For the step's time: early, megatron, eager, fused, modern, graphed, compiled, …",
@@ -90,16 +98,20 @@ def command(
     from computebill.hardware.cluster import in_cluster
     from computebill.runs.spec import run_spec
 
-    given = {name.replace("-", "_"): value for name, value in fields.items() if value is not None}
+    given = given_fields(fields)
     read_layout(layout_flags)  # a mistake in a flag is told by the flag's name
     found = read_launches(launches, given, layout_flags, None if spec is None else Path(spec))
     run = run_spec(spec, given, layout_flags, changes, found)
     part = find_accelerator(run.accelerator, sampling["profiles"])
     in_cluster(part, run.node_network, run.power_limit)
     # What is wrong so far was told before torch was loaded.
+    from computebill.planning.of_run import beside_run
     from computebill.runs.estimate import estimate_run
 
     estimate = estimate_run(run, **sampling)
+    result = estimate.to_dict()
+    if not outputs.as_csv:
+        result |= beside_run(run, device=sampling["device"], profiles=sampling["profiles"])
 
     def tables() -> Any:
         from computebill.views import run as view
@@ -111,4 +123,4 @@ def command(
 
         return view.sheet(estimate)
 
-    outputs.emit(with_launch(estimate.to_dict(), found), sheet, tables)
+    outputs.emit(with_launch(result, found), sheet, tables)

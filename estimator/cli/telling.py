@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 PLAIN_WIDTH = 120
 """Letters of a line where the output is no terminal and nobody says."""
 
+ROOM = 10
+"""Letters fewer than that, for which tables give up no column."""
+
 NARROWEST = 20
 """Letters below which ``COLUMNS`` is no width."""
 
@@ -94,11 +97,6 @@ def _escaped(text: object) -> str:
     return re.sub(r"([\\*_<>|\[\]])", r"\\\1", " ".join(str(text).split()))
 
 
-def is_narrow() -> bool:
-    """Whether the output is too narrow for the widest table."""
-    return width() < PLAIN_WIDTH - 10
-
-
 def width() -> int:
     """Return letters of a line: the terminal's, ``COLUMNS``', or those of a text."""
     if sys.stdout.isatty():
@@ -112,16 +110,27 @@ def print_tables(tables: Iterable[Any]) -> None:
     from rich.console import Console
 
     _plainly()
+    shown = (_fitted(table) for table in tables)
     if sys.stdout.isatty():
         console = Console(highlight=False, markup=False, emoji=False)
-        for table in tables:
+        for table in shown:
             console.print(table)
         return
-    for table in tables:
+    for table in shown:
         plain = Console(width=width(), color_system=None, markup=False, emoji=False)
         with plain.capture() as captured:
             plain.print(table)
         _write("\n".join(line.rstrip() for line in captured.get().splitlines()))
+
+
+def _fitted(part: Any) -> Any:
+    """Return a table with the columns that there is room for, and anything else as it is."""
+    from rich.table import Table
+
+    from computebill.views.tables import narrowed
+
+    is_wide = width() >= PLAIN_WIDTH - ROOM
+    return part if is_wide or not isinstance(part, Table) else narrowed(part, width())
 
 
 def _write(text: str) -> None:

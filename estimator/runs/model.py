@@ -91,6 +91,21 @@ def run_architecture(run: RunSpec) -> Architecture | None:
     )
 
 
+def by_products(run: RunSpec, architecture: Architecture | None) -> RunSpec:
+    """Return a run whose FLOP are those of products, of a model whose tokens are of images.
+
+    Some of its parameters meet each token, others a sample's text or time alone, so that six times
+    all parameters say nothing. A convention that was given stays.
+    """
+    if architecture is None or not architecture.sample_tokens:
+        return run
+    if "convention" in run.model_fields_set:
+        return run
+    counted = run.model_copy(update={"convention": "megatron"})
+    counted.model_fields_set.discard("convention")
+    return counted
+
+
 def count_run_model(run: RunSpec, accelerator: Accelerator, architecture: Architecture) -> RunModel:
     """Count a run's model.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -14,7 +15,7 @@ from computebill.architectures.sources import beside
 from computebill.base.amounts import Parameters, Tokens, check_batch, whole_sequences
 from computebill.base.changes import read_change, set_in
 from computebill.base.quantity import AtLeastOne, NotNegative, Number, Positive, Share
-from computebill.base.specfile import Name, Spec, read_toml, validate, with_flags
+from computebill.base.specfile import Name, Spec, as_data, read_toml, with_fields, with_flags
 from computebill.costs.fields import PRICE_REPLACES, Day, Rent
 from computebill.costs.hour import Pricing
 from computebill.costs.prices import Commitment
@@ -255,7 +256,10 @@ class RunSpec(Spec):
         if self.model is not None and (has_params or self.flop is not None):
             raise ValueError("give model, or params, or flop, not two of them")
         if self.model is None and self.layout is not None:
-            raise ValueError("layout: needs model, a config.json")
+            raise ValueError(
+                "layout: needs model, whose layers it divides and adapts: a name that ships "
+                "(`computebill model` lists them), or a config.json"
+            )
         if self.node_network is not None and self.layout is None:
             raise ValueError("node_network: needs a layout, whose steps it is for")
         if self.model is None and (self.lengths is not None or self.packing is not None):
@@ -324,14 +328,21 @@ def fields_of_file(path: Path) -> dict[str, Any]:
     return data
 
 
-def read_run(spec: RunSpec | str | Path | Mapping[str, Any]) -> RunSpec:
+def read_run(
+    spec: RunSpec | str | Path | Mapping[str, Any] | None = None,
+    given: Mapping[str, Any] = MappingProxyType({}),
+) -> RunSpec:
     """Return a run as described.
+
+    Args:
+        spec: a RunSpec, a mapping of its fields, a TOML file, or nothing.
+        given: fields that go before it.
 
     Raises:
         RequestError: naming the field, or the file and its field.
     """
     if isinstance(spec, RunSpec):
-        return spec
+        return with_fields(RunSpec, as_data(spec), given, REPLACES, "run") if given else spec
     if isinstance(spec, str | Path):
-        return validate(RunSpec, fields_of_file(Path(spec)), str(spec))
-    return validate(RunSpec, spec, "run")
+        return with_fields(RunSpec, fields_of_file(Path(spec)), given, REPLACES, str(spec))
+    return with_fields(RunSpec, {} if spec is None else spec, given, REPLACES, "run")
