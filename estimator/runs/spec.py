@@ -262,7 +262,8 @@ class RunSpec(Spec):
             raise ValueError("give model, or params, or flop, not two of them")
         if self.model is None and self.layout is not None:
             raise ValueError(
-                "layout: needs model, whose layers it divides and adapts: a name that ships "
+                f"layout ({', '.join(sorted(self.layout.model_fields_set))}): needs model, whose "
+                "layers it divides and adapts: a name that ships "
                 "(`computebill model` lists them), or a config.json"
             )
         if self.node_network is not None and self.layout is None:
