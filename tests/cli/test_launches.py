@@ -95,6 +95,9 @@ def test_a_speed_is_read_with_a_launch_file() -> None:
     more = ("--count", "64", "--global-batch", "512", "--sequence-length", "8192")
     same = asked("mfu", "--params", "8030261248", *speed, *more)
     assert own["mfu"]["6nd"] == pytest.approx(same["mfu"]["6nd"])
+    # A speed without --count is of one accelerator, whatever number a file has.
+    one = asked("mfu", *LAUNCH, "--tokens-per-second", "6900", "--accelerator", "h100")
+    assert one["mfu"]["6nd"] == pytest.approx(own["mfu"]["6nd"], rel=0.01)
 
 
 def test_a_plan_starts_from_a_launch_file_and_is_handed_back(tmp_path: Path) -> None:
