@@ -23,9 +23,15 @@ from .recipes import MOMENTS, spelled
 DEGREES = ("tp", "pp", "cp", "ep")
 SETTINGS = (
     "recipe", "weights", "gradients", "reduce_bits", "recompute", "loss", "attention",
-    "attention_kernel", "kernels", "tp_overlap", "dispatcher", "ep_overlap", "early_stop",
+    "attention_kernel", "kernels", "tp_overlap", "early_stop",
 )  # fmt: skip
 """Facts that are fields of a layout under the same name, whatever else the files say."""
+
+EXCHANGES = ("dispatcher", "ep_overlap")
+"""Facts of how experts exchange tokens."""
+
+SIZES = ("hidden_size", "d_model", "n_embd")
+"""Fields of a configuration, one of which each that tells a model has."""
 
 SCHEDULES = {
     "zbvzerobubble": "zero-bubble",
@@ -300,7 +306,7 @@ class _Mapping:
         if any(name in self.flags for name in ("model", "params", "params_active", "flop")):
             return {}
         config = self.launch.config
-        if "model_type" in config:
+        if "model_type" in config and any(name in config for name in SIZES):
             return {"model": config}
         if has_shape(self.launch):
             entries = vocabulary(self.launch) or self.of_tokenizer()
@@ -356,6 +362,9 @@ class _Mapping:
         found |= self.sharding(dp)
         found |= self.stages(found.get("zero", 0))
         found |= {name: self.launch.get(name) for name in SETTINGS if name in self.launch.facts}
+        if self.ep > 1:  # else no tokens of experts are on their way
+            names = [name for name in EXCHANGES if name in self.launch.facts]
+            found |= {name: self.launch.get(name) for name in names}
         if self.cp > 1 and "cp_exchange" in self.launch.facts:
             found["cp_exchange"] = self.launch.get("cp_exchange")
         is_megatron = self.launch.framework in MEGATRON

@@ -143,6 +143,8 @@ def scaling(step: StepEstimate) -> list[tuple[int, float]]:
         ranks = changed.tp * changed.cp * dp
         if ranks % (changed.ep * changed.expert_tensor) == 0 and changed.shards is None:
             cases.append(replace(step.case, layout=changed))
+    if not cases:  # shards of a given number do not follow other numbers of replicas
+        return []
     values = bounded(unbounded(step.fitted.values))
     seconds = step_times(case_columns(cases), values).total.tolist()
     return [(case.layout.accelerators, each) for case, each in zip(cases, seconds, strict=True)]

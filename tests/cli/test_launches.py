@@ -114,6 +114,18 @@ def test_a_plan_starts_from_a_launch_file_and_is_handed_back(tmp_path: Path) -> 
     assert "What went in" not in printed.stdout
 
 
+def test_ranks_that_share_weights_by_the_dozen_have_no_other_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "hsdp.toml"
+    path.write_text(
+        '[model]\nname = "qwen3"\nflavor = "8B"\n[training]\nlocal_batch_size = 1\nseq_len = 4096\n'
+        "steps = 100\n[parallelism]\ndata_parallel_replicate_degree = 2\n"
+        "data_parallel_shard_degree = 8\n"
+    )
+    found = asked("run", "--launch", str(path), "--accelerator", "h100")
+    assert (found["layout"]["accelerators"], found["layout"]["shards"]) == (16, 8)
+    assert found["scaling"] == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
