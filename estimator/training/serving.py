@@ -6,15 +6,16 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from functools import lru_cache
 from importlib import resources
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from computebill.architectures import Architecture
-from computebill.architectures.config import read_config
+from computebill.architectures.sources import find_source
 from computebill.hardware.accelerators import (
     LINK_BYTES_PER_S,
     Accelerator,
@@ -103,7 +104,7 @@ def cache_elements(source: str) -> float:
     Of latent attention (DeepSeek-AI 2024, arXiv:2405.04434) the compressed vector and the rotated
     key; windows are not looked at.
     """
-    fields, _ = read_config(source)
+    fields: Mapping[str, Any] = find_source(source).fields
     for inner in ("text_config", "llm_config", "language_config"):
         nested = fields.get(inner)
         fields = nested if isinstance(nested, dict) else fields
