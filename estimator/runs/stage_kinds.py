@@ -145,4 +145,8 @@ def uses(kind: str, field: str) -> bool:
 
 def needs_text(kind: str) -> str:
     """Return the ways to say how long a stage of a kind is, as a message lists them."""
-    return ", or ".join(" with ".join(together) for together in KINDS[kind].needs)
+    ways = [
+        ", ".join(together[:-1]) + (" and " if together[:-1] else "") + together[-1]
+        for together in KINDS[kind].needs
+    ]
+    return "; or ".join(ways)

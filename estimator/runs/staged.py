@@ -246,12 +246,14 @@ def told_once(
 ) -> Iterator[Assumption]:
     """Yield assumptions of stages, once where all that have one say the same, else by stage."""
     by_name: dict[str, dict[str, list[Assumption]]] = {}
-    for stage, assumptions in parts:
+    told = list(parts)
+    is_one = len({stage for stage, _ in told}) == 1
+    for stage, assumptions in told:
         for each in assumptions:
             by_name.setdefault(each.name, {}).setdefault(stage, []).append(each)
     for name, by_stage in by_name.items():
         different = {tuple(dict.fromkeys(each)) for each in by_stage.values()}
-        if len(by_stage) > 1 and len(different) == 1:
+        if is_one or (len(by_stage) > 1 and len(different) == 1):
             yield from different.pop()
             continue
         for stage, found in by_stage.items():

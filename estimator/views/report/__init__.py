@@ -11,11 +11,12 @@ from collections.abc import Callable, Sequence
 
 from computebill.views.result import Result
 
-from . import bench, catalogue, hardware, model, plan, run, spend, sweep, validation
+from . import bench, catalogue, hardware, model, plan, run, spend, stages, sweep, validation
 from .document import Report, refuse
 
 PROGRAMMES = "programmes"
 RUN_KEYS = frozenset({"cost_ways_usd", "gpu_hours", "mfu"})
+STAGE_KEYS = frozenset({"stages", "gpu_hours", "swings_of"})
 SPEND_KEYS = frozenset({"final_share", "reported", "runs"})
 SCORE_KEYS = frozenset({"rows_in", "rows_scored", "ways"})
 
@@ -30,6 +31,7 @@ KINDS: dict[str, tuple[frozenset[str], Callable[[Result], Report]]] = {
     ),
     "model": (frozenset({"flop_per_token", "memory_gb", "model_type"}), model.report),
     "mfu": (frozenset({"mfu", "hfu", "peak_flop_per_s"}), model.utilisation),
+    "run of stages": (STAGE_KEYS, stages.report),
     "run": (RUN_KEYS, run.report),
     "bench": (frozenset({"matmul", "check_mape", "skipped"}), bench.report),
     "hardware": (frozenset({"accelerators"}), hardware.listed),
@@ -48,7 +50,7 @@ def reports_of(named: Sequence[tuple[str, Result]]) -> list[Report]:
         RequestError: naming the file that holds something else.
     """
     single = [(name, each) for name, result in named for each in _apart(name, result)]
-    runs = [each for _, each in single if set(each) >= RUN_KEYS]
+    runs = [each for _, each in single if set(each) >= RUN_KEYS and not set(each) >= STAGE_KEYS]
     programmes = [(name, each) for name, each in single if set(each) >= SPEND_KEYS]
     found = []
     if len(programmes) > 1:
