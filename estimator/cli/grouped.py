@@ -57,9 +57,9 @@ SECTIONS: dict[str, str] = {
         tokens-per-second-per-gpu step-seconds framework software efficiency node-network
         power-limit days""",
     OWN: "",
-    STAGE: """steps prompts samples-per-prompt prompt-length answer-length requests pairs epochs
-        kept kept-share references reward-params reward-model verifier-seconds teacher-params
-        teacher-model generators tail throughput batch trained-share restarted-tokens
+    STAGE: """steps prompts samples-per-prompt prompt-length answer-length longest-answer requests
+        pairs epochs kept kept-share references reward-params reward-model verifier-seconds
+        teacher-params teacher-model generators tail throughput batch trained-share restarted-tokens
         price-per-token price-per-token-read price-per-token-written""",
     "Price": """price provider commitment date operator pue usd-per-kwh carbon-g-per-kwh
         final-share budget""",
@@ -80,6 +80,7 @@ UNITS = {
     "kind": "KIND",
     "answer-length": "FILE|RANGE",
     "prompt-length": "FILE|RANGE",
+    "longest-answer": "TOKENS",
     "restarted-tokens": "TOKENS",
     "teacher-params": "N",
     "reward-params": "N",

@@ -18,6 +18,7 @@ FIELDS = (
     ("samples-per-prompt", "Answers to each, a group."),
     ("prompt-length", "Tokens of a prompt: a number, 100..800 (p10..p90), or a CSV with tokens."),
     ("answer-length", "Tokens of an answer, the same; a step waits for the longest."),
+    ("longest-answer", "Most tokens of an answer: longer ones are cut there."),
     ("requests", "Prompts that are answered, by generate and evaluate."),
     ("pairs", "Of answers that are compared, by preference and reward."),
     ("epochs", "Times that what it trains on is passed (default 1)."),

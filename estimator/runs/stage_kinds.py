@@ -60,7 +60,7 @@ _TOKENS = (("tokens",), ("flop",), ("schedule",), ("gpu_hours",))
 _PAIRS = (*_TOKENS, ("pairs", "answer_length"))
 _WRITTEN = (("requests", "answer_length"), ("tokens",), ("gpu_hours",))
 _TRAINS = frozenset({"schedule", "epochs", "restarted_tokens"})
-_LENGTHS = frozenset({"prompt_length", "answer_length"})
+_LENGTHS = frozenset({"prompt_length", "answer_length", "longest_answer"})
 _SERVES = _LENGTHS | {"throughput", "batch"}
 _SOLD = frozenset({"price_per_token_read", "price_per_token_written"})
 

@@ -53,6 +53,16 @@ STAGE_REPLACES: dict[str, tuple[str, ...]] = {
 }
 """What is said of the same thing in another way above the stages, and a stage's own puts aside."""
 
+WANTS = {
+    "node_network": ("layout",),
+    "layout": ("model",),
+    "convention": ("model",),
+    "lengths": ("model",),
+    "packing": ("model",),
+    "sequence_length": ("model", "global_batch", "global_batch_tokens"),
+}
+"""What is said above the stages and of no use to one that has none of these."""
+
 Lengths = float | str | tuple[int, ...] | dict[str, Any] | None
 """Tokens of prompts or answers: a number, a range, a distribution, a list, or a file of them."""
 
@@ -140,6 +150,7 @@ class Stage(RunFields):
         pairs: pairs of answers that are compared.
         prompt_length: tokens of a prompt; a range or a file is how they differ.
         answer_length: tokens of an answer, the same.
+        longest_answer: most tokens of an answer: longer ones are cut there.
         steps: optimizer steps of reinforcement learning.
         prompts: prompts of a step.
         samples_per_prompt: answers to each, a group.
@@ -177,6 +188,7 @@ class Stage(RunFields):
     pairs: Positive | None = None
     prompt_length: Lengths = None
     answer_length: Lengths = None
+    longest_answer: Annotated[Number, Field(ge=1)] | None = None
     steps: Positive | None = None
     prompts: Positive | None = None
     samples_per_prompt: Positive | None = None
@@ -447,6 +459,9 @@ def _completed(each: Any, above: Mapping[str, Any], told: Mapping[str, Mapping[s
         for key, value in found.items()
         if key not in aside and key not in each and (not known or uses(str(kind), key))
     }
+    for key, beside_it in WANTS.items():
+        if key in used and not {*used, *each}.intersection(beside_it):
+            del used[key]
     return {**used, **each}
 
 
