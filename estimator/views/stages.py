@@ -16,6 +16,7 @@ from . import tables
 from .text import (
     UNKNOWN,
     count_interval,
+    duration_interval,
     flop_interval,
     money_interval,
     percent_interval,
@@ -38,27 +39,11 @@ LEDGER = (
 
 
 def full(estimate: StagedEstimate) -> Iterator[RenderableType]:
-    """The stages and the total, the ledger of FLOP, then every assumption with its source."""
+    """Notes, the stages and the total, the ledger of FLOP, every assumption with its source."""
     yield from (Text(note) for note in estimate.notes)
     yield _stages(estimate)
     yield _ledger(estimate)
     yield _assumptions(estimate)
-
-
-def brief(estimate: StagedEstimate) -> str:
-    """Return what all stages take and cost, in one line."""
-    rows = estimate.rows
-    told = [f"{estimate.spec.name}: {len(estimate.stages)} stages"]
-    told += [
-        f"{label} {write(rows[key])}"
-        for label, key, write in (
-            ("FLOP", "flop", flop_interval),
-            ("GPU-hours", "gpu_hours", count_interval),
-            ("cost, rented", "cloud", money_interval),
-        )
-        if rows[key].is_known
-    ]
-    return "; ".join(told)
 
 
 def _stages(estimate: StagedEstimate) -> Table:
@@ -70,7 +55,7 @@ def _stages(estimate: StagedEstimate) -> Table:
         ("FLOP", "flop", flop_interval),
         ("MFU", "mfu", percent_interval),
         ("GPU-hours", "gpu_hours", count_interval),
-        ("days", "days", count_interval),
+        ("time", "days", duration_interval),
         ("cost, sold by the token" if is_sold else "cost, rented", "cloud", money_interval),
     ]
     known = [each for each in shown if any(s.rows[each[1]].is_known for s in estimate.stages)]

@@ -8,6 +8,7 @@ from typing import Any
 
 import altair as alt
 
+from computebill.views.answers.stages import of_stage
 from computebill.views.result import Result, distribution
 from computebill.views.text import flop, flop_interval, percent
 
@@ -51,11 +52,6 @@ def told_in(result: Result) -> tuple[str, str, Unit]:
     if result["gpu_hours"] is not None:
         return "gpu_hours", "GPU-hours", COUNT
     return "flop", "FLOP", FLOPS
-
-
-def of_stage(stage: Mapping[str, Any], key: str) -> Any:
-    """Return a figure of a stage, or of all, by the key that ``told_in`` has for it."""
-    return stage["flop"]["model"] if key == "flop" else stage[key]
 
 
 def stages(result: Result) -> Picture | None:

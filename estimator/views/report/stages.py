@@ -6,37 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from computebill.runs.stage_kinds import KINDS
+from computebill.views.answers.stages import WRITTEN, answer, of_stage
 from computebill.views.charts import stages as drawn
 from computebill.views.result import Result, distribution
-from computebill.views.text import (
-    UNKNOWN,
-    count_interval,
-    energy_interval,
-    flop_interval,
-    money_interval,
-    percent_interval,
-)
+from computebill.views.text import UNKNOWN, flop_interval, percent_interval
 
-from .document import Chart, Report, Section, Table, charted, figure, parts, sections
+from .document import Chart, Report, Section, Table, charted, parts, sections
 from .steps import tornado
-
-WRITTEN = (
-    ("FLOP", "flop", flop_interval),
-    ("GPU-hours", "gpu_hours", count_interval),
-    ("days", "days", count_interval),
-    ("cost", "cost_usd", money_interval),
-    ("energy", "energy_mwh", energy_interval),
-)
-"""What is told of a stage and of all, in words, by key."""
 
 
 def report(result: Result) -> Report:
     """Tell one run of several stages."""
-    figures = [
-        figure(label, write(value))
-        for label, key, write in WRITTEN
-        if (value := distribution(drawn.of_stage(result, key))).is_known
-    ]
     _, unit, _ = drawn.MOVED.get(result.get("swings_of") or "", drawn.MOVED["cloud"])
     moved = tornado(drawn.swings(result), result.get("swings") or [], unit)
     found = sections(
@@ -44,19 +24,7 @@ def report(result: Result) -> Report:
         Section("The ledger of FLOP", parts([_shares(result), _ledger(result)])),
         Section("What drives it", parts([moved])),
     )
-    told = Report(result["name"], _answer(result), figures, found, notes=result.get("notes", ()))
-    return told.told(result)
-
-
-def _answer(result: Result) -> str:
-    count = len(result["stages"])
-    told = f"The {count} stages take" if count > 1 else "The stage takes"
-    hours, usd = distribution(result["gpu_hours"]), distribution(result["cost_usd"])
-    flop = distribution(result["flop"]["model"])
-    found = [f"{flop_interval(flop)} FLOP"] * flop.is_known
-    found += [f"{count_interval(hours)} GPU-hours"] * hours.is_known
-    told += f" {' and '.join(found)}" if found else " FLOP that are not known in all"
-    return f"{told}; the cost is {money_interval(usd)}." if usd.is_known else f"{told}."
+    return Report.of(answer(result), result, found)
 
 
 def _stages(result: Result) -> Chart | Table | None:
@@ -65,7 +33,7 @@ def _stages(result: Result) -> Chart | Table | None:
             each["name"],
             KINDS[each["kind"]].label,
             _cell(each["mfu"], percent_interval),
-            *(_cell(drawn.of_stage(each, key), write) for _, key, write in WRITTEN),
+            *(_cell(of_stage(each, key), write) for _, key, write in WRITTEN),
             each.get("source") or "",
         )
         for each in result["stages"]
