@@ -16,7 +16,6 @@ from . import tables
 from .text import (
     UNKNOWN,
     count_interval,
-    duration_interval,
     flop_interval,
     money_interval,
     percent_interval,
@@ -55,7 +54,7 @@ def _stages(estimate: StagedEstimate) -> Table:
         ("FLOP", "flop", flop_interval),
         ("MFU", "mfu", percent_interval),
         ("GPU-hours", "gpu_hours", count_interval),
-        ("time", "days", duration_interval),
+        ("days", "days", count_interval),
         ("cost, sold by the token" if is_sold else "cost, rented", "cloud", money_interval),
     ]
     known = [each for each in shown if any(s.rows[each[1]].is_known for s in estimate.stages)]
