@@ -423,7 +423,6 @@ def _speeds(bench: Bench) -> Iterator[Input | Assumption]:
         yield Input("reward_seconds", _speed(stage, bench.reward, reader))
         yield from _errors(bench)
     generation = stage.generation
-    yield Input("count", stage.count or UNKNOWN)
     yield Input("generators", ZERO if generation is None else generation.count)
     yield Input("overlaps", ONE if generation is not None and generation.asynchronous else ZERO)
 

@@ -129,7 +129,8 @@ OWN = frozenset().union(*(rules.uses for rules in KINDS.values()))
 OF_TRAINING = frozenset(
     {
         "flop", "layout", "lengths", "packing", "global_batch", "global_batch_tokens",
-        "sequence_length",
+        "sequence_length", "software", "framework", "efficiency", "goodput",
+        "failures_per_gpu_day", "checkpoint_seconds", "restart_seconds",
     }
 )  # fmt: skip
 """Fields of a run that only a stage with updates has a use for."""
@@ -140,6 +141,8 @@ def uses(kind: str, field: str) -> bool:
     rules = KINDS[kind]
     if field in OWN:
         return field in rules.uses
+    if field == "tokens":
+        return any(field in together for together in rules.needs)
     return rules.updates or field not in OF_TRAINING
 
 

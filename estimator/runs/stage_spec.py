@@ -259,6 +259,8 @@ class Stage(RunFields):
                 raise ValueError(
                     f"{name}: is of no use to kind {self.kind}; of its own it takes {allowed}"
                 )
+        if self.mfu is not None and not self.updates and self.gpu_hours is None:
+            raise ValueError(f"mfu: is of no use to kind {self.kind} without gpu_hours")
         if self.final_share is not None:
             raise ValueError("final_share: is of a whole run, not of a stage")
 
@@ -454,6 +456,8 @@ def _completed(each: Any, above: Mapping[str, Any], told: Mapping[str, Mapping[s
     if is_sized:
         aside |= set(SIZES)
     known = isinstance(kind, str) and kind in KINDS
+    if known and not KINDS[kind].updates:
+        aside.add("mfu")
     used = {
         key: value
         for key, value in found.items()
