@@ -32,7 +32,6 @@ ALSO = {
     "dpo": "preference",
     "reward-model": "reward",
     "grpo": "rl",
-    "ppo": "rl",
     "eval": "evaluate",
 }
 """Other words for kinds."""

@@ -207,6 +207,11 @@ def test_totals_are_sums_and_say_what_they_lack() -> None:
 def test_tokens_that_are_sold_need_no_accelerator() -> None:
     tuned = staged({"kind": "sft", "params": "8B", "tokens": "10M", "epochs": 3}, price_per_token=2)
     assert tuned.rows["cloud"].p50 == pytest.approx(30 * 2)
+    # A reference's passes are in the price of training, unless reading has its own.
+    pairs: Data = {"kind": "dpo", "params": "8B", "pairs": 1e4, "answer_length": 500}
+    assert staged(pairs, price_per_token=2).rows["cloud"].p50 == pytest.approx(20)
+    with_reading = staged({**pairs, "price_per_token_read": 1}, price_per_token=2)
+    assert with_reading.rows["cloud"].p50 == pytest.approx(30)
     rl: Data = {
         "kind": "rl", "params": "8B", "steps": 10, "prompts": 8, "samples_per_prompt": 4,
         "prompt_length": 250, "answer_length": 750, "references": 0,
