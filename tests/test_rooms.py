@@ -73,6 +73,7 @@ TESTED_BY = {
     "planning.result": "planning/test_search.py",
     "programmes.bases": "programmes/test_lines.py",
     "runs.inputs": "runs/test_estimate.py",
+    "runs.stage_defaults": "runs/test_stage_spec.py",
     "runs.stage_draws": "runs/test_staged.py",
     "runs.stage_inputs": "runs/test_staged.py",
     "runs.stage_kinds": "runs/test_stage_spec.py",

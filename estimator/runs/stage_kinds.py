@@ -135,6 +135,11 @@ OF_TRAINING = frozenset(
 """Fields of a run that only a stage with updates has a use for."""
 
 
+def one_kind(value: object) -> object:
+    """Return a kind by any of its words; what is none as it stands."""
+    return ALSO.get(value.strip().casefold(), value) if isinstance(value, str) else value
+
+
 def uses(kind: str, field: str) -> bool:
     """Whether a kind of stage has a use for a field."""
     rules = KINDS[kind]

@@ -9,9 +9,9 @@ import pytest
 
 from computebill.base.errors import RequestError
 from computebill.runs.spec import RunFields
+from computebill.runs.stage_defaults import STAGE_REPLACES, WANTS
 from computebill.runs.stage_kinds import ALSO, KINDS, OWN, Kind, needs_text
 from computebill.runs.stage_spec import (
-    STAGE_REPLACES,
     Stage,
     StagedSpec,
     is_staged,
@@ -59,7 +59,7 @@ def test_every_kind_is_read_by_its_fewest_fields_and_by_other_words() -> None:
     for word, kind in ALSO.items():
         assert staged({"kind": word, "params": "7B", **LEAST[kind]}).stage[0].kind == kind
     assert set(Stage.model_fields) >= OWN
-    assert set(STAGE_REPLACES) <= set(Stage.model_fields)
+    assert {*STAGE_REPLACES, *WANTS} <= set(Stage.model_fields)
 
 
 @pytest.mark.parametrize(
