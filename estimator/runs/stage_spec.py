@@ -28,7 +28,8 @@ from computebill.costs.fields import Rent
 from computebill.training.documents import is_quantity
 
 from .spec import RunFields, fields_of_file
-from .stage_defaults import LENGTHS, SIZES, STAGE_REPLACES, completed
+from .stage_defaults import LENGTHS, STAGE_REPLACES, completed
+from .stage_defaults import SIZES as SIZES
 from .stage_kinds import KINDS, Kind, needs_text, one_kind, uses
 
 MOST_STAGES = 100
