@@ -125,9 +125,10 @@ def _staged(
     spec: str | None, given: dict[str, Any], layout: dict[str, Any], sampling: dict[str, Any]
 ) -> tuple[Any, Any]:
     """Return a run priced stage by stage, and what tells it."""
-    from computebill.runs.stage_spec import staged_run
+    from computebill.runs.stage_spec import stage_parts, staged_run
 
     run = staged_run(spec, given, layout)
+    stage_parts(run, sampling["profiles"])
     # What is wrong so far was told before torch was loaded.
     from computebill.runs.staged import estimate_stages
     from computebill.views import stages as view

@@ -25,6 +25,8 @@ from computebill.base.quantity import (
 )
 from computebill.base.specfile import Name, Spec, validate, with_flags
 from computebill.costs.fields import Rent
+from computebill.hardware.accelerators import Accelerator, find_accelerator
+from computebill.hardware.cluster import in_cluster
 from computebill.training.documents import is_quantity
 
 from .spec import RunFields, fields_of_file
@@ -469,3 +471,20 @@ def read_staged(spec: StagedSpec | str | Path | Mapping[str, Any]) -> StagedSpec
     if isinstance(spec, str | Path):
         return validate(StagedSpec, staged_fields(Path(spec)), str(spec))
     return validate(StagedSpec, spec, "run")
+
+
+def stage_parts(spec: StagedSpec, profiles: Sequence[Path] = ()) -> dict[str, Accelerator]:
+    """Return the accelerators that stages name, by the names they give.
+
+    Raises:
+        RequestError: where one is not known, naming it.
+    """
+    found: dict[str, Accelerator] = {}
+    for stage in spec.stage:
+        if stage.accelerator is not None:
+            part = find_accelerator(stage.accelerator, profiles)
+            found[stage.accelerator] = in_cluster(part, stage.node_network, stage.power_limit)
+        apart = None if stage.generation is None else stage.generation.accelerator
+        if apart is not None:
+            found[apart] = find_accelerator(apart, profiles)
+    return found
