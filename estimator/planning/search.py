@@ -307,19 +307,17 @@ def _together(searched: Iterable[_Found]) -> _Found:
 
 
 def _nothing(spec: PlanSpec, found: _Found) -> RequestError:
-    """Return the error of a search that found no layout."""
+    """Return the error of a search that found no layout: what would fit goes before the rules."""
     told = "; ".join(f"{rule}: {count:,}" for rule, count in found.excluded.most_common() if count)
     if not found.evaluated:
         problem = "no layout is legal: no choice of pipeline, tensor or expert parallelism is"
         return RequestError("plan", problem)
-    text = (
-        f"none of {found.evaluated:,} layouts is legal and fits; left out by each rule (several "
-        f"may leave out one): {told}"
-    )
+    none = f"none of {found.evaluated:,} layouts is legal and fits"
+    rules = f"left out by each rule (several may leave out one): {told}"
     if found.nearest is None:
-        return RequestError("plan", text)
+        return RequestError("plan", f"{none}; {rules}")
     case = replace(found.nearest.space.case, layout=found.nearest.layout)
-    return NothingFitsError(text, nearest_text(case, _limit(spec, case.accelerator)))
+    return NothingFitsError(none, nearest_text(case, _limit(spec, case.accelerator)), rules)
 
 
 def _answer(asked: _Asked, searched: Mapping[tuple[str, str], _Found], seconds: float) -> Plan:
