@@ -110,7 +110,9 @@ def command(
     read_layout(layout_flags)  # a mistake in a flag is told by the flag's name
     found = read_launches(launches, given, layout_flags, None if spec is None else Path(spec))
     asked = Asked(spec, given, layout_flags, changes, found)
-    staged = is_staged(given) or (spec is not None and is_staged(read_toml(Path(spec))))
+    of_file = spec is not None and is_staged(read_toml(Path(spec)))
+    of_launch = found is not None and bool(found.stage) and "tokens" not in given
+    staged = is_staged(given) or of_file or of_launch
     if staged:
         estimate, result, view = _staged(asked, sampling)
     else:

@@ -427,7 +427,11 @@ def staged_run(
     if launch is not None:
         own = data.get("layout")
         laid = {**launch.layout, **(own if isinstance(own, dict) else {})}
-        data = {**launch.fields, **data, **({"layout": laid} if laid else {})}
+        if launch.stage:
+            wanted = ("model", "steps", "prompt_length", "answer_length", "accelerator", "count")
+            has_model = any(name in flags for name in ("params", "params_active"))
+            launch.need(wanted, {**data, **flags, **({"model": ""} if has_model else {})})
+        data = {**launch.of_stage(), **data, **({"layout": laid} if laid else {})}
     files = ([] if path is None else [str(path)]) + list(launch.launch.files if launch else ())
     name = ", ".join(files) or "run"
     given = {**flags, **({"layout": dict(layout)} if layout else {})}
