@@ -44,6 +44,12 @@ def command(results: tuple[Path, ...], output: Path, pictures: Path | None) -> N
     """  # noqa: D301 -- click reads the backslash
     check_page(output, "-o")
     named = [(str(path), read_result(path)) for path in dict.fromkeys(results)]
+    from computebill.views.answers import PROGRAMMES, known_kind
+
+    for name, result in named:
+        if isinstance(result, dict) and PROGRAMMES not in result:
+            known_kind(name, result)
+    # What is no result was told before charts were loaded.
     from computebill.views.report import reports_of
 
     reports = reports_of(named)

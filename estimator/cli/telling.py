@@ -80,7 +80,9 @@ def markdown(answer: Answer, result: Mapping[str, Any]) -> str:
     blocks = [f"## {_escaped(answer.title)}", _escaped(answer.sentence)]
     if answer.figures:
         rows = (f"| {_escaped(each.label)} | {_escaped(each.text)} |" for each in answer.figures)
-        blocks.append("\n".join(["| | median (5th–95th percentile) |", "|---|---:|", *rows]))
+        is_spread = any(re.search("–| to ", each.interval) for each in answer.figures)
+        heading = "| | median (5th–95th percentile) |" if is_spread else "| | |"
+        blocks.append("\n".join([heading, "|---|---:|", *rows]))
     blocks += [f"> {_escaped(note)}" for note in answer.notes]
     given = (*(result.get("inputs") or ()), *(result.get("assumptions") or ()))
     assumed = list(dict.fromkeys(f"{each['name']} {each['value']}" for each in given))

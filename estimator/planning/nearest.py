@@ -23,9 +23,9 @@ class NothingFitsError(RequestError):
         nearest: how near the lightest comes, and what would make it fit.
     """
 
-    def __init__(self, left_out: str, nearest: str) -> None:
+    def __init__(self, none: str, nearest: str, rules: str) -> None:
         self.nearest = nearest
-        super().__init__("plan", f"{left_out}; {nearest}")
+        super().__init__("plan", f"{none}; {nearest}; {rules}")
 
 
 def nearest_text(case: Case, limit: float) -> str:

@@ -20,6 +20,8 @@ from computebill.kernels import search
 from computebill.runs.estimate import RunEstimate, estimate_of
 from computebill.runs.spec import LOST, read_run
 from computebill.training.cases import Case, usual_precision
+from computebill.training.choice_grid import Chunk, Grid
+from computebill.training.choices import Space, make_space
 from computebill.training.efficiency import efficiencies_of
 from computebill.training.from_files import with_files
 from computebill.training.layout import Layout, check_sequence_length, default_sequence
@@ -29,8 +31,6 @@ from computebill.training.parameters import bounded, unbounded
 from computebill.training.rules import check_part
 from computebill.uncertainty.draws import choose_device, settings
 
-from .choice_grid import Chunk, Grid
-from .choices import Space, make_space
 from .nearest import NothingFitsError, nearest_text
 from .pricing import prices_of
 from .result import Candidate, Plan
@@ -307,19 +307,17 @@ def _together(searched: Iterable[_Found]) -> _Found:
 
 
 def _nothing(spec: PlanSpec, found: _Found) -> RequestError:
-    """Return the error of a search that found no layout."""
+    """Return the error of a search that found no layout: what would fit goes before the rules."""
     told = "; ".join(f"{rule}: {count:,}" for rule, count in found.excluded.most_common() if count)
     if not found.evaluated:
         problem = "no layout is legal: no choice of pipeline, tensor or expert parallelism is"
         return RequestError("plan", problem)
-    text = (
-        f"none of {found.evaluated:,} layouts is legal and fits; left out by each rule (several "
-        f"may leave out one): {told}"
-    )
+    none = f"none of {found.evaluated:,} layouts is legal and fits"
+    rules = f"left out by each rule (several may leave out one): {told}"
     if found.nearest is None:
-        return RequestError("plan", text)
+        return RequestError("plan", f"{none}; {rules}")
     case = replace(found.nearest.space.case, layout=found.nearest.layout)
-    return NothingFitsError(text, nearest_text(case, _limit(spec, case.accelerator)))
+    return NothingFitsError(none, nearest_text(case, _limit(spec, case.accelerator)), rules)
 
 
 def _answer(asked: _Asked, searched: Mapping[tuple[str, str], _Found], seconds: float) -> Plan:

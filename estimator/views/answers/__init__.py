@@ -10,6 +10,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
+from computebill.base.errors import RequestError
+
 from .answer import Answer
 
 if TYPE_CHECKING:  # loads torch, which counts and lists need not
@@ -33,6 +35,7 @@ KINDS: dict[str, tuple[frozenset[str], str]] = {
     ),
     "model": (frozenset({"flop_per_token", "memory_gb", "model_type"}), "model.answer"),
     "mfu": (frozenset({"mfu", "hfu", "peak_flop_per_s"}), "mfu.answer"),
+    "run of stages": (frozenset({"stages", "gpu_hours", "swings_of"}), "stages.answer"),
     "run": (RUN_KEYS, "run.answer"),
     "bench": (frozenset({"matmul", "check_mape", "skipped"}), "bench.answer"),
     "hardware": (frozenset({"accelerators"}), "hardware.listed"),
@@ -40,10 +43,30 @@ KINDS: dict[str, tuple[frozenset[str], str]] = {
 }
 """Keys that tell a command's result, and what answers it; the first that fits is taken."""
 
+PAGES = tuple(kind for kind in KINDS if kind not in ("several programmes", "spend forecast"))
+"""Kinds that have a page each."""
+
 
 def kind_of(result: Result) -> str | None:
     """Return whose result it is, a key of ``KINDS``; None where it is of no command with one."""
     return next((kind for kind, (keys, _) in KINDS.items() if keys <= set(result)), None)
+
+
+def known_kind(name: str, result: Result) -> str:
+    """Return the kind of a result that a page can be made of.
+
+    Args:
+        name: of its file.
+        result: what the file holds.
+
+    Raises:
+        RequestError: naming the file, and what it may hold.
+    """
+    kind = kind_of(result)
+    if kind in PAGES:
+        return str(kind)
+    told = "is no result of a command that has a page; allowed: what a command wrote with --json"
+    raise RequestError(name, f"{told} or -o x.json, of {', '.join(PAGES)}")
 
 
 def answer_of(result: Result) -> Answer | None:

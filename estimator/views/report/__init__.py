@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from computebill.base.errors import RequestError
-from computebill.views.answers import PROGRAMMES, RUN_KEYS, SCORE_KEYS, SPEND_KEYS, kind_of
+from computebill.views.answers import PROGRAMMES, SCORE_KEYS, SPEND_KEYS, kind_of, known_kind
 from computebill.views.result import Result
 
-from . import bench, catalogue, hardware, model, plan, run, spend, sweep, validation
+from . import bench, catalogue, hardware, model, plan, run, spend, stages, sweep, validation
 from .document import Report, refuse
 
 REPORTERS: dict[str, Callable[[Result], Report]] = {
@@ -24,6 +23,7 @@ REPORTERS: dict[str, Callable[[Result], Report]] = {
     "validate or calibrate": validation.report,
     "model": model.report,
     "mfu": model.utilisation,
+    "run of stages": stages.report,
     "run": run.report,
     "bench": bench.report,
     "hardware": hardware.listed,
@@ -42,7 +42,7 @@ def reports_of(named: Sequence[tuple[str, Result]]) -> list[Report]:
         RequestError: naming the file that holds something else.
     """
     single = [(name, each) for name, result in named for each in _apart(name, result)]
-    runs = [each for _, each in single if set(each) >= RUN_KEYS]
+    runs = [each for _, each in single if kind_of(each) == "run"]
     programmes = [(name, each) for name, each in single if set(each) >= SPEND_KEYS]
     found = []
     if len(programmes) > 1:
@@ -54,7 +54,7 @@ def reports_of(named: Sequence[tuple[str, Result]]) -> list[Report]:
         elif len(programmes) > 1 and set(result) >= SPEND_KEYS:
             found.append(_told(name, lambda each: spend.report(each, is_alone=False), result))
         else:
-            found.append(_told(name, _reporter(name, result), result))
+            found.append(_told(name, REPORTERS[known_kind(name, result)], result))
     return found
 
 
@@ -68,14 +68,6 @@ def _apart(name: str, result: object) -> list[Result]:
     if not isinstance(several, list) or not all(isinstance(each, dict) for each in several):
         raise refuse(name, f"{PROGRAMMES}: allowed: a list of objects", several)
     return [{**each, "about": result.get("about")} for each in several]
-
-
-def _reporter(name: str, result: Result) -> Callable[[Result], Report]:
-    kind = kind_of(result)
-    if kind in REPORTERS:
-        return REPORTERS[kind]
-    told = "is no result of a command that has a page; allowed: what a command wrote with --json"
-    raise RequestError(name, f"{told} or -o x.json, of {', '.join(REPORTERS)}")
 
 
 def _told(name: str, reporter: Callable[[Result], Report], result: Result) -> Report:
