@@ -28,12 +28,14 @@ SECTIONS: dict[str, str] = {
     "Price": """price provider commitment date operator pue usd-per-kwh carbon-g-per-kwh
         final-share budget""",
     "Interruptions": "goodput lost failures-per-gpu-day checkpoint-seconds restart-seconds",
-    LAYOUT: """recipe qlora lora-rank lora-targets dora modules-to-save recompute early-stop tp pp vpp schedule dp cp cp-exchange
-        ep etp micro-batch micro-batches zero shards sequence-parallel across-domains tp-overlap
-        ep-overlap dispatcher experts weights gradients reduce-bits optimizer offload loss loss-chunk
-        attention attention-kernel kernels dropout overhead-gb""",
+    LAYOUT: """recipe qlora lora-rank lora-targets dora modules-to-save recompute early-stop
+        tp pp vpp schedule dp cp cp-exchange ep etp micro-batch micro-batches zero shards
+        sequence-parallel across-domains tp-overlap ep-overlap dispatcher experts weights gradients
+        reduce-bits optimizer offload loss loss-chunk attention attention-kernel kernels dropout
+        overhead-gb""",
     "Sampling": "samples seed method device",
-    "Output": "brief markdown output html plot json csv draws experiments pictures profiles note print help",
+    "Output": """brief markdown output html plot json csv draws experiments pictures profiles note
+        print help""",
 }
 """Flags by group, in the order of help; who is in none is the command's own."""
 
