@@ -290,10 +290,7 @@ def run_spec(
     """
     data = {} if path is None else fields_of_file(Path(path))
     if launch is not None:
-        own = data.get("layout")
-        launch.need(("model", "tokens", "accelerator", "count"), {**data, **_as_model(flags)})
-        data = {**launch.fields, "layout": dict(launch.layout), **data}
-        data["layout"] = {**launch.layout, **(own if isinstance(own, dict) else {})}
+        data = _with_launch(data, launch, flags)
     for text in changes:
         set_in(data, read_change(text), RunSpec)
     replaces: Mapping[str, tuple[str, ...]] = REPLACES
@@ -310,10 +307,20 @@ def run_spec(
     return with_flags(RunSpec, data, flags, replaces, name, is_file=bool(files))
 
 
-def _as_model(flags: Mapping[str, Any]) -> dict[str, Any]:
-    """Return flags, with what stands in for a model under its name."""
+def _with_launch(
+    data: Mapping[str, Any], launch: Launched, flags: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return a file's fields over those of launch files.
+
+    Raises:
+        RequestError: asking for what a run needs and nothing says.
+    """
     has_model = any(name in flags for name in ("params", "params_active", "flop"))
-    return {**flags, **({"model": ""} if has_model else {})}
+    given = {**data, **flags, **({"model": ""} if has_model else {})}
+    launch.need(("model", "tokens", "accelerator", "count"), given)
+    own = data.get("layout")
+    layout = {**launch.layout, **(own if isinstance(own, dict) else {})}
+    return {**launch.fields, **data, "layout": layout}
 
 
 def fields_of_file(path: Path) -> dict[str, Any]:

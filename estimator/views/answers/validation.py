@@ -12,7 +12,7 @@ from .answer import Answer, Figure
 
 
 def answer(result: Result) -> Answer:
-    """Tell whether a profile is worth using, its errors, and those of fits without the rows."""
+    """Tell the errors of the profile, and of fits that had no part in the rows."""
     left_out = result.get("left_out")
     told = (
         f"The step model is {percent(result['median_ape'])} off in the median row and "
@@ -32,9 +32,10 @@ def answer(result: Result) -> Answer:
     elif result["coverage_90"] is not None:
         told += f"; {percent(result['coverage_90'])} of them lie in the 90 % interval"
         figures.append(Figure("in the 90 % interval", percent(result["coverage_90"])))
-    verdict = result.get("verdict")
-    first = f"{verdict_told(verdict)} " if verdict else ""  # results of before have none
-    return Answer("Predictions against measured steps", f"{first}{told}.", figures)
+    sentence = f"{told}."
+    if result.get("verdict"):
+        sentence = f"{verdict_told(result['verdict'])} {sentence}"
+    return Answer("Predictions against measured steps", sentence, figures)
 
 
 def verdict_told(verdict: Mapping[str, Any]) -> str:
