@@ -26,6 +26,7 @@ VIEWS = {
     "RunEstimate": "run",
     "Score": "score",
     "SpendEstimate": "spend",
+    "StagedEstimate": "stages",
     "SweepEstimate": "sweep",
     "Utilisation": "mfu",
     "Validation": "validation",
