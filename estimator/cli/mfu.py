@@ -40,7 +40,9 @@ def _speed_options(command: Any) -> Any:
 
 
 @click.command(cls=Grouped)
-@click.option("--model", metavar="CONFIG", help="config.json, its directory, or -.")
+@click.option(
+    "--model", metavar="CONFIG", help="A name that ships, a config.json, its directory, or -."
+)
 @part_options
 @click.option("--params", metavar="N", callback=number, help="Parameters, without a config.json.")
 @click.option(

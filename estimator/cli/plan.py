@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 FIELDS = (
     ("name", "A name for the plan."),
-    ("model", "config.json, or its directory."),
+    ("model", "A name that ships (`computebill model` lists them), or a config.json."),
     ("part", "Of a multimodal model: whole (default), or language, its language model alone."),
     ("images-per-sample", "Images, and clips of sound, of a sequence of the whole (default 1)."),
     ("image-size", "Of a model of images or video: pixels, 1024x1024; with frames, 480x832x81."),

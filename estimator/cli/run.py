@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 FIELDS = (
     ("name", "A name for the run."),
-    ("model", "config.json, its directory, or -: exact counts in place of --params."),
+    ("model", "A name that ships, llama-3.1-8b, or a config.json: exact counts, no --params."),
     ("part", "Of a multimodal model: whole (default), or language, its language model alone."),
     ("images-per-sample", "Images, and clips of sound, of a sequence of the whole (default 1)."),
     ("image-size", "Of a model of images or video: pixels, 1024x1024; with frames, 480x832x81."),
