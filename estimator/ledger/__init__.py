@@ -1,0 +1,5 @@
+"""What really ran: a bill by kind, project and person, from records of clusters and clouds."""
+
+from .result import Ledger
+
+__all__ = ["Ledger"]
