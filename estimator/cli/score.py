@@ -85,9 +85,9 @@ def command(
     computebill score many -o scored --engine ray
     """  # noqa: D301 -- click reads the backslash
     Outputs(as_json, False, None, plot, html).check()
+    from computebill.batches.reading import find_files, state_of
     from computebill.catalogue import score_files
     from computebill.catalogue.headers import read_mapping
-    from computebill.catalogue.read import find_files, state_of
 
     size = sum(state_of(path)[0] for path in find_files(catalogues))
     with progress_bar("scoring", size, is_long=size > LONG) as progress:

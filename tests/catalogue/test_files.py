@@ -19,8 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import computebill as cb
+from computebill.batches.reading import find_pieces, read_batches
 from computebill.catalogue import batch
-from computebill.catalogue.read import find_pieces, read_batches
 from computebill.cli import main
 
 HEADINGS = ["Model", "Organization", "Training compute (FLOP)", "Training hardware"]

@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 from computebill.base.errors import RequestError, shown
 from computebill.base.writing import replacing
 
-from .batch import Counts, Scored
-from .cells import PLAIN, arrow_column, is_text, without_zone
+from .columns import PLAIN, arrow_column, is_text, without_zone
+from .reading import name_of
 
 ENDINGS = (".parquet", ".csv")
 MANIFEST, UNREAD = "sources.json", "unread.json"
@@ -132,11 +132,6 @@ def _typed(table: pa.Table) -> pa.Table:
     return table
 
 
-def name_of(place: int) -> str:
-    """Return the beginning of the names of a file's parts, by its place among all."""
-    return f"part-{place:05d}"
-
-
 class Parts:
     """A folder of parts, one a batch; what is there already is not made again.
 
@@ -213,19 +208,19 @@ class Parts:
         except (OSError, pa.ArrowException):
             return False
 
-    def read(self, name: str) -> tuple[pa.Table, Counts]:
+    def read(self, name: str) -> tuple[pa.Table, str]:
         """Return the rows of a part that is there, and what it tells of itself."""
         # A file by itself: names of its folders are no columns.
         table = pq.ParquetFile(self.folder / f"{name}.parquet").read()
-        return table, Counts.from_json(table.schema.metadata[COUNTS].decode())
+        return table, table.schema.metadata[COUNTS].decode()
 
-    def write(self, name: str, part: Scored) -> None:
-        """Write a part: its rejects, then its rows with what it counts."""
-        if len(part.rejects):
+    def write(self, name: str, table: pa.Table, rejects: pa.Table, told: str) -> None:
+        """Write a part: its rejects, then its rows with what is told of them."""
+        if len(rejects):
             with replacing(self.folder / f"{name}.rejects.csv") as temporary:
-                arrow_csv.write_csv(harmless(part.rejects), temporary)
-        table = _typed(part.scored)
-        metadata = {**(table.schema.metadata or {}), COUNTS: part.counts.to_json().encode()}
+                arrow_csv.write_csv(harmless(rejects), temporary)
+        table = _typed(table)
+        metadata = {**(table.schema.metadata or {}), COUNTS: told.encode()}
         with replacing(self.folder / f"{name}.parquet") as temporary:
-            told = table.replace_schema_metadata(metadata)
-            pq.write_table(told, temporary, use_dictionary=_texts(told.schema))
+            whole = table.replace_schema_metadata(metadata)
+            pq.write_table(whole, temporary, use_dictionary=_texts(whole.schema))
