@@ -427,7 +427,7 @@ def _headings(piece: Piece) -> tuple[str, list[str], int]:
     """
     path, layout = piece.path, piece.layout
     separators = "\t" if _form(path, layout) == "tsv" else layout.separators
-    found = {separator: _first_lines(path, separator) for separator in separators}
+    found = {separator: first_lines(path, separator) for separator in separators}
     separator = max(separators, key=lambda each: max(len(row) for _, row in found[each]))
     if layout.names:
         return separator, list(layout.names), 0
@@ -442,7 +442,7 @@ def _headings(piece: Piece) -> tuple[str, list[str], int]:
     return separator, headings, before
 
 
-def _first_lines(path: Path, separator: str) -> list[tuple[int, list[str]]]:
+def first_lines(path: Path, separator: str) -> list[tuple[int, list[str]]]:
     """Return the first rows of a table, each with the number of lines before it."""
     found: list[tuple[int, list[str]]] = []
     with ExitStack() as stack:

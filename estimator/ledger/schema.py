@@ -31,6 +31,7 @@ STATES = (
     "cancelled",
     "preempted",
     "running",
+    "pending",
     IDLE,
     UNKNOWN,
 )
