@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -121,7 +121,11 @@ class Writer:
 
 def _texts(schema: pa.Schema) -> list[str]:
     """Return the columns of texts: numbers are seldom the same twice."""
-    return [each.name for each in schema if is_text(each.type)]
+    return [
+        each.name
+        for each in schema
+        if is_text(each.type) or pa.types.is_dictionary(each.type)
+    ]
 
 
 def _typed(table: pa.Table) -> pa.Table:
@@ -178,6 +182,7 @@ class Parts:
                 raise RequestError("-o", f"{given}; {problem}")
             for place in mended:
                 self._remove(f"{name_of(place)}-")
+                self._remove(f".{name_of(place)}-", (".done",))
             self._remove(".")  # what a kill left half written
         self._tell(MANIFEST, wanted)
 
@@ -195,9 +200,9 @@ class Parts:
         with replacing(self.folder / name) as temporary:
             temporary.write_text(json.dumps(value, indent=1), "utf-8")
 
-    def _remove(self, beginning: str) -> None:
+    def _remove(self, beginning: str, endings: Sequence[str] = (*ENDINGS, ".json")) -> None:
         for path in self.folder.iterdir():
-            if path.name.startswith(beginning) and path.suffix in (*ENDINGS, ".json"):
+            if path.name.startswith(beginning) and path.suffix in endings:
                 path.unlink()
 
     def has(self, name: str) -> bool:
@@ -207,6 +212,15 @@ class Parts:
             return path.is_file() and COUNTS in (pq.read_schema(path).metadata or {})
         except (OSError, pa.ArrowException):
             return False
+
+    def finish(self, name: str, number: int) -> None:
+        """Note that a piece was read to its end, into so many parts."""
+        (self.folder / f".{name}.{number}.done").touch()
+
+    def finished(self, name: str) -> int | None:
+        """Return the number of parts of a piece that was read to its end; None of another."""
+        marks = list(self.folder.glob(f".{name}.*.done"))
+        return int(marks[0].name.split(".")[2]) if marks else None
 
     def read(self, name: str) -> tuple[pa.Table, str]:
         """Return the rows of a part that is there, and what it tells of itself."""

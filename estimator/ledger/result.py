@@ -96,10 +96,12 @@ class Ledger(Shown):
             params, state; the largest first, and not all where there are very many.
         trackers: rows of trackers as `schema.JOBS` has them, with their kind.
         total: sums of everything.
+        unpriced: accelerator-hours of no known price; no cost has them.
         parts: sums by what they are of: ``kind``, ``state``, ``project``, ``user``, ``month``,
             ``size``, ``accelerator``; each by its name.
         final_share: share of the dollars, of the hours where no price is known, that final runs
             took; its width is unknown jobs and prices.
+        final_share_of_research: the same, inference and idle accelerators left out.
         share_basis: ``cost`` or ``hours``.
         capacity: accelerator-hours that the cluster had; None where not given.
         restarts: chains of restarts, their jobs, and hours that were lost.
@@ -108,6 +110,7 @@ class Ledger(Shown):
         remarks: rows by what to know of them.
         reasons: rejected rows by reason.
         rejects: the first of them.
+        bill_costs: which of their costs bills are taken at.
         rejects_file: file or folder that they were written to.
         assumptions: what the answer rests on.
         seconds: time that it took [s].
@@ -122,8 +125,10 @@ class Ledger(Shown):
     runs: pd.DataFrame = field(default_factory=pd.DataFrame)
     trackers: pd.DataFrame = field(default_factory=pd.DataFrame)
     total: Amount = Amount(0.0, 0.0, NOT_KNOWN, NOT_KNOWN, NOT_KNOWN)
+    unpriced: float = 0.0
     parts: dict[str, dict[str, Amount]] = field(default_factory=dict)
     final_share: Distribution = NOT_KNOWN
+    final_share_of_research: Distribution = NOT_KNOWN
     share_basis: str = "hours"
     capacity: float | None = None
     restarts: dict[str, Any] = field(default_factory=dict)
@@ -132,6 +137,7 @@ class Ledger(Shown):
     remarks: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     rejects: list[Reject] = field(default_factory=list)
+    bill_costs: tuple[str, ...] = ()
     rejects_file: str | None = None
     assumptions: tuple[Assumption, ...] = ()
     seconds: float = 0.0
@@ -159,6 +165,7 @@ class Ledger(Shown):
             "period": None if self.period is None else _period(self.period),
             "gpu_hours": self.total.gpu_hours,
             "cost_usd": self.total.cost_usd.to_dict(),
+            "unpriced_gpu_hours": self.unpriced,
             "energy_mwh": self.total.energy_mwh.to_dict(),
             "flop": self.total.flop.to_dict(),
             "jobs": self.total.jobs,
@@ -166,6 +173,7 @@ class Ledger(Shown):
             "by_state": {},
             **told,
             "final_share": self.final_share.to_dict(),
+            "final_share_of_research": self.final_share_of_research.to_dict(),
             "final_share_of": self.share_basis,
             "capacity": self._capacity(),
             "restarts": self.restarts,
