@@ -40,6 +40,7 @@ _ZONED = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?"
     r"( ?UTC|Z|[+-][0-9]{2}:?[0-9]{2})$"
 )
+_CLOCK = r"^([0-9]{1,6}-)?([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]$"
 _DURATION = re.compile(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+(?:\.\d+)?)")
 _WORDED = re.compile(r"(?:(\d+) days?,? )?(\d+):(\d+):(\d+(?:\.\d+)?)")
 _UNITED = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|us|s|sec|min|m|h|d)\b")
@@ -180,8 +181,24 @@ def read_durations(column: pa.Array, factor: float = 1.0) -> np.ndarray:
     column = arrow_column(column)
     if is_number(column.type):
         return _floats(column) * factor
-    words = read_words(column)
-    return words.told(lambda text: _duration(text, factor), np.nan).astype(np.float64)
+    coded = column.cast(pa.string()).dictionary_encode()
+    codes = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    return np.append(_durations(coded.dictionary, factor), np.nan)[codes]
+
+
+def _durations(texts: pa.Array, factor: float) -> np.ndarray:
+    """Return durations of different texts: ``D-HH:MM:SS`` at once, others one by one."""
+    is_clock = _bools(pc.match_substring_regex(texts, _CLOCK))
+    found = np.full(len(texts), np.nan)
+    clocks = texts.filter(pa.array(is_clock))
+    day = pc.utf8_slice_codeunits(clocks, 0, -9)
+    days = pc.if_else(pc.equal(day, ""), "0", day).cast(pa.float64())
+    clock = pc.binary_join_element_wise("1970-01-01T", pc.utf8_slice_codeunits(clocks, -8), "")
+    seconds = clock.cast(pa.timestamp("s")).cast(pa.int64())
+    found[is_clock] = _floats(days) * SECONDS["d"] + _floats(seconds)
+    for place in np.flatnonzero(~is_clock):
+        found[place] = _duration(texts[place].as_py(), factor)
+    return found
 
 
 @lru_cache(maxsize=1 << 18)

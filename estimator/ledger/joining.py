@@ -186,7 +186,7 @@ def words_in(table: pa.Table, name: str) -> Words:
 
 def moments_in(table: pa.Table, name: str) -> np.ndarray:
     """Return a column's moments [s since 1970]."""
-    found = column_of(table, name).cast(pa.int64()).fill_null(NO_TIME)
+    found = column_of(table, name).cast(pa.timestamp("s")).cast(pa.int64()).fill_null(NO_TIME)
     return np.asarray(found.to_numpy(zero_copy_only=False))
 
 

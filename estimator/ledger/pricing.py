@@ -23,12 +23,16 @@ from computebill.kernels.units import JOULES_PER_MWH, SECONDS_PER_HOUR
 from computebill.uncertainty.distribution import Distribution
 from computebill.uncertainty.draws import Columns, Settings, bundle
 
-from .cube import NO_MONTH
+from .cube import NO_MONTH, OTHERS
 from .result import NOT_KNOWN, Amount
 from .rules import Rules
 from .schema import FINAL, IDLE, UNKNOWN
 
 DRAWS = 4096
+TOGETHER = 64
+"""Groups whose draws are held together."""
+LEAST_HOURS = 1e-9
+"""Hours below are what is left of a difference."""
 LEAST_POWER = 0.3
 """Share of a chip's power below which recorded energy cannot be an accelerator's at work."""
 
@@ -190,7 +194,8 @@ class Priced:
         self.cells = cells
         pairs = list(zip(cells["accelerator"], cells["month"], strict=True))
         self._keys = list(dict.fromkeys(pairs))
-        self._place = np.array([{k: n for n, k in enumerate(self._keys)}[p] for p in pairs], int)
+        places = {key: place for place, key in enumerate(self._keys)}
+        self._place = np.array([places[pair] for pair in pairs], dtype=np.int64)
         self._drawn = draw_hours(self._keys, prices, rules)
         self.assumptions = list(self._drawn.assumptions)
         self._take_billed(billed)
@@ -233,43 +238,71 @@ class Priced:
                 self.assumptions.append(Assumption(f"energy of {name}", told, METHOD))
         return found
 
-    def _amounts(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return dollars, MWh and FLOP of some cells, in draws."""
-        cells, number = self.cells, len(self._keys)
+    def _amounts(
+        self, group: np.ndarray, number: int
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return dollars, MWh and FLOP of groups of cells, ``(groups, draws)``.
+
+        Args:
+            group: of each cell, -1 for none.
+            number: of groups.
+        """
+        cells, keys = self.cells, len(self._keys)
+        chosen = np.flatnonzero(group >= 0)
+        place = group[chosen] * keys + self._place[chosen]
 
         def by_key(values: np.ndarray) -> np.ndarray:
-            return np.bincount(self._place[rows], values[rows], minlength=number)
+            sums = np.bincount(place, values[chosen], minlength=number * keys)
+            return sums.reshape(number, keys)
 
-        billed = cells["usd"].to_numpy(float)[rows].sum()
-        usd = _times(by_key(self._open), self._drawn.usd, billed)
-        recorded = np.where(self._is_recorded, by_key(cells["energy_j"].to_numpy(float)), 0.0)
+        def whole(name: str) -> np.ndarray:
+            values = cells[name].to_numpy(float)[chosen]
+            return np.bincount(group[chosen], values, minlength=number)[:, None]
+
+        hours = cells["gpu_hours"].to_numpy(float)
+        usd = _times(by_key(self._open), self._drawn.usd, whole("usd"))
+        recorded = by_key(cells["energy_j"].to_numpy(float)) * self._is_recorded
         covered = by_key(cells["energy_hours"].to_numpy(float)) * self._is_recorded
-        rest = by_key(cells["gpu_hours"].to_numpy(float)) - covered
-        told = recorded.sum() / JOULES_PER_MWH * self._drawn.pue
-        mwh = _times(rest, self._drawn.mwh, told)
-        open_flop = by_key((cells["gpu_hours"] - cells["flop_hours"]).to_numpy(float))
-        tracked = cells["flop"].to_numpy(float)[rows].sum()
-        return usd, mwh, _times(open_flop, self._drawn.flop, tracked)
+        told = recorded.sum(axis=1)[:, None] / JOULES_PER_MWH * self._drawn.pue
+        mwh = _times(by_key(hours) - covered, self._drawn.mwh, told)
+        untold = hours - cells["flop_hours"].to_numpy(float)
+        flop = _times(by_key(untold), self._drawn.flop, whole("flop"))
+        return usd, mwh, flop
 
-    def amount(self, rows: np.ndarray | None = None) -> Amount:
-        """Return the sums of some cells; of all where None."""
-        rows = np.ones(len(self.cells), dtype=bool) if rows is None else rows
-        usd, mwh, flop = self._amounts(rows)
-        return Amount(
-            float(self.cells["jobs"].to_numpy(float)[rows].sum()),
-            math.fsum(self.cells["gpu_hours"].to_numpy(float)[rows]),
-            distribution(usd),
-            distribution(mwh),
-            distribution(flop),
+    def amount(self) -> Amount:
+        """Return the sums of all cells."""
+        return self._told(np.zeros(len(self.cells), dtype=np.int64), 1)[0]
+
+    def _told(self, group: np.ndarray, number: int) -> list[Amount]:
+        """Return the sums of groups of cells, a few at a time."""
+        jobs, hours = (
+            np.bincount(group, self.cells[name].to_numpy(float), minlength=number)
+            for name in ("jobs", "gpu_hours")
         )
+        found = []
+        for first in range(0, number, TOGETHER):
+            count = min(TOGETHER, number - first)
+            inside = (group >= first) & (group < first + count)
+            drawn = self._amounts(np.where(inside, group - first, -1), count)
+            for row in range(count):
+                amounts = (distribution(each[row]) for each in drawn)
+                place = first + row
+                found.append(Amount(float(jobs[place]), float(hours[place]), *amounts))
+        return found
 
     def by(self, name: str, most: int | None = None) -> dict[str, Amount]:
         """Return the sums by what cells are of, the most hours first; months in their order."""
-        values = self.cells[name].to_numpy(object)
         hours = self.cells.groupby(name)[["gpu_hours", "usd", "jobs"]].sum()
         order = hours.sort_values(["gpu_hours", "usd", "jobs"], ascending=False).index
-        names = sorted(hours.index) if name == "month" else list(order[:most])
-        return {str(each): self.amount(values == each) for each in names}
+        names = sorted(hours.index) if name == "month" else list(order)
+        place = {each: number for number, each in enumerate(names)}
+        group = self.cells[name].map(place).to_numpy(np.int64)
+        kept = len(names) if most is None else min(most, len(names))
+        if kept < len(names):
+            names[kept:] = [OTHERS]
+            group = np.minimum(group, kept)
+        amounts = self._told(group, len(names))
+        return {str(each): amount for each, amount in zip(names, amounts, strict=True)}
 
     def final_share(self, *, of_research: bool) -> Distribution:
         """Return the share that final runs took.
@@ -285,11 +318,12 @@ class Priced:
         if of_research:
             has &= ~np.isin(kinds, OUTSIDE_RESEARCH)
         parts = [has & (kinds == FINAL), has & (kinds == UNKNOWN), has]
+        parts = [rows.astype(np.int64) for rows in parts]
         if self.share_basis == "cost":
-            final, unknown, every = (self._amounts(rows)[0] for rows in parts)
+            final, unknown, every = (self._amounts(rows - 1, 1)[0][0] for rows in parts)
         else:
             hours = self.cells["gpu_hours"].to_numpy(float)
-            final, unknown, every = (np.full(DRAWS, hours[rows].sum()) for rows in parts)
+            final, unknown, every = (np.full(DRAWS, hours[rows > 0].sum()) for rows in parts)
         if not (every > 0).all():
             return NOT_KNOWN
         known = np.maximum(every - unknown, 0.0)
@@ -331,16 +365,23 @@ def _product(hours: np.ndarray, each: np.ndarray) -> np.ndarray:
     return np.where(np.abs(hours) < 1e-12, 0.0, hours * each)
 
 
-def _times(hours: np.ndarray, each: np.ndarray, told: np.ndarray | float) -> np.ndarray:
+def _times(hours: np.ndarray, each: np.ndarray, told: np.ndarray) -> np.ndarray:
     """Return what is told, and hours times an hour's figure where that is known, in draws.
 
     NaN where there are hours, none of them of a known figure, and nothing is told.
+
+    Args:
+        hours: of each group and key; ``(groups, keys)``.
+        each: figure of an hour; ``(keys, draws)``.
+        told: of each group; ``(groups, 1)`` or ``(groups, draws)``.
     """
-    used = np.abs(hours) > 1e-9
-    known = used & ~np.isnan(each).any(axis=1)
-    if used.any() and not known.any() and not np.any(told):
-        return np.full(DRAWS, np.nan)
-    return np.asarray(hours[known] @ each[known] + told + np.zeros(DRAWS))
+    used = np.abs(hours) > LEAST_HOURS
+    known = ~np.isnan(each).any(axis=1)
+    found = (hours * used)[:, known] @ each[known] + told
+    is_lacking = used.any(axis=1) & ~used[:, known].any(axis=1) & ~np.any(told, axis=1)
+    found = np.broadcast_to(found, (len(hours), DRAWS)).copy()
+    found[is_lacking] = np.nan
+    return found
 
 
 def distribution(draws: np.ndarray) -> Distribution:
