@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from .hardware.accelerators import Accelerator as Accelerator
     from .hardware.accelerators import find_accelerator as find_accelerator
     from .hardware.accelerators import list_accelerators as list_accelerators
+    from .ledger import Ledger as Ledger
+    from .ledger import read_ledger as read_ledger
     from .models.card import ModelCard as ModelCard
     from .models.card import describe_model as describe_model
     from .models.mfu import Speed as Speed
@@ -60,6 +62,7 @@ _HOMES = {
     "Architecture": "architectures",
     "Bench": "benchmark",
     "Layout": "training.layout",
+    "Ledger": "ledger",
     "ModelCard": "models.card",
     "Plan": "planning.result",
     "PlanSpec": "planning.spec",
@@ -87,6 +90,7 @@ _HOMES = {
     "plan": "planning.search",
     "price_sweep": "sweep",
     "read_architecture": "architectures",
+    "read_ledger": "ledger",
     "score_catalogue": "catalogue",
     "score_files": "catalogue",
     "shares_elsewhere": "programmes.measured_shares",

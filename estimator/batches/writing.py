@@ -121,11 +121,7 @@ class Writer:
 
 def _texts(schema: pa.Schema) -> list[str]:
     """Return the columns of texts: numbers are seldom the same twice."""
-    return [
-        each.name
-        for each in schema
-        if is_text(each.type) or pa.types.is_dictionary(each.type)
-    ]
+    return [each.name for each in schema if is_text(each.type) or pa.types.is_dictionary(each.type)]
 
 
 def _typed(table: pa.Table) -> pa.Table:

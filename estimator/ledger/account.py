@@ -81,6 +81,7 @@ class Options:
         capacity_is: ``hours`` or ``accelerators``.
         naming: hides names; None where they are told.
         rejects: file that rejected rows go to.
+        has_groups: whether jobs that no rule names are told by groups of their names.
         running: how records are gone through.
     """
 
@@ -90,6 +91,7 @@ class Options:
     capacity_is: Literal["hours", "accelerators"] = "hours"
     naming: Naming | None = None
     rejects: Path | None = None
+    has_groups: bool = False
     running: Running = field(default_factory=Running)
 
 
@@ -124,9 +126,7 @@ def read_ledger(
         if not good:
             raise RequestError(*next(iter(found.unread_files.items())))
         folder = running.keep or scratch / "parts"
-        Parts(folder).open(
-            _made_from(good, states, rules, options, plans), resume=running.resume
-        )
+        Parts(folder).open(_made_from(good, states, rules, options, plans), resume=running.resume)
         work = Reading(folder, plans, rules, options.prices.profiles, running.rows)
         pieces = list(named_pieces(good, found.unread_files, running.rows, layout))
         done = list(_through(work, pieces, running))
@@ -136,7 +136,7 @@ def read_ledger(
             for each in done
             if each.part and each.counts.jobs
         ]
-        gathered = Gathering(folder, parts, rules, scratch).gather()
+        gathered = Gathering(folder, parts, rules, scratch, has_groups=options.has_groups).gather()
         _take(found, gathered, good)
         _write_rejects(found, folder, options, gathered.late, good)
     _price(found, gathered, rules, options)
@@ -180,9 +180,7 @@ def _made_from(
     }
 
 
-def _through(
-    work: Reading, pieces: Sequence[tuple[str, Any]], running: Running
-) -> Iterable[Done]:
+def _through(work: Reading, pieces: Sequence[tuple[str, Any]], running: Running) -> Iterable[Done]:
     done: Iterable[Done]
     if running.engine == "ray":
         done = run_on_ray(pieces, work, running.address)
@@ -204,7 +202,7 @@ def _count(
 ) -> None:
     """Count rows of batches."""
     starts, ends = [], []
-    rows = Counter({place: 0 for place in range(len(files))})
+    rows = Counter(dict.fromkeys(range(len(files)), 0))
     rejected: Counter[int] = Counter()
     for each in done:
         if each.failed is not None:
@@ -255,6 +253,7 @@ def _take(found: Ledger, gathered: Gathered, files: Sequence[Path]) -> None:
     if gathered.cube.is_cut:
         found.remarks["persons of few hours are taken together"] += 1
     found.trackers = gathered.trackers
+    found.groups = gathered.groups
     found.queue = gathered.cube.queue()
     found.restarts = gathered.runs.to_dict()
 

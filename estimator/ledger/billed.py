@@ -77,7 +77,7 @@ class Billed:
         """Return what was billed and no job used, as cells."""
         found = self.prices().reset_index()
         rows = found[found["idle"] > 0] if len(found) else found
-        cells = pd.DataFrame({name: "unknown" for name in BY}, index=range(len(rows)))
+        cells = pd.DataFrame(dict.fromkeys(BY, "unknown"), index=range(len(rows)))
         cells = cells.assign(record="bill", kind=IDLE, state=IDLE, size="none")
         for name in MEASURES:
             cells[name] = 0.0
@@ -91,9 +91,7 @@ class Billed:
 
 def _chosen(measured: Measured, rows: np.ndarray) -> pd.DataFrame:
     """Return the cells of some rows."""
-    words = {
-        name: Words(words.codes[rows], words.values) for name, words in measured.words.items()
-    }
+    words = {name: Words(words.codes[rows], words.values) for name, words in measured.words.items()}
     measures = {name: values[rows] for name, values in measured.measures.items()}
     return cells_of(
         Measured(
@@ -105,5 +103,3 @@ def _chosen(measured: Measured, rows: np.ndarray) -> pd.DataFrame:
             measures,
         )
     )
-
-

@@ -37,7 +37,7 @@ COLUMNS = {
     "part": np.int32,
     "row": np.int32,
 }
-ROW = np.dtype([(name, kind) for name, kind in COLUMNS.items()])
+ROW = np.dtype(list(COLUMNS.items()))
 """What is kept of a job: whose restart it may be, its time, and what it took."""
 
 
@@ -177,9 +177,7 @@ def _add(found: Runs, rows: np.ndarray, chains: Chains, no_chain: np.ndarray) ->
     found.largest = both.nlargest(KEPT, "gpu_hours").reset_index(drop=True)
 
 
-def _lost(
-    before: np.ndarray, after: np.ndarray, chains: Chains
-) -> tuple[np.ndarray, np.ndarray]:
+def _lost(before: np.ndarray, after: np.ndarray, chains: Chains) -> tuple[np.ndarray, np.ndarray]:
     """Return the accelerator-hours that each restart lost, and whether that is known."""
     with np.errstate(invalid="ignore", divide="ignore"):
         steps = before["last_step"] - before["first_step"]

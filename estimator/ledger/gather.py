@@ -20,6 +20,7 @@ from .billed import Billed
 from .cells import NO_TIME, Words
 from .chains import COLUMNS, ROW, Runs, Spill, find_runs, keys_of
 from .cube import Cube, Measured, cells_of, waits_of
+from .groups import added, groups_of
 from .joining import (
     GIVEN,
     Trackers,
@@ -58,6 +59,7 @@ class Summed(NamedTuple):
     cells: pd.DataFrame
     waits: np.ndarray
     rows: np.ndarray
+    groups: pd.DataFrame
 
 
 class Late(NamedTuple):
@@ -80,6 +82,7 @@ class Gathered:
         remarks: rows by what to know of them.
         late: rows that are of no use after all.
         billed: what a bill says of a scheduler's hours.
+        groups: jobs and hours of what no rule names, by project, partition and name, where asked.
     """
 
     cube: Cube = field(default_factory=Cube)
@@ -89,13 +92,17 @@ class Gathered:
     remarks: Counter[str] = field(default_factory=Counter)
     late: list[Late] = field(default_factory=list)
     billed: Billed = field(default_factory=Billed)
+    groups: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 class Gathering:
     """Puts the jobs of parts together."""
 
-    def __init__(self, folder: Path, parts: Sequence[Part], rules: Rules, spill: Path) -> None:
+    def __init__(
+        self, folder: Path, parts: Sequence[Part], rules: Rules, spill: Path, *, has_groups: bool
+    ) -> None:
         self._folder = folder
+        self._has_groups = has_groups
         self._parts = list(parts)
         self._rules = rules
         rows = sum(part.rows for part in parts)
@@ -169,6 +176,8 @@ class Gathering:
         self.found.cube.add(summed.cells)
         self.found.cube.waits += summed.waits
         self._spill.add(summed.rows)
+        if self._has_groups:
+            self.found.groups = added(self.found.groups, summed.groups)
 
     def _sum_trackers(self, trackers: Trackers) -> None:
         """Sum tracked runs that are no scheduler's job, and refuse those that tell no hours."""
@@ -196,9 +205,7 @@ class Gathering:
     def _kinds(self, jobs: pa.Table, words: dict[str, Words]) -> np.ndarray:
         config = column_of(jobs, "config") if "config" in jobs.column_names else None
         hours = numbers_in(jobs, "elapsed_s") / 3600.0
-        kinds = kinds_of(
-            self._rules.rule, words, config, numbers_in(jobs, "accelerators"), hours
-        )
+        kinds = kinds_of(self._rules.rule, words, config, numbers_in(jobs, "accelerators"), hours)
         is_idle = words["state"].told(lambda state: state == IDLE, False).astype(bool)
         return np.where(is_idle, KINDS.index(IDLE), kinds)
 
@@ -226,7 +233,8 @@ class Gathering:
         rows = np.zeros(0, dtype=ROW)
         if record in ("scheduler", "tracker"):
             rows = _restartable(jobs, words, numbers, kinds, part)
-        return Summed(cells, waits, rows)
+        groups = groups_of(measured) if self._has_groups else pd.DataFrame()
+        return Summed(cells, waits, rows, groups)
 
     def _with_runs(
         self,

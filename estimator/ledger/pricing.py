@@ -142,9 +142,7 @@ def _draw_one(
             price=price, provider=prices.provider, date=prices.date or _day(month), pue=rules.pue
         )
         inputs = gathered(hour_inputs(pricing, part))
-        told.append(
-            {key: replace(each, shared=key) for key, each in inputs.quantities.items()}
-        )
+        told.append({key: replace(each, shared=key) for key, each in inputs.quantities.items()})
         sources.append(_source(inputs.assumptions, prices, price))
     keys = list(Hour._fields)
     drawn = _draws([each[key] for each in told for key in keys], seed)
@@ -214,9 +212,7 @@ class Priced:
             if (name, month) in self._keys:
                 self._drawn.usd[self._keys.index((name, month))] = row["price"]
                 text, source = number_text(row["price"], 4), "the bill of the same machines"
-                self.assumptions.append(
-                    Assumption(f"USD an hour of {name}, {month}", text, source)
-                )
+                self.assumptions.append(Assumption(f"USD an hour of {name}, {month}", text, source))
 
     def _recorded(self) -> np.ndarray:
         """Return which keys' recorded energy is taken: what is too little leaves out the chips."""
@@ -238,9 +234,7 @@ class Priced:
                 self.assumptions.append(Assumption(f"energy of {name}", told, METHOD))
         return found
 
-    def _amounts(
-        self, group: np.ndarray, number: int
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _amounts(self, group: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return dollars, MWh and FLOP of groups of cells, ``(groups, draws)``.
 
         Args:
@@ -405,5 +399,3 @@ def check_prices(prices: Prices) -> None:
             raise RequestError("--accelerator", error.problem) from None
     if prices.is_owned and (prices.price is not None or prices.provider is not None):
         raise RequestError("--owned", "is given with --price or --provider; allowed: one of them")
-
-

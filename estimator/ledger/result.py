@@ -106,6 +106,7 @@ class Ledger(Shown):
         capacity: accelerator-hours that the cluster had; None where not given.
         restarts: chains of restarts, their jobs, and hours that were lost.
         queue: wait by size of job: jobs, mean, and quantiles [h].
+        groups: what no rule names, by project, partition and name: jobs, hours; where asked.
         joined: rows that tell the same job as another, by how that was found.
         remarks: rows by what to know of them.
         reasons: rejected rows by reason.
@@ -133,6 +134,7 @@ class Ledger(Shown):
     capacity: float | None = None
     restarts: dict[str, Any] = field(default_factory=dict)
     queue: pd.DataFrame = field(default_factory=pd.DataFrame)
+    groups: pd.DataFrame = field(default_factory=pd.DataFrame)
     joined: Counter[str] = field(default_factory=Counter)
     remarks: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)

@@ -33,9 +33,7 @@ def find_twice(folder: Path, parts: Sequence[str], rows: int) -> dict[str, np.nd
     return {part: np.sort(np.concatenate(places)) for part, places in found.items()}
 
 
-def _of_share(
-    folder: Path, parts: Sequence[str], share: int, shares: int
-) -> dict[str, np.ndarray]:
+def _of_share(folder: Path, parts: Sequence[str], share: int, shares: int) -> dict[str, np.ndarray]:
     held = []
     for part in parts:
         column = read_part(folder, part, ["identity"])["identity"]

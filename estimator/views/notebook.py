@@ -19,6 +19,7 @@ from rich.text import Text
 
 VIEWS = {
     "Bench": "bench",
+    "Ledger": "ledger",
     "ModelCard": "model",
     "Plan": "plan",
     "RunEstimate": "run",
