@@ -166,14 +166,13 @@ class Cube:
                 continue
             below = np.cumsum(counts) / total
             at = [WAIT_BINS[min(np.searchsorted(below, q), len(counts) - 1)] for q in QUANTILES]
-            hours = dict(
-                zip(("p50_h", "p90_h", "p99_h"), (each / 3600 for each in at), strict=True)
-            )
+            hours = dict(zip(WAITS, (end / 3600 for end in at), strict=True))
             rows.append({"size": size, "jobs": total, **hours})
         return pd.DataFrame(rows).set_index("size") if rows else pd.DataFrame()
 
 
 QUANTILES = (0.5, 0.9, 0.99)
+WAITS = ("p50_h", "p90_h", "p99_h")
 
 
 def _summed(cells: pd.DataFrame) -> pd.DataFrame:

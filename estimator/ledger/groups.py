@@ -81,8 +81,8 @@ def _lines(groups: pd.DataFrame, records: str) -> Iterator[str]:
     yield "# must match, as a regular expression, anywhere in the text. What none matches stays"
     yield "# unknown. Kinds are guesses from names: say which runs were final ones."
     yield f"# Kinds: {', '.join(KINDS)}."
-    yield "# Fields: name, project, user, partition, qos, state, tags, host, device, cluster, record,"
-    yield "# checkpoint; config = { KEY = ... } of trackers; min_accelerators, max_accelerators,"
+    yield "# Fields: name, project, user, partition, qos, state, tags, host, device, cluster,"
+    yield "# record, checkpoint; config = { KEY = ... } of trackers; min_accelerators, max_accelerators,"
     yield "# min_hours, max_hours."
     yield ""
     for group in groups.head(MOST).itertuples():

@@ -19,7 +19,9 @@ from . import tables
 from .text import (
     UNKNOWN,
     count,
+    energy,
     energy_interval,
+    flop,
     flop_interval,
     money,
     money_interval,
@@ -128,8 +130,8 @@ def _parts(name: str, title: str, parts: dict[str, Amount], total: Amount) -> Ta
             count(amount.gpu_hours),
             percent(share),
             money(amount.cost_usd.p50),
-            energy_interval(amount.energy_mwh).partition(" (")[0],
-            flop_interval(amount.flop).partition(" (")[0],
+            energy(amount.energy_mwh.p50),
+            flop(amount.flop.p50),
         )
     return table
 
