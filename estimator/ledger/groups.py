@@ -82,8 +82,8 @@ def _lines(groups: pd.DataFrame, records: str) -> Iterator[str]:
     yield "# unknown. Kinds are guesses from names: say which runs were final ones."
     yield f"# Kinds: {', '.join(KINDS)}."
     yield "# Fields: name, project, user, partition, qos, state, tags, host, device, cluster,"
-    yield "# record, checkpoint; config = { KEY = ... } of trackers; min_accelerators, max_accelerators,"
-    yield "# min_hours, max_hours."
+    yield "# record, checkpoint; config = { KEY = ... } of trackers; min_accelerators,"
+    yield "# max_accelerators, min_hours, max_hours."
     yield ""
     for group in groups.head(MOST).itertuples():
         share = f"{group.gpu_hours / hours:.1%}" if hours else ""
