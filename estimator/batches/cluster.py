@@ -30,15 +30,15 @@ Named = tuple[str, Piece]
 
 
 class Work(Protocol[D]):
-    """What is done with pieces of files, on this machine or on a cluster's.
+    """What is done with pieces of files, on this machine or on a cluster's."""
 
-    Attributes:
-        schema: columns of a row that tells what came of a batch.
-        gpus: share of a GPU that a task takes, where the cluster has any.
-    """
+    @property
+    def schema(self) -> pa.Schema:
+        """Columns of a row that tells what came of a batch."""
 
-    schema: pa.Schema
-    gpus: float
+    @property
+    def gpus(self) -> float:
+        """Share of a GPU that a task takes, where the cluster has any."""
 
     def tasks(self, pieces: Iterable[Named]) -> Iterator[Callable[[], D]]:
         """Yield what there is to do for each batch of pieces."""

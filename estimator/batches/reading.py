@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -448,7 +448,7 @@ def first_lines(path: Path, separator: str) -> list[tuple[int, list[str]]]:
     with ExitStack() as stack:
         # The limit is the whole process's: others read tables too.
         stack.callback(csv.field_size_limit, csv.field_size_limit(LONGEST))
-        quoting = csv.QUOTE_NONE if separator == BAR else csv.QUOTE_MINIMAL
+        quoting: Literal[0, 3] = csv.QUOTE_NONE if separator == BAR else csv.QUOTE_MINIMAL
         lines = _Text(path, stack).lines()
         reader, before = csv.reader(lines, delimiter=separator, quoting=quoting), 0
         try:

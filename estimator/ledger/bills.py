@@ -74,13 +74,13 @@ def read_bill(rows: Rows) -> Draft:
     return draft
 
 
-def _parts(found: Words, sku: Words, profiles: tuple[object, ...]) -> tuple[Words, np.ndarray]:
+def _parts(found: Words, sku: Words, profiles: tuple[Path, ...]) -> tuple[Words, np.ndarray]:
     """Return the accelerator of each charge, and how many one unit of it has."""
 
     @cache
     def of(text: str) -> tuple[str | None, float]:
-        device = find_device(text, profiles)  # type: ignore[arg-type]
-        return device.profile, device.count
+        device = find_device(text, profiles)
+        return device.profile, device.each
 
     first, second = found.mapped(lambda text: of(text)[0]), sku.mapped(lambda text: of(text)[0])
     each = found.told(lambda text: of(text)[1], 1.0).astype(float)
@@ -97,7 +97,9 @@ def _parts(found: Words, sku: Words, profiles: tuple[object, ...]) -> tuple[Word
 
 def _hours(rows: Rows) -> np.ndarray:
     """Return each charge's hours; NaN where it is of no time."""
-    hours = rows.numbers("quantity") * rows.words("unit").told(_in_hours, np.nan).astype(float)
+    hours: np.ndarray = rows.numbers("quantity") * rows.words("unit").told(
+        _in_hours, np.nan
+    ).astype(float)
     if rows.has("quantity_priced"):
         unit = rows.words("unit_priced").told(_in_hours, np.nan).astype(float)
         hours = np.where(np.isnan(hours), rows.numbers("quantity_priced") * unit, hours)
@@ -124,7 +126,8 @@ def _dollars(rows: Rows, draft: Draft) -> np.ndarray:
         if text.upper() not in rates:
             rows_of = currency.codes == currency.values.index(text)
             draft.reject(rows_of, f"is in {text[:12]}; rules tell its rate: rates.{text[:12]}")
-    return usd * currency.told(lambda text: rates.get(text.upper(), np.nan), 1.0).astype(float)
+    factor = currency.told(lambda text: rates.get(text.upper(), np.nan), 1.0).astype(float)
+    return np.asarray(usd * factor)
 
 
 def cost_of(rows: Rows, asked: str) -> Sums:

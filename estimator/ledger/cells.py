@@ -183,7 +183,7 @@ def read_durations(column: pa.Array, factor: float = 1.0) -> np.ndarray:
         return _floats(column) * factor
     coded = column.cast(pa.string()).dictionary_encode()
     codes = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-    return np.append(_durations(coded.dictionary, factor), np.nan)[codes]
+    return np.asarray(np.append(_durations(coded.dictionary, factor), np.nan)[codes])
 
 
 def _durations(texts: pa.Array, factor: float) -> np.ndarray:

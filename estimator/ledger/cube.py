@@ -38,7 +38,7 @@ def month_name(month: int) -> str:
 
 def size_of(accelerators: np.ndarray) -> np.ndarray:
     """Return the place of each job's size among `SIZES`; unknown numbers are none."""
-    return np.searchsorted(SIZE_ENDS, np.nan_to_num(accelerators), side="left")
+    return np.asarray(np.searchsorted(SIZE_ENDS, np.nan_to_num(accelerators), side="left"))
 
 
 @dataclass(frozen=True)
@@ -84,9 +84,9 @@ def cells_of(jobs: Measured) -> pd.DataFrame:
     place, keys = pd.factorize(key)
     found = {}
     for name in BY:
-        values = months if name == "month" else codes[name][1]
-        keys, at = np.divmod(keys, len(values))
-        found[name] = np.array(values, dtype=object)[at]
+        texts = months if name == "month" else codes[name][1]
+        keys, at = np.divmod(keys, len(texts))
+        found[name] = np.array(texts, dtype=object)[at]
     for name in MEASURES:
         values = jobs.measures[name]
         parted = np.where(is_first, values[rows], 0.0) if name in WHOLE else values[rows] * share
@@ -165,7 +165,7 @@ class Cube:
             if not total:
                 continue
             below = np.cumsum(counts) / total
-            at = [WAIT_BINS[min(np.searchsorted(below, q), len(counts) - 1)] for q in QUANTILES]
+            at = WAIT_BINS[np.minimum(np.searchsorted(below, QUANTILES), len(counts) - 1)]
             hours = dict(zip(WAITS, (end / 3600 for end in at), strict=True))
             rows.append({"size": size, "jobs": total, **hours})
         return pd.DataFrame(rows).set_index("size") if rows else pd.DataFrame()

@@ -30,12 +30,12 @@ class Device(NamedTuple):
 
     Attributes:
         profile: name of an accelerator; None where none is known.
-        count: accelerators of one of it.
+        each: accelerators of one of it.
         is_sure: whether just one accelerator goes by that name.
     """
 
     profile: str | None = None
-    count: float = 1.0
+    each: float = 1.0
     is_sure: bool = True
 
 

@@ -17,11 +17,15 @@ from .cells import NO_TIME, Words, no_words
 from .devices import Device, find_device
 from .schema import JOBS
 
-WORDS = ("cluster", "user", "project", "partition", "qos", "name", "state", "host", "device")
-WORDS = (*WORDS, "accelerator", "tags", "checkpoint")
+WORDS = (
+    *("cluster", "user", "project", "partition", "qos", "name", "state", "host", "device"),
+    *("accelerator", "tags", "checkpoint"),
+)
 MOMENTS = ("submit", "start", "end")
-NUMBERS = ("elapsed_s", "jobs", "accelerators", "nodes", "gpu_hours", "energy_j", "usd")
-NUMBERS = (*NUMBERS, "tokens", "params", "flop", "first_step", "last_step")
+NUMBERS = (
+    *("elapsed_s", "jobs", "accelerators", "nodes", "gpu_hours", "energy_j", "usd"),
+    *("tokens", "params", "flop", "first_step", "last_step"),
+)
 
 SECONDS_PER_HOUR = 3600.0
 TIMED = ("scheduler", "tracker")
@@ -38,7 +42,7 @@ class Part(NamedTuple):
     """Accelerators of one type that jobs had: what records call it, and how many."""
 
     device: Words
-    count: np.ndarray
+    number: np.ndarray
 
 
 @dataclass
@@ -257,9 +261,9 @@ def normalised(draft: Draft, file: int, lines: np.ndarray) -> pa.Table:
 
 def _further(table: pa.Table, draft: Draft, part: Part, is_used: np.ndarray) -> pa.Table:
     """Return rows of the same jobs' accelerators of another type."""
-    rows = np.flatnonzero(is_used & (part.count > 0))
+    rows = np.flatnonzero(is_used & (part.number > 0))
     chosen = table.take(pa.array(rows))
-    count = part.count[rows]
+    count = part.number[rows]
     elapsed = draft.number("elapsed_s")[rows]
     nothing = pa.nulls(len(rows), pa.float64())
     changed: dict[str, pa.Array] = {

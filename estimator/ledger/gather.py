@@ -262,11 +262,13 @@ class Gathering:
         """Return the largest runs with what their first job is called."""
         names = ("name", "user", "project", "partition", "state", "accelerator", "job")
         found = {name: np.full(len(runs), None, dtype=object) for name in names}
-        for number, at in runs.groupby("part").groups.items():
-            rows = runs.loc[at, "row"].to_numpy()
-            table = self._first_jobs(int(number), names).take(pa.array(rows))
+        parts = runs["part"].to_numpy(int)
+        for number in np.unique(parts).tolist():
+            at = np.flatnonzero(parts == number)
+            rows = runs["row"].to_numpy(int)[at]
+            table = self._first_jobs(number, names).take(pa.array(rows))
             for name in names:
-                found[name][at.to_numpy()] = table[name].cast(pa.string()).to_pylist()
+                found[name][at] = table[name].cast(pa.string()).to_pylist()
         kinds = np.array(KINDS, dtype=object)[runs["kind"].to_numpy()]
         named = runs.assign(**found, kind=kinds)
         for name in ("start", "end"):

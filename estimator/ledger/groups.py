@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -85,9 +86,9 @@ def _lines(groups: pd.DataFrame, records: str) -> Iterator[str]:
     yield "# record, checkpoint; config = { KEY = ... } of trackers; min_accelerators,"
     yield "# max_accelerators, min_hours, max_hours."
     yield ""
-    for group in groups.head(MOST).itertuples():
-        share = f"{group.gpu_hours / hours:.1%}" if hours else ""
-        yield f"# {group.gpu_hours:,.0f} accelerator-hours ({share}), {group.jobs:,.0f} jobs"
+    for group in groups.head(MOST).to_dict("records"):
+        own, jobs = float(group["gpu_hours"]), float(group["jobs"])
+        yield f"# {own:,.0f} accelerator-hours ({own / hours:.1%}), {jobs:,.0f} jobs"
         yield from _rule(group)
         yield ""
     rest = groups.iloc[MOST:]
@@ -107,10 +108,8 @@ def _lines(groups: pd.DataFrame, records: str) -> Iterator[str]:
     yield "# checkpoint_minutes = 60"
 
 
-def _rule(group: object) -> Iterator[str]:
-    name, project, partition = (
-        str(getattr(group, field)) for field in ("stem", "project", "partition")
-    )
+def _rule(group: Mapping[Hashable, Any]) -> Iterator[str]:
+    name, project, partition = (str(group[field]) for field in ("stem", "project", "partition"))
     kind = guess(name)
     fields = {"name": _pattern(name), "project": _pattern(project)}
     fields["partition"] = _pattern(partition)

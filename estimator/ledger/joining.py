@@ -97,7 +97,7 @@ class Trackers:
             wanted = pa.array(list(self._ids), pa.string())
             at = pc.index_in(ids, wanted).fill_null(-1).to_numpy(zero_copy_only=False)
             keys = list(self._ids)
-            for row in np.flatnonzero(at >= 0):
+            for row in np.flatnonzero(at >= 0).tolist():
                 self._take(rows, row, self._ids[keys[at[row]]], (start, end), BY_ID)
         for by, name, how in ((self._by_host, "host", BY_HOST), (self._by_name, "name", BY_NAME)):
             if by:

@@ -53,8 +53,10 @@ class Naming:
 
     def _frame(self, frame: pd.DataFrame) -> pd.DataFrame:
         columns = [name for name in COLUMNS if name in frame.columns]
-        changed = {name: [self.hidden(name, each) for each in frame[name]] for name in columns}
-        return frame.assign(**changed)
+        found = frame.copy()
+        for name in columns:
+            found[name] = [self.hidden(name, each) for each in frame[name]]
+        return found
 
     def _parts(self, what: str, parts: Mapping[str, Amount]) -> dict[str, Amount]:
         if what not in ("user", "project"):

@@ -92,7 +92,8 @@ def draw_hours(keys: Sequence[tuple[str, str]], prices: Prices, rules: Rules) ->
         prices: what a user says.
         rules: prices of a contract, utilisation, PUE.
     """
-    found = Drawn(*(np.full((len(keys), DRAWS), np.nan) for _ in range(3)), np.ones(DRAWS))
+    usd, mwh, flop = (np.full((len(keys), DRAWS), np.nan) for _ in range(3))
+    found = Drawn(usd, mwh, flop, np.ones(DRAWS))
     utilisation, source = _utilisation(rules)
     mfu = _draws([utilisation], prices.seed)[0]
     names = sorted({name for name, _ in keys} - {UNKNOWN})
@@ -208,10 +209,11 @@ class Priced:
 
     def _take_billed(self, billed: pd.DataFrame) -> None:
         """Price hours as the bill of the same machines does."""
-        for (name, month), row in billed.iterrows():
-            if (name, month) in self._keys:
-                self._drawn.usd[self._keys.index((name, month))] = row["price"]
-                text, source = number_text(row["price"], 4), "the bill of the same machines"
+        for key, price in billed["price"].to_dict().items():
+            if key in self._keys:
+                name, month = key
+                self._drawn.usd[self._keys.index(key)] = price
+                text, source = number_text(price, 4), "the bill of the same machines"
                 self.assumptions.append(Assumption(f"USD an hour of {name}, {month}", text, source))
 
     def _recorded(self) -> np.ndarray:

@@ -110,8 +110,10 @@ def _take_allocated(rows: Rows, draft: Draft) -> None:
     found = [read(text) for text in words.values]
     most = max((len(one.types) for one in found), default=1)
     for place in range(most):
-        counts = words.told(lambda text, n=place: _at(read(text), n)[1], 0.0) * each
-        names = words.mapped(lambda text, n=place: _at(read(text), n)[0] or None)
+        types = {text: _at(read(text), place) for text in words.values}
+        named = {text: kind or None for text, (kind, _) in types.items()}
+        number = {text: count for text, (_, count) in types.items()}
+        counts, names = words.told(number.__getitem__, 0.0) * each, words.mapped(named.__getitem__)
         if place == 0:
             draft.numbers["accelerators"] = counts
             draft.words["device"] = names

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -143,6 +144,7 @@ def _largest(found: Ledger) -> Table:
     table.add_column("kind")
     for heading in ("jobs", "accelerators", "hours", "cost"):
         table.add_column(heading, justify="right")
+    row: Any
     for row in found.runs.head(LARGEST).itertuples():
         table.add_row(
             str(row.name or row.job or UNKNOWN),

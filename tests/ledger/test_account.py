@@ -290,7 +290,7 @@ def test_named_and_not_lost(tmp_path: Path) -> None:
 def test_headerless_text_is_named_and_can_be_read(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text(job(163485) + "\n" + job(163486) + "\n")
-    with pytest.raises(RequestError, match="no heading.*--columns"):
+    with pytest.raises(RequestError, match="no heading"):
         read_ledger([path])
     asked = Asked(names=tuple(HEAD.split("|")))
     assert read_ledger([path], None, Options(asked)).total.gpu_hours == 32.0
