@@ -73,9 +73,9 @@ def flat(value: Any) -> str | None:
     """Return a cell of any kind as text: a list as its items with commas between."""
     if value is None or isinstance(value, str):
         return value
-    if isinstance(value, list):
+    if isinstance(value, list) and not any(isinstance(each, dict) for each in value):
         return ",".join(map(str, value))
-    return json.dumps(value, default=str) if isinstance(value, dict | bool) else str(value)
+    return json.dumps(value, default=str) if isinstance(value, dict | list | bool) else str(value)
 
 
 def is_text(kind: pa.DataType) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -97,9 +98,8 @@ def _parts(found: Words, sku: Words, profiles: tuple[Path, ...]) -> tuple[Words,
 
 def _hours(rows: Rows) -> np.ndarray:
     """Return each charge's hours; NaN where it is of no time."""
-    hours: np.ndarray = rows.numbers("quantity") * rows.words("unit").told(
-        _in_hours, np.nan
-    ).astype(float)
+    unit = rows.words("unit").told(_in_hours, np.nan).astype(float)
+    hours: np.ndarray = rows.numbers("quantity") * unit
     if rows.has("quantity_priced"):
         unit = rows.words("unit_priced").told(_in_hours, np.nan).astype(float)
         hours = np.where(np.isnan(hours), rows.numbers("quantity_priced") * unit, hours)
@@ -161,8 +161,7 @@ def _tags(rows: Rows) -> Words:
             parts.append(pc.binary_join_element_wise(f"{heading}=", texts, ""))
     if not parts:
         return cells.no_words(rows.count)
-    joined = pc.binary_join_element_wise(*parts, ";", null_handling="skip")
-    return cells.read_words(arrow_column(joined))
+    return cells.read_words(arrow_column(cells.joined(parts, ";")))
 
 
 def _overlapping(draft: Draft, is_part: np.ndarray) -> np.ndarray:

@@ -309,6 +309,13 @@ def _moment(text: str, day_first: Callable[[], bool | None] | None) -> float:
     return np.nan if pd.isna(found) else float(found.timestamp())
 
 
+def joined(parts: list[pa.Array], between: str) -> pa.Array:
+    """Return texts of each row together; what says nothing is left out."""
+    if len(parts) == 1:
+        return parts[0].fill_null("")
+    return pc.binary_join_element_wise(*parts, between, null_handling="skip")
+
+
 def as_timestamps(seconds: np.ndarray) -> pa.Array:
     """Return moments [s since 1970] as Arrow's."""
     return pa.array(seconds, pa.int64(), mask=seconds == NO_TIME).cast(pa.timestamp("s"))

@@ -55,7 +55,8 @@ class Naming:
         columns = [name for name in COLUMNS if name in frame.columns]
         found = frame.copy()
         for name in columns:
-            found[name] = [self.hidden(name, each) for each in frame[name]]
+            hidden = [self.hidden(name, each) for each in frame[name]]
+            found[name] = pd.Series(hidden, index=frame.index, dtype=object)
         return found
 
     def _parts(self, what: str, parts: Mapping[str, Amount]) -> dict[str, Amount]:

@@ -31,6 +31,7 @@ def _wanted() -> frozenset[str]:
         for field in form.fields
         for name in form.headings(field)
     }
+    told |= {each for form in formats().values() for group in form.needs for each in group}
     return frozenset(told | {key for keys in words("keys").values() for key in keys})
 
 
@@ -80,6 +81,8 @@ def _opened(cell: Any) -> Any:
 def _inside(path: str, value: Any, depth: int) -> Iterator[tuple[str, str]]:
     if value is None or depth > DEEPEST:
         return
+    if value in ({}, []):
+        yield path, ""  # that it is there tells the form
     if isinstance(value, dict):
         if set(value) <= {"value", "desc"} and "value" in value:  # Weights & Biases wraps each
             yield from _inside(path, value["value"], depth + 1)

@@ -84,5 +84,4 @@ def config_of(rows: Rows) -> pa.Array:
     for heading in rows.table.column_names:
         texts = cells.read_words(rows.table[heading]).column().cast(pa.string())
         parts.append(pc.binary_join_element_wise(f"{heading}=", texts, ""))
-    joined = pc.binary_join_element_wise(*parts, "\n", null_handling="skip")
-    return arrow_column(joined)
+    return arrow_column(cells.joined(parts, "\n"))
