@@ -26,6 +26,7 @@ from computebill.batches.cluster import run_on_ray
 from computebill.batches.reading import ROWS, find_files, named_pieces, state_of
 from computebill.batches.working import in_order
 from computebill.batches.writing import Parts, harmless
+from computebill.hardware.accelerators import find_accelerator
 
 from .gather import Gathered, Gathering, Late, Part
 from .naming import Naming
@@ -33,7 +34,7 @@ from .normalise import REJECTS
 from .plan import Asked, Plan, layout_of, plan_files
 from .pricing import Priced, Prices, check_prices
 from .result import FileRead, Ledger, Reject
-from .rules import Rules
+from .rules import Rules, read_rules
 from .schema import UNKNOWN
 from .work import Done, Reading
 
@@ -96,7 +97,9 @@ class Options:
 
 
 def read_ledger(
-    records: Sequence[str | Path], rules: Rules | None = None, options: Options | None = None
+    records: Sequence[str | Path],
+    rules: Rules | str | Path | None = None,
+    options: Options | None = None,
 ) -> Ledger:
     """Read what clusters, trackers and clouds recorded, and say what it was for and cost.
 
@@ -104,7 +107,8 @@ def read_ledger(
         records: files, folders or globs, compressed or not: Slurm's ``sacct -P`` and ``sreport``,
             Weights & Biases, MLflow, ``trainer_state.json``, FOCUS and other bills, jobs of
             Kubernetes, Kueue and Ray, tables of jobs.
-        rules: kinds of jobs, accelerators of partitions, prices; without, every job is unknown.
+        rules: kinds of jobs, accelerators of partitions, prices, or a file of them; without,
+            every job is unknown.
         options: forms, prices, capacity, names, and how files are gone through.
 
     Raises:
@@ -112,7 +116,8 @@ def read_ledger(
             that is wrong.
     """
     begun = time.perf_counter()
-    rules, options = rules or Rules(), options or Options()
+    rules = read_rules(Path(rules)) if isinstance(rules, str | Path) else rules or Rules()
+    options = options or Options()
     check_prices(options.prices)
     running = options.running
     _check(running, options)
@@ -311,7 +316,7 @@ def _price(found: Ledger, gathered: Gathered, rules: Rules, options: Options) ->
     found.capacity = _capacity(found, options)
     runs = gathered.runs.largest
     if len(runs):
-        runs = runs.assign(cost_usd=_costs(runs, priced))
+        runs = runs.assign(cost_usd=_costs(runs, priced), mfu=_utilisations(runs, options.prices))
     found.runs = runs
 
 
@@ -353,3 +358,16 @@ def _costs(runs: pd.DataFrame, priced: Priced) -> np.ndarray:
     ]
     made = runs["gpu_hours"].to_numpy(float) * np.array(prices)
     return np.where(runs["usd"].isna(), made, runs["usd"])
+
+
+def _utilisations(runs: pd.DataFrame, prices: Prices) -> np.ndarray:
+    """Return the model FLOP utilisation of runs whose FLOP a tracker tells."""
+    peaks = [
+        find_accelerator(name, prices.profiles) if isinstance(name, str) else None
+        for name in runs["accelerator"]
+    ]
+    peak = np.array(
+        [np.nan if each is None else each.peak_flop_per_s(each.default_precision) for each in peaks]
+    )
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(runs["flop"] / (runs["gpu_hours"] * 3600.0 * peak), dtype=float)

@@ -21,7 +21,7 @@ NO_MONTH = "not told"
 LONGEST = 240
 """Months of a job, at most."""
 
-WAIT_BINS = np.concatenate([[0.0], np.logspace(0, 8, 161)])
+WAIT_BINS = np.concatenate([[0.0], np.logspace(0, 8, 1601)])
 """Ends of the bins that waits are counted in [s]; quantiles are theirs."""
 
 

@@ -92,7 +92,7 @@ class Ledger(Shown):
         cells: sums by `BY`, columns of `MEASURES`; with priced columns ``cost_usd``,
             ``energy_mwh`` and ``flop_all``, medians, where they are known.
         runs: jobs with their restarts as one: name, user, project, kind, accelerator,
-            accelerators, jobs, start, end, gpu_hours, lost_gpu_hours, cost_usd, flop, tokens,
+            accelerators, jobs, start, end, gpu_hours, lost_gpu_hours, cost_usd, flop, mfu, tokens,
             params, state; the largest first, and not all where there are very many.
         trackers: rows of trackers as `schema.JOBS` has them, with their kind.
         total: sums of everything.
