@@ -13,8 +13,8 @@ MOST_ROOMS, MOST_FLOORS, MOST_ARROWS = 25, 13, 134
 """Figures of today: a change may lower them, and says why where it raises one.
 
 Counting from a library's modules is a room of its own, on architectures and base: two arrows.
-The ledger is one, on six rooms below it; batches, the streaming of files that it and catalogues have
-in common, another.
+The ledger is one, on six rooms below it; batches, the streaming of files that it and catalogues
+have in common, another.
 """
 FEW = 3
 """Modules of a package that needs no order of its own."""
