@@ -13,7 +13,7 @@ import pandas as pd
 from .cells import NO_TIME, Words
 from .rules import Chains
 
-MOST = 1 << 22
+MOST = 1 << 20
 """Jobs that are put in order together; of more, a share at a time."""
 KEPT = 2000
 """Runs that are told, the largest."""

@@ -65,7 +65,10 @@ def _text(row: dict[str, str]) -> str:
 
 def _paths(row: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for key, cell in row.items():
-        yield from _inside(key, _opened(cell), 0)
+        opened = _opened(cell)
+        if isinstance(opened, dict | list):
+            yield key, ""  # that it is there tells the form
+        yield from _inside(key, opened, 0)
 
 
 def _opened(cell: Any) -> Any:
@@ -81,8 +84,6 @@ def _opened(cell: Any) -> Any:
 def _inside(path: str, value: Any, depth: int) -> Iterator[tuple[str, str]]:
     if value is None or depth > DEEPEST:
         return
-    if value in ({}, []):
-        yield path, ""  # that it is there tells the form
     if isinstance(value, dict):
         if set(value) <= {"value", "desc"} and "value" in value:  # Weights & Biases wraps each
             yield from _inside(path, value["value"], depth + 1)
