@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from computebill.base.errors import RequestError, shown
 
-from .reading import Piece
+from .pieces import Piece
 
 WAIT = 5.0
 """Seconds for a cluster to answer."""

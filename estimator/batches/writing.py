@@ -18,7 +18,7 @@ from computebill.base.errors import RequestError, shown
 from computebill.base.writing import replacing
 
 from .columns import PLAIN, arrow_column, is_text, without_zone
-from .reading import name_of
+from .pieces import name_of
 
 ENDINGS = (".parquet", ".csv")
 MANIFEST, UNREAD = "sources.json", "unread.json"

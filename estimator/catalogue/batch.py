@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from computebill.base.errors import RequestError, one_line
 from computebill.batches.columns import arrow_column
-from computebill.batches.reading import Batch
+from computebill.batches.pieces import Batch
 
 from .cells import Style, Texts
 from .headers import Column, HeadingsError, find_columns

@@ -10,14 +10,8 @@ from typing import Literal
 
 from computebill.base.errors import RequestError, shown
 from computebill.batches.cluster import run_on_ray
-from computebill.batches.reading import (
-    ROWS,
-    find_files,
-    find_pieces,
-    named_pieces,
-    read_batches,
-    state_of,
-)
+from computebill.batches.pieces import ROWS, find_files, find_pieces, named_pieces, state_of
+from computebill.batches.reading import read_batches
 from computebill.batches.working import in_order
 from computebill.batches.writing import Parts, Writer
 from computebill.uncertainty.draws import choose_device

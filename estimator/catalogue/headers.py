@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from computebill.base.errors import RequestError, shown
 from computebill.base.specfile import read_toml
-from computebill.batches.reading import Layout
+from computebill.batches.pieces import Layout
 
 from .cells import USUAL, Style
 

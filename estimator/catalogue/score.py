@@ -15,7 +15,7 @@ import pyarrow as pa
 from computebill.base.errors import RequestError, shown
 from computebill.base.notebook import Shown
 from computebill.batches.columns import arrow_column, days_come_first
-from computebill.batches.reading import ROWS
+from computebill.batches.pieces import ROWS
 from computebill.batches.working import in_order
 from computebill.uncertainty.draws import choose_device
 

@@ -11,7 +11,8 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from computebill.base.errors import RequestError
-from computebill.batches.reading import ROWS, Batch, Piece, day_first, read_batches
+from computebill.batches.pieces import ROWS, Batch, Piece
+from computebill.batches.reading import day_first, read_batches
 from computebill.batches.writing import Parts
 
 from .batch import Counts, Settings, score_batch, with_style

@@ -124,7 +124,7 @@ def command(records: tuple[str, ...], as_json: bool, as_csv: bool, **given: Any)
 
 def account(records: tuple[str, ...], given: dict[str, Any], *, has_groups: bool = False) -> Any:
     """Read records as the flags say."""
-    from computebill.batches.reading import find_files, state_of
+    from computebill.batches.pieces import find_files, state_of
     from computebill.ledger import read_ledger
     from computebill.ledger.account import Options, Running
     from computebill.ledger.naming import Naming

@@ -85,7 +85,7 @@ def command(
     computebill score many -o scored --engine ray
     """  # noqa: D301 -- click reads the backslash
     Outputs(as_json, False, None, plot, html).check()
-    from computebill.batches.reading import find_files, state_of
+    from computebill.batches.pieces import find_files, state_of
     from computebill.catalogue import score_files
     from computebill.catalogue.headers import read_mapping
 

@@ -23,7 +23,7 @@ from computebill.base.assumptions import Assumption
 from computebill.base.errors import RequestError, shown
 from computebill.base.writing import replacing
 from computebill.batches.cluster import run_on_ray
-from computebill.batches.reading import ROWS, find_files, named_pieces, state_of
+from computebill.batches.pieces import ROWS, find_files, named_pieces, state_of
 from computebill.batches.working import in_order
 from computebill.batches.writing import Parts, harmless
 from computebill.hardware.accelerators import find_accelerator

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from computebill.batches.columns import arrow_column
-from computebill.batches.reading import Batch
+from computebill.batches.pieces import Batch
 
 from .bills import read_bill
 from .cells import NO_TIME, read_moments

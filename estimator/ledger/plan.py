@@ -10,14 +10,8 @@ from itertools import islice
 from pathlib import Path
 
 from computebill.base.errors import RequestError, shown
-from computebill.batches.reading import (
-    BAR,
-    Batch,
-    Layout,
-    find_pieces,
-    first_lines,
-    read_batches,
-)
+from computebill.batches.pieces import Batch, Layout, find_pieces
+from computebill.batches.reading import BAR, first_lines, read_batches
 
 from .bills import cost_of
 from .cells import SECONDS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -98,12 +98,12 @@ def draw_hours(keys: Sequence[tuple[str, str]], prices: Prices, rules: Rules) ->
     mfu = _draws([utilisation], prices.seed)[0]
     names = sorted({name for name, _ in keys} - {UNKNOWN})
     for place, name in enumerate(names):
-        at = [number for number, key in enumerate(keys) if key[0] == name]
-        months = [keys[number][1] for number in at]
-        _draw_one(found, name, at, months, prices, rules, prices.seed + 1 + place)
+        at = {number: key[1] for number, key in enumerate(keys) if key[0] == name}
+        own = replace(prices, seed=prices.seed + 1 + place)
+        _draw_one(found, name, at, own, rules)
         part = find_accelerator(name, prices.profiles)
         peak = part.peak_flop_per_s(part.default_precision)
-        found.flop[at] = peak * SECONDS_PER_HOUR * mfu
+        found.flop[list(at)] = peak * SECONDS_PER_HOUR * mfu
     if names:
         found.assumptions.append(Assumption("utilisation of hours", utilisation.text, source))
     return found
@@ -124,16 +124,17 @@ def _draws(quantities: Sequence[Quantity], seed: int) -> np.ndarray:
     return np.asarray(columns.draw(points).numpy())
 
 
-def _draw_one(
-    found: Drawn,
-    name: str,
-    at: Sequence[int],
-    months: Sequence[str],
-    prices: Prices,
-    rules: Rules,
-    seed: int,
-) -> None:
-    """Draw an accelerator's hours in its months: a price is as wrong in one as in another."""
+def _draw_one(found: Drawn, name: str, at: Mapping[int, str], prices: Prices, rules: Rules) -> None:
+    """Draw an accelerator's hours in its months: a price is as wrong in one as in another.
+
+    Args:
+        found: figures that are set.
+        name: of the accelerator.
+        at: month by the place of its figures.
+        prices: what a user says, and the seed.
+        rules: prices of a contract, PUE.
+    """
+    places, months = list(at), list(at.values())
     part = find_accelerator(name, prices.profiles)
     price = rules.prices.get(name, prices.price)
     told: list[dict[str, Quantity]] = []
@@ -146,12 +147,12 @@ def _draw_one(
         told.append({key: replace(each, shared=key) for key, each in inputs.quantities.items()})
         sources.append(_source(inputs.assumptions, prices, price))
     keys = list(Hour._fields)
-    drawn = _draws([each[key] for each in told for key in keys], seed)
+    drawn = _draws([each[key] for each in told for key in keys], prices.seed)
     table = torch.from_numpy(drawn).reshape(len(months), len(keys), DRAWS)
     hour = bundle(Hour, {key: table[:, place] for place, key in enumerate(keys)})
     bill = price_time(torch.tensor(SECONDS_PER_HOUR, dtype=torch.float64), hour)
-    found.usd[at] = (bill.amortised if prices.is_owned else bill.cloud).numpy()
-    found.mwh[at] = bill.energy_mwh.numpy()
+    found.usd[places] = (bill.amortised if prices.is_owned else bill.cloud).numpy()
+    found.mwh[places] = bill.energy_mwh.numpy()
     found.pue = hour.pue[0].numpy()
     first, last = sources[0], sources[-1]
     found.assumptions.append(Assumption(f"USD an hour of {name}", *first))

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from computebill.batches.columns import arrow_column
-from computebill.batches.reading import Batch
+from computebill.batches.pieces import Batch
 
 from . import cells
 from .cells import Words, no_words, same_words

@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 
 from computebill.base.errors import RequestError
 from computebill.batches.cluster import Named
-from computebill.batches.reading import ROWS, Batch, read_batches
+from computebill.batches.pieces import ROWS, Batch
+from computebill.batches.reading import read_batches
 from computebill.batches.writing import COUNTS, Parts
 
 from .normalise import Counts, normalise

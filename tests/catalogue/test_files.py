@@ -19,7 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import computebill as cb
-from computebill.batches.reading import find_pieces, read_batches
+from computebill.batches.pieces import find_pieces
+from computebill.batches.reading import read_batches
 from computebill.catalogue import batch
 from computebill.cli import main
 
