@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from .hardware.accelerators import Accelerator as Accelerator
     from .hardware.accelerators import find_accelerator as find_accelerator
     from .hardware.accelerators import list_accelerators as list_accelerators
+    from .launch import Launch as Launch
+    from .launch import read_launch as read_launch
     from .ledger import Ledger as Ledger
     from .ledger import read_ledger as read_ledger
     from .models.card import ModelCard as ModelCard
@@ -61,6 +63,7 @@ _HOMES = {
     "Accelerator": "hardware.accelerators",
     "Architecture": "architectures",
     "Bench": "benchmark",
+    "Launch": "launch",
     "Layout": "training.layout",
     "Ledger": "ledger",
     "ModelCard": "models.card",
@@ -91,6 +94,7 @@ _HOMES = {
     "price_sweep": "sweep",
     "read_architecture": "architectures",
     "read_ledger": "ledger",
+    "read_launch": "launch",
     "score_catalogue": "catalogue",
     "score_files": "catalogue",
     "shares_elsewhere": "programmes.measured_shares",
@@ -124,4 +128,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+    return sorted(__all__)

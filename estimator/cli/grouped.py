@@ -19,21 +19,21 @@ FEW = 4
 WELL_KNOWN = ("tp", "pp", "dp", "zero", "micro-batch", "recompute", "optimizer", "lora-rank")
 
 SECTIONS: dict[str, str] = {
-    "What is trained": """model params params-active tokens flop global-batch global-batch-tokens
-        sequence-length lengths packing""",
+    "What is trained": """launch model params params-active tokens flop global-batch
+        global-batch-tokens sequence-length lengths packing""",
     "On what": """accelerator count max-gpus gpus precision mfu tokens-per-second
         tokens-per-second-per-gpu step-seconds framework software efficiency node-network
         power-limit days""",
     OWN: "",
     "Price": """price provider commitment date operator pue usd-per-kwh carbon-g-per-kwh
         final-share budget""",
-    "Interruptions": "goodput failures-per-gpu-day checkpoint-seconds restart-seconds",
+    "Interruptions": "goodput lost failures-per-gpu-day checkpoint-seconds restart-seconds",
     LAYOUT: """recipe qlora lora-rank lora-targets recompute tp pp vpp schedule dp cp cp-exchange
         ep etp micro-batch micro-batches zero shards sequence-parallel across-domains tp-overlap
         ep-overlap dispatcher weights gradients optimizer offload loss loss-chunk attention kernels
         dropout overhead-gb""",
     "Sampling": "samples seed method device",
-    "Output": "output html plot json csv draws experiments pictures profiles note help",
+    "Output": "output html plot json csv draws experiments pictures profiles note print help",
 }
 """Flags by group, in the order of help; who is in none is the command's own."""
 
@@ -65,6 +65,7 @@ UNITS = {
     "max-days": "DAYS",
     "mfu": "SHARE",
     "goodput": "SHARE",
+    "lost": "SHARE",
     "final-share": "SHARE",
     "memory-margin": "SHARE",
     "fit-odds": "SHARE",

@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 
 from .grouped import Grouped
+from .launches import launch_option, launch_tables, read_launches, with_launch
 from .layouts import layout_options, read_layout
-from .options import Outputs, field_options, output_options, sampling_options
+from .options import (
+    Outputs,
+    field_options,
+    given_fields,
+    output_options,
+    sampling_options,
+    set_option,
+)
 
 FIELDS = (
     ("name", "A name for the run."),
     ("model", "config.json, its directory, or -: exact counts in place of --params."),
     ("part", "Of a multimodal model: whole (default), or language, its language model alone."),
     ("images-per-sample", "Images, and clips of sound, of a sequence of the whole (default 1)."),
+    ("image-size", "Of a model of images or video: pixels, 1024x1024; with frames, 480x832x81."),
+    ("text-length", "Tokens of text beside an image or video."),
     ("convention", "How model FLOP are counted: 6nd; with --model palm, megatron, causal."),
     ("failures-per-gpu-day", "Unexpected interruptions; 0: none; with a layout as Llama 3's."),
     ("checkpoint-seconds", "Training stands still for each checkpoint."),
     ("restart-seconds", "From a failure until training goes on."),
     ("goodput", "Share of the time that trains, 0.9, in place of those three."),
+    ("lost", "The rest of it, 10%: the share of the time that is lost."),
     (
         "software",
         "For the step's time: early, megatron, eager, fused, modern, graphed, compiled, …",
@@ -56,12 +68,16 @@ FIELDS = (
 @click.command(cls=Grouped)
 @click.argument("spec", required=False, metavar="[SPEC]")
 @field_options(FIELDS)
+@launch_option
 @layout_options
+@set_option
 @sampling_options
 @output_options
 def command(
     spec: str | None,
+    launches: tuple[Path, ...],
     layout_flags: dict[str, Any],
+    changes: tuple[str, ...],
     sampling: dict[str, Any],
     outputs: Outputs,
     **fields: str | None,
@@ -75,25 +91,36 @@ def command(
     computebill run --params 405B --tokens 15.6T --accelerator h100 --count 16384 --mfu 0.36..0.43
     computebill run --params 70B --tokens 2T --accelerator a100-80gb --provider aws --count 2048
     computebill run --model config.json --tokens 2T --accelerator h100 --count 512 --tp 8 --pp 4
+    computebill run --launch train.sh --accelerator h100 --count 512
     """  # noqa: D301 -- click reads the backslash
     outputs.check()
     from computebill.hardware.accelerators import find_accelerator
     from computebill.hardware.cluster import in_cluster
     from computebill.runs.spec import run_spec
 
-    given = {name.replace("-", "_"): value for name, value in fields.items() if value is not None}
+    given = given_fields(fields)
     read_layout(layout_flags)  # a mistake in a flag is told by the flag's name
-    run = run_spec(spec, given, layout_flags)
+    found = read_launches(launches, given, layout_flags, None if spec is None else Path(spec))
+    run = run_spec(spec, given, layout_flags, changes, found)
     part = find_accelerator(run.accelerator, sampling["profiles"])
     in_cluster(part, run.node_network, run.power_limit)
     # What is wrong so far was told before torch was loaded.
+    from computebill.planning.of_run import beside_run
     from computebill.runs.estimate import estimate_run
 
     estimate = estimate_run(run, **sampling)
+    result = estimate.to_dict()
+    if not outputs.as_csv:
+        result |= beside_run(run, device=sampling["device"], profiles=sampling["profiles"])
 
     def tables() -> Any:
         from computebill.views import run as view
 
-        return view.full(estimate)
+        return [*view.full(estimate), *launch_tables(found)]
 
-    outputs.emit(estimate.to_dict(), estimate.to_frame, tables)
+    def sheet() -> Any:
+        from computebill.views import run as view
+
+        return view.sheet(estimate)
+
+    outputs.emit(with_launch(result, found), sheet, tables)

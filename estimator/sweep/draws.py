@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from computebill.base.amounts import STEP_LAW
 from computebill.base.assumptions import Assumption, Input, gathered
 from computebill.base.errors import RequestError
 from computebill.base.quantity import UNKNOWN, Quantity, constant, parse_quantity
@@ -22,7 +23,7 @@ from computebill.kernels.run import Hour, Interruptions, price_time
 from computebill.kernels.units import SECONDS_PER_HOUR
 from computebill.runs.estimate import run_figures
 from computebill.runs.inputs import gather_inputs, interruption_inputs
-from computebill.runs.model import count_run_model, run_architecture
+from computebill.runs.model import by_products, count_run_model, run_architecture
 from computebill.runs.spec import RunSpec
 from computebill.training.efficiency import efficiencies_of
 from computebill.training.inputs import (
@@ -36,7 +37,6 @@ from computebill.uncertainty.draws import Columns, Settings, bundle
 from computebill.uncertainty.side_by_side import in_order
 
 from . import serving
-from .counts import STEP_LAW
 from .spec import SweepSpec
 from .stopping import Lengths, fate_of, realised
 from .totals import Part, Totals
@@ -273,6 +273,7 @@ class SweepDraws:
         fields.pop("source", None)
         run = validate(RunSpec, fields, "run")
         architecture = run_architecture(run)
+        run = by_products(run, architecture)
         model = None
         if architecture is not None:
             model = count_run_model(run, accelerator, architecture)

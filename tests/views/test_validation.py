@@ -37,10 +37,6 @@ def test_what_was_left_out_is_counted_by_reason(found: Validation) -> None:
     assert found.skipped[0].reason[:60] in text
 
 
-def test_one_line_tells_the_error(found: Validation) -> None:
-    assert f"{found.metrics().median_ape:.1%}" in view.brief(found)
-
-
 def test_fits_without_a_lab_have_headings_of_their_own(found: Validation) -> None:
     text = printed(view.full(found))
     assert text.index("Lab left out: median") < text.index("Error of a step's time, by lab")
@@ -81,3 +77,18 @@ def test_ends_that_other_labs_set_are_told_beside() -> None:
         "ends lie a factor 1.50 away at the median"
     )
     assert "ends set by" not in view.headline({**told, "coverage_by_others": None})
+
+
+def test_the_verdict_is_the_first_line(found: Validation) -> None:
+    first, *_ = printed(view.full(found), 300).splitlines()
+    told = found.to_dict()["verdict"]
+    assert first.startswith(told["why"][0].upper() + told["why"][1:])
+    assert f"{told['fitted_median_ape']:.1%} with these efficiencies" in first
+    assert "shipped" not in first  # these are the shipped ones
+
+
+def test_what_changed_is_told_with_its_size() -> None:
+    changes = [{"name": f"e{i}", "shipped": 0.5, "fitted": 0.4} for i in range(7)]
+    told = view.changes_told(changes)
+    assert told.startswith("Against what ships: e0 0.500 to 0.400 (-20.0%), e1 ")
+    assert told.endswith("; 2 more by less.")
