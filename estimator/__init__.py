@@ -48,6 +48,9 @@ if TYPE_CHECKING:
     from .runs.estimate import RunEstimate as RunEstimate
     from .runs.estimate import estimate_run as estimate_run
     from .runs.spec import RunSpec as RunSpec
+    from .runs.stage_spec import StagedSpec as StagedSpec
+    from .runs.staged import StagedEstimate as StagedEstimate
+    from .runs.staged import estimate_stages as estimate_stages
     from .sweep import SweepEstimate as SweepEstimate
     from .sweep import SweepSpec as SweepSpec
     from .sweep import load_sweep as load_sweep
@@ -76,6 +79,8 @@ _HOMES = {
     "Score": "catalogue",
     "Speed": "models.mfu",
     "SpendEstimate": "programmes.spend",
+    "StagedEstimate": "runs.staged",
+    "StagedSpec": "runs.stage_spec",
     "SweepEstimate": "sweep",
     "SweepSpec": "sweep",
     "Utilisation": "models.mfu",
@@ -85,6 +90,7 @@ _HOMES = {
     "compare_spend": "programmes.spend",
     "describe_model": "models.card",
     "estimate_run": "runs.estimate",
+    "estimate_stages": "runs.staged",
     "find_accelerator": "hardware.accelerators",
     "forecast_spend": "programmes.forecast",
     "list_accelerators": "hardware.accelerators",

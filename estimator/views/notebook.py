@@ -27,6 +27,7 @@ VIEWS = {
     "RunEstimate": "run",
     "Score": "score",
     "SpendEstimate": "spend",
+    "StagedEstimate": "stages",
     "SweepEstimate": "sweep",
     "Utilisation": "mfu",
     "Validation": "validation",
