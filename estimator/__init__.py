@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from .hardware.accelerators import list_accelerators as list_accelerators
     from .launch import Launch as Launch
     from .launch import read_launch as read_launch
+    from .ledger import Ledger as Ledger
+    from .ledger import read_ledger as read_ledger
     from .models.card import ModelCard as ModelCard
     from .models.card import describe_model as describe_model
     from .models.mfu import Speed as Speed
@@ -66,6 +68,7 @@ _HOMES = {
     "Bench": "benchmark",
     "Launch": "launch",
     "Layout": "training.layout",
+    "Ledger": "ledger",
     "ModelCard": "models.card",
     "Plan": "planning.result",
     "PlanSpec": "planning.spec",
@@ -96,6 +99,7 @@ _HOMES = {
     "plan": "planning.search",
     "price_sweep": "sweep",
     "read_architecture": "architectures",
+    "read_ledger": "ledger",
     "read_launch": "launch",
     "score_catalogue": "catalogue",
     "score_files": "catalogue",

@@ -17,10 +17,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from computebill.base.errors import RequestError, one_line
+from computebill.batches.columns import arrow_column
+from computebill.batches.pieces import Batch
 
-from .cells import Style, Texts, arrow_column
+from .cells import Style, Texts
 from .headers import Column, HeadingsError, find_columns
-from .read import Batch
 from .rows import DERIVED, Found, check_columns, score_rows
 from .summary import PREFIX, Summary, own_name, summarise
 

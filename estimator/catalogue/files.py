@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
 from computebill.base.errors import RequestError, shown
+from computebill.batches.cluster import run_on_ray
+from computebill.batches.pieces import ROWS, find_files, find_pieces, named_pieces, state_of
+from computebill.batches.reading import read_batches
+from computebill.batches.working import in_order
+from computebill.batches.writing import Parts, Writer
 from computebill.uncertainty.draws import choose_device
 
 from .batch import Settings, score_batch
-from .read import ROWS, Piece, find_files, find_pieces, read_batches, state_of
-from .score import Score, in_order
-from .tasks import Done, Job, tasks_of
-from .write import Parts, Writer, name_of
+from .cluster import Scoring
+from .headers import LAYOUT
+from .score import Score
+from .tasks import Done, Job
 
 Engine = Literal["local", "ray"]
 Progress = Callable[[int], None]
@@ -101,7 +106,7 @@ def _to_file(
     batches = (
         batch
         for path in files
-        for piece in find_pieces(path, rows)
+        for piece in find_pieces(path, rows, LAYOUT)
         for batch in read_batches(piece, rows)
     )
     with Writer(output) as scored_to, Writer(rejects_file, is_optional=True) as rejected_to:
@@ -138,13 +143,13 @@ def _to_parts(
         "rows": job.rows,
     }
     parts.open(made_from, resume=resume)
-    pieces = list(_pieces(files, job.rows, found))
+    pieces = list(named_pieces(files, found.unread_files, job.rows, LAYOUT))
+    work = Scoring(job)
+    done: Iterable[Done]
     if engine == "ray":
-        from .cluster import score_on_ray
-
-        done: Iterable[Done] = score_on_ray(pieces, job, address)
+        done = run_on_ray(pieces, work, address)
     else:
-        done = in_order(lambda task: task(), tasks_of(pieces, job))
+        done = in_order(lambda task: task(), work.tasks(pieces))
     for batch in done:
         found.take(batch.counts, batch.summary)
         if batch.failed is not None:
@@ -156,15 +161,3 @@ def _to_parts(
         raise RequestError(str(files[0]), "has no rows; nothing to score")
     found.rejects_file = str(job.folder) if found.rows_rejected else None
     return found
-
-
-def _pieces(files: Sequence[Path], rows: int, found: Score) -> Iterator[tuple[str, Piece]]:
-    """Yield the pieces of files, with the beginning of their parts' names."""
-    for place, path in enumerate(files):
-        try:
-            pieces = find_pieces(path, rows)
-        except RequestError as error:
-            found.unread_files[str(path)] = error.problem
-            continue
-        for number, piece in enumerate(pieces):
-            yield f"{name_of(place)}-{number:05d}", piece

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,13 +14,14 @@ import pyarrow as pa
 
 from computebill.base.errors import RequestError, shown
 from computebill.base.notebook import Shown
+from computebill.batches.columns import arrow_column, days_come_first
+from computebill.batches.pieces import ROWS
+from computebill.batches.working import in_order
 from computebill.uncertainty.draws import choose_device
 
 from .assumptions import assumptions
 from .batch import Counts, Settings, fields_of, score_table, with_style
-from .cells import arrow_column, days_come_first
 from .headers import find_columns
-from .read import ROWS
 from .rows import check_columns
 from .summary import Summary
 
@@ -31,9 +29,6 @@ TOLD = 10
 """Largest runs that are told."""
 
 ROW = "row of the frame"
-
-T = TypeVar("T")
-U = TypeVar("U")
 
 
 @dataclass(repr=False)
@@ -143,20 +138,3 @@ def _beside(frame: pd.DataFrame, parts: Sequence[pa.Table], read: set[str]) -> p
     columns = new.drop_columns([name for name in (ROW, *read) if name in new.column_names])
     found: pd.DataFrame = pd.concat([rows, columns.to_pandas().set_axis(rows.index)], axis=1)
     return found
-
-
-def workers() -> int:
-    """Return the number of batches that are scored at a time."""
-    return max(1, min(8, len(os.sched_getaffinity(0))))
-
-
-def in_order(function: Callable[[T], U], items: Iterable[T]) -> Iterator[U]:
-    """Yield a function's values, some of them computed ahead; few items are held at a time."""
-    with ThreadPoolExecutor(workers()) as pool:
-        waiting: deque[Future[U]] = deque()
-        for item in items:
-            waiting.append(pool.submit(function, item))
-            if len(waiting) > workers():
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()

@@ -31,6 +31,7 @@ COMMANDS = {
     "report": "Make one page of results: answers, charts, tables, sources; no network needed.",
     "serve": "Serve a local page where assumptions are sliders.",
     "score": "Score a catalogue of models: FLOP, GPU-hours, cost and energy of every row.",
+    "ledger": "Read what clusters, trackers and clouds recorded: hours, dollars, kinds of work.",
     "hardware": "List the accelerators that are known, and where each figure comes from.",
 }
 """Name and one-line help of each command; its code is the module of that name."""
@@ -48,6 +49,9 @@ MEANT = {
     "optimize": "plan",
     "compare": "spend",
     "budget": "spend",
+    "sacct": "ledger",
+    "jobs": "ledger",
+    "bill": "ledger",
     "gpus": "hardware",
     "accelerators": "hardware",
     "benchmark": "bench",

@@ -6,6 +6,7 @@ A flag means the same in every command, so it has one group and one unit, here.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from importlib import import_module
 from typing import Any, NamedTuple
 
 import click
@@ -220,3 +221,29 @@ def section_of(flag: click.Parameter) -> str:
         if set(_names(flag)) & set(flags.split()):
             return title
     return OWN
+
+
+class WithTasks(Grouped):
+    """A command whose first argument may name a task of its own.
+
+    Attributes:
+        tasks: names of the tasks.
+        module: beginning of their modules' names.
+    """
+
+    tasks: tuple[str, ...] = ()
+    module = ""
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        """Return the context of the task that the first argument names, or of the command."""
+        if args and args[0] in self.tasks:
+            module = import_module(f".{self.module}_{args[0]}", __package__)
+            task: click.Command = module.command
+            return task.make_context(f"{info_name} {args[0]}", args[1:], parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)

@@ -78,9 +78,9 @@ def command(
     computebill score many -o scored --engine ray
     """  # noqa: D301 -- click reads the backslash
     outputs.check()
+    from computebill.batches.pieces import find_files, state_of
     from computebill.catalogue import score_files
     from computebill.catalogue.headers import read_mapping
-    from computebill.catalogue.read import find_files, state_of
 
     size = sum(state_of(path)[0] for path in find_files(catalogues))
     with progress_bar("scoring", size, is_long=size > LONG) as progress:

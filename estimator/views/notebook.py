@@ -21,6 +21,7 @@ from rich.text import Text
 VIEWS = {
     "Bench": "bench",
     "Forecast": "forecast",
+    "Ledger": "ledger",
     "ModelCard": "model",
     "Plan": "plan",
     "RunEstimate": "run",
