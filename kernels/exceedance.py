@@ -1,0 +1,87 @@
+"""Odds of exceeding a threshold, and when a running total does."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+
+def share_above(draws: Tensor, thresholds: Tensor) -> Tensor:
+    """Share of draws that are greater than each threshold.
+
+    Args:
+        draws: equally likely values; ``(*rows, draws)``.
+        thresholds: values in the same unit; ``(thresholds,)``.
+
+    Returns:
+        ``(*rows, thresholds)``; NaN of a row with a draw that is not known.
+    """
+    above = (draws[..., None, :] > thresholds[:, None]).to(torch.float64).mean(-1)
+    return torch.where(draws.isnan().any(-1, keepdim=True), torch.nan, above)
+
+
+def lognormal_odds(threshold: Tensor, median: Tensor, below: Tensor, above: Tensor) -> Tensor:
+    r"""Odds that a split log-normal quantity is greater than a threshold.
+
+    .. math:: P(X > t) = \Phi\left(\frac{\ln m - \ln t}{\sigma}\right)
+
+    with the sigma of the side of the median on which the threshold lies; all broadcast.
+
+    Args:
+        threshold: above zero, in the quantity's unit.
+        median: of the quantity, :math:`m`; NaN where it is not known.
+        below: standard deviation of the logarithm below the median.
+        above: standard deviation of the logarithm above it.
+
+    Returns:
+        odds in the broadcast shape; 0 or 1 where the quantity is one number.
+    """
+    distance = torch.log(median) - torch.log(threshold)
+    sigma = torch.where(distance > 0, below, above)
+    odds = 0.5 * torch.erfc(-distance / (sigma * math.sqrt(2.0)))
+    exact = (distance > 0).to(odds.dtype)
+    found = torch.where(sigma > 0, odds, exact)
+    return torch.where(median.isnan(), torch.nan, found)
+
+
+def running_total(amounts: Tensor, starts: Tensor, ends: Tensor, times: Tensor) -> Tensor:
+    """Sum of amounts that each grow evenly from a start to an end.
+
+    Args:
+        amounts: ``(lines, draws)``.
+        starts: time at which each begins; ``(lines,)``.
+        ends: time at which each ends, not before its start; ``(lines,)``. One that starts and
+            ends at a time is whole from then on.
+        times: times that are asked for; ``(times,)``.
+
+    Returns:
+        ``(times, draws)``.
+    """
+    spans = ends - starts
+    grown = (times[:, None] - starts) / torch.where(spans > 0, spans, 1.0)
+    at_once = (times[:, None] >= starts).to(amounts.dtype)
+    return torch.where(spans > 0, grown.clamp(0.0, 1.0), at_once) @ amounts
+
+
+def crossing_time(totals: Tensor, times: Tensor, threshold: float) -> Tensor:
+    """Time at which a rising total that is linear between times exceeds a threshold.
+
+    Args:
+        totals: ``(times, draws)``, none below the one before.
+        times: ascending; ``(times,)``.
+        threshold: in the totals' unit.
+
+    Returns:
+        ``(draws,)``; infinite where it never does.
+    """
+    above = totals > threshold
+    last = len(times) - 1
+    first = torch.where(above.any(0), above.to(torch.int8).argmax(0), last)
+    before = (first - 1).clamp_min(0)
+    high, low = (totals.gather(0, place[None])[0] for place in (first, before))
+    rise = torch.where(high > low, high - low, 1.0)
+    part = ((threshold - low) / rise).clamp(0.0, 1.0)
+    found = torch.where(first > 0, torch.lerp(times[before], times[first], part), times[0])
+    return torch.where(above.any(0), found, math.inf)
