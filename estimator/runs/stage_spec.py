@@ -1,0 +1,492 @@
+"""A run of several stages, as its user describes it: kinds, fields, whose weights each begins from.
+
+What a file says above its stages holds for each of them that does not say otherwise.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+
+from computebill.architectures.sources import beside
+from computebill.base.amounts import Parameters, Tokens
+from computebill.base.errors import shown
+from computebill.base.quantity import (
+    KEYS,
+    AtLeastOne,
+    NotNegative,
+    Number,
+    Positive,
+    Share,
+)
+from computebill.base.specfile import Name, Spec, validate
+from computebill.costs.fields import Rent
+from computebill.training.documents import is_quantity
+
+from .spec import REPLACES, RunFields, fields_of_file
+from .stage_kinds import ALSO, KINDS, Kind, needs_text, uses
+
+MOST_STAGES = 100
+MOST_PIECES = 50
+
+SIZES = ("model", "params", "params_active")
+"""Fields that say how large a model is."""
+
+MODELS = ("model", "teacher_model", "reward_model")
+"""Fields that name a configuration."""
+
+LENGTHS = ("lengths", "prompt_length", "answer_length")
+"""Fields that may name a file of lengths."""
+
+STAGE_REPLACES: dict[str, tuple[str, ...]] = {
+    **REPLACES,
+    "layout": ("mfu",),
+    "gpu_hours": ("mfu", "layout"),
+    "schedule": ("tokens", "flop", "global_batch", "global_batch_tokens"),
+    "kept": ("kept_share",),
+    "kept_share": ("kept",),
+}
+"""What is said of the same thing in another way above the stages, and a stage's own puts aside."""
+
+Lengths = float | str | tuple[int, ...] | dict[str, Any] | None
+"""Tokens of prompts or answers: a number, a range, a distribution, a list, or a file of them."""
+
+
+def _one_kind(value: object) -> object:
+    return ALSO.get(value.strip().casefold(), value) if isinstance(value, str) else value
+
+
+def _several(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+class Base(Spec):
+    """Weights that were trained elsewhere, which stages begin from, learn from or are judged by.
+
+    Attributes:
+        name: name by which stages call them.
+        model: a config.json, or its directory, in place of parameters.
+        params: parameters of the model.
+        params_active: parameters that one token meets, where fewer than all.
+        flop: FLOP that their training took, where they are known.
+        source: where the figures are from.
+    """
+
+    name: Name
+    model: str | None = None
+    params: Parameters | None = None
+    params_active: Parameters | None = None
+    flop: Positive | None = None
+    source: Name | None = None
+
+
+class Piece(Spec):
+    """A part of a stage, of a schedule: what is its own there.
+
+    Attributes:
+        tokens: trained on in it.
+        global_batch: sequences a step.
+        global_batch_tokens: tokens a step in its place.
+        sequence_length: tokens a sequence.
+        count: accelerators.
+        mfu: model FLOP utilisation.
+    """
+
+    tokens: Tokens
+    global_batch: Number | None = None
+    global_batch_tokens: Number | None = None
+    sequence_length: Number | None = None
+    count: Positive | None = None
+    mfu: Share | None = None
+
+
+class Generation(Spec):
+    """Accelerators apart that write rollouts.
+
+    Attributes:
+        count: how many.
+        accelerator: name of the part; without it that of the stage.
+        precision: of weights and products there.
+        price: USD per accelerator-hour; without it as of the stage.
+        asynchronous: whether they write while the others train; else one waits for the other.
+    """
+
+    count: Positive
+    accelerator: str | None = None
+    precision: str | None = None
+    price: Rent | None = None
+    asynchronous: bool = False
+
+
+class Stage(RunFields):
+    """A stage of a model's making; every number may be a distribution.
+
+    Attributes:
+        name: name of the stage; without it its kind.
+        kind: pretrain, midtrain, context, sft, lora, distill, preference, reward, rl, generate,
+            filter or evaluate.
+        begins: names of the stages or bases whose weights it begins from, ``from`` in files; of
+            several merged.
+        gpu_hours: accelerator-hours that it took, in place of a prediction.
+        epochs: times that what it trains on is passed.
+        schedule: parts of it with batches, sequences or accelerators of their own.
+        restarted_tokens: tokens of steps that were trained, thrown away and done again.
+        trained_share: share of the parameters that gets gradients, of adapters near 0.
+        pairs: pairs of answers that are compared.
+        prompt_length: tokens of a prompt; a range or a file is how they differ.
+        answer_length: tokens of an answer, the same.
+        steps: optimizer steps of reinforcement learning.
+        prompts: prompts of a step.
+        samples_per_prompt: answers to each, a group.
+        requests: prompts that are answered.
+        kept: samples that are kept of those that are made.
+        kept_share: share of the samples that is kept.
+        references: forward passes of a reference over what is trained on.
+        teacher: name of the stage or base whose weights teach.
+        teacher_params: parameters of the teacher that a token meets.
+        teacher_model: a config.json of the teacher.
+        reward: name of the stage or base whose weights judge.
+        reward_params: parameters of the reward model that a token meets; with neither, a verifier.
+        reward_model: a config.json of the reward model.
+        verifier_seconds: time of a step in which accelerators wait for a verifier.
+        generation: accelerators apart that write rollouts.
+        tail: longest over mean answer, where a step waits for it.
+        throughput: tokens written a second and accelerator, in place of the serving model's.
+        batch: sequences of a batch that is written, on one copy.
+        price_per_token: USD per million tokens trained, where training is sold as a service.
+        price_per_token_read: USD per million tokens read; without it the same.
+        price_per_token_written: USD per million tokens written; without it the same.
+        source: where the stage's figures are from.
+    """
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    name: Name = ""
+    kind: Annotated[Kind, BeforeValidator(_one_kind)] = "pretrain"
+    begins: Annotated[tuple[Name, ...], BeforeValidator(_several), Field(alias="from")] = ()
+    gpu_hours: Positive | None = None
+    epochs: Positive | None = None
+    schedule: Annotated[tuple[Piece, ...], Field(max_length=MOST_PIECES)] = ()
+    restarted_tokens: Tokens | None = None
+    trained_share: Annotated[Number, Field(ge=0, le=1)] | None = None
+    pairs: Positive | None = None
+    prompt_length: Lengths = None
+    answer_length: Lengths = None
+    steps: Positive | None = None
+    prompts: Positive | None = None
+    samples_per_prompt: Positive | None = None
+    requests: Positive | None = None
+    kept: Positive | None = None
+    kept_share: Share | None = None
+    references: NotNegative | None = None
+    teacher: Name | None = None
+    teacher_params: Parameters | None = None
+    teacher_model: str | None = None
+    reward: Name | None = None
+    reward_params: Parameters | None = None
+    reward_model: str | None = None
+    verifier_seconds: Positive | None = None
+    generation: Generation | None = None
+    tail: AtLeastOne | None = None
+    throughput: Positive | None = None
+    batch: Annotated[Number, Field(ge=1)] | None = None
+    price_per_token: Positive | None = None
+    price_per_token_read: Positive | None = None
+    price_per_token_written: Positive | None = None
+    source: Name | None = None
+
+    @property
+    def label(self) -> str:
+        """Its name, or its kind where it was given none."""
+        return self.name or self.kind
+
+    @property
+    def updates(self) -> bool:
+        """Whether it updates parameters."""
+        return KINDS[self.kind].updates
+
+    @property
+    def purpose(self) -> str:
+        """What its model's own forward passes are for: rollouts, generation, …; empty for none."""
+        return KINDS[self.kind].samples
+
+    @property
+    def rests_on(self) -> tuple[str, ...]:
+        """Names of all weights that it has a use for: begun from, taught or judged by."""
+        return (*self.begins, *filter(None, (self.teacher, self.reward)))
+
+    @property
+    def samples(self) -> float | None:
+        """Samples that are made, at the median; None where they are not counted."""
+        if self.requests is not None:
+            return self.requests.median
+        factors = (self.steps, self.prompts, self.samples_per_prompt)
+        found = [each.median for each in factors if each is not None]
+        return found[0] * found[1] * found[2] if len(found) == len(factors) else None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Stage:
+        has_params = self.params is not None or self.params_active is not None
+        self.check_model(has_params=has_params)
+        self.check_fields()
+        self._check_uses()
+        self._check_length()
+        self._check_kept()
+        self._check_beside()
+        return self
+
+    def _check_uses(self) -> None:
+        for name in sorted(self.model_fields_set):
+            if not uses(self.kind, name):
+                allowed = ", ".join(sorted(KINDS[self.kind].uses)) or "none of its own"
+                raise ValueError(
+                    f"{name}: is of no use to kind {self.kind}; of its own it takes {allowed}"
+                )
+        if self.final_share is not None:
+            raise ValueError("final_share: is of a whole run, not of a stage")
+
+    def _check_length(self) -> None:
+        """Refuse a stage that does not say how much it does, or says it twice."""
+        needs = KINDS[self.kind].needs
+        if not any(all(_is_given(self, name) for name in together) for together in needs):
+            first = needs[0][0]
+            raise ValueError(f"{first}: is missing; kind {self.kind} takes {needs_text(self.kind)}")
+        ways = [name for name in ("tokens", "pairs", "requests") if _is_given(self, name)]
+        if len(ways) > 1:
+            raise ValueError(f"give {ways[0]} or {ways[1]}, not both")
+        if self.flop is not None and self.tokens is not None:
+            raise ValueError("give flop, or params and tokens, not both")
+        is_told = self.flop is not None or self.gpu_hours is not None
+        if not is_told and all(getattr(self, name) is None for name in SIZES):
+            raise ValueError("params: is missing; allowed: params, params_active, model or from")
+        if self.schedule:
+            self._check_schedule()
+
+    def _check_schedule(self) -> None:
+        parts = sum(piece.tokens.median for piece in self.schedule)
+        if self.tokens is not None and abs(self.tokens.median / parts - 1) > 0.01:
+            raise ValueError(
+                f"schedule: its parts have {parts:.4g} tokens; allowed: as many as the stage's, "
+                f"{self.tokens.text}"
+            )
+
+    def _check_kept(self) -> None:
+        if self.kept is None:
+            return
+        if self.kept_share is not None:
+            raise ValueError("give kept or kept_share, not both")
+        made = self.samples
+        if made is None:
+            raise ValueError("kept: needs what is made: requests, or steps, prompts and samples")
+        if self.kept.median > made:
+            raise ValueError(
+                f"kept: got {self.kept.text}; allowed: up to the {made:,.10g} samples made"
+            )
+
+    def _check_beside(self) -> None:
+        """Refuse a teacher or judge that is the stage itself, or of no size."""
+        for role in ("teacher", "reward"):
+            name = getattr(self, role)
+            if name is not None and name == self.label:
+                raise ValueError(
+                    f"{role}: got {shown(name)}, which is the stage itself; allowed: another's name"
+                )
+        sizes = (self.teacher, self.teacher_params, self.teacher_model)
+        if self.kind == "distill" and not any(each is not None for each in sizes):
+            raise ValueError("teacher: is missing; give teacher, teacher_params or teacher_model")
+        if self.price_per_token is None and (
+            self.price_per_token_read is not None or self.price_per_token_written is not None
+        ):
+            raise ValueError("give price_per_token beside what tokens read or written cost")
+
+
+def _is_given(stage: Stage, name: str) -> bool:
+    value = getattr(stage, name)
+    return value is not None and value != ()
+
+
+class StagedSpec(Spec):
+    """A run of several stages.
+
+    Attributes:
+        name: name of the run, for people.
+        base: weights that were trained elsewhere.
+        stage: the stages, in their order.
+    """
+
+    name: Name = "run"
+    base: Annotated[tuple[Base, ...], Field(max_length=MOST_STAGES)] = ()
+    stage: Annotated[tuple[Stage, ...], Field(min_length=1, max_length=MOST_STAGES)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_defaults(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping):
+            return data
+        above = {key: value for key, value in data.items() if key not in cls.model_fields}
+        for key in above:
+            if key not in Stage.model_fields or key in ("begins", "final_share"):
+                own = ", ".join(cls.model_fields)
+                raise ValueError(
+                    f"{key} is not a known key; allowed: {own}, and fields of a stage but "
+                    "from and final_share"
+                )
+        stages = data.get("stage")
+        kept = {key: value for key, value in data.items() if key in cls.model_fields}
+        if not isinstance(stages, list | tuple):
+            return kept
+        above = {key: _shared(key, value) for key, value in above.items()}
+        told: dict[str, Mapping[str, Any]] = {}
+        bases = data.get("base")
+        for each in bases if isinstance(bases, list | tuple) else ():
+            _remember(told, each)
+        complete = []
+        for each in stages:
+            complete.append(_completed(each, above, told))
+            _remember(told, complete[-1])
+        return {**kept, "stage": complete}
+
+    @model_validator(mode="after")
+    def _consistent(self) -> StagedSpec:
+        names = [*(each.name for each in self.base), *(each.label for each in self.stage)]
+        for name, times in Counter(names).items():
+            if times > 1:
+                raise ValueError(f"stage: the name {shown(name)} is given twice; allowed: once")
+        for place, stage in enumerate(self.stage):
+            for role, given in _weights(stage):
+                if given not in names:
+                    allowed = ", ".join(name for name in names if name != stage.label)
+                    raise ValueError(
+                        f"stage[{place}].{role}: got {shown(given)}; allowed: the name of a stage "
+                        f"or base ({allowed or 'none given'})"
+                    )
+        try:
+            TopologicalSorter({each.label: each.rests_on for each in self.stage}).prepare()
+        except CycleError as error:
+            circle = " from ".join(error.args[1][::-1])
+            raise ValueError(
+                f"stage: got weights in a circle, {circle}; allowed: from what was made before"
+            ) from None
+        return self
+
+    def named(self, name: str) -> Stage | Base:
+        """Return a stage or base by its name."""
+        return next(
+            each
+            for each in (*self.stage, *self.base)
+            if (each.label if isinstance(each, Stage) else each.name) == name
+        )
+
+    def lineage(self, name: str) -> tuple[str, ...]:
+        """Return the names of all stages and bases whose weights went into one's, nearest first."""
+        found: list[str] = []
+        waiting = [name]
+        while waiting:
+            each = self.named(waiting.pop(0))
+            for parent in each.begins if isinstance(each, Stage) else ():
+                if parent not in found:
+                    found.append(parent)
+                    waiting.append(parent)
+        return tuple(found)
+
+
+def _weights(stage: Stage) -> Iterator[tuple[str, str]]:
+    """Yield the names that a stage calls weights by, each with its field."""
+    yield from (("from", name) for name in stage.begins)
+    for role in ("teacher", "reward"):
+        if (name := getattr(stage, role)) is not None:
+            yield role, name
+
+
+def _remember(told: dict[str, Mapping[str, Any]], each: Any) -> None:
+    if isinstance(each, Mapping):
+        told[str(each.get("name") or each.get("kind", "pretrain"))] = each
+
+
+def _shared(key: str, value: Any) -> Any:
+    """Return what holds for all stages, drawn once for all where it is uncertain."""
+    if isinstance(value, str) and value.count("..") == 1 and key not in (*LENGTHS, "name"):
+        low, _, high = value.partition("..")
+        value = {"p10": low, "p90": high}
+    if isinstance(value, Mapping) and value and KEYS.issuperset(value) and key not in LENGTHS:
+        return {"shared": f"all stages: {key}", **value}
+    return value
+
+
+def _completed(each: Any, above: Mapping[str, Any], told: Mapping[str, Mapping[str, Any]]) -> Any:
+    """Give a stage what it does not say: its size as that it begins from, the rest from above."""
+    if not isinstance(each, Mapping):
+        return each
+    kind = _one_kind(each.get("kind", above.get("kind", "pretrain")))
+    begins = each.get("from")
+    parent = told.get(begins, {}) if isinstance(begins, str) else {}
+    is_sized = any(name in each for name in SIZES)
+    from_parent = {} if is_sized else {name: parent[name] for name in SIZES if name in parent}
+    found = {**above, **from_parent} if not from_parent else {
+        **{key: value for key, value in above.items() if key not in SIZES}, **from_parent
+    }  # fmt: skip
+    aside = {name for key in each for name in STAGE_REPLACES.get(str(key), ())}
+    if is_sized:
+        aside |= set(SIZES)
+    known = isinstance(kind, str) and kind in KINDS
+    used = {
+        key: value
+        for key, value in found.items()
+        if key not in aside and key not in each and (not known or uses(str(kind), key))
+    }
+    return {**used, **each}
+
+
+def is_staged(data: Mapping[str, Any]) -> bool:
+    """Whether a file's fields describe stages: it has some, or says what kind its only one is."""
+    return "stage" in data or "kind" in data
+
+
+def one_stage(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a run of one stage, given flat as flags are."""
+    own = {key: value for key, value in data.items() if key not in ("name", "base")}
+    kept = {key: data[key] for key in ("name", "base") if key in data}
+    return {**kept, "stage": [own]}
+
+
+def staged_fields(path: Path) -> dict[str, Any]:
+    """Read a file of stages; the files it names are looked for beside it."""
+    data = fields_of_file(path)
+    _beside(data, path.parent, ("teacher_model", "reward_model"), LENGTHS[1:])
+    for table in (*_tables(data.get("stage")), *_tables(data.get("base"))):
+        _beside(table, path.parent, MODELS, LENGTHS)
+    return data
+
+
+def _tables(value: object) -> list[dict[str, Any]]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def _beside(
+    table: dict[str, Any], folder: Path, models: Sequence[str], lengths: Sequence[str]
+) -> None:
+    for key in models:
+        if isinstance(table.get(key), str):
+            table[key] = beside(folder, table[key])
+    for key in lengths:
+        given = table.get(key)
+        if isinstance(given, str) and not is_quantity(given):
+            table[key] = str(folder / given)
+
+
+def read_staged(spec: StagedSpec | str | Path | Mapping[str, Any]) -> StagedSpec:
+    """Return a run of stages as described.
+
+    Raises:
+        RequestError: naming the field, or the file and its field.
+    """
+    if isinstance(spec, StagedSpec):
+        return spec
+    if isinstance(spec, str | Path):
+        return validate(StagedSpec, staged_fields(Path(spec)), str(spec))
+    return validate(StagedSpec, spec, "run")
