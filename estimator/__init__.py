@@ -44,6 +44,11 @@ if TYPE_CHECKING:
     from .runs.estimate import RunEstimate as RunEstimate
     from .runs.estimate import estimate_run as estimate_run
     from .runs.spec import RunSpec as RunSpec
+    from .statements.estimate import Statement as Statement
+    from .statements.estimate import state as state
+    from .statements.planned import Watch as Watch
+    from .statements.planned import watch as watch
+    from .statements.spec import StatementSpec as StatementSpec
     from .sweep import SweepEstimate as SweepEstimate
     from .sweep import SweepSpec as SweepSpec
     from .sweep import load_sweep as load_sweep
@@ -70,10 +75,13 @@ _HOMES = {
     "Score": "catalogue",
     "Speed": "models.mfu",
     "SpendEstimate": "programmes.spend",
+    "Statement": "statements.estimate",
+    "StatementSpec": "statements.spec",
     "SweepEstimate": "sweep",
     "SweepSpec": "sweep",
     "Utilisation": "models.mfu",
     "Validation": "accuracy.validation",
+    "Watch": "statements.planned",
     "bench": "benchmark",
     "calibrate": "accuracy.validation",
     "compare_spend": "programmes.spend",
@@ -92,8 +100,10 @@ _HOMES = {
     "shares_elsewhere": "programmes.measured_shares",
     "shipped_programmes": "programmes.loading",
     "shipped_sweeps": "sweep",
+    "state": "statements.estimate",
     "utilisation": "models.mfu",
     "validate": "accuracy.validation",
+    "watch": "statements.planned",
 }
 """Public names, and the module each lives in."""
 

@@ -76,12 +76,12 @@ def crossing_time(totals: Tensor, times: Tensor, threshold: float) -> Tensor:
     Returns:
         ``(draws,)``; infinite where it never does.
     """
-    above = totals > threshold
-    last = len(times) - 1
-    first = torch.where(above.any(0), above.to(torch.int8).argmax(0), last)
+    below = (totals <= threshold).sum(0)  # times, as totals rise
+    does = below < len(times)
+    first = below.clamp_max(len(times) - 1)
     before = (first - 1).clamp_min(0)
     high, low = (totals.gather(0, place[None])[0] for place in (first, before))
     rise = torch.where(high > low, high - low, 1.0)
     part = ((threshold - low) / rise).clamp(0.0, 1.0)
     found = torch.where(first > 0, torch.lerp(times[before], times[first], part), times[0])
-    return torch.where(above.any(0), found, math.inf)
+    return torch.where(does, found, math.inf)

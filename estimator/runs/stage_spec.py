@@ -382,7 +382,7 @@ class StagedSpec(Spec):
             if (each.label if isinstance(each, Stage) else each.name) == name
         )
 
-    def lineage(self, name: str) -> tuple[str, ...]:
+    def ancestors(self, name: str) -> tuple[str, ...]:
         """Return the names of all stages and bases whose weights went into one's, nearest first."""
         found: list[str] = []
         waiting = [name]
