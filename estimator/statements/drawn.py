@@ -112,15 +112,8 @@ def method_of(spec: StatementSpec, place: int) -> str:
     stage = spec.stage[place]
     if is_by_hours(stage):
         return "hardware"
-    asked = stage.method or spec.method
-    return (
-        asked if stage.gpu_hours is not None and _has_utilisation(spec, place) else "architecture"
-    )
-
-
-def _has_utilisation(spec: StatementSpec, place: int) -> bool:
-    stage = spec.stage[place]
-    return stage.mfu is not None or stage.hfu is not None
+    has_both = stage.gpu_hours is not None and (stage.mfu or stage.hfu) is not None
+    return (stage.method or spec.method) if has_both else "architecture"
 
 
 def _by_architecture(spec: StatementSpec, methods: Reconciled) -> Tensor:
@@ -138,8 +131,7 @@ def _stated(spec: StatementSpec, flop: StageFlop, methods: Reconciled) -> StageF
 
 
 def _energy(hours: Hours, power: Power, methods: Reconciled) -> Tensor:
-    """Return electricity [MWh]: as metered, else of the hours, else of those that a utilisation
-    makes of the FLOP."""  # noqa: D205 -- one sentence
+    """Return electricity [MWh]: as metered, or of the hours; without them of predicted ones."""
     predicted = cost.accelerator_seconds(
         methods.architecture, hours.peak_flop_per_s, hours.utilisation
     )

@@ -377,7 +377,8 @@ def _notes(found: Statement) -> Iterator[str]:
         )
     if found.undated:
         yield (
-            f"Without days of their own, at the end of the stage before: {', '.join(found.undated)}."
+            "Without days of their own, at the end of the stage before: "
+            f"{', '.join(found.undated)}."
         )
 
 

@@ -20,7 +20,7 @@ from computebill.costs.hour import power_inputs
 from computebill.hardware.accelerators import Accelerator, find_accelerator
 from computebill.hardware.assumptions import peak_assumption
 from computebill.kernels.flop import FORWARD_FLOP_PER_PARAMETER
-from computebill.kernels.stages import PassFlop, Passes
+from computebill.kernels.stages import Passes, PassFlop
 from computebill.kernels.units import SECONDS_PER_HOUR
 from computebill.runs.stage_spec import Stage
 

@@ -118,8 +118,8 @@ class Methods:
         if self.apart is None or abs(self.apart) <= margin:
             return None
         told = (
-            f"{self.stage.label}: the two methods differ by {self.apart:+.0%}, more than the margin "
-            f"of {margin:.0%}: {self.architecture.p50:.3g} FLOP by architecture, "
+            f"{self.stage.label}: the two methods differ by {self.apart:+.0%}, more than the "
+            f"margin of {margin:.0%}: {self.architecture.p50:.3g} FLOP by architecture, "
             f"{self.hardware.p50:.3g} by hardware"
         )
         if self.implied.is_known:
