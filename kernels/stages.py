@@ -147,7 +147,7 @@ def stage_flop(passes: Passes, of: PassFlop, hardware: Tensor) -> StageFlop:
     :math:`k` of them kept, :math:`E` epochs and :math:`u` FLOP a token; samples :math:`f k S` and
     discarded :math:`f (1-k) S` with :math:`f` FLOP of a forward pass; reference and teacher once
     over :math:`D + k S`, the reward model over all of :math:`S`. Where nothing tells what passes
-    through a stage, its updates are those of its hours.
+    through a stage that does but one thing, that is what its hours give.
 
     Args:
         passes: what goes through the models.
@@ -155,19 +155,23 @@ def stage_flop(passes: Passes, of: PassFlop, hardware: Tensor) -> StageFlop:
         hardware: FLOP of the stage by its hours; NaN where not known.
     """
     per_update, per_forward = of.of_update, of.of_forward
-    counted = torch.where(of.total.isnan(), per_update * passes.trained, of.total)
-    made = per_forward * passes.sampled
-    zero = torch.zeros_like(made)
+    rule = _where_any(passes.trained, per_update)
+    counted = torch.where(of.total.isnan(), rule, of.total)
+    made = _where_any(passes.sampled, per_forward)
+    read = _where_any(passes.read, per_forward)
+    # Hours tell what a stage does where it does but one thing.
+    is_one = passes.learns == 0
+    kept = made * passes.kept + read
     return StageFlop(
-        updates=torch.where(counted.isnan(), hardware, counted),
-        samples=made * passes.kept + per_forward * passes.read,
-        discarded=made * (1.0 - passes.kept),
-        reference=_where_any(passes.references, per_forward * passes.once),
-        teacher=_where_any(passes.teachers, of.teacher * passes.once),
+        updates=torch.where(counted.isnan() & is_one, hardware, counted),
+        samples=torch.where(kept.isnan() & is_one, hardware, kept),
+        discarded=torch.where(passes.kept == 1, 0.0, made * (1.0 - passes.kept)),
+        reference=_where_any(passes.references * passes.once, per_forward),
+        teacher=_where_any(passes.teachers * passes.once, of.teacher),
         reward=_where_any(of.reward, passes.sampled),
         recomputed=_where_any(passes.trained + passes.restarted, of.recomputed),
         restarted=_where_any(passes.restarted, per_update),
-        hardware=hardware + zero,
+        hardware=hardware + torch.zeros_like(made),
     )
 
 
@@ -255,7 +259,7 @@ def stage_time(
     beside = (
         _where_any(passes.references * passes.once, pace.reference)
         + _where_any(passes.teachers * passes.once, pace.teacher)
-        + _where_any(pace.reward, passes.sampled)
+        + torch.where(flop.reward == 0, 0.0, passes.sampled * pace.reward)
     )
     writing = _where_any(passes.samples, pace.sample) + _where_any(passes.read, pace.read)
     share = interruptions.training_share(pools.count)

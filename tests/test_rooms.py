@@ -61,7 +61,7 @@ TESTED_BY = {
     "kernels.constants": "test_site.py",
     "kernels.measure.ranks": "kernels/measure/test_collectives.py",
     "models.count": "architectures/test_plain.py",
-    "planning.choices": "planning/test_search.py",
+    "training.choices": "planning/test_search.py",
     "planning.pricing": "planning/test_search.py",
     "planning.result": "planning/test_search.py",
     "programmes.bases": "programmes/test_lines.py",

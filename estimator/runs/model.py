@@ -21,7 +21,7 @@ from computebill.training.layout import Layout
 from computebill.training.rules import check_part
 from computebill.training.step_time import StepEstimate, estimate_step, scaling
 
-from .spec import RunSpec
+from .spec import RunFields
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class RunModel:
         return float(self.card.flop.conventions[convention])
 
 
-def run_architecture(run: RunSpec) -> Architecture | None:
+def run_architecture(run: RunFields) -> Architecture | None:
     """Return the architecture of a run's model, where it has one.
 
     Raises:
@@ -86,8 +86,15 @@ def run_architecture(run: RunSpec) -> Architecture | None:
     return read_architecture(run.model, part=run.part, images_per_sample=run.images_per_sample)
 
 
-def count_run_model(run: RunSpec, accelerator: Accelerator, architecture: Architecture) -> RunModel:
+def count_run_model(
+    run: RunFields, accelerator: Accelerator | None, architecture: Architecture
+) -> RunModel:
     """Count a run's model.
+
+    Args:
+        run: as described.
+        accelerator: the part it runs on; without one there is no step's time.
+        architecture: of its model.
 
     Raises:
         RequestError: naming the field of the configuration or of the layout.
@@ -100,11 +107,11 @@ def count_run_model(run: RunSpec, accelerator: Accelerator, architecture: Archit
         trained.architecture,
         sequence_length=trained.sequence,
         layout=layout,
-        accelerator=accelerator,
+        **({} if accelerator is None else {"accelerator": accelerator}),
     )
     fullest = max(card.memory, key=lambda use: use.total) if card.layout else None
     step = None
-    if layout is not None and run.count is not None:
+    if layout is not None and run.count is not None and accelerator is not None:
         case = Case(
             architecture=card.architecture,
             layout=_with_batches(layout),
@@ -121,7 +128,7 @@ def count_run_model(run: RunSpec, accelerator: Accelerator, architecture: Archit
     return RunModel(card, layout, fullest, step, trained.told)
 
 
-def _stated(run: RunSpec, accelerator: Accelerator) -> set[str]:
+def _stated(run: RunFields, accelerator: Accelerator) -> set[str]:
     """Return the facts that a run on an accelerator states, as ``doubts.FACTS`` names them.
 
     How documents fill a sequence is no question of pretraining.
@@ -142,7 +149,7 @@ def _with_batches(layout: Layout) -> Layout:
     return layout.model_copy(update={"micro_batches": layout.filled_batches})
 
 
-def _completed(run: RunSpec, layout: Layout, batch: float | None) -> Layout:
+def _completed(run: RunFields, layout: Layout, batch: float | None) -> Layout:
     """Give the layout the run's accelerators and its global batch."""
     update: dict[str, int] = {}
     given = {name: getattr(layout, name) for name in layout.model_fields_set}
@@ -176,7 +183,7 @@ def _completed(run: RunSpec, layout: Layout, batch: float | None) -> Layout:
     return validate(Layout, {**run.software_choice.settings, **given, **update}, "layout")
 
 
-def _check_batches(run: RunSpec, laid_out: int, batch: float, layout: Layout) -> None:
+def _check_batches(run: RunFields, laid_out: int, batch: float, layout: Layout) -> None:
     """Refuse micro-batches that make another step than the batch beside them.
 
     Args:

@@ -28,10 +28,16 @@ from computebill.kernels.flop import training_flop
 from computebill.kernels.serving import Served
 from computebill.kernels.units import SECONDS_PER_HOUR
 from computebill.training.layout import DEFAULT_SEQUENCE
+from computebill.training.serving import (
+    Requests,
+    as_architecture,
+    reading_seconds,
+    request_seconds,
+    served_sizes,
+)
 
 from .counts import count_for, training_seconds
 from .experiments import Experiments
-from .serving import Requests, request_seconds, served_sizes
 from .workshop import Workshop
 
 
@@ -158,23 +164,16 @@ def _served_model(of: Experiments) -> Served:
     found = served_sizes(of.params, of.active, of.precision)
     if of.model is None:
         return found
-    layers, hidden = float(of.model.architecture.layer_count), float(of.model.architecture.hidden)
-    return found._replace(
-        layers=torch.full_like(found.layers, layers),
-        hidden=torch.full_like(found.hidden, hidden),
-        cache=torch.full_like(found.cache, of.model.cache),
-    )
+    return as_architecture(found, of.model.architecture, of.model.cache)
 
 
 def _reading(of: Experiments, params: Tensor, active: Tensor, tokens: Tensor) -> Tensor:
     """Accelerator-seconds of one forward pass of a model over so many tokens."""
     length = of.full(float(of.cell.apart.get("sequence_length", DEFAULT_SEQUENCE)))
-    one = of.full(1.0)
     served = served_sizes(params, active, of.precision)
-    requests = Requests(length, of.full(0.0), one, one)
-    each = request_seconds(served, of.accelerator, of.precision, requests)
+    each = reading_seconds(served, of.accelerator, of.precision, length)
     _check_fits(of, params, each.isfinite())
-    return tokens / length * each
+    return tokens * each
 
 
 def _check_fits(of: Experiments, params: Tensor, fits: Tensor) -> None:

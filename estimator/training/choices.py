@@ -16,10 +16,11 @@ from typing import Any, NamedTuple
 from computebill.base.errors import RequestError
 from computebill.base.specfile import validate
 from computebill.hardware.accelerators import domain_size
-from computebill.training.cases import Case
-from computebill.training.layout import SCHEDULES, Layout
 from computebill.training.rules import check_layout, chunk_counts
-from computebill.training.software import LACKS
+
+from .cases import Case
+from .layout import SCHEDULES, Layout
+from .software import LACKS
 
 LONGEST_PIPELINE = 128
 MOST_EXPERT_RANKS = 512

@@ -15,9 +15,9 @@ from known import LLAMA_8B
 from plans import SEQUENCE, planned
 
 import computebill as cb
-from computebill.planning.choice_grid import Grid
-from computebill.planning.choices import Space, make_space
 from computebill.training.cases import Case
+from computebill.training.choice_grid import Grid
+from computebill.training.choices import Space, make_space
 from computebill.training.efficiency import read_profile
 from computebill.training.memory import stage_bytes
 from computebill.training.memory_odds import most_predicted

@@ -18,12 +18,12 @@ from computebill.kernels import layout as kernel
 from computebill.kernels import memory, search, step
 from computebill.kernels.operators import Model
 from computebill.kernels.setting import Setting
-from computebill.training.cases import Case, case_columns, case_setting
-from computebill.training.layout import LARGEST_DEGREE, RECOMPUTE, SCHEDULES, process_gb
 from computebill.training.layout_columns import activation_columns, recipe_columns
-from computebill.training.memory import GB, RESERVED
 
+from .cases import Case, case_columns, case_setting
 from .choices import Sharding, Space
+from .layout import LARGEST_DEGREE, RECOMPUTE, SCHEDULES, process_gb
+from .memory import GB, RESERVED
 
 T = TypeVar("T")
 

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from scipy.interpolate import RegularGridInterpolator
 
 from computebill.hardware.accelerators import find_accelerator
-from computebill.planning.choice_grid import Grid
-from computebill.planning.choices import Space
 from computebill.planning.search import plan
-from computebill.sweep.shapes import architecture_of, shape_of
-from computebill.sweep.utilisation import Utilisation, bilinear, practice
+from computebill.training.choice_grid import Grid
+from computebill.training.choices import Space
 from computebill.training.efficiency import read_profile
+from computebill.training.shapes import architecture_of, shape_of
 from computebill.training.software import read_software
+from computebill.training.utilisation import Utilisation, bilinear, practice
 
 SEQUENCE = 4096
 PEAK = 989.4e12
@@ -170,7 +170,7 @@ def test_a_model_is_known_by_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None
             made.append(space.case.architecture)
             super().__init__(space, *given)
 
-    monkeypatch.setattr("computebill.sweep.utilisation.Grid", Counting)
+    monkeypatch.setattr("computebill.training.utilisation.Grid", Counting)
     of, batch = utilisation(), column(512)
     small, large = architecture_of(shape_of(1e9)), architecture_of(shape_of(8e9))
     first = [float(of.of_model(each, active, batch, 64)[0]) for each, active in (small, large)]

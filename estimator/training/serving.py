@@ -6,14 +6,16 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from functools import lru_cache
 from importlib import resources
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from computebill.architectures.config import read_config
+from computebill.architectures import Architecture
+from computebill.architectures.sources import find_source
 from computebill.hardware.accelerators import (
     LINK_BYTES_PER_S,
     Accelerator,
@@ -23,10 +25,10 @@ from computebill.hardware.accelerators import (
 from computebill.hardware.generations import reach
 from computebill.kernels import serving
 from computebill.kernels.serving import Served, Server
-from computebill.training.memory import GB
-from computebill.training.software import number_format
 
+from .memory import GB
 from .shapes import shape_of
+from .software import number_format
 
 KEY_WIDTH = 8 * 128
 """Of the keys of a layer, where only a model's size is known."""
@@ -102,7 +104,7 @@ def cache_elements(source: str) -> float:
     Of latent attention (DeepSeek-AI 2024, arXiv:2405.04434) the compressed vector and the rotated
     key; windows are not looked at.
     """
-    fields, _ = read_config(source)
+    fields: Mapping[str, Any] = find_source(source).fields
     for inner in ("text_config", "llm_config", "language_config"):
         nested = fields.get(inner)
         fields = nested if isinstance(nested, dict) else fields
@@ -167,6 +169,41 @@ class Requests(NamedTuple):
     most: Tensor
     tail: Tensor
     at_once: Tensor | None = None
+
+
+def as_architecture(served: Served, architecture: Architecture, cache: float) -> Served:
+    """Return models with the layers and the width of one architecture.
+
+    Args:
+        served: by their sizes.
+        architecture: that they have.
+        cache: elements of keys and values that it keeps of a token.
+    """
+    layers, hidden = float(architecture.layer_count), float(architecture.hidden)
+    return served._replace(
+        layers=torch.full_like(served.layers, layers),
+        hidden=torch.full_like(served.hidden, hidden),
+        cache=torch.full_like(served.cache, cache),
+    )
+
+
+def reading_seconds(
+    served: Served, accelerator: Accelerator, precision: str, length: Tensor
+) -> Tensor:
+    """Accelerator-seconds of a token on its way through a model's forward pass.
+
+    Args:
+        served: the models.
+        accelerator: the part.
+        precision: of products and weights.
+        length: tokens of a sequence.
+
+    Returns:
+        seconds; infinite where no number of ranks holds the model.
+    """
+    one = torch.ones_like(length)
+    requests = Requests(length, torch.zeros_like(length), one, one)
+    return request_seconds(served, accelerator, precision, requests) / length
 
 
 def request_seconds(

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from computebill.sweep.shapes import architecture_of, shape_of, transformer_params
+from computebill.training.shapes import architecture_of, shape_of, transformer_params
 
 SIZES = st.floats(7, 12).map(lambda power: 10.0**power)
 

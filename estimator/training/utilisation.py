@@ -21,15 +21,15 @@ from torch import Tensor
 from computebill.architectures import Architecture
 from computebill.hardware.accelerators import Accelerator, peak_flop_per_s
 from computebill.hardware.fitted import Fitted
-from computebill.planning.choice_grid import Grid
-from computebill.planning.choices import make_space
-from computebill.training.cases import Case
-from computebill.training.layout import Layout
-from computebill.training.memory import GB
-from computebill.training.parameters import bounded, unbounded
-from computebill.training.software import Software
 
+from .cases import Case
+from .choice_grid import Grid
+from .choices import make_space
+from .layout import Layout
+from .memory import GB
+from .parameters import bounded, unbounded
 from .shapes import architecture_of, shape_of
+from .software import Software
 
 MARGIN = 0.05
 """Share of the memory that stays free."""

@@ -10,7 +10,7 @@ from known import LLAMA_8B
 from sweeping import priced
 
 import computebill as cb
-from computebill.sweep.serving import Requests, request_seconds, served_sizes
+from computebill.training.serving import Requests, request_seconds, served_sizes
 
 
 def test_models_of_about_a_size_write_about_as_fast() -> None:
