@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,11 +20,12 @@ from computebill.base.specfile import as_data
 from computebill.kernels.exceedance import share_above
 from computebill.regulation.rules import RuleSet, rule_sets
 from computebill.regulation.thresholds import marks, regulation
+from computebill.runs.staged import SAMPLES
 from computebill.uncertainty.distribution import Collector, Distribution
 from computebill.uncertainty.draws import Method, Settings, settings
 from computebill.uncertainty.sensitivity import Swing, swings
 
-from .drawn import METHODS, Drawer, Drawn, Frame, figures, method_of
+from .drawn import METHODS, Drawer, Drawn, Frame, method_of
 from .inputs import gather
 from .lines import Line
 from .methods import Methods, context_note
@@ -173,7 +174,7 @@ def state(
     Args:
         spec: a StatementSpec, a mapping of its fields, or a TOML file.
         rules: rule sets by name, or files of one's own; none: all that ship.
-        samples: Monte Carlo draws.
+        samples: Monte Carlo draws, 16,384 where not given.
         seed: same seed, same draws.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``.
         method: ``sobol`` (scrambled) or ``random``.
@@ -182,7 +183,7 @@ def state(
     Raises:
         RequestError: naming the field that is wrong.
     """
-    chosen = settings(samples, seed, device, method)
+    chosen = settings(SAMPLES if samples is None else samples, seed, device, method)
     return _Statement(read_statement(spec), rule_sets(rules), chosen, profiles).made()
 
 
@@ -198,8 +199,8 @@ class _Statement:
     ) -> None:
         self.spec, self.rules, self.chosen = spec, rules, chosen
         self.inputs = gather(spec, profiles)
-        self.drawer = Drawer(self.inputs.quantities, chosen.device)
-        self.frame = Frame(spec, figures(spec, self.drawer.middle()))
+        self.drawer = Drawer(spec, self.inputs, chosen.device)
+        self.frame = Frame(spec, self.drawer.middle())
         self.lines = tuple(self.frame.lines)
         self.members: Membership = membership(rules, self.lines)
         self.different = self.members.different.to(chosen.device)
@@ -213,17 +214,16 @@ class _Statement:
 
     def rows(self, drawn: Drawn, flop: Tensor) -> Tensor:
         """Return all figures of some draws, in the order in which they are told."""
-        draws = flop.shape[1]
         known = flop.nan_to_num(nan=0.0)
         methods = [*drawn.methods, drawn.observed]
         tested = [each for pair in self._tested(drawn, flop) for each in pair]
         parts = [
             flop,
             self.different @ known,
-            *(each.expand(-1, draws) for each in methods),
-            drawn.energy.expand(-1, draws),
-            drawn.energy.nan_to_num(nan=0.0).sum(0, keepdim=True).expand(1, draws),
-            *(each.expand(draws)[None] for each in tested),
+            *methods,
+            drawn.energy,
+            drawn.energy.nan_to_num(nan=0.0).sum(0, keepdim=True),
+            *(each[None] for each in tested),
         ]
         return torch.cat(parts)
 
@@ -231,7 +231,7 @@ class _Statement:
         """Yield compute of each modification, its limit, and its share of the original's."""
         for original, notion in self.pairs:
             own = modified(self.lines, flop, notion)
-            compute = drawn.lineage[self.spec.lineage.index(original)].expand(own.shape)
+            compute = drawn.lineage[self.spec.lineage.index(original)]
             yield own, limit_of(original, compute, notion), own / compute
 
     def made(self) -> Statement:
@@ -241,11 +241,9 @@ class _Statement:
             chosen = chosen._replace(samples=1)  # all draws are the same
         collector: Collector | None = None
         above, tests, days = 0.0, 0.0, []  # type: Any, Any, list[Tensor]
-        for replicate, given in self.drawer.chunks(chosen):
-            drawn = figures(self.spec, given)
-            draws = max(each.shape[0] for each in given.values())
-            flop = self.frame.flop(drawn, draws)
-            rows = self.rows(drawn, flop)
+        for replicate, drawn in self.drawer.chunks(chosen):
+            flop = self.frame.flop(drawn)
+            rows, draws = self.rows(drawn, flop), flop.shape[1]
             collector = collector or Collector(len(rows), chosen)
             collector.add(replicate, rows)
             above = above + share_above(self._totals(rows), self.marks) * draws
@@ -339,14 +337,9 @@ class _Statement:
         row = self.different[self.members.row(chosen, "counted")]
 
         def total(points: Tensor) -> Tensor:
-            drawn = figures(self.spec, self.drawer.draw(points))
-            return row @ self.frame.flop(drawn, points.shape[1]).nan_to_num(nan=0.0)
+            return row @ self.frame.flop(self.drawer.at(points)).nan_to_num(nan=0.0)
 
-        labels = self.inputs.labels
-        moved = swings(self.drawer.columns, total)
-        return chosen, tuple(
-            replace(each, assumption=labels.get(each.assumption, each.assumption)) for each in moved
-        )
+        return chosen, tuple(swings(self.drawer.columns, total))
 
 
 def _notes(found: Statement) -> Iterator[str]:
