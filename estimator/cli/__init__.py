@@ -28,6 +28,7 @@ COMMANDS = {
     "calibrate": "Fit the step model's efficiencies to measured training steps.",
     "sweep": "Price a research programme, experiment by experiment, beside its final run.",
     "spend": "Set an organisation's final runs against the R&D compute it reported.",
+    "statement": "State a model's training compute under public rules, line by line.",
     "report": "Make one page of results: answers, charts, tables, sources; no network needed.",
     "serve": "Serve a local page where assumptions are sliders.",
     "score": "Score a catalogue of models: FLOP, GPU-hours, cost and energy of every row.",
@@ -52,6 +53,9 @@ MEANT = {
     "accelerators": "hardware",
     "benchmark": "bench",
     "fit": "calibrate",
+    "rules": "statement",
+    "threshold": "statement",
+    "ai-act": "statement",
     "ui": "serve",
 }
 """Words that people try, and the command whose question they are."""

@@ -18,7 +18,7 @@ from computebill.base.notebook import Shown
 from computebill.base.quantity import Quantity
 from computebill.base.specfile import as_data
 from computebill.kernels.exceedance import share_above
-from computebill.regulation.rules import RuleSet, rule_sets
+from computebill.regulation.rules import RuleSet, items, rule_sets
 from computebill.regulation.thresholds import marks, regulation
 from computebill.runs.staged import SAMPLES
 from computebill.uncertainty.distribution import Collector, Distribution
@@ -445,7 +445,10 @@ def _rules_dict(rules: RuleSet) -> dict[str, Any]:
         "how_read": rules.how_read,
         "is_second_hand": rules.is_second_hand,
         "is_whole": rules.is_whole,
-        "lines": [each.model_dump() for each in rules.line],
+        "lines": [
+            {**each.model_dump(), "is_method": items()[each.item].kind == "method"}
+            for each in rules.line
+        ],
     }
 
 

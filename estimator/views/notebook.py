@@ -24,9 +24,11 @@ VIEWS = {
     "RunEstimate": "run",
     "Score": "score",
     "SpendEstimate": "spend",
+    "Statement": "statement",
     "SweepEstimate": "sweep",
     "Utilisation": "mfu",
     "Validation": "validation",
+    "Watch": "statement",
 }
 """Results by their class, and the module that tells each, in ``full`` and in ``brief``."""
 

@@ -11,7 +11,18 @@ from collections.abc import Callable, Sequence
 
 from computebill.views.result import Result
 
-from . import bench, catalogue, hardware, model, plan, run, spend, sweep, validation
+from . import (
+    bench,
+    catalogue,
+    hardware,
+    model,
+    plan,
+    run,
+    spend,
+    statement,
+    sweep,
+    validation,
+)
 from .document import Report, refuse
 
 PROGRAMMES = "programmes"
@@ -22,6 +33,7 @@ SCORE_KEYS = frozenset({"rows_in", "rows_scored", "ways"})
 KINDS: dict[str, tuple[frozenset[str], Callable[[Result], Report]]] = {
     "spend": (SPEND_KEYS, spend.report),
     "score": (SCORE_KEYS, catalogue.report),
+    "statement": (frozenset({"totals", "crossing", "modification"}), statement.report),
     "sweep": (frozenset({"experiments", "groups", "share_basis"}), sweep.report),
     "plan": (frozenset({"best", "pareto", "evaluated"}), plan.report),
     "validate or calibrate": (
