@@ -75,12 +75,15 @@ class Drawer:
         counted = self._counted(priced.flop, beside, hours)
         methods = reconcile(counted, hours)
         factor = torch.where(self._stated_by_hours, methods.hardware / methods.architecture, 1.0)
-        architecture = torch.where(self._only_hours, torch.nan, methods.architecture)
+        architecture, implied = (
+            torch.where(self._only_hours, torch.nan, each)
+            for each in (methods.architecture, methods.implied)
+        )
         rows = [beside[f"of {place}"] for place in range(len(self.spec.lineage))]
         metered = self._column("metered", beside)
         return Drawn(
             stages=StageFlop(*(each * factor for each in counted)),
-            methods=methods._replace(architecture=architecture),
+            methods=methods._replace(architecture=architecture, implied=implied),
             observed=hours.utilisation,
             lineage=torch.stack(rows) if rows else metered[:0],
             energy=torch.where(metered.isnan(), priced.bill.energy_mwh, metered),

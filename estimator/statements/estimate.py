@@ -368,6 +368,8 @@ def _notes(found: Statement) -> Iterator[str]:
             "No number is a range, so odds are 0 or 1; the rule allows an error of "
             f"{regulation().margin.value:.0%}: give ranges where figures are estimates."
         )
+    if not found.modifications and "eu-modification" in (each.name for each in found.rules):
+        yield "eu-modification: no lineage is a base, so that there is no original to compare with."
     if found.undated:
         yield (
             "Without days of their own, at the end of the stage before: "

@@ -17,6 +17,9 @@ from computebill.runs.staged import stage_parts, told_once
 
 from .spec import StatedStage, StatementSpec
 
+NO_INPUTS = frozenset({"begins", "kind", "start", "end", "fate", "method", "public"})
+"""Fields of a stage that tell what it was, not how much."""
+
 OBSERVED = "utilisation (MFU), where only hours are told"
 
 
@@ -52,9 +55,12 @@ def gather(spec: StatementSpec, profiles: Sequence[Path]) -> Gathered:
             _of_lineage(spec),
         )
     )
-    money = _of_money(spec, parts)
+    left_out = _of_money(spec, parts) | NO_INPUTS
     told = told_once(
-        (spec.stage[row.stage].label, [each for each in row.assumptions if each.name not in money])
+        (
+            spec.stage[row.stage].label,
+            [each for each in row.assumptions if each.name not in left_out],
+        )
         for row in rows
     )
     return Gathered(

@@ -15,6 +15,9 @@ from computebill.statements.planned import Watch
 from . import statement_tables, tables
 from .statement_tables import Told
 
+SHORT = 16
+"""Letters of a cell that is kept on one line."""
+
 
 def full(found: Statement | Watch) -> Iterator[RenderableType]:
     """The answer, line by line, then every assumption with its source."""
@@ -22,7 +25,10 @@ def full(found: Statement | Watch) -> Iterator[RenderableType]:
     yield Text(statement_tables.answer(result))
     for note in result["notes"]:
         yield Text(note, style="yellow" if note in result["warnings"] else "")
-    yield from map(_rich, statement_tables.all_tables(result))
+    for told in statement_tables.all_tables(result):
+        yield _rich(told)
+        if told.note:
+            yield Text(told.note)
     yield _assumptions(result["assumptions"])
     versions = ", ".join(f"{name} {each}" for name, each in result["versions"].items())
     yield Text(f"{versions}; seed {result['seed']}; inputs SHA-256 {result['inputs_sha256']}")
@@ -49,7 +55,13 @@ def _rich(told: Told) -> Table:
     table = tables.table(told.title)
     for place, heading in enumerate(told.headings):
         is_left = place == 0 or heading in told.left
-        table.add_column(heading, justify="left" if is_left else "right", overflow="fold")
+        is_short = all(len(row[place]) <= SHORT for row in told.rows)
+        table.add_column(
+            heading,
+            justify="left" if is_left else "right",
+            overflow="fold",
+            no_wrap=place > 0 and (is_short or not is_left),
+        )
     for row in told.rows:
         table.add_row(*row)
     return table

@@ -51,6 +51,9 @@ def _table(told: Told) -> Iterator[str]:
     )
     yield _row(marks)
     yield from map(_row, told.rows)
+    if told.note:
+        yield ""
+        yield _plain(told.note)
 
 
 def _row(cells: Any) -> str:

@@ -5,8 +5,8 @@ They are made of the result as ``--json`` prints it, and estimate nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from .result import Result, distribution
 from .text import (
@@ -30,7 +30,7 @@ TREATED = {
 }
 """What becomes of a line, as a table has it."""
 
-EVERYTHING = "all"
+EVERYTHING, MODIFICATION = "all", "eu-modification"
 
 
 class Told(NamedTuple):
@@ -41,12 +41,14 @@ class Told(NamedTuple):
         headings: of the columns.
         rows: cells as people read them.
         left: headings of columns of words; the others are figures, set to the right.
+        note: what is to be said below.
     """
 
     title: str
     headings: Sequence[str]
     rows: Sequence[Sequence[str]]
     left: Sequence[str] = ()
+    note: str = ""
 
 
 def odds_text(odds: float) -> str:
@@ -107,7 +109,7 @@ def totals(result: Result) -> Told:
         rows.append(
             [
                 name,
-                flop_interval(distribution(total["flop"])),
+                _flop(total["flop"]),
                 ("at least " if total["is_lower_bound"] else "") + total["two_figures"],
                 whole["two_figures"] if is_open else "the same",
                 UNKNOWN if used is None else percent(used),
@@ -120,14 +122,21 @@ def totals(result: Result) -> Told:
     return Told(f"{result['name']}: training compute (* held to)", headings, rows)
 
 
+def _flop(given: Mapping[str, Any] | None) -> str:
+    """Write FLOP with their interval; nothing at all as 0."""
+    value = distribution(given)
+    return "0" if value.p95 == 0 else flop_interval(value)
+
+
 def lines(result: Result) -> Told:
     """What each stage and lineage took, and whether it counts."""
-    names = [name for name in result["totals"] if name != EVERYTHING]
+    left_out = [EVERYTHING] if result["modification"] else [EVERYTHING, MODIFICATION]
+    names = [name for name in result["totals"] if name not in left_out]
     rows = [
         [
             each["source"],
             each["title"],
-            flop_interval(distribution(each["flop"])),
+            _flop(each["flop"]),
             *(TREATED[each["treatment"][name]] for name in names),
         ]
         for each in result["lines"]
@@ -250,7 +259,7 @@ def energy(result: Result) -> Told | None:
         return None
     if len(rows) > 1:
         rows.append(["all of these", energy_interval(distribution(result["energy_mwh"]))])
-    return Told(f"Electricity: {result['energy_boundary']}", ("stage", ""), rows)
+    return Told("Electricity", ("stage", ""), rows, note=f"Of {result['energy_boundary']}.")
 
 
 def moves(result: Result) -> Told | None:
@@ -269,7 +278,8 @@ def reasons(result: Result) -> Told | None:
     rows = []
     for rules in result["rules"]:
         said = {each["item"]: each for each in rules["lines"]}
-        if rules["name"] == EVERYTHING:
+        is_idle = rules["name"] == MODIFICATION and not result["modification"]
+        if rules["name"] == EVERYTHING or is_idle:
             continue
         for item, title in there.items():
             if (each := said.get(item)) is not None:

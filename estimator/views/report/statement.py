@@ -21,6 +21,7 @@ def report(result: Result) -> Report:
     energy = distribution(result["energy_mwh"])
     if energy.is_known and energy.p50 > 0:
         tiles.append(figure("electricity", energy_interval(energy)))
+    electricity = parts.energy(result)
     table, picture = _table(parts.totals(result)), totals(result)
     found = sections(
         Section("Totals", [table if picture is None else Chart(picture, table)]),
@@ -28,7 +29,10 @@ def report(result: Result) -> Report:
         Section("Line by line", _tables(parts.lines(result), parts.reasons(result))),
         Section("When", _tables(parts.crossing(result))),
         Section("As a modification", _tables(parts.modification(result))),
-        Section("Methods", _tables(parts.methods(result), parts.energy(result))),
+        Section("Methods", _tables(parts.methods(result))),
+        Section(
+            "Electricity", _tables(electricity), "" if electricity is None else electricity.note
+        ),
         Section("What moves it", _tables(parts.moves(result))),
         Section("What the rules leave open", _tables(parts.left_open(result))),
     )
@@ -42,4 +46,4 @@ def _tables(*told: Told | None) -> list[Table]:
 
 
 def _table(told: Told) -> Table:
-    return Table(*told)
+    return Table(told.title, told.headings, told.rows, told.left)
