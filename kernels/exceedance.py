@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -46,42 +47,54 @@ def lognormal_odds(threshold: Tensor, median: Tensor, below: Tensor, above: Tens
     return torch.where(median.isnan(), torch.nan, found)
 
 
-def running_total(amounts: Tensor, starts: Tensor, ends: Tensor, times: Tensor) -> Tensor:
+class Running(NamedTuple):
+    """A running total that is linear between times, and may jump at them; ``(times, draws)``.
+
+    Attributes:
+        before: total just before each time.
+        at: total at each time, with what comes at once there.
+    """
+
+    before: Tensor
+    at: Tensor
+
+
+def running_total(amounts: Tensor, starts: Tensor, ends: Tensor, times: Tensor) -> Running:
     """Sum of amounts that each grow evenly from a start to an end.
 
     Args:
         amounts: ``(lines, draws)``.
         starts: time at which each begins; ``(lines,)``.
         ends: time at which each ends, not before its start; ``(lines,)``. One that starts and
-            ends at a time is whole from then on.
+            ends at a time comes at once.
         times: times that are asked for; ``(times,)``.
-
-    Returns:
-        ``(times, draws)``.
     """
     spans = ends - starts
     grown = (times[:, None] - starts) / torch.where(spans > 0, spans, 1.0)
-    at_once = (times[:, None] >= starts).to(amounts.dtype)
-    return torch.where(spans > 0, grown.clamp(0.0, 1.0), at_once) @ amounts
+    shares = [
+        torch.where(spans > 0, grown.clamp(0.0, 1.0), is_there.to(amounts.dtype))
+        for is_there in (times[:, None] > starts, times[:, None] >= starts)
+    ]
+    return Running(*(each @ amounts for each in shares))
 
 
-def crossing_time(totals: Tensor, times: Tensor, threshold: float) -> Tensor:
-    """Time at which a rising total that is linear between times exceeds a threshold.
+def crossing_time(totals: Running, times: Tensor, threshold: float) -> Tensor:
+    """Time at which a rising total exceeds a threshold.
 
     Args:
-        totals: ``(times, draws)``, none below the one before.
+        totals: at all times at which a line starts or ends, none below the one before.
         times: ascending; ``(times,)``.
         threshold: in the totals' unit.
 
     Returns:
         ``(draws,)``; infinite where it never does.
     """
-    below = (totals <= threshold).sum(0)  # times, as totals rise
+    below = (totals.at <= threshold).sum(0)  # times, as totals rise
     does = below < len(times)
     first = below.clamp_max(len(times) - 1)
-    before = (first - 1).clamp_min(0)
-    high, low = (totals.gather(0, place[None])[0] for place in (first, before))
+    last = (first - 1).clamp_min(0)
+    high, low = totals.before.gather(0, first[None])[0], totals.at.gather(0, last[None])[0]
     rise = torch.where(high > low, high - low, 1.0)
-    part = ((threshold - low) / rise).clamp(0.0, 1.0)
-    found = torch.where(first > 0, torch.lerp(times[before], times[first], part), times[0])
+    part = torch.where(high > threshold, (threshold - low) / rise, 1.0)  # else by a jump
+    found = torch.where(first > 0, torch.lerp(times[last], times[first], part), times[0])
     return torch.where(does, found, math.inf)

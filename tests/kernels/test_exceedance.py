@@ -45,8 +45,9 @@ def test_a_running_total_grows_evenly_and_ends_at_the_sum() -> None:
     amounts = torch.tensor([[4.0, 8.0], [2.0, 2.0], [1.0, 1.0]], dtype=torch.float64)
     starts, ends = column(0.0, 10.0, 5.0), column(10.0, 20.0, 5.0)
     found = running_total(amounts, starts, ends, column(0.0, 5.0, 15.0, 30.0))
-    assert found[:, 0].tolist() == [0.0, 3.0, 6.0, 7.0]
-    assert found[-1].tolist() == amounts.sum(0).tolist()
+    assert found.at[:, 0].tolist() == [0.0, 3.0, 6.0, 7.0]
+    assert found.before[:, 0].tolist() == [0.0, 2.0, 6.0, 7.0]
+    assert found.at[-1].tolist() == amounts.sum(0).tolist()
 
 
 def test_the_crossing_is_where_the_total_is_the_threshold() -> None:
@@ -61,9 +62,22 @@ def test_the_crossing_is_where_the_total_is_the_threshold() -> None:
     assert 0 < int(crosses.sum()) < 200
     for draw in crosses.nonzero()[:, 0].tolist():
         at = running_total(amounts[:, draw : draw + 1], starts, ends, days[draw : draw + 1])
-        assert float(at) == pytest.approx(2.5, rel=1e-9)
+        assert float(at.at) == pytest.approx(2.5, rel=1e-9)
+
+
+def test_a_jump_crosses_at_its_time() -> None:
+    amounts = torch.tensor([[9.0], [3.0]], dtype=torch.float64)
+    starts, ends, times = column(0.0, 10.0), column(10.0, 10.0), column(0.0, 10.0)
+    totals = running_total(amounts, starts, ends, times)
+    assert [float(crossing_time(totals, times, each)) for each in (4.5, 9.5, 12.0)] == [
+        5.0,
+        10.0,
+        math.inf,
+    ]
 
 
 def test_what_is_above_from_the_start_crosses_then() -> None:
-    totals = torch.tensor([[5.0], [6.0]], dtype=torch.float64)
-    assert crossing_time(totals, column(3.0, 9.0), 1.0).tolist() == [3.0]
+    amounts = torch.tensor([[5.0], [1.0]], dtype=torch.float64)
+    times = column(3.0, 9.0)
+    totals = running_total(amounts, column(3.0, 3.0), column(3.0, 9.0), times)
+    assert crossing_time(totals, times, 1.0).tolist() == [3.0]
