@@ -168,6 +168,8 @@ class StatementSpec(StagedSpec):
         """Let stages begin from the lineage, and be of the model's size where they say none."""
         if not isinstance(data, Mapping):
             return data
+        if "stage" not in data:
+            raise ValueError("stage is missing; allowed: one or more; a plan is asked of --planned")
         if data.get("base"):
             raise ValueError("base: allowed in a statement: lineage")
         model, lineage = data.get("model"), data.get("lineage")
