@@ -14,11 +14,20 @@ from .entries import LANGUAGE_ONLY, counted, family_name, is_whole, missing_head
 from .forms import as_config
 from .operators import CLIP, IMAGE, Architecture
 from .quantization import stored_weights
+from .sample import UNSAID, Sample, read_sample
 from .sources import find_source
-from .unknown import further_ways, unknown_type
+from .unknown import TOTALS, further_ways, unknown_type
 from .weights import read_weights
 
-__all__ = ["IMAGES", "PARTS", "Architecture", "read_architecture"]
+__all__ = [
+    "IMAGES",
+    "PARTS",
+    "UNSAID",
+    "Architecture",
+    "Sample",
+    "read_architecture",
+    "read_sample",
+]
 
 WHOLE, LANGUAGE = PARTS = ("whole", "language")
 IMAGES, MOST_IMAGES = 1.0, 1_000_000
@@ -36,6 +45,7 @@ def read_architecture(
     *,
     part: str = WHOLE,
     images_per_sample: float = IMAGES,
+    sample: Sample = UNSAID,
 ) -> Architecture:
     """Return the architecture that a ``config.json`` describes.
 
@@ -46,6 +56,7 @@ def read_architecture(
             architectures at once.
         part: of a multimodal model the ``whole``, or its ``language`` model alone.
         images_per_sample: images that go with a sequence of the whole, and clips of sound.
+        sample: size of an image or video, and text beside it, of a model of ``diffusers``.
 
     Raises:
         RequestError: naming the field, what was given and what is allowed.
@@ -58,7 +69,7 @@ def read_architecture(
             f"got {shown(images_per_sample)}; allowed: a number from 0 to {MOST_IMAGES:,}",
         )
     if isinstance(source, Mapping):
-        found = _architecture(source, "config", part)
+        found = _architecture(source, "config", part, sample)
     elif not isinstance(source, str | Path):
         raise RequestError("config", f"got {shown(source)}; allowed: a path or a mapping")
     else:
@@ -66,7 +77,7 @@ def read_architecture(
         if counted_alone is not None:
             return counted_alone
         read = find_source(source)
-        found = _architecture(read.fields, read.name, part)
+        found = _architecture(read.fields, read.name, part, sample)
         notes = (read.note, *found.notes) if read.note else found.notes
         found = replace(found, adapter=read.adapter, notes=notes)
     return _with_images(found, images_per_sample)
@@ -83,12 +94,33 @@ def _with_images(found: Architecture, count: float) -> Architecture:
     return replace(found, images=count, clips=count, notes=(note, *found.notes))
 
 
-def _architecture(fields: Mapping[str, Any], file: str, part: str) -> Architecture:
+def _architecture(
+    fields: Mapping[str, Any], file: str, part: str, sample: Sample = UNSAID
+) -> Architecture:
+    if "_class_name" in fields:
+        return _of_diffusers(fields, file, sample)
+    if sample != UNSAID:
+        name = "text_length" if sample.text is not None else "image_size"
+        problem = "allowed: with a model of images or video, whose file has a _class_name"
+        raise RequestError(name, problem)
     fields, read = as_config(fields, file)
     found, stored = _by_type(fields, file, part), stored_weights(fields)
     if not stored and fields.get("quantization_config") is not None:
         read = [*read, UNREAD_WEIGHTS]
     return replace(found, stored=stored, notes=(*found.notes, *read))
+
+
+def _of_diffusers(fields: Mapping[str, Any], file: str, sample: Sample) -> Architecture:
+    """Count a model of ``diffusers`` from the library's own modules.
+
+    Raises:
+        RequestError: where it is not installed, or cannot build or pass it.
+    """
+    found = import_module(".modules", __package__).read_diffusion(fields, file, sample)
+    if found is None:
+        problem = f"is a {shown(fields['_class_name'])} of diffusers, which is not installed"
+        raise RequestError(file, f"{problem}; it comes with the extra `models`; {TOTALS}")
+    return cast(Architecture, found)
 
 
 UNREAD_WEIGHTS = (

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from computebill.base.errors import RequestError, shown
 from computebill.base.specfile import DEEPEST, is_deeper, is_folder, read_text
@@ -91,6 +91,20 @@ def parse_config(text: str, name: str) -> dict[str, Any]:
     return data
 
 
+class FieldRules(NamedTuple):
+    """What a type's entry says of the fields of its files.
+
+    Attributes:
+        names: what the type calls fields that most types call otherwise.
+        defaults: fields that makers leave out, as the entry fills them in.
+        declared: fields that the type declares, with their defaults.
+    """
+
+    names: Mapping[str, str]
+    defaults: Mapping[str, Any]
+    declared: TypeFields
+
+
 class Config:
     """The fields of a configuration, by the names that most architectures use.
 
@@ -111,18 +125,14 @@ class Config:
         self,
         fields: Mapping[str, Any],
         file: str,
+        rules: FieldRules,
         *,
-        names: Mapping[str, str],
-        defaults: Mapping[str, Any],
-        declared: TypeFields,
         purpose: Purpose = GENERATE,
         is_inner: bool = False,
     ) -> None:
         self.fields = fields
         self.file = file
-        self.names = names
-        self.defaults = defaults
-        self.declared = declared
+        self.names, self.defaults, self.declared = rules
         self.purpose = purpose
         self.is_inner = is_inner
         self.read: set[str] = set()

@@ -8,7 +8,7 @@ from typing import Any
 
 from computebill.base.errors import RequestError
 
-from .config import Config
+from .config import Config, FieldRules
 from .families import FAMILIES
 from .operators import Architecture
 from .outputs import has_head, read_purpose, unknown_head, unknown_purpose
@@ -109,12 +109,15 @@ def _config(fields: Mapping[str, Any], given: str, file: str, *, is_inner: bool)
     family = FAMILIES[model_type]
     inner = (alias.language_model if alias else None) or given
     defaults = {**family.defaults, **(alias.defaults if alias else {})}
-    return Config(
-        fields,
-        file,
+    rules = FieldRules(
         names={**family.names, **(alias.names if alias else {})},
         defaults=defaults,
         declared=type_fields(inner) or type_fields(model_type) or UNDECLARED,
+    )
+    return Config(
+        fields,
+        file,
+        rules,
         purpose=read_purpose(fields, file, defaults.get("num_labels", 2)),
         is_inner=is_inner,
     )

@@ -7,7 +7,7 @@ against modules.
 from __future__ import annotations
 
 from . import blocks, mixers, particulars, searched
-from .recipes import Family, attention, dense_or, leading, mixture, mlp
+from .recipes import Family, SharedExperts, attention, dense_or, leading, mixture, mlp
 
 MAKERS: dict[str, Family] = {
     "baichuan": Family("Baichuan 1 and 2", mixer=attention(grouped=False)),
@@ -26,7 +26,7 @@ MAKERS: dict[str, Family] = {
         "DeepSeekMoE",
         mixer=particulars.deepseek_attention,
         feed_forward=dense_or(
-            mixture(width="moe_intermediate_size", shared_count="n_shared_experts")
+            mixture(width="moe_intermediate_size", shared=SharedExperts(count="n_shared_experts"))
         ),
         feed_forwards=leading("first_k_dense_replace"),
     ),

@@ -196,11 +196,32 @@ class Adapter(NamedTuple):
         rank: its rank.
         targets: names of the modules that it is put beside.
         base: name or path of the model that it is for.
+        saved: names of modules of which a copy is trained with it.
+        has_magnitudes: whether it has a magnitude for every output (DoRA).
     """
 
     rank: int
     targets: tuple[str, ...]
     base: str
+    saved: tuple[str, ...] = ()
+    has_magnitudes: bool = False
+
+
+class Beside(NamedTuple):
+    """What is trained beside frozen weights.
+
+    Attributes:
+        modules: what low-rank adapters are put beside: attention, mlp, experts, or products by
+            peft's names for Llama's.
+        fused: of those, the ones that are one matrix of the model's, and have one adapter.
+        saved: modules of which a copy is trained: ``head``, ``embedding``.
+        has_magnitudes: whether each adapter has a magnitude for every output (DoRA).
+    """
+
+    modules: frozenset[str] = frozenset()
+    fused: tuple[frozenset[str], ...] = ()
+    saved: frozenset[str] = frozenset()
+    has_magnitudes: bool = False
 
 
 @dataclass(frozen=True)
@@ -218,6 +239,7 @@ class Architecture:
         layer_count: layers; an encoder's and a decoder's together.
         vocabulary: entries of the output; 0 where there is none.
         sequence_length: the longest sequence that the configuration allows, where it says so.
+        sample_tokens: tokens of one image or video, where those are its sequences; else 0.
         is_limit: whether a longer one is impossible: positions are a table.
         kinds: the layers, each in one kind.
         inputs: before the first layer: embeddings.
@@ -242,6 +264,7 @@ class Architecture:
     outputs: tuple[Operator, ...]
     notes: tuple[str, ...] = ()
     further: int = 0
+    sample_tokens: int = 0
     is_limit: bool = False
     stacks: int = 1
     counted_by: str = "family"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -27,6 +27,9 @@ SPEED = (
     ("count", "Accelerators."),
     ("mfu", "A published utilisation, to be read under the other conventions."),
 )
+
+if TYPE_CHECKING:
+    from computebill.architectures import Sample
 
 
 def _speed_options(command: Any) -> Any:
@@ -58,7 +61,10 @@ def _speed_options(command: Any) -> Any:
     "--recompute", default="none", show_default=True, help="none, selective, operators, full."
 )
 @click.option(
-    "--lora-rank", metavar="N", default="0", callback=whole_number, help="Adapters, base frozen."
+    "--lora-rank",
+    metavar="N",
+    callback=whole_number,
+    help="Of adapters, base frozen; else as the model's adapter_config.json has it.",
 )
 @profiles_option
 @output_options
@@ -66,6 +72,7 @@ def command(
     model: str | None,
     part: str,
     images_per_sample: float,
+    sample: Sample,
     params: float | None,
     params_active: float | None,
     accelerator: str,
@@ -74,7 +81,7 @@ def command(
     lengths: str | None,
     packing: str | None,
     recompute: str,
-    lora_rank: int,
+    lora_rank: int | None,
     profiles: tuple[Path, ...],
     outputs: Outputs,
     tokens_per_second: float | None,
@@ -101,7 +108,9 @@ def command(
         find_accelerator(accelerator, profiles)
     architecture = None
     if model is not None:
-        architecture = read_architecture(model, part=part, images_per_sample=images_per_sample)
+        architecture = read_architecture(
+            model, part=part, images_per_sample=images_per_sample, sample=sample
+        )
     from computebill.models.mfu import Speed, utilisation
     from computebill.training.documents import given_documents
 

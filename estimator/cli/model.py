@@ -22,7 +22,8 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from computebill.architectures import Architecture
+    from computebill.architectures import Architecture, Sample
+    from computebill.training.documents import Documents
 
 
 @click.command(cls=Grouped)
@@ -57,6 +58,7 @@ def command(
     accelerator: str,
     part: str,
     images_per_sample: float,
+    sample: Sample,
     no_memory: bool,
     lengths: str | None,
     packing: str | None,
@@ -80,18 +82,20 @@ def command(
     if config is None:
         return _list(outputs)
     from computebill.architectures import read_architecture
-
-    architecture = read_architecture(config, part=part, images_per_sample=images_per_sample)
-    if no_memory:
-        if layout_flags or lengths or packing:
-            raise RequestError("--no-memory", "allowed: without a layout's flags and --lengths")
-        return _emit_counts(architecture, sequence_length, outputs)
-    from computebill.hardware.accelerators import find_accelerator
     from computebill.training.documents import given_documents
+
+    architecture = read_architecture(
+        config, part=part, images_per_sample=images_per_sample, sample=sample
+    )
+    documents = given_documents(lengths, packing)
+    if no_memory:
+        if layout_flags:
+            raise RequestError("--no-memory", "allowed: without a layout's flags")
+        return _emit_counts(architecture, sequence_length, documents, outputs)
+    from computebill.hardware.accelerators import find_accelerator
 
     layout = read_layout(layout_flags)
     fitting = find_accelerator(accelerator, profiles)
-    documents = given_documents(lengths, packing)
     # What is wrong so far was told before torch was loaded.
     from computebill.models.card import describe_model
 
@@ -131,11 +135,16 @@ def _list(outputs: Outputs) -> None:
     outputs.emit({"models": rows}, frame, tables)
 
 
-def _emit_counts(architecture: Architecture, sequence: int | None, outputs: Outputs) -> None:
+def _emit_counts(
+    architecture: Architecture,
+    sequence: int | None,
+    documents: Documents | None,
+    outputs: Outputs,
+) -> None:
     """Tell parameters and FLOP, which take neither torch nor an accelerator."""
     from computebill.models.count import count_model
 
-    found = count_model(architecture, sequence_length=sequence)
+    found = count_model(architecture, sequence_length=sequence, documents=documents)
 
     def tables() -> Any:
         from computebill.views import model as view

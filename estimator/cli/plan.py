@@ -16,6 +16,8 @@ FIELDS = (
     ("model", "config.json, or its directory."),
     ("part", "Of a multimodal model: whole (default), or language, its language model alone."),
     ("images-per-sample", "Images, and clips of sound, of a sequence of the whole (default 1)."),
+    ("image-size", "Of a model of images or video: pixels, 1024x1024; with frames, 480x832x81."),
+    ("text-length", "Tokens of text beside an image or video."),
     ("tokens", "Tokens trained on, 15.6T."),
     ("accelerator", "Names, or profiles' files: h100,h200,b200; each is tried."),
     ("count", "Accelerators: 512, or 512,1024, or 64..4096 (powers of two); each is tried."),

@@ -15,6 +15,8 @@ FIELDS = (
     ("model", "config.json, its directory, or -: exact counts in place of --params."),
     ("part", "Of a multimodal model: whole (default), or language, its language model alone."),
     ("images-per-sample", "Images, and clips of sound, of a sequence of the whole (default 1)."),
+    ("image-size", "Of a model of images or video: pixels, 1024x1024; with frames, 480x832x81."),
+    ("text-length", "Tokens of text beside an image or video."),
     ("convention", "How model FLOP are counted: 6nd; with --model palm, megatron, causal."),
     ("failures-per-gpu-day", "Unexpected interruptions; 0: none; with a layout as Llama 3's."),
     ("checkpoint-seconds", "Training stands still for each checkpoint."),

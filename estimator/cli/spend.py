@@ -16,12 +16,11 @@ from .options import (
     FILE,
     Outputs,
     columns_file,
-    is_narrow,
     output_options,
-    print_tables,
     progress_bar,
     sampling_options,
 )
+from .telling import is_narrow, tell
 
 if TYPE_CHECKING:
     from computebill.programmes.comparison import SpendTotals
@@ -118,7 +117,11 @@ def command(
     loaded = _loaded(programmes, choice)
     asked = {"variant": choice.variant, **sampling}
     if len(loaded) > 1 and outputs.is_tables_only:
-        print_tables(_several(_totals(loaded, asked), bool(programmes)))
+        from computebill.views.answers import PROGRAMMES, answer_of
+
+        totals = list(_totals(loaded, asked))
+        head = answer_of({PROGRAMMES: [each.to_dict() for each in totals]})
+        tell(head, _several(totals, bool(programmes)))
         return
     estimates = _estimates(loaded, asked, choice)
     result = estimates[0].to_dict()

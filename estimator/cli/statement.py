@@ -29,7 +29,7 @@ from .options import FILE, Outputs, about, output_options, sampling_options, to_
     metavar="TOKENS",
     help="Of a planned run: tokens of training data that the model writes itself, 500B.",
 )
-@click.option("--markdown", is_flag=True, help="Print Markdown, for a model card.")
+@click.option("--card", is_flag=True, help="Print it whole in Markdown, for a model card.")
 @click.option(
     "--form", is_flag=True, help="Print the fields of the Commission's Model Documentation Form."
 )
@@ -41,7 +41,7 @@ def command(
     planned: bool,
     start: str | None,
     synthetic: str | None,
-    markdown: bool,
+    card: bool,
     form: bool,
     sampling: dict[str, Any],
     outputs: Outputs,
@@ -56,11 +56,11 @@ def command(
     \b
     computebill statement examples/statement.toml
     computebill statement examples/statement.toml --rules eu-cumulative --json
-    computebill statement examples/statement.toml --markdown > card.md
+    computebill statement examples/statement.toml --card > card.md
     computebill statement examples/plan.toml --planned --start 2027-01-15
     """  # noqa: D301 -- click reads the backslash
     outputs.check()
-    _check(outputs, markdown=markdown, form=form)
+    _check(outputs, card=card, form=form)
     from computebill.regulation.rules import rule_sets
 
     rule_sets(rules)
@@ -80,10 +80,10 @@ def command(
 
         found = watch(spec, **_watched(**watched), rules=rules, **sampling)
         whole = found.statement
-    if markdown:
-        from computebill.views.statement_card import markdown as written
+    if card:
+        from computebill.views.statement_card import markdown
 
-        click.echo(written(found.to_dict()), nl=False)
+        click.echo(markdown(found.to_dict()), nl=False)
         return
     if form:
         _print_form(whole, outputs)
@@ -97,16 +97,16 @@ def command(
     outputs.emit(found.to_dict(), found.to_frame, tables)
 
 
-def _check(outputs: Outputs, *, markdown: bool, form: bool) -> None:
+def _check(outputs: Outputs, *, card: bool, form: bool) -> None:
     """Refuse two forms of one output."""
     from computebill.base.errors import RequestError
 
-    if markdown and form:
-        raise RequestError("--markdown", "got --form as well; allowed: one of them")
-    if markdown and not outputs.is_tables_only:
-        raise RequestError("--markdown", "is printed alone; allowed without other outputs")
-    others = (outputs.as_csv, outputs.file, outputs.plot, outputs.html)
-    if form and any(others):
+    if card and form:
+        raise RequestError("--card", "got --form as well; allowed: one of them")
+    if card and not outputs.is_tables_only:
+        raise RequestError("--card", "is printed alone; allowed without other outputs")
+    files = (outputs.file, outputs.plot, outputs.html)
+    if form and (outputs.form not in (None, "--json") or any(files)):
         raise RequestError("--form", "is printed as a table; allowed beside it: --json")
 
 
@@ -146,6 +146,6 @@ def _print_form(found: Any, outputs: Outputs) -> None:
         return
     from computebill.views import statement as view
 
-    from .options import print_tables
+    from .telling import print_tables
 
     print_tables(view.form(filled_form(found), documentation_form().how_read))

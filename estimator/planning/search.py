@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from computebill.architectures import Architecture, read_architecture
+from computebill.architectures import Architecture, read_architecture, read_sample
 from computebill.base.errors import RequestError
 from computebill.hardware.accelerators import Accelerator, find_accelerator
 from computebill.hardware.cluster import in_cluster
@@ -23,7 +23,7 @@ from computebill.training.cases import Case, usual_precision
 from computebill.training.choice_grid import Chunk, Grid
 from computebill.training.choices import Space, make_space
 from computebill.training.efficiency import efficiencies_of
-from computebill.training.inputs import as_stored
+from computebill.training.from_files import with_files
 from computebill.training.layout import Layout, check_sequence_length, default_sequence
 from computebill.training.memory import GB, stage_bytes
 from computebill.training.memory_odds import most_predicted
@@ -181,7 +181,10 @@ def plan(
 
 def _looked_up(spec: PlanSpec, profiles: Sequence[Path]) -> _Asked:
     architecture = read_architecture(
-        spec.model, part=spec.part, images_per_sample=spec.images_per_sample
+        spec.model,
+        part=spec.part,
+        images_per_sample=spec.images_per_sample,
+        sample=read_sample(spec.image_size, spec.text_length),
     )
     given = spec.sequence_length
     sequence = check_sequence_length(
@@ -204,7 +207,7 @@ def _spaces(asked: _Asked) -> Iterator[Space]:
     spec, pipes = asked.spec, None
     choice = spec.software_choice
     given = {} if spec.layout is None else spec.layout.model_dump(exclude_unset=True)
-    layout = as_stored(Layout(**{**choice.settings, **given}), asked.architecture)
+    layout = with_files(Layout(**{**choice.settings, **given}), asked.architecture)
     for accelerator in {each.name: each for each in asked.parts.values()}.values():
         check_part(layout, accelerator)
         for precision in spec.precision or (usual_precision(accelerator, layout),):

@@ -108,6 +108,8 @@ class PlanSpec(Spec):
         model: a config.json, or its directory.
         part: of a multimodal model the whole, or its language model alone.
         images_per_sample: images, and clips of sound, of a sequence of the whole.
+        image_size: pixels of an image, of a video with its frames, of a model of such.
+        text_length: tokens of text beside it.
         tokens: trained on.
         accelerator: names, or profiles' files: each is tried.
         count: accelerators: each number is tried.
@@ -155,6 +157,8 @@ class PlanSpec(Spec):
     model: str
     part: Literal["whole", "language"] = "whole"
     images_per_sample: Annotated[Number, Field(ge=0)] = IMAGES
+    image_size: str | None = None
+    text_length: int | None = None
     tokens: Tokens
     accelerator: Names
     count: (

@@ -61,6 +61,26 @@ class SpendTotals:
         """The variant, and what a flag changed of it."""
         return self.variant + ("" if self.price_given is None else f", price {self.price_given}")
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form of what is compared; its keys are a contract."""
+        window = self.programme.window.months
+        releases = self.programme.released_in
+        return {
+            "programme": self.name,
+            "organisation": self.programme.organisation,
+            "title": self.programme.title,
+            "variant": self.variant,
+            "price_given": self.price_given,
+            "grade": self.graded.grade,
+            "grade_reasons": list(self.graded.reasons),
+            "bound": self.graded.bound,
+            "basis": self.programme.basis,
+            "unit": self.programme.counted_in.unit,
+            "window": {"start": str(window.first_day), "end": str(window.last_day)},
+            "releases": {"start": str(releases.first_day), "end": str(releases.last_day)},
+            **self.totals.to_dict(),
+        }
+
 
 def compare_totals(
     programme: Given,

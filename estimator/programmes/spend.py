@@ -101,23 +101,9 @@ class SpendEstimate(SpendTotals, Shown):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form; its keys are a contract."""
-        window = self.programme.window.months
-        releases = self.programme.released_in
         return {
-            "programme": self.name,
-            "organisation": self.programme.organisation,
-            "title": self.programme.title,
-            "variant": self.variant,
-            "price_given": self.price_given,
-            "grade": self.graded.grade,
-            "grade_reasons": list(self.graded.reasons),
-            "bound": self.graded.bound,
-            "basis": self.programme.basis,
-            "unit": self.programme.counted_in.unit,
-            "window": {"start": str(window.first_day), "end": str(window.last_day)},
-            "releases": {"start": str(releases.first_day), "end": str(releases.last_day)},
+            **super().to_dict(),
             "reported": self.reported,
-            **self.totals.to_dict(),
             "runs": [run.to_dict() for run in self.runs],
             "sensitivity": [driver.to_dict() for driver in self.sensitivity],
             "swings": [swing.to_dict() for swing in self.swings],

@@ -23,7 +23,7 @@ from computebill.uncertainty.sensitivity import Swing, swings
 
 from .inputs import gather_inputs
 from .model import RunModel, count_run_model, run_architecture
-from .notes import run_notes
+from .notes import memory_doubt, run_notes
 from .spec import RunSpec, read_run
 
 if TYPE_CHECKING:
@@ -61,6 +61,11 @@ class RunEstimate(Shown):
         """What a reader must know before the figures, in sentences."""
         return tuple(run_notes(self.spec, self.accelerator, self.model, self.rows["params"]))
 
+    @property
+    def memory_doubt(self) -> str:
+        """That it does not surely fit, and what would; empty where it does, or nobody can tell."""
+        return memory_doubt(self.spec, self.accelerator, self.model, self.rows["params"])
+
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form; its keys are a contract. What is not known is null."""
         figure = {name: row.to_dict() for name, row in self.rows.items()}
@@ -95,6 +100,7 @@ class RunEstimate(Shown):
             "layout": self.model.layout.to_dict() if self.model and self.model.layout else None,
             "breakdown_seconds": self._breakdown(),
             "scaling": [] if self.model is None else self.model.scaling(self.rows["mfu"].p50),
+            "memory_doubt": self.memory_doubt or None,
             "notes": list(self.notes),
             "swings_of": self.swings_of,
             "swings": [swing.to_dict() for swing in self.swings],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from computebill.architectures import Architecture, read_architecture
+from computebill.architectures import Architecture, read_architecture, read_sample
 from computebill.base.assumptions import Assumption
 from computebill.base.errors import RequestError, shown
 from computebill.base.quantity import Quantity
@@ -16,7 +16,7 @@ from computebill.models.card import MemoryUse, ModelCard, describe_model
 from computebill.training.cases import Case, usual_precision
 from computebill.training.documents import given_documents, packed
 from computebill.training.doubts import assumed_facts
-from computebill.training.inputs import as_stored
+from computebill.training.from_files import adapter_assumptions, with_files
 from computebill.training.layout import Layout
 from computebill.training.rules import check_part
 from computebill.training.step_time import StepEstimate, estimate_step, scaling
@@ -33,7 +33,7 @@ class RunModel:
         layout: as given, its data parallel degree completed from the accelerators' number.
         memory: of the fullest pipeline stage; None without a layout.
         step: its time as predicted; None without a layout and the accelerators' number.
-        told: what was assumed of its sequences.
+        told: what was assumed of its sequences, and of what is trained.
     """
 
     card: ModelCard
@@ -83,7 +83,12 @@ def run_architecture(run: RunFields) -> Architecture | None:
     """
     if run.model is None:
         return None
-    return read_architecture(run.model, part=run.part, images_per_sample=run.images_per_sample)
+    return read_architecture(
+        run.model,
+        part=run.part,
+        images_per_sample=run.images_per_sample,
+        sample=read_sample(run.image_size, run.text_length),
+    )
 
 
 def count_run_model(
@@ -102,7 +107,9 @@ def count_run_model(
     documents = given_documents(run.lengths, run.packing)
     trained = packed(architecture, run.sequence_length, documents)
     batch = run.sequences(trained.sequence * architecture.stacks)
-    layout = run.layout and as_stored(_completed(run, run.layout, batch), architecture)
+    given = run.layout or Layout()
+    adapted = with_files(given, architecture)
+    layout = run.layout and with_files(_completed(run, run.layout, batch), architecture)
     card = describe_model(
         trained.architecture,
         sequence_length=trained.sequence,
@@ -125,7 +132,8 @@ def count_run_model(
             replace(case, assumed=assumed_facts(case, _stated(run, accelerator))),
             None if run.efficiency is None else Path(run.efficiency),
         )
-    return RunModel(card, layout, fullest, step, trained.told)
+    told = (*trained.told, *adapter_assumptions(adapted, given, architecture))
+    return RunModel(card, layout, fullest, step, told)
 
 
 def _stated(run: RunFields, accelerator: Accelerator) -> set[str]:

@@ -95,6 +95,8 @@ class RunFields(Spec):
         model: a config.json, or its directory, in place of parameters.
         part: of a multimodal model the whole, or its language model alone.
         images_per_sample: images, and clips of sound, of a sequence of the whole.
+        image_size: pixels of an image, of a video with its frames, of a model of such.
+        text_length: tokens of text beside it.
         layout: how the model is laid out, for its memory and recomputed FLOP.
         convention: how model FLOP are counted: 6nd; of a config.json also palm, megatron, causal.
         failures_per_gpu_day: unexpected interruptions; without it, where the step's time is
@@ -136,6 +138,8 @@ class RunFields(Spec):
     model: str | None = None
     part: Literal["whole", "language"] = "whole"
     images_per_sample: Annotated[Number, Field(ge=0)] = IMAGES
+    image_size: str | None = None
+    text_length: int | None = None
     layout: Layout | None = None
     convention: Literal["6nd", "palm", "megatron", "causal"] = "6nd"
     failures_per_gpu_day: NotNegative | None = None

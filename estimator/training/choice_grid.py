@@ -88,7 +88,7 @@ class Grid:
         self.device = device
         cases = [self.case(each) for each in space.sharding]
         described = case_columns(cases)
-        one = columns(space.case.architecture, space.case.layout.adapted)
+        one = columns(space.case.architecture, space.case.layout.beside)
 
         def lift(each: Tensor, dimension: int = PIPE) -> Tensor:
             """Give a column its dimension; what is the same everywhere has length one."""

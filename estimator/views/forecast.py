@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from computebill.programmes.forecast import Forecast
 
 
-def forecast(found: Forecast) -> Iterator[RenderableType]:
+def full(found: Forecast) -> Iterator[RenderableType]:
     """A later budget over final runs and all else."""
     basis, years = found.basis.name, f"{found.years} year{'s' * (found.years > 1)} later"
     growth = "" if found.growth is None else f", at a growth of {found.growth.text} a year"

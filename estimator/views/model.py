@@ -79,13 +79,6 @@ def counts(found: ModelCount) -> Iterator[RenderableType]:
         yield Text(f"Note: {note}")
 
 
-def brief(card: ModelCard) -> str:
-    """Return what it is and how large, in one line."""
-    found = card.to_dict()
-    sizes = f"Parameters {short(found['params'])}; Layers {found['layers']:,}"
-    return f"{_title(card)}; {sizes}; Sequence length {card.sequence:,}"
-
-
 def _title(card: ModelCard | ModelCount) -> str:
     model = card.architecture
     return f"{model.model_type} (as {model.title})" if model.title else model.model_type

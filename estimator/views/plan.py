@@ -18,6 +18,7 @@ from . import tables
 from .text import (
     count_interval,
     digits,
+    duration_interval,
     energy_interval,
     fit_text,
     memory_with_ends,
@@ -70,12 +71,6 @@ def where(one: Candidate) -> str:
     return f"{one.layout.accelerators:,} x {one.accelerator.name}, {one.precision}"
 
 
-def brief(found: Plan) -> str:
-    """Return the best layout and its days, in one line."""
-    days = count_interval(found.estimate.rows["days"])
-    return f"{_title(found)}; {described(found.best)}; Days {days}"
-
-
 def _title(found: Plan) -> str:
     least = {"time": "Fastest", "cost": "Cheapest", "energy": "Least energy"}
     name = "" if found.spec.name == "plan" else f"{found.spec.name}. "
@@ -99,7 +94,7 @@ def _best(found: Plan) -> Table:
     memory = memory_with_ends(found.best.memory_gb, memory_interval(found.best.memory_gb))
     table.add_row("Memory, GB", f"{memory} of {room:g}")
     table.add_row("Odds that it fits", fit_text(found.best.fit_odds))
-    table.add_row("Days", count_interval(rows["days"]))
+    table.add_row("Wall-clock time", duration_interval(rows["days"]))
     if rows["cloud"].is_known:
         table.add_row("Cost, rented", money_interval(rows["cloud"]))
     if rows["energy_mwh"].is_known:

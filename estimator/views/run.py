@@ -20,9 +20,11 @@ from . import tables
 from .text import (
     count_interval,
     digits,
+    duration_interval,
     energy_interval,
     fit_text,
     flop_interval,
+    mass_interval,
     memory_with_ends,
     money_interval,
     percent,
@@ -35,42 +37,29 @@ ROWS: tuple[tuple[str, str, Callable[[Distribution], str], str], ...] = (
     ("Utilisation (MFU)", "mfu", percent_interval, ""),
     ("Time that trains (goodput)", "goodput", percent_interval, ""),
     ("GPU-hours", "gpu_hours", count_interval, ""),
-    ("Days", "days", count_interval, ""),
+    ("Wall-clock time", "days", duration_interval, ""),
     ("Tokens per second and GPU", "tokens_per_second_per_gpu", count_interval, ""),
     ("Seconds a step", "step_seconds", count_interval, ""),
     ("Cost, rented", "cloud", money_interval, ""),
     ("Cost, hardware used up + energy", "amortised", money_interval, ""),
     ("  of it energy", "energy", money_interval, ""),
-    ("Cost of buying the cluster", "upfront", money_interval, ""),
+    ("Cost of buying the hardware", "upfront", money_interval, ""),
     ("The whole programme, rented", "programme", money_interval, ""),
     ("  of it experiments and all else", "exploration", money_interval, ""),
     ("Energy", "energy_mwh", energy_interval, ""),
-    ("Carbon", "carbon_t", count_interval, " t CO2e"),
+    ("Carbon", "carbon_t", mass_interval, " CO2e"),
 )
-
-BRIEF = ("flop", "gpu_hours", "days", "cloud")
-"""Rows that one line tells."""
 
 
 def full(estimate: RunEstimate) -> Iterator[RenderableType]:
-    """The answer, then every assumption with its source."""
-    yield from (Text(note) for note in estimate.notes)
+    """Notes that the first sentence does not have, figures, every assumption with its source."""
+    yield from (Text(note) for note in estimate.notes if note != estimate.memory_doubt)
     yield _answer(estimate)
     if estimate.model is not None and estimate.model.memory is not None:
         yield _memory(estimate.model.memory, estimate.accelerator.memory_gb.value)
     if estimate.model is not None and estimate.model.step is not None:
         yield _step(estimate.model.step)
     yield _assumptions(estimate)
-
-
-def brief(estimate: RunEstimate) -> str:
-    """Return what it takes and costs, in one line."""
-    told = [
-        f"{label} {write(estimate.rows[key])}{unit}"
-        for label, key, write, unit in ROWS
-        if key in BRIEF and estimate.rows[key].is_known
-    ]
-    return "; ".join([_title(estimate), *told])
 
 
 def _title(estimate: RunEstimate) -> str:

@@ -21,11 +21,6 @@ MOST_YEARS = 10
 MOST_ORGANISATIONS = 10
 
 
-def brief(found: Score) -> str:
-    """Return how many rows were scored, in one line."""
-    return f"{found.rows_in:,} rows; scored {found.rows_scored:,}; rejected {found.rows_rejected:,}"
-
-
 def full(found: Score, output: str = "") -> Iterator[RenderableType]:
     """How many rows, how their figures were found, and why some are left out."""
     table = tables.table(f"{found.rows_in:,} rows")

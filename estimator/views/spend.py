@@ -178,16 +178,6 @@ def full(
         yield context(elsewhere)
 
 
-def brief(estimate: SpendEstimate) -> str:
-    """Return the share of final runs, in one line."""
-    totals = estimate.totals
-    return (
-        f"{estimate.programme.title}, {estimate.heading}; "
-        f"Final runs {amount_interval(totals.final_runs, estimate.programme.basis)}; "
-        f"Final share of R&D compute {percent_interval(totals.final_share)}"
-    )
-
-
 def scenarios(estimates: Sequence[SpendEstimate]) -> Table:
     """What stated sets of experiments would explain of what is not final runs."""
     table = tables.table(

@@ -22,7 +22,6 @@ SHORT = 16
 def full(found: Statement | Watch) -> Iterator[RenderableType]:
     """The answer, line by line, then every assumption with its source."""
     result = found.to_dict()
-    yield Text(statement_tables.answer(result))
     for note in result["notes"]:
         yield Text(note, style="yellow" if note in result["warnings"] else "")
     for told in statement_tables.all_tables(result):
@@ -32,11 +31,6 @@ def full(found: Statement | Watch) -> Iterator[RenderableType]:
     yield _assumptions(result["assumptions"])
     versions = ", ".join(f"{name} {each}" for name, each in result["versions"].items())
     yield Text(f"{versions}; seed {result['seed']}; inputs SHA-256 {result['inputs_sha256']}")
-
-
-def brief(found: Statement | Watch) -> str:
-    """Return what is stated, in one line."""
-    return statement_tables.answer(found.to_dict())
 
 
 def form(fields: Sequence[Filled], how_read: str) -> Iterator[RenderableType]:

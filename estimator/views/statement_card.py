@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from . import statement_tables as parts
+from .answers.statement import answer
 from .result import Result
 from .statement_tables import Told
 
@@ -21,7 +22,7 @@ def markdown(result: Result) -> str:
 def _lines(result: Result) -> Iterator[str]:
     yield f"## Training compute of {_plain(result['model']['name'])}"
     yield ""
-    yield _plain(parts.answer(result))
+    yield _plain(answer(result).sentence)
     yield ""
     for note in result["notes"]:
         yield f"- {_plain(note)}"

@@ -56,29 +56,6 @@ def odds_text(odds: float) -> str:
     return {0.0: "no", 1.0: "yes"}.get(odds) or fit_text(odds)
 
 
-def answer(result: Result) -> str:
-    """Return what is stated, in one or two sentences."""
-    told = []
-    for name, total in result["totals"].items():
-        for each in total["thresholds"]:
-            if each["applies"]:
-                least = "at least " if total["is_lower_bound"] else ""
-                told.append(
-                    f"{name}: {least}{total['two_figures']} FLOP, {_above(each['odds'])} "
-                    f"{flop(each['value'])[:1]}e{flop(each['value']).partition('e')[2]}"
-                )
-    if not told:
-        name, total = next(iter(result["totals"].items()))
-        told.append(f"{name}: {total['two_figures']} FLOP")
-    return f"{result['name']}. {'; '.join(told)}."
-
-
-def _above(odds: float) -> str:
-    if odds in (0.0, 1.0):
-        return "above" if odds else "not above"
-    return f"odds of {fit_text(odds)} to be above"
-
-
 def all_tables(result: Result) -> Iterator[Told]:
     """Yield every table that there is something for, the answer first."""
     yield totals(result)

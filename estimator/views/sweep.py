@@ -59,15 +59,6 @@ def full(found: SweepEstimate) -> Iterator[RenderableType]:
     yield _assumptions(found)
 
 
-def brief(found: SweepEstimate) -> str:
-    """Return how many experiments there are and what they take, in one line."""
-    told = [found.spec.name, f"{found.experiments:,.0f} experiments"]
-    told.append(f"GPU-hours {count_interval(found.rows['gpu_hours'])}")
-    if found.rows["cloud"].is_known:
-        told.append(f"Cost, rented {money_interval(found.rows['cloud'])}")
-    return "; ".join(told)
-
-
 def presets(shipped: Sequence[tuple[str, SweepSpec]]) -> Iterator[RenderableType]:
     """List the programmes that ship."""
     table = tables.table("Published programmes; computebill sweep NAME prices one")

@@ -38,15 +38,6 @@ def full(found: Validation) -> Iterator[RenderableType]:
         yield _skipped(found)
 
 
-def brief(found: Validation) -> str:
-    """Return how far off all rows are, in one line."""
-    each = found.metrics()
-    return (
-        f"{each.rows:,} rows; Error of a step's time: median {_percent(each.median_ape)}, "
-        f"mean {_percent(each.mape)}, bias {_percent(each.bias)}"
-    )
-
-
 def headline(left_out: Mapping[str, Any]) -> str:
     """Return how far off fits are that had no part of what they predict.
 

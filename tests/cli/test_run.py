@@ -46,7 +46,14 @@ def refusal(*arguments: str) -> str:
 def test_the_table_tells_figures_and_where_they_come_from() -> None:
     result = run(*PLAIN)
     assert result.exit_code == 0
-    for text in ("1024 x NVIDIA H100 SXM5 80GB", "8.40e22", "Days", "40.0 %", "given", "Cottier"):
+    for text in (
+        "1024 x NVIDIA H100 SXM5 80GB",
+        "8.40e22",
+        "Wall-clock time",
+        "40.0 %",
+        "given",
+        "Cottier",
+    ):
         assert text in result.stdout
     assert max(map(len, result.stdout.splitlines())) <= 120
 
@@ -88,7 +95,7 @@ def test_a_plot_is_written_beside_the_table(tmp_path: Path, ending: str) -> None
     target = tmp_path / f"cost.{ending}"
     result = run(*PLAIN, "--plot", str(target))
     assert result.exit_code == 0
-    assert "Days" in result.stdout
+    assert "Wall-clock time" in result.stdout
     assert target.stat().st_size > 5000
 
 
@@ -334,8 +341,10 @@ def test_a_batch_in_tokens_given_as_sequences_is_refused() -> None:
 
 def test_what_undoes_the_figures_stands_above_them() -> None:
     done = run(*GIVEN, "--price", "2", "--samples", "256")
-    assert done.stdout.startswith("Memory not checked: weights alone 14 GB")
-    assert done.stdout.index("computebill plan") < done.stdout.index("GPU-hours")
+    first, note, *_ = done.stdout.split("\n\n")
+    assert first.startswith("The run takes 75.6 k (39.8–145) GPU-hours, 3.08 (1.62–5.89) days")
+    assert note.startswith("Memory not checked: weights alone 14 GB")
+    assert done.stdout.index("computebill plan") < done.stdout.index(" GPU-hours   ")
 
 
 def test_goodput_goes_before_a_file_s_failures(tmp_path: Path) -> None:

@@ -45,11 +45,14 @@ def test_a_page_is_written(tmp_path: Path) -> None:
     assert "Training compute of SmolLM3-3B" in page.read_text(encoding="utf-8")
 
 
-def test_markdown_and_the_form() -> None:
-    card = run(STATEMENT, "--markdown", *FEW)
+def test_the_card_and_the_form() -> None:
+    card = run(STATEMENT, "--card", *FEW)
     assert card.stdout.startswith("## Training compute of SmolLM3-3B")
     form = run(STATEMENT, "--form", *FEW)
     assert "2.1e23 FLOP" in form.stdout
+    assert run(STATEMENT, "--markdown", *FEW).stdout.startswith("## Training compute of SmolLM3")
+    (line,) = run(STATEMENT, "--brief", *FEW).stdout.splitlines()
+    assert line.startswith("SmolLM3-3B: 2.1e23 FLOP by eu-updates, above 1e23; ")
     fields = json.loads(run(STATEMENT, "--form", "--json", *FEW).stdout)["fields"]
     assert {"section": "General information", "title": "Model name"}.items() <= fields[1].items()
 
@@ -81,8 +84,8 @@ def test_a_planned_run() -> None:
         ([STATEMENT, "--start", "2027-01-01"], "--start: is of a planned run; give --planned"),
         ([PLAN, "--planned", "--start", "soon"], "--start: got 'soon'; allowed: a day"),
         ([PLAN, "--planned", "--synthetic", "much"], "--synthetic: got 'much'; allowed: a num"),
-        ([STATEMENT, "--markdown", "--form"], "--markdown: got --form as well"),
-        ([STATEMENT, "--markdown", "--json"], "--markdown: is printed alone"),
+        ([STATEMENT, "--card", "--form"], "--card: got --form as well"),
+        ([STATEMENT, "--card", "--json"], "--card: is printed alone"),
         ([STATEMENT, "--form", "--csv"], "--form: is printed as a table"),
         ([PLAN], "stage is missing; allowed: one or more; a plan is asked of --planned"),
         (["nosuch.toml"], "nosuch.toml: cannot be read"),

@@ -12,7 +12,7 @@ from looks import printed
 from computebill.base.errors import RequestError
 from computebill.base.quantity import parse_quantity
 from computebill.programmes.forecast import forecast_spend
-from computebill.views.forecast import forecast as forecast_view
+from computebill.views.forecast import full as forecast_view
 
 Data = dict[str, Any]
 

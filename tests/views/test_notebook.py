@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 import computebill as cb
+from computebill.base.quantity import parse_quantity
 from computebill.views import notebook
 from computebill.views import run as run_view
 
@@ -81,6 +82,7 @@ def made(kind: str, folder: Path) -> Any:
         "Score": lambda: cb.score_catalogue(pd.read_csv(EXAMPLES / "models.csv")),
         "Validation": lambda: cb.validate(measured),
         "Bench": whole_bench,
+        "Forecast": lambda: cb.forecast_spend("openai-2024", parse_quantity("2"), samples=64),
     }
     return makers[kind]()
 
@@ -90,7 +92,7 @@ def test_results_are_brief_in_text_and_tables_in_html(kind: str, folder: Path) -
     result = made(kind, folder)
     told = repr(result)
     assert told.startswith(f"<{kind} ")
-    assert len(told) < 300
+    assert len(told) <= 160
     assert "\n" not in told
     html = result._repr_html_()
     assert html.count("<table") >= 1
@@ -99,7 +101,11 @@ def test_results_are_brief_in_text_and_tables_in_html(kind: str, folder: Path) -
     console = Console(width=4000, markup=False, emoji=False, color_system=None)
     view = notebook._view(result)
     beside = [view.elsewhere_of(result)] if kind == "SpendEstimate" else []
+    answer = notebook._answer(result)
     with console.capture() as captured:
+        console.print(answer.sentence)
+        for each in answer.figures:
+            console.print("".join(each))
         for part in view.full(result, *beside):
             console.print(part)
     letters = re.sub(r"[\s─━]", "", captured.get())

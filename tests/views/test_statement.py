@@ -11,6 +11,7 @@ import computebill as cb
 from computebill.statements.estimate import DISCLAIMER
 from computebill.views import statement as view
 from computebill.views import statement_tables as parts
+from computebill.views.answers.statement import answer
 from computebill.views.statement_card import markdown
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "statement.toml"
@@ -33,7 +34,6 @@ def text() -> str:
 @pytest.mark.parametrize(
     "told",
     [
-        "eu-updates: 2.1e23 FLOP, above 1e23; eu-cumulative: 2.1e23 FLOP, not above 1e25",
         DISCLAIMER,
         "Read second-hand, at least in part: raise, fmf.",
         "SmolLM3-3B: training compute (* held to)",
@@ -67,9 +67,9 @@ def test_a_lower_bound_and_odds_are_said() -> None:
         "stage": [{"tokens": {"low": 1e12, "high": 2e12}}],
     }
     found = cb.state(data, samples=512, rules=["eu-cumulative", "eu-updates"])
-    told = parts.answer(found.to_dict())
-    assert "eu-cumulative: at least 9.0e22 FLOP, not above 1e25" in told
-    assert "odds of 33 % to be above 1e23" in told
+    told = answer(found.to_dict()).sentence
+    assert told.startswith("m: at least 9.0e22 FLOP by eu-cumulative, not above 1e25; ")
+    assert "9.0e22 FLOP by eu-updates, with odds of 33 % above 1e23" in told
     assert "As a modification (* of the threshold" in shown(found)
 
 
@@ -84,7 +84,7 @@ def test_a_planned_run_is_told_with_what_moves_it() -> None:
 def test_markdown_is_one_table_after_the_other(results: Results) -> None:
     result = results["statement"]
     told = markdown({**result, "name": "a | b"})
-    assert told.startswith("## Training compute of SmolLM3-3B\n\na \\| b. eu-updates: 2.1e23")
+    assert told.startswith("## Training compute of SmolLM3-3B\n\na \\| b: 2.1e23 FLOP by eu-up")
     widths: list[int] = []
     for line in told.splitlines():
         cells = len(re.findall(r"(?<!\\)\|", line))

@@ -37,10 +37,6 @@ def test_what_was_left_out_is_counted_by_reason(found: Validation) -> None:
     assert found.skipped[0].reason[:60] in text
 
 
-def test_one_line_tells_the_error(found: Validation) -> None:
-    assert f"{found.metrics().median_ape:.1%}" in view.brief(found)
-
-
 def test_fits_without_a_lab_have_headings_of_their_own(found: Validation) -> None:
     text = printed(view.full(found))
     assert text.index("Lab left out: median") < text.index("Error of a step's time, by lab")

@@ -9,6 +9,7 @@ from typing import Any
 import altair as alt
 
 from computebill.hardware.accelerators import Accelerator
+from computebill.views.answers.hardware import rate
 from computebill.views.hardware import cloud_amounts, price_notes
 from computebill.views.text import digits
 
@@ -20,11 +21,6 @@ from .picture import ROWS, Picture, Rows, shape_of
 MOST_VENDORS = 7
 OTHERS = "others"
 HOUR = "USD an hour, on demand"
-
-
-def rate(row: Mapping[str, Any]) -> float:
-    """Return the dense peak at 16 bits in TFLOP/s; 0 where it is not known."""
-    return float(row["bf16_tflops"] or row["fp16_tflops"] or 0.0)
 
 
 def hour(row: Mapping[str, Any]) -> str:

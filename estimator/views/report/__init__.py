@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from computebill.base.errors import RequestError
+from computebill.views.answers import PROGRAMMES, RUN_KEYS, SCORE_KEYS, SPEND_KEYS, kind_of
 from computebill.views.result import Result
 
 from . import (
@@ -25,29 +27,21 @@ from . import (
 )
 from .document import Report, refuse
 
-PROGRAMMES = "programmes"
-RUN_KEYS = frozenset({"cost_ways_usd", "gpu_hours", "mfu"})
-SPEND_KEYS = frozenset({"final_share", "reported", "runs"})
-SCORE_KEYS = frozenset({"rows_in", "rows_scored", "ways"})
-
-KINDS: dict[str, tuple[frozenset[str], Callable[[Result], Report]]] = {
-    "spend": (SPEND_KEYS, spend.report),
-    "score": (SCORE_KEYS, catalogue.report),
-    "statement": (frozenset({"totals", "crossing", "modification"}), statement.report),
-    "sweep": (frozenset({"experiments", "groups", "share_basis"}), sweep.report),
-    "plan": (frozenset({"best", "pareto", "evaluated"}), plan.report),
-    "validate or calibrate": (
-        frozenset({"mape", "by_source", "by_accelerator"}),
-        validation.report,
-    ),
-    "model": (frozenset({"flop_per_token", "memory_gb", "model_type"}), model.report),
-    "mfu": (frozenset({"mfu", "hfu", "peak_flop_per_s"}), model.utilisation),
-    "run": (RUN_KEYS, run.report),
-    "bench": (frozenset({"matmul", "check_mape", "skipped"}), bench.report),
-    "hardware": (frozenset({"accelerators"}), hardware.listed),
-    "hardware show": (frozenset({"peak_tflops", "memory_gb", "sources"}), hardware.shown),
+REPORTERS: dict[str, Callable[[Result], Report]] = {
+    "spend": spend.report,
+    "score": catalogue.report,
+    "statement": statement.report,
+    "sweep": sweep.report,
+    "plan": plan.report,
+    "validate or calibrate": validation.report,
+    "model": model.report,
+    "mfu": model.utilisation,
+    "run": run.report,
+    "bench": bench.report,
+    "hardware": hardware.listed,
+    "hardware show": hardware.shown,
 }
-"""Keys that tell a command's result, and what tells it; the first that fits is taken."""
+"""What tells each kind of result."""
 
 
 def reports_of(named: Sequence[tuple[str, Result]]) -> list[Report]:
@@ -89,13 +83,11 @@ def _apart(name: str, result: object) -> list[Result]:
 
 
 def _reporter(name: str, result: Result) -> Callable[[Result], Report]:
-    for keys, reporter in KINDS.values():
-        if keys <= set(result):
-            return reporter
-    told = "; ".join(f"{', '.join(sorted(keys))} ({kind})" for kind, (keys, _) in KINDS.items())
-    raise refuse(
-        name, f"is no result of a command that has a page; expected keys: {told}", sorted(result)
-    )
+    kind = kind_of(result)
+    if kind in REPORTERS:
+        return REPORTERS[kind]
+    told = "is no result of a command that has a page; allowed: what a command wrote with --json"
+    raise RequestError(name, f"{told} or -o x.json, of {', '.join(REPORTERS)}")
 
 
 def _told(name: str, reporter: Callable[[Result], Report], result: Result) -> Report:

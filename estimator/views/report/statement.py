@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 from computebill.views import statement_tables as parts
+from computebill.views.answers.statement import answer
 from computebill.views.charts.statement import totals
-from computebill.views.result import Result, distribution
+from computebill.views.result import Result
 from computebill.views.statement_tables import Told
-from computebill.views.text import energy_interval, flop_interval
 
-from .document import Chart, Report, Section, Table, figure, sections
+from .document import Chart, Report, Section, Table, sections
 
 
 def report(result: Result) -> Report:
     """Tell a statement, or a planned run as one."""
-    tiles = [
-        figure(name, f"{flop_interval(distribution(total['flop']))} FLOP")
-        for name, total in result["totals"].items()
-        if any(each["applies"] for each in total["thresholds"])
-    ]
-    energy = distribution(result["energy_mwh"])
-    if energy.is_known and energy.p50 > 0:
-        tiles.append(figure("electricity", energy_interval(energy)))
     electricity = parts.energy(result)
     table, picture = _table(parts.totals(result)), totals(result)
     found = sections(
@@ -36,9 +28,7 @@ def report(result: Result) -> Report:
         Section("What moves it", _tables(parts.moves(result))),
         Section("What the rules leave open", _tables(parts.left_open(result))),
     )
-    title = f"Training compute of {result['model']['name']}"
-    answer = parts.answer(result)
-    return Report(title, answer, tiles, found, notes=result["notes"]).told(result)
+    return Report.of(answer(result), result, found)
 
 
 def _tables(*told: Told | None) -> list[Table]:
