@@ -44,6 +44,9 @@ if TYPE_CHECKING:
     from .runs.estimate import RunEstimate as RunEstimate
     from .runs.estimate import estimate_run as estimate_run
     from .runs.spec import RunSpec as RunSpec
+    from .runs.stage_spec import StagedSpec as StagedSpec
+    from .runs.staged import StagedEstimate as StagedEstimate
+    from .runs.staged import estimate_stages as estimate_stages
     from .statements.estimate import Statement as Statement
     from .statements.estimate import state as state
     from .statements.planned import Watch as Watch
@@ -75,6 +78,8 @@ _HOMES = {
     "Score": "catalogue",
     "Speed": "models.mfu",
     "SpendEstimate": "programmes.spend",
+    "StagedEstimate": "runs.staged",
+    "StagedSpec": "runs.stage_spec",
     "Statement": "statements.estimate",
     "StatementSpec": "statements.spec",
     "SweepEstimate": "sweep",
@@ -87,6 +92,7 @@ _HOMES = {
     "compare_spend": "programmes.spend",
     "describe_model": "models.card",
     "estimate_run": "runs.estimate",
+    "estimate_stages": "runs.staged",
     "find_accelerator": "hardware.accelerators",
     "forecast_spend": "programmes.forecast",
     "list_accelerators": "hardware.accelerators",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -9,6 +10,7 @@ import click
 from .grouped import Grouped
 from .layouts import layout_options, read_layout
 from .options import Outputs, field_options, output_options, sampling_options
+from .stages import stage_options
 
 FIELDS = (
     ("name", "A name for the run."),
@@ -58,44 +60,76 @@ FIELDS = (
 @click.command(cls=Grouped)
 @click.argument("spec", required=False, metavar="[SPEC]")
 @field_options(FIELDS)
+@stage_options
 @layout_options
 @sampling_options
 @output_options
 def command(
     spec: str | None,
     layout_flags: dict[str, Any],
+    stage_flags: dict[str, Any],
     sampling: dict[str, Any],
     outputs: Outputs,
     **fields: str | None,
 ) -> None:
-    """Price a hypothetical training run from its totals, or from its config.json.
+    """Price a hypothetical training run from its totals, or from its config.json; or its stages.
 
     SPEC is a TOML file of the same fields as the flags; a flag goes before the file. Any number
-    may be a range, 0.3..0.45, read as its 10th to 90th percentile.
+    may be a range, 0.3..0.45, read as its 10th to 90th percentile. A file may have [[stage]]s,
+    from pretraining to reinforcement learning; --kind and its flags describe one of them.
 
     \b
     computebill run --params 405B --tokens 15.6T --accelerator h100 --count 16384 --mfu 0.36..0.43
     computebill run --params 70B --tokens 2T --accelerator a100-80gb --provider aws --count 2048
     computebill run --model config.json --tokens 2T --accelerator h100 --count 512 --tp 8 --pp 4
+    computebill run --kind rl --params 8B --steps 500 --prompts 64 --samples-per-prompt 16
+        --prompt-length 400 --answer-length 1000..8000 --accelerator h100 --count 64
     """  # noqa: D301 -- click reads the backslash
     outputs.check()
+    from computebill.runs.stage_spec import is_staged
+
+    given = {name.replace("-", "_"): value for name, value in fields.items() if value is not None}
+    read_layout(layout_flags)  # a mistake in a flag is told by the flag's name
+    if stage_flags or (spec is not None and is_staged(_fields_of(spec))):
+        estimate, full = _staged(spec, {**given, **stage_flags}, layout_flags, sampling)
+    else:
+        estimate, full = _alone(spec, given, layout_flags, sampling)
+    outputs.emit(estimate.to_dict(), estimate.to_frame, lambda: full(estimate))
+
+
+def _fields_of(spec: str) -> dict[str, Any]:
+    from computebill.base.specfile import read_toml
+
+    return read_toml(Path(spec))
+
+
+def _alone(
+    spec: str | None, given: dict[str, Any], layout: dict[str, Any], sampling: dict[str, Any]
+) -> tuple[Any, Any]:
+    """Return a run priced from its totals, and what tells it."""
     from computebill.hardware.accelerators import find_accelerator
     from computebill.hardware.cluster import in_cluster
     from computebill.runs.spec import run_spec
 
-    given = {name.replace("-", "_"): value for name, value in fields.items() if value is not None}
-    read_layout(layout_flags)  # a mistake in a flag is told by the flag's name
-    run = run_spec(spec, given, layout_flags)
+    run = run_spec(spec, given, layout)
     part = find_accelerator(run.accelerator, sampling["profiles"])
     in_cluster(part, run.node_network, run.power_limit)
     # What is wrong so far was told before torch was loaded.
     from computebill.runs.estimate import estimate_run
+    from computebill.views import run as view
 
-    estimate = estimate_run(run, **sampling)
+    return estimate_run(run, **sampling), view.full
 
-    def tables() -> Any:
-        from computebill.views import run as view
 
-        return view.full(estimate)
+def _staged(
+    spec: str | None, given: dict[str, Any], layout: dict[str, Any], sampling: dict[str, Any]
+) -> tuple[Any, Any]:
+    """Return a run priced stage by stage, and what tells it."""
+    from computebill.runs.stage_spec import staged_run
 
-    outputs.emit(estimate.to_dict(), estimate.to_frame, tables)
+    run = staged_run(spec, given, layout)
+    # What is wrong so far was told before torch was loaded.
+    from computebill.runs.staged import estimate_stages
+    from computebill.views import stages as view
+
+    return estimate_stages(run, **sampling), view.full

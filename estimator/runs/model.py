@@ -10,9 +10,15 @@ from computebill.base.assumptions import Assumption
 from computebill.base.errors import RequestError, shown
 from computebill.base.quantity import Quantity
 from computebill.base.specfile import validate
-from computebill.hardware.accelerators import Accelerator
+from computebill.hardware.accelerators import Accelerator, find_accelerator
 from computebill.hardware.cluster import NODE_NETWORK
-from computebill.models.card import MemoryUse, ModelCard, describe_model
+from computebill.models.card import (
+    DEFAULT_ACCELERATOR,
+    MemoryUse,
+    ModelCard,
+    count_card,
+    describe_model,
+)
 from computebill.training.cases import Case, usual_precision
 from computebill.training.documents import given_documents, packed
 from computebill.training.doubts import assumed_facts
@@ -110,12 +116,16 @@ def count_run_model(
     given = run.layout or Layout()
     adapted = with_files(given, architecture)
     layout = run.layout and with_files(_completed(run, run.layout, batch), architecture)
-    card = describe_model(
-        trained.architecture,
-        sequence_length=trained.sequence,
-        layout=layout,
-        **({} if accelerator is None else {"accelerator": accelerator}),
-    )
+    part = accelerator or find_accelerator(DEFAULT_ACCELERATOR)
+    if layout is None:
+        card = count_card(trained.architecture, trained.sequence, part)
+    else:
+        card = describe_model(
+            trained.architecture,
+            sequence_length=trained.sequence,
+            layout=layout,
+            accelerator=part,
+        )
     fullest = max(card.memory, key=lambda use: use.total) if card.layout else None
     step = None
     if layout is not None and run.count is not None and accelerator is not None:

@@ -15,7 +15,14 @@ from pathlib import Path
 
 import torch
 
-from computebill.base.assumptions import GIVEN, Assumption, Input, gathered, given_inputs
+from computebill.base.assumptions import (
+    GIVEN,
+    Assumption,
+    Input,
+    Inputs,
+    gathered,
+    given_inputs,
+)
 from computebill.base.errors import RequestError
 from computebill.base.quantity import UNKNOWN, Quantity, constant, parse_quantity, scaled
 from computebill.costs.hour import Pricing, hour_inputs
@@ -67,6 +74,8 @@ GIVEN_BY = {
 
 
 LOST = tuple(Interruptions._fields)
+SHARED = frozenset((*LOST, *Hour._fields, "mfu"))
+"""Quantities that are drawn with all stages on an accelerator, where a stage gives none itself."""
 
 
 @dataclass(frozen=True)
@@ -198,10 +207,9 @@ def _rollouts(stage: Stage) -> float | None:
 def _row(place: int, bench: Bench) -> StageRow:
     stage = bench.stage
     run = gathered(_run_parts(bench))
-    found = {key: _own_or_shared(bench, key, run.quantities[key]) for key in run.quantities}
     beside = gathered((*_passes(bench), *_speeds(bench), *_sold(stage)))
     apart = gathered(_apart(bench))
-    hours = {key: _own_or_shared(bench, key, apart.quantities[key]) for key in apart.quantities}
+    found, other, hours = (_drawn(bench, each) for each in (run, beside, apart))
     apart_hour = {f"apart.{key}": hours.get(key, found[key]) for key in Hour._fields}
     source = stage.source or GIVEN
     told = (*given_inputs(stage, source=source, left_out=("name", "source")),)
@@ -211,22 +219,25 @@ def _row(place: int, bench: Bench) -> StageRow:
     ]  # fmt: skip
     return StageRow(
         stage=place,
-        quantities={**found, **beside.quantities, **apart_hour, **_flop(bench, found)},
+        quantities={**found, **other, **apart_hour, **_flop(bench, found)},
         assumptions=(*told, *kept),
         model=bench.model,
         accelerator=bench.accelerator,
     )
 
 
-def _own_or_shared(bench: Bench, key: str, quantity: Quantity) -> Quantity:
-    """Return a quantity drawn for its stage where that gave it, else with all on its part."""
-    if quantity.is_constant or quantity.shared is not None:
-        return quantity
-    given = getattr(bench.stage, GIVEN_BY.get(key, key), None)
-    if given is not None:
-        return replace(quantity, shared=f"{bench.stage.label}: {key}")
-    name = "" if bench.accelerator is None else f"{bench.accelerator.name}: "
-    return replace(quantity, shared=f"{name}{key.replace('_', ' ')}")
+def _drawn(bench: Bench, inputs: Inputs) -> dict[str, Quantity]:
+    """Return quantities, drawn for their stage where that gave them, else for all on its part."""
+    found = {}
+    for key, quantity in inputs.quantities.items():
+        if not quantity.is_constant and quantity.shared is None:
+            given = getattr(bench.stage, GIVEN_BY.get(key, key), None) is not None
+            whose = bench.stage.label
+            if not given and bench.accelerator is not None and key in SHARED:
+                whose = bench.accelerator.name
+            quantity = replace(quantity, shared=f"{whose}: {inputs.labels[key]}")
+        found[key] = quantity
+    return found
 
 
 def _run_parts(bench: Bench) -> Parts:

@@ -60,7 +60,7 @@ _TOKENS = (("tokens",), ("flop",), ("schedule",), ("gpu_hours",))
 _PAIRS = (*_TOKENS, ("pairs", "answer_length"))
 _WRITTEN = (("requests", "answer_length"), ("tokens",), ("gpu_hours",))
 _TRAINS = frozenset({"schedule", "epochs", "restarted_tokens"})
-_LENGTHS = frozenset({"prompt_length", "answer_length"})
+_LENGTHS = frozenset({"prompt_length", "answer_length", "longest_answer"})
 _SERVES = _LENGTHS | {"throughput", "batch"}
 _SOLD = frozenset({"price_per_token_read", "price_per_token_written"})
 
@@ -145,4 +145,8 @@ def uses(kind: str, field: str) -> bool:
 
 def needs_text(kind: str) -> str:
     """Return the ways to say how long a stage of a kind is, as a message lists them."""
-    return ", or ".join(" with ".join(together) for together in KINDS[kind].needs)
+    ways = [
+        ", ".join(together[:-1]) + (" and " if together[:-1] else "") + together[-1]
+        for together in KINDS[kind].needs
+    ]
+    return "; or ".join(ways)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -164,6 +165,8 @@ def sampled(stage: Stage) -> Sampled:
         RequestError: naming the lengths that cannot be read.
     """
     prompt, answer = (_documents(stage, name) for name in ("prompt_length", "answer_length"))
+    if answer is not None and stage.longest_answer is not None:
+        answer = _at_most(answer, int(stage.longest_answer))
     tail = 1.0
     if stage.tail is not None:
         tail = stage.tail.median
@@ -172,6 +175,14 @@ def sampled(stage: Stage) -> Sampled:
         made = math.prod(each.median for each in together if each is not None)
         tail = longest_of(answer, made) / answer.mean
     return Sampled(prompt.mean if prompt else 0.0, answer.mean if answer else 0.0, tail)
+
+
+def _at_most(answers: Documents, longest: int) -> Documents:
+    """Answers that end at a length, whatever they had to say."""
+    counts: Counter[int] = Counter()
+    for length, count in answers.counts.items():
+        counts[min(length, longest)] += count
+    return replace(answers, counts=counts)
 
 
 def is_asynchronous(stage: Stage) -> bool:

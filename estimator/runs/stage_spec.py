@@ -6,7 +6,7 @@ What a file says above its stages holds for each of them that does not say other
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,7 +24,7 @@ from computebill.base.quantity import (
     Positive,
     Share,
 )
-from computebill.base.specfile import Name, Spec, validate
+from computebill.base.specfile import Name, Spec, validate, with_flags
 from computebill.costs.fields import Rent
 from computebill.training.documents import is_quantity
 
@@ -52,6 +52,16 @@ STAGE_REPLACES: dict[str, tuple[str, ...]] = {
     "kept_share": ("kept",),
 }
 """What is said of the same thing in another way above the stages, and a stage's own puts aside."""
+
+WANTS = {
+    "node_network": ("layout",),
+    "layout": ("model",),
+    "convention": ("model",),
+    "lengths": ("model",),
+    "packing": ("model",),
+    "sequence_length": ("model", "global_batch", "global_batch_tokens"),
+}
+"""What is said above the stages and of no use to one that has none of these."""
 
 Lengths = float | str | tuple[int, ...] | dict[str, Any] | None
 """Tokens of prompts or answers: a number, a range, a distribution, a list, or a file of them."""
@@ -140,6 +150,7 @@ class Stage(RunFields):
         pairs: pairs of answers that are compared.
         prompt_length: tokens of a prompt; a range or a file is how they differ.
         answer_length: tokens of an answer, the same.
+        longest_answer: most tokens of an answer: longer ones are cut there.
         steps: optimizer steps of reinforcement learning.
         prompts: prompts of a step.
         samples_per_prompt: answers to each, a group.
@@ -177,6 +188,7 @@ class Stage(RunFields):
     pairs: Positive | None = None
     prompt_length: Lengths = None
     answer_length: Lengths = None
+    longest_answer: Annotated[Number, Field(ge=1)] | None = None
     steps: Positive | None = None
     prompts: Positive | None = None
     samples_per_prompt: Positive | None = None
@@ -252,10 +264,18 @@ class Stage(RunFields):
 
     def _check_length(self) -> None:
         """Refuse a stage that does not say how much it does, or says it twice."""
-        needs = KINDS[self.kind].needs
-        if not any(all(_is_given(self, name) for name in together) for together in needs):
-            first = needs[0][0]
-            raise ValueError(f"{first}: is missing; kind {self.kind} takes {needs_text(self.kind)}")
+        lacking = [
+            [name for name in together if not _is_given(self, name)]
+            for together in KINDS[self.kind].needs
+        ]
+        if all(lacking):
+            begun = [
+                len(each) < len(way)
+                for each, way in zip(lacking, KINDS[self.kind].needs, strict=True)
+            ]
+            first = lacking[begun.index(True) if any(begun) else 0][0]
+            told = f"allowed with kind {self.kind}: {needs_text(self.kind)}"
+            raise ValueError(f"{first}: is missing; {told}")
         ways = [name for name in ("tokens", "pairs", "requests") if _is_given(self, name)]
         if len(ways) > 1:
             raise ValueError(f"give {ways[0]} or {ways[1]}, not both")
@@ -439,19 +459,56 @@ def _completed(each: Any, above: Mapping[str, Any], told: Mapping[str, Mapping[s
         for key, value in found.items()
         if key not in aside and key not in each and (not known or uses(str(kind), key))
     }
+    for key, beside_it in WANTS.items():
+        if key in used and not {*used, *each}.intersection(beside_it):
+            del used[key]
     return {**used, **each}
 
 
-def is_staged(data: Mapping[str, Any]) -> bool:
-    """Whether a file's fields describe stages: it has some, or says what kind its only one is."""
-    return "stage" in data or "kind" in data
+OF_STAGES = frozenset(Stage.model_fields) - frozenset(RunFields.model_fields) | {"stage"}
+"""Fields that tell a run of stages from one of totals alone."""
 
 
-def one_stage(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of a run of one stage, given flat as flags are."""
-    own = {key: value for key, value in data.items() if key not in ("name", "base")}
-    kept = {key: data[key] for key in ("name", "base") if key in data}
-    return {**kept, "stage": [own]}
+def is_staged(data: Iterable[str]) -> bool:
+    """Whether fields describe stages: some, or one of a kind or with what only stages take."""
+    return not OF_STAGES.isdisjoint(data)
+
+
+def staged_run(
+    path: str | Path | None, flags: Mapping[str, Any], layout: Mapping[str, Any] | None = None
+) -> StagedSpec:
+    """Return the run of stages that a file describes, flags going before it.
+
+    Without ``[[stage]]`` in the file, its fields and the flags are of one stage; with them, a flag
+    holds for all that have a use for it.
+
+    Args:
+        path: a TOML file.
+        flags: fields of a stage; ``generators`` are accelerators apart.
+        layout: fields of its layout.
+
+    Raises:
+        RequestError: naming the flag, or the file and its field.
+    """
+    data = {} if path is None else staged_fields(Path(path))
+    name = "run" if path is None else str(path)
+    given = {**flags, **({"layout": dict(layout)} if layout else {})}
+    if "generators" in given:
+        given["generation"] = {"count": given.pop("generators")}
+    if "stage" not in data:
+        kept = {key: value for key, value in data.items() if key != "source"}
+        replaces = {**STAGE_REPLACES, "layout": ()} if layout else STAGE_REPLACES
+        stage = with_flags(Stage, kept, given, replaces, name, is_file=path is not None)
+        return StagedSpec.model_construct(name=stage.name or "run", base=(), stage=(stage,))
+    aside = {key for flag in given for key in (flag, *STAGE_REPLACES.get(flag, ()))}
+    own = [
+        {key: value for key, value in each.items() if key not in aside}
+        if isinstance(each, dict)
+        else each
+        for each in data["stage"]
+    ]
+    whole = {key: value for key, value in data.items() if key not in aside or key == "name"}
+    return validate(StagedSpec, {**whole, **given, "stage": own}, name)
 
 
 def staged_fields(path: Path) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from computebill.base.assumptions import Assumption
+from computebill.base.assumptions import GIVEN, Assumption
 from computebill.base.notebook import Shown
 from computebill.hardware.accelerators import Accelerator, find_accelerator
 from computebill.hardware.cluster import in_cluster
@@ -192,7 +192,7 @@ def estimate_stages(
         stages=tuple(map(StageEstimate, run.stage, table[:-1])),
         rows=table[-1],
         assumptions=tuple(told_once([(run.stage[r.stage].label, r.assumptions) for r in rows])),
-        notes=tuple(_notes(run, rows, table)),
+        notes=tuple(dict.fromkeys(_notes(run, rows, table))),
         settings=chosen,
         swings_of=main,
         swings=tuple(moved),
@@ -246,13 +246,20 @@ def told_once(
 ) -> Iterator[Assumption]:
     """Yield assumptions of stages, once where all that have one say the same, else by stage."""
     by_name: dict[str, dict[str, list[Assumption]]] = {}
-    for stage, assumptions in parts:
+    told = list(parts)
+    is_one = len({stage for stage, _ in told}) == 1
+    for stage, assumptions in told:
         for each in assumptions:
             by_name.setdefault(each.name, {}).setdefault(stage, []).append(each)
     for name, by_stage in by_name.items():
-        different = {tuple(dict.fromkeys(each)) for each in by_stage.values()}
-        if len(by_stage) > 1 and len(different) == 1:
-            yield from different.pop()
+        values = {tuple(dict.fromkeys(each.value for each in found)) for found in by_stage.values()}
+        if is_one or (len(by_stage) > 1 and len(values) == 1):
+            several = [each for found in by_stage.values() for each in found]
+            sources = {each.source for each in several}
+            # What is said above all stages is from no stage's own source.
+            told_of = dict.fromkeys(each.value for each in several)
+            source = sources.pop() if len(sources) == 1 else GIVEN
+            yield from (Assumption(name, value, source) for value in told_of)
             continue
         for stage, found in by_stage.items():
             for each in dict.fromkeys(found):

@@ -26,6 +26,7 @@ VIEWS = {
     "RunEstimate": "run",
     "Score": "score",
     "SpendEstimate": "spend",
+    "StagedEstimate": "stages",
     "Statement": "statement",
     "SweepEstimate": "sweep",
     "Utilisation": "mfu",

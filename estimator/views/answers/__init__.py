@@ -34,6 +34,7 @@ KINDS: dict[str, tuple[frozenset[str], str]] = {
     ),
     "model": (frozenset({"flop_per_token", "memory_gb", "model_type"}), "model.answer"),
     "mfu": (frozenset({"mfu", "hfu", "peak_flop_per_s"}), "mfu.answer"),
+    "run of stages": (frozenset({"stages", "gpu_hours", "swings_of"}), "stages.answer"),
     "run": (RUN_KEYS, "run.answer"),
     "bench": (frozenset({"matmul", "check_mape", "skipped"}), "bench.answer"),
     "hardware": (frozenset({"accelerators"}), "hardware.listed"),

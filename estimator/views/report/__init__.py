@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from computebill.base.errors import RequestError
-from computebill.views.answers import PROGRAMMES, RUN_KEYS, SCORE_KEYS, SPEND_KEYS, kind_of
+from computebill.views.answers import PROGRAMMES, SCORE_KEYS, SPEND_KEYS, kind_of
 from computebill.views.result import Result
 
 from . import (
@@ -21,6 +21,7 @@ from . import (
     plan,
     run,
     spend,
+    stages,
     statement,
     sweep,
     validation,
@@ -36,6 +37,7 @@ REPORTERS: dict[str, Callable[[Result], Report]] = {
     "validate or calibrate": validation.report,
     "model": model.report,
     "mfu": model.utilisation,
+    "run of stages": stages.report,
     "run": run.report,
     "bench": bench.report,
     "hardware": hardware.listed,
@@ -54,7 +56,7 @@ def reports_of(named: Sequence[tuple[str, Result]]) -> list[Report]:
         RequestError: naming the file that holds something else.
     """
     single = [(name, each) for name, result in named for each in _apart(name, result)]
-    runs = [each for _, each in single if set(each) >= RUN_KEYS]
+    runs = [each for _, each in single if kind_of(each) == "run"]
     programmes = [(name, each) for name, each in single if set(each) >= SPEND_KEYS]
     found = []
     if len(programmes) > 1:
