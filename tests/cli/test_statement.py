@@ -114,4 +114,4 @@ def test_a_refused_statement_needs_no_torch(tmp_path: Path) -> None:
         env=dict(os.environ),
     )
     assert done.stdout.splitlines()[-1] == "False 2"
-    assert "stage[0]: tokens: is missing; kind pretrain takes tokens, or flop" in done.stderr
+    assert "stage[0]: tokens: is missing; allowed with kind pretrain: tokens" in done.stderr
