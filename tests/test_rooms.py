@@ -75,14 +75,19 @@ TESTED_BY = {
     "serve.screen": "serve/test_app.py",
     "serve.sliders": "serve/test_app.py",
     "serve.what_if": "serve/test_app.py",
+    "statements.drawn": "statements/test_estimate.py",
+    "statements.inputs": "statements/test_estimate.py",
     "training.adapters": "architectures/test_sources.py",
     "training.from_files": "architectures/test_sources.py",
     "training.layout_columns": "kernels/test_memory.py",
+    "views.charts.statement": "views/report/test_statement.py",
+    "views.statement_card": "views/test_statement.py",
+    "views.statement_tables": "views/test_statement.py",
     **{
         f"views.answers.{name}": "views/answers/test_answer.py"
         for name in (
             *("bench", "forecast", "hardware", "mfu", "model", "plan", "run", "score", "spend"),
-            *("sweep", "validation"),
+            *("statement", "sweep", "validation"),
         )
     },
 }

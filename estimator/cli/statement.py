@@ -81,9 +81,11 @@ def command(
         found = watch(spec, **_watched(**watched), rules=rules, **sampling)
         whole = found.statement
     if card:
+        from computebill.views.answers.statement import answer
         from computebill.views.statement_card import markdown
 
-        click.echo(markdown(found.to_dict()), nl=False)
+        result = found.to_dict()
+        click.echo(markdown(answer(result).sentence, result), nl=False)
         return
     if form:
         _print_form(whole, outputs)

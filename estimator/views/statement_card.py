@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from . import statement_tables as parts
-from .answers.statement import answer
 from .result import Result
 from .statement_tables import Told
 
@@ -14,15 +13,20 @@ SHOWN = (parts.totals, parts.lines, parts.crossing, parts.modification, parts.me
 """Tables that a card has; the rest is in the page and in JSON."""
 
 
-def markdown(result: Result) -> str:
-    """Return a section of a model card: the answer, tables, assumptions, sources."""
-    return "\n".join(_lines(result)).rstrip() + "\n"
+def markdown(sentence: str, result: Result) -> str:
+    """Return a section of a model card: the answer, tables, assumptions, sources.
+
+    Args:
+        sentence: the answer's.
+        result: as ``--json`` prints it.
+    """
+    return "\n".join(_lines(sentence, result)).rstrip() + "\n"
 
 
-def _lines(result: Result) -> Iterator[str]:
+def _lines(sentence: str, result: Result) -> Iterator[str]:
     yield f"## Training compute of {_plain(result['model']['name'])}"
     yield ""
-    yield _plain(answer(result).sentence)
+    yield _plain(sentence)
     yield ""
     for note in result["notes"]:
         yield f"- {_plain(note)}"

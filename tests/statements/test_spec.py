@@ -71,7 +71,11 @@ def test_lineage_is_an_item_by_what_is_on_the_way() -> None:
         (("lineage", 1, "basis"), "known", "flop: is missing"),
         (("stage", 1, "teacher"), "student", "stage[1].teacher: got 'student', which is the stu"),
         (("stage", 1, "teacher"), "distill", "teacher: got 'distill', which is the stage itself"),
-        (("stage", 0), {"kind": "pretrain"}, "tokens: is missing; allowed with kind pretrain: tokens"),
+        (
+            ("stage", 0),
+            {"kind": "pretrain"},
+            "tokens: is missing; allowed with kind pretrain: tokens",
+        ),
         (
             ("stage", 0),
             {"kind": "generate", "requests": 100, "answer_length": 500, "kept": 200},
