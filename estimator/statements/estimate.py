@@ -20,7 +20,6 @@ from computebill.base.specfile import as_data
 from computebill.kernels.exceedance import share_above
 from computebill.regulation.rules import RuleSet, items, rule_sets
 from computebill.regulation.thresholds import marks, regulation
-from computebill.runs.staged import SAMPLES
 from computebill.uncertainty.distribution import Collector, Distribution
 from computebill.uncertainty.draws import Method, Settings, settings
 from computebill.uncertainty.sensitivity import Swing, swings
@@ -36,6 +35,9 @@ from .totals import Membership, RuleTotals, membership, rule_totals
 
 if TYPE_CHECKING:
     import pandas as pd
+
+SAMPLES = 2**13
+"""Draws where nobody says: of scrambled Sobol points so many tell odds within half a percent."""
 
 DISCLAIMER = (
     "Arithmetic under a reading of the rules, not legal advice: quote the rules, not this page."
@@ -174,7 +176,7 @@ def state(
     Args:
         spec: a StatementSpec, a mapping of its fields, or a TOML file.
         rules: rule sets by name, or files of one's own; none: all that ship.
-        samples: Monte Carlo draws, 16,384 where not given.
+        samples: Monte Carlo draws, 8,192 where not given.
         seed: same seed, same draws.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``.
         method: ``sobol`` (scrambled) or ``random``.
@@ -240,7 +242,7 @@ class _Statement:
         if not self.drawer.columns.dimensions:
             chosen = chosen._replace(samples=1)  # all draws are the same
         collector: Collector | None = None
-        above, tests, days = 0.0, 0.0, []  # type: Any, Any, list[Tensor]
+        above, tests, drawn_flop = 0.0, 0.0, []  # type: Any, Any, list[Tensor]
         for replicate, drawn in self.drawer.chunks(chosen):
             flop = self.frame.flop(drawn)
             rows, draws = self.rows(drawn, flop), flop.shape[1]
@@ -249,10 +251,10 @@ class _Statement:
             above = above + share_above(self._totals(rows), self.marks) * draws
             tests = tests + self._odds(rows) * draws
             if self.days is not None:
-                days.append(self.days.days(flop.cpu(), self._counted()))
+                drawn_flop.append(flop.cpu())
         assert collector is not None
         found = collector.finish()
-        return self._told(found, above / chosen.samples, tests / chosen.samples, days)
+        return self._told(found, above / chosen.samples, tests / chosen.samples, drawn_flop)
 
     def _totals(self, rows: Tensor) -> Tensor:
         first = len(self.lines)
@@ -269,7 +271,7 @@ class _Statement:
         return self.members.different[rows]
 
     def _told(
-        self, found: list[Distribution], above: Tensor, tests: Tensor, days: list[Tensor]
+        self, found: list[Distribution], above: Tensor, tests: Tensor, drawn_flop: list[Tensor]
     ) -> Statement:
         rest = iter(found)
         flop = tuple(next(rest) for _ in self.lines)
@@ -298,7 +300,7 @@ class _Statement:
             energy=energy,
             whole_energy=whole,
             modifications=self._modifications(tested, tests.tolist()),
-            crossings=self._crossed(days),
+            crossings=self._crossed(drawn_flop),
             undated=self.days.undated if self.days else (),
             assumptions=self.inputs.assumptions,
             settings=self.chosen,
@@ -319,12 +321,13 @@ class _Statement:
             for original in originals(self.spec)
         )
 
-    def _crossed(self, days: list[Tensor]) -> tuple[Crossing, ...]:
+    def _crossed(self, flop: list[Tensor]) -> tuple[Crossing, ...]:
         """Return the crossings that any draw has, of totals that are held to a threshold."""
         if self.days is None:
             return ()
-        found, counted, crossed = torch.cat(days, dim=-1), self._counted() > 0, []
-        for rules, inside, rows in zip(self.rules, counted, found, strict=True):
+        counted, crossed = self._counted(), []
+        found = self.days.days(torch.cat(flop, dim=1), counted)
+        for rules, inside, rows in zip(self.rules, counted > 0, found, strict=True):
             for mark, day in zip(marks(), rows, strict=True):
                 if bool(day.isfinite().any()):
                     told = crossing(rules.name, mark, day, self.lines, inside, self.days)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +13,7 @@ from computebill.base.quantity import UNKNOWN, Quantity, constant, parse_quantit
 from computebill.costs import method
 from computebill.costs.hour import hour_inputs, power_inputs
 from computebill.hardware.accelerators import Accelerator
+from computebill.kernels.run import Hour
 from computebill.runs.stage_inputs import StageRow, stage_rows
 from computebill.runs.staged import stage_parts, told_once
 
@@ -19,6 +21,10 @@ from .spec import StatedStage, StatementSpec
 
 NO_INPUTS = frozenset({"begins", "kind", "start", "end", "fate", "method", "public"})
 """Fields of a stage that tell what it was, not how much."""
+
+POWER = frozenset({"chip_watt", "chip_to_server", "power_fraction", "pue"})
+MONEY = frozenset(Hour._fields) - POWER
+"""What an accelerator's hour costs beside its electricity."""
 
 OBSERVED = "utilisation (MFU), where only hours are told"
 
@@ -48,7 +54,7 @@ def gather(spec: StatementSpec, profiles: Sequence[Path]) -> Gathered:
         RequestError: where an accelerator, its precision or a configuration is not known.
     """
     parts = stage_parts(spec, profiles)
-    rows = list(stage_rows(spec, parts))
+    rows = [_unpriced(row) for row in stage_rows(spec, parts)]
     beside = gathered(
         chain(
             *(_of_stage(place, each) for place, each in enumerate(spec.stage)),
@@ -66,6 +72,15 @@ def gather(spec: StatementSpec, profiles: Sequence[Path]) -> Gathered:
     return Gathered(
         rows, beside.quantities, (*_titled(spec, told), *_titled(spec, beside.assumptions))
     )
+
+
+def _unpriced(row: StageRow) -> StageRow:
+    """Return a stage's numbers without those of money, which no statement draws."""
+    kept = {
+        key: UNKNOWN if key.removeprefix("apart.") in MONEY or key.startswith("sold.") else each
+        for key, each in row.quantities.items()
+    }
+    return replace(row, quantities=kept)
 
 
 def _titled(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 UPDATE = FORWARD_FLOP_PER_PARAMETER + BACKWARD_FLOP_PER_PARAMETER
 
-MOVE_DRAWS = 2**13
+MOVE_DRAWS = 2**12
 """Draws of a change: its odds are told with two figures."""
 
 SYNTHETIC = 0.1
