@@ -214,12 +214,12 @@ class Pools(NamedTuple):
     """Accelerators of a stage: those that train, and those apart that write samples.
 
     Attributes:
-        count: accelerators that train, and write where there are none apart; NaN if not known.
+        accelerators: number that train, and write where there are none apart; NaN if not known.
         generators: accelerators apart; zero where there are none.
         overlaps: 1 where they write while the others train, 0 where one waits for the other.
     """
 
-    count: Tensor
+    accelerators: Tensor
     generators: Tensor
     overlaps: Tensor
 
@@ -262,19 +262,19 @@ def stage_time(
         + torch.where(flop.reward == 0, 0.0, passes.sampled * pace.reward)
     )
     writing = _where_any(passes.samples, pace.sample) + _where_any(passes.read, pace.read)
-    share = interruptions.training_share(pools.count)
+    share = interruptions.training_share(pools.accelerators)
     own, apart = (training + pace.serving * beside) / share, pace.serving * writing / share
     is_apart = pools.generators > 0
-    both, other = own / pools.count, apart / pools.generators
+    both, other = own / pools.accelerators, apart / pools.generators
     walls = torch.where(pools.overlaps > 0, torch.maximum(both, other), both + other)
-    together = own + apart + _where_any(pace.waiting, pools.count)
-    wall = torch.where(is_apart, walls + pace.waiting, together / pools.count)
-    held = torch.where(is_apart, wall * pools.count, together)
+    together = own + apart + _where_any(pace.waiting, pools.accelerators)
+    wall = torch.where(is_apart, walls + pace.waiting, together / pools.accelerators)
+    held = torch.where(is_apart, wall * pools.accelerators, together)
     is_given = ~pace.given.isnan()
     return StageTime(
         own=torch.where(is_given, pace.given, held),
         apart=torch.where(is_apart & ~is_given, wall * pools.generators, 0.0),
-        wall=torch.where(is_given, pace.given / (pools.count + pools.generators), wall),
+        wall=torch.where(is_given, pace.given / (pools.accelerators + pools.generators), wall),
     )
 
 

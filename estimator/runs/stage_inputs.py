@@ -423,7 +423,6 @@ def _speeds(bench: Bench) -> Iterator[Input | Assumption]:
         yield Input("reward_seconds", _speed(stage, bench.reward, reader))
         yield from _errors(bench)
     generation = stage.generation
-    yield Input("count", stage.count or UNKNOWN)
     yield Input("generators", ZERO if generation is None else generation.count)
     yield Input("overlaps", ONE if generation is not None and generation.asynchronous else ZERO)
 
@@ -471,18 +470,27 @@ def _error(of: str) -> Input:
 
 
 def _sold(stage: Stage) -> Iterator[Input]:
-    """Yield what a service takes for a token."""
+    """Yield what a service takes for a token; a reference's or teacher's passes are in its price.
+
+    Where nobody prices tokens that samples read and write, they cost what a token trained does.
+    """
     trained = stage.price_per_token
-    told = "as a token trained: no other price is given"
-    yield Input("sold.trained", trained or UNKNOWN, scale=PER_MILLION)
+    yield Input("sold.trained", _together(stage, trained or UNKNOWN), scale=PER_MILLION)
     for name in TokenPrices._fields[1:]:
         own = getattr(stage, f"price_per_token_{name}")
-        is_other = own is None and trained is not None and bool(stage.purpose)
-        label = f"USD per million tokens {name}" if is_other else ""
-        quantity = own or trained or UNKNOWN
-        if trained is not None and not quantity.is_constant and quantity.shared is None:
-            quantity = replace(quantity, shared=f"{stage.label}: price of tokens")
-        yield Input(f"sold.{name}", quantity, label, told, PER_MILLION)
+        label, told, usual = "", "", trained or UNKNOWN
+        if own is None and trained is not None and stage.purpose:
+            label, told = f"USD per million tokens {name}", "as a token trained: no other is given"
+        elif trained is not None and not stage.purpose:
+            usual = ZERO
+        yield Input(f"sold.{name}", _together(stage, own or usual), label, told, PER_MILLION)
+
+
+def _together(stage: Stage, price: Quantity) -> Quantity:
+    """Return a price of tokens that is drawn with the others of its stage."""
+    if price.is_constant or price.shared is not None:
+        return price
+    return replace(price, shared=f"{stage.label}: price of tokens")
 
 
 def _apart(bench: Bench) -> Parts:

@@ -32,7 +32,6 @@ ALSO = {
     "dpo": "preference",
     "reward-model": "reward",
     "grpo": "rl",
-    "ppo": "rl",
     "eval": "evaluate",
 }
 """Other words for kinds."""
@@ -129,10 +128,16 @@ OWN = frozenset().union(*(rules.uses for rules in KINDS.values()))
 OF_TRAINING = frozenset(
     {
         "flop", "layout", "lengths", "packing", "global_batch", "global_batch_tokens",
-        "sequence_length",
+        "sequence_length", "software", "framework", "efficiency", "goodput",
+        "failures_per_gpu_day", "checkpoint_seconds", "restart_seconds",
     }
 )  # fmt: skip
 """Fields of a run that only a stage with updates has a use for."""
+
+
+def one_kind(value: object) -> object:
+    """Return a kind by any of its words; what is none as it stands."""
+    return ALSO.get(value.strip().casefold(), value) if isinstance(value, str) else value
 
 
 def uses(kind: str, field: str) -> bool:
@@ -140,6 +145,8 @@ def uses(kind: str, field: str) -> bool:
     rules = KINDS[kind]
     if field in OWN:
         return field in rules.uses
+    if field == "tokens":
+        return any(field in together for together in rules.needs)
     return rules.updates or field not in OF_TRAINING
 
 

@@ -216,12 +216,12 @@ class Server(NamedTuple):
     Attributes:
         accelerator: the part.
         precision: of weights and products.
-        count: how many; NaN where not known.
+        accelerators: how many; NaN where not known.
     """
 
     accelerator: Accelerator
     precision: str
-    count: float
+    accelerators: float
 
 
 def sample_seconds(stage: Stage, own: Weights, found: Sampled, on: Server) -> float:
@@ -235,9 +235,9 @@ def sample_seconds(stage: Stage, own: Weights, found: Sampled, on: Server) -> fl
     if not found.answer or own is NOBODY:
         return math.nan
     at_once = None
-    if stage.kind == "rl" and stage.prompts and stage.samples_per_prompt and on.count > 0:
+    if stage.kind == "rl" and stage.prompts and stage.samples_per_prompt and on.accelerators > 0:
         # Rollouts of a step for each accelerator; other requests wait in a long line.
-        at_once = _one(stage.prompts.median * stage.samples_per_prompt.median / on.count)
+        at_once = _one(stage.prompts.median * stage.samples_per_prompt.median / on.accelerators)
     most = math.nan if stage.batch is None else stage.batch
     requests = Requests(
         _one(found.prompt), _one(found.answer), _one(most), _one(found.tail), at_once

@@ -17,7 +17,6 @@ from computebill.architectures.sources import beside
 from computebill.base.amounts import Parameters, Tokens
 from computebill.base.errors import shown
 from computebill.base.quantity import (
-    KEYS,
     AtLeastOne,
     NotNegative,
     Number,
@@ -28,47 +27,18 @@ from computebill.base.specfile import Name, Spec, validate, with_flags
 from computebill.costs.fields import Rent
 from computebill.training.documents import is_quantity
 
-from .spec import REPLACES, RunFields, fields_of_file
-from .stage_kinds import ALSO, KINDS, Kind, needs_text, uses
+from .spec import RunFields, fields_of_file
+from .stage_defaults import LENGTHS, SIZES, STAGE_REPLACES, completed
+from .stage_kinds import KINDS, Kind, needs_text, one_kind, uses
 
 MOST_STAGES = 100
 MOST_PIECES = 50
 
-SIZES = ("model", "params", "params_active")
-"""Fields that say how large a model is."""
-
 MODELS = ("model", "teacher_model", "reward_model")
 """Fields that name a configuration."""
 
-LENGTHS = ("lengths", "prompt_length", "answer_length")
-"""Fields that may name a file of lengths."""
-
-STAGE_REPLACES: dict[str, tuple[str, ...]] = {
-    **REPLACES,
-    "layout": ("mfu",),
-    "gpu_hours": ("mfu", "layout"),
-    "schedule": ("tokens", "flop", "global_batch", "global_batch_tokens"),
-    "kept": ("kept_share",),
-    "kept_share": ("kept",),
-}
-"""What is said of the same thing in another way above the stages, and a stage's own puts aside."""
-
-WANTS = {
-    "node_network": ("layout",),
-    "layout": ("model",),
-    "convention": ("model",),
-    "lengths": ("model",),
-    "packing": ("model",),
-    "sequence_length": ("model", "global_batch", "global_batch_tokens"),
-}
-"""What is said above the stages and of no use to one that has none of these."""
-
 Lengths = float | str | tuple[int, ...] | dict[str, Any] | None
 """Tokens of prompts or answers: a number, a range, a distribution, a list, or a file of them."""
-
-
-def _one_kind(value: object) -> object:
-    return ALSO.get(value.strip().casefold(), value) if isinstance(value, str) else value
 
 
 def _several(value: object) -> object:
@@ -178,7 +148,7 @@ class Stage(RunFields):
     model_config = ConfigDict(populate_by_name=True)
 
     name: Name = ""
-    kind: Annotated[Kind, BeforeValidator(_one_kind)] = "pretrain"
+    kind: Annotated[Kind, BeforeValidator(one_kind)] = "pretrain"
     begins: Annotated[tuple[Name, ...], BeforeValidator(_several), Field(alias="from")] = ()
     gpu_hours: Positive | None = None
     epochs: Positive | None = None
@@ -259,6 +229,8 @@ class Stage(RunFields):
                 raise ValueError(
                     f"{name}: is of no use to kind {self.kind}; of its own it takes {allowed}"
                 )
+        if self.mfu is not None and not self.updates and self.gpu_hours is None:
+            raise ValueError(f"mfu: is of no use to kind {self.kind} without gpu_hours")
         if self.final_share is not None:
             raise ValueError("final_share: is of a whole run, not of a stage")
 
@@ -360,16 +332,9 @@ class StagedSpec(Spec):
         kept = {key: value for key, value in data.items() if key in cls.model_fields}
         if not isinstance(stages, list | tuple):
             return kept
-        above = {key: _shared(key, value) for key, value in above.items()}
-        told: dict[str, Mapping[str, Any]] = {}
         bases = data.get("base")
-        for each in bases if isinstance(bases, list | tuple) else ():
-            _remember(told, each)
-        complete = []
-        for each in stages:
-            complete.append(_completed(each, above, told))
-            _remember(told, complete[-1])
-        return {**kept, "stage": complete}
+        bases = bases if isinstance(bases, list | tuple) else ()
+        return {**kept, "stage": completed(stages, bases, above)}
 
     @model_validator(mode="after")
     def _consistent(self) -> StagedSpec:
@@ -396,11 +361,8 @@ class StagedSpec(Spec):
 
     def named(self, name: str) -> Stage | Base:
         """Return a stage or base by its name."""
-        return next(
-            each
-            for each in (*self.stage, *self.base)
-            if (each.label if isinstance(each, Stage) else each.name) == name
-        )
+        found: dict[str, Stage | Base] = {each.name: each for each in self.base}
+        return (found | {each.label: each for each in self.stage})[name]
 
     def ancestors(self, name: str) -> tuple[str, ...]:
         """Return the names of all stages and bases whose weights went into one's, nearest first."""
@@ -421,48 +383,6 @@ def _weights(stage: Stage) -> Iterator[tuple[str, str]]:
     for role in ("teacher", "reward"):
         if (name := getattr(stage, role)) is not None:
             yield role, name
-
-
-def _remember(told: dict[str, Mapping[str, Any]], each: Any) -> None:
-    if isinstance(each, Mapping):
-        told[str(each.get("name") or each.get("kind", "pretrain"))] = each
-
-
-def _shared(key: str, value: Any) -> Any:
-    """Return what holds for all stages, drawn once for all where it is uncertain."""
-    if isinstance(value, str) and value.count("..") == 1 and key not in (*LENGTHS, "name"):
-        low, _, high = value.partition("..")
-        value = {"p10": low, "p90": high}
-    if isinstance(value, Mapping) and value and KEYS.issuperset(value) and key not in LENGTHS:
-        return {"shared": f"all stages: {key}", **value}
-    return value
-
-
-def _completed(each: Any, above: Mapping[str, Any], told: Mapping[str, Mapping[str, Any]]) -> Any:
-    """Give a stage what it does not say: its size as that it begins from, the rest from above."""
-    if not isinstance(each, Mapping):
-        return each
-    kind = _one_kind(each.get("kind", above.get("kind", "pretrain")))
-    begins = each.get("from")
-    parent = told.get(begins, {}) if isinstance(begins, str) else {}
-    is_sized = any(name in each for name in SIZES)
-    from_parent = {} if is_sized else {name: parent[name] for name in SIZES if name in parent}
-    found = {**above, **from_parent} if not from_parent else {
-        **{key: value for key, value in above.items() if key not in SIZES}, **from_parent
-    }  # fmt: skip
-    aside = {name for key in each for name in STAGE_REPLACES.get(str(key), ())}
-    if is_sized:
-        aside |= set(SIZES)
-    known = isinstance(kind, str) and kind in KINDS
-    used = {
-        key: value
-        for key, value in found.items()
-        if key not in aside and key not in each and (not known or uses(str(kind), key))
-    }
-    for key, beside_it in WANTS.items():
-        if key in used and not {*used, *each}.intersection(beside_it):
-            del used[key]
-    return {**used, **each}
 
 
 OF_STAGES = frozenset(Stage.model_fields) - frozenset(RunFields.model_fields) | {"stage"}
@@ -496,10 +416,11 @@ def staged_run(
     if "generators" in given:
         given["generation"] = {"count": given.pop("generators")}
     if "stage" not in data:
-        kept = {key: value for key, value in data.items() if key != "source"}
+        bases = data.pop("base", ())
         replaces = {**STAGE_REPLACES, "layout": ()} if layout else STAGE_REPLACES
-        stage = with_flags(Stage, kept, given, replaces, name, is_file=path is not None)
-        return StagedSpec.model_construct(name=stage.name or "run", base=(), stage=(stage,))
+        stage = with_flags(Stage, data, given, replaces, name, is_file=path is not None)
+        whole = {"name": stage.name or "run", "base": bases, "stage": [stage]}
+        return validate(StagedSpec, whole, name)
     aside = {key for flag in given for key in (flag, *STAGE_REPLACES.get(flag, ()))}
     own = [
         {key: value for key, value in each.items() if key not in aside}
