@@ -54,7 +54,7 @@ def _rich(told: Told) -> Table:
             heading,
             justify="left" if is_left else "right",
             overflow="fold",
-            no_wrap=place > 0 and (is_short or not is_left),
+            no_wrap=is_short or not is_left,
         )
     for row in told.rows:
         table.add_row(*row)

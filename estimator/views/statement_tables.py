@@ -30,6 +30,9 @@ TREATED = {
 }
 """What becomes of a line, as a table has it."""
 
+LEAST = 1e-3
+"""Share of a total that a number has to move, to be told among those that move it."""
+
 EVERYTHING, MODIFICATION = "all", "eu-modification"
 
 
@@ -244,6 +247,7 @@ def moves(result: Result) -> Told | None:
     rows = [
         [each["assumption"], *(flop(each[key]) for key in ("p5", "p50", "p95"))]
         for each in result["swings"]
+        if abs(each["p95"] - each["p5"]) > LEAST * each["p50"]
     ]
     title = f"What moves {result['swings_of']}: one number at its 5th and 95th percentile"
     return Told(title, ("number", "5th", "middle", "95th"), rows) if rows else None
