@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 import rooms
 
-MOST_ROOMS, MOST_FLOORS, MOST_ARROWS = 24, 14, 128
+MOST_ROOMS, MOST_FLOORS, MOST_ARROWS = 26, 14, 144
 """Figures of today: a change may lower them, and says why where it raises one.
 
 Counting from a library's modules is a room of its own, on architectures and base: two arrows.
 Sentences are a room and a floor of their own, above tables and below charts, whose points have the
 same words: a terminal tells them without a library of charts.
+Public rules are a room that catalogues and statements stand on, statements one beside programmes.
 """
 FEW = 3
 """Modules of a package that needs no order of its own."""

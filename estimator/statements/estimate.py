@@ -284,7 +284,7 @@ class _Statement:
         methods = tuple(
             Methods(
                 stage,
-                *(told[name][place] for name in METHODS),
+                **{name: told[name][place] for name in METHODS},
                 chosen="given" if stage.flop is not None else method_of(self.spec, place),
             )
             for place, stage in enumerate(stages)

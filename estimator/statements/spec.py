@@ -15,7 +15,8 @@ from computebill.base.quantity import NotNegative, Number, Positive, Share
 from computebill.base.specfile import Name, SourceNote, Spec, validate
 from computebill.costs.fields import Day
 from computebill.regulation.rules import items
-from computebill.runs.stage_spec import MOST_STAGES, SIZES, Base, Stage, StagedSpec, staged_fields
+from computebill.runs.stage_defaults import SIZES
+from computebill.runs.stage_spec import MOST_STAGES, Base, Stage, StagedSpec, staged_fields
 
 Relation = Literal["base", "merge", "teacher", "reward"]
 """What other weights are to the model: begun from, merged in, learnt from, or its judge."""

@@ -81,8 +81,12 @@ def timeline(lines: Sequence[Line]) -> Timeline | None:
         if not each.is_lineage:
             undated.append(each.source)
     times = sorted({*starts, *ends})
-    tensors = [torch.tensor(each, dtype=torch.float64) for each in (starts, ends, times)]
-    return Timeline(*tensors, tuple(dict.fromkeys(undated)))
+
+    def column(days: list[float]) -> Tensor:
+        return torch.tensor(days, dtype=torch.float64)
+
+    told = tuple(dict.fromkeys(undated))
+    return Timeline(column(starts), column(ends), column(times), told)
 
 
 @dataclass(frozen=True)

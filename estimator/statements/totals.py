@@ -161,12 +161,13 @@ class RuleTotals:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
-        rest = {name: each.to_dict() for name, each in self.readings.items() if name != "counted"}
+        others = {str(name): each.to_dict() for name, each in self.readings.items()}
+        del others["counted"]
         return {
             **self.total.to_dict(),
             "rounding": self.rules.rounding,
             "rounding_note": self.rules.rounding_note,
-            **rest,
+            **others,
             "is_lower_bound": bool(self.unknown),
             "unknown": list(self.unknown),
         }

@@ -17,7 +17,6 @@ def test_the_page_has_totals_lines_and_sources(results: Results) -> None:
         "When",
         "Methods",
         "Electricity",
-        "What moves it",
         "What the rules leave open",
     ]
     text = page.render([report])
