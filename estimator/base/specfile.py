@@ -168,14 +168,32 @@ def table_rows(text: str, name: str = "", needed: Sequence[str] = ()) -> Iterato
     Raises:
         RequestError: naming the file: not a table, or without a column that is needed.
     """
-    lines = [line for line in text.splitlines() if not line.startswith("#")]
-    table = csv.DictReader(io.StringIO("\n".join(lines)))
+    for _, row in numbered_rows(text, name, needed):
+        yield row
+
+
+def numbered_rows(
+    text: str, name: str = "", needed: Sequence[str] = ()
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield a CSV table's rows as ``table_rows``, each with the line, from 1, that it begins in.
+
+    Raises:
+        RequestError: as ``table_rows``.
+    """
+    numbered = enumerate(text.splitlines(), start=1)
+    lines = [(number, line) for number, line in numbered if not line.startswith("#")]
+    table = csv.DictReader(io.StringIO("\n".join(line for _, line in lines)))
     try:
         missing = [key for key in needed if key not in (table.fieldnames or ())]
         if missing:
             has_none = f"has no column {', '.join(missing)}; needed: {', '.join(needed)}"
             raise RequestError(name, has_none)
-        yield from table
+        read = table.line_num
+        for row in table:
+            while not lines[read][1]:  # empty lines are no rows
+                read += 1
+            yield lines[read][0], row
+            read = table.line_num
     except csv.Error as error:
         raise RequestError(name, f"is not a CSV table: {error}") from None
 

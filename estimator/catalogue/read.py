@@ -8,6 +8,7 @@ import io
 import json
 import lzma
 import threading
+from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
@@ -17,6 +18,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
@@ -36,6 +38,8 @@ LONGEST = 1_000_000
 
 MOST_TITLES = 20
 """Rows among which the headings are looked for."""
+MOST_COUNTED = 200_000
+"""Rows of a table whose lines are told; to count more would take longer than to score them."""
 LEAST_FIELDS = 2
 """Headings that a row below a title has to name."""
 
@@ -76,6 +80,10 @@ class Batch:
         comma: whether commas in numbers are decimal ones.
         day_first: tells of a heading whether its file's dates begin with the day.
         before: lines before the headings, a title's.
+        places: of the rows in the file; None of a Parquet file.
+        unread_places: of the lines that are no rows.
+        line_of: tells the lines, from 1, that rows at some places begin in; None where one is not
+            known.
     """
 
     file: str
@@ -86,6 +94,9 @@ class Batch:
     comma: bool = False
     day_first: Callable[[str], bool | None] | None = None
     before: int = 0
+    places: np.ndarray | None = None
+    unread_places: list[int] = field(default_factory=list)
+    line_of: Callable[[Sequence[int]], list[int | None]] | None = None
 
 
 def find_files(sources: Sequence[str | Path]) -> list[Path]:
@@ -324,15 +335,63 @@ def _separated(piece: Piece, rows: int, only: str | None = None) -> Iterator[Bat
         done = before + 1  # line of the headings
         for table in rebatched(reader, rows):
             done += len(table)
-            lines = []
+            lines, gone = [], []
             while unread and unread[0].number <= done + 1:
                 row = unread.popleft()
                 done += 1
                 told = f"has {row.actual_columns} cells, where there are {row.expected_columns}"
                 lines.append((row.text[:LONGEST], f"{told} headings"))
+                gone.append(row.number - before - 2)
+            places = np.arange(done - before - 1 - len(table) - len(gone), done - before - 1)
             yield Batch(
-                piece.name, table, lines, text.read(), comma=separator == ";", before=before
+                piece.name,
+                table,
+                lines,
+                text.read(),
+                comma=separator == ";",
+                before=before,
+                places=np.setdiff1d(places, gone, assume_unique=True),
+                unread_places=gone,
+                line_of=partial(lines_of, piece.path, piece.state, separator, before),
             )
+
+
+def lines_of(
+    path: Path, state: tuple[int, int], separator: str, before: int, places: Sequence[int]
+) -> list[int | None]:
+    """Return the lines, from 1, that some rows of a table begin in.
+
+    Cells may go over several lines and empty lines are no rows, so that the table is read again,
+    once, as far as ``MOST_COUNTED``.
+
+    Args:
+        path: path of the file.
+        state: its size and time of change.
+        separator: what divides its cells.
+        before: lines before the headings.
+        places: of the rows, the first below the headings being 0; ascending.
+    """
+    with _looking:
+        known = _row_lines(path, state, separator, before)
+    return [int(known[place]) if place < len(known) else None for place in places]
+
+
+@lru_cache(maxsize=16)
+def _row_lines(path: Path, state: tuple[int, int], separator: str, before: int) -> array[int]:
+    found = array("q")
+    with ExitStack() as stack, suppress(csv.Error, RequestError), _named(path):
+        stack.callback(csv.field_size_limit, csv.field_size_limit(LONGEST))
+        lines = _Text(path, stack).lines()
+        for _ in range(before):
+            next(lines)
+        reader, at = csv.reader(lines, delimiter=separator), before
+        for row in reader:
+            if row and len(found) <= MOST_COUNTED:
+                found.append(at + 1)
+            at = before + reader.line_num
+            if len(found) > MOST_COUNTED:
+                break
+    return found[1:]  # without the headings
 
 
 def _headings(path: Path) -> tuple[str, list[str], int]:
@@ -386,9 +445,18 @@ def rebatched(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[pa.Table
 def _json_lines(piece: Piece, rows: int) -> Iterator[Batch]:
     held: list[dict[str, str | None]] = []
     unread: list[tuple[str, str]] = []
+    at: list[int] = []
+    gone: list[int] = []
+
+    def batch() -> Batch:
+        found = Batch(piece.name, _table(held), unread, text.read())
+        found.places, found.unread_places = np.array(at, dtype=np.int64), gone
+        found.line_of = _themselves
+        return found
+
     with ExitStack() as stack:
         text = _Text(piece.path, stack)
-        for line in text.lines():
+        for number, line in enumerate(text.lines(), start=1):
             if not line.strip():
                 continue
             try:
@@ -396,16 +464,24 @@ def _json_lines(piece: Piece, rows: int) -> Iterator[Batch]:
                 row = json.loads(line, parse_float=str, parse_int=str, parse_constant=str)
             except (ValueError, RecursionError):
                 unread.append((line.strip()[:LONGEST], "is no JSON"))
+                gone.append(number)
                 continue
             if isinstance(row, dict):
                 held.append({key: flat(value) for key, value in row.items()})
+                at.append(number)
             else:
                 unread.append((line.strip()[:LONGEST], "is no JSON object"))
+                gone.append(number)
             if len(held) + len(unread) >= rows:
-                yield Batch(piece.name, _table(held), unread, text.read())
-                held, unread = [], []
+                yield batch()
+                held, unread, at, gone = [], [], [], []
         if held or unread:
-            yield Batch(piece.name, _table(held), unread, text.read())
+            yield batch()
+
+
+def _themselves(places: Sequence[int]) -> list[int | None]:
+    """Return places that are lines."""
+    return list(places)
 
 
 def _table(rows: list[dict[str, str | None]]) -> pa.Table:

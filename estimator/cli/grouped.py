@@ -51,7 +51,7 @@ FOLDS = {
 """Groups that are folded, where a command has any of their flags."""
 
 SECTIONS: dict[str, str] = {
-    "What is trained": """kind model params params-active tokens flop global-batch
+    "What is trained": """kind launch model params params-active tokens flop global-batch
         global-batch-tokens sequence-length lengths packing""",
     "On what": """accelerator count max-gpus gpus gpu-hours precision mfu tokens-per-second
         tokens-per-second-per-gpu step-seconds framework software efficiency node-network
@@ -69,7 +69,7 @@ SECTIONS: dict[str, str] = {
         ep-overlap dispatcher weights gradients optimizer offload loss loss-chunk attention kernels
         dropout overhead-gb""",
     "Sampling": "samples seed method device",
-    "Output": "output html plot json csv draws experiments pictures profiles note help",
+    "Output": "output html plot json csv draws experiments pictures profiles note print help",
 }
 """Flags by group, in the order of help; who is in none is the command's own."""
 

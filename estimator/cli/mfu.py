@@ -9,6 +9,7 @@ import click
 
 from .completion import completed
 from .grouped import Grouped
+from .launches import launch_option, launch_tables, read_launches, with_launch
 from .options import (
     Outputs,
     documents_options,
@@ -57,9 +58,8 @@ def _speed_options(command: Any) -> Any:
 @click.option("--convention", metavar="NAME", help="Of --mfu: 6nd, palm, megatron, causal.")
 @click.option("--sequence-length", metavar="TOKENS", callback=whole_number, help="Of a sequence.")
 @documents_options
-@click.option(
-    "--recompute", default="none", show_default=True, help="none, selective, operators, full."
-)
+@launch_option
+@click.option("--recompute", show_default="none", help="none, selective, operators, full.")
 @click.option(
     "--lora-rank",
     metavar="N",
@@ -80,7 +80,8 @@ def command(
     sequence_length: int | None,
     lengths: str | None,
     packing: str | None,
-    recompute: str,
+    launches: tuple[Path, ...],
+    recompute: str | None,
     lora_rank: int | None,
     profiles: tuple[Path, ...],
     outputs: Outputs,
@@ -106,6 +107,20 @@ def command(
 
     if accelerator is not None:  # a name that nobody knows is told before torch is loaded
         find_accelerator(accelerator, profiles)
+    asked = {
+        "model": model, "params": params, "sequence_length": sequence_length,
+        "count": speed["count"], "global_batch": speed["global_batch"], "precision": precision,
+    }  # fmt: skip
+    flags = {name: value for name, value in asked.items() if value is not None}
+    launch = read_launches(launches, flags, {})
+    if launch is not None:
+        launch.need(("model",), {**flags, **({"model": ""} if params is not None else {})})
+        told = {**launch.fields, **flags}
+        model, precision = told.get("model"), told.get("precision")
+        sequence_length = told.get("sequence_length")
+        speed |= {name: told.get(name) for name in ("count", "global_batch")}
+        recompute = recompute or launch.layout.get("recompute")
+        lora_rank = launch.layout.get("lora_rank") if lora_rank is None else lora_rank
     architecture = None
     if model is not None:
         architecture = read_architecture(
@@ -129,14 +144,14 @@ def command(
         params_active=params_active if params_active is not None else params,
         sequence_length=sequence_length,
         documents=given_documents(lengths, packing),
-        recompute=recompute,
-        lora_rank=lora_rank,
+        recompute=recompute or "none",
+        lora_rank=lora_rank or 0,
         profiles=profiles,
     )
 
     def tables() -> Any:
         from computebill.views import mfu as view
 
-        return view.full(found)
+        return [*view.full(found), *launch_tables(launch)]
 
-    outputs.emit(found.to_dict(), found.to_frame, tables)
+    outputs.emit(with_launch(found.to_dict(), launch), found.to_frame, tables)

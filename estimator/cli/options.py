@@ -189,6 +189,24 @@ def output_options(command: Command) -> Command:
     return answer_options(as_csv, file, plot_option, html_option)(command)
 
 
+def set_option(command: F) -> F:
+    """Add --set, collected as ``changes``."""
+    option = click.option(
+        "--set",
+        "changes",
+        multiple=True,
+        metavar="PATH=VALUE",
+        help="Change the file's data, by a path through it; may be repeated.",
+    )
+    return option(command)
+
+
+def print_option(command: F) -> F:
+    """Add --print, collected as ``as_file``."""
+    text = "Print the file itself, to edit it."
+    return click.option("--print", "as_file", is_flag=True, help=text)(command)
+
+
 def plot_option(command: F) -> F:
     """Add --plot."""
     text = "Draw it: .png, .svg, .pdf or .html."

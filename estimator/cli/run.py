@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from .grouped import Grouped
+from .launches import launch_option, launch_tables, read_launches, with_launch
 from .layouts import layout_options, read_layout
-from .options import Outputs, field_options, output_options, sampling_options
-from .stages import stage_options
+from .options import Outputs, field_options, output_options, sampling_options, set_option
+from .stages import FIELDS as STAGE_FIELDS
+
+if TYPE_CHECKING:
+    from computebill.training.launched import Launched
 
 FIELDS = (
     ("name", "A name for the run."),
@@ -59,15 +63,17 @@ FIELDS = (
 
 @click.command(cls=Grouped)
 @click.argument("spec", required=False, metavar="[SPEC]")
-@field_options(FIELDS)
-@stage_options
+@field_options((*FIELDS, *STAGE_FIELDS))
+@launch_option
 @layout_options
+@set_option
 @sampling_options
 @output_options
 def command(
     spec: str | None,
+    launches: tuple[Path, ...],
     layout_flags: dict[str, Any],
-    stage_flags: dict[str, Any],
+    changes: tuple[str, ...],
     sampling: dict[str, Any],
     outputs: Outputs,
     **fields: str | None,
@@ -82,54 +88,61 @@ def command(
     computebill run --params 405B --tokens 15.6T --accelerator h100 --count 16384 --mfu 0.36..0.43
     computebill run --params 70B --tokens 2T --accelerator a100-80gb --provider aws --count 2048
     computebill run --model config.json --tokens 2T --accelerator h100 --count 512 --tp 8 --pp 4
+    computebill run --launch train.sh --accelerator h100 --count 512
     computebill run --kind rl --params 8B --steps 500 --prompts 64 --samples-per-prompt 16
         --prompt-length 400 --answer-length 1000..8000 --accelerator h100 --count 64
     """  # noqa: D301 -- click reads the backslash
     outputs.check()
+    from computebill.base.specfile import read_toml
     from computebill.runs.stage_spec import is_staged
 
     given = {name.replace("-", "_"): value for name, value in fields.items() if value is not None}
     read_layout(layout_flags)  # a mistake in a flag is told by the flag's name
-    if stage_flags or (spec is not None and is_staged(_fields_of(spec))):
-        estimate, full = _staged(spec, {**given, **stage_flags}, layout_flags, sampling)
-    else:
-        estimate, full = _alone(spec, given, layout_flags, sampling)
-    outputs.emit(estimate.to_dict(), estimate.to_frame, lambda: full(estimate))
+    found = read_launches(launches, given, layout_flags, None if spec is None else Path(spec))
+    asked = Asked(spec, given, layout_flags, changes, found)
+    staged = is_staged(given) or (spec is not None and is_staged(read_toml(Path(spec))))
+    estimate, view = (_staged if staged else _alone)(asked, sampling)
+
+    def tables() -> Any:
+        return [*view.full(estimate), *launch_tables(found)]
+
+    outputs.emit(with_launch(estimate.to_dict(), found), lambda: view.sheet(estimate), tables)
 
 
-def _fields_of(spec: str) -> dict[str, Any]:
-    from computebill.base.specfile import read_toml
+class Asked(NamedTuple):
+    """What describes a run, in the order in which files and flags take it."""
 
-    return read_toml(Path(spec))
+    spec: str | None
+    flags: dict[str, Any]
+    layout: dict[str, Any]
+    changes: tuple[str, ...]
+    launch: Launched | None
 
 
-def _alone(
-    spec: str | None, given: dict[str, Any], layout: dict[str, Any], sampling: dict[str, Any]
-) -> tuple[Any, Any]:
+def _alone(asked: Asked, sampling: dict[str, Any]) -> tuple[Any, Any]:
     """Return a run priced from its totals, and what tells it."""
     from computebill.hardware.accelerators import find_accelerator
     from computebill.hardware.cluster import in_cluster
     from computebill.runs.spec import run_spec
 
-    run = run_spec(spec, given, layout)
+    run = run_spec(*asked)
     part = find_accelerator(run.accelerator, sampling["profiles"])
     in_cluster(part, run.node_network, run.power_limit)
     # What is wrong so far was told before torch was loaded.
     from computebill.runs.estimate import estimate_run
     from computebill.views import run as view
 
-    return estimate_run(run, **sampling), view.full
+    return estimate_run(run, **sampling), view
 
 
-def _staged(
-    spec: str | None, given: dict[str, Any], layout: dict[str, Any], sampling: dict[str, Any]
-) -> tuple[Any, Any]:
+def _staged(asked: Asked, sampling: dict[str, Any]) -> tuple[Any, Any]:
     """Return a run priced stage by stage, and what tells it."""
-    from computebill.runs.stage_spec import staged_run
+    from computebill.runs.stage_spec import stage_parts, staged_run
 
-    run = staged_run(spec, given, layout)
+    run = staged_run(*asked)
+    stage_parts(run, sampling["profiles"])
     # What is wrong so far was told before torch was loaded.
     from computebill.runs.staged import estimate_stages
     from computebill.views import stages as view
 
-    return estimate_stages(run, **sampling), view.full
+    return estimate_stages(run, **sampling), view

@@ -17,8 +17,10 @@ from .options import (
     Outputs,
     columns_file,
     output_options,
+    print_option,
     progress_bar,
     sampling_options,
+    set_option,
 )
 from .telling import is_narrow, tell
 
@@ -40,6 +42,8 @@ class Choice(NamedTuple):
     followers: Path | None
     multiverse: bool
     draws: Path | None
+    changes: tuple[str, ...]
+    as_file: bool
 
 
 class WithTasks(Grouped):
@@ -92,6 +96,8 @@ class WithTasks(Grouped):
 @click.option(
     "--draws", type=FILE, metavar="FILE", help="Write every draw: totals and runs, .parquet."
 )
+@set_option
+@print_option
 @sampling_options
 @output_options
 def command(
@@ -108,6 +114,8 @@ def command(
     computebill spend
     computebill spend minimax
     computebill spend minimax-2025 --variant computebill
+    computebill spend openai-2024 --set assumptions.price=2.5..4
+    computebill spend openai-2024 --print > mine.toml
     computebill spend my-lab.toml --json
     computebill spend init my-lab.toml         writes a programme of your own
     computebill spend forecast NAME --growth 2 splits a later budget
@@ -115,6 +123,9 @@ def command(
     choice = Choice(**given)
     outputs.check(choice.draws)
     loaded = _loaded(programmes, choice)
+    if choice.as_file:
+        click.echo(_file_of(loaded[0]), nl=False)
+        return
     asked = {"variant": choice.variant, **sampling}
     if len(loaded) > 1 and outputs.is_tables_only:
         from computebill.views.answers import PROGRAMMES, answer_of
@@ -152,8 +163,11 @@ def _loaded(programmes: tuple[str, ...], choice: Choice) -> list[LoadedProgramme
         raise RequestError(
             "--multiverse", f"got {len(names)} programmes; allowed: one of {', '.join(names)}"
         )
+    for flag, is_given in (("--set", choice.changes), ("--print", choice.as_file)):
+        if is_given and len(names) != 1:
+            raise RequestError(flag, f"got {len(names)} programmes; allowed: one, by its name")
     # Read once: a pipe is empty the second time.
-    loaded = [load_programme(name) for name in names]
+    loaded = [load_programme(name).changed(choice.changes) for name in names]
     if choice.price is not None:
         # Where none has hours, each is refused by name; beside others it is left as it is.
         is_any = any(programme.takes_price for programme in loaded)
@@ -164,6 +178,15 @@ def _loaded(programmes: tuple[str, ...], choice: Choice) -> list[LoadedProgramme
     for programme in loaded:
         programme.stages(choice.variant)
     return loaded
+
+
+def _file_of(loaded: LoadedProgramme) -> str:
+    """Return a programme's file, with its comments where nothing of it was changed."""
+    if loaded.changes or not loaded.text:
+        import tomli_w
+
+        return tomli_w.dumps(loaded.data)
+    return loaded.text
 
 
 def _names(programmes: tuple[str, ...], grade: str | None) -> list[str]:

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from functools import wraps
-from typing import Any
-
-from .options import Command, flag, with_options
-
 FIELDS = (
     (
         "kind",
@@ -41,15 +36,3 @@ FIELDS = (
     ("price-per-token-read", "USD per million tokens read; else the same."),
     ("price-per-token-written", "USD per million tokens written; else the same."),
 )
-
-
-def stage_options(command: Command) -> Command:
-    """Add the flags of a stage, collected as ``stage_flags``: those that were given."""
-    names = [name.replace("-", "_") for name, _ in FIELDS]
-
-    @wraps(command)
-    def collecting(**given: Any) -> Any:
-        flags = {name: value for name in names if (value := given.pop(name)) is not None}
-        return command(stage_flags=flags, **given)
-
-    return with_options(collecting, *(flag([f"--{name}"], text) for name, text in FIELDS))

@@ -12,6 +12,7 @@ from computebill.base.notebook import Shown
 from computebill.costs.method import cost_method
 from computebill.hardware.accelerators import Accelerator
 from computebill.runs.estimate import RunEstimate
+from computebill.training.handover import Handed, Step, hand_over
 from computebill.training.layout import Layout
 from computebill.training.memory_odds import fit_odds, memory_interval
 
@@ -144,6 +145,33 @@ class Plan(Shown):
             if name not in self.spec.choices:
                 tried = ", ".join(map(str, degrees))
                 yield Assumption(f"{name} that is tried", tried, trainer.degrees_source)
+
+    def handed(self, framework: str) -> Handed:
+        """Return the best layout in a framework's own words, what was assumed as comments.
+
+        Args:
+            framework: megatron, torchtitan, nanotron, deepspeed, nemo, axolotl or accelerate.
+
+        Raises:
+            RequestError: where there is no such framework.
+        """
+        best, sequence = self.best, self.estimate.model
+        step = Step(None if sequence is None else sequence.card.sequence, best.precision)
+        return hand_over(framework, best.layout, step, list(self._comments(step)))
+
+    def _comments(self, step: Step) -> Iterator[str]:
+        """Yield what whoever starts the layout should know of it."""
+        best, figures = self.best, self.estimate.to_dict()
+        count, limit = best.layout.accelerators, best.accelerator.memory_gb.value
+        yield f"{self.spec.name}: {count} x {best.accelerator.name}, least {self.spec.objective}"
+        yield (
+            f"Predicted: {best.step_seconds:.3g} s a step, MFU {figures['mfu']['p50']:.3f}, "
+            f"{best.memory_gb:.3g} of {limit:g} GB (odds of fitting {best.fit_odds:.2f})"
+        )
+        yield f"Assumed: nodes of {step.node_devices} accelerators, where there are as many"
+        for each in self.estimate.assumptions:
+            if each.source.startswith("assumed") and "layout does not say" in each.source:
+                yield f"Assumed: {each.name} {each.value}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form; its keys are a contract."""

@@ -35,6 +35,7 @@ from computebill.runs.spec import (
     check_precision,
     fields_of_file,
 )
+from computebill.training.launched import Launched
 from computebill.training.layout import Degree, Layout, Recompute, Schedule
 from computebill.training.memory_odds import USUAL_ODDS
 from computebill.training.software import Choice, choose_software
@@ -44,6 +45,9 @@ CHOICES = (
     "recompute",
 )  # fmt: skip
 """Fields of a layout that are searched, or given."""
+
+SEARCHED = (*CHOICES, "dp", "shards", "micro_batches")
+"""Fields of a layout that a plan decides."""
 
 PRICING = ("price", "provider", "commitment", "date")
 
@@ -105,7 +109,7 @@ class PlanSpec(Spec):
 
     Attributes:
         name: for people.
-        model: a config.json, or its directory.
+        model: a config.json, or its directory; or the fields of one.
         part: of a multimodal model the whole, or its language model alone.
         images_per_sample: images, and clips of sound, of a sequence of the whole.
         image_size: pixels of an image, of a video with its frames, of a model of such.
@@ -154,7 +158,7 @@ class PlanSpec(Spec):
     """
 
     name: Name = "plan"
-    model: str
+    model: str | dict[str, Any]
     part: Literal["whole", "language"] = "whole"
     images_per_sample: Annotated[Number, Field(ge=0)] = IMAGES
     image_size: str | None = None
@@ -211,7 +215,7 @@ class PlanSpec(Spec):
 
     @model_validator(mode="after")
     def _consistent(self) -> PlanSpec:
-        for name in (*CHOICES, "dp", "shards", "micro_batches"):
+        for name in SEARCHED:
             if self.layout is not None and name in self.layout.model_fields_set:
                 raise ValueError(f"layout.{name}: is searched; give {name} outside of layout")
         if (self.count is None) == (self.max_gpus is None):
@@ -294,7 +298,10 @@ def read_plan(spec: PlanSpec | str | Path | Mapping[str, Any]) -> PlanSpec:
 
 
 def plan_spec(
-    path: Path | None, flags: Mapping[str, Any], layout: Mapping[str, Any] | None = None
+    path: Path | None,
+    flags: Mapping[str, Any],
+    layout: Mapping[str, Any] | None = None,
+    launch: Launched | None = None,
 ) -> PlanSpec:
     """Return the plan that a file describes, flags going before it.
 
@@ -302,16 +309,40 @@ def plan_spec(
         path: a TOML file; its model is looked for beside it.
         flags: fields of the plan.
         layout: fields of the layout that no choice decides.
+        launch: launch files, which the file and the flags go before; their degrees are searched.
 
     Raises:
         RequestError: naming the flag, or the file and its field.
     """
     data = {} if path is None else fields_of_file(path)
-    if layout:
+    settings = dict(layout or {})
+    if launch is not None:
+        given = {**data, **flags}
+        settings = {**_settings(launch), **settings}
+        data = {**_of_launch(launch, given), **data}
+    if settings:
         own = data.get("layout")
-        data["layout"] = {**(own if isinstance(own, dict) else {}), **layout}
+        data["layout"] = {**(own if isinstance(own, dict) else {}), **settings}
     shared = (*LOST, "global_batch", "global_batch_tokens", "software", "framework")
     replaces: dict[str, tuple[str, ...]] = {"count": ("max_gpus",), "max_gpus": ("count",)}
     replaces |= {name: REPLACES[name] for name in shared}
-    name = "plan" if path is None else str(path)
-    return with_flags(PlanSpec, data, flags, replaces, name, is_file=path is not None)
+    files = ([] if path is None else [str(path)]) + list(launch.launch.files if launch else ())
+    name = ", ".join(files) or "plan"
+    return with_flags(PlanSpec, data, flags, replaces, name, is_file=bool(files))
+
+
+def _settings(launch: Launched) -> dict[str, Any]:
+    """Return what launch files say of a layout and no search decides."""
+    return {name: value for name, value in launch.layout.items() if name not in SEARCHED}
+
+
+def _of_launch(launch: Launched, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what launch files say of a plan.
+
+    Raises:
+        RequestError: asking for what a plan needs and nothing says.
+    """
+    named = {**given, **({"count": ""} if "max_gpus" in given else {})}
+    named |= {"global_batch": ""} if "global_batch_tokens" in given else {}
+    launch.need(("model", "tokens", "accelerator", "count", "global_batch"), named)
+    return {name: value for name, value in launch.fields.items() if name in PlanSpec.model_fields}

@@ -73,7 +73,7 @@ def model_inputs(run: RunFields, model: RunModel | None) -> Parts:
         sequence = float(model.card.sequence) * model.card.architecture.stacks
         per_token = constant(model.flop_per_token(run.convention))
         hardware = constant(float(flop.hardware)) if model.layout else UNKNOWN
-        source = f"{run.model}, {model.card.architecture.model_type}"
+        source = f"{run.model_name}, {model.card.architecture.model_type}"
         yield Assumption("parameters", f"{int(counts.total):,}", source)
         yield Assumption("active parameters", f"{int(counts.active):,}", source)
         yield from model.told

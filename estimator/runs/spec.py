@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from computebill.architectures import IMAGES
 from computebill.architectures.sources import beside
 from computebill.base.amounts import Parameters, Tokens, check_batch, whole_sequences
+from computebill.base.changes import read_change, set_in
 from computebill.base.quantity import AtLeastOne, NotNegative, Number, Positive, Share
 from computebill.base.specfile import Name, Spec, read_toml, validate, with_flags
 from computebill.costs.fields import PRICE_REPLACES, Day, Rent
@@ -19,6 +20,7 @@ from computebill.costs.hour import Pricing
 from computebill.costs.prices import Commitment
 from computebill.hardware.cluster import NodeNetwork, PowerLimit
 from computebill.training.documents import is_quantity
+from computebill.training.launched import Launched
 from computebill.training.layout import FP8_RECIPE, Layout
 from computebill.training.software import Choice, choose_software, number_format
 
@@ -92,7 +94,7 @@ class RunFields(Spec):
 
     Attributes:
         name: name of the run, for people.
-        model: a config.json, or its directory, in place of parameters.
+        model: a config.json, or its directory, in place of parameters; or the fields of one.
         part: of a multimodal model the whole, or its language model alone.
         images_per_sample: images, and clips of sound, of a sequence of the whole.
         image_size: pixels of an image, of a video with its frames, of a model of such.
@@ -135,7 +137,7 @@ class RunFields(Spec):
     """
 
     name: Name = "run"
-    model: str | None = None
+    model: str | dict[str, Any] | None = None
     part: Literal["whole", "language"] = "whole"
     images_per_sample: Annotated[Number, Field(ge=0)] = IMAGES
     image_size: str | None = None
@@ -173,6 +175,11 @@ class RunFields(Spec):
     sequence_length: Number | None = None
     lengths: str | tuple[int, ...] | dict[str, Any] | None = None
     packing: str | None = None
+
+    @property
+    def model_name(self) -> str:
+        """What the model is called: its file's name; of one that is told by its sizes, that."""
+        return self.model if isinstance(self.model, str) else "sizes as given"
 
     @property
     def software_choice(self) -> Choice:
@@ -280,7 +287,11 @@ class RunSpec(RunFields):
 
 
 def run_spec(
-    path: str | Path | None, flags: Mapping[str, str], layout: Mapping[str, Any] | None = None
+    path: str | Path | None,
+    flags: Mapping[str, str],
+    layout: Mapping[str, Any] | None = None,
+    changes: Sequence[str] = (),
+    launch: Launched | None = None,
 ) -> RunSpec:
     """Return the run that a file describes, flags going before it.
 
@@ -288,11 +299,20 @@ def run_spec(
         path: a TOML file; its model is looked for beside it.
         flags: fields of the run.
         layout: fields of its layout.
+        changes: of the file's data by their paths, ``layout.tp=4``.
+        launch: launch files, which the file and the flags go before.
 
     Raises:
         RequestError: naming the flag, or the file and its field.
     """
     data = {} if path is None else fields_of_file(Path(path))
+    if launch is not None:
+        own = data.get("layout")
+        launch.need(("model", "tokens", "accelerator", "count"), {**data, **_as_model(flags)})
+        data = {**launch.fields, "layout": dict(launch.layout), **data}
+        data["layout"] = {**launch.layout, **(own if isinstance(own, dict) else {})}
+    for text in changes:
+        set_in(data, read_change(text), RunSpec)
     replaces: Mapping[str, tuple[str, ...]] = REPLACES
     if layout:
         is_aside = any("layout" in REPLACES.get(flag, ()) for flag in flags)
@@ -302,8 +322,15 @@ def run_spec(
         replaces = {
             flag: tuple(key for key in keys if key != "layout") for flag, keys in REPLACES.items()
         }
-    name = "run" if path is None else str(path)
-    return with_flags(RunSpec, data, flags, replaces, name, is_file=path is not None)
+    files = ([] if path is None else [str(path)]) + list(launch.launch.files if launch else ())
+    name = ", ".join(files) or "run"
+    return with_flags(RunSpec, data, flags, replaces, name, is_file=bool(files))
+
+
+def _as_model(flags: Mapping[str, Any]) -> dict[str, Any]:
+    """Return flags, with what stands in for a model under its name."""
+    has_model = any(name in flags for name in ("params", "params_active", "flop"))
+    return {**flags, **({"model": ""} if has_model else {})}
 
 
 def fields_of_file(path: Path) -> dict[str, Any]:

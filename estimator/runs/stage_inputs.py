@@ -109,6 +109,7 @@ class Bench:
         model: its own model, counted for its sequences and layout.
         accelerator: the part it runs on; None where none is named.
         writer: the part that writes samples, the same or one apart.
+        searched: layouts that were searched already, by what they are of.
     """
 
     stage: Stage
@@ -118,6 +119,7 @@ class Bench:
     model: RunModel | None
     accelerator: Accelerator | None
     writer: Accelerator | None
+    searched: dict[tuple[object, ...], Utilisation]
 
     @property
     def has_hours(self) -> bool:
@@ -149,10 +151,12 @@ def stage_rows(spec: StagedSpec, parts: Mapping[str, Accelerator]) -> Iterator[S
     Raises:
         RequestError: naming the stage's field that is wrong.
     """
+    counted.cache_clear()  # a file may have changed since
+    searched: dict[tuple[object, ...], Utilisation] = {}
     for place, stage in enumerate(spec.stage):
         for each in pieces(stage):
             try:
-                yield _row(place, make_bench(each, spec, parts))
+                yield _row(place, _bench(each, spec, parts, searched))
             except RequestError as error:
                 raise (
                     error if error.field.startswith(stage.label) else error.within(stage.label)
@@ -170,12 +174,13 @@ def pieces(stage: Stage) -> tuple[Stage, ...]:
     return tuple(found)
 
 
-def make_bench(stage: Stage, spec: StagedSpec, parts: Mapping[str, Accelerator]) -> Bench:
-    """Return a stage with its models and parts.
-
-    Raises:
-        RequestError: naming the field of a configuration or of a layout.
-    """
+def _bench(
+    stage: Stage,
+    spec: StagedSpec,
+    parts: Mapping[str, Accelerator],
+    searched: dict[tuple[object, ...], Utilisation],
+) -> Bench:
+    """Return a stage with its models and parts."""
     accelerator = None if stage.accelerator is None else parts[stage.accelerator]
     generation = stage.generation
     apart = None if generation is None else generation.accelerator
@@ -194,6 +199,7 @@ def make_bench(stage: Stage, spec: StagedSpec, parts: Mapping[str, Accelerator])
         model=model,
         accelerator=accelerator,
         writer=accelerator if apart is None else parts[apart],
+        searched=searched,
     )
 
 
@@ -295,17 +301,21 @@ def fastest_share(bench: Bench, accelerator: Accelerator) -> float | None:
         raise RequestError("count", f"got {stage.count.text}; allowed without mfu: one number")
     precision = stage.precision or usual_precision(accelerator, None)
     sequence = int(stage.sequence_length or DEFAULT_SEQUENCE)
-    fitted = efficiencies_of(accelerator, Path(stage.efficiency) if stage.efficiency else None)
     software = stage.software_choice.software
-    layouts = Utilisation(accelerator, precision, sequence, software, fitted)
+    of = (stage.accelerator, stage.node_network, precision, sequence, software, stage.efficiency)
+    if of not in bench.searched:
+        fitted = efficiencies_of(accelerator, Path(stage.efficiency) if stage.efficiency else None)
+        found = Utilisation(accelerator, precision, sequence, software, fitted)
+        bench.searched[of] = found
+    layouts = bench.searched[of]
     batches = torch.tensor([batch], dtype=torch.float64)
     count, active, model = int(stage.count.value), bench.own.active.median, bench.own.model
     if model is not None:
         share = layouts.of_model(model.architecture, active, batches, count)
     else:
         share = layouts.of_sizes(torch.tensor([active], dtype=torch.float64), batches, count)
-    found = float(share)
-    if math.isnan(found):
+    reached = float(share)
+    if math.isnan(reached):
         raise RequestError(
             "count",
             f"no common layout of {active:.3g} parameters with {batch:.4g} sequences a step is "
@@ -313,7 +323,7 @@ def fastest_share(bench: Bench, accelerator: Accelerator) -> float | None:
             "precision, or mfu",
         )
     per_token = 1.0 if bench.model is None else _per_token(bench) / (6.0 * active)
-    return found * per_token
+    return reached * per_token
 
 
 def _per_token(bench: Bench) -> float:

@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from computebill.architectures.sources import beside
 from computebill.base.amounts import Parameters, Tokens
+from computebill.base.changes import read_change, set_in
 from computebill.base.errors import shown
 from computebill.base.quantity import (
     AtLeastOne,
@@ -25,10 +26,14 @@ from computebill.base.quantity import (
 )
 from computebill.base.specfile import Name, Spec, validate, with_flags
 from computebill.costs.fields import Rent
+from computebill.hardware.accelerators import Accelerator, find_accelerator
+from computebill.hardware.cluster import in_cluster
 from computebill.training.documents import is_quantity
+from computebill.training.launched import Launched
 
 from .spec import RunFields, fields_of_file
-from .stage_defaults import LENGTHS, SIZES, STAGE_REPLACES, completed
+from .stage_defaults import LENGTHS, STAGE_REPLACES, completed
+from .stage_defaults import SIZES as SIZES
 from .stage_kinds import KINDS, Kind, needs_text, one_kind, uses
 
 MOST_STAGES = 100
@@ -395,7 +400,11 @@ def is_staged(data: Iterable[str]) -> bool:
 
 
 def staged_run(
-    path: str | Path | None, flags: Mapping[str, Any], layout: Mapping[str, Any] | None = None
+    path: str | Path | None,
+    flags: Mapping[str, Any],
+    layout: Mapping[str, Any] | None = None,
+    changes: Sequence[str] = (),
+    launch: Launched | None = None,
 ) -> StagedSpec:
     """Return the run of stages that a file describes, flags going before it.
 
@@ -406,27 +415,49 @@ def staged_run(
         path: a TOML file.
         flags: fields of a stage; ``generators`` are accelerators apart.
         layout: fields of its layout.
+        changes: of the file's data by their paths, ``stage.SFT.tokens=2B``.
+        launch: launch files, which the file and the flags go before.
 
     Raises:
         RequestError: naming the flag, or the file and its field.
     """
     data = {} if path is None else staged_fields(Path(path))
-    name = "run" if path is None else str(path)
+    for text in changes:
+        set_in(data, read_change(text), StagedSpec if "stage" in data else Stage)
+    if launch is not None:
+        own = data.get("layout")
+        laid = {**launch.layout, **(own if isinstance(own, dict) else {})}
+        data = {**launch.fields, **data, **({"layout": laid} if laid else {})}
+    files = ([] if path is None else [str(path)]) + list(launch.launch.files if launch else ())
+    name = ", ".join(files) or "run"
     given = {**flags, **({"layout": dict(layout)} if layout else {})}
     if "generators" in given:
         given["generation"] = {"count": given.pop("generators")}
-    if "stage" not in data:
-        bases = data.pop("base", ())
-        replaces = {**STAGE_REPLACES, "layout": ()} if layout else STAGE_REPLACES
-        stage = with_flags(Stage, data, given, replaces, name, is_file=path is not None)
-        whole = {"name": stage.name or "run", "base": bases, "stage": [stage]}
-        return validate(StagedSpec, whole, name)
+    return _with_stages(data, given, name) if "stage" in data else _of_one(data, given, name)
+
+
+def _of_one(data: dict[str, Any], given: Mapping[str, Any], name: str) -> StagedSpec:
+    """Return a run of one stage, described flat."""
+    bases, flags = data.pop("base", ()), dict(given)
+    own = data.get("layout")
+    if "layout" in flags and isinstance(own, dict):
+        flags["layout"] = {**own, **flags["layout"]}
+    # What flags say of a layout is not put aside for another flag.
+    replaces = {**STAGE_REPLACES, "layout": ()} if "layout" in flags else STAGE_REPLACES
+    stage = with_flags(Stage, data, flags, replaces, name, is_file=name != "run")
+    whole = {"name": stage.name or "run", "base": bases, "stage": [stage]}
+    return validate(StagedSpec, whole, name)
+
+
+def _with_stages(data: Mapping[str, Any], given: Mapping[str, Any], name: str) -> StagedSpec:
+    """Return a run of stages, each without what flags say in its place."""
     aside = {key for flag in given for key in (flag, *STAGE_REPLACES.get(flag, ()))}
+    stages = data["stage"]
     own = [
         {key: value for key, value in each.items() if key not in aside}
         if isinstance(each, dict)
         else each
-        for each in data["stage"]
+        for each in (stages if isinstance(stages, list) else [stages])
     ]
     whole = {key: value for key, value in data.items() if key not in aside or key == "name"}
     return validate(StagedSpec, {**whole, **given, "stage": own}, name)
@@ -468,3 +499,20 @@ def read_staged(spec: StagedSpec | str | Path | Mapping[str, Any]) -> StagedSpec
     if isinstance(spec, str | Path):
         return validate(StagedSpec, staged_fields(Path(spec)), str(spec))
     return validate(StagedSpec, spec, "run")
+
+
+def stage_parts(spec: StagedSpec, profiles: Sequence[Path] = ()) -> dict[str, Accelerator]:
+    """Return the accelerators that stages name, by the names they give.
+
+    Raises:
+        RequestError: where one is not known, naming it.
+    """
+    found: dict[str, Accelerator] = {}
+    for stage in spec.stage:
+        if stage.accelerator is not None:
+            part = find_accelerator(stage.accelerator, profiles)
+            found[stage.accelerator] = in_cluster(part, stage.node_network, stage.power_limit)
+        apart = None if stage.generation is None else stage.generation.accelerator
+        if apart is not None:
+            found[apart] = find_accelerator(apart, profiles)
+    return found

@@ -12,8 +12,6 @@ from torch import Tensor
 
 from computebill.base.assumptions import GIVEN, Assumption
 from computebill.base.notebook import Shown
-from computebill.hardware.accelerators import Accelerator, find_accelerator
-from computebill.hardware.cluster import in_cluster
 from computebill.kernels.stages import StageFlop
 from computebill.uncertainty.distribution import Collector, Distribution
 from computebill.uncertainty.draws import Method, Settings, settings
@@ -23,6 +21,7 @@ from .notes import memory_note
 from .stage_draws import PricedStages, StageDraws
 from .stage_inputs import StageRow, stage_rows
 from .stage_spec import Stage, StagedSpec, read_staged
+from .stage_spec import stage_parts as stage_parts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -197,23 +196,6 @@ def estimate_stages(
         swings_of=main,
         swings=tuple(moved),
     )
-
-
-def stage_parts(spec: StagedSpec, profiles: Sequence[Path] = ()) -> dict[str, Accelerator]:
-    """Return the accelerators that stages name, by the names they give.
-
-    Raises:
-        RequestError: where one is not known, naming it.
-    """
-    found: dict[str, Accelerator] = {}
-    for stage in spec.stage:
-        if stage.accelerator is not None:
-            part = find_accelerator(stage.accelerator, profiles)
-            found[stage.accelerator] = in_cluster(part, stage.node_network, stage.power_limit)
-        apart = None if stage.generation is None else stage.generation.accelerator
-        if apart is not None:
-            found[apart] = find_accelerator(apart, profiles)
-    return found
 
 
 def told_figures(priced: PricedStages) -> Tensor:

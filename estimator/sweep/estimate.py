@@ -129,7 +129,10 @@ class SweepEstimate(Shown):
         return {**self.schedule.to_dict(), "usage": {"days": days, "gpus": at_work}}
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row a group, and the totals: p5, p50, p95 and mean of each figure."""
+        """Return one row a group, and the totals: p5, p50, p95 and mean of each figure.
+
+        A group has its utilisation and its share of all experiments too.
+        """
         import pandas as pd
 
         named: list[tuple[str, str, float, Mapping[str, Distribution]]] = [
@@ -139,13 +142,17 @@ class SweepEstimate(Shown):
         if self.final is not None:
             named.append(("final run", "final", 1.0, self.final))
         keys = ("p5", "p50", "p95", "mean")
-        return pd.DataFrame(
+        found = pd.DataFrame(
             [
                 {"group": name, "kind": kind, "experiments": round(count)}
                 | {f"{json_key(key)}_{q}": getattr(rows[key], q) for key in KEYS for q in keys}
                 for name, kind, count, rows in named
             ]
         )
+        rest = [None] * (len(named) - len(self.groups))
+        found["mfu"] = [*(each.mfu for each in self.groups), *rest]
+        found["share_of_experiments"] = [*(each.share for each in self.groups), *rest]
+        return found
 
 
 def price_sweep(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from rich.console import RenderableType
 from rich.table import Table
@@ -31,6 +32,9 @@ from .text import (
     percent_interval,
 )
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 ROWS: tuple[tuple[str, str, Callable[[Distribution], str], str], ...] = (
     ("Training FLOP", "flop", flop_interval, ""),
     ("Hardware FLOP, recomputation counted", "flop_hardware", flop_interval, ""),
@@ -50,6 +54,24 @@ ROWS: tuple[tuple[str, str, Callable[[Distribution], str], str], ...] = (
     ("Carbon", "carbon_t", mass_interval, " CO2e"),
 )
 
+INPUT, USD = "input", "USD"
+UNITS = {
+    "params": "parameters",
+    "params_active": "parameters",
+    "tokens": "tokens",
+    "flop": "FLOP",
+    "flop_hardware": "FLOP",
+    "mfu": "of 1",
+    "goodput": "of 1",
+    "gpu_hours": "GPU-hours",
+    "days": "days",
+    "tokens_per_second_per_gpu": "tokens a second",
+    "step_seconds": "seconds",
+    "energy_mwh": "MWh",
+    "carbon_t": "t CO2e",
+}
+"""Units of figures that are no sums of money."""
+
 
 def full(estimate: RunEstimate) -> Iterator[RenderableType]:
     """Notes that the first sentence does not have, figures, every assumption with its source."""
@@ -60,6 +82,24 @@ def full(estimate: RunEstimate) -> Iterator[RenderableType]:
     if estimate.model is not None and estimate.model.step is not None:
         yield _step(estimate.model.step)
     yield _assumptions(estimate)
+
+
+def sheet(estimate: RunEstimate) -> pd.DataFrame:
+    """Return the rows of a spreadsheet: each figure in the screen's words, then what went in.
+
+    Inputs are rows of the quantity ``input``, their value in words, with its source.
+    """
+    import pandas as pd
+
+    named = {key: label.strip().removeprefix("of it ") for label, key, _, _ in ROWS}
+    figures = estimate.to_frame()
+    figures["figure"] = [named.get(key, key) for key in figures["quantity"]]
+    figures["unit"] = [UNITS.get(key, USD) for key in figures["quantity"]]
+    inputs = [
+        {"quantity": INPUT, "figure": each.name, "value": each.value, "source": each.source}
+        for each in estimate.assumptions
+    ]
+    return pd.concat([figures, pd.DataFrame(inputs)], ignore_index=True)
 
 
 def _title(estimate: RunEstimate) -> str:

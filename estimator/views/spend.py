@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from computebill.programmes.comparison import SKIPPED, SpendTotals
-from computebill.programmes.grades import UNTOLD, bill_bound
+from computebill.programmes.grades import UNTOLD, amount_bounds, bill_bound
 from computebill.programmes.loading import shipped_programmes
 from computebill.programmes.measured_shares import ShareElsewhere, shares_elsewhere
 from computebill.programmes.spec import NEVER
@@ -43,6 +43,7 @@ GRADES_TOLD = {
     "B": "B, R&D compute as reported against runs of published or estimated sizes.",
     "C": "C, one side is a guess, a plan, or something else than R&D compute.",
 }
+MOVED = "of the months that the drawn lag leads to"
 FOLLOWER_STEPS = (0.0, 0.25, 0.5, 0.75, 1.0)
 LABELS = {
     "rnd_compute_usd": "R&D compute, as reported",
@@ -100,11 +101,12 @@ def _unpriced(estimates: Sequence[SpendTotals]) -> Iterator[Text]:
 
 
 def _amounts(estimate: SpendTotals) -> dict[str, str]:
-    """Return the amounts of a programme, in dollars where they have a price."""
+    """Return the amounts of a programme, in dollars where they have a price, with their bounds."""
     totals, basis = estimate.totals, estimate.programme.basis
-    if totals.in_usd:
-        return {name: money_interval(usd) for name, usd in totals.in_usd.items()}
-    return {name: amount_interval(getattr(totals, name), basis) for name in AMOUNTS}
+    bounds = amount_bounds(estimate.programme)
+    told = {name: amount_interval(getattr(totals, name), basis) for name in AMOUNTS}
+    told |= {name: money_interval(usd) for name, usd in totals.in_usd.items()}
+    return {name: bounded(text, bounds[name]) for name, text in told.items()}
 
 
 def share_told(estimate: SpendTotals) -> str:
@@ -203,6 +205,7 @@ def scenarios(estimates: Sequence[SpendEstimate]) -> Table:
 def _answer(estimate: SpendEstimate) -> Table:
     programme = estimate.programme
     basis, key = programme.basis, programme.counted_in.key
+    bounds = amount_bounds(programme)
     table = tables.table(f"{programme.title}, {estimate.heading}")
     table.add_column("")
     table.add_column("median (5th–95th percentile)", justify="right")
@@ -219,26 +222,29 @@ def _answer(estimate: SpendEstimate) -> Table:
         if not unit and name == "rnd_compute":
             label = LABELS["rnd_compute_usd"]
         told = amount(reported_amount, "dollars" if each.endswith("_usd") else basis)
-        table.add_row(label, told, "")
+        is_base = label == LABELS["rnd_compute_usd"]
+        table.add_row(label, bounded(told, bounds["rnd_compute"]) if is_base else told, "")
     added = totals.rnd_compute
     reported = estimate.reported.get(f"rnd_compute_{key}", 0.0)
     if abs(added.p50 - reported) > 1e-3 * added.p50:
-        told = amount_interval(added, basis)
-        table.add_row("R&D compute, with what is added", told, monte_carlo(added))
+        told = bounded(amount_interval(added, basis), bounds["rnd_compute"])
+        has_lag = programme.assumptions.lag is not None
+        label = "R&D compute, " + (MOVED if has_lag else "with what is added")
+        table.add_row(label, told, monte_carlo(added))
+    final, rest = (
+        bounded(amount_interval(getattr(totals, name), basis), bounds[name])
+        for name in ("final_runs", "exploration")
+    )
     rows = (
-        ("Final runs", amount_interval(totals.final_runs, basis), totals.final_runs),
+        ("Final runs", final, totals.final_runs),
         ("Final share of R&D compute", share_told(estimate), totals.final_share),
-        (
-            "Experiments and all else",
-            amount_interval(totals.exploration, basis),
-            totals.exploration,
-        ),
+        ("Experiments and all else", rest, totals.exploration),
     )
     for label, text, value in rows:
         table.add_row(Text(label, style="bold"), Text(text, style="bold"), monte_carlo(value))
     for name, usd in totals.in_usd.items():
         told = f"{name.replace('_', ' ').capitalize().replace('Rnd', 'R&D')}, in dollars"
-        table.add_row(told, money_interval(usd), monte_carlo(usd))
+        table.add_row(told, bounded(money_interval(usd), bounds[name]), monte_carlo(usd))
     return table
 
 

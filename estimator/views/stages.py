@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from rich.console import RenderableType
 from rich.table import Table
@@ -21,7 +22,21 @@ from .text import (
     percent_interval,
 )
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 TOTAL = "total"
+UNITS = {
+    "tokens": "tokens",
+    "mfu": "of 1",
+    "days": "days",
+    "gpu_hours": "GPU-hours",
+    "cloud": "USD",
+    "amortised": "USD",
+    "energy_mwh": "MWh",
+    "carbon_t": "t CO2e",
+}
+"""Of figures; all others are FLOP."""
 
 LEDGER = (
     ("updates", "updates"),
@@ -43,6 +58,22 @@ def full(estimate: StagedEstimate) -> Iterator[RenderableType]:
     yield _stages(estimate)
     yield _ledger(estimate)
     yield _assumptions(estimate)
+
+
+def sheet(estimate: StagedEstimate) -> pd.DataFrame:
+    """Return the rows of a spreadsheet: each stage's figures with their units, then what went in.
+
+    Inputs are rows of the quantity ``input``, their value in words, with its source.
+    """
+    import pandas as pd
+
+    figures = estimate.to_frame()
+    figures["unit"] = [UNITS.get(key, "FLOP") for key in figures["quantity"]]
+    inputs = [
+        {"quantity": "input", "figure": each.name, "value": each.value, "source": each.source}
+        for each in estimate.assumptions
+    ]
+    return pd.concat([figures, pd.DataFrame(inputs)], ignore_index=True)
 
 
 def _stages(estimate: StagedEstimate) -> Table:

@@ -44,6 +44,7 @@ def test_lists_need_no_torch(tmp_path: Path, arguments: list[str]) -> None:
         (["spend", "minimax-2025", "--variant", "nosuch"], "variant: "),
         (["spend", "--draws", "draws.parquet"], "--draws: allowed: one programme"),
         (["spend", "lab.toml"], "lab.toml: "),
+        (["spend", "zai-2025", "--set", "assumptions.prise=2"], "nearest: price"),
         (["sweep", "nosuch"], "sweep: got 'nosuch'"),
         (["sweep", "smollm3", "--gpus", "many"], "--gpus: "),
         (["sweep", "smollm3", "--price", "dear"], "--price: "),

@@ -374,6 +374,32 @@ def test_a_run_of_adapters_beside_a_quantised_base(llama_config: str) -> None:
     assert packed["breakdown_seconds"]["elementwise"] > plain["breakdown_seconds"]["elementwise"]
 
 
+def test_a_file_s_layout_is_changed_by_its_path(tmp_path: Path) -> None:
+    spec = tmp_path / "run.toml"
+    spec.write_text('params = "7B"\ntokens = "1T"\naccelerator = "h100"\nmfu = 0.4\n')
+    asked = ["run", str(spec), "--samples", "64", "--json"]
+    plain = json.loads(CliRunner().invoke(main, asked).output)
+    more = json.loads(CliRunner().invoke(main, [*asked, "--set", "tokens=2T"]).output)
+    assert more["gpu_hours"]["p50"] == pytest.approx(2 * plain["gpu_hours"]["p50"])
+    wrong = CliRunner().invoke(main, [*asked, "--set", "layuot.tp=2"])
+    assert wrong.exit_code == 2
+    assert "--set: layuot.tp: 'layuot' is not known; nearest: layout" in wrong.output
+
+
+def test_csv_has_the_screens_words_units_and_what_went_in() -> None:
+    frame = pd.read_csv(io.StringIO(run(*PLAIN, "--csv").stdout))
+    assert list(frame.columns[:5]) == ["quantity", "p5", "p50", "p95", "mean"]
+    rows = frame.set_index("quantity")
+    assert tuple(rows.loc["cloud", ["figure", "unit"]]) == ("Cost, rented", "USD")
+    assert tuple(rows.loc["energy_mwh", ["figure", "unit"]]) == ("Energy", "MWh")
+    inputs = frame[frame["quantity"] == "input"]
+    told = parsed(*PLAIN)["assumptions"]
+    assert list(inputs["figure"]) == [each["name"] for each in told]
+    assert list(inputs["value"]) == [each["value"] for each in told]
+    assert "USD per accelerator-hour" in set(inputs["figure"])
+    assert inputs["source"].notna().all()
+
+
 RL = ["--kind", "rl", "--params", "8B", "--steps", "100", "--prompts", "32", "--mfu", "0.3"]
 RL += ["--samples-per-prompt", "8", "--prompt-length", "200", "--answer-length", "500..3000"]
 RL += ["--accelerator", "h100", "--count", "32", "--price", "2", "--samples", "512"]

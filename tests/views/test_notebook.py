@@ -70,6 +70,7 @@ def made(kind: str, folder: Path) -> Any:
     fit |= {"sequence_length": 4096, "price": 2, "count": 32}
     makers = {
         "RunEstimate": lambda: cb.estimate_run(RUN, samples=64),
+        "StagedEstimate": lambda: cb.estimate_stages({"stage": [RUN]}, samples=64),
         "Plan": lambda: cb.plan(fit),
         "ModelCard": lambda: cb.describe_model(CONFIG),
         "Utilisation": lambda: cb.utilisation(

@@ -77,3 +77,18 @@ def test_ends_that_other_labs_set_are_told_beside() -> None:
         "ends lie a factor 1.50 away at the median"
     )
     assert "ends set by" not in view.headline({**told, "coverage_by_others": None})
+
+
+def test_the_verdict_is_the_first_line(found: Validation) -> None:
+    first, *_ = printed(view.full(found), 300).splitlines()
+    told = found.to_dict()["verdict"]
+    assert first.startswith(told["why"][0].upper() + told["why"][1:])
+    assert f"{told['fitted_median_ape']:.1%} with these efficiencies" in first
+    assert "shipped" not in first  # these are the shipped ones
+
+
+def test_what_changed_is_told_with_its_size() -> None:
+    changes = [{"name": f"e{i}", "shipped": 0.5, "fitted": 0.4} for i in range(7)]
+    told = view.changes_told(changes)
+    assert told.startswith("Against what ships: e0 0.500 to 0.400 (-20.0%), e1 ")
+    assert told.endswith("; 2 more by less.")

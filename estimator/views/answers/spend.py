@@ -29,11 +29,20 @@ def answer(result: Result) -> Answer:
     final, rest, whole = (amount_of(result, name) for name in AMOUNTS)
     basis, share = basis_of(result).name, share_text(result)
     reported = float(result["reported"].get(f"rnd_compute_{basis_of(result).key}", whole.p50))
+    bounds = result.get("bounds") or {}
+    told_final, told_rest, told_whole = (
+        bounded(text, bounds.get(name))
+        for name, text in zip(
+            AMOUNTS,
+            (amount_interval(final, basis), amount_interval(rest, basis), amount(reported, basis)),
+            strict=True,
+        )
+    )
     figures = (
         figure("final share of R&D compute", share),
-        figure("final runs", amount_interval(final, basis)),
-        figure("experiments and all else", amount_interval(rest, basis)),
-        Figure("R&D compute, as reported", amount(reported, basis)),
+        figure("final runs", told_final),
+        figure("experiments and all else", told_rest),
+        Figure("R&D compute, as reported", told_whole),
         *([Figure("grade", result["grade"])] if "grade" in result else []),
     )
     title = f"{result['title']}, {result['variant']}"

@@ -32,7 +32,26 @@ def answer(result: Result) -> Answer:
     elif result["coverage_90"] is not None:
         told += f"; {percent(result['coverage_90'])} of them lie in the 90 % interval"
         figures.append(Figure("in the 90 % interval", percent(result["coverage_90"])))
-    return Answer("Predictions against measured steps", f"{told}.", figures)
+    notes = [verdict_told(result["verdict"])] if result.get("verdict") else []
+    return Answer("Predictions against measured steps", f"{told}.", figures, notes)
+
+
+def verdict_told(verdict: Mapping[str, Any]) -> str:
+    """Return in one line whether efficiencies are worth using, and how far off they and others are.
+
+    Args:
+        verdict: of the JSON form.
+    """
+    unit = verdict["left_out"]
+    named = [
+        ("with these efficiencies", verdict["fitted_median_ape"]),
+        (f"{unit} left out", verdict["left_out_median_ape"]),
+        ("shipped", verdict["shipped_median_ape"]),
+        ("one line", verdict["baseline_median_ape"]),
+    ]
+    errors = ", ".join(f"{error:.1%} {name}" for name, error in named if error is not None)
+    why = verdict["why"]
+    return f"{why[0].upper()}{why[1:]}. Median error of a step's time: {errors}."
 
 
 def _judged(left_out: Mapping[str, Any], unit: str) -> list[Figure]:

@@ -117,7 +117,7 @@ def _followers_by_kind(result: Result) -> Table | None:
     cells = [
         (
             each["name"],
-            unit.interval(distribution(each[key])),
+            bounded(unit.interval(distribution(each[key])), each.get("bound")),
             percent_interval(distribution(each["share"])),
             each["description"],
         )
@@ -134,8 +134,14 @@ def _shares(results: Sequence[Result]) -> Chart | None:
     cells = [
         (
             each["title"],
-            percent_interval(distribution(each["final_share"])),
-            *(drawn.unit_of(each).interval(amount_of(each, name)) for name in spend.AMOUNTS),
+            spend.share_text(each),
+            *(
+                bounded(
+                    drawn.unit_of(each).interval(amount_of(each, name)),
+                    (each.get("bounds") or {}).get(name),
+                )
+                for name in spend.AMOUNTS
+            ),
         )
         for each in results
     ]
