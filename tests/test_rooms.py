@@ -35,6 +35,10 @@ TESTED_BY = {
         f"architectures.modules.{name}": "architectures/modules/test_architecture.py"
         for name in ("attention", "inputs", "measured", "recurrence", "unsaid", "walk")
     },
+    **{
+        f"architectures.{name}": "architectures/modules/test_diffusion.py"
+        for name in ("modules.latents", "modules.samples", "pipelines", "sample")
+    },
     "architectures.modules.stacks": "architectures/modules/test_trace.py",
     "architectures.operators": "kernels/test_operators.py",
     "architectures.other_shapes": "architectures/test_counting.py",

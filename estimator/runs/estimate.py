@@ -22,7 +22,7 @@ from computebill.uncertainty.draws import Columns, Method, Settings, bundle, set
 from computebill.uncertainty.sensitivity import Swing, swings
 
 from .inputs import gather_inputs
-from .model import RunModel, count_run_model, run_architecture
+from .model import RunModel, by_products, count_run_model, run_architecture
 from .notes import memory_doubt, run_notes
 from .spec import RunSpec, read_run
 
@@ -184,6 +184,7 @@ def estimate_of(
     Raises:
         RequestError: naming the field that is wrong.
     """
+    run = by_products(run, architecture)
     model = None if architecture is None else count_run_model(run, accelerator, architecture)
     inputs = gather_inputs(run, accelerator, model)
     columns = Columns(list(inputs.quantities.values()), list(inputs.quantities), chosen.device)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from computebill.architectures import Architecture, read_architecture, read_sample
 from computebill.base.assumptions import Assumption
@@ -28,6 +29,8 @@ from computebill.training.rules import check_part
 from computebill.training.step_time import StepEstimate, estimate_step, scaling
 
 from .spec import RunFields
+
+R = TypeVar("R", bound=RunFields)
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,21 @@ def run_architecture(run: RunFields) -> Architecture | None:
         images_per_sample=run.images_per_sample,
         sample=read_sample(run.image_size, run.text_length),
     )
+
+
+def by_products(run: R, architecture: Architecture | None) -> R:
+    """Return a run whose FLOP are those of products, of a model whose tokens are of images.
+
+    Some of its parameters meet each token, others a sample's text or time alone, so that six times
+    all parameters say nothing. A convention that was given stays.
+    """
+    if architecture is None or not architecture.sample_tokens:
+        return run
+    if "convention" in run.model_fields_set:
+        return run
+    counted = run.model_copy(update={"convention": "megatron"})
+    counted.model_fields_set.discard("convention")
+    return counted
 
 
 def count_run_model(

@@ -35,7 +35,7 @@ from computebill.training import serving
 from computebill.training.cases import usual_precision
 from computebill.training.efficiency import efficiencies_of
 from computebill.training.inputs import software_assumption
-from computebill.training.layout import DEFAULT_SEQUENCE
+from computebill.training.layout import DEFAULT_SEQUENCE, default_sequence
 from computebill.training.utilisation import Utilisation, practice
 
 from .inputs import (
@@ -46,13 +46,14 @@ from .inputs import (
     model_inputs,
     step_inputs,
 )
-from .model import RunModel, count_run_model
+from .model import RunModel, by_products, count_run_model
 from .stage_models import (
     NOBODY,
     Server,
     Weights,
     beside_weights,
     counted,
+    counted_of,
     own_weights,
     read_seconds,
     sample_seconds,
@@ -186,10 +187,10 @@ def _bench(
     apart = None if generation is None else generation.accelerator
     if stage.kind == "rl" and stage.layout is not None and stage.global_batch is None:
         stage = stage.model_copy(update={"global_batch": _rollouts(stage)})
-    needs_counts = stage.updates or stage.convention != "6nd"
+    whole = counted_of(stage)
     model = None
-    if stage.model is not None and needs_counts:
-        whole = counted(stage.model, stage.part, stage.images_per_sample)
+    if whole is not None and (stage.updates or stage.convention != "6nd"):
+        stage = by_products(stage, whole.architecture)
         model = count_run_model(stage, accelerator, whole.architecture)
     return Bench(
         stage=stage,
@@ -311,7 +312,8 @@ def fastest_share(bench: Bench, accelerator: Accelerator) -> float | None:
     batches = torch.tensor([batch], dtype=torch.float64)
     count, active, model = int(stage.count.value), bench.own.active.median, bench.own.model
     if model is not None:
-        share = layouts.of_model(model.architecture, active, batches, count)
+        architecture = model.architecture.at(default_sequence(model.architecture))
+        share = layouts.of_model(architecture, active, batches, count)
     else:
         share = layouts.of_sizes(torch.tensor([active], dtype=torch.float64), batches, count)
     reached = float(share)

@@ -13,6 +13,7 @@ import torch
 from computebill.architectures import IMAGES, Architecture, read_architecture
 from computebill.architectures.columns import columns
 from computebill.architectures.counting import count_parameters
+from computebill.architectures.sample import read_sample
 from computebill.base.errors import RequestError
 from computebill.base.quantity import UNKNOWN, Quantity, constant
 from computebill.hardware.accelerators import Accelerator
@@ -35,34 +36,50 @@ class Counted(NamedTuple):
     """A configuration's model, counted.
 
     Attributes:
+        config: where it is.
         architecture: what its layers are.
         total: parameters.
         active: parameters that a token meets.
-        cache: elements of keys and values that it keeps of a token.
     """
 
+    config: str
     architecture: Architecture
     total: float
     active: float
-    cache: float
 
 
 @lru_cache(maxsize=64)
-def counted(config: str, part: str = "whole", images: float = IMAGES) -> Counted:
+def counted(
+    config: str,
+    part: str = "whole",
+    images: float = IMAGES,
+    image_size: str | None = None,
+    text_length: int | None = None,
+) -> Counted:
     """Return the model of a configuration, counted.
 
     Args:
         config: a config.json, its directory, or a name.
         part: of a multimodal model the whole, or its language model alone.
         images: images of a sequence of the whole.
+        image_size: pixels of an image, of a model of such.
+        text_length: tokens of text beside it.
 
     Raises:
         RequestError: naming the field of the configuration.
     """
-    architecture = read_architecture(config, part=part, images_per_sample=images)
-    at = architecture.at(default_sequence(architecture))
-    found = count_parameters(columns(at))
-    return Counted(at, float(found.total), float(found.active), cache_elements(config))
+    sample = read_sample(image_size, text_length)
+    found = read_architecture(config, part=part, images_per_sample=images, sample=sample)
+    count = count_parameters(columns(found.at(default_sequence(found))))
+    return Counted(config, found, float(count.total), float(count.active))
+
+
+def counted_of(stage: Stage) -> Counted | None:
+    """Return a stage's own model, counted; None where it gives no configuration."""
+    if stage.model is None:
+        return None
+    images, size = stage.images_per_sample, stage.image_size
+    return counted(stage.model, stage.part, images, size, stage.text_length)
 
 
 @dataclass(frozen=True)
@@ -88,7 +105,8 @@ class Weights:
         found = served_sizes(column(self.total), column(self.active), precision)
         if self.model is None:
             return found
-        return as_architecture(found, self.model.architecture, self.model.cache)
+        cache = cache_elements(self.model.config)
+        return as_architecture(found, self.model.architecture, cache)
 
 
 NOBODY = Weights(UNKNOWN, UNKNOWN, None)
@@ -112,8 +130,8 @@ def weights_of(
 
 def own_weights(each: Stage | Base) -> Weights:
     """Return the weights of a stage or base."""
-    if isinstance(each, Stage) and each.model is not None:
-        found = counted(each.model, each.part, each.images_per_sample)
+    found = counted_of(each) if isinstance(each, Stage) else None
+    if found is not None:
         return Weights(constant(found.total), constant(found.active), found)
     return weights_of(each.model, each.params, each.params_active)
 

@@ -22,7 +22,7 @@ from computebill.kernels.run import Hour, Interruptions, price_time
 from computebill.kernels.units import SECONDS_PER_HOUR
 from computebill.runs.estimate import run_figures
 from computebill.runs.inputs import gather_inputs, interruption_inputs
-from computebill.runs.model import count_run_model, run_architecture
+from computebill.runs.model import by_products, count_run_model, run_architecture
 from computebill.runs.spec import RunSpec
 from computebill.training import serving
 from computebill.training.efficiency import efficiencies_of
@@ -273,6 +273,7 @@ class SweepDraws:
         fields.pop("source", None)
         run = validate(RunSpec, fields, "run")
         architecture = run_architecture(run)
+        run = by_products(run, architecture)
         model = None
         if architecture is not None:
             model = count_run_model(run, accelerator, architecture)

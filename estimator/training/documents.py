@@ -21,7 +21,7 @@ from computebill.base.assumptions import GIVEN, Assumption, as_text, sequence_as
 from computebill.base.errors import RequestError, shown
 from computebill.base.quantity import Quantity, parse_quantity
 
-from .layout import LONGEST_SEQUENCE, check_sequence_length, default_sequence
+from .layout import LONGEST_SEQUENCE, check_sequence_length, default_sequence, sequence_told
 from .lengths import read_lengths, whole
 
 PACKINGS: dict[str, str] = {
@@ -159,7 +159,7 @@ def packed(
     if documents is None:
         length = default_sequence(architecture) if sequence_length is None else sequence_length
         sequence = check_sequence_length(architecture, length)
-        told = sequence_assumption(sequence, is_given=is_given)
+        told = sequence_told(architecture, sequence, is_given=is_given)
         return Packed(architecture.at(sequence), sequence, (told,))
     longest = documents.longest
     if architecture.is_limit and architecture.sequence_length:

@@ -17,7 +17,7 @@ from computebill.launch import Launch
 from computebill.launch.batches import last_batch, trained_tokens
 from computebill.launch.shapes import has_shape, padded, shaped_config, vocabulary
 
-from .layout import TARGETS
+from .adapters import TARGETS
 from .recipes import MOMENTS, spelled
 
 DEGREES = ("tp", "pp", "cp", "ep")

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from computebill.architectures import Architecture
 from computebill.architectures.beside import UNADAPTED
 from computebill.architectures.operators import Beside
+from computebill.base.assumptions import OWN_LIMIT, Assumption, sequence_assumption
 from computebill.base.constants import constants, number, table, whole
 from computebill.base.errors import RequestError, shown
 from computebill.base.specfile import Spec
@@ -479,3 +480,9 @@ def default_sequence(architecture: Architecture) -> int:
     if architecture.sample_tokens:
         return architecture.sample_tokens
     return min(architecture.sequence_length or DEFAULT_SEQUENCE, DEFAULT_SEQUENCE)
+
+
+def sequence_told(architecture: Architecture, sequence: int, *, is_given: bool) -> Assumption:
+    """Return the tokens of a sequence, and where they are from."""
+    usual = "one image or video, as the notes have it" if architecture.sample_tokens else OWN_LIMIT
+    return sequence_assumption(sequence, is_given=is_given, usual=usual)

@@ -220,6 +220,35 @@ def qwen3_next(draw: Draw) -> Config:
     return layered(lambda _: config, ["full_attention", "linear_attention"])(draw)
 
 
+def delta_net(draw: Draw) -> Config:
+    """Sizes of layers of a gated delta rule, some of them attention."""
+    heads = draw(st.sampled_from([1, 2]))
+    config = decoder(draw) | {
+        "attention_bias": draw(FLAG),
+        "linear_num_key_heads": heads,
+        "linear_num_value_heads": heads,
+        "linear_key_head_dim": draw(st.sampled_from([4, 8])),
+        "linear_value_head_dim": draw(st.sampled_from([4, 8])),
+        "linear_conv_kernel_dim": draw(st.integers(2, 4)),
+    }
+    found = layered(lambda _: config, ["full_attention", "linear_attention"])(draw)
+    return found | {"layer_types": ["linear_attention", *found["layer_types"][1:]]}
+
+
+def qwen3_5(draw: Draw) -> Config:
+    return delta_net(draw) | {"head_dim": 8}
+
+
+def differential(draw: Draw) -> Config:
+    config = with_flags("attention_bias")(draw)
+    heads = 2 * config["num_attention_heads"]
+    return config | {
+        "num_attention_heads": heads,
+        "num_key_value_heads": 2 * config["num_key_value_heads"],
+        "hidden_size": 2 * config["hidden_size"],
+    }
+
+
 def deepseek(draw: Draw) -> Config:
     count = draw(st.sampled_from([8, 16]))
     config = decoder(draw)
@@ -382,6 +411,9 @@ SMALL: dict[str, Callable[[Draw], Config]] = {
     "qwen3": qwen(with_head_dim(BIAS)),
     "qwen3_moe": qwen_moe(BIAS, shared=False),
     "qwen3_next": qwen3_next,
+    "qwen3_5_text": qwen3_5,
+    "olmo_hybrid": delta_net,
+    "diffllama": differential,
     "gemma": with_head_dim(BIAS),
     "gemma2": layered(with_head_dim(BIAS), LABELS),
     "gemma3_text": layered(with_head_dim(BIAS), LABELS),

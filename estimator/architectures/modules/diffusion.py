@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, cast
@@ -22,7 +22,7 @@ from ..operators import Architecture
 from ..sample import Sample
 from .architecture import architecture_of
 from .build import DROPPED, bounded, check_sizes, told
-from .latents import Latents, latents_of, maker_of
+from .latents import AUTOENCODER, Latents, latents_of, maker_of
 from .measured import Way
 from .samples import Form, call_of, forms_of
 from .trace import run
@@ -34,10 +34,10 @@ WAN_IMAGE = 1280
 """Width of what CLIP makes of an image for Wan 2.1, whose file has no field of it."""
 WITH_IMAGE = ("i2v", "flf2v", "vace")
 """Kinds of Wan that read an image."""
-LEVELS = ("block_out_channels", "encoder_block_out_channels", "down_block_types")
+LEAST_PIXELS = 64
+"""The same of autoencoders, whose tokens are pixels."""
+LEVELS = ("block_out_channels", "encoder_block_out_channels", "down_block_types", "dim_mult")
 """Names of fields with an entry for each halving of an image, less one."""
-STEPS = (1, 2, 3, 2.5)
-"""Widths of images that are passed, over the smallest; the last has to lie between."""
 REMAPPED = {
     "ada_norm_zero": "DiTTransformer2DModel",
     "ada_norm_single": "PixArtTransformer2DModel",
@@ -101,7 +101,7 @@ def _class_of(
         name = REMAPPED.get(str(fields.get("norm_type")), name)
     base = cast(Any, diffusers).ModelMixin
     kind = getattr(diffusers, name, None) if isinstance(name, str) else None
-    if not isinstance(kind, type) or not issubclass(kind, base):
+    if not isinstance(kind, type) or not issubclass(kind, base) or kind is base:
         release = f"diffusers {cast(Any, diffusers).__version__}"
         problem = f"_class_name: got {shown(name)}, which is no model of {release}"
         raise RequestError(file, f"{problem}; {_in_its_form(diffusers, base, fields)}")
@@ -172,57 +172,53 @@ def _ways(model: nn.Module, latents: Latents, file: str) -> tuple[list[Way], boo
     Raises:
         RequestError: where no way is known.
     """
-    side = _side(model)
-    frames = latents.grid[0]
+    side, frames = _side(model), latents.grid[0]
     problem: Exception | None = None
     for count in dict.fromkeys((1, 2, frames)):
         for form in forms_of(model, count, side):
             try:
-                run(model, _call(form, latents)(model, _lengths(form)[0]).run, {})
+                if not _total(model, form, latents, form.lengths()[1]):
+                    continue
+                per_frame = frames > 1 and _hangs_on_frames(model, form, latents)
+                if per_frame and frames != count:
+                    form = replace(form, frames=frames)
+                    _total(model, form, latents, form.lengths()[1])
             except Exception as error:
                 problem = problem or error
                 continue
-            per_frame = frames > 1 and _hangs_on_frames(model, form, latents)
-            return [_way(replace(form, frames=frames) if per_frame else form, latents)], per_frame
-    total = sum(each.numel() for each in model.parameters())
+            *lengths, between = form.lengths()
+            return [Way(partial(call_of, form=form, latents=latents), lengths, between)], per_frame
+    held = sum(each.numel() for each in model.parameters())
     raise RequestError(
         file,
-        f"{type(model).__name__} holds {total:,} parameters, but no pass through it is known, so "
-        f"that its FLOP cannot be counted: {told(problem) if problem else ''}",
+        f"{type(model).__name__} holds {held:,} parameters, but no pass through it is known, so "
+        f"that its FLOP cannot be counted: {told(problem) if problem else 'it multiplies nothing'}",
     )
 
 
-def _side(model: Any) -> int:
-    """Return tokens along a side of the smallest image that halves evenly."""
-    levels = [getattr(model.config, name, None) for name in LEVELS]
-    halvings = max((len(each) - 1 for each in levels if isinstance(each, list | tuple)), default=0)
-    return max(LEAST_SIDE, 2 * 2 ** max(halvings, 0)) if halvings > 0 else LEAST_SIDE
-
-
-def _lengths(form: Form) -> list[int]:
-    return [int(form.frames * form.side**2 * step) for step in STEPS]
-
-
-def _call(form: Form, latents: Latents) -> Callable[[nn.Module, int], Any]:
-    return partial(call_of, form=form, latents=latents)
-
-
-def _way(form: Form, latents: Latents) -> Way:
-    *lengths, between = _lengths(form)
-    return Way(_call(form, latents), lengths, between)
+def _total(model: nn.Module, form: Form, latents: Latents, length: int) -> float:
+    """Return FLOP of a pass with so many tokens."""
+    return run(model, call_of(model, length, form=form, latents=latents).run, {}).total
 
 
 def _hangs_on_frames(model: nn.Module, form: Form, latents: Latents) -> bool:
     """Whether as many tokens of more frames take other FLOP."""
     more = replace(form, frames=2 * form.frames)
-    length = _lengths(more)[0]
+    length = more.lengths()[0]
     try:
-        passes = [
-            run(model, _call(each, latents)(model, length).run, {}).total for each in (form, more)
-        ]
+        fewer, others = (_total(model, each, latents, length) for each in (form, more))
     except Exception:
         return True  # frames of one number only
-    return abs(passes[0] / passes[1] - 1.0) > 1e-9
+    return abs(fewer / others - 1.0) > 1e-9
+
+
+def _side(model: Any) -> int:
+    """Return tokens along a side of the smallest image that halves evenly."""
+    if AUTOENCODER.search(type(model).__name__):
+        return LEAST_PIXELS
+    levels = [getattr(model.config, name, None) for name in LEVELS]
+    halvings = max((len(each) - 1 for each in levels if isinstance(each, list | tuple)), default=0)
+    return max(LEAST_SIDE, 2 ** (halvings + 1)) if halvings > 0 else LEAST_SIDE
 
 
 def _unsaid(

@@ -36,6 +36,7 @@ class Latents:
         factor: pixels along a side of a latent, and frames of one.
         patch: latents of a token: along frames, high, wide.
         packed: whether tokens are made outside the model.
+        each_frame: whether each frame has the text beside it, rather than the whole.
         assumed: what of it nobody says.
     """
 
@@ -44,6 +45,7 @@ class Latents:
     factor: tuple[int, int]
     patch: tuple[int, int, int]
     packed: bool
+    each_frame: bool
     assumed: tuple[str, ...]
 
     @property
@@ -108,7 +110,8 @@ def latents_of(name: str, config: Any, sample: Sample) -> Latents:
         assumed.append(f"latents of {factor} x {factor} pixels{along}")
     side = known.get("packed", 0)
     patch = (1, side, side) if side else _patch(config)
-    found = Latents(text, size, (factor, step), patch, bool(side), tuple(assumed))
+    each_frame = known.get("each_frame", False)
+    found = Latents(text, size, (factor, step), patch, bool(side), each_frame, tuple(assumed))
     if found.tokens > MOST_TOKENS:
         problem = f"{found.tokens:,} tokens; allowed: up to {MOST_TOKENS:,}"
         raise RequestError("image_size", problem)
@@ -119,6 +122,8 @@ def _own_size(config: Any, factor: int, usual: list[int]) -> tuple[tuple[int, in
     """Return the size of a sample that a configuration is for, else the usual one."""
     own = getattr(config, "sample_size", None)
     own = (own, own) if isinstance(own, int) else own
+    if len(usual) > 2:  # of a video, one number says too little
+        own = None
     if not own:
         own = tuple(getattr(config, side, None) for side in SIDES)
     frames = usual[2] if len(usual) > 2 else 1
@@ -152,7 +157,8 @@ def _patch(config: Any) -> tuple[int, int, int]:
 
 def maker_of(fields: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return how a maker's own file is read as one of ``diffusers``; None where it cannot be."""
-    maker = facts()["makers"].get(fields.get("_class_name"))
+    name = fields.get("_class_name")
+    maker = facts()["makers"].get(name) if isinstance(name, str) else None
     if maker is None or not all(name in fields for name in maker["needs"]):
         return None
     return dict(maker)

@@ -106,6 +106,7 @@ class Measured:
         assumed: what passes were given that no configuration says.
         apart: by what share FLOP at one more length are off what three lengths make of it.
         between: that length.
+        padding: rows of a product that are taken to be a convolution's padding, and left out.
         text: the way in which text was passed; None where there was none.
         media: an image and a clip of sound as they were passed by themselves.
     """
@@ -117,6 +118,7 @@ class Measured:
     assumed: list[str] = field(default_factory=list)
     apart: float = 0.0
     between: int = 0
+    padding: int = PADDING_ROWS
     text: TextCall | None = None
     media: list[Call] = field(default_factory=list)
 
@@ -139,7 +141,7 @@ def measure(model: nn.Module, layers: Sequence[str], ways: Sequence[Way] = ()) -
         layers: names of its layers.
         ways: to pass a sequence, the first that works to be taken; else those of text.
     """
-    measured = Measured()
+    measured = Measured(padding=0 if ways else PADDING_ROWS)
     parameters = dict(model.named_parameters())
     alike = alike_layers(model, layers)
     _measure_text(model, ways or _text_ways(model), parameters, measured, alike)
@@ -232,7 +234,7 @@ def _check_between(
 def _add_terms(measured: Measured, key: Key, found: Terms, last: Pass) -> None:
     fixed = found.fixed
     row = 2.0 * key.d_in * key.d_out
-    if key.parameter and found.per_token and abs(fixed) <= PADDING_ROWS * row:
+    if key.parameter and found.per_token and abs(fixed) <= measured.padding * row:
         fixed = 0.0
     if found.per_token or found.per_pair:
         measured.add(key, TOKEN, found.per_token, found.per_pair, last)

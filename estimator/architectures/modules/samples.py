@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,12 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from .inputs import Call
-from .latents import Latents
+from .latents import AUTOENCODER, Latents
 
 MOVING = ("3D", "Video", "Temporal", "Motion")
 """Parts of the names of classes that take a video."""
 IMAGE_TOKENS = 257
 """Tokens of an image that is shown beside a text: of CLIP's large towers."""
+PIXELS = 8
+"""Pixels along a side of a latent, of control nets that read pixels."""
 SOUND_TOKENS = 126
 """Latents of 5 s of sound, of models of video with sound, at 25 a second."""
 TEXT_WIDTHS = (
@@ -44,12 +47,14 @@ class Form:
         name: of it: ``packed`` tokens, an ``image``, a ``video``, its ``frames`` first, its
             channels ``last``, a ``line``, a ``list`` of videos.
         frames: tokens along its frames.
-        side: tokens along its height.
+        side: tokens along its height, of the smallest that is passed.
+        square: whether images have to be as high as wide.
     """
 
     name: str
     frames: int
     side: int
+    square: bool = False
 
     def noise(self, length: int, channels: int, patch: tuple[int, int, int]) -> Any:
         """Return noise of so many tokens."""
@@ -68,7 +73,21 @@ class Form:
 
     def grid(self, length: int) -> tuple[int, int, int]:
         """Return tokens along frames, high and wide."""
+        if self.square:
+            side = math.isqrt(length // self.frames)
+            return self.frames, side, side
         return self.frames, self.side, length // (self.frames * self.side)
+
+    def lengths(self) -> list[int]:
+        """Return three numbers of tokens that can be passed, and one between them."""
+        steps = SQUARES if self.square else STRIPES
+        return [int(self.frames * self.side**2 * step) for step in steps]
+
+
+STRIPES = (1, 2, 3, 2.5)
+"""Tokens of images of one height that are passed, over those of the smallest."""
+SQUARES = (1, 4, 9, 6.25)
+"""The same, of images as high as wide."""
 
 
 def forms_of(model: nn.Module, frames: int, side: int) -> list[Form]:
@@ -79,9 +98,9 @@ def forms_of(model: nn.Module, frames: int, side: int) -> list[Form]:
         names = ["list"]
     elif any(part in name for part in MOVING):
         names = ["video", "frames", "last", "packed", "image"]
-    elif "Net" in name or name.startswith(("Autoencoder", "VQ")):
+    elif "UNet" in name or AUTOENCODER.search(name):
         names = ["image", "video", "line"]
-    return [Form(each, frames, side) for each in names]
+    return [Form(each, frames, side, square) for square in (False, True) for each in names]
 
 
 def call_of(model: nn.Module, length: int, *, form: Form, latents: Latents) -> Call:
@@ -109,9 +128,10 @@ def _arguments(
     providers = {
         **dict.fromkeys(("hidden_states", "sample", "latents", "x", "z"), lambda: noise),
         **_of_time(),
-        **_of_text(config, latents.text, is_list=form.name == "list"),
+        **_of_text(config, latents, form),
         **_of_places(config, form.grid(length), latents),
         **_of_conditions(config),
+        "controlnet_cond": lambda: _condition(config, form, length, noise),
         **_of_sound(config, latents.text),
     }
     asked = {*_asked(config), next(iter(parameters))}
@@ -146,7 +166,11 @@ def _asked(config: Any) -> Iterator[str]:
     for field, name in (
         ("pooled_projection_dim", "pooled_projections"),
         ("guidance_embeds", "guidance"),
+        ("global_states_input_dim", "global_hidden_states"),
         ("image_dim", "encoder_hidden_states_image"),
+        ("image_embed_dim", "image_embeds"),
+        ("text_embed_2_dim", "encoder_hidden_states_2"),
+        ("text_embed_2_dim", "encoder_attention_mask_2"),
         ("num_class_embeds", "class_labels"),
         ("class_embed_type", "class_labels"),
         ("addition_embed_type", "added_cond_kwargs"),
@@ -167,12 +191,14 @@ def _of_time() -> dict[str, Provider]:
     return dict.fromkeys((*names, "audio_timestep", "sigma"), lambda: _floats(1))
 
 
-def _of_text(config: Any, text: int, *, is_list: bool) -> dict[str, Provider]:
+def _of_text(config: Any, latents: Latents, form: Form) -> dict[str, Provider]:
     """Return what text encoders give, with its mask."""
+    text, is_list = latents.text, form.name == "list"
+    count = form.frames if latents.each_frame else 1
     width = _size(config, *TEXT_WIDTHS)
     wide_t5 = _size(config, "cross_attention_dim_t5")
     length_t5 = _size(config, "text_len_t5") or text
-    states: Provider = lambda: _floats(1, text, width)  # noqa: E731
+    states: Provider = lambda: _floats(count, text, width)  # noqa: E731
     mask: Provider = lambda: torch.ones((1, text), dtype=torch.bool)  # noqa: E731
     found: dict[str, Provider] = {
         **dict.fromkeys(("encoder_hidden_states", "text_bth"), states),
@@ -188,6 +214,8 @@ def _of_text(config: Any, text: int, *, is_list: bool) -> dict[str, Provider]:
             1, _size(config, "pooled_projection_dim", "in_text_dim2")
         ),
         "encoder_hidden_states_t5": lambda: _floats(1, length_t5, wide_t5),
+        "encoder_hidden_states_2": lambda: _floats(1, text, _size(config, "text_embed_2_dim")),
+        "encoder_attention_mask_2": mask,
     }
     captions = getattr(config, "caption_channels", None)
     if isinstance(captions, list | tuple) and len(captions) > 1:
@@ -222,26 +250,38 @@ def _of_conditions(config: Any) -> dict[str, Provider]:
     """Return what a model is told beside a text."""
 
     def added() -> Mapping[str, Any]:
-        told = {"time_ids": _floats(1, 6), "resolution": _floats(1, 2)}
-        told["aspect_ratio"] = _floats(1, 1)
-        inside = _size(config, "projection_class_embeddings_input_dim")
-        inside -= 6 * _size(config, "addition_time_embed_dim")
-        if getattr(config, "addition_embed_type", None):
-            told["text_embeds"] = _floats(1, inside)
-        return told
+        if not getattr(config, "addition_embed_type", None):
+            return {"resolution": _floats(1, 2), "aspect_ratio": _floats(1, 1)}
+        width = _size(config, "projection_class_embeddings_input_dim")
+        width -= 6 * _size(config, "addition_time_embed_dim")
+        image = _size(config, "encoder_hid_dim")
+        found = {"time_ids": _floats(1, 6), "text_embeds": _floats(1, width)}
+        return found | ({"image_embeds": _floats(1, image)} if image else {})
 
     width = _size(config, "image_dim", "image_embed_dim")
     return {
         "guidance": lambda: _floats(1),
+        "global_hidden_states": lambda: _floats(1, 1, _size(config, "global_states_input_dim")),
         "class_labels": lambda: torch.zeros((1,), dtype=torch.long),
         "added_time_ids": lambda: _floats(1, 3),
         "added_cond_kwargs": added,
         "additional_t_cond": lambda: torch.zeros((1,), dtype=torch.long),
-        "encoder_hidden_states_image": lambda: _floats(1, IMAGE_TOKENS, width),
+        **dict.fromkeys(
+            ("encoder_hidden_states_image", "image_embeds"), lambda: _floats(1, IMAGE_TOKENS, width)
+        ),
         "image_meta_size": lambda: _floats(1, 6),
         "style": lambda: torch.zeros((1,), dtype=torch.long),
         "fps": lambda: torch.tensor([24]),
     }
+
+
+def _condition(config: Any, form: Form, length: int, noise: Any) -> Any:
+    """Return the image that a control net reads: pixels, or latents as those of the noise."""
+    if not getattr(config, "conditioning_embedding_out_channels", None):
+        return noise
+    _, high, wide = form.grid(length)
+    channels = _size(config, "conditioning_channels") or 3
+    return _floats(1, channels, PIXELS * high, PIXELS * wide)
 
 
 def _of_sound(config: Any, text: int) -> dict[str, Provider]:
