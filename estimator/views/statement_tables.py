@@ -21,12 +21,14 @@ from .text import (
     signed,
 )
 
+UNREAD = "not read"
+
 TREATED = {
     "counts": "yes",
     "does_not_count": "no",
     "need_not": "need not",
     "silent": "silent",
-    "not_read": "not read",
+    "not_read": UNREAD,
 }
 """What becomes of a line, as a table has it."""
 
@@ -81,16 +83,18 @@ def totals(result: Result) -> Told:
     marks = next(iter(result["totals"].values()))["thresholds"]
     headings = ["rule set", "FLOP", "stated", "with what is open", "margin used"]
     headings += [f"above {each['value']:.0e}".replace("+", "") for each in marks]
+    partly = {each["name"] for each in result["rules"] if not each["is_whole"]}
     rows = []
     for name, total in result["totals"].items():
         whole = total["with_silent"]
+        is_unread = name in partly and total["flop"]["p95"] == 0
         is_open = whole["flop"] != total["flop"]
         used = total["margin_used"]
         rows.append(
             [
                 name,
-                _flop(total["flop"]),
-                ("at least " if total["is_lower_bound"] else "") + total["two_figures"],
+                UNREAD if is_unread else _flop(total["flop"]),
+                UNREAD if is_unread else _least(total) + total["two_figures"],
                 whole["two_figures"] if is_open else "the same",
                 UNKNOWN if used is None else percent(used),
                 *(
@@ -100,6 +104,10 @@ def totals(result: Result) -> Told:
             ]
         )
     return Told(f"{result['name']}: training compute (* held to)", headings, rows)
+
+
+def _least(total: Mapping[str, Any]) -> str:
+    return "at least " if total["is_lower_bound"] else ""
 
 
 def _flop(given: Mapping[str, Any] | None) -> str:

@@ -75,6 +75,25 @@ def test_hours_alone_are_stated_by_what_was_told_or_seen() -> None:
     assert any("observed on" in each.source for each in seen.assumptions)
 
 
+@pytest.mark.parametrize(
+    ("params", "tokens", "hours", "mfu", "apart"),
+    [
+        # Llama 3.1 405B: model card (30.84M H100 hours); arXiv:2407.21783, tables 2 and 4 (38-43 %).
+        (405e9, 15.6e12, 30.84e6, 0.40, 0.16),
+        # SmolLM3: huggingface.co/blog/smollm3 (384 GPUs, 24 days); 29.4 % as its makers drew it.
+        (3.08e9, 11.1e12, 221_184, 0.294, 0.13),
+    ],
+)
+def test_published_runs_agree_by_both_methods_within_the_margin(
+    params: float, tokens: float, hours: float, mfu: float, apart: float
+) -> None:
+    stage = {"params": params, "tokens": tokens, "gpu_hours": hours, "mfu": mfu}
+    (found,) = of({**stage, "accelerator": "h100-sxm"}).methods
+    # Hours hold lost time, and the utilisation attention: the hardware's figure is the larger.
+    assert found.difference == pytest.approx(apart, abs=0.01)
+    assert found.warning is None
+
+
 def test_given_flop_stand_as_given() -> None:
     found = of({"flop": 3e23})
     assert found.methods[0].chosen == "given"
