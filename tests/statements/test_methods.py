@@ -78,7 +78,7 @@ def test_hours_alone_are_stated_by_what_was_told_or_seen() -> None:
 @pytest.mark.parametrize(
     ("params", "tokens", "hours", "mfu", "apart"),
     [
-        # Llama 3.1 405B: model card (30.84M H100 hours); arXiv:2407.21783, tables 2 and 4 (38-43 %).
+        # Llama 3.1 405B: model card (30.84M H100 hours); arXiv:2407.21783, table 4 (38-43 %).
         (405e9, 15.6e12, 30.84e6, 0.40, 0.16),
         # SmolLM3: huggingface.co/blog/smollm3 (384 GPUs, 24 days); 29.4 % as its makers drew it.
         (3.08e9, 11.1e12, 221_184, 0.294, 0.13),
