@@ -66,7 +66,6 @@ TESTED_BY = {
     "cli.options": "cli/test_main.py",
     "cli.score": "catalogue/test_score.py",
     "cli.serve": "serve/test_command.py",
-    "cli.stages": "cli/test_run.py",
     "costs.hour": "runs/test_estimate.py",
     "hardware.figures": "hardware/test_accelerators.py",
     "kernels.constants": "test_site.py",

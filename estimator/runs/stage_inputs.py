@@ -52,8 +52,8 @@ from .stage_models import (
     Server,
     Weights,
     beside_weights,
-    counted,
     counted_of,
+    once,
     own_weights,
     read_seconds,
     sample_seconds,
@@ -152,7 +152,7 @@ def stage_rows(spec: StagedSpec, parts: Mapping[str, Accelerator]) -> Iterator[S
     Raises:
         RequestError: naming the stage's field that is wrong.
     """
-    counted.cache_clear()  # a file may have changed since
+    once.cache_clear()  # a file may have changed since
     searched: dict[tuple[object, ...], Utilisation] = {}
     for place, stage in enumerate(spec.stage):
         for each in pieces(stage):

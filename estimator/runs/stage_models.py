@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -36,21 +37,20 @@ class Counted(NamedTuple):
     """A configuration's model, counted.
 
     Attributes:
-        config: where it is.
+        config: where it is, or its content.
         architecture: what its layers are.
         total: parameters.
         active: parameters that a token meets.
     """
 
-    config: str
+    config: str | Mapping[str, Any]
     architecture: Architecture
     total: float
     active: float
 
 
-@lru_cache(maxsize=64)
 def counted(
-    config: str,
+    config: str | Mapping[str, Any],
     part: str = "whole",
     images: float = IMAGES,
     image_size: str | None = None,
@@ -59,7 +59,7 @@ def counted(
     """Return the model of a configuration, counted.
 
     Args:
-        config: a config.json, its directory, or a name.
+        config: a config.json, its directory, a name, or its content.
         part: of a multimodal model the whole, or its language model alone.
         images: images of a sequence of the whole.
         image_size: pixels of an image, of a model of such.
@@ -74,12 +74,18 @@ def counted(
     return Counted(config, found, float(count.total), float(count.active))
 
 
+once = lru_cache(maxsize=64)(counted)
+"""The same of names, each counted once for all stages."""
+
+
 def counted_of(stage: Stage) -> Counted | None:
     """Return a stage's own model, counted; None where it gives no configuration."""
     if stage.model is None:
         return None
-    images, size = stage.images_per_sample, stage.image_size
-    return counted(stage.model, stage.part, images, size, stage.text_length)
+    given = (stage.part, stage.images_per_sample, stage.image_size, stage.text_length)
+    if isinstance(stage.model, str):
+        return once(stage.model, *given)
+    return counted(stage.model, *given)
 
 
 @dataclass(frozen=True)
@@ -114,7 +120,9 @@ NOBODY = Weights(UNKNOWN, UNKNOWN, None)
 
 
 def weights_of(
-    model: str | None, params: Quantity | None, params_active: Quantity | None
+    model: str | Mapping[str, Any] | None,
+    params: Quantity | None,
+    params_active: Quantity | None,
 ) -> Weights:
     """Return a model by its configuration, or by its size.
 

@@ -98,13 +98,13 @@ def served_sizes(params: Tensor, active: Tensor, precision: str) -> Served:
     )
 
 
-def cache_elements(source: str) -> float:
+def cache_elements(source: str | Mapping[str, Any]) -> float:
     """Return the elements of keys and values that a configuration's model keeps of a token.
 
     Of latent attention (DeepSeek-AI 2024, arXiv:2405.04434) the compressed vector and the rotated
     key; windows are not looked at.
     """
-    fields: Mapping[str, Any] = find_source(source).fields
+    fields = source if isinstance(source, Mapping) else find_source(source).fields
     for inner in ("text_config", "llm_config", "language_config"):
         nested = fields.get(inner)
         fields = nested if isinstance(nested, dict) else fields
