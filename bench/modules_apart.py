@@ -1,4 +1,4 @@
-"""How far models counted from modules are off in time: ``python bench/modules_apart.py [--types]``.
+"""How far models from modules are off in time: ``python bench/modules_apart.py [--models N]``.
 
 Each model of the measured steps whose type both doors count is counted by its entry and by its
 modules, with the same fields; where both hold the same parameters, each row's step is timed with
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -56,7 +57,9 @@ class Told(NamedTuple):
 class Doors:
     """Architectures by both doors, each model once."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.of_type: Counter[str] = Counter()
         self.fields: dict[str, Mapping[str, Any]] = {}
         self.by_modules: dict[str, Architecture | None] = {}
 
@@ -75,6 +78,9 @@ class Doors:
         return self.by_modules[key]
 
     def _counted(self, entry: Architecture, key: str) -> Architecture | None:
+        self.of_type[entry.model_type] += 1
+        if self.of_type[entry.model_type] > self.most:
+            return None
         try:
             found = read_modules(self.fields[key], "row")
         except RequestError:
@@ -112,10 +118,10 @@ def widening(rows: list[Told]) -> float:
 
 def main() -> None:
     asked = argparse.ArgumentParser()
-    asked.add_argument("--types", action="store_true", help="show each type by itself")
+    asked.add_argument("--models", type=int, default=10_000, help="models of each type, at most")
     given = asked.parse_args()
     torch.set_num_threads(1)
-    doors = Doors()
+    doors = Doors(given.models)
     row_models.read_architecture = doors.read  # type: ignore[attr-defined]
     read, _ = read_measured()
     found = [each for row in read if (each := told(row, doors)) is not None]
@@ -125,12 +131,10 @@ def main() -> None:
     print(f"time from modules over that of the entry: median {apart.median().exp() - 1:+.2%}")
     print(f"root mean square {apart.square().mean().sqrt():.2%}, most {apart.abs().amax():.2%}")
     types = sorted({each.type for each in found})
-    if given.types:
-        for name in types:
-            own = torch.tensor([each.modules for each in found if each.type == name])
-            print(
-                f"  {name:16}{len(own):6} rows, root mean square {own.square().mean().sqrt():.2%}"
-            )
+    for name in types:
+        own = torch.tensor([each.modules for each in found if each.type == name])
+        apart = own.square().mean().sqrt()
+        print(f"  {name:16}{len(own):6} rows, root mean square {apart:.2%}")
     wanted = sum(each.holds(0.0, 1.0) for each in found) / len(found)
     without = max(widening([each for each in found if each.type != name]) for name in types)
     print(

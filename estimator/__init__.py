@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from .hardware.accelerators import Accelerator as Accelerator
     from .hardware.accelerators import find_accelerator as find_accelerator
     from .hardware.accelerators import list_accelerators as list_accelerators
+    from .launch import Launch as Launch
+    from .launch import read_launch as read_launch
     from .models.card import ModelCard as ModelCard
     from .models.card import describe_model as describe_model
     from .models.mfu import Speed as Speed
@@ -67,6 +69,7 @@ _HOMES = {
     "Accelerator": "hardware.accelerators",
     "Architecture": "architectures",
     "Bench": "benchmark",
+    "Launch": "launch",
     "Layout": "training.layout",
     "ModelCard": "models.card",
     "Plan": "planning.result",
@@ -101,6 +104,7 @@ _HOMES = {
     "plan": "planning.search",
     "price_sweep": "sweep",
     "read_architecture": "architectures",
+    "read_launch": "launch",
     "score_catalogue": "catalogue",
     "score_files": "catalogue",
     "shares_elsewhere": "programmes.measured_shares",
@@ -136,4 +140,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+    return sorted(__all__)

@@ -15,6 +15,7 @@ MOST_ROOMS, MOST_FLOORS, MOST_ARROWS = 27, 14, 150
 Counting from a library's modules is a room of its own, on architectures and base: two arrows.
 Sentences are a room and a floor of their own, above tables and below charts, whose points have the
 same words: a terminal tells them without a library of charts.
+Launch files are a room on base: training makes layouts of them, commands and views tell them.
 Public rules are a room that catalogues and statements stand on, statements one beside programmes.
 """
 FEW = 3
@@ -70,8 +71,23 @@ TESTED_BY = {
     "hardware.figures": "hardware/test_accelerators.py",
     "kernels.constants": "test_site.py",
     "kernels.measure.ranks": "kernels/measure/test_collectives.py",
+    "launch.applied": "launch/test_read.py",
+    "launch.arguments": "launch/test_read.py",
+    "launch.entries": "launch/test_documents.py",
+    **{
+        f"launch.{name}": "launch/test_script.py"
+        for name in ("expansion", "grammar", "marks", "words")
+    },
+    "launch.interpolation": "launch/test_documents.py",
+    "launch.maps": "launch/test_read.py",
+    "launch.printed": "launch/test_read.py",
+    "launch.record": "launch/test_read.py",
+    "launch.sources": "launch/test_read.py",
+    "launch.values": "launch/test_read.py",
+    "launch.writing": "training/test_handover.py",
     "models.count": "architectures/test_plain.py",
     "views.answers.stages": "views/report/test_stages.py",
+    "views.launch": "cli/test_launches.py",
     "training.choices": "planning/test_search.py",
     "planning.pricing": "planning/test_search.py",
     "planning.result": "planning/test_search.py",

@@ -13,6 +13,7 @@ from computebill.base.errors import RequestError, shown
 from .entries import LANGUAGE_ONLY, counted, family_name, is_whole, missing_head
 from .forms import as_config
 from .operators import CLIP, IMAGE, Architecture
+from .plain import plain_parameters
 from .quantization import stored_weights
 from .sample import UNSAID, Sample, read_sample
 from .sources import find_source
@@ -107,7 +108,12 @@ def _architecture(
     found, stored = _by_type(fields, file, part), stored_weights(fields)
     if not stored and fields.get("quantization_config") is not None:
         read = [*read, UNREAD_WEIGHTS]
+    if fields.get("auto_map"):
+        read = [*read, OWN_CODE.format(found.model_type)]
     return replace(found, stored=stored, notes=(*found.notes, *read))
+
+
+OWN_CODE = "The file names code of its own (auto_map), which is never run: counted as {}."
 
 
 def _of_diffusers(fields: Mapping[str, Any], file: str, sample: Sample) -> Architecture:
@@ -151,7 +157,7 @@ def _by_type(fields: Mapping[str, Any], file: str, part: str) -> Architecture:
         except RequestError as error:
             whole, notes = None, [*notes, f"The whole: {error}."]
         if whole is not None:
-            return whole
+            return whole if inner is not fields else _with_media_told(whole, fields, given, file)
     return counted(inner, given, file, notes, is_inner=inner is not fields)
 
 
@@ -162,6 +168,18 @@ def _is_multimodal(fields: Mapping[str, Any]) -> bool:
     return any(isinstance(fields.get(name), Mapping) for name in MEDIA) or (
         has_text and isinstance(named, list) and "ConditionalGeneration" in str(named[:1])
     )
+
+
+def _with_media_told(
+    whole: Architecture, fields: Mapping[str, Any], given: str, file: str
+) -> Architecture:
+    """Say of what reads images or sound that it has no part in a type, where it adds nothing."""
+    own = counted(fields, given, file, [], is_inner=False)
+    if plain_parameters(whole).total != plain_parameters(own).total:
+        return whole
+    parts = ", ".join(name for name in MEDIA if isinstance(fields.get(name), Mapping))
+    note = f"Not counted, as {given} has no such part: {parts}."
+    return replace(whole, notes=(*whole.notes, note))
 
 
 def _language_model(fields: Mapping[str, Any]) -> tuple[Mapping[str, Any], str, list[str]]:
@@ -198,7 +216,11 @@ def _from_modules(
     """
     # By its name, and by those alone who need it: it stands on what is here.
     read = import_module(".modules", __package__).read_modules
-    return cast(
+    found = cast(
         "Architecture | None",
         read(fields, file, language_only=part == LANGUAGE, named_only=named_only),
     )
+    if found is not None and part == LANGUAGE and not found.kinds:
+        problem = f"got {LANGUAGE}; allowed: {WHOLE}, as no language model was found by itself in "
+        raise RequestError("part", f"{problem}{found.counted_as}")
+    return found

@@ -21,6 +21,7 @@ MOST_LAYERS = 10_000
 
 SPELLINGS = {
     "hidden_size": ("n_embed",),
+    "head_dim": ("attention_head_dim",),
     "num_experts": ("num_local_experts", "n_routed_experts"),
     "num_shared_experts": ("n_shared_experts",),
     "n_shared_experts": ("num_shared_experts",),
@@ -138,14 +139,14 @@ class Config:
         self.read: set[str] = set()
         self.assumed: dict[str, Any] = {}
 
-    def _keys(self, name: str) -> list[str]:
+    def names_of(self, name: str) -> list[str]:
         """Return every name that a field may have, the type's own first."""
         own = [table[name] for table in (self.names, self.declared.names) if name in table]
         return list(dict.fromkeys((*own, name, *SPELLINGS.get(name, ()))))
 
     def key(self, name: str) -> str:
         """Return what the file calls ``name``."""
-        keys = self._keys(name)
+        keys = self.names_of(name)
         return next((key for key in keys if key in self.fields), keys[0])
 
     def get(self, name: str) -> Any:
@@ -162,7 +163,7 @@ class Config:
     def _default(self, name: str) -> Any:
         """Return what is taken for a field that was left out."""
         if self.is_inner or name not in DEFINING or name in self.defaults:
-            for key in self._keys(name):
+            for key in self.names_of(name):
                 if key in self.declared.defaults:
                     value = self.declared.defaults[key]
                     if self.is_inner and name in DEFINING:

@@ -26,7 +26,7 @@ DEEPSEEK = Family(
     "DeepSeek-V3, R1, V3.1",
     mixer=latent(),
     feed_forward=dense_or(
-        mixture(width="moe_intermediate_size", shared=SharedExperts(count="n_shared_experts"))
+        mixture(width="moe_intermediate_size", shared=SharedExperts(number="n_shared_experts"))
     ),
     feed_forwards=leading("first_k_dense_replace"),
     defaults={
@@ -90,7 +90,7 @@ MIXTURES: dict[str, Family] = {
         "GLM-4.5, GLM-4.6",
         mixer=attention(bias="attention_bias", qk_norm=("head", "use_qk_norm")),
         feed_forward=dense_or(
-            mixture(width="moe_intermediate_size", shared=SharedExperts(count="n_shared_experts"))
+            mixture(width="moe_intermediate_size", shared=SharedExperts(number="n_shared_experts"))
         ),
         feed_forwards=leading("first_k_dense_replace"),
     ),
@@ -120,7 +120,7 @@ MIXTURES: dict[str, Family] = {
         "DeepSeek-V2, V2-Lite",
         mixer=latent(),
         feed_forward=dense_or(
-            mixture(width="moe_intermediate_size", shared=SharedExperts(count="n_shared_experts")),
+            mixture(width="moe_intermediate_size", shared=SharedExperts(number="n_shared_experts")),
             mlp(bias="mlp_bias"),
         ),
         feed_forwards=leading("first_k_dense_replace"),

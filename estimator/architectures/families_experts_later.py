@@ -35,7 +35,7 @@ LATER_MIXTURES: dict[str, Family] = {
             mixture(
                 width="moe_intermediate_size",
                 router_bias=True,
-                shared=SharedExperts(count="num_shared_experts"),
+                shared=SharedExperts(number="num_shared_experts"),
             )
         ),
         mixers=every("global_attn_every_n_layers", FULL, SLIDING),
@@ -45,14 +45,16 @@ LATER_MIXTURES: dict[str, Family] = {
     "aria_text": Family(
         "Aria",
         mixer=BIASES_ON_REQUEST,
-        feed_forward=mixture(shared=SharedExperts(count="moe_num_shared_experts", bias="mlp_bias")),
+        feed_forward=mixture(
+            shared=SharedExperts(number="moe_num_shared_experts", bias="mlp_bias")
+        ),
         names={"num_experts": "moe_num_experts", "num_experts_per_tok": "moe_topk"},
     ),
     "dots1": Family(
         "dots.llm1",
         mixer=attention(bias="attention_bias", out_bias="attention_bias", qk_norm=True),
         feed_forward=dense_or(
-            mixture(width="moe_intermediate_size", shared=SharedExperts(count="n_shared_experts"))
+            mixture(width="moe_intermediate_size", shared=SharedExperts(number="n_shared_experts"))
         ),
         mixers=typed(particulars.window_from),
         feed_forwards=leading("first_k_dense_replace"),
@@ -64,7 +66,7 @@ LATER_MIXTURES: dict[str, Family] = {
             mixture(
                 width="moe_intermediate_size",
                 router_bias=True,
-                shared=SharedExperts(bias="use_bias", count="moe_num_shared_experts"),
+                shared=SharedExperts(bias="use_bias", number="moe_num_shared_experts"),
             ),
             mlp(bias="use_bias"),
         ),
@@ -76,7 +78,9 @@ LATER_MIXTURES: dict[str, Family] = {
         "K-EXAONE",
         mixer=attention(qk_norm=True),
         feed_forward=dense_or(
-            mixture(width="moe_intermediate_size", shared=SharedExperts(count="num_shared_experts"))
+            mixture(
+                width="moe_intermediate_size", shared=SharedExperts(number="num_shared_experts")
+            )
         ),
         mixers=particulars.exaone4_window,
         feed_forwards=sparse_types(leading("first_k_dense_replace")),
@@ -90,7 +94,7 @@ LATER_MIXTURES: dict[str, Family] = {
         "GLM-4.7-Flash",
         mixer=latent(),
         feed_forward=dense_or(
-            mixture(width="moe_intermediate_size", shared=SharedExperts(count="n_shared_experts"))
+            mixture(width="moe_intermediate_size", shared=SharedExperts(number="n_shared_experts"))
         ),
         feed_forwards=sparse_types(leading("first_k_dense_replace")),
         defaults={"first_k_dense_replace": 1},
@@ -117,7 +121,7 @@ LATER_MIXTURES: dict[str, Family] = {
         feed_forward=dense_or(
             mixture(
                 width="moe_intermediate_size",
-                shared=SharedExperts(bias="mlp_bias", count="num_shared_experts", fewest=1),
+                shared=SharedExperts(bias="mlp_bias", number="num_shared_experts", fewest=1),
             ),
             mlp(bias="mlp_bias"),
         ),
@@ -153,7 +157,9 @@ LATER_MIXTURES: dict[str, Family] = {
         "Sarvam-30B",
         mixer=attention(bias="attention_bias", qk_norm=("head", "use_qk_norm")),
         feed_forward=dense_or(
-            mixture(width="moe_intermediate_size", shared=SharedExperts(count="num_shared_experts"))
+            mixture(
+                width="moe_intermediate_size", shared=SharedExperts(number="num_shared_experts")
+            )
         ),
         feed_forwards=leading("first_k_dense_replace"),
     ),
@@ -161,7 +167,7 @@ LATER_MIXTURES: dict[str, Family] = {
         "Solar Open",
         mixer=attention(bias="attention_bias"),
         feed_forward=mixture(
-            width="moe_intermediate_size", shared=SharedExperts(count="n_shared_experts")
+            width="moe_intermediate_size", shared=SharedExperts(number="n_shared_experts")
         ),
     ),
     "deepseek_v32": Family(
@@ -183,7 +189,7 @@ LATER_MIXTURES: dict[str, Family] = {
         feed_forward=dense_or(
             plus(
                 mixture(
-                    width="moe_intermediate_size", shared=SharedExperts(count="n_shared_experts")
+                    width="moe_intermediate_size", shared=SharedExperts(number="n_shared_experts")
                 ),
                 gains("norm", "hidden_size"),
             )

@@ -23,6 +23,10 @@ TOKEN, SAMPLE, IMAGE, CLIP = "token", "sample", "image", "clip"
 """What figures of an operator are told for one of."""
 
 
+CROSS_ATTENDED = frozenset({"mllama", "idefics"})
+"""Types whose text attends images that are no part of its sequence."""
+
+
 class Heads(NamedTuple):
     """Heads of grouped-query attention.
 
@@ -224,7 +228,7 @@ class Beside(NamedTuple):
     has_magnitudes: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Architecture:
     """A model, as far as computing and memory go.
 
@@ -274,12 +278,34 @@ class Architecture:
     adapter: Adapter | None = None
     stored: str = ""
 
+    def __repr__(self) -> str:
+        """Return what it is in one line."""
+        return f"<Architecture {self.model_type}, {self.layer_count:,} layers of {self.hidden:,}>"
+
     def operators(self) -> Iterator[Operator]:
         """Return every operator once a kind."""
         yield from self.inputs
         for kind in self.kinds:
             yield from kind.operators
         yield from self.outputs
+
+    @property
+    def media_tokens(self) -> float:
+        """Tokens of the text that a sample's images and clips become; 0 where they become none."""
+        if self.model_type in CROSS_ATTENDED or not any(
+            each.name == "logits" for each in (*self.inputs, *self.outputs)
+        ):
+            return 0.0
+        found = 0.0
+        for unit, count in ((IMAGE, self.images), (CLIP, self.clips)):
+            # What projects them into the text gives a row of its width for each token.
+            rows = [
+                float(each.uses)
+                for each in self.operators()
+                if each.of == unit and each.d_in and each.d_out == self.hidden
+            ]
+            found += count * min(rows, default=0.0)
+        return found
 
     def at(self, sequence: float) -> Architecture:
         """Return the architecture told for tokens of a sequence of so many.

@@ -262,14 +262,14 @@ class SharedExperts(NamedTuple):
 
     Attributes:
         width: the field with their width; where there is none, each is as wide as a routed one.
-        count: the field with their number; where there is none, there is one.
+        number: the field with their number; where there is none, there is one.
         is_weighted: whether a gate weights their output.
         bias: whether their matrices have one each.
         fewest: the fewest that a file may ask for.
     """
 
     width: str = ""
-    count: str = ""
+    number: str = ""
     is_weighted: bool = False
     bias: Flag = False
     fewest: int = 0
@@ -277,9 +277,9 @@ class SharedExperts(NamedTuple):
     def all_of(self, config: Config, routed: Any) -> blocks.Shared:
         """Return them as one, of a layer whose routed experts have a width."""
         wide: Any = config.size(self.width, 0) if self.width else 0
-        if self.count and config.get(self.count) is not None:
+        if self.number and config.get(self.number) is not None:
             each = wide if self.width else routed
-            wide = each * config.size(self.count, self.fewest)
+            wide = each * config.size(self.number, self.fewest)
         return blocks.Shared(wide, self.is_weighted, config.flag(self.bias))
 
 

@@ -123,9 +123,8 @@ def _shards(path: Path) -> list[Path]:
     names = [f"{stem}-{each:05}-of-{count:05}{ending}" for each in range(1, count + 1)]
     for name in names[:MOST_FILES]:
         if not (path.parent / name).is_file():
-            raise RequestError(
-                str(path), f"{name} is not there; allowed: all {count} of its shards"
-            )
+            allowed = f"all {count} of its shards"
+            raise RequestError(str(path), f"{name} is not there; allowed: {allowed}")
     return [path.parent / name for name in names[: MOST_FILES + 1]]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import tomllib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, TypeVar
 
@@ -13,12 +13,17 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from .errors import RequestError, shown
 from .mistakes import mistakes_in
+from .quantity import Quantity
 
 LARGEST_FILE = 4 * 2**20
 """Bytes. Specs are written by people; a larger file is a mistake, and costs minutes to parse."""
 
 DEEPEST = 20
 """Levels of nesting; every spec has fewer, and tools that recurse fail on thousands."""
+
+
+LONGEST_REPR = 160
+"""Letters of a spec's line."""
 
 
 class Spec(BaseModel):
@@ -31,6 +36,22 @@ class Spec(BaseModel):
         arbitrary_types_allowed=True,
         defer_build=True,
     )
+
+    def __repr__(self) -> str:
+        """Return the fields that were given, in one line that ends where it gets long."""
+        given = (name for name in type(self).model_fields if name in self.model_fields_set)
+        told = ", ".join(f"{name}={_briefly(getattr(self, name))}" for name in given)
+        told = f"{type(self).__name__}({told})"
+        return told if len(told) <= LONGEST_REPR else f"{told[: LONGEST_REPR - 2]}…)"
+
+
+def _briefly(value: object) -> str:
+    """Return a field's value as a line of many has it: of a quantity what a person reads."""
+    if isinstance(value, Quantity):
+        return repr(value.text)
+    if isinstance(value, Spec):
+        return f"{type(value).__name__}(…)"
+    return f"[{len(value)}]" if isinstance(value, list | tuple | dict) else shown(value, 60)
 
 
 S = TypeVar("S", bound=Spec)
@@ -236,10 +257,41 @@ def with_flags(
     Raises:
         RequestError: naming the flag, or the file and its field.
     """
-    aside = {key for flag in flags for key in replaces.get(flag.replace("-", "_"), ())}
-    kept = {key: value for key, value in data.items() if key not in aside}
+    kept = _kept(data, {flag.replace("-", "_") for flag in flags}, replaces)
     named = frozenset(flags) if is_file else frozenset(model.model_fields)
     return validate(model, {**kept, **flags}, name, named)
+
+
+def with_fields(
+    model: type[S],
+    data: Any,
+    fields: Mapping[str, Any],
+    replaces: Mapping[str, Collection[str]],
+    name: str,
+) -> S:
+    """Return a spec from a caller's data and fields, which go before them as flags do.
+
+    Args:
+        model: class of the spec.
+        data: fields of a file, or of another spec.
+        fields: fields by keyword.
+        replaces: fields that say the same in another way, which the data's are put aside for.
+        name: name of the file, or of what is described, in messages.
+
+    Raises:
+        RequestError: naming the field.
+    """
+    if not isinstance(data, Mapping):  # says what is allowed
+        return validate(model, data, name)
+    return validate(model, {**_kept(data, fields, replaces), **fields}, name)
+
+
+def _kept(
+    data: Mapping[str, Any], names: Iterable[str], replaces: Mapping[str, Collection[str]]
+) -> dict[str, Any]:
+    """Return data without what fields of these names say in another way."""
+    aside = {key for name in names for key in replaces.get(name, ())}
+    return {key: value for key, value in data.items() if key not in aside}
 
 
 def as_data(value: object, depth: int = 0) -> Any:

@@ -63,7 +63,7 @@ SECTIONS: dict[str, str] = {
         price-per-token price-per-token-read price-per-token-written""",
     "Price": """price provider commitment date operator pue usd-per-kwh carbon-g-per-kwh
         final-share budget""",
-    "Interruptions": "goodput failures-per-gpu-day checkpoint-seconds restart-seconds",
+    "Interruptions": "goodput lost failures-per-gpu-day checkpoint-seconds restart-seconds",
     LAYOUT: """recipe qlora lora-rank lora-targets recompute tp pp vpp schedule dp cp cp-exchange
         ep etp micro-batch micro-batches zero shards sequence-parallel across-domains tp-overlap
         ep-overlap dispatcher weights gradients optimizer offload loss loss-chunk attention kernels
@@ -120,6 +120,7 @@ UNITS = {
     "max-days": "DAYS",
     "mfu": "SHARE",
     "goodput": "SHARE",
+    "lost": "SHARE",
     "final-share": "SHARE",
     "memory-margin": "SHARE",
     "fit-odds": "SHARE",

@@ -145,7 +145,7 @@ def command(
         sequence_length=sequence_length,
         documents=given_documents(lengths, packing),
         recompute=recompute or "none",
-        lora_rank=lora_rank or 0,
+        lora_rank=lora_rank,
         profiles=profiles,
     )
 

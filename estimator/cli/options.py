@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import wraps
@@ -257,6 +257,38 @@ def field_options(fields: Sequence[tuple[str, str]]) -> Callable[[Command], Comm
         return with_options(command, *flags)
 
     return adding
+
+
+def kept_share(lost: str) -> str:
+    """Return the share of the time that trains, for the share that is lost: ``10%``, ``5%..15%``.
+
+    Raises:
+        RequestError: naming the flag.
+    """
+    from computebill.base.errors import RequestError, shown
+    from computebill.base.quantity import parse_number
+
+    try:
+        ends = [parse_number(each.strip()) for each in lost.split("..")]
+    except ValueError as error:
+        raise RequestError("--lost", str(error)) from None
+    if len(ends) > 2 or not all(0 <= end < 1 for end in ends):
+        raise RequestError("--lost", f"got {shown(lost)}; allowed: 0 to below 1, 10% or 5%..15%")
+    return "..".join(f"{1 - end:.12g}" for end in reversed(ends))
+
+
+def given_fields(fields: Mapping[str, str | None]) -> dict[str, str]:
+    """Return the fields that flags give, by the names that files have for them.
+
+    Raises:
+        UsageError: where the share of time that trains is given twice.
+    """
+    given = {name.replace("-", "_"): value for name, value in fields.items() if value is not None}
+    if (lost := given.pop("lost", None)) is not None:
+        if "goodput" in given:
+            raise click.UsageError("give --goodput or --lost, not both")
+        given["goodput"] = kept_share(lost)
+    return given
 
 
 def with_options(command: Command, *options: Callable[[Command], Command]) -> Command:

@@ -12,7 +12,14 @@ from computebill.base.errors import RequestError, shown
 from .grouped import Grouped
 from .launches import launch_option, launch_tables, read_launches, with_launch
 from .layouts import read_layout, setting_options
-from .options import FILE, Outputs, field_options, output_options, profiles_option
+from .options import (
+    FILE,
+    Outputs,
+    field_options,
+    given_fields,
+    output_options,
+    profiles_option,
+)
 
 if TYPE_CHECKING:
     from computebill.planning.result import Plan
@@ -63,6 +70,7 @@ FIELDS = (
     ("checkpoint-seconds", "Training stands still for each checkpoint."),
     ("restart-seconds", "From a failure until training goes on."),
     ("goodput", "Share of the time that trains, 0.9, in place of those three."),
+    ("lost", "The rest of it, 10%: the share of the time that is lost."),
 )
 
 
@@ -108,7 +116,7 @@ def command(
     from computebill.hardware.cluster import in_cluster
     from computebill.planning.spec import plan_spec
 
-    given = {name.replace("-", "_"): value for name, value in fields.items() if value is not None}
+    given = given_fields(fields)
     read_layout(layout_flags)  # a mistake in a flag is told by the flag's name
     path = None if spec is None else Path(spec)
     launched = read_launches(launches, given, layout_flags, path)

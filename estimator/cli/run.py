@@ -10,7 +10,14 @@ import click
 from .grouped import Grouped
 from .launches import launch_option, launch_tables, read_launches, with_launch
 from .layouts import layout_options, read_layout
-from .options import Outputs, field_options, output_options, sampling_options, set_option
+from .options import (
+    Outputs,
+    field_options,
+    given_fields,
+    output_options,
+    sampling_options,
+    set_option,
+)
 from .stages import FIELDS as STAGE_FIELDS
 
 if TYPE_CHECKING:
@@ -28,6 +35,7 @@ FIELDS = (
     ("checkpoint-seconds", "Training stands still for each checkpoint."),
     ("restart-seconds", "From a failure until training goes on."),
     ("goodput", "Share of the time that trains, 0.9, in place of those three."),
+    ("lost", "The rest of it, 10%: the share of the time that is lost."),
     (
         "software",
         "For the step's time: early, megatron, eager, fused, modern, graphed, compiled, …",
@@ -96,17 +104,20 @@ def command(
     from computebill.base.specfile import read_toml
     from computebill.runs.stage_spec import is_staged
 
-    given = {name.replace("-", "_"): value for name, value in fields.items() if value is not None}
+    given = given_fields(fields)
     read_layout(layout_flags)  # a mistake in a flag is told by the flag's name
     found = read_launches(launches, given, layout_flags, None if spec is None else Path(spec))
     asked = Asked(spec, given, layout_flags, changes, found)
     staged = is_staged(given) or (spec is not None and is_staged(read_toml(Path(spec))))
-    estimate, view = (_staged if staged else _alone)(asked, sampling)
+    if staged:
+        estimate, result, view = _staged(asked, sampling)
+    else:
+        estimate, result, view = _alone(asked, sampling, more=not outputs.as_csv)
 
     def tables() -> Any:
         return [*view.full(estimate), *launch_tables(found)]
 
-    outputs.emit(with_launch(estimate.to_dict(), found), lambda: view.sheet(estimate), tables)
+    outputs.emit(with_launch(result, found), lambda: view.sheet(estimate), tables)
 
 
 class Asked(NamedTuple):
@@ -119,8 +130,12 @@ class Asked(NamedTuple):
     launch: Launched | None
 
 
-def _alone(asked: Asked, sampling: dict[str, Any]) -> tuple[Any, Any]:
-    """Return a run priced from its totals, and what tells it."""
+Told = tuple[Any, dict[str, Any], Any]
+"""A result, what JSON has of it, and its view."""
+
+
+def _alone(asked: Asked, sampling: dict[str, Any], *, more: bool) -> Told:
+    """Return a run priced from its totals; with more, what the best layout would take."""
     from computebill.hardware.accelerators import find_accelerator
     from computebill.hardware.cluster import in_cluster
     from computebill.runs.spec import run_spec
@@ -129,14 +144,17 @@ def _alone(asked: Asked, sampling: dict[str, Any]) -> tuple[Any, Any]:
     part = find_accelerator(run.accelerator, sampling["profiles"])
     in_cluster(part, run.node_network, run.power_limit)
     # What is wrong so far was told before torch was loaded.
+    from computebill.planning.of_run import beside_run
     from computebill.runs.estimate import estimate_run
     from computebill.views import run as view
 
-    return estimate_run(run, **sampling), view
+    estimate = estimate_run(run, **sampling)
+    best = beside_run(run, device=sampling["device"], profiles=sampling["profiles"]) if more else {}
+    return estimate, {**estimate.to_dict(), **best}, view
 
 
-def _staged(asked: Asked, sampling: dict[str, Any]) -> tuple[Any, Any]:
-    """Return a run priced stage by stage, and what tells it."""
+def _staged(asked: Asked, sampling: dict[str, Any]) -> Told:
+    """Return a run priced stage by stage."""
     from computebill.runs.stage_spec import stage_parts, staged_run
 
     run = staged_run(*asked)
@@ -145,4 +163,5 @@ def _staged(asked: Asked, sampling: dict[str, Any]) -> tuple[Any, Any]:
     from computebill.runs.staged import estimate_stages
     from computebill.views import stages as view
 
-    return estimate_stages(run, **sampling), view
+    estimate = estimate_stages(run, **sampling)
+    return estimate, estimate.to_dict(), view

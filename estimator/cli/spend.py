@@ -22,7 +22,7 @@ from .options import (
     sampling_options,
     set_option,
 )
-from .telling import is_narrow, tell
+from .telling import tell
 
 if TYPE_CHECKING:
     from computebill.programmes.comparison import SpendTotals
@@ -269,7 +269,7 @@ def _tables(
 
     if len(estimates) == 1:
         alone = estimates[0]
-        yield from view.full(alone, view.elsewhere_of(alone), narrow=is_narrow())
+        yield from view.full(alone, view.elsewhere_of(alone))
         if "multiverse" in result:
             yield from methods.multiverse(result["multiverse"])
         return

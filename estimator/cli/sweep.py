@@ -76,7 +76,7 @@ def command(
     from computebill.sweep.spec import load_sweep, shipped_sweeps, sweep_spec
 
     if spec is None:
-        needing = {"budget": budget, "experiments": experiments}
+        needing: dict[str, Any] = {"budget": budget, "experiments": experiments}
         needing |= {"set": changes or None, "print": as_file or None}
         for name, value in {**fields, **needing}.items():
             if value is not None:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 PLAIN_WIDTH = 120
 """Letters of a line where the output is no terminal and nobody says."""
 
+ROOM = 10
+"""Letters fewer than that, for which tables give up no column."""
+
 NARROWEST = 20
 """Letters below which ``COLUMNS`` is no width."""
 
@@ -77,7 +80,9 @@ def markdown(answer: Answer, result: Mapping[str, Any]) -> str:
     blocks = [f"## {_escaped(answer.title)}", _escaped(answer.sentence)]
     if answer.figures:
         rows = (f"| {_escaped(each.label)} | {_escaped(each.text)} |" for each in answer.figures)
-        blocks.append("\n".join(["| | median (5th–95th percentile) |", "|---|---:|", *rows]))
+        is_spread = any(re.search("–| to ", each.interval) for each in answer.figures)
+        heading = "| | median (5th–95th percentile) |" if is_spread else "| | |"
+        blocks.append("\n".join([heading, "|---|---:|", *rows]))
     blocks += [f"> {_escaped(note)}" for note in answer.notes]
     given = (*(result.get("inputs") or ()), *(result.get("assumptions") or ()))
     assumed = list(dict.fromkeys(f"{each['name']} {each['value']}" for each in given))
@@ -94,11 +99,6 @@ def _escaped(text: object) -> str:
     return re.sub(r"([\\*_<>|\[\]])", r"\\\1", " ".join(str(text).split()))
 
 
-def is_narrow() -> bool:
-    """Whether the output is too narrow for the widest table."""
-    return width() < PLAIN_WIDTH - 10
-
-
 def width() -> int:
     """Return letters of a line: the terminal's, ``COLUMNS``', or those of a text."""
     if sys.stdout.isatty():
@@ -112,16 +112,27 @@ def print_tables(tables: Iterable[Any]) -> None:
     from rich.console import Console
 
     _plainly()
+    shown = (_fitted(table) for table in tables)
     if sys.stdout.isatty():
         console = Console(highlight=False, markup=False, emoji=False)
-        for table in tables:
+        for table in shown:
             console.print(table)
         return
-    for table in tables:
+    for table in shown:
         plain = Console(width=width(), color_system=None, markup=False, emoji=False)
         with plain.capture() as captured:
             plain.print(table)
         _write("\n".join(line.rstrip() for line in captured.get().splitlines()))
+
+
+def _fitted(part: Any) -> Any:
+    """Return a table with the columns that there is room for, and anything else as it is."""
+    from rich.table import Table
+
+    from computebill.views.tables import narrowed
+
+    is_wide = width() >= PLAIN_WIDTH - ROOM
+    return part if is_wide or not isinstance(part, Table) else narrowed(part, width())
 
 
 def _write(text: str) -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from .entries import Entry
-from .expansion import Text
+from .marks import Text
 
 FLAG = re.compile(r"-{1,2}[A-Za-z]")
 OVERRIDE = re.compile(r"\+{0,2}([A-Za-z_]\w*(?:[./]\w+)*)=(.*)", re.DOTALL)

@@ -65,7 +65,8 @@ def read_toml(text: str, file: str) -> Source:
         RequestError: naming it, with line and column.
     """
     data = parse_toml(text, file)
-    lines, table = {}, ""
+    lines: dict[str, int] = {}
+    table = ""
     for number, written in enumerate(text.splitlines(), 1):
         head = TABLE.match(written)
         if head:
@@ -140,7 +141,7 @@ class _YamlTree:
         self.file = file
         self.anchors: dict[str, Any] = {}
         self.notes: list[str] = []
-        self.resolver = yaml.SafeLoader("")
+        self.resolver: Any = yaml.SafeLoader("")
         self.root: Any = None
         self.open: list[Any] = []
         self.keys: list[tuple[Any, int] | None] = []
@@ -167,7 +168,7 @@ class _YamlTree:
             self.open.pop()
             self.keys.pop()
         elif isinstance(event, yaml.AliasEvent):
-            self.put(self.anchors.get(event.anchor), line)
+            self.put(self.anchors.get(str(event.anchor)), line)
         elif isinstance(event, yaml.ScalarEvent):
             is_key = bool(self.open) and isinstance(self.open[-1], Lined) and self.keys[-1] is None
             value = event.value if is_key else self.scalar(event, line)

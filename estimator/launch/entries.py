@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .expansion import CLOSE, GAP, HOLE, OPEN
+from .marks import CLOSE, GAP, HOLE, OPEN
 
 
 @dataclass(frozen=True)

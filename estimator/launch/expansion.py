@@ -11,15 +11,9 @@ from typing import Any
 
 from computebill.base.errors import RequestError
 
-from .words import BREAK, Token, piece_end, pieces
+from .marks import BREAK, CLOSE, GAP, HOLE, OPEN, Text, hole
+from .words import Token, piece_end, pieces
 
-OPEN, CLOSE = "\ue000", "\ue001"
-"""Around what stands for a value that nobody knows: a variable's name, or a command."""
-
-GAP = "\ue003"
-"""Stands for a blank there, which no word is cut at."""
-
-HOLE = re.compile(f"{OPEN}([^{CLOSE}]*){CLOSE}")
 PARAMETER = re.compile(r"([#!]?)([A-Za-z_]\w*|[0-9]+|[@*#?])(?:\[([^\]]*)\])?(.*)", re.DOTALL)
 DEFAULT = re.compile(r"(:?[-=+?])(.*)", re.DOTALL)
 CUT = re.compile(r"(%%?|##?|//?)(.*)", re.DOTALL)
@@ -29,18 +23,6 @@ PER_ELEMENT = 16
 """Characters that an element of an array is counted as, beside its own."""
 
 LONGEST_SUM = 300
-
-
-class Text(str):
-    """A text of a script, and the line that it is written on."""
-
-    line: int
-
-    def __new__(cls, text: str, line: int) -> Text:
-        """Make one."""
-        made = super().__new__(cls, text)
-        made.line = line
-        return made
 
 
 Value = Text | list[Text]
@@ -228,12 +210,6 @@ def _quoted_pieces(inner: str, line: int, name: str) -> list[tuple[str, int]]:
     return found
 
 
-def hole(what: str, line: int) -> Text:
-    """Return what stands for a value that nobody knows."""
-    plain = re.sub(rf"[\s{OPEN}{CLOSE}]", GAP, what[:200])
-    return Text(f"{OPEN}{plain}{CLOSE}", line)
-
-
 def _value(piece: str, line: int, scope: Scope) -> Value:
     """Return what ``$NAME``, ``${…}``, ``$((…))`` or ``$(…)`` stands for."""
     if piece.startswith("$((") and piece.endswith("))"):
@@ -359,8 +335,8 @@ def _computed(node: Any, scope: Scope, line: int) -> int:
     if isinstance(node, ast.Constant) and type(node.value) is int:
         return node.value
     if isinstance(node, ast.Name):
-        found = scope.lookup(node.id, line)
-        text = "" if found is None else _flat(found, line)
+        value = scope.lookup(node.id, line)
+        text = "" if value is None else _flat(value, line)
         if not re.fullmatch(r"-?\d{1,18}", text):
             raise _UnknownError(node.id)
         return int(text)

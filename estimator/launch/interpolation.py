@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from .entries import Entry, Source
-from .expansion import HOLE, hole
+from .marks import HOLE, hole
 
 REFERENCE = re.compile(r"\$\{([^${}]*)\}")
 PATH = re.compile(r"\.*[\w/\-]+(?:\.[\w\-]+|\[\d+\])*")

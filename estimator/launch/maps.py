@@ -43,8 +43,8 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Framework:
-    """Settings of a framework, or of what launches one.
+class Known:
+    """What tells a framework's files, or those of what launches one, from others.
 
     Attributes:
         key: name of the table.
@@ -56,13 +56,6 @@ class Framework:
         fewest: signs that a file has to have.
         shared: signs of what it stands on, which count beside its own.
         prefixes: of paths that a setting may stand under.
-        rows: meanings by setting.
-        patterns: meanings by pattern of settings.
-        idle: patterns of settings that cost nothing.
-        usual: facts that hold where the files are silent.
-        models: configurations by the framework's own names for them.
-        expresses: facts that no setting gives by itself, and that its files say all the same.
-        writes: how a layout is handed over; empty where it is not.
     """
 
     key: str
@@ -74,12 +67,6 @@ class Framework:
     fewest: int
     shared: frozenset[str]
     prefixes: tuple[str, ...]
-    rows: Mapping[str, Row]
-    patterns: Mapping[str, Row]
-    idle: re.Pattern[str]
-    usual: Mapping[str, Any]
-    models: Mapping[str, str]
-    writes: Mapping[str, Any]
 
     def bare(self, key: str) -> Iterator[str]:
         """Yield a path, and what is left of it behind each prefix."""
@@ -87,21 +74,6 @@ class Framework:
         for prefix in self.prefixes:
             if key.startswith(prefix):
                 yield key.removeprefix(prefix)
-
-    def row(self, key: str) -> Row | None:
-        """Return what a setting means; None where it is not known."""
-        for bare in self.bare(key):
-            if bare in self.rows:
-                return self.rows[bare]
-        for bare in self.bare(key):
-            for pattern, row in self.patterns.items():
-                if fnmatch.fnmatchcase(bare, pattern):
-                    return row
-        return None
-
-    def is_idle(self, key: str) -> bool:
-        """Whether a setting costs nothing."""
-        return any(self.idle.fullmatch(bare) for bare in self.bare(key))
 
     def score(self, keys: frozenset[str], programs: str) -> int:
         """Return how much a file looks like this framework's."""
@@ -115,16 +87,64 @@ class Framework:
         return found + len(self.shared & bare) + 10 * is_run
 
 
+@dataclass(frozen=True)
+class Framework:
+    """What the settings of a framework mean.
+
+    Attributes:
+        known: what tells its files from others.
+        rows: meanings by setting.
+        patterns: meanings by pattern of settings.
+        idle: patterns of settings that cost nothing.
+        usual: facts that hold where the files are silent.
+        models: configurations by the framework's own names for them.
+        writes: how a layout is handed over; empty where it is not.
+    """
+
+    known: Known
+    rows: Mapping[str, Row]
+    patterns: Mapping[str, Row]
+    idle: re.Pattern[str]
+    usual: Mapping[str, Any]
+    models: Mapping[str, str]
+    writes: Mapping[str, Any]
+
+    def row(self, key: str) -> Row | None:
+        """Return what a setting means; None where it is not known."""
+        for bare in self.known.bare(key):
+            if bare in self.rows:
+                return self.rows[bare]
+        for bare in self.known.bare(key):
+            for pattern, row in self.patterns.items():
+                if fnmatch.fnmatchcase(bare, pattern):
+                    return row
+        return None
+
+    def is_idle(self, key: str) -> bool:
+        """Whether a setting costs nothing."""
+        return any(self.idle.fullmatch(bare) for bare in self.known.bare(key))
+
+
 def _row(value: Any) -> Row:
     if isinstance(value, str):
         return Row(value)
     return Row(**{**value, "also": tuple(_row(each) for each in value.get("also", ()))})
 
 
+def _text(key: str) -> str:
+    return (FOLDER / f"{key}.toml").read_text(encoding="utf-8")
+
+
+@cache
+def _head(key: str) -> dict[str, Any]:
+    """Read what stands before a table's first heading: enough to tell whose a file is."""
+    return tomllib.loads(_text(key).partition("\n[")[0])
+
+
 @cache
 def _table(key: str) -> dict[str, Any]:
-    data = tomllib.loads((FOLDER / f"{key}.toml").read_text(encoding="utf-8"))
-    rows, idle = dict(data.get("rows", {})), list(data.get("idle", []))
+    data = tomllib.loads(_text(key))
+    rows, idle = dict(data.get("rows", {})), list(data.get("idle", {}).get("settings", []))
     rows |= {name: {"why": why} for name, why in data.get("unused", {}).items()}
     models = dict(data.get("models", {}))
     for name in data.get("includes", []):
@@ -137,6 +157,25 @@ def _table(key: str) -> dict[str, Any]:
 
 
 @cache
+def known(key: str) -> Known:
+    """Return what tells a framework's files from others, by the name of its table."""
+    head = _head(key)
+    return Known(
+        key=key,
+        title=head["title"],
+        framework=head.get("framework", ""),
+        is_part=head.get("part", False),
+        programs=tuple(head.get("programs", ())),
+        signs=frozenset(head.get("signs", ())),
+        fewest=head.get("fewest", 2),
+        shared=frozenset(
+            sign for each in head.get("includes", ()) for sign in _head(each)["signs"]
+        ),
+        prefixes=tuple(head.get("prefixes", ())),
+    )
+
+
+@cache
 def framework(key: str) -> Framework:
     """Return a framework's settings by the name of its table."""
     data = _table(key)
@@ -144,17 +183,7 @@ def framework(key: str) -> Framework:
     is_pattern = {name: "*" in name for name in rows}
     idle = "|".join(fnmatch.translate(each).removesuffix(r"\Z") for each in data["idle"]) or "(?!)"
     return Framework(
-        key=key,
-        title=data["title"],
-        framework=data.get("framework", ""),
-        is_part=data.get("part", False),
-        programs=tuple(data.get("programs", ())),
-        signs=frozenset(data.get("signs", ())),
-        fewest=data.get("fewest", 2),
-        shared=frozenset(
-            sign for name in data.get("includes", ()) for sign in _table(name)["signs"]
-        ),
-        prefixes=tuple(data.get("prefixes", ())),
+        known=known(key),
         rows={name: row for name, row in rows.items() if not is_pattern[name]},
         patterns={name: row for name, row in rows.items() if is_pattern[name]},
         idle=re.compile(idle),
@@ -165,6 +194,6 @@ def framework(key: str) -> Framework:
 
 
 @cache
-def frameworks() -> tuple[Framework, ...]:
-    """Return all frameworks, by name."""
-    return tuple(framework(path.stem) for path in sorted(FOLDER.glob("*.toml")))
+def frameworks() -> tuple[Known, ...]:
+    """Return what tells the files of all frameworks apart, by name."""
+    return tuple(known(path.stem) for path in sorted(FOLDER.glob("*.toml")))

@@ -9,7 +9,7 @@ from computebill.base.errors import RequestError
 
 from .applied import LAUNCHERS, Applied, applied, shown_value
 from .entries import Source
-from .maps import Framework, framework, frameworks
+from .maps import Known, framework, frameworks, known
 from .record import Fact, Launch, Said, Unused
 from .sources import read_sources, sources_of
 
@@ -49,7 +49,7 @@ def launch_of_text(text: str, name: str) -> Launch:
 
 def _read(files: Sequence[Sequence[Source]], names: Sequence[str]) -> Launch:
     found = [_told(sources) for sources in files]
-    named = [each.framework for each in found if each.framework.framework]
+    named = [each.framework.known for each in found if each.framework.known.framework]
     own = next((each for each in named if not each.is_part), named[0] if named else None)
     if own is None:
         raise RequestError(
@@ -70,7 +70,7 @@ def _told(sources: Sequence[Source]) -> Applied:
     )
     if score == 0:
         raise RequestError(sources[0].file, _unknown(sources))
-    found = applied(source, own)
+    found = applied(source, framework(own.key))
     for other, its_own, each in scored:
         if each is source or each.is_loose:
             continue
@@ -83,12 +83,12 @@ def _told(sources: Sequence[Source]) -> Applied:
     return found
 
 
-def _framework_of(source: Source) -> tuple[int, Framework]:
+def _framework_of(source: Source) -> tuple[int, Known]:
     keys = frozenset(entry.key for entry in source.entries)
     programs = " ".join(source.programs)
     scored = [(each.score(keys, programs), each) for each in frameworks()]
     best = max(scored, key=lambda each: (each[0], bool(each[1].framework)))
-    return best if best[0] else (0, framework(LAUNCHERS))
+    return best if best[0] else (0, known(LAUNCHERS))
 
 
 def _unknown(sources: Sequence[Source]) -> str:
@@ -107,7 +107,7 @@ def _looked_for() -> str:
     return f"looked for: {told}"
 
 
-def _together(found: Sequence[Applied], own: Framework, files: Sequence[str]) -> Launch:
+def _together(found: Sequence[Applied], own: Known, files: Sequence[str]) -> Launch:
     facts: dict[str, Fact] = {}
     unused: list[Unused] = []
     notes: dict[str, None] = {}
@@ -125,12 +125,12 @@ def _together(found: Sequence[Applied], own: Framework, files: Sequence[str]) ->
             facts[name] = fact
         unused += each.unused
     divider = facts.pop("backend", None)
-    parts = {each.framework.key for each in found}
+    parts = {each.framework.known.key for each in found}
     if divider is not None or (DEEPSPEED in parts and own.key != DEEPSPEED):
         said = divider.said if divider is not None else Said("its file", "DeepSpeed")
         facts.setdefault("recipe", Fact(DEEPSPEED, said, usual=divider is None))
     usual = Said("usual", own.title)
-    for name, value in own.usual.items():
+    for name, value in framework(own.key).usual.items():
         facts.setdefault(name, Fact(value, usual, usual=True))
     return Launch(
         framework=own.framework,

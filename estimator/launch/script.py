@@ -10,9 +10,10 @@ from itertools import pairwise
 
 from computebill.base.errors import RequestError
 
-from .expansion import HOLE, Scope, Text, fields, text_of
+from .expansion import Scope, fields, text_of
 from .grammar import Block, Case, Command, Function, Group, If, Joined, Loop, Statement, statements
-from .words import BREAK, Token
+from .marks import BREAK, HOLE, Text
+from .words import Token
 
 SETS = re.compile(r"([A-Za-z_]\w*)(\[[^\]]*\])?(\+?=)(.*)", re.DOTALL)
 DECLARES = ("export", "declare", "local", "readonly", "typeset")

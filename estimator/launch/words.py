@@ -8,9 +8,6 @@ from typing import Literal, NamedTuple
 
 from computebill.base.errors import RequestError
 
-BREAK = "\ue002"
-"""Stands for a line that a backslash joins to the next, so that lines can be counted."""
-
 OPERATOR = re.compile(r"&&|\|\||;;&?|;&|\|&|<<<|<<-|<<|&>>|&>|\d?(?:>>|>&|<&|>)|[;|&()<]")
 BLANK = re.compile(r"(?:[ \t\r]|\\\r?\n)+")
 PLAIN = re.compile(r"[^\s'\"\\$`;|&()<>#]+")

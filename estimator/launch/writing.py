@@ -25,7 +25,7 @@ TORCHRUN = {"nodes": "nnodes", "node_devices": "nproc_per_node"}
 
 def written_frameworks() -> tuple[str, ...]:
     """Return the names of frameworks that a layout can be handed to."""
-    return tuple(each.key for each in frameworks() if each.writes)
+    return tuple(each.key for each in frameworks() if framework(each.key).writes)
 
 
 def writer(key: str) -> Framework:

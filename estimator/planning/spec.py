@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -14,6 +15,7 @@ from computebill.base.amounts import (
     Whole,
     check_batch,
     parse_whole,
+    usual_sequences,
     whole_sequences,
 )
 from computebill.base.quantity import (
@@ -22,7 +24,7 @@ from computebill.base.quantity import (
     Positive,
     Share,
 )
-from computebill.base.specfile import Name, Spec, validate, with_flags
+from computebill.base.specfile import Name, Spec, as_data, with_fields, with_flags
 from computebill.costs.fields import Day, Prices
 from computebill.costs.prices import Commitment
 from computebill.hardware.cluster import NodeNetwork, PowerLimit
@@ -120,7 +122,7 @@ class PlanSpec(Spec):
         max_gpus: in its place, powers of two from 8 up to this, and this.
         node_network: bandwidth from a node to the others, 800gbit.
         power_limit: watts that an accelerator may take, where fewer than its own.
-        global_batch: sequences a step.
+        global_batch: sequences a step; Step Law's if not given.
         global_batch_tokens: tokens a step in its place, rounded down to whole sequences.
         sequence_length: tokens a sequence.
         precision: of products: each is tried; the accelerator's own if not given.
@@ -220,8 +222,8 @@ class PlanSpec(Spec):
                 raise ValueError(f"layout.{name}: is searched; give {name} outside of layout")
         if (self.count is None) == (self.max_gpus is None):
             raise ValueError("give count or max_gpus")
-        if (self.global_batch is None) == (self.global_batch_tokens is None):
-            raise ValueError("give global_batch or global_batch_tokens")
+        if self.global_batch is not None and self.global_batch_tokens is not None:
+            raise ValueError("give global_batch or global_batch_tokens, not both")
         check_lost_time(self)
         check_one_software(self)
         check_precision(self.layout, self.precision or ())
@@ -259,8 +261,10 @@ class PlanSpec(Spec):
         Raises:
             RequestError: where no step has so many tokens.
         """
+        if self.global_batch_tokens is not None:
+            return whole_sequences(float(self.global_batch_tokens), length)
         if self.global_batch is None:
-            return whole_sequences(float(self.global_batch_tokens or 0), length)
+            return usual_sequences(self.tokens.median, length)
         check_batch(self.global_batch, length)
         return self.global_batch
 
@@ -284,17 +288,34 @@ class PlanSpec(Spec):
         return found
 
 
-def read_plan(spec: PlanSpec | str | Path | Mapping[str, Any]) -> PlanSpec:
+def read_plan(
+    spec: PlanSpec | str | Path | Mapping[str, Any] | None = None,
+    given: Mapping[str, Any] = MappingProxyType({}),
+) -> PlanSpec:
     """Return what a plan is asked for.
+
+    Args:
+        spec: a PlanSpec, a mapping of its fields, a TOML file, or nothing.
+        given: fields that go before it.
 
     Raises:
         RequestError: naming the field, or the file and its field.
     """
     if isinstance(spec, PlanSpec):
-        return spec
+        return with_fields(PlanSpec, as_data(spec), given, _replaces(), "plan") if given else spec
     if isinstance(spec, str | Path):
-        return plan_spec(Path(spec), {})
-    return validate(PlanSpec, spec, "plan")
+        return with_fields(PlanSpec, fields_of_file(Path(spec)), given, _replaces(), str(spec))
+    return with_fields(PlanSpec, {} if spec is None else spec, given, _replaces(), "plan")
+
+
+def _replaces() -> dict[str, tuple[str, ...]]:
+    """Return fields of a file that are put aside for another that says the same."""
+    shared = (*LOST, "global_batch", "global_batch_tokens", "software", "framework")
+    return {
+        "count": ("max_gpus",),
+        "max_gpus": ("count",),
+        **{name: REPLACES[name] for name in shared},
+    }
 
 
 def plan_spec(
@@ -323,12 +344,9 @@ def plan_spec(
     if settings:
         own = data.get("layout")
         data["layout"] = {**(own if isinstance(own, dict) else {}), **settings}
-    shared = (*LOST, "global_batch", "global_batch_tokens", "software", "framework")
-    replaces: dict[str, tuple[str, ...]] = {"count": ("max_gpus",), "max_gpus": ("count",)}
-    replaces |= {name: REPLACES[name] for name in shared}
     files = ([] if path is None else [str(path)]) + list(launch.launch.files if launch else ())
     name = ", ".join(files) or "plan"
-    return with_flags(PlanSpec, data, flags, replaces, name, is_file=bool(files))
+    return with_flags(PlanSpec, data, flags, _replaces(), name, is_file=bool(files))
 
 
 def _settings(launch: Launched) -> dict[str, Any]:

@@ -73,6 +73,10 @@ class LoadedProgramme(NamedTuple):
             found.stages(variant.name)
         return found
 
+    def __repr__(self) -> str:
+        """Return its name and title in one line."""
+        return f"<LoadedProgramme {self.name}: {self.programme.title}>"
+
     def stages(self, variant: str) -> list[tuple[Change | None, Programme]]:
         """Return the programme as published and after each change of ``variant``.
 

@@ -141,29 +141,31 @@ class RunEstimate(Shown):
 
 
 def estimate_run(
-    spec: RunSpec | str | Path | Mapping[str, Any],
+    spec: RunSpec | str | Path | Mapping[str, Any] | None = None,
     *,
     samples: int | None = None,
     seed: int = 0,
     device: str = "auto",
     method: Method = "sobol",
     profiles: Sequence[Path] = (),
+    **given: Any,
 ) -> RunEstimate:
     """Price a run from its totals, or from its model.
 
     Args:
-        spec: a RunSpec, a mapping of its fields, or a TOML file.
+        spec: a RunSpec, a mapping of its fields, a TOML file, or nothing.
         samples: Monte Carlo draws.
         seed: same seed, same draws.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``.
         method: ``sobol`` (scrambled) or ``random``.
         profiles: folders of accelerator profiles of one's own.
+        given: fields of a RunSpec, which go before those of ``spec``: ``params="70B"``.
 
     Raises:
         RequestError: naming the field that is wrong.
     """
     chosen = settings(samples, seed, device, method)
-    run = read_run(spec)
+    run = read_run(spec, given)
     accelerator = in_cluster(
         find_accelerator(run.accelerator, profiles), run.node_network, run.power_limit
     )

@@ -59,7 +59,7 @@ def run_notes(
         runs = method.cost_method().mfu.observed.runs
         yield (
             f"The utilisation is what {runs} runs reached, their lost time in it; the best layout "
-            "may do better: `computebill plan`."
+            f"may do better: `computebill plan`{'' if run.model else ', which takes a --model'}."
         )
     given = lost_time(run) if observed else ()
     if given:

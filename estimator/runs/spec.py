@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -14,7 +15,7 @@ from computebill.architectures.sources import beside
 from computebill.base.amounts import Parameters, Tokens, check_batch, whole_sequences
 from computebill.base.changes import read_change, set_in
 from computebill.base.quantity import AtLeastOne, NotNegative, Number, Positive, Share
-from computebill.base.specfile import Name, Spec, read_toml, validate, with_flags
+from computebill.base.specfile import Name, Spec, as_data, read_toml, with_fields, with_flags
 from computebill.costs.fields import PRICE_REPLACES, Day, Rent
 from computebill.costs.hour import Pricing
 from computebill.costs.prices import Commitment
@@ -259,7 +260,11 @@ class RunFields(Spec):
         if self.model is not None and (has_params or self.flop is not None):
             raise ValueError("give model, or params, or flop, not two of them")
         if self.model is None and self.layout is not None:
-            raise ValueError("layout: needs model, a config.json")
+            raise ValueError(
+                f"layout ({', '.join(sorted(self.layout.model_fields_set))}): needs model, whose "
+                "layers it divides and adapts: a name that ships "
+                "(`computebill model` lists them), or a config.json"
+            )
         if self.node_network is not None and self.layout is None:
             raise ValueError("node_network: needs a layout, whose steps it is for")
         if self.model is None and (self.lengths is not None or self.packing is not None):
@@ -307,10 +312,7 @@ def run_spec(
     """
     data = {} if path is None else fields_of_file(Path(path))
     if launch is not None:
-        own = data.get("layout")
-        launch.need(("model", "tokens", "accelerator", "count"), {**data, **_as_model(flags)})
-        data = {**launch.fields, "layout": dict(launch.layout), **data}
-        data["layout"] = {**launch.layout, **(own if isinstance(own, dict) else {})}
+        data = _with_launch(data, launch, flags)
     for text in changes:
         set_in(data, read_change(text), RunSpec)
     replaces: Mapping[str, tuple[str, ...]] = REPLACES
@@ -327,10 +329,20 @@ def run_spec(
     return with_flags(RunSpec, data, flags, replaces, name, is_file=bool(files))
 
 
-def _as_model(flags: Mapping[str, Any]) -> dict[str, Any]:
-    """Return flags, with what stands in for a model under its name."""
+def _with_launch(
+    data: Mapping[str, Any], launch: Launched, flags: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return a file's fields over those of launch files.
+
+    Raises:
+        RequestError: asking for what a run needs and nothing says.
+    """
     has_model = any(name in flags for name in ("params", "params_active", "flop"))
-    return {**flags, **({"model": ""} if has_model else {})}
+    given = {**data, **flags, **({"model": ""} if has_model else {})}
+    launch.need(("model", "tokens", "accelerator", "count"), given)
+    own = data.get("layout")
+    layout = {**launch.layout, **(own if isinstance(own, dict) else {})}
+    return {**launch.fields, **data, "layout": layout}
 
 
 def fields_of_file(path: Path) -> dict[str, Any]:
@@ -346,14 +358,21 @@ def fields_of_file(path: Path) -> dict[str, Any]:
     return data
 
 
-def read_run(spec: RunSpec | str | Path | Mapping[str, Any]) -> RunSpec:
+def read_run(
+    spec: RunSpec | str | Path | Mapping[str, Any] | None = None,
+    given: Mapping[str, Any] = MappingProxyType({}),
+) -> RunSpec:
     """Return a run as described.
+
+    Args:
+        spec: a RunSpec, a mapping of its fields, a TOML file, or nothing.
+        given: fields that go before it.
 
     Raises:
         RequestError: naming the field, or the file and its field.
     """
     if isinstance(spec, RunSpec):
-        return spec
+        return with_fields(RunSpec, as_data(spec), given, REPLACES, "run") if given else spec
     if isinstance(spec, str | Path):
-        return validate(RunSpec, fields_of_file(Path(spec)), str(spec))
-    return validate(RunSpec, spec, "run")
+        return with_fields(RunSpec, fields_of_file(Path(spec)), given, REPLACES, str(spec))
+    return with_fields(RunSpec, {} if spec is None else spec, given, REPLACES, "run")

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import torch
 
+from computebill.base.amounts import LARGEST
 from computebill.base.assumptions import (
     GIVEN,
     Assumption,
@@ -298,8 +299,9 @@ def fastest_share(bench: Bench, accelerator: Accelerator) -> float | None:
     batch = stage.global_batch or _rollouts(stage)
     if is_told or batch is None or stage.count is None or bench.own is NOBODY:
         return None
-    if not stage.count.is_constant:
-        raise RequestError("count", f"got {stage.count.text}; allowed without mfu: one number")
+    if not stage.count.is_constant or stage.count.value > LARGEST:
+        allowed = f"allowed without mfu: one number, to {LARGEST:,}"
+        raise RequestError("count", f"got {stage.count.text}; {allowed}")
     precision = stage.precision or usual_precision(accelerator, None)
     sequence = int(stage.sequence_length or DEFAULT_SEQUENCE)
     software = stage.software_choice.software

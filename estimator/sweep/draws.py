@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from computebill.base.amounts import STEP_LAW
 from computebill.base.assumptions import Assumption, Input, gathered
 from computebill.base.errors import RequestError
 from computebill.base.quantity import UNKNOWN, Quantity, constant, parse_quantity
@@ -37,7 +38,6 @@ from computebill.training.utilisation import practice
 from computebill.uncertainty.draws import Columns, Settings, bundle
 from computebill.uncertainty.side_by_side import in_order
 
-from .counts import STEP_LAW
 from .spec import SweepSpec
 from .stopping import Lengths, fate_of, realised
 from .totals import Part, Totals

@@ -156,7 +156,7 @@ class SweepEstimate(Shown):
 
 
 def price_sweep(
-    spec: SweepSpec | str | Path | Mapping[str, Any],
+    spec: SweepSpec | str | Path | Mapping[str, Any] | None = None,
     *,
     samples: int | None = None,
     seed: int = 0,
@@ -167,11 +167,12 @@ def price_sweep(
     confirmed: bool = False,
     progress: Progress | None = None,
     sink: Sink | None = None,
+    **given: Any,
 ) -> SweepEstimate:
     """Price a research programme, run by run.
 
     Args:
-        spec: a SweepSpec, a mapping of its fields, a TOML file, or a preset's name.
+        spec: a SweepSpec, a mapping of its fields, a TOML file, a preset's name, or nothing.
         samples: Monte Carlo draws.
         seed: same seed, same draws.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``.
@@ -181,13 +182,14 @@ def price_sweep(
         confirmed: that more than a million experiments are meant.
         progress: told of experiments as they are worked out.
         sink: given every chunk of experiments as columns.
+        given: fields of a SweepSpec, which go before those of ``spec``: ``price=2``.
 
     Raises:
         RequestError: naming the field that is wrong.
     """
     start = time.perf_counter()
     chosen = settings(samples, seed, device, method)
-    asked = load_sweep(spec)
+    asked = load_sweep(spec, given)
     spent = None if budget is None else _check_budget(budget)
     draws = lay_out(asked, chosen, profiles, confirmed=confirmed, progress=progress, sink=sink)
     totals = draws.totals

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, PrivateAttr, model_validator
@@ -27,6 +28,7 @@ from computebill.base.specfile import (
     parse_toml,
     read_text,
     validate,
+    with_fields,
     with_flags,
 )
 from computebill.costs.fields import PRICE_REPLACES, Day, Prices
@@ -402,17 +404,26 @@ def shipped_sweeps() -> list[str]:
     return sorted(file.stem for file in files if file.suffix == ".toml")
 
 
-def load_sweep(source: str | Path | Mapping[str, Any] | SweepSpec) -> SweepSpec:
+def load_sweep(
+    source: str | Path | Mapping[str, Any] | SweepSpec | None = None,
+    given: Mapping[str, Any] = MappingProxyType({}),
+) -> SweepSpec:
     """Return a sweep: a preset by its name, a TOML file, the data of one, or itself.
+
+    Args:
+        source: of the sweep, or nothing.
+        given: fields that go before it.
 
     Raises:
         RequestError: naming the file and the field.
     """
-    if isinstance(source, SweepSpec):
+    if isinstance(source, SweepSpec) and not given:
         return source
-    if isinstance(source, Mapping):
-        return validate(SweepSpec, as_data(source), "sweep")
-    return validate(SweepSpec, sweep_data(source), str(source))
+    if isinstance(source, str | Path):
+        data, name = sweep_data(source), str(source)
+    else:
+        data, name = as_data({} if source is None else source), "sweep"
+    return with_fields(SweepSpec, data, as_data(given), PRICE_REPLACES, name)
 
 
 def sweep_spec(

@@ -263,7 +263,7 @@ class _Mapping:
         if own is None and tokens and sequence:
             return max(1, int(tokens) // sequence)
         if own is None and device and count and dp:
-            return max(1, round(device * count / dp))
+            return max(1, round(float(device) * count / dp))
         return own
 
     def batch(
@@ -271,6 +271,8 @@ class _Mapping:
     ) -> int | None:
         """Return sequences of a step."""
         given = self.number("global_batch") or last_batch(self.launch)
+        if "global_batch_tokens" in self.flags:
+            given = None
         prompts = self.launch.get("rl_prompts")
         if given is None and prompts:
             return int(prompts) * int(self.launch.get("rl_answers", 1))
@@ -282,7 +284,7 @@ class _Mapping:
         times = self.degree("micro_batches") or 1
         device, of_rank = self.launch.get("device_batch"), self.degree("rank_step_batch")
         if device and count:
-            return max(1, round(device * count)) * times
+            return max(1, round(float(device) * count)) * times
         if dp is None:
             return None
         at_once = self.degree("rank_batch") or of_rank
@@ -336,7 +338,7 @@ class _Mapping:
         if model is None:
             return None
         try:
-            return read_architecture(model).layer_count
+            return int(read_architecture(model).layer_count)
         except RequestError:  # told where the model itself is read
             return None
 
@@ -368,7 +370,7 @@ class _Mapping:
         if "dropout" in self.launch.facts or "attention_dropout" in self.launch.facts:
             rates = (self.launch.get("dropout", 0.0), self.launch.get("attention_dropout", 0.0))
             found["dropout"] = any(rate > 0 for rate in rates)
-        found |= self.optimizer() | self.adapters()
+        found |= self.optimizer(found.get("zero", 0)) | self.adapters()
         return {**found, **self.given}
 
     def sharding(self, dp: int | None) -> dict[str, Any]:
@@ -407,7 +409,7 @@ class _Mapping:
             self.notes.append(f"vpp: 2, as {name} has two chunks of a stage where none are given")
         return {} if chunks is None or chunks == 1 else {"vpp": chunks}
 
-    def optimizer(self) -> dict[str, Any]:
+    def optimizer(self, zero: int) -> dict[str, Any]:
         """Return the optimizer, and what rests on the host."""
         found: dict[str, Any] = {}
         fact = self.launch.facts.get("optimizer")
@@ -422,6 +424,10 @@ class _Mapping:
                 )
         parts = ("optimizer", "weights", "activations")
         hosted = tuple(part for part in parts if self.launch.get(f"offload_{part}"))
+        if "weights" in hosted and zero < 3:
+            said = self.launch.facts["offload_weights"].said
+            self.notes.append(f"{said.told}: weights rest on the host where ZeRO 3 divides them")
+            hosted = tuple(part for part in hosted if part != "weights")
         if hosted:
             found["offload"] = hosted
         return found

@@ -472,6 +472,14 @@ def check_sequence_length(architecture: Architecture, sequence: object) -> int:
             "sequence_length",
             f"got {shown(sequence)}; allowed: a whole number from 1 to {most:,}{reason}",
         )
+    media = architecture.media_tokens
+    if media > sequence:
+        each = media / (architecture.images or architecture.clips)
+        raise RequestError(
+            "images_per_sample",
+            f"got {architecture.images:g} of {each:,.0f} tokens each, {media:,.0f} of a sequence "
+            f"of {sequence:,}; allowed: up to {sequence // each:,.0f}, or a longer sequence",
+        )
     return sequence
 
 

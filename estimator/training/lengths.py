@@ -38,13 +38,13 @@ class _Places(NamedTuple):
     Attributes:
         columns: how many there are.
         length: the one of lengths.
-        count: the one of how many documents there are; -1 where a line is one.
+        number: the one of how many documents there are; -1 where a line is one.
         mark: what divides cells.
     """
 
     columns: int
     length: int
-    count: int
+    number: int
     mark: str
 
 
@@ -166,7 +166,7 @@ def _at_once(text: bytes, places: _Places) -> dict[int, int] | None:
     if not text.strip():
         return {}
     names = [str(place) for place in range(places.columns)]
-    used = [names[place] for place in (places.length, places.count) if place >= 0]
+    used = [names[place] for place in (places.length, places.number) if place >= 0]
     try:
         table = reader.read_csv(
             io.BytesIO(text),
@@ -204,9 +204,9 @@ def _cells(path: Path, block: _Block, places: _Places) -> Iterator[tuple[str, ob
         cells = [cell.strip() for cell in row]
         if not any(cells):
             continue
-        if len(cells) <= max(places.length, places.count):
+        if len(cells) <= max(places.length, places.number):
             raise RequestError("lengths", f"{where}: has {len(cells)} cells; the heading more")
-        yield where, cells[places.length], cells[places.count] if places.count >= 0 else 1
+        yield where, cells[places.length], cells[places.number] if places.number >= 0 else 1
 
 
 def _decoded(path: Path, text: bytes, line: int) -> str:

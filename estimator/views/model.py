@@ -151,7 +151,8 @@ def _memory(card: ModelCard) -> Table:
         if how
         else "no common layout divides this model"
     )
-    table = tables.table(f"Memory of one GPU at {card.sequence:,} tokens, GB ({described})")
+    title = f"Memory of one GPU at {card.sequence:,} tokens, GB ({described})"
+    table = tables.table(title, ("other", "gradients", "optimizer", "weights", "activations"))
     table.add_column("layout")
     for heading in PARTS:
         table.add_column(heading, justify="right")

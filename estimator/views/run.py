@@ -81,7 +81,7 @@ def full(estimate: RunEstimate) -> Iterator[RenderableType]:
         yield _memory(estimate.model.memory, estimate.accelerator.memory_gb.value)
     if estimate.model is not None and estimate.model.step is not None:
         yield _step(estimate.model.step)
-    yield _assumptions(estimate)
+    yield tables.inputs(estimate.assumptions)
 
 
 def sheet(estimate: RunEstimate) -> pd.DataFrame:
@@ -147,14 +147,4 @@ def _step(step: StepEstimate) -> Table:
     for name in spent:
         table.add_column(name, justify="right")
     table.add_row(*(percent(value / step.seconds) for value in spent.values()))
-    return table
-
-
-def _assumptions(estimate: RunEstimate) -> Table:
-    table = tables.table("What went in")
-    table.add_column("input")
-    table.add_column("value", justify="right")
-    table.add_column("source", overflow="fold")
-    for assumption in estimate.assumptions:
-        table.add_row(assumption.name, assumption.value, assumption.source)
     return table

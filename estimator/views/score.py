@@ -62,7 +62,9 @@ def _ways(found: Score, name: str, title: str) -> Table:
 
 
 def _largest(found: Score) -> Table:
-    table = tables.table("The largest runs; cost of hardware used up + energy")
+    table = tables.table(
+        "The largest runs; cost of hardware used up + energy", ("found by", "organisation")
+    )
     table.add_column("model", overflow="fold")
     table.add_column("organisation", overflow="fold")
     for heading in ("FLOP", "found by", "cost"):

@@ -60,7 +60,8 @@ def comparison(estimates: Sequence[SpendTotals]) -> Iterator[RenderableType]:
     price = f", price {priced[0]}" if priced else ""
     table = tables.table(
         f"Final training runs against R&D compute, {', '.join(variants)}{price}; "
-        "median (5th–95th percentile)"
+        "median (5th–95th percentile)",
+        ("everything else", "grade", "R&D compute"),
     )
     headings = ("programme", "grade", "R&D compute", "final runs", "final share", "everything else")
     for heading in headings:
@@ -159,12 +160,10 @@ def elsewhere_of(estimate: SpendEstimate) -> Sequence[ShareElsewhere]:
     return shares_elsewhere() if estimate.name in shipped_programmes() else ()
 
 
-def full(
-    estimate: SpendEstimate, elsewhere: Sequence[ShareElsewhere], narrow: bool = False
-) -> Iterator[RenderableType]:
-    """Everything about one programme, the answer first; fewer columns where it is ``narrow``."""
+def full(estimate: SpendEstimate, elsewhere: Sequence[ShareElsewhere]) -> Iterator[RenderableType]:
+    """Everything about one programme, the answer first."""
     yield _answer(estimate)
-    yield _runs(estimate, narrow)
+    yield _runs(estimate)
     yield from _warnings(estimate)
     if len(estimate.variants) > 1:
         yield _variants(estimate.variants)
@@ -248,15 +247,12 @@ def _answer(estimate: SpendEstimate) -> Table:
     return table
 
 
-def _runs(estimate: SpendEstimate, narrow: bool) -> Table:
-    table = tables.table("Runs, dearest first")
+def _runs(estimate: SpendEstimate) -> Table:
+    less = ("MC error", "released", "GPU-hours", "FLOP")
+    table = tables.table("Runs, dearest first", less)
     basis = estimate.programme.basis
-    # On a narrow terminal fewer columns: a figure that is cut reads as another figure.
     sizes = ["FLOP", "GPU-hours", "cost"] if basis == "dollars" else ["size"]
-    if narrow:
-        headings = [size for size in sizes if size != "GPU-hours"]
-    else:
-        headings = ["released", *sizes, "MC error"]
+    headings = ["released", *sizes, "MC error"]
     table.add_column("run", overflow="fold")
     for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)

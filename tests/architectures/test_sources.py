@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 import computebill as cb
+from computebill.cli import main
 from computebill.models.count import count_model
 from computebill.models.mfu import Speed
 
@@ -214,6 +216,10 @@ def test_a_run_a_plan_and_a_speed_train_the_adapter(tmp_path: Path, cache: Path)
     told = cb.utilisation(path, speed=speed, accelerator="h100")
     assert told.flop_per_token == pytest.approx(flop)
     assert cb.utilisation(path, speed=speed, accelerator="h100", lora_rank=0).hfu > told.hfu
+
+    command = ["mfu", "--model", str(path), "--tokens-per-second", "3k", "--accelerator", "h100"]
+    read = json.loads(CliRunner().invoke(main, [*command, "--json"]).output)
+    assert read["flop_per_token"] == pytest.approx(flop)
 
     planned = cb.plan({**shape, "model": str(path), "count": 8}).estimate
     for layout in ({"dp": 8}, None):

@@ -120,8 +120,8 @@ def test_every_field_has_a_flag_and_every_flag_a_field() -> None:
     from computebill.runs.spec import RunSpec
 
     fields = {name.replace("-", "_") for name, _ in FIELDS}
-    # A layout's own flags have a test of their own.
-    assert fields == set(RunSpec.model_fields) - {"layout"}
+    # A layout's own flags have a test of their own; what is lost is the rest of goodput.
+    assert fields - {"lost"} == set(RunSpec.model_fields) - {"layout"}
 
 
 @pytest.mark.parametrize(
@@ -398,6 +398,25 @@ def test_csv_has_the_screens_words_units_and_what_went_in() -> None:
     assert list(inputs["value"]) == [each["value"] for each in told]
     assert "USD per accelerator-hour" in set(inputs["figure"])
     assert inputs["source"].notna().all()
+
+
+def test_a_share_that_is_lost_is_the_rest_of_what_trains() -> None:
+    kept = parsed(*PLAIN, "--goodput", "0.85..0.95", "--samples", "256")
+    lost = parsed(*PLAIN, "--lost", "5%..15%", "--samples", "256")
+    assert lost["goodput"]["p50"] == pytest.approx(kept["goodput"]["p50"])
+    assert lost["days"]["p50"] == pytest.approx(kept["days"]["p50"])
+    assert "--lost: got '110%'; allowed: 0 to below 1" in refusal(*PLAIN, "--lost", "110%")
+    assert "not both" in refusal(*PLAIN, "--lost", "10%", "--goodput", "0.9")
+
+
+def test_a_run_without_a_layout_tells_the_best_that_a_plan_finds() -> None:
+    asked = ("--model", "llama-3.1-8b", "--tokens", "1T", "--accelerator", "h100", "--count", "64")
+    line = run(*asked, "--brief", "--samples", "256").stdout
+    assert " On the best layout that `computebill plan` finds (" in line
+    found = parsed(*asked, "--samples", "256")
+    assert found["best_layout"]["mfu"]["p50"] > found["mfu"]["p50"]
+    one = run(*asked[:-1], "1", "--brief", "--samples", "256").stdout
+    assert one.startswith("Does not fit: the nearest, 1 x h100-sxm with ")
 
 
 RL = ["--kind", "rl", "--params", "8B", "--steps", "100", "--prompts", "32", "--mfu", "0.3"]

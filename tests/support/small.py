@@ -231,8 +231,10 @@ def delta_net(draw: Draw) -> Config:
         "linear_value_head_dim": draw(st.sampled_from([4, 8])),
         "linear_conv_kernel_dim": draw(st.integers(2, 4)),
     }
-    found = layered(lambda _: config, ["full_attention", "linear_attention"])(draw)
-    return found | {"layer_types": ["linear_attention", *found["layer_types"][1:]]}
+    kinds = st.sampled_from(["full_attention", "linear_attention"])
+    count = config["num_hidden_layers"] - 1
+    rest = draw(st.lists(kinds, min_size=count, max_size=count))
+    return config | {"layer_types": ["linear_attention", *rest]}
 
 
 def qwen3_5(draw: Draw) -> Config:

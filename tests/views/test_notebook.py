@@ -131,3 +131,21 @@ def test_a_long_table_is_folded_and_the_answer_is_not() -> None:
 def test_a_long_name_leaves_the_line_short() -> None:
     result = cb.estimate_run({**RUN, "name": "a " * 50 + "b" * 90}, samples=64)
     assert len(repr(result)) <= notebook.LONGEST_LINE + len("<RunEstimate >")
+
+
+def test_what_a_session_names_is_one_line() -> None:
+    programme = cb.load_programme("minimax-2025")
+    for each in (
+        cb.find_accelerator("h100"),
+        cb.read_architecture(CONFIG),
+        cb.load_sweep("smollm3"),
+        cb.Layout(tp=8),
+        programme,
+        programme.programme,
+    ):
+        assert len(repr(each)) <= 160
+        assert "\n" not in repr(each)
+
+
+def test_names_of_the_package_are_the_public_ones() -> None:
+    assert dir(cb) == sorted(cb.__all__)

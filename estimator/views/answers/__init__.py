@@ -10,6 +10,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
+from computebill.base.errors import RequestError
+
 from .answer import Answer
 
 if TYPE_CHECKING:  # loads torch, which counts and lists need not
@@ -42,10 +44,30 @@ KINDS: dict[str, tuple[frozenset[str], str]] = {
 }
 """Keys that tell a command's result, and what answers it; the first that fits is taken."""
 
+PAGES = tuple(kind for kind in KINDS if kind not in ("several programmes", "spend forecast"))
+"""Kinds that have a page each."""
+
 
 def kind_of(result: Result) -> str | None:
     """Return whose result it is, a key of ``KINDS``; None where it is of no command with one."""
     return next((kind for kind, (keys, _) in KINDS.items() if keys <= set(result)), None)
+
+
+def known_kind(name: str, result: Result) -> str:
+    """Return the kind of a result that a page can be made of.
+
+    Args:
+        name: of its file.
+        result: what the file holds.
+
+    Raises:
+        RequestError: naming the file, and what it may hold.
+    """
+    kind = kind_of(result)
+    if kind in PAGES:
+        return str(kind)
+    told = "is no result of a command that has a page; allowed: what a command wrote with --json"
+    raise RequestError(name, f"{told} or -o x.json, of {', '.join(PAGES)}")
 
 
 def answer_of(result: Result) -> Answer | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from computebill.programmes.bases import BASES
 from computebill.views.result import Result, distribution
-from computebill.views.text import amount_interval, beyond_spend, percent_interval
+from computebill.views.text import amount_interval, beyond_spend, bounded, percent_interval
 
 from .answer import Answer, figure
 
@@ -12,11 +12,16 @@ from .answer import Answer, figure
 def answer(result: Result) -> Answer:
     """Tell what final runs would take of a later budget."""
     basis = next(each for each in BASES.values() if f"budget_{each.key}" in result)
+    bounds = result.get("bounds") or {}
     budget, final, rest = (
-        amount_interval(distribution(result[f"{name}_{basis.key}"]), basis.name)
+        bounded(
+            amount_interval(distribution(result[f"{name}_{basis.key}"]), basis.name),
+            bounds.get("rnd_compute" if name == "budget" else name),
+        )
         for name in ("budget", "final_runs", "exploration")
     )
-    years, share = result["years"], percent_interval(distribution(result["final_share"]))
+    share = bounded(percent_interval(distribution(result["final_share"])), result.get("bound"))
+    years = result["years"]
     later = f"{years} year{'s' * (years > 1)} later"
     growth = "" if result["growth"] is None else f", at a growth of {result['growth']} a year"
     sentence = (

@@ -18,6 +18,9 @@ from computebill.views.text import (
 
 from .answer import Answer, figure
 
+UNNAMED = "plan"
+"""Name of a plan that was given none."""
+
 LEAST = {"time": "Fastest", "cost": "Cheapest", "energy": "Least energy"}
 DEGREES = ("tp", "pp", "vpp", "dp", "cp", "ep")
 
@@ -38,7 +41,7 @@ def answer(result: Result) -> Answer:
         ("memory, GB", memory_with_ends(best["memory_gb"], best.get("memory_interval_gb"))),
         ("odds that it fits", fit_text(best.get("fit_odds"))),
     )
-    title = "The plan" if result["name"] == "plan" else result["name"]
+    title = "The plan" if result["name"] == UNNAMED else result["name"]
     figures = [figure(*each) for each in texts if each[1]]
     return Answer(title, f"{told}.", figures, result.get("notes", ()))
 
@@ -51,6 +54,15 @@ def _observed(result: Result) -> str:
     reached = percent_interval(distribution(result["best"]["mfu"]))
     real = f"{percent(runs['p50'])} ({percent(runs['p10'])} to {percent(runs['p90'])})"
     return f", at a utilisation of {reached}, where {runs['runs']} real runs reached {real}"
+
+
+def heading(result: Result) -> str:
+    """Return the best layout and its days, for a picture that stands alone."""
+    best = result["best"]
+    took = duration_interval(distribution(best["days"]))
+    named = "" if result["name"] == UNNAMED else f"{result['name']}: "
+    least = LEAST[result["objective"]]
+    return f"{named}{least}: {where(best)}, {described(best)}, {took}"
 
 
 def where(one: Mapping[str, Any]) -> str:

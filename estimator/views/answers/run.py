@@ -7,8 +7,9 @@ from typing import Any
 
 from computebill.views.result import Result, distribution
 from computebill.views.run import ROWS
-from computebill.views.text import count, duration_interval, money_interval
+from computebill.views.text import count, duration_interval, money_interval, percent_interval
 
+from . import plan
 from .answer import Answer, figure
 
 UNNAMED = "run"
@@ -28,10 +29,12 @@ TILES = (
 def answer(result: Result) -> Answer:
     """Tell what a run takes and costs; first of all that it may not fit."""
     doubt = result.get("memory_doubt")
-    told = _sentence(result, "If it fits, the run" if doubt else "The run")
+    nearest = result.get("nothing_fits")
+    first = f"Does not fit: {nearest}." if nearest else doubt
+    told = _sentence(result, "If it fits, the run" if first else "The run")
     figures = [figure(label, text) for label, text in figures_of(result) if label in TILES]
     notes = [each for each in result.get("notes", ()) if each != doubt]
-    return Answer(title(result), f"{doubt} {told}" if doubt else told, figures, notes)
+    return Answer(title(result), f"{first} {told}" if first else told, figures, notes)
 
 
 def title(result: Result) -> str:
@@ -41,6 +44,16 @@ def title(result: Result) -> str:
         on = f"{result['count']:,.0f} x {on}"
     name = result["name"] if result["name"] != UNNAMED else _size(result)
     return f"{name}: {on}" if name else on
+
+
+def heading(result: Result) -> str:
+    """Return what a run is, how long it takes, and its layout, for a picture that stands alone."""
+    told = [title(result)]
+    if result["days"]:
+        told.append(duration_interval(distribution(result["days"])))
+    if result.get("layout"):
+        told.append(plan.described(result))
+    return ", ".join(told)
 
 
 def short(result: Result) -> str:
@@ -74,7 +87,21 @@ def _sentence(result: Result, who: str) -> str:
     told += f"; it costs {' or '.join(ways)}" if ways else "; no price is known"
     if result.get("programme_usd"):
         told += f"; its whole programme costs {_written('programme', result['programme_usd'])}"
-    return f"{told}."
+    return f"{told}.{_best_layout(result)}"
+
+
+def _best_layout(result: Result) -> str:
+    """Tell what the best layout found would take; nothing where none was looked for."""
+    best = result.get("best_layout")
+    if not best:
+        return ""
+    usd = "" if best["cost_usd"] is None else f" and {plan.rented(best)}"
+    took = f"{duration_interval(distribution(best['days']))}{usd}"
+    reached = percent_interval(distribution(best["mfu"]))
+    return (
+        f" On the best layout that `computebill plan` finds ({plan.described(best)}), with a "
+        f"utilisation of {reached}, it would take {took}."
+    )
 
 
 _WRITERS: dict[str, Callable[[Any], str]] = {key: write for _, key, write, _ in ROWS}

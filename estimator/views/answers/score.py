@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 from typing import Any
 
 from computebill.uncertainty.distribution import Distribution
@@ -28,7 +29,9 @@ def answer(result: Result) -> Answer:
         Figure("scored", f"{result['rows_scored']:,}"),
         Figure("rejected", f"{result['rows_rejected']:,}"),
     ]
-    names = ", ".join(result.get("catalogues") or []) or "A catalogue"
+    names = (
+        ", ".join(PurePath(each).name for each in result.get("catalogues") or []) or "A catalogue"
+    )
     notes = [f"{each['file']}: {each['reason']}" for each in result.get("unread_files") or ()]
     return Answer(f"{names}, scored", f"{told}.", figures, notes)
 

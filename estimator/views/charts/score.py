@@ -82,7 +82,7 @@ def _of_own(own: Rows) -> str:
 def _scatter(rows: Rows, own: Rows, has_trend: bool, title: str, labels: str) -> dict[str, Any]:
     order = list(dict.fromkeys(str(row["way"]) for row in rows if not row["own"]))
     chosen, opacity = toggled("way")
-    x = dates("date")
+    x = dates("date", (row["date"] for row in rows))
     y = height("p50", title, labels, is_log=True)
     tooltip = tips(model="model", organization="of", day="date", text=title, way="found by")
     base = alt.Chart(ROWS).encode(x=x)
@@ -99,7 +99,7 @@ def _scatter(rows: Rows, own: Rows, has_trend: bool, title: str, labels: str) ->
     mark = mine.mark_point(shape="diamond", filled=True, color=FINAL, size=240, opacity=1)
     layers = [lines, points, ends, mark.encode(y=y, tooltip=tooltip)]
     if has_trend:
-        line = alt.Chart(alt.NamedData("trend")).encode(x=dates("date"))
+        line = alt.Chart(alt.NamedData("trend")).encode(x=x)
         low = height("low", title, labels, is_log=True)
         band = line.mark_area(color=REST, opacity=0.13).encode(y=low, y2="high:Q")
         middle = line.mark_line(color=INK, fillOpacity=0, strokeDash=[6, 4], strokeWidth=1.5)

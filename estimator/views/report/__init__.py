@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from computebill.base.errors import RequestError
-from computebill.views.answers import PROGRAMMES, SCORE_KEYS, SPEND_KEYS, kind_of
+from computebill.views.answers import PROGRAMMES, SCORE_KEYS, SPEND_KEYS, kind_of, known_kind
 from computebill.views.result import Result
 
 from . import (
@@ -68,7 +67,7 @@ def reports_of(named: Sequence[tuple[str, Result]]) -> list[Report]:
         elif len(programmes) > 1 and set(result) >= SPEND_KEYS:
             found.append(_told(name, lambda each: spend.report(each, is_alone=False), result))
         else:
-            found.append(_told(name, _reporter(name, result), result))
+            found.append(_told(name, REPORTERS[known_kind(name, result)], result))
     return found
 
 
@@ -82,14 +81,6 @@ def _apart(name: str, result: object) -> list[Result]:
     if not isinstance(several, list) or not all(isinstance(each, dict) for each in several):
         raise refuse(name, f"{PROGRAMMES}: allowed: a list of objects", several)
     return [{**each, "about": result.get("about")} for each in several]
-
-
-def _reporter(name: str, result: Result) -> Callable[[Result], Report]:
-    kind = kind_of(result)
-    if kind in REPORTERS:
-        return REPORTERS[kind]
-    told = "is no result of a command that has a page; allowed: what a command wrote with --json"
-    raise RequestError(name, f"{told} or -o x.json, of {', '.join(REPORTERS)}")
 
 
 def _told(name: str, reporter: Callable[[Result], Report], result: Result) -> Report:

@@ -85,6 +85,7 @@ class Report:
         about: where the result comes from: command, versions, day, draws.
         notes: what a reader must know, said before the charts.
         undrawn: why there is no chart, where there is none.
+        heading: of a picture that stands alone, where it has more to say than the title.
     """
 
     title: str
@@ -96,6 +97,7 @@ class Report:
     about: Mapping[str, Any] = field(default_factory=dict)
     notes: Sequence[str] = ()
     undrawn: str = NOTHING_DRAWN
+    heading: str = ""
 
     @classmethod
     def of(

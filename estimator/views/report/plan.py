@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from computebill.views.answers.plan import answer, described, rented, where
+from dataclasses import replace
+
+from computebill.views.answers.plan import answer, described, heading, rented, where
 from computebill.views.charts.picture import Picture
 from computebill.views.charts.plan import front, middle
 from computebill.views.result import Result, distribution
@@ -24,7 +26,7 @@ def report(result: Result) -> Report:
         Section("Other layouts", parts([_runners(result), _each(result)])),
         Section("The search", parts([_rules(result)])),
     )
-    return Report.of(answer(result), result, found)
+    return replace(Report.of(answer(result), result, found), heading=heading(result))
 
 
 def _layouts(picture: Picture) -> Chart:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from computebill.views.answers.run import answer, figures_of
+from dataclasses import replace
+
+from computebill.views.answers.run import answer, figures_of, heading
 from computebill.views.charts import run as drawn
 from computebill.views.result import Result, distribution
 from computebill.views.text import money_interval
@@ -29,7 +31,8 @@ def report(result: Result) -> Report:
         Section("Memory of the fullest GPU", parts([memory])),
     )
     undrawn = "no cost is known, and no step; give a price"
-    return Report.of(answer(result), result, found, undrawn=undrawn)
+    told = Report.of(answer(result), result, found, undrawn=undrawn)
+    return replace(told, heading=heading(result))
 
 
 def _table(figures: list[tuple[str, str]]) -> Table:
