@@ -26,7 +26,12 @@ _MONEY = re.compile(r"\$|\bUSD\b|/ *(?:gpu|chip|accelerator)?[- ]?(?:h|hr|hour)\
 """What people write about a price beside its number."""
 
 
-def _check_day(value: object) -> object:
+def check_day(value: object) -> dt.date:
+    """Read a day.
+
+    Raises:
+        ValueError: with what was given and what is allowed.
+    """
     if isinstance(value, dt.date):
         return value
     try:
@@ -56,7 +61,7 @@ def _prices(value: object) -> Quantity | dict[str, Quantity]:
     return found
 
 
-Day = Annotated[dt.date, BeforeValidator(_check_day)]
+Day = Annotated[dt.date, BeforeValidator(check_day)]
 """Of prices."""
 Rent = Annotated[Quantity, BeforeValidator(_rent), AS_TEXT]
 """USD per accelerator-hour."""

@@ -117,7 +117,7 @@ def _rent(pricing: Pricing, accelerator: Accelerator) -> tuple[Quantity, str] | 
 def owned_inputs(pricing: Pricing, accelerator: Accelerator) -> Iterator[Input | Assumption]:
     """Yield what owning an accelerator costs: its price as it falls, its power, electricity."""
     yield from _hardware_inputs(pricing, accelerator)
-    yield from _power_inputs(pricing, accelerator)
+    yield from power_inputs(pricing, accelerator)
     yield from _electricity_inputs(pricing)
 
 
@@ -150,7 +150,8 @@ def _hardware_inputs(pricing: Pricing, accelerator: Accelerator) -> Iterator[Inp
     yield Input("years_owned", years, "years owned at the start", source)
 
 
-def _power_inputs(pricing: Pricing, accelerator: Accelerator) -> Iterator[Input | Assumption]:
+def power_inputs(pricing: Pricing, accelerator: Accelerator) -> Iterator[Input | Assumption]:
+    """Yield what decides an accelerator's electricity: rated power, share drawn, PUE."""
     values = method.cost_method().uncertainty.values
     is_tpu = method.is_tpu(accelerator.vendor)
     chip = accelerator.power.chip_watt

@@ -369,7 +369,7 @@ class StagedSpec(Spec):
         found: dict[str, Stage | Base] = {each.name: each for each in self.base}
         return (found | {each.label: each for each in self.stage})[name]
 
-    def lineage(self, name: str) -> tuple[str, ...]:
+    def ancestors(self, name: str) -> tuple[str, ...]:
         """Return the names of all stages and bases whose weights went into one's, nearest first."""
         found: list[str] = []
         waiting = [name]

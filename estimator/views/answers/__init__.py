@@ -27,6 +27,7 @@ KINDS: dict[str, tuple[frozenset[str], str]] = {
     "spend": (SPEND_KEYS, "spend.answer"),
     "spend forecast": (frozenset({"final_share", "kept", "years"}), "forecast.answer"),
     "score": (SCORE_KEYS, "score.answer"),
+    "statement": (frozenset({"totals", "crossing", "modification"}), "statement.answer"),
     "sweep": (frozenset({"experiments", "groups", "share_basis"}), "sweep.answer"),
     "plan": (frozenset({"best", "pareto", "evaluated"}), "plan.answer"),
     "validate or calibrate": (
