@@ -8,6 +8,8 @@ from computebill.views.text import count, money_interval, percent, percent_inter
 from .answer import Answer, Figure, figure
 
 UNKNOWN = "unknown"
+ANYTHING = 0.999
+"""Width of a share that nothing is known of."""
 
 
 def answer(result: Result) -> Answer:
@@ -20,7 +22,9 @@ def answer(result: Result) -> Answer:
     if cost.is_known:
         told += f" cost {money_interval(cost)}"
         figures.append(figure("cost", money_interval(cost)))
-    if share.is_known:
+    if share.is_known and share.p95 - share.p5 > ANYTHING:
+        told += "; which of them were final runs no rule tells"
+    elif share.is_known:
         basis = "dollars" if result["final_share_of"] == "cost" else "hours"
         told += f"; final runs took {percent_interval(share)} of the {basis}"
         figures.append(figure("final runs", percent_interval(share)))
