@@ -144,6 +144,7 @@ TESTED_BY = {
             *("statement", "sweep", "validation"),
         )
     },
+    "views.answers.ledger": "ledger/test_account.py",
     "views.ledger": "ledger/test_account.py",
 }
 """Modules whose tests stand elsewhere, with what they are a part of or are compared with."""

@@ -10,11 +10,10 @@ from .grouped import WithTasks
 from .options import (
     FILE,
     FOLDER,
-    about,
-    print_tables,
+    Outputs,
+    answer_options,
     profiles_option,
     progress_bar,
-    to_json,
     with_options,
 )
 
@@ -84,10 +83,9 @@ def price_options(command: Any) -> Any:
 @click.option("--address", metavar="HOST:PORT", help="Of the Ray cluster; else RAY_ADDRESS.")
 @records_options
 @price_options
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@click.option("--csv", "as_csv", is_flag=True, help="Print the largest runs as CSV.")
+@answer_options(click.option("--csv", "as_csv", is_flag=True, help="Print the runs as CSV."))
 @profiles_option
-def command(records: tuple[str, ...], as_json: bool, as_csv: bool, **given: Any) -> None:
+def command(records: tuple[str, ...], outputs: Outputs, **given: Any) -> None:
     """Read what clusters, trackers and clouds recorded, and tell what it was for and cost.
 
     RECORDS are files, folders or globs, compressed or not: Slurm's sacct -P and sreport, Weights &
@@ -100,22 +98,14 @@ def command(records: tuple[str, ...], as_json: bool, as_csv: bool, **given: Any)
     computebill ledger 'sacct/*.txt.gz' runs.csv --rules rules.toml --price 2.1
     computebill ledger bill.parquet --rules rules.toml --json
     """  # noqa: D301 -- click reads the backslash
-    from computebill.base.errors import RequestError
-
-    if as_json and as_csv:
-        raise RequestError("--json", "got --csv as well; allowed: one of them")
+    outputs.check()
     found = account(records, given)
-    if as_json:
-        result = {**found.to_dict(), "records": list(records)}
-        click.echo(to_json({**result, "about": about(result)}))
-    elif as_csv:
-        from computebill.views.ledger import runs_csv
+    from computebill.views import ledger as view
 
-        click.echo(runs_csv(found), nl=False)
+    if outputs.as_csv:
+        click.echo(view.runs_csv(found), nl=False)
     else:
-        from computebill.views import ledger as view
-
-        print_tables(view.full(found))
+        outputs.emit_answer({**found.to_dict(), "records": list(records)}, lambda: view.full(found))
     for file, reason in found.unread_files.items():
         click.echo(f"Error: {file}: {reason}", err=True)
     if found.unread_files:
