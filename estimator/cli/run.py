@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 FIELDS = (
     ("name", "A name for the run."),
-    ("model", "config.json, its directory, or -: exact counts in place of --params."),
+    ("model", "A name that ships, llama-3.1-8b, or a config.json: exact counts, no --params."),
     ("part", "Of a multimodal model: whole (default), or language, its language model alone."),
     ("images-per-sample", "Images, and clips of sound, of a sequence of the whole (default 1)."),
     ("image-size", "Of a model of images or video: pixels, 1024x1024; with frames, 480x832x81."),
@@ -56,6 +56,8 @@ FIELDS = (
     ("final-share", "Share of its programme that the run is, 0.1..0.25: what the rest costs."),
     ("provider", "Take the price from this provider's list: aws, gcp, lambda, …"),
     ("commitment", "Of that price: on-demand, 1y, 3y, spot."),
+    ("prices", "A price list of your own: SkyPilot's or gpuhunt's CSV."),
+    ("region", "Of its offers that count: us-east-1."),
     ("date", "Of the prices and the run, 2025-06-30."),
     ("operator", "Who runs the data centre, for its power usage effectiveness."),
     ("pue", "Power usage effectiveness."),
@@ -108,7 +110,9 @@ def command(
     read_layout(layout_flags)  # a mistake in a flag is told by the flag's name
     found = read_launches(launches, given, layout_flags, None if spec is None else Path(spec))
     asked = Asked(spec, given, layout_flags, changes, found)
-    staged = is_staged(given) or (spec is not None and is_staged(read_toml(Path(spec))))
+    of_file = spec is not None and is_staged(read_toml(Path(spec)))
+    of_launch = found is not None and bool(found.stage) and "tokens" not in given
+    staged = is_staged(given) or of_file or of_launch
     if staged:
         estimate, result, view = _staged(asked, sampling)
     else:

@@ -28,6 +28,7 @@ KINDS: dict[str, tuple[frozenset[str], str]] = {
     "spend": (SPEND_KEYS, "spend.answer"),
     "spend forecast": (frozenset({"final_share", "kept", "years"}), "forecast.answer"),
     "score": (SCORE_KEYS, "score.answer"),
+    "statement": (frozenset({"totals", "crossing", "modification"}), "statement.answer"),
     "ledger": (LEDGER_KEYS, "ledger.answer"),
     "sweep": (frozenset({"experiments", "groups", "share_basis"}), "sweep.answer"),
     "plan": (frozenset({"best", "pareto", "evaluated"}), "plan.answer"),
