@@ -51,7 +51,9 @@ DOORS = (
     Door("mfu", ("mfu", "--model", CONFIG, "--accelerator", "h100-sxm",
                  "--tokens-per-second-per-gpu", "400"), 2),
     Door("run", ("run", "examples/run.toml"), 2),
+    Door("run, nine stages", ("run", "examples/stages.toml"), 2),
     Door("plan", ("plan", "examples/plan.toml"), 2),
+    Door("statement, ten stages", ("statement", "examples/statement.toml"), 1.5),
     Door("sweep", ("sweep", "examples/sweep.toml"), 2),
     Door("sweep step-law", ("sweep", "step-law"), 2),
     Door("spend, three programmes", ("spend", "openai-2024", "minimax-2025", "zai-2025"), 2),
@@ -61,6 +63,8 @@ DOORS = (
     Door("refused: sweep", ("sweep", "nosuch"), 0.5, loads_torch=False, status=2),
     Door("refused: run", ("run", "--params", "7B", "--tokens", "1T", "--accelerator", "nosuch",
                           "--count", "5"), 0.5, loads_torch=False, status=2),
+    Door("refused: run, a stage", ("run", "--kind", "rl", "--params", "8B", "--steps", "5"),
+         0.5, loads_torch=False, status=2),
 )  # fmt: skip
 
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from .hardware.accelerators import list_accelerators as list_accelerators
     from .launch import Launch as Launch
     from .launch import read_launch as read_launch
+    from .ledger import Ledger as Ledger
+    from .ledger import read_ledger as read_ledger
     from .models.card import ModelCard as ModelCard
     from .models.card import describe_model as describe_model
     from .models.mfu import Speed as Speed
@@ -46,6 +48,14 @@ if TYPE_CHECKING:
     from .runs.estimate import RunEstimate as RunEstimate
     from .runs.estimate import estimate_run as estimate_run
     from .runs.spec import RunSpec as RunSpec
+    from .runs.stage_spec import StagedSpec as StagedSpec
+    from .runs.staged import StagedEstimate as StagedEstimate
+    from .runs.staged import estimate_stages as estimate_stages
+    from .statements.estimate import Statement as Statement
+    from .statements.estimate import state as state
+    from .statements.planned import Watch as Watch
+    from .statements.planned import watch as watch
+    from .statements.spec import StatementSpec as StatementSpec
     from .sweep import SweepEstimate as SweepEstimate
     from .sweep import SweepSpec as SweepSpec
     from .sweep import load_sweep as load_sweep
@@ -63,6 +73,7 @@ _HOMES = {
     "Bench": "benchmark",
     "Launch": "launch",
     "Layout": "training.layout",
+    "Ledger": "ledger",
     "ModelCard": "models.card",
     "Plan": "planning.result",
     "PlanSpec": "planning.spec",
@@ -73,15 +84,21 @@ _HOMES = {
     "Score": "catalogue",
     "Speed": "models.mfu",
     "SpendEstimate": "programmes.spend",
+    "StagedEstimate": "runs.staged",
+    "StagedSpec": "runs.stage_spec",
+    "Statement": "statements.estimate",
+    "StatementSpec": "statements.spec",
     "SweepEstimate": "sweep",
     "SweepSpec": "sweep",
     "Utilisation": "models.mfu",
     "Validation": "accuracy.validation",
+    "Watch": "statements.planned",
     "bench": "benchmark",
     "calibrate": "accuracy.validation",
     "compare_spend": "programmes.spend",
     "describe_model": "models.card",
     "estimate_run": "runs.estimate",
+    "estimate_stages": "runs.staged",
     "find_accelerator": "hardware.accelerators",
     "forecast_spend": "programmes.forecast",
     "list_accelerators": "hardware.accelerators",
@@ -90,14 +107,17 @@ _HOMES = {
     "plan": "planning.search",
     "price_sweep": "sweep",
     "read_architecture": "architectures",
+    "read_ledger": "ledger",
     "read_launch": "launch",
     "score_catalogue": "catalogue",
     "score_files": "catalogue",
     "shares_elsewhere": "programmes.measured_shares",
     "shipped_programmes": "programmes.loading",
     "shipped_sweeps": "sweep",
+    "state": "statements.estimate",
     "utilisation": "models.mfu",
     "validate": "accuracy.validation",
+    "watch": "statements.planned",
 }
 """Public names, and the module each lives in."""
 

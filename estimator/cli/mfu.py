@@ -9,7 +9,7 @@ import click
 
 from .completion import completed
 from .grouped import Grouped
-from .launches import launch_option, launch_tables, read_launches, with_launch
+from .launches import filled, launch_option, launch_tables, with_launch
 from .options import (
     Outputs,
     documents_options,
@@ -40,7 +40,9 @@ def _speed_options(command: Any) -> Any:
 
 
 @click.command(cls=Grouped)
-@click.option("--model", metavar="CONFIG", help="config.json, its directory, or -.")
+@click.option(
+    "--model", metavar="CONFIG", help="A name that ships, a config.json, its directory, or -."
+)
 @part_options
 @click.option("--params", metavar="N", callback=number, help="Parameters, without a config.json.")
 @click.option(
@@ -107,29 +109,22 @@ def command(
 
     if accelerator is not None:  # a name that nobody knows is told before torch is loaded
         find_accelerator(accelerator, profiles)
-    asked = {
+    is_of_one = speed["count"] is None and tokens_per_second_per_gpu is None
+    given = {
         "model": model, "params": params, "sequence_length": sequence_length,
         "count": speed["count"], "global_batch": speed["global_batch"], "precision": precision,
+        "recompute": recompute, "lora_rank": lora_rank,
     }  # fmt: skip
-    flags = {name: value for name, value in asked.items() if value is not None}
-    launch = read_launches(launches, flags, {})
-    if launch is not None:
-        launch.need(("model",), {**flags, **({"model": ""} if params is not None else {})})
-        told = {**launch.fields, **flags}
-        model, precision = told.get("model"), told.get("precision")
-        sequence_length = told.get("sequence_length")
-        speed |= {name: told.get(name) for name in ("count", "global_batch")}
-        recompute = recompute or launch.layout.get("recompute")
-        lora_rank = launch.layout.get("lora_rank") if lora_rank is None else lora_rank
+    launch, told = filled(launches, given, {})
+    speed |= {name: told[name] for name in ("count", "global_batch")}
     architecture = None
-    if model is not None:
+    if told["model"] is not None:
         architecture = read_architecture(
-            model, part=part, images_per_sample=images_per_sample, sample=sample
+            told["model"], part=part, images_per_sample=images_per_sample, sample=sample
         )
     from computebill.models.mfu import Speed, utilisation
     from computebill.training.documents import given_documents
 
-    is_of_one = speed["count"] is None and tokens_per_second_per_gpu is None
     if tokens_per_second is not None and is_of_one:
         tokens_per_second, tokens_per_second_per_gpu = None, tokens_per_second
     speed |= {
@@ -140,12 +135,12 @@ def command(
         architecture,
         speed=Speed(**speed),
         accelerator=accelerator,
-        precision=precision,
+        precision=told["precision"],
         params_active=params_active if params_active is not None else params,
-        sequence_length=sequence_length,
+        sequence_length=told["sequence_length"],
         documents=given_documents(lengths, packing),
-        recompute=recompute or "none",
-        lora_rank=lora_rank,
+        recompute=told["recompute"] or "none",
+        lora_rank=told["lora_rank"],
         profiles=profiles,
     )
 

@@ -59,6 +59,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+DEFAULT_ACCELERATOR = "h100-sxm"
+"""The part that memory is set against where none is named."""
+
 SETTINGS = ("recompute", "optimizer", "attention", "kernels", "micro_batch")
 """Fields of a layout that its memory rests on beside its degrees."""
 
@@ -206,7 +209,7 @@ def describe_model(
     sequence_length: float | None = None,
     documents: Documents | None = None,
     layout: Layout | Mapping[str, Any] | None = None,
-    accelerator: str | Accelerator = "h100-sxm",
+    accelerator: str | Accelerator = DEFAULT_ACCELERATOR,
     profiles: Sequence[Path] = (),
 ) -> ModelCard:
     """Count a model's parameters, FLOP and memory.
@@ -263,6 +266,29 @@ def describe_model(
             *stored_note(used, architecture),
             *(_eager_note(batch, sequence, uses, part) if by_stage else ()),
         ),
+    )
+
+
+def count_card(architecture: Architecture, sequence: int, accelerator: Accelerator) -> ModelCard:
+    """Return a model's card without its memory, where nobody asks for a layout.
+
+    Args:
+        architecture: the model, what its tokens attend included.
+        sequence: tokens of a sequence.
+        accelerator: the part it is for.
+    """
+    used = with_files(Layout(), architecture)
+    batch = columns(architecture, used.beside)
+    return ModelCard(
+        architecture=architecture,
+        sequence=sequence,
+        parameters=count_parameters(batch, used.lora_rank),
+        flop=count_flop(batch, sequence, recompute=used.recompute, adapter_rank=used.lora_rank),
+        memory=(),
+        accelerator=accelerator,
+        layout=None,
+        assumptions=(memory_assumption(accelerator),),
+        memory_notes=tuple(stored_note(used, architecture)),
     )
 
 

@@ -20,6 +20,8 @@ from computebill.kernels import search
 from computebill.runs.estimate import RunEstimate, estimate_of
 from computebill.runs.spec import LOST, read_run
 from computebill.training.cases import Case, usual_precision
+from computebill.training.choice_grid import Chunk, Grid
+from computebill.training.choices import Space, make_space
 from computebill.training.efficiency import efficiencies_of
 from computebill.training.from_files import with_files
 from computebill.training.layout import Layout, check_sequence_length, default_sequence
@@ -29,8 +31,6 @@ from computebill.training.parameters import bounded, unbounded
 from computebill.training.rules import check_part
 from computebill.uncertainty.draws import choose_device, settings
 
-from .choice_grid import Chunk, Grid
-from .choices import Space, make_space
 from .nearest import NothingFitsError, nearest_text
 from .pricing import prices_of
 from .result import Candidate, Plan

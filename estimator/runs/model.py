@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from computebill.architectures import Architecture, read_architecture, read_sample
 from computebill.base.assumptions import Assumption
 from computebill.base.errors import RequestError, shown
 from computebill.base.quantity import Quantity
 from computebill.base.specfile import validate
-from computebill.hardware.accelerators import Accelerator
+from computebill.hardware.accelerators import Accelerator, find_accelerator
 from computebill.hardware.cluster import NODE_NETWORK
-from computebill.models.card import MemoryUse, ModelCard, describe_model
+from computebill.models.card import (
+    DEFAULT_ACCELERATOR,
+    MemoryUse,
+    ModelCard,
+    count_card,
+    describe_model,
+)
 from computebill.training.cases import Case, usual_precision
 from computebill.training.documents import given_documents, packed
 from computebill.training.doubts import assumed_facts
@@ -21,7 +28,9 @@ from computebill.training.layout import Layout
 from computebill.training.rules import check_part
 from computebill.training.step_time import StepEstimate, estimate_step, scaling
 
-from .spec import RunSpec
+from .spec import RunFields
+
+R = TypeVar("R", bound=RunFields)
 
 
 @dataclass(frozen=True)
@@ -75,7 +84,7 @@ class RunModel:
         return float(self.card.flop.conventions[convention])
 
 
-def run_architecture(run: RunSpec) -> Architecture | None:
+def run_architecture(run: RunFields) -> Architecture | None:
     """Return the architecture of a run's model, where it has one.
 
     Raises:
@@ -91,7 +100,7 @@ def run_architecture(run: RunSpec) -> Architecture | None:
     )
 
 
-def by_products(run: RunSpec, architecture: Architecture | None) -> RunSpec:
+def by_products(run: R, architecture: Architecture | None) -> R:
     """Return a run whose FLOP are those of products, of a model whose tokens are of images.
 
     Some of its parameters meet each token, others a sample's text or time alone, so that six times
@@ -106,8 +115,15 @@ def by_products(run: RunSpec, architecture: Architecture | None) -> RunSpec:
     return counted
 
 
-def count_run_model(run: RunSpec, accelerator: Accelerator, architecture: Architecture) -> RunModel:
+def count_run_model(
+    run: RunFields, accelerator: Accelerator | None, architecture: Architecture
+) -> RunModel:
     """Count a run's model.
+
+    Args:
+        run: as described.
+        accelerator: the part it runs on; without one there is no step's time.
+        architecture: of its model.
 
     Raises:
         RequestError: naming the field of the configuration or of the layout.
@@ -118,15 +134,19 @@ def count_run_model(run: RunSpec, accelerator: Accelerator, architecture: Archit
     given = run.layout or Layout()
     adapted = with_files(given, architecture)
     layout = run.layout and with_files(_completed(run, run.layout, batch), architecture)
-    card = describe_model(
-        trained.architecture,
-        sequence_length=trained.sequence,
-        layout=layout,
-        accelerator=accelerator,
-    )
+    part = accelerator or find_accelerator(DEFAULT_ACCELERATOR)
+    if layout is None:
+        card = count_card(trained.architecture, trained.sequence, part)
+    else:
+        card = describe_model(
+            trained.architecture,
+            sequence_length=trained.sequence,
+            layout=layout,
+            accelerator=part,
+        )
     fullest = max(card.memory, key=lambda use: use.total) if card.layout else None
     step = None
-    if layout is not None and run.count is not None:
+    if layout is not None and run.count is not None and accelerator is not None:
         case = Case(
             architecture=card.architecture,
             layout=_with_batches(layout),
@@ -144,7 +164,7 @@ def count_run_model(run: RunSpec, accelerator: Accelerator, architecture: Archit
     return RunModel(card, layout, fullest, step, told)
 
 
-def _stated(run: RunSpec, accelerator: Accelerator) -> set[str]:
+def _stated(run: RunFields, accelerator: Accelerator) -> set[str]:
     """Return the facts that a run on an accelerator states, as ``doubts.FACTS`` names them.
 
     How documents fill a sequence is no question of pretraining.
@@ -165,7 +185,7 @@ def _with_batches(layout: Layout) -> Layout:
     return layout.model_copy(update={"micro_batches": layout.filled_batches})
 
 
-def _completed(run: RunSpec, layout: Layout, batch: float | None) -> Layout:
+def _completed(run: RunFields, layout: Layout, batch: float | None) -> Layout:
     """Give the layout the run's accelerators and its global batch."""
     update: dict[str, int] = {}
     given = {name: getattr(layout, name) for name in layout.model_fields_set}
@@ -199,7 +219,7 @@ def _completed(run: RunSpec, layout: Layout, batch: float | None) -> Layout:
     return validate(Layout, {**run.software_choice.settings, **given, **update}, "layout")
 
 
-def _check_batches(run: RunSpec, laid_out: int, batch: float, layout: Layout) -> None:
+def _check_batches(run: RunFields, laid_out: int, batch: float, layout: Layout) -> None:
     """Refuse micro-batches that make another step than the batch beside them.
 
     Args:

@@ -16,7 +16,7 @@ from computebill.uncertainty.distribution import Distribution
 
 from .inputs import LLAMA_3_FAILURES, is_observed
 from .model import RunModel
-from .spec import RunSpec, lost_time
+from .spec import RunFields, RunSpec, lost_time
 
 MOST_FAILURES = 0.01
 """A GPU and day, beyond which a rate is doubted: some 20 times Llama 3's (``LLAMA_3_FAILURES``)."""
@@ -68,7 +68,7 @@ def run_notes(
 
 
 def memory_note(
-    run: RunSpec, accelerator: Accelerator, model: RunModel | None, params: Distribution
+    run: RunFields, accelerator: Accelerator, model: RunModel | None, params: Distribution
 ) -> str:
     """Return that a run may not fit, or was not checked; nothing where it surely fits."""
     doubt = memory_doubt(run, accelerator, model, params)
@@ -82,7 +82,7 @@ def memory_note(
 
 
 def memory_doubt(
-    run: RunSpec, accelerator: Accelerator, model: RunModel | None, params: Distribution
+    run: RunFields, accelerator: Accelerator, model: RunModel | None, params: Distribution
 ) -> str:
     """Return that a run does not surely fit, and what would; nothing where nobody can tell."""
     limit = accelerator.memory_gb.value
@@ -110,7 +110,7 @@ def _least(params: Distribution) -> tuple[float, float]:
     return params.p50 * held.weight / GB, params.p50 * each / GB
 
 
-def _room(run: RunSpec, accelerator: Accelerator) -> str:
+def _room(run: RunFields, accelerator: Accelerator) -> str:
     limit = f"{accelerator.memory_gb.value:g} GB"
     return limit if run.count is None else f"{run.count.text} x {limit}"
 

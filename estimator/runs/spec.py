@@ -16,7 +16,7 @@ from computebill.base.amounts import Parameters, Tokens, check_batch, whole_sequ
 from computebill.base.changes import read_change, set_in
 from computebill.base.quantity import AtLeastOne, NotNegative, Number, Positive, Share
 from computebill.base.specfile import Name, Spec, as_data, read_toml, with_fields, with_flags
-from computebill.costs.fields import PRICE_REPLACES, Day, Rent
+from computebill.costs.fields import PRICE_REPLACES, Day, Rent, check_price_list
 from computebill.costs.hour import Pricing
 from computebill.costs.prices import Commitment
 from computebill.hardware.cluster import NodeNetwork, PowerLimit
@@ -90,8 +90,8 @@ def check_one_software(spec: Spec) -> None:
         raise ValueError("give software or framework, not both")
 
 
-class RunSpec(Spec):
-    """A run as its user describes it; every number may be a distribution.
+class RunFields(Spec):
+    """What a run and a stage of one are described by; every number may be a distribution.
 
     Attributes:
         name: name of the run, for people.
@@ -125,6 +125,8 @@ class RunSpec(Spec):
         final_share: share of its programme's R&D compute that the run is; the rest explores.
         provider: whose list price.
         commitment: on-demand, 1y, 3y or spot.
+        prices: a price list of one's own, SkyPilot's or gpuhunt's CSV.
+        region: of its offers that count.
         date: of the prices, and of the run's start.
         operator: who runs the data centre, for its power usage effectiveness.
         pue: power usage effectiveness.
@@ -156,7 +158,7 @@ class RunSpec(Spec):
     params_active: Parameters | None = None
     tokens: Tokens | None = None
     flop: Positive | None = None
-    accelerator: str
+    accelerator: str | None = None
     count: Positive | None = None
     node_network: NodeNetwork | None = None
     power_limit: PowerLimit | None = None
@@ -166,6 +168,8 @@ class RunSpec(Spec):
     final_share: Share | None = None
     provider: str | None = None
     commitment: Commitment = "on-demand"
+    prices: str | None = None
+    region: str | None = None
     date: Day | None = None
     operator: str | None = None
     pue: AtLeastOne | None = None
@@ -193,19 +197,17 @@ class RunSpec(Spec):
         """What the run says of an accelerator's hour."""
         return Pricing(**{each.name: getattr(self, each.name) for each in fields(Pricing)})
 
-    @model_validator(mode="after")
-    def _consistent(self) -> RunSpec:
-        has_params = self.params is not None or self.params_active is not None
-        self._check_model(has_params=has_params)
-        has_params = has_params or self.model is not None
-        if self.flop is None and not (has_params and self.tokens is not None):
-            raise ValueError("give params (or params_active, or model) and tokens, or flop")
-        if self.flop is not None and has_params and self.tokens is not None:
-            raise ValueError("give flop, or params and tokens, not both")
+    def check_fields(self) -> None:
+        """Refuse fields that contradict each other.
+
+        Raises:
+            ValueError: naming them.
+        """
         if self.price is not None and self.provider is not None:
             raise ValueError("give price or provider, not both")
         if self.price is not None and self.commitment != "on-demand":
             raise ValueError("give price or commitment, not both")
+        check_price_list(self)
         total, active = self.params, self.params_active
         if (
             total is not None
@@ -221,7 +223,6 @@ class RunSpec(Spec):
         check_precision(self.layout, [self.precision] if self.precision else [])
         check_one_software(self)
         self._check_batch()
-        return self
 
     def _check_batch(self) -> None:
         if self.global_batch is not None and self.global_batch_tokens is not None:
@@ -252,7 +253,15 @@ class RunSpec(Spec):
             check_batch(self.global_batch, tokens)
         return self.global_batch
 
-    def _check_model(self, *, has_params: bool) -> None:
+    def check_model(self, *, has_params: bool) -> None:
+        """Refuse a size that is given twice, and what needs a configuration beside none.
+
+        Args:
+            has_params: whether the parameters are given as numbers.
+
+        Raises:
+            ValueError: naming the field.
+        """
         if self.model is not None and (has_params or self.flop is not None):
             raise ValueError("give model, or params, or flop, not two of them")
         if self.model is None and self.layout is not None:
@@ -267,6 +276,24 @@ class RunSpec(Spec):
             raise ValueError("lengths: need a model, a config.json: totals count no attention")
         if self.model is None and self.convention != "6nd":
             raise ValueError(f"convention: got {self.convention!r}; allowed without model: 6nd")
+
+
+class RunSpec(RunFields):
+    """A run as its user describes it; every number may be a distribution."""
+
+    accelerator: str
+
+    @model_validator(mode="after")
+    def _consistent(self) -> RunSpec:
+        has_params = self.params is not None or self.params_active is not None
+        self.check_model(has_params=has_params)
+        is_sized = has_params or self.model is not None
+        if self.flop is None and not (is_sized and self.tokens is not None):
+            raise ValueError("give params (or params_active, or model) and tokens, or flop")
+        if self.flop is not None and is_sized and self.tokens is not None:
+            raise ValueError("give flop, or params and tokens, not both")
+        self.check_fields()
+        return self
 
 
 def run_spec(
@@ -328,6 +355,8 @@ def fields_of_file(path: Path) -> dict[str, Any]:
     data = read_toml(path)
     if isinstance(data.get("efficiency"), str):
         data["efficiency"] = str(path.parent / data["efficiency"])
+    if isinstance(data.get("prices"), str):
+        data["prices"] = str(path.parent / data["prices"])
     if isinstance(data.get("model"), str):
         data["model"] = beside(path.parent, data["model"])
     lengths = data.get("lengths")

@@ -25,6 +25,7 @@ from computebill.runs.estimate import run_figures
 from computebill.runs.inputs import gather_inputs, interruption_inputs
 from computebill.runs.model import by_products, count_run_model, run_architecture
 from computebill.runs.spec import RunSpec
+from computebill.training import serving
 from computebill.training.efficiency import efficiencies_of
 from computebill.training.inputs import (
     fitted_assumptions,
@@ -33,14 +34,13 @@ from computebill.training.inputs import (
     software_assumption,
 )
 from computebill.training.software import choose_software
+from computebill.training.utilisation import practice
 from computebill.uncertainty.draws import Columns, Settings, bundle
 from computebill.uncertainty.side_by_side import in_order
 
-from . import serving
 from .spec import SweepSpec
 from .stopping import Lengths, fate_of, realised
 from .totals import Part, Totals
-from .utilisation import practice
 
 SHARED = (*Hour._fields, "failures_per_second", "checkpoint_seconds", "restart_seconds")
 """Inputs of an accelerator's hour that experiments and the final run have in common."""

@@ -12,7 +12,6 @@ from rich.text import Text
 from computebill.accuracy.validation import Metrics, Validation
 
 from . import tables
-from .answers.validation import verdict_told
 from .text import digits
 
 WORST = 20
@@ -28,7 +27,6 @@ GROUPS = (("lab", "lab"), ("source", "source"), ("gpu", "accelerator"))
 def full(found: Validation) -> Iterator[RenderableType]:
     """Rows beside fits without their lab; by lab, source and accelerator; few rows; the worst."""
     told = found.to_dict()
-    yield Text(verdict_told(told["verdict"]), style="bold")
     if told["verdict"]["changes"]:
         yield Text(changes_told(told["verdict"]["changes"]), style="dim")
     if found.judged is not None:

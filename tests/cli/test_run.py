@@ -417,3 +417,66 @@ def test_a_run_without_a_layout_tells_the_best_that_a_plan_finds() -> None:
     assert found["best_layout"]["mfu"]["p50"] > found["mfu"]["p50"]
     one = run(*asked[:-1], "1", "--brief", "--samples", "256").stdout
     assert one.startswith("Does not fit: the nearest, 1 x h100-sxm with ")
+
+
+def test_a_price_list_of_ones_own(tmp_path: Path) -> None:
+    path = tmp_path / "lambda.csv"
+    path.write_text(
+        "AcceleratorName,AcceleratorCount,Price,SpotPrice,Region\nH100,8,24,,us-west-3\n"
+        "H100,8,32,,us-east-1\n"
+    )
+    found = parsed(*GIVEN, "--prices", str(path), "--region", "us-west-3")
+    assert found["cost_usd"]["p50"] == pytest.approx(3.0 * found["gpu_hours"]["p50"], rel=1e-6)
+    [source] = [
+        each["source"]
+        for each in found["assumptions"]
+        if each["name"] == "USD per accelerator-hour"
+    ]
+    assert source.startswith("lambda.csv of lambda, ")
+
+
+RL = ["--kind", "rl", "--params", "8B", "--steps", "100", "--prompts", "32", "--mfu", "0.3"]
+RL += ["--samples-per-prompt", "8", "--prompt-length", "200", "--answer-length", "500..3000"]
+RL += ["--accelerator", "h100", "--count", "32", "--price", "2", "--samples", "512"]
+
+
+def test_the_short_door_prices_one_stage() -> None:
+    found = parsed(*RL)
+    (stage,) = found["stages"]
+    assert (stage["kind"], stage["name"]) == ("rl", "rl")
+    assert stage["flop"]["updates"]["p50"] == pytest.approx(
+        3 * stage["flop"]["forward_by"]["rollouts"]["p50"]
+    )
+    assert stage["cost_usd"]["p50"] == pytest.approx(2 * stage["gpu_hours"]["p50"])
+    assert found["about"]["command"].startswith("computebill run --kind rl")
+    told = run(*RL).stdout
+    assert told.startswith("The stage takes ")
+    assert max(map(len, told.splitlines())) <= 120
+
+
+def test_a_file_of_stages_is_told_stage_by_stage(tmp_path: Path) -> None:
+    file = tmp_path / "run.toml"
+    file.write_text(
+        'params = "7B"\naccelerator = "h100"\ncount = 64\n[[stage]]\ntokens = "1T"\nmfu = 0.4\n'
+        '[[stage]]\nkind = "sft"\nfrom = "pretrain"\ntokens = "10B"\n'
+    )
+    found = parsed(str(file), "--price", "3", "--samples", "512")
+    assert [each["name"] for each in found["stages"]] == ["pretrain", "sft"]
+    assert found["cost_usd"]["p50"] == pytest.approx(3 * found["gpu_hours"]["p50"], rel=1e-6)
+    sold = parsed("--kind", "sft", "--params", "8B", "--tokens", "1B", "--price-per-token", "0.5")
+    assert sold["cost_usd"]["p50"] == pytest.approx(500)
+    assert sold["gpu_hours"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--kind", "nope", *GIVEN], "--kind: got 'nope'; allowed: 'pretrain', 'midtrain'"),
+        (["--kind", "rl", "--params", "8B", "--steps", "5"], "prompts: is missing; allowed with"),
+        (["--kind", "sft", "--params", "8B"], "tokens: is missing; allowed with kind sft"),
+        (["--kind", "sft", *GIVEN, "--steps", "5"], "steps: is of no use to kind sft"),
+        (["--kind", "dpo", "--params", "8B", "--tokens", "5"], "--tokens: got 5; allowed: 10,000"),
+    ],
+)
+def test_a_wrong_stage_is_told_by_its_flag(arguments: list[str], told: str) -> None:
+    assert told in refusal(*arguments)

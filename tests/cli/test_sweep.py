@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from computebill.cli import main
 from computebill.sweep import shipped_sweeps
-from computebill.sweep.utilisation import practice
+from computebill.training.utilisation import practice
 
 FILE = """
 name = "Mine"

@@ -9,9 +9,9 @@ from measured_runs import HEADER, ROWS, invoke
 
 def test_validate_tells_errors_and_what_was_left_out(measured: str, tmp_path: Path) -> None:
     output = invoke("validate", measured).stdout
-    verdict, left_out, *_ = output.splitlines()
-    assert verdict.startswith("Undecided: nothing to compare with. Median error of a step's time: ")
-    assert left_out.startswith("Lab left out: median ")
+    sentence, _, tables = output.partition("\n\n")
+    assert sentence.startswith("Undecided: nothing to compare with. Median error of a step's time:")
+    assert tables.startswith("Lab left out: median ")
     assert "out: of fits without the row's lab" in output
     assert "1 rows could not be predicted" in output
     assert "not stated: tp, pp" in output

@@ -20,6 +20,7 @@ COUNTS = {
     "measured": 80,
     "calibration": 3,
     "run": 300,
+    "stages": 20,
     "run file": 150,
     "run flags": 150,
     "plan": 12,

@@ -11,6 +11,7 @@ from results import HEADER, MEASURED
 import computebill as cb
 from computebill.accuracy.validation import Validation
 from computebill.views import validation as view
+from computebill.views.answers.validation import answer
 
 
 @pytest.fixture(scope="module")
@@ -79,12 +80,15 @@ def test_ends_that_other_labs_set_are_told_beside() -> None:
     assert "ends set by" not in view.headline({**told, "coverage_by_others": None})
 
 
-def test_the_verdict_is_the_first_line(found: Validation) -> None:
-    first, *_ = printed(view.full(found), 300).splitlines()
-    told = found.to_dict()["verdict"]
-    assert first.startswith(told["why"][0].upper() + told["why"][1:])
-    assert f"{told['fitted_median_ape']:.1%} with these efficiencies" in first
-    assert "shipped" not in first  # these are the shipped ones
+def test_the_answer_begins_with_the_verdict(found: Validation) -> None:
+    result = found.to_dict()
+    sentence = answer(result).sentence
+    told = result["verdict"]
+    assert sentence.startswith(told["why"][0].upper() + told["why"][1:])
+    assert f"{told['fitted_median_ape']:.1%} with these efficiencies" in sentence
+    assert "shipped" not in sentence  # these are the shipped ones
+    older = {key: value for key, value in result.items() if key != "verdict"}
+    assert answer(older).sentence.startswith("The step model is ")
 
 
 def test_what_changed_is_told_with_its_size() -> None:

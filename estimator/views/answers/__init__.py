@@ -27,6 +27,7 @@ KINDS: dict[str, tuple[frozenset[str], str]] = {
     "spend": (SPEND_KEYS, "spend.answer"),
     "spend forecast": (frozenset({"final_share", "kept", "years"}), "forecast.answer"),
     "score": (SCORE_KEYS, "score.answer"),
+    "statement": (frozenset({"totals", "crossing", "modification"}), "statement.answer"),
     "sweep": (frozenset({"experiments", "groups", "share_basis"}), "sweep.answer"),
     "plan": (frozenset({"best", "pareto", "evaluated"}), "plan.answer"),
     "validate or calibrate": (
@@ -35,6 +36,7 @@ KINDS: dict[str, tuple[frozenset[str], str]] = {
     ),
     "model": (frozenset({"flop_per_token", "memory_gb", "model_type"}), "model.answer"),
     "mfu": (frozenset({"mfu", "hfu", "peak_flop_per_s"}), "mfu.answer"),
+    "run of stages": (frozenset({"stages", "gpu_hours", "swings_of"}), "stages.answer"),
     "run": (RUN_KEYS, "run.answer"),
     "bench": (frozenset({"matmul", "check_mape", "skipped"}), "bench.answer"),
     "hardware": (frozenset({"accelerators"}), "hardware.listed"),

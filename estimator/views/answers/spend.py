@@ -116,10 +116,7 @@ def headline(known: Sequence[Result]) -> str:
             f"In {len(ordered)} programmes of {owners} organisations, final training "
             f"runs took from {low} to {high} of R&D compute."
         )
-    told = [
-        f"{percent_interval(distribution(each['final_share']))} at {each['organisation']}"
-        for each in ordered
-    ]
+    told = [f"{share_text(each)} at {each['organisation']}" for each in ordered]
     listed = " and ".join(part for part in (", ".join(told[:-1]), told[-1]) if part)
     if all(each["final_share"]["p50"] < 0.5 for each in ordered):
         return f"Final training runs are a minority of R&D compute: {listed}."

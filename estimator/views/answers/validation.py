@@ -32,8 +32,10 @@ def answer(result: Result) -> Answer:
     elif result["coverage_90"] is not None:
         told += f"; {percent(result['coverage_90'])} of them lie in the 90 % interval"
         figures.append(Figure("in the 90 % interval", percent(result["coverage_90"])))
-    notes = [verdict_told(result["verdict"])] if result.get("verdict") else []
-    return Answer("Predictions against measured steps", f"{told}.", figures, notes)
+    sentence = f"{told}."
+    if result.get("verdict"):
+        sentence = f"{verdict_told(result['verdict'])} {sentence}"
+    return Answer("Predictions against measured steps", sentence, figures)
 
 
 def verdict_told(verdict: Mapping[str, Any]) -> str:

@@ -9,20 +9,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from computebill.views.answers import PROGRAMMES, RUN_KEYS, SCORE_KEYS, SPEND_KEYS, known_kind
+from computebill.views.answers import PROGRAMMES, SCORE_KEYS, SPEND_KEYS, kind_of, known_kind
 from computebill.views.result import Result
 
-from . import bench, catalogue, hardware, model, plan, run, spend, sweep, validation
+from . import (
+    bench,
+    catalogue,
+    hardware,
+    model,
+    plan,
+    run,
+    spend,
+    stages,
+    statement,
+    sweep,
+    validation,
+)
 from .document import Report, refuse
 
 REPORTERS: dict[str, Callable[[Result], Report]] = {
     "spend": spend.report,
     "score": catalogue.report,
+    "statement": statement.report,
     "sweep": sweep.report,
     "plan": plan.report,
     "validate or calibrate": validation.report,
     "model": model.report,
     "mfu": model.utilisation,
+    "run of stages": stages.report,
     "run": run.report,
     "bench": bench.report,
     "hardware": hardware.listed,
@@ -41,7 +55,7 @@ def reports_of(named: Sequence[tuple[str, Result]]) -> list[Report]:
         RequestError: naming the file that holds something else.
     """
     single = [(name, each) for name, result in named for each in _apart(name, result)]
-    runs = [each for _, each in single if set(each) >= RUN_KEYS]
+    runs = [each for _, each in single if kind_of(each) == "run"]
     programmes = [(name, each) for name, each in single if set(each) >= SPEND_KEYS]
     found = []
     if len(programmes) > 1:

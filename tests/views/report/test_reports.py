@@ -18,7 +18,7 @@ from computebill.views.result import distribution
 H100 = ("--accelerator", "h100")
 Results = dict[str, dict[str, Any]]
 KINDS = ("run", "laid-out", "plan", "model", "mfu", "sweep", "spend", "score", "validate")
-KINDS += ("bench", "hardware", "hardware-show")
+KINDS += ("bench", "hardware", "hardware-show", "statement", "stages")
 
 
 def one(result: dict[str, Any], *others: dict[str, Any]) -> Report:
@@ -39,7 +39,7 @@ def test_a_report_says_what_its_result_says(results: Results, kind: str) -> None
     report = one(results[kind])
     assert re.search(r"\d.*\.$", report.answer)
     assert report.charts()
-    command = kind.replace("laid-out", "run").replace("-", " ")
+    command = kind.replace("laid-out", "run").replace("stages", "run").replace("-", " ")
     assert report.about["command"].startswith(f"computebill {command} ")
     for table in tables(report):
         assert table.rows, table.title
