@@ -58,6 +58,11 @@ class LogReader:
         """How it prints steps; None where no line did so far."""
         return self._format
 
+    @property
+    def rows(self) -> int:
+        """Steps that were read so far."""
+        return sum(map(len, self._lines))
+
     def feed(self, data: bytes) -> None:
         """Read what came since, up to the end of its last whole line."""
         if self._decoder is None and data:

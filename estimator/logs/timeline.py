@@ -82,6 +82,37 @@ class Stall(NamedTuple):
     why: str
 
 
+class Window(NamedTuple):
+    """Steps that follow each other; NaN where nobody tells a figure.
+
+    Attributes:
+        first_step: number of the first.
+        last_step: number of the last.
+        part: which start they are of, from 0.
+        hours: from the run's first line to their last [h].
+        seconds: of a step, their mean [s].
+        speed: tokens a second of one accelerator, their mean.
+        loss: their mean.
+    """
+
+    first_step: int
+    last_step: int
+    part: int
+    hours: float
+    seconds: float
+    speed: float
+    loss: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form; what is not known is null."""
+        found = {
+            name: value if math.isfinite(value) else None for name, value in self._asdict().items()
+        }
+        found["tokens_per_second_per_gpu"] = found.pop("speed")
+        found["step_seconds"] = found.pop("seconds")
+        return found
+
+
 class Spent(NamedTuple):
     """What the time from the first to the last step went to [s].
 
@@ -401,15 +432,28 @@ class Timeline:
         return int(self.width[self.is_left_out & ~self.is_steady].sum())
 
     @cached_property
-    def windows(self) -> list[NDArray[np.int64]]:
-        """Steady rows in at most ``MOST_POINTS`` windows, places of each; none spans two parts."""
+    def windows(self) -> list[Window]:
+        """Steady rows in some ``MOST_POINTS`` windows, none of which spans two parts."""
         steady = np.flatnonzero(self.is_steady)
         pieces = np.array_split(steady, min(MOST_POINTS, len(steady)))
         return [
-            inside
+            self._window(inside)
             for piece in pieces
             for inside in np.split(piece, np.flatnonzero(np.diff(self.part[piece])) + 1)
         ]
+
+    def _window(self, rows: NDArray[np.int64]) -> Window:
+        clock, loss = self.clock, self.column("loss")[rows]
+        known = loss[np.isfinite(loss)]
+        return Window(
+            first_step=int(self.step[rows[0]]),
+            last_step=int(self.step[rows[-1]]),
+            part=int(self.part[rows[0]]),
+            hours=math.nan if clock is None else float(clock[rows[-1]] - clock[0]) / 3600,
+            seconds=self.mean_seconds(rows),
+            speed=self.mean_speed(rows),
+            loss=float(known.mean()) if len(known) else math.nan,
+        )
 
     def mean_speed(self, rows: NDArray[np.int64]) -> float:
         """Return tokens a second and accelerator of rows together; NaN where nobody tells them."""
@@ -492,7 +536,7 @@ def _of_the_run(totals: Column, steps: Column) -> NDArray[np.bool_]:
     reached = [float(steps[totals == name].max()) for name in names]
     begins = [float(steps[totals == name].min()) for name in names]
     main = int(np.argmax(counts * (np.array(reached) > 0)))
-    mine = [n == main or begins[n] > 1 and reached[n] > reached[main] for n in range(len(names))]
+    mine = [n == main or (begins[n] > 1 and reached[n] > reached[main]) for n in range(len(names))]
     return ~known | np.isin(totals, names[mine])
 
 
