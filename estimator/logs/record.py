@@ -26,6 +26,9 @@ class Unread(NamedTuple):
     text: str = ""
 
 
+NOTHING_UNREAD = Unread()
+
+
 class Event(NamedTuple):
     """What a line beside the steps tells.
 
@@ -63,7 +66,7 @@ class Log:
     lines: int
     at_line: NDArray[np.int64]
     columns: Mapping[str, Column]
-    unread: Unread = Unread()
+    unread: Unread = NOTHING_UNREAD
     events: Sequence[Event] = ()
     is_numbered: bool = False
     notes: Sequence[str] = field(default=())
