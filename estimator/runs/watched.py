@@ -271,8 +271,8 @@ def _known(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _told(value: Distribution) -> dict[str, float] | None:
-    return dict(value.to_dict()) if value.is_known else None
+def _told(value: Distribution) -> dict[str, Any] | None:
+    return value.to_dict()
 
 
 def work_of_run(estimate: RunEstimate) -> Work:
