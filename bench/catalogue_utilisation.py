@@ -2,7 +2,7 @@
 
 GPU-hours by FLOP and chip alone, against those reported, of language models: with the median that
 whole runs were seen to reach, and with the step model's, the fastest common layout of a Llama-like
-model of the size on as many accelerators over what people's steps take (`sweep/training.toml`).
+model of the size on as many accelerators over what people's steps take (`training/training.toml`).
 RUNS_WITH_REPORTED_HOURS is in Epoch AI's columns.
 """
 
@@ -20,9 +20,9 @@ from computebill.catalogue.costs import find_chip
 from computebill.catalogue.derive import utilisation_interval
 from computebill.costs.method import DAYS_PER_YEAR, cost_method
 from computebill.hardware.accelerators import find_accelerator
-from computebill.sweep.utilisation import Utilisation, practice
 from computebill.training.efficiency import read_profile
 from computebill.training.software import running
+from computebill.training.utilisation import Utilisation, practice
 
 SEQUENCE = 2048
 TOKENS = (1e6, 2e6, 4e6, 16e6)

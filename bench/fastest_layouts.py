@@ -1,10 +1,10 @@
 """How much longer measured steps take than the fastest common layout of their size is predicted to:
 ``python bench/fastest_layouts.py [TABLE]``.
 
-Sweeps price experiments of which only the size is known, as `estimator/sweep/utilisation.py` times
-them. TABLE is a CSV of measured steps (docs/measured-steps.md), the shipped one if not given.
-Prints the quantiles for estimator/sweep/training.toml; sources weigh by the root of their rows. And
-how many rows of each lab lie within the other labs' quantiles: so it is with a reader's own.
+Sweeps price experiments of which only the size is known, as `estimator/training/utilisation.py`
+times them. TABLE is a CSV of measured steps (docs/measured-steps.md), the shipped one if not given.
+Prints the quantiles for estimator/training/training.toml; sources weigh by the root of their rows.
+And how many rows of each lab lie within the other labs' quantiles: so it is with a reader's own.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from computebill.accuracy.measured import read_measured
 from computebill.architectures.columns import columns
 from computebill.architectures.counting import count_parameters
 from computebill.hardware.accelerators import peak_flop_per_s
-from computebill.sweep.utilisation import Utilisation
 from computebill.training.efficiency import read_profile
 from computebill.training.software import read_software
+from computebill.training.utilisation import Utilisation
 
 LARGEST = 100e9
 """Parameters: experiments are smaller."""

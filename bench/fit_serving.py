@@ -1,6 +1,6 @@
 """Fit the serving model's constants to published throughputs: ``python bench/fit_serving.py``.
 
-Prints the constants for estimator/sweep/serving.toml, the error in sample, and the error of each
+Prints the constants for estimator/training/serving.toml, the error in sample, and the error of each
 source by constants that are fitted to the others.
 """
 
@@ -15,7 +15,7 @@ from scipy.optimize import minimize
 
 from computebill.hardware.accelerators import find_accelerator
 from computebill.kernels import serving
-from computebill.sweep.serving import Constants, constants, make_server, served_sizes
+from computebill.training.serving import Constants, constants, make_server, served_sizes
 
 TABLE = Path(__file__).parents[1] / "tests/data/serving_throughput.csv"
 NAMES = ("computing", "reading", "linking", "launch", "latency")

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from computebill.sweep.utilisation import practice
+from computebill.training.utilisation import practice
 
 HOUR = 3600.0
 DAY = 24 * HOUR

@@ -14,9 +14,9 @@ import torch
 
 from computebill.accuracy.measured import MeasuredRow, read_measured
 from computebill.base.errors import RequestError
-from computebill.planning.choice_grid import Grid
-from computebill.planning.choices import make_space
 from computebill.training.cases import Case
+from computebill.training.choice_grid import Grid
+from computebill.training.choices import make_space
 from computebill.training.efficiency import read_profile
 from computebill.training.memory import GB
 from computebill.training.parameters import bounded, unbounded

@@ -1,5 +1,5 @@
 """How much longer published steps of reinforcement learning take than sweeps predict:
-``python bench/rl_steps.py``. Prints the quantiles for estimator/sweep/rl.toml.
+``python bench/rl_steps.py``. Prints the quantiles for estimator/training/rl.toml.
 
 A step on policy waits for its longest answer, taken to be as long as may be; prompts are taken to
 have 150 tokens, which nobody says.

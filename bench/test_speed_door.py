@@ -51,6 +51,7 @@ DOORS = (
     Door("mfu", ("mfu", "--model", CONFIG, "--accelerator", "h100-sxm",
                  "--tokens-per-second-per-gpu", "400"), 2),
     Door("run", ("run", "examples/run.toml"), 2),
+    Door("run, nine stages", ("run", "examples/stages.toml"), 2),
     Door("plan", ("plan", "examples/plan.toml"), 2),
     Door("sweep", ("sweep", "examples/sweep.toml"), 2),
     Door("sweep step-law", ("sweep", "step-law"), 2),
@@ -61,6 +62,8 @@ DOORS = (
     Door("refused: sweep", ("sweep", "nosuch"), 0.5, loads_torch=False, status=2),
     Door("refused: run", ("run", "--params", "7B", "--tokens", "1T", "--accelerator", "nosuch",
                           "--count", "5"), 0.5, loads_torch=False, status=2),
+    Door("refused: run, a stage", ("run", "--kind", "rl", "--params", "8B", "--steps", "5"),
+         0.5, loads_torch=False, status=2),
 )  # fmt: skip
 
 

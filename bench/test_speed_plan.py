@@ -18,9 +18,9 @@ from peer_process import ask_peers
 
 import computebill as cb
 from computebill.kernels import search
-from computebill.planning.choice_grid import Grid
-from computebill.planning.choices import Space, make_space
 from computebill.training.cases import Case
+from computebill.training.choice_grid import Grid
+from computebill.training.choices import Space, make_space
 from computebill.training.efficiency import read_profile
 from computebill.training.parameters import bounded, unbounded
 from computebill.training.step_time import estimate_step

@@ -19,9 +19,9 @@ from timing import Compare, best_seconds
 
 import computebill as cb
 from computebill.sweep import SweepEstimate, price_sweep
-from computebill.sweep.utilisation import STEPS_PER_DOUBLING, Utilisation, practice
 from computebill.training.efficiency import read_profile
 from computebill.training.software import read_software
+from computebill.training.utilisation import STEPS_PER_DOUBLING, Utilisation, practice
 from computebill.uncertainty.distribution import Distribution
 
 DRAWS = 1000

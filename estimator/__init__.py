@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from .hardware.accelerators import Accelerator as Accelerator
     from .hardware.accelerators import find_accelerator as find_accelerator
     from .hardware.accelerators import list_accelerators as list_accelerators
+    from .launch import Launch as Launch
+    from .launch import read_launch as read_launch
     from .ledger import Ledger as Ledger
     from .ledger import read_ledger as read_ledger
     from .models.card import ModelCard as ModelCard
@@ -46,6 +48,9 @@ if TYPE_CHECKING:
     from .runs.estimate import RunEstimate as RunEstimate
     from .runs.estimate import estimate_run as estimate_run
     from .runs.spec import RunSpec as RunSpec
+    from .runs.stage_spec import StagedSpec as StagedSpec
+    from .runs.staged import StagedEstimate as StagedEstimate
+    from .runs.staged import estimate_stages as estimate_stages
     from .sweep import SweepEstimate as SweepEstimate
     from .sweep import SweepSpec as SweepSpec
     from .sweep import load_sweep as load_sweep
@@ -61,6 +66,7 @@ _HOMES = {
     "Accelerator": "hardware.accelerators",
     "Architecture": "architectures",
     "Bench": "benchmark",
+    "Launch": "launch",
     "Layout": "training.layout",
     "Ledger": "ledger",
     "ModelCard": "models.card",
@@ -73,6 +79,8 @@ _HOMES = {
     "Score": "catalogue",
     "Speed": "models.mfu",
     "SpendEstimate": "programmes.spend",
+    "StagedEstimate": "runs.staged",
+    "StagedSpec": "runs.stage_spec",
     "SweepEstimate": "sweep",
     "SweepSpec": "sweep",
     "Utilisation": "models.mfu",
@@ -82,6 +90,7 @@ _HOMES = {
     "compare_spend": "programmes.spend",
     "describe_model": "models.card",
     "estimate_run": "runs.estimate",
+    "estimate_stages": "runs.staged",
     "find_accelerator": "hardware.accelerators",
     "forecast_spend": "programmes.forecast",
     "list_accelerators": "hardware.accelerators",
@@ -91,6 +100,7 @@ _HOMES = {
     "price_sweep": "sweep",
     "read_architecture": "architectures",
     "read_ledger": "ledger",
+    "read_launch": "launch",
     "score_catalogue": "catalogue",
     "score_files": "catalogue",
     "shares_elsewhere": "programmes.measured_shares",
@@ -124,4 +134,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+    return sorted(__all__)

@@ -97,7 +97,7 @@ class TokenFlop(NamedTuple):
         adapters: FLOP of products with low-rank adapters, forward.
         scores: FLOP of products of queries, keys and values, forward.
         recurrence: FLOP of state spaces and linear attention, forward.
-        trained: share of weights whose gradient is computed: 0 where they are frozen.
+        trained: 1 where the weights' gradient is computed, 0 where they are frozen.
     """
 
     products: Tensor
@@ -145,16 +145,13 @@ def token_flop(
         keys = torch.where(attends_apart(operators), keys, sequence)
     products = 2.0 * operators.uses * matrix(operators)
     rank = torch.zeros_like(sequence) if adapter_rank is None else adapter_rank
+    all_trained = torch.ones_like(sequence) if trained is None else trained
     return TokenFlop(
         products=products,
-        adapters=2.0
-        * operators.uses
-        * operators.adapted
-        * rank
-        * (operators.d_in + operators.d_out),
+        adapters=2.0 * operators.uses * rank * operators.low_rank,
         scores=2.0 * operators.per_key * keys,
         recurrence=operators.per_token,
-        trained=torch.ones_like(sequence) if trained is None else trained,
+        trained=torch.maximum(operators.saved, all_trained),
     )
 
 
@@ -197,9 +194,9 @@ def conventions(
     whole = token_flop(
         operators, sequence, full_attention=True, trained=trained, adapter_rank=adapter_rank
     )
-    active = (active_parameters(operators).sum(1) * layers_of(groups)).sum(0)
-    adapters = over_layers(groups, masked.adapters)
-    six_nd = (4.0 + 2.0 * masked.trained) * active + 3.0 * adapters
+    each = (4.0 + 2.0 * masked.trained) * active_parameters(operators)
+    six_nd = (each.sum(1) * layers_of(groups)).sum(0)
+    six_nd = six_nd + 3.0 * over_layers(groups, masked.adapters)
     return Conventions(
         six_nd=six_nd,
         palm=six_nd + 3.0 * over_layers(groups, whole.scores),

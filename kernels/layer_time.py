@@ -121,7 +121,8 @@ def _products(model: Model, setting: Setting) -> tuple[Tensor, Tensor, Tensor, T
     sums = launching + product_seconds(ProductShape(k, joined, m, count), adding)
     results, inputs = product(m, joined, k) * part, product(m, k, joined) * part
     beside = _adapters(operators, ProductShape(m, n, k, count), rate, setting)
-    weights = setting.work.trained * sums * part + beside.weights
+    trained = torch.maximum(operators.saved, setting.work.trained)
+    weights = trained * sums * part + beside.weights
     forward, backward = results + beside.results, inputs + beside.inputs
     unread = operators.unread * results
     return forward.sum(1), backward.sum(1), weights.sum(1), unread.sum(1)

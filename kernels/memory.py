@@ -208,11 +208,11 @@ def held_parameters(
     tied = (groups.place == 2).unsqueeze(1) & (operators.copies == 0) & (layout.pipeline > 1)
     copies = torch.where(tied, 1.0, operators.copies)
     vector_share = torch.where(is_expert, 1 / layout.expert, 1 / ways)
-    low_rank = adapter_rank * operators.adapted * (operators.d_in + operators.d_out)
+    low_rank = operators.copies * adapter_rank * operators.low_rank
     return Held(
         matrices=copies * matrix(operators) * share,
         vectors=copies * operators.vectors * vector_share,
-        adapters=operators.copies * low_rank * share,
+        adapters=(low_rank + operators.beside) * share,
     )
 
 

@@ -34,6 +34,10 @@ class Operators(NamedTuple):
         expert: 1 where divided over expert parallel ranks.
         lookup: 1 where vectors are embeddings.
         adapted: 1 where a low-rank adapter is put beside the matrix.
+        low_rank: elements of that adapter for each of its rank.
+        beside: elements trained beside frozen matrices whatever the rank, of all copies: magnitudes
+            of adapters, a copy of the whole.
+        saved: 1 where a copy of the whole is trained, so that its gradient is computed.
         kept: bytes per token kept for the backward pass, undivided.
         kept_split: bytes per token kept, divided with the operator.
         eager: bytes per token kept besides where kernels are not fused, undivided.
@@ -61,6 +65,9 @@ class Operators(NamedTuple):
     expert: Tensor
     lookup: Tensor
     adapted: Tensor
+    low_rank: Tensor
+    beside: Tensor
+    saved: Tensor
     kept: Tensor
     kept_split: Tensor
     eager: Tensor

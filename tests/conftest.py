@@ -45,6 +45,7 @@ PROGRAMME: dict[str, Any] = {
         {
             "item": "R&D compute",
             "counts_as": "rnd_compute",
+            "currency": "USD",
             "source": "s",
             "periods": [{"period": "2024", "amount": 1e9}],
         }

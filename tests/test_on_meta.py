@@ -22,9 +22,6 @@ from computebill.base.specfile import validate
 from computebill.batches.columns import arrow_column
 from computebill.catalogue.headers import find_columns
 from computebill.catalogue.rows import score_rows
-from computebill.planning import choice_grid
-from computebill.planning.choice_grid import Grid
-from computebill.planning.choices import make_space
 from computebill.programmes import compiled
 from computebill.programmes.regressions import Regressions
 from computebill.programmes.spec import Programme
@@ -35,7 +32,10 @@ from computebill.sweep.draws import SweepDraws
 from computebill.sweep.spec import SweepSpec
 from computebill.sweep.totals import add_up
 from computebill.sweep.workshop import make_workshop
+from computebill.training import choice_grid
 from computebill.training.cases import Case
+from computebill.training.choice_grid import Grid
+from computebill.training.choices import make_space
 from computebill.training.efficiency import read_profile
 from computebill.training.parameters import bounded, unbounded
 from computebill.uncertainty.distribution import Collector

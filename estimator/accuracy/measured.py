@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple, get_args
 
 from computebill.base.errors import RequestError
-from computebill.base.specfile import table_rows
+from computebill.base.specfile import numbered_rows, table_rows
 from computebill.hardware.accelerators import (
     Accelerator,
     domain_size,
@@ -130,11 +130,19 @@ class MemoryRow(NamedTuple):
 
 @dataclass(frozen=True)
 class Skipped:
-    """A row that is left out, and why."""
+    """A row that is left out, and why.
+
+    Attributes:
+        row: its number in the file, the header being 1.
+        source: key of the source.
+        reason: why, with the column that it hangs on.
+        line: line of the file, from 1, that it begins in.
+    """
 
     row: int
     source: str
     reason: str
+    line: int
 
 
 def read_measured(path: str | Path | None = None) -> tuple[list[MeasuredRow], list[Skipped]]:
@@ -146,15 +154,15 @@ def read_measured(path: str | Path | None = None) -> tuple[list[MeasuredRow], li
     known = read_sources() if path is None else {}
     used: list[MeasuredRow] = []
     skipped: list[Skipped] = []
-    for line, cells in _lines(path):
+    for row, line, cells in _lines(path):
         source = cells.get("source_id", "")
         cited = known.get(source) or Cited(
             cells.get("source_title") or source, cells.get("source_address", "")
         )
         try:
-            used.append(_measured(line, cited, cells))
+            used.append(_measured(row, cited, cells))
         except (UnusableError, RequestError) as reason:
-            skipped.append(Skipped(line, source, str(reason)))
+            skipped.append(Skipped(row, source, str(reason), line))
     return used, skipped
 
 
@@ -166,25 +174,25 @@ def read_memory(path: str | Path | None = None) -> tuple[list[MemoryRow], list[S
     """
     used: list[MemoryRow] = []
     skipped: list[Skipped] = []
-    for line, cells in _lines(path):
+    for row, line, cells in _lines(path):
         try:
             printed = printed_memory(cells)
             if printed is not None:
-                used.append(_memory_row(line, cells, printed))
+                used.append(_memory_row(row, cells, printed))
         except (UnusableError, RequestError) as reason:
-            skipped.append(Skipped(line, cells.get("source_id", ""), str(reason)))
+            skipped.append(Skipped(row, cells.get("source_id", ""), str(reason), line))
     return used, skipped
 
 
-def _lines(path: str | Path | None) -> Iterator[tuple[int, Cells]]:
-    """Yield the rows of a table, and their numbers in it; empty cells are left out."""
+def _lines(path: str | Path | None) -> Iterator[tuple[int, int, Cells]]:
+    """Yield each row's number, the line that it begins in, and its cells that are not empty."""
     file = SHIPPED if path is None else Path(path)
     try:
         text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise RequestError(str(path), f"cannot be read: {error}") from None
-    for line, row in enumerate(table_rows(text, str(path), REQUIRED), start=2):
-        yield line, {key: value.strip() for key, value in row.items() if key and value}
+    for place, (line, row) in enumerate(numbered_rows(text, str(path), REQUIRED), start=2):
+        yield place, line, {key: value.strip() for key, value in row.items() if key and value}
 
 
 def read_sources() -> dict[str, Cited]:

@@ -32,6 +32,7 @@ from .measured import Skipped, read_measured
 from .measurements import Measurements, alike, log_errors, measurements
 from .memory_errors import MemoryErrors, memory_errors
 from .posterior import fit_widths, prior_of_all
+from .verdict import Verdict, judge, median_error, own_rows_left_out
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,6 +89,7 @@ class Validation(Shown):
             ``unit``); ``(rows,)``.
         memory: rows that print their memory, beside what is predicted.
         fitted: the profile that was used.
+        verdict: whether that is worth using.
     """
 
     measured: Measurements
@@ -101,6 +103,7 @@ class Validation(Shown):
     line_left_out: Tensor
     memory: MemoryErrors
     fitted: Fitted
+    verdict: Verdict
 
     def metrics(self, which: Tensor | None = None, *, left_out: bool = False) -> Metrics:
         """Return how far off some rows are, ``(rows,)`` of true and false, or all.
@@ -166,6 +169,7 @@ class Validation(Shown):
             "memory": self.memory.to_dict(shipped_spread(), self.unit),
             "points": self._points(),
             "profile": {"fitted": str(self.fitted.fitted), "rows": self.fitted.rows},
+            "verdict": self.verdict.to_dict(),
             "left_out": None,
             "few": None,
             "assumptions": [each.to_dict() for each in self._assumptions()],
@@ -315,7 +319,12 @@ def validate(
         if few:
             by_lab = fits if unit == "lab" else fits_without(measured, prior, full, "lab")
             tried = few_rows(measured, by_lab, seed)
-    return _validation(read, fitted, (unit, judged, tried))
+    # Fits from what is sensible, without a row's lab, say nothing of efficiencies of another file.
+    of_shipped = None if judged is None or profile_file else median_error(judged.errors)
+    told = (None if of_shipped is None else unit, of_shipped)
+    line = _baseline(measured, unit if of_shipped is not None and unit else "row")
+    verdict = judge(measured, fitted, told, _off(line), is_of_these=False)
+    return _validation(read, fitted, (unit, judged, tried), verdict)
 
 
 def calibrate(
@@ -340,10 +349,16 @@ def calibrate(
         found = fit_all(measured)
         fitted = profile(measured, found, note)
         unit: Unit | None = None if found.judged is None else "lab"
-        return fitted, _validation(read, fitted, (unit, found.judged, found.few))
+        without = None if found.judged is None else median_error(found.judged.errors)
+        line = _off(_baseline(measured, unit or "row"))
+        verdict = judge(measured, fitted, (unit, without), line, is_of_these=True)
+        return fitted, _validation(read, fitted, (unit, found.judged, found.few), verdict)
     known = read_profile()
     fitted = own_profile(measured, fit_own(measured, known), known, note)
-    return fitted, _validation(read, fitted, (None, None, {}))
+    without = own_rows_left_out(measured, known)
+    told = (None if without is None else "row", without)
+    verdict = judge(measured, fitted, told, _off(_baseline(measured)), is_of_these=True)
+    return fitted, _validation(read, fitted, (None, None, {}), verdict)
 
 
 class _Read(NamedTuple):
@@ -358,6 +373,7 @@ def _validation(
     read: _Read,
     fitted: Fitted,
     others: tuple[Unit | None, Judged | None, Mapping[int, Judged]],
+    verdict: Verdict,
 ) -> Validation:
     """Set predictions with some efficiencies beside what was measured."""
     measured, skipped, memory = read
@@ -384,7 +400,13 @@ def _validation(
         line_left_out=_baseline(measured, unit or "lab"),
         memory=memory,
         fitted=fitted,
+        verdict=verdict,
     )
+
+
+def _off(line: Tensor) -> float | None:
+    """Return the median error of the one-line formula; None where it has no answer."""
+    return _known((line.exp() - 1).abs().nanmedian())
 
 
 def _metrics(errors: Tensor, line: Tensor, inside: Tensor | None) -> Metrics:

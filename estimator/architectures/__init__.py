@@ -13,12 +13,22 @@ from computebill.base.errors import RequestError, shown
 from .entries import LANGUAGE_ONLY, counted, family_name, is_whole, missing_head
 from .forms import as_config
 from .operators import CLIP, IMAGE, Architecture
+from .plain import plain_parameters
 from .quantization import stored_weights
+from .sample import UNSAID, Sample, read_sample
 from .sources import find_source
-from .unknown import further_ways, unknown_type
+from .unknown import TOTALS, further_ways, unknown_type
 from .weights import read_weights
 
-__all__ = ["IMAGES", "PARTS", "Architecture", "read_architecture"]
+__all__ = [
+    "IMAGES",
+    "PARTS",
+    "UNSAID",
+    "Architecture",
+    "Sample",
+    "read_architecture",
+    "read_sample",
+]
 
 WHOLE, LANGUAGE = PARTS = ("whole", "language")
 IMAGES, MOST_IMAGES = 1.0, 1_000_000
@@ -36,6 +46,7 @@ def read_architecture(
     *,
     part: str = WHOLE,
     images_per_sample: float = IMAGES,
+    sample: Sample = UNSAID,
 ) -> Architecture:
     """Return the architecture that a ``config.json`` describes.
 
@@ -46,6 +57,7 @@ def read_architecture(
             architectures at once.
         part: of a multimodal model the ``whole``, or its ``language`` model alone.
         images_per_sample: images that go with a sequence of the whole, and clips of sound.
+        sample: size of an image or video, and text beside it, of a model of ``diffusers``.
 
     Raises:
         RequestError: naming the field, what was given and what is allowed.
@@ -58,7 +70,7 @@ def read_architecture(
             f"got {shown(images_per_sample)}; allowed: a number from 0 to {MOST_IMAGES:,}",
         )
     if isinstance(source, Mapping):
-        found = _architecture(source, "config", part)
+        found = _architecture(source, "config", part, sample)
     elif not isinstance(source, str | Path):
         raise RequestError("config", f"got {shown(source)}; allowed: a path or a mapping")
     else:
@@ -66,7 +78,7 @@ def read_architecture(
         if counted_alone is not None:
             return counted_alone
         read = find_source(source)
-        found = _architecture(read.fields, read.name, part)
+        found = _architecture(read.fields, read.name, part, sample)
         notes = (read.note, *found.notes) if read.note else found.notes
         found = replace(found, adapter=read.adapter, notes=notes)
     return _with_images(found, images_per_sample)
@@ -83,12 +95,38 @@ def _with_images(found: Architecture, count: float) -> Architecture:
     return replace(found, images=count, clips=count, notes=(note, *found.notes))
 
 
-def _architecture(fields: Mapping[str, Any], file: str, part: str) -> Architecture:
+def _architecture(
+    fields: Mapping[str, Any], file: str, part: str, sample: Sample = UNSAID
+) -> Architecture:
+    if "_class_name" in fields:
+        return _of_diffusers(fields, file, sample)
+    if sample != UNSAID:
+        name = "text_length" if sample.text is not None else "image_size"
+        problem = "allowed: with a model of images or video, whose file has a _class_name"
+        raise RequestError(name, problem)
     fields, read = as_config(fields, file)
     found, stored = _by_type(fields, file, part), stored_weights(fields)
     if not stored and fields.get("quantization_config") is not None:
         read = [*read, UNREAD_WEIGHTS]
+    if fields.get("auto_map"):
+        read = [*read, OWN_CODE.format(found.model_type)]
     return replace(found, stored=stored, notes=(*found.notes, *read))
+
+
+OWN_CODE = "The file names code of its own (auto_map), which is never run: counted as {}."
+
+
+def _of_diffusers(fields: Mapping[str, Any], file: str, sample: Sample) -> Architecture:
+    """Count a model of ``diffusers`` from the library's own modules.
+
+    Raises:
+        RequestError: where it is not installed, or cannot build or pass it.
+    """
+    found = import_module(".modules", __package__).read_diffusion(fields, file, sample)
+    if found is None:
+        problem = f"is a {shown(fields['_class_name'])} of diffusers, which is not installed"
+        raise RequestError(file, f"{problem}; it comes with the extra `models`; {TOTALS}")
+    return cast(Architecture, found)
 
 
 UNREAD_WEIGHTS = (
@@ -119,7 +157,7 @@ def _by_type(fields: Mapping[str, Any], file: str, part: str) -> Architecture:
         except RequestError as error:
             whole, notes = None, [*notes, f"The whole: {error}."]
         if whole is not None:
-            return whole
+            return whole if inner is not fields else _with_media_told(whole, fields, given, file)
     return counted(inner, given, file, notes, is_inner=inner is not fields)
 
 
@@ -130,6 +168,18 @@ def _is_multimodal(fields: Mapping[str, Any]) -> bool:
     return any(isinstance(fields.get(name), Mapping) for name in MEDIA) or (
         has_text and isinstance(named, list) and "ConditionalGeneration" in str(named[:1])
     )
+
+
+def _with_media_told(
+    whole: Architecture, fields: Mapping[str, Any], given: str, file: str
+) -> Architecture:
+    """Say of what reads images or sound that it has no part in a type, where it adds nothing."""
+    own = counted(fields, given, file, [], is_inner=False)
+    if plain_parameters(whole).total != plain_parameters(own).total:
+        return whole
+    parts = ", ".join(name for name in MEDIA if isinstance(fields.get(name), Mapping))
+    note = f"Not counted, as {given} has no such part: {parts}."
+    return replace(whole, notes=(*whole.notes, note))
 
 
 def _language_model(fields: Mapping[str, Any]) -> tuple[Mapping[str, Any], str, list[str]]:
@@ -166,7 +216,11 @@ def _from_modules(
     """
     # By its name, and by those alone who need it: it stands on what is here.
     read = import_module(".modules", __package__).read_modules
-    return cast(
+    found = cast(
         "Architecture | None",
         read(fields, file, language_only=part == LANGUAGE, named_only=named_only),
     )
+    if found is not None and part == LANGUAGE and not found.kinds:
+        problem = f"got {LANGUAGE}; allowed: {WHOLE}, as no language model was found by itself in "
+        raise RequestError("part", f"{problem}{found.counted_as}")
+    return found

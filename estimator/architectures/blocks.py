@@ -123,7 +123,6 @@ def mixture(
     shared: Shared = UNSHARED,
     *,
     bias: bool = False,
-    router_bias: bool = False,
     gated: bool = True,
 ) -> list[Operator]:
     """Return a mixture of experts, and of one that all tokens share.
@@ -137,13 +136,12 @@ def mixture(
         experts: how many there are and how many are chosen.
         shared: the expert that every token meets.
         bias: whether experts have one.
-        router_bias: whether the router has one.
         gated: whether experts have three matrices.
     """
     has_shared = not isinstance(shared.width, int) or shared.width > 0
     kept = 4 * experts.held if has_shared else 4 * experts.held + BYTES * hidden
     parts = [
-        column("router", hidden, experts.held, router_bias, ways=1, kept=kept),
+        column("router", hidden, experts.held, ways=1, kept=kept),
         *mlp(hidden, width, gated=gated, bias=bias, name="experts", experts=experts),
     ]
     if has_shared:

@@ -11,8 +11,9 @@ from torch import Tensor
 
 from computebill.kernels.operators import Groups, Model, Operators
 
+from .beside import UNADAPTED, elements_beside, is_adapted, low_rank, saved_operators
 from .blocks import BYTES
-from .operators import TOKEN, UNLIMITED, Architecture, Count, LayerKind, Layers, Operator
+from .operators import TOKEN, UNLIMITED, Architecture, Beside, Count, LayerKind, Layers, Operator
 
 NOTHING = Operator("", copies=0, uses=0)
 NO_LAYERS = Layers(0, 1, 0, 0)
@@ -47,15 +48,12 @@ class Columns:
         return Model(self.operators, self.groups, self.hidden, self.layers, self.vocabulary)
 
 
-def columns(
-    architecture: Architecture, adapted: frozenset[str] = frozenset(), device: str = "cpu"
-) -> Columns:
+def columns(architecture: Architecture, beside: Beside = UNADAPTED, device: str = "cpu") -> Columns:
     """Return one architecture, or many of one form whose sizes are tensors, as columns.
 
     Args:
         architecture: sizes are numbers, or tensors of one shape.
-        adapted: what low-rank adapters are put beside: attention, mlp, experts, or products by
-            peft's names for Llama's.
+        beside: what is trained beside frozen weights.
         device: device of the columns.
 
     Returns:
@@ -72,6 +70,7 @@ def columns(
         (AFTER, LayerKind(architecture.outputs, NO_LAYERS)),
     ]
     slots = max(len(kind.operators) for _, kind in kinds)
+    saved = {id(each) for each in saved_operators(architecture, beside)}
     grid = [[*kind.operators, *[NOTHING] * (slots - len(kind.operators))] for _, kind in kinds]
 
     def field(name: str) -> Tensor:
@@ -80,7 +79,13 @@ def columns(
 
     def value(row: Sequence[Operator], name: str) -> list[Count]:
         if name == "adapted":
-            return [float(bool(adapted & {each.adapted, each.module})) for each in row]
+            return [float(is_adapted(each, beside)) for each in row]
+        if name == "low_rank":
+            return low_rank(row, beside)
+        if name == "beside":
+            return [elements_beside(each, beside, is_saved=id(each) in saved) for each in row]
+        if name == "saved":
+            return [float(id(each) in saved) for each in row]
         if name == "saved_result":
             return _saved_results(row)
         if name == "unread":

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from computebill.base.errors import RequestError, shown
 from computebill.base.specfile import DEEPEST, is_deeper, is_folder, read_text
@@ -21,6 +21,7 @@ MOST_LAYERS = 10_000
 
 SPELLINGS = {
     "hidden_size": ("n_embed",),
+    "head_dim": ("attention_head_dim",),
     "num_experts": ("num_local_experts", "n_routed_experts"),
     "num_shared_experts": ("n_shared_experts",),
     "n_shared_experts": ("num_shared_experts",),
@@ -91,6 +92,20 @@ def parse_config(text: str, name: str) -> dict[str, Any]:
     return data
 
 
+class FieldRules(NamedTuple):
+    """What a type's entry says of the fields of its files.
+
+    Attributes:
+        names: what the type calls fields that most types call otherwise.
+        defaults: fields that makers leave out, as the entry fills them in.
+        declared: fields that the type declares, with their defaults.
+    """
+
+    names: Mapping[str, str]
+    defaults: Mapping[str, Any]
+    declared: TypeFields
+
+
 class Config:
     """The fields of a configuration, by the names that most architectures use.
 
@@ -111,31 +126,27 @@ class Config:
         self,
         fields: Mapping[str, Any],
         file: str,
+        rules: FieldRules,
         *,
-        names: Mapping[str, str],
-        defaults: Mapping[str, Any],
-        declared: TypeFields,
         purpose: Purpose = GENERATE,
         is_inner: bool = False,
     ) -> None:
         self.fields = fields
         self.file = file
-        self.names = names
-        self.defaults = defaults
-        self.declared = declared
+        self.names, self.defaults, self.declared = rules
         self.purpose = purpose
         self.is_inner = is_inner
         self.read: set[str] = set()
         self.assumed: dict[str, Any] = {}
 
-    def _keys(self, name: str) -> list[str]:
+    def names_of(self, name: str) -> list[str]:
         """Return every name that a field may have, the type's own first."""
         own = [table[name] for table in (self.names, self.declared.names) if name in table]
         return list(dict.fromkeys((*own, name, *SPELLINGS.get(name, ()))))
 
     def key(self, name: str) -> str:
         """Return what the file calls ``name``."""
-        keys = self._keys(name)
+        keys = self.names_of(name)
         return next((key for key in keys if key in self.fields), keys[0])
 
     def get(self, name: str) -> Any:
@@ -152,7 +163,7 @@ class Config:
     def _default(self, name: str) -> Any:
         """Return what is taken for a field that was left out."""
         if self.is_inner or name not in DEFINING or name in self.defaults:
-            for key in self._keys(name):
+            for key in self.names_of(name):
                 if key in self.declared.defaults:
                     value = self.declared.defaults[key]
                     if self.is_inner and name in DEFINING:

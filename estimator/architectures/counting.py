@@ -26,12 +26,12 @@ def count_parameters(columns: Columns, adapter_rank: float = 0.0) -> Parameters:
     def total(each: Tensor) -> Tensor:
         return (each.sum(1) * layers).sum(0)
 
-    low_rank = operators.copies * operators.adapted * (operators.d_in + operators.d_out)
+    low_rank = operators.copies * operators.low_rank
     return Parameters(
         total=total(held.parameters(operators)),
         active=total(held.active_parameters(operators)),
         embedding=total(held.embedding_parameters(operators)),
-        adapters=adapter_rank * total(low_rank),
+        adapters=adapter_rank * total(low_rank) + total(operators.beside),
     )
 
 

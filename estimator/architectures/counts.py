@@ -21,7 +21,8 @@ class Parameters:
         total: all of them, adapters left out.
         active: those that one token meets: of experts, the chosen ones.
         embedding: those that are looked up: tokens, positions, segments.
-        adapters: those of low-rank adapters.
+        adapters: those that are trained beside frozen ones: of low-rank adapters, of modules'
+            copies.
     """
 
     total: Any

@@ -8,12 +8,12 @@ from typing import Any
 
 from computebill.base.errors import RequestError
 
-from .config import Config
+from .config import Config, FieldRules
 from .families import FAMILIES
 from .operators import Architecture
 from .outputs import has_head, read_purpose, unknown_head, unknown_purpose
 from .types import UNDECLARED, aliases, type_fields, type_of_class
-from .unread import check_unread, leaves_nothing_over
+from .unread import check_one_name, check_unread, leaves_nothing_over
 
 LANGUAGE_ONLY = "Only the language model is counted, not what reads images or sound."
 
@@ -54,6 +54,7 @@ def counted(
         notes.append(LANGUAGE_ONLY)
     further = config.optional_size("num_nextn_predict_layers", least=0) or 0
     _check_labels(config, architecture, further)
+    check_one_name(config)
     notes += unknown_purpose(config.purpose)
     notes += _other_class(config.purpose.name, given)
     if further:
@@ -61,7 +62,7 @@ def counted(
     if config.assumed:
         taken = ", ".join(f"{name} {value}" for name, value in config.assumed.items())
         notes.append(f"What the file leaves out is as {given} declares it: {taken}.")
-    notes += check_unread(config, given)
+    notes += check_unread(config, given, architecture)
     return replace(architecture, notes=(*architecture.notes, *notes), further=further)
 
 
@@ -109,12 +110,15 @@ def _config(fields: Mapping[str, Any], given: str, file: str, *, is_inner: bool)
     family = FAMILIES[model_type]
     inner = (alias.language_model if alias else None) or given
     defaults = {**family.defaults, **(alias.defaults if alias else {})}
-    return Config(
-        fields,
-        file,
+    rules = FieldRules(
         names={**family.names, **(alias.names if alias else {})},
         defaults=defaults,
         declared=type_fields(inner) or type_fields(model_type) or UNDECLARED,
+    )
+    return Config(
+        fields,
+        file,
+        rules,
         purpose=read_purpose(fields, file, defaults.get("num_labels", 2)),
         is_inner=is_inner,
     )

@@ -8,6 +8,7 @@ from .recipes import (
     FULL,
     SLIDING,
     Family,
+    SharedExperts,
     attention,
     dense_or,
     every,
@@ -24,7 +25,9 @@ from .recipes import (
 DEEPSEEK = Family(
     "DeepSeek-V3, R1, V3.1",
     mixer=latent(),
-    feed_forward=dense_or(mixture(width="moe_intermediate_size", shared_count="n_shared_experts")),
+    feed_forward=dense_or(
+        mixture(width="moe_intermediate_size", shared=SharedExperts(number="n_shared_experts"))
+    ),
     feed_forwards=leading("first_k_dense_replace"),
     defaults={
         "q_lora_rank": 1536,
@@ -49,8 +52,7 @@ MIXTURES: dict[str, Family] = {
         feed_forward=dense_or(
             mixture(
                 width="moe_intermediate_size",
-                shared_width="shared_expert_intermediate_size",
-                shared_gate=True,
+                shared=SharedExperts(width="shared_expert_intermediate_size", is_weighted=True),
             )
         ),
         mixers=typed(particulars.qwen2_moe_window),
@@ -88,7 +90,7 @@ MIXTURES: dict[str, Family] = {
         "GLM-4.5, GLM-4.6",
         mixer=attention(bias="attention_bias", qk_norm=("head", "use_qk_norm")),
         feed_forward=dense_or(
-            mixture(width="moe_intermediate_size", shared_count="n_shared_experts")
+            mixture(width="moe_intermediate_size", shared=SharedExperts(number="n_shared_experts"))
         ),
         feed_forwards=leading("first_k_dense_replace"),
     ),
@@ -107,7 +109,8 @@ MIXTURES: dict[str, Family] = {
         "Llama 4 Scout, Maverick",
         mixer=BIASES_ON_REQUEST,
         feed_forward=dense_or(
-            mixture(shared_width="intermediate_size"), mlp(width="intermediate_size_mlp")
+            mixture(shared=SharedExperts(width="intermediate_size")),
+            mlp(width="intermediate_size_mlp"),
         ),
         mixers=typed(particulars.llama4_mixer),
         feed_forwards=listed("moe_layers", "interleave_moe_layer_step"),
@@ -117,7 +120,7 @@ MIXTURES: dict[str, Family] = {
         "DeepSeek-V2, V2-Lite",
         mixer=latent(),
         feed_forward=dense_or(
-            mixture(width="moe_intermediate_size", shared_count="n_shared_experts"),
+            mixture(width="moe_intermediate_size", shared=SharedExperts(number="n_shared_experts")),
             mlp(bias="mlp_bias"),
         ),
         feed_forwards=leading("first_k_dense_replace"),

@@ -9,6 +9,7 @@ from .recipes import (
     FULL,
     SLIDING,
     Family,
+    SharedExperts,
     attention,
     dense_or,
     every,
@@ -32,7 +33,9 @@ LATER_MIXTURES: dict[str, Family] = {
         ),
         feed_forward=dense_or(
             mixture(
-                width="moe_intermediate_size", shared_count="num_shared_experts", score_bias=True
+                width="moe_intermediate_size",
+                router_bias=True,
+                shared=SharedExperts(number="num_shared_experts"),
             )
         ),
         mixers=every("global_attn_every_n_layers", FULL, SLIDING),
@@ -42,14 +45,16 @@ LATER_MIXTURES: dict[str, Family] = {
     "aria_text": Family(
         "Aria",
         mixer=BIASES_ON_REQUEST,
-        feed_forward=mixture(shared_count="moe_num_shared_experts", shared_bias="mlp_bias"),
+        feed_forward=mixture(
+            shared=SharedExperts(number="moe_num_shared_experts", bias="mlp_bias")
+        ),
         names={"num_experts": "moe_num_experts", "num_experts_per_tok": "moe_topk"},
     ),
     "dots1": Family(
         "dots.llm1",
         mixer=attention(bias="attention_bias", out_bias="attention_bias", qk_norm=True),
         feed_forward=dense_or(
-            mixture(width="moe_intermediate_size", shared_count="n_shared_experts")
+            mixture(width="moe_intermediate_size", shared=SharedExperts(number="n_shared_experts"))
         ),
         mixers=typed(particulars.window_from),
         feed_forwards=leading("first_k_dense_replace"),
@@ -60,9 +65,8 @@ LATER_MIXTURES: dict[str, Family] = {
         feed_forward=dense_or(
             mixture(
                 width="moe_intermediate_size",
-                shared_bias="use_bias",
-                shared_count="moe_num_shared_experts",
-                score_bias=True,
+                router_bias=True,
+                shared=SharedExperts(bias="use_bias", number="moe_num_shared_experts"),
             ),
             mlp(bias="use_bias"),
         ),
@@ -74,7 +78,9 @@ LATER_MIXTURES: dict[str, Family] = {
         "K-EXAONE",
         mixer=attention(qk_norm=True),
         feed_forward=dense_or(
-            mixture(width="moe_intermediate_size", shared_count="num_shared_experts")
+            mixture(
+                width="moe_intermediate_size", shared=SharedExperts(number="num_shared_experts")
+            )
         ),
         mixers=particulars.exaone4_window,
         feed_forwards=sparse_types(leading("first_k_dense_replace")),
@@ -88,7 +94,7 @@ LATER_MIXTURES: dict[str, Family] = {
         "GLM-4.7-Flash",
         mixer=latent(),
         feed_forward=dense_or(
-            mixture(width="moe_intermediate_size", shared_count="n_shared_experts")
+            mixture(width="moe_intermediate_size", shared=SharedExperts(number="n_shared_experts"))
         ),
         feed_forwards=sparse_types(leading("first_k_dense_replace")),
         defaults={"first_k_dense_replace": 1},
@@ -96,18 +102,18 @@ LATER_MIXTURES: dict[str, Family] = {
     "granitemoeshared": Family(
         "Granite MoE with a shared expert",
         mixer=BIASES_ON_REQUEST,
-        feed_forward=mixture(shared_width="shared_intermediate_size"),
+        feed_forward=mixture(shared=SharedExperts(width="shared_intermediate_size")),
     ),
     "granitemoe_swa": Family(
         "Granite MoE with windows",
         mixer=attention(bias="attention_bias", out_bias="attention_bias", sinks=True),
-        feed_forward=mixture(shared_width="shared_intermediate_size"),
+        feed_forward=mixture(shared=SharedExperts(width="shared_intermediate_size")),
         mixers=every(4, FULL, SLIDING, offset=0),
     ),
     "hunyuan_v1_moe": Family(
         "Hunyuan-A13B",
         mixer=attention(bias="attention_bias", out_bias="attention_bias", qk_norm=True),
-        feed_forward=mixture(shared_width="intermediate_size"),
+        feed_forward=mixture(shared=SharedExperts(width="intermediate_size")),
     ),
     "hy_v3": Family(
         "Hy3",
@@ -115,9 +121,7 @@ LATER_MIXTURES: dict[str, Family] = {
         feed_forward=dense_or(
             mixture(
                 width="moe_intermediate_size",
-                shared_bias="mlp_bias",
-                shared_count="num_shared_experts",
-                fewest_shared=1,
+                shared=SharedExperts(bias="mlp_bias", number="num_shared_experts", fewest=1),
             ),
             mlp(bias="mlp_bias"),
         ),
@@ -135,7 +139,7 @@ LATER_MIXTURES: dict[str, Family] = {
         "MiniMax-M3",
         mixer=sparse.minimax_m3_attention,
         feed_forward=dense_or(
-            mixture(shared_width="shared_intermediate_size"),
+            mixture(shared=SharedExperts(width="shared_intermediate_size")),
             mlp(width="dense_intermediate_size"),
         ),
         mixers=sparse.minimax_m3_mixers,
@@ -153,14 +157,18 @@ LATER_MIXTURES: dict[str, Family] = {
         "Sarvam-30B",
         mixer=attention(bias="attention_bias", qk_norm=("head", "use_qk_norm")),
         feed_forward=dense_or(
-            mixture(width="moe_intermediate_size", shared_count="num_shared_experts")
+            mixture(
+                width="moe_intermediate_size", shared=SharedExperts(number="num_shared_experts")
+            )
         ),
         feed_forwards=leading("first_k_dense_replace"),
     ),
     "solar_open": Family(
         "Solar Open",
         mixer=attention(bias="attention_bias"),
-        feed_forward=mixture(width="moe_intermediate_size", shared_count="n_shared_experts"),
+        feed_forward=mixture(
+            width="moe_intermediate_size", shared=SharedExperts(number="n_shared_experts")
+        ),
     ),
     "deepseek_v32": Family(
         "DeepSeek-V3.2",
@@ -180,7 +188,9 @@ LATER_MIXTURES: dict[str, Family] = {
         mixer=latent(),
         feed_forward=dense_or(
             plus(
-                mixture(width="moe_intermediate_size", shared_count="n_shared_experts"),
+                mixture(
+                    width="moe_intermediate_size", shared=SharedExperts(number="n_shared_experts")
+                ),
                 gains("norm", "hidden_size"),
             )
         ),
@@ -192,8 +202,7 @@ LATER_MIXTURES: dict[str, Family] = {
         mixer=plus(sparse.deepseek_v4_attention, sparse.hyper_connections),
         feed_forward=mixture(
             width="moe_intermediate_size",
-            shared_width="moe_intermediate_size",
-            shared_bias="mlp_bias",
+            shared=SharedExperts(width="moe_intermediate_size", bias="mlp_bias"),
         ),
         mixers=sparse.deepseek_v4_mixers,
         after=sparse.last_streams,

@@ -10,6 +10,7 @@ from .recipes import (
     LINEAR,
     SPARSE,
     Family,
+    SharedExperts,
     attention,
     by_label,
     dense_or,
@@ -34,8 +35,7 @@ HYBRIDS: dict[str, Family] = {
         feed_forward=dense_or(
             mixture(
                 width="moe_intermediate_size",
-                shared_width="shared_expert_intermediate_size",
-                shared_gate=True,
+                shared=SharedExperts(width="shared_expert_intermediate_size", is_weighted=True),
             )
         ),
         mixers=every("full_attention_interval", FULL, LINEAR),

@@ -9,6 +9,7 @@ from .recipes import (
     FULL,
     LINEAR,
     Family,
+    SharedExperts,
     attention,
     by_label,
     dense_or,
@@ -76,7 +77,9 @@ LATER_HYBRIDS: dict[str, Family] = {
         "Kimi Linear",
         mixer=by_label({FULL: latent(), LINEAR: mixers.kimi_delta}),
         feed_forward=dense_or(
-            mixture(width="moe_intermediate_size", shared_count="num_shared_experts")
+            mixture(
+                width="moe_intermediate_size", shared=SharedExperts(number="num_shared_experts")
+            )
         ),
         mixers=mixers.kimi_mixers,
         feed_forwards=sparse_types(mixers.linear_sparse),

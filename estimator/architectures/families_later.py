@@ -14,6 +14,7 @@ from .recipes import (
     latent,
     mlp,
     plus,
+    square,
     typed,
     windowed,
 )
@@ -90,7 +91,7 @@ LATER: dict[str, Family] = {
     "hunyuan_v1_dense": Family("Hunyuan 0.5B to 7B", mixer=QK_NORM),
     "helium": Family(
         "Helium 1",
-        mixer=attention(bias="attention_bias", out_wide=False),
+        mixer=square(attention(bias="attention_bias")),
         feed_forward=mlp(bias="mlp_bias"),
     ),
     "internlm3": Family(

@@ -24,7 +24,7 @@ def as_config(fields: Mapping[str, Any], file: str) -> tuple[Mapping[str, Any], 
         RequestError: where a field of another form cannot be.
     """
     if "model_type" in fields:
-        return fields, []
+        return _as_llava(fields)
     for is_form, read in FORMS:
         if is_form(fields):
             return read(fields, file)
@@ -35,6 +35,23 @@ def as_config(fields: Mapping[str, Any], file: str) -> tuple[Mapping[str, Any], 
             note = f"model_type is missing; {named[0]} is taken to be of type {found}."
             return {**fields, "model_type": found}, [note]
     return fields, []
+
+
+LLAVA = {
+    "LlavaLlamaForCausalLM": "llava_llama",
+    "LlavaMistralForCausalLM": "llava_mistral",
+    "LlavaQwenForCausalLM": "llava_qwen",
+}
+"""Classes of LLaVA's own code, whose files hold the language model's fields themselves."""
+
+
+def _as_llava(fields: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[str]]:
+    """Return the file of LLaVA's own code under the type of its language model."""
+    named = fields.get("architectures")
+    found = LLAVA.get(str(named[0])) if isinstance(named, list) and named else None
+    if fields.get("model_type") != "llava" or "text_config" in fields or found is None:
+        return fields, []
+    return {**fields, "model_type": found}, [f"Read as the file of LLaVA's own code, {found}."]
 
 
 def _size(fields: Mapping[str, Any], name: str, file: str, default: int | None = None) -> int:

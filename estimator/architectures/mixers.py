@@ -8,7 +8,7 @@ from typing import Any
 from . import attending, blocks, recurrences
 from .config import Config
 from .operators import Count, Layers, Operator
-from .recipes import DENSE, FULL, LINEAR, SPARSE, grouped_labels, mixture, mlp, typed
+from .recipes import DENSE, FULL, LINEAR, SPARSE, SharedExperts, grouped_labels, mixture, mlp, typed
 
 
 def mamba1(config: Config, label: str) -> list[Operator]:
@@ -49,7 +49,7 @@ def granite_feed_forward(config: Config, label: str) -> list[Operator]:
     shared = blocks.mlp(config.size("hidden_size"), config.size("shared_intermediate_size"))
     if not config.get("num_experts"):
         return shared
-    return mixture(shared_width="shared_intermediate_size")(config, label)
+    return mixture(shared=SharedExperts(width="shared_intermediate_size"))(config, label)
 
 
 def falcon_h1(config: Config, label: str) -> list[Operator]:

@@ -23,6 +23,10 @@ TOKEN, SAMPLE, IMAGE, CLIP = "token", "sample", "image", "clip"
 """What figures of an operator are told for one of."""
 
 
+CROSS_ATTENDED = frozenset({"mllama", "idefics"})
+"""Types whose text attends images that are no part of its sequence."""
+
+
 class Heads(NamedTuple):
     """Heads of grouped-query attention.
 
@@ -196,14 +200,35 @@ class Adapter(NamedTuple):
         rank: its rank.
         targets: names of the modules that it is put beside.
         base: name or path of the model that it is for.
+        saved: names of modules of which a copy is trained with it.
+        has_magnitudes: whether it has a magnitude for every output (DoRA).
     """
 
     rank: int
     targets: tuple[str, ...]
     base: str
+    saved: tuple[str, ...] = ()
+    has_magnitudes: bool = False
 
 
-@dataclass(frozen=True)
+class Beside(NamedTuple):
+    """What is trained beside frozen weights.
+
+    Attributes:
+        modules: what low-rank adapters are put beside: attention, mlp, experts, or products by
+            peft's names for Llama's.
+        fused: of those, the ones that are one matrix of the model's, and have one adapter.
+        saved: modules of which a copy is trained: ``head``, ``embedding``.
+        has_magnitudes: whether each adapter has a magnitude for every output (DoRA).
+    """
+
+    modules: frozenset[str] = frozenset()
+    fused: tuple[frozenset[str], ...] = ()
+    saved: frozenset[str] = frozenset()
+    has_magnitudes: bool = False
+
+
+@dataclass(frozen=True, repr=False)
 class Architecture:
     """A model, as far as computing and memory go.
 
@@ -218,6 +243,7 @@ class Architecture:
         layer_count: layers; an encoder's and a decoder's together.
         vocabulary: entries of the output; 0 where there is none.
         sequence_length: the longest sequence that the configuration allows, where it says so.
+        sample_tokens: tokens of one image or video, where those are its sequences; else 0.
         is_limit: whether a longer one is impossible: positions are a table.
         kinds: the layers, each in one kind.
         inputs: before the first layer: embeddings.
@@ -242,6 +268,7 @@ class Architecture:
     outputs: tuple[Operator, ...]
     notes: tuple[str, ...] = ()
     further: int = 0
+    sample_tokens: int = 0
     is_limit: bool = False
     stacks: int = 1
     counted_by: str = "family"
@@ -251,12 +278,34 @@ class Architecture:
     adapter: Adapter | None = None
     stored: str = ""
 
+    def __repr__(self) -> str:
+        """Return what it is in one line."""
+        return f"<Architecture {self.model_type}, {self.layer_count:,} layers of {self.hidden:,}>"
+
     def operators(self) -> Iterator[Operator]:
         """Return every operator once a kind."""
         yield from self.inputs
         for kind in self.kinds:
             yield from kind.operators
         yield from self.outputs
+
+    @property
+    def media_tokens(self) -> float:
+        """Tokens of the text that a sample's images and clips become; 0 where they become none."""
+        if self.model_type in CROSS_ATTENDED or not any(
+            each.name == "logits" for each in (*self.inputs, *self.outputs)
+        ):
+            return 0.0
+        found = 0.0
+        for unit, count in ((IMAGE, self.images), (CLIP, self.clips)):
+            # What projects them into the text gives a row of its width for each token.
+            rows = [
+                float(each.uses)
+                for each in self.operators()
+                if each.of == unit and each.d_in and each.d_out == self.hidden
+            ]
+            found += count * min(rows, default=0.0)
+        return found
 
     def at(self, sequence: float) -> Architecture:
         """Return the architecture told for tokens of a sequence of so many.

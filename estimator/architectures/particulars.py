@@ -7,7 +7,7 @@ from typing import Any
 
 from . import attending, blocks, recurrences
 from .config import Config
-from .operators import Count, Heads, Operator
+from .operators import Count, Heads, Layers, Operator
 from .recipes import (
     CHUNKED,
     DENSE,
@@ -412,3 +412,9 @@ def mllama_attention(config: Config, label: str) -> list[Operator]:
 def mllama_entries(config: Config) -> list[Operator]:
     """Llama 3.2 Vision: eight entries of the embedding that the head does not have."""
     return [blocks.embedding("embedding", 8, config.size("hidden_size"))]
+
+
+def mixture_where_experts(config: Config) -> list[tuple[str, Layers]]:
+    """Mixtures of experts in every layer of a model that has experts, else dense blocks."""
+    experts = config.size("num_experts", 0)
+    return uniform(SPARSE if experts else DENSE)(config)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from . import attending, blocks
 from .config import MOST_LAYERS, Config
@@ -156,20 +156,16 @@ def attention(
     gated: Flag = False,
     sinks: bool = False,
     grouped: bool = True,
-    out_wide: bool = True,
 ) -> Recipe:
     """Grouped-query attention, with a window where the layer's label says so.
 
     ``qk_norm`` is its kind and, where it is optional, the field that says whether; ``grouped``,
-    whether keys and values may have fewer heads than queries; ``out_wide``, whether the output's
-    matrix is as wide as all heads, or has to be square.
+    whether keys and values may have fewer heads than queries.
     """
 
     def recipe(config: Config, label: str) -> list[Operator]:
         kind, on = qk_norm if isinstance(qk_norm, tuple) else ("head", qk_norm)
         heads = config.heads(grouped=grouped)
-        if not out_wide and heads.queries * heads.width != config.size("hidden_size"):
-            raise config.fault("head_dim", "hidden_size / num_attention_heads")
         chunked = label == CHUNKED
         window = UNLIMITED
         if label != FULL:
@@ -185,6 +181,18 @@ def attention(
         return attending.attention(config.size("hidden_size"), heads, extras, mask)
 
     return recipe
+
+
+def square(recipe: Recipe) -> Recipe:
+    """Attention whose output's matrix is as wide as the hidden size, so that its heads must be."""
+
+    def checked(config: Config, label: str) -> list[Operator]:
+        heads = config.heads()
+        if heads.queries * heads.width != config.size("hidden_size"):
+            raise config.fault("head_dim", "hidden_size / num_attention_heads")
+        return recipe(config, label)
+
+    return checked
 
 
 def latent(
@@ -249,32 +257,51 @@ def mlp(
     return recipe
 
 
+class SharedExperts(NamedTuple):
+    """The fields that say which experts all tokens share.
+
+    Attributes:
+        width: the field with their width; where there is none, each is as wide as a routed one.
+        number: the field with their number; where there is none, there is one.
+        is_weighted: whether a gate weights their output.
+        bias: whether their matrices have one each.
+        fewest: the fewest that a file may ask for.
+    """
+
+    width: str = ""
+    number: str = ""
+    is_weighted: bool = False
+    bias: Flag = False
+    fewest: int = 0
+
+    def all_of(self, config: Config, routed: Any) -> blocks.Shared:
+        """Return them as one, of a layer whose routed experts have a width."""
+        wide: Any = config.size(self.width, 0) if self.width else 0
+        if self.number and config.get(self.number) is not None:
+            each = wide if self.width else routed
+            wide = each * config.size(self.number, self.fewest)
+        return blocks.Shared(wide, self.is_weighted, config.flag(self.bias))
+
+
+UNSHARED = SharedExperts()
+
+
 def mixture(
     *,
     width: str = "intermediate_size",
     bias: Flag = False,
     router_bias: bool = False,
-    shared_width: str = "",
-    shared_count: str = "",
-    shared_gate: bool = False,
-    shared_bias: Flag = False,
-    fewest_shared: int = 0,
+    shared: SharedExperts = UNSHARED,
     gated: bool = True,
-    score_bias: bool = False,
 ) -> Recipe:
     """A mixture of experts.
 
     Args:
         width: the field with a routed expert's width.
         bias: whether experts have one.
-        router_bias: whether the router has one.
-        shared_width: the field with the shared expert's width.
-        shared_count: the field with the number of shared experts, each as wide as a routed one.
-        shared_gate: whether the shared expert's output is weighted by a gate.
-        shared_bias: whether the shared expert's matrices have one each.
-        fewest_shared: the fewest shared experts that a file may ask for.
+        router_bias: whether the router, or each expert's score, has one that is a parameter.
+        shared: experts that all tokens share.
         gated: whether experts have three matrices.
-        score_bias: whether each expert's score has one, a parameter.
     """
 
     def recipe(config: Config, label: str) -> list[Operator]:
@@ -284,20 +311,15 @@ def mixture(
             raise config.fault(
                 "num_experts_per_tok", f"up to {config.key('num_experts')}, {experts}"
             )
-        shared: Any = config.size(shared_width, 0) if shared_width else 0
-        if shared_count and config.get(shared_count) is not None:
-            each = shared if shared_width else wide
-            shared = each * config.size(shared_count, fewest_shared)
         parts = blocks.mixture(
             config.size("hidden_size"),
             wide,
             blocks.Experts(experts, top_k),
-            blocks.Shared(shared, shared_gate, config.flag(shared_bias)),
+            shared.all_of(config, wide),
             bias=config.flag(bias),
-            router_bias=router_bias,
             gated=gated,
         )
-        return [*parts, blocks.vector("router", experts)] if score_bias else parts
+        return [*parts, blocks.vector("router", experts)] if router_bias else parts
 
     return recipe
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cache
@@ -62,6 +63,36 @@ def shipped(name: str) -> Shipped | None:
         if plain in (each.short, each.name.partition(PARTED)[0].lower()):
             return each
     return None
+
+
+ENDINGS = re.compile(r"-(?:instruct|chat|it|hf|base|fp16|bf16|bnb-4bit|4bit|v0\.\d|\d{4})$")
+"""Ends of names that say how a model was trained or is stored, and nothing of its shape."""
+
+SAME = {
+    "llama-3-8b": "llama-3.1-8b",
+    "llama-3-70b": "llama-3.1-70b",
+    "llama-3.3-70b": "llama-3.1-70b",
+    "llama-7b": "llama-2-7b",
+    "llama-13b": "llama-2-13b",
+}
+"""Models of one shape whose names differ in more than that."""
+
+
+def same_shape(name: str) -> str | None:
+    """Return the name of a configuration that ships and has the shape of another name's model.
+
+    Names are compared without owners, and without ends such as ``-Instruct``.
+    """
+    plain = _stripped(name)
+    plain = SAME.get(plain, plain)
+    return next((each.name for each in shipped_models() if _stripped(each.short) == plain), None)
+
+
+def _stripped(name: str) -> str:
+    plain = name.strip().lower().rpartition("/")[2].removeprefix("meta-")
+    while (shorter := ENDINGS.sub("", plain)) != plain:
+        plain = shorter
+    return plain
 
 
 def nearest(name: str) -> list[str]:

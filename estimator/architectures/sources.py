@@ -12,9 +12,10 @@ from computebill.base.specfile import is_folder
 
 from .config import read_config
 from .operators import Adapter
+from .pipelines import is_pipeline, trained_part
 from .shipped import nearest, shipped
 
-NAMES = ("config.json", "params.json", "adapter_config.json")
+NAMES = ("config.json", "params.json", "adapter_config.json", "model_index.json")
 """Files of a folder that may say what its model is, the first that is there."""
 
 MOST_RANK = 100_000
@@ -24,9 +25,7 @@ UNCOUNTED = (
     "layers_pattern",
     "exclude_modules",
     "target_parameters",
-    "modules_to_save",
     "trainable_token_indices",
-    "use_dora",
     "bias",
     "lora_bias",
 )
@@ -56,6 +55,9 @@ def find_source(source: str | Path) -> Source:
         RequestError: naming what is missing, and how to get it.
     """
     found = _read(source)
+    if is_pipeline(found.fields):
+        path, note = trained_part(found.fields, found.name)
+        return Source(*read_config(path), note=note)
     return _of_adapter(found.fields, found.name) if is_adapter(found.fields) else found
 
 
@@ -177,8 +179,11 @@ def _of_adapter(fields: Mapping[str, Any], name: str) -> Source:
                 "with one rank beside all modules that target_modules names, in every layer; or "
                 f"give the config.json of {base} with --lora-rank {rank}",
             )
-    targets = fields.get("target_modules") or ()
-    names = (targets,) if isinstance(targets, str) else tuple(str(each) for each in targets)
+    targets, saved = (_names(fields, key, name) for key in ("target_modules", "modules_to_save"))
+    has_magnitudes = fields.get("use_dora")
+    if has_magnitudes not in (None, False, True):
+        given = f"use_dora: got {shown(has_magnitudes)}; allowed: true or false"
+        raise RequestError(name, given)
     told = f"is an adapter (LoRA, rank {rank}) of {base}"
     path = Path(name).parent / base
     try:
@@ -190,4 +195,47 @@ def _of_adapter(fields: Mapping[str, Any], name: str) -> Source:
         ) from None
     if is_adapter(found.fields):
         raise RequestError(name, f"{told}, which is an adapter itself")
-    return found._replace(adapter=Adapter(rank, names, base))
+    headed, notes = _of_task(found.fields, fields.get("task_type"))
+    return found._replace(
+        fields=headed,
+        note=" ".join(part for part in (found.note, *notes) if part),
+        adapter=Adapter(rank, targets, base, saved, bool(has_magnitudes)),
+    )
+
+
+def _names(fields: Mapping[str, Any], key: str, file: str) -> tuple[str, ...]:
+    """Return the names of modules in a field of an adapter.
+
+    Raises:
+        RequestError: where they are no names.
+    """
+    given = fields.get(key) or ()
+    names = (given,) if isinstance(given, str) else given
+    if not isinstance(names, list | tuple) or not all(isinstance(each, str) for each in names):
+        raise RequestError(file, f"{key}: got {shown(given)}; allowed: a list of names")
+    return tuple(names)
+
+
+TASKS = {
+    "SEQ_CLS": "ForSequenceClassification",
+    "TOKEN_CLS": "ForTokenClassification",
+    "QUESTION_ANS": "ForQuestionAnswering",
+}
+"""Classes that peft puts an adapter beside, by its task, where the base's file names another."""
+
+
+def _of_task(fields: Mapping[str, Any], task: object) -> tuple[Mapping[str, Any], list[str]]:
+    """Return the base's configuration with the head of an adapter's task, and what to say of it."""
+    ending, named = TASKS.get(str(task)), fields.get("architectures")
+    if ending is None or not isinstance(named, list) or not named:
+        return fields, []
+    own = next((each for each in BASES if str(named[0]).endswith(each)), None)
+    if own is None:
+        return fields, []
+    name = f"{str(named[0]).removesuffix(own)}{ending}"
+    note = f"By the adapter's task, {task}, its head is that of {name}, not of {named[0]}."
+    return {**fields, "architectures": [name]}, [note]
+
+
+BASES = ("ForCausalLM", "LMHeadModel", "ForMaskedLM", "ForConditionalGeneration", "ForPreTraining")
+"""Endings of the classes that are pre-trained."""

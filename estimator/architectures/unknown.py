@@ -16,8 +16,12 @@ from .unread import SHAPING
 
 TOTALS = "or give totals: computebill run --params 405B --tokens 15T …"
 MODULES = "with the extra `models` installed, types that transformers knows are counted as well"
-DIFFUSERS = "configurations of diffusers' models are not read"
-OF_DIFFUSERS = re.compile(r"(flux|qwen[-_]?image|ltx)", re.IGNORECASE)
+OWN_CODE = "the code that its auto_map names is never run"
+DIFFUSERS = (
+    "a model of diffusers is read from the config.json of its transformer or unet folder, which "
+    "has a _class_name"
+)
+OF_DIFFUSERS = re.compile(r"(flux|qwen[-_]?image|ltx|wan)", re.IGNORECASE)
 """How types of models begin that ``diffusers`` has."""
 
 
@@ -53,9 +57,10 @@ def unknown_type(
 
 def further_ways(fields: Mapping[str, Any]) -> list[str]:
     """Return what else to say of a file: whose it is, or what would read it."""
-    if "_diffusers_version" in fields or OF_DIFFUSERS.match(str(fields.get("model_type"))):
+    if OF_DIFFUSERS.match(str(fields.get("model_type"))):
         return [DIFFUSERS]
-    return [MODULES] if importlib.util.find_spec("transformers") is None else []
+    own = [OWN_CODE] if fields.get("auto_map") else []
+    return [*own, MODULES] if importlib.util.find_spec("transformers") is None else own
 
 
 def _candidates(fields: Mapping[str, Any], given: str) -> Iterable[str]:

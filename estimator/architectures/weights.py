@@ -12,32 +12,26 @@ import math
 import re
 import struct
 from collections.abc import Iterator, Mapping
-from itertools import pairwise
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any
 
 from computebill.base.errors import RequestError, shown
 
-from .blocks import BYTES
+from .blocks import BYTES, Experts
 from .config import parse_config
+from .gguf import read_gguf
 from .operators import Architecture, LayerKind, Layers, Operator
 from .sources import NAMES
+from .tensors import MOST_DIMENSIONS, MOST_FILES, MOST_TENSORS, Weight, check_apart
 
 INDEX = "model.safetensors.index.json"
 """File of a folder that says in which file each tensor is."""
 LARGEST_HEADER = 100 * 10**6
 """Bytes of a safetensors header that its own library reads."""
-MOST_TENSORS, MOST_DIMENSIONS, MOST_FILES = 10**6, 8, 4096
-MOST_KEYS, LONGEST_TEXT, LONGEST_LIST = 10**5, 2**24, 2**24
 FLOATS = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1}
 """Bytes of an element, by safetensors' names of types that are numbers of a model."""
-
-
-class Weight(NamedTuple):
-    """A tensor of a file: its name and its shape."""
-
-    name: str
-    shape: tuple[int, ...]
+BUFFERS = ("I64", "BOOL")
+"""Types of places and marks, such as positions that are kept beside weights: no parameters."""
 
 
 def read_weights(source: str | Path) -> Architecture | None:
@@ -51,31 +45,96 @@ def read_weights(source: str | Path) -> Architecture | None:
     """
     path = Path(source)
     try:
-        if not path.is_file() and any((path / name).is_file() for name in NAMES):
-            return None
         is_file = path.is_file()
+        if not is_file and any((path / name).is_file() for name in NAMES):
+            return None
     except (OSError, ValueError):  # a name that no file can have
         return None
-    files = [path] if is_file else _of_folder(path)
-    if is_file and path.suffix == ".gguf":
-        return _of_gguf(path)
+    files = _shards(path) if is_file else _of_folder(path)
+    if files and files[0].suffix == ".gguf":
+        return _of_gguf(files)
     if not files or any(each.suffix != ".safetensors" for each in files):
         return None
     if len(files) > MOST_FILES:
         raise RequestError(str(path), f"holds more than {MOST_FILES} files of weights")
-    weights = [weight for each in files for weight in _safetensors(each)]
-    return _architecture(weights, str(path), "safetensors")
+    weights: dict[str, Weight] = {}
+    for each in files:
+        for weight in _safetensors(each):
+            if weight.name in weights:
+                twice = f"{shown(weight.name, 60)}: is in another file of the folder too"
+                raise RequestError(str(each), f"{twice}; allowed: one file of each tensor")
+            weights[weight.name] = weight
+    return _architecture(list(weights.values()), str(path), "safetensors")
+
+
+def _of_gguf(files: list[Path]) -> Architecture:
+    """Count the tensors of a GGUF model, in one file or in several, the first with its metadata."""
+    parts = [read_gguf(each) for each in files]
+    kept = [weight for part in parts for weight in part.weights]
+    kept = [weight for weight in kept if not weight.name.startswith("rope_")]
+    return _architecture(kept, str(files[0]), "GGUF", parts[0].facts)
 
 
 def _of_folder(folder: Path) -> list[Path]:
-    """Return a folder's files of weights: those of its index, or all.
+    """Return a folder's files of weights: those of its index, else one model's, all its shards.
+
+    Raises:
+        RequestError: naming a shard that is missing.
+    """
+    if (folder / INDEX).is_file():
+        return _of_index(folder)
+    found = sorted(folder.glob("*.safetensors"))[: MOST_FILES + 1]
+    # What is beside a model's own files is another copy, or an adapter of it.
+    own = [each for each in found if each.name.startswith("model")] or found
+    if not own:
+        return _one_gguf(folder)
+    return list(dict.fromkeys(shard for each in own for shard in _shards(each)))
+
+
+def _one_gguf(folder: Path) -> list[Path]:
+    """Return the files of a folder's one GGUF model; none where there is none.
+
+    Raises:
+        RequestError: where there are several.
+    """
+    # A projector of images is beside the language model that it is for.
+    found = [each for each in sorted(folder.glob("*.gguf")) if not each.name.startswith("mmproj")]
+    files = _shards(found[0]) if found else []
+    if set(found) > set(files):
+        names = ", ".join(each.name for each in found[:4])
+        raise RequestError(str(folder), f"holds several models; allowed: one of {names}")
+    return files
+
+
+SHARD = re.compile(r"(?P<stem>.+)-\d{5}-of-(?P<count>\d{5})(?P<ending>\.safetensors|\.gguf)")
+"""Name of a file that holds one part of a model."""
+
+
+def _shards(path: Path) -> list[Path]:
+    """Return the files of the model that a file is one part of, the first first.
+
+    Raises:
+        RequestError: naming one that is missing.
+    """
+    shard = SHARD.fullmatch(path.name)
+    if shard is None:
+        return [path]
+    stem, count, ending = shard["stem"], int(shard["count"]), shard["ending"]
+    names = [f"{stem}-{each:05}-of-{count:05}{ending}" for each in range(1, count + 1)]
+    for name in names[:MOST_FILES]:
+        if not (path.parent / name).is_file():
+            allowed = f"all {count} of its shards"
+            raise RequestError(str(path), f"{name} is not there; allowed: {allowed}")
+    return [path.parent / name for name in names[: MOST_FILES + 1]]
+
+
+def _of_index(folder: Path) -> list[Path]:
+    """Return the files that a folder's index names.
 
     Raises:
         RequestError: naming one that the index has and the folder has not.
     """
     index = folder / INDEX
-    if not index.is_file():
-        return sorted(folder.glob("*.safetensors"))[: MOST_FILES + 1]
     name = str(index)
     if index.stat().st_size > LARGEST_HEADER:
         raise RequestError(name, f"is larger than {LARGEST_HEADER:,} bytes, the most it may be")
@@ -111,20 +170,11 @@ def _safetensors(path: Path) -> Iterator[Weight]:
         raise RequestError(name, "has a header that is no table of tensors")
     places = {}
     for key, value in table.items():
-        if key != "__metadata__":
+        is_buffer = isinstance(value, dict) and value.get("dtype") in BUFFERS
+        if key != "__metadata__" and not is_buffer:
             yield _weight(name, key, value, size - 8 - length)
             places[key] = tuple(value["data_offsets"])
-    _check_apart(name, places)
-
-
-def _check_apart(file: str, places: Mapping[str, tuple[int, int]]) -> None:
-    """Refuse tensors, by name with where their bytes start and end, that share bytes."""
-    filled = sorted((*place, key) for key, place in places.items() if place[0] < place[1])
-    for (_, end, key), (start, _, other) in pairwise(filled):
-        if start < end:
-            raise RequestError(
-                file, f"{shown(other, 60)}: shares bytes with {shown(key, 60)}; allowed: its own"
-            )
+    check_apart(name, places)
 
 
 def _weight(file: str, key: str, value: object, held: int) -> Weight:
@@ -160,22 +210,24 @@ def _architecture(
     """Return tensors as operators: matrices as products, all else beside them."""
     if not weights:
         raise RequestError(file, "holds no tensors")
+    told = facts or {}
+    kind = str(told.get("general.architecture", form))
+    experts = _experts(told, kind, weights, file)
     layers: dict[int, list[Operator]] = {}
     outside: list[Operator] = []
     hidden = 0
     for weight in weights:
         found = re.search(r"\.(\d+)\.", weight.name)
-        part = _operator(weight)
+        part = _operator(weight, experts)
         if part.lookup:
             hidden = max(hidden, weight.shape[-1] if weight.shape else 0)
         if found:
             layers.setdefault(int(found[1]), []).append(part)
         else:
             outside.append(part)
-    told = facts or {}
-    kind = str(told.get("general.architecture", form))
     length = told.get(f"{kind}.context_length")
     kinds = _kinds([tuple(layers[index]) for index in sorted(layers)])
+    chosen = "" if experts is None else f" but experts', of which it meets {experts.chosen}"
     return Architecture(
         model_type=kind,
         counted_as="",
@@ -190,17 +242,58 @@ def _architecture(
         title=f"the tensors of its {form} files",
         notes=(
             f"Counted from the headers of {form} files: parameters exactly; of FLOP the products "
-            "alone, as if a token met every matrix. Attention's scores need a config.json.",
+            f"alone, as if a token met every matrix{chosen}. Attention's scores need a "
+            "config.json.",
         ),
     )
 
 
-def _operator(weight: Weight) -> Operator:
+EXPERTS = re.compile(r"_exps(\.|$)")
+"""What tells a GGUF file's tensors of all experts of a layer, stacked."""
+ONE_EXPERT = re.compile(r"ffn_\w+\.\d+\.(weight|bias)$")
+"""What tells those of one expert, as older GGUF files have them."""
+
+
+def _experts(
+    facts: Mapping[str, Any], kind: str, weights: list[Weight], file: str
+) -> Experts | None:
+    """Return how many experts a GGUF file's layers have, and how many of them a token meets.
+
+    Returns:
+        None where the file does not say.
+
+    Raises:
+        RequestError: where its metadata does not agree with its tensors, or with itself.
+    """
+    held, chosen = (facts.get(f"{kind}.expert_{name}") for name in ("count", "used_count"))
+    if not held or not chosen:
+        return None
+    if not isinstance(held, int) or not isinstance(chosen, int) or not 0 < chosen <= held:
+        raise RequestError(
+            file,
+            f"{kind}.expert_used_count: got {shown(chosen)}; allowed: a whole number from 1 to "
+            f"{kind}.expert_count, {shown(held)}",
+        )
+    for weight in weights:
+        if EXPERTS.search(weight.name) and weight.shape[:1] != (held,):
+            raise RequestError(
+                file,
+                f"{shown(weight.name, 60)}: shape: got {shown(list(weight.shape))}; allowed: of "
+                f"{kind}.expert_count, {held} experts",
+            )
+    return Experts(held, chosen)
+
+
+def _operator(weight: Weight, experts: Experts | None) -> Operator:
     """Return a tensor as an operator."""
     name, shape = weight.name, weight.shape
     size = math.prod(shape)
     if re.search(r"(embed|wte|wpe|token_embd|tok_embeddings)", name):
         return Operator("embedding", vectors=size, lookup=True)
+    if experts is not None and EXPERTS.search(name):
+        return _of_experts(shape[1:], experts)
+    if experts is not None and ONE_EXPERT.search(name):
+        return _of_experts(shape, Experts(1, experts.chosen / experts.held))
     if len(shape) == 2:
         out, into = shape
         return Operator("products", into, out, kept=BYTES * into)
@@ -208,6 +301,15 @@ def _operator(weight: Weight) -> Operator:
         count, out, into = shape
         return Operator("products", into, out, copies=count, uses=count, kept=BYTES * into)
     return Operator("vectors", vectors=size)
+
+
+def _of_experts(shape: tuple[int, ...], experts: Experts) -> Operator:
+    """Return the tensors of a layer's experts, each of a shape, as an operator."""
+    held: dict[str, Any] = {"copies": experts.held, "uses": experts.chosen, "expert": True}
+    if len(shape) != 2:
+        return Operator("experts", vectors=math.prod(shape), **held)
+    out, into = shape
+    return Operator("experts", into, out, kept=BYTES * into * experts.chosen, **held)
 
 
 def _kinds(layers: list[tuple[Operator, ...]]) -> list[LayerKind]:
@@ -220,113 +322,3 @@ def _kinds(layers: list[tuple[Operator, ...]]) -> list[LayerKind]:
         else:
             found.append(LayerKind(operators, Layers.between(index, index + 1)))
     return found
-
-
-SCALARS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q"}
-SCALARS |= {11: "<q", 12: "<d"}
-TEXT, LIST = 8, 9
-"""Types of a GGUF file's values."""
-
-GGML_BLOCKS = {0: (1, 4), 1: (1, 2), 2: (32, 18), 3: (32, 20), 6: (32, 22), 7: (32, 24)}
-GGML_BLOCKS |= {8: (32, 34), 10: (256, 84), 11: (256, 110), 12: (256, 144)}
-GGML_BLOCKS |= {13: (256, 176), 14: (256, 210), 15: (256, 292), 16: (256, 66), 17: (256, 74)}
-GGML_BLOCKS |= {18: (256, 98), 19: (256, 50), 20: (32, 18), 21: (256, 110), 22: (256, 82)}
-GGML_BLOCKS |= {23: (256, 136), 24: (1, 1), 25: (1, 2), 26: (1, 4), 27: (1, 8), 28: (1, 8)}
-GGML_BLOCKS |= {29: (256, 56), 30: (1, 2), 34: (256, 54), 35: (256, 66)}
-"""Elements and bytes of a block, by a GGUF tensor's type (gguf-py's constants.py)."""
-
-
-class _Reader:
-    """Values of a GGUF file, one after another, none longer than the file."""
-
-    def __init__(self, file: BinaryIO, name: str, size: int) -> None:
-        self.file = file
-        self.name = name
-        self.size = size
-
-    def number(self, form: str) -> Any:
-        width = struct.calcsize(form)
-        raw = self.file.read(width)
-        if len(raw) < width:
-            raise RequestError(self.name, "is cut off inside its header")
-        return struct.unpack(form, raw)[0]
-
-    def text(self) -> str:
-        length = self.number("<Q")
-        if length > min(LONGEST_TEXT, self.size):
-            raise RequestError(self.name, f"has a text of {length} bytes in its header")
-        return self.file.read(length).decode("utf-8", "replace")
-
-    def value(self, kind: int) -> Any:
-        if kind == TEXT:
-            return self.text()
-        if kind == LIST:
-            inner, count = self.number("<I"), self.number("<Q")
-            if count > min(LONGEST_LIST, self.size) or inner == LIST:
-                raise RequestError(self.name, f"has a list of {count} values in its header")
-            for _ in range(count):
-                self.value(inner)
-            return count
-        if kind not in SCALARS:
-            raise RequestError(self.name, f"has a value of type {kind} in its header")
-        return self.number(SCALARS[kind])
-
-
-def _of_gguf(path: Path) -> Architecture:
-    """Count the tensors of a GGUF file."""
-    name, size = str(path), path.stat().st_size
-    with path.open("rb") as file:
-        reader = _Reader(file, name, size)
-        if file.read(4) != b"GGUF":
-            raise RequestError(name, "is no GGUF file: it does not start with GGUF")
-        version, tensors, keys = reader.number("<I"), reader.number("<Q"), reader.number("<Q")
-        if version not in (2, 3) or tensors > MOST_TENSORS or keys > MOST_KEYS:
-            raise RequestError(
-                name, f"has version {version}, {tensors} tensors and {keys} keys; not read"
-            )
-        facts = {reader.text(): reader.value(reader.number("<I")) for _ in range(keys)}
-        held = [_gguf_tensor(reader) for _ in range(tensors)]
-        _check_held(reader, held, facts)
-    kept = [weight for weight, _, _ in held if not weight.name.startswith("rope_")]
-    return _architecture(kept, name, "GGUF", facts)
-
-
-def _gguf_tensor(reader: _Reader) -> tuple[Weight, int, int]:
-    """Return one tensor of a GGUF file's table, and where its bytes start and end.
-
-    Its shape is written innermost first.
-    """
-    name, count = reader.text(), reader.number("<I")
-    if count > MOST_DIMENSIONS:
-        raise RequestError(reader.name, f"{shown(name, 60)}: has {count} dimensions")
-    shape = tuple(reader.number("<Q") for _ in range(count))
-    kind, start = reader.number("<I"), reader.number("<Q")
-    if any(each >= 2**48 for each in shape) or math.prod(shape) > 2**56:
-        raise RequestError(reader.name, f"{shown(name, 60)}: shape: got {shown(shape)}")
-    return Weight(name, shape[::-1]), start, start + _gguf_bytes(kind, math.prod(shape))
-
-
-def _gguf_bytes(kind: int, elements: int) -> int:
-    """Return the bytes of a tensor of a GGUF file; 0 of a type that is not known."""
-    block, width = GGML_BLOCKS.get(kind, (1, 0))
-    return math.ceil(elements / block) * width
-
-
-def _check_held(
-    reader: _Reader, held: list[tuple[Weight, int, int]], facts: Mapping[str, Any]
-) -> None:
-    """Refuse tensors of a GGUF file that it has no bytes for, or that share them."""
-    step = facts.get("general.alignment", 32)
-    if not isinstance(step, int) or not 1 <= step <= reader.size:
-        raise RequestError(
-            reader.name, f"general.alignment: got {shown(step)}; allowed: a whole number from 1"
-        )
-    room = reader.size - math.ceil(reader.file.tell() / step) * step
-    for weight, _, end in held:
-        if end > room:
-            raise RequestError(
-                reader.name,
-                f"{shown(weight.name, 60)}: ends at byte {end} of its tensors; the file has "
-                f"{max(room, 0)} of them",
-            )
-    _check_apart(reader.name, {weight.name: (start, end) for weight, start, end in held})

@@ -19,6 +19,9 @@ MOST_TOKENS = 1e9
 tokens, 63M (arXiv:2412.19437, 4.2); far beyond, a batch was meant in tokens, not in sequences."""
 
 
+STEP_LAW = (0.58, 0.571)
+"""Tokens of a step where nobody says: 0.58 D^0.571 (Li et al. 2025, arXiv:2503.04715)."""
+
 LARGEST = 10**9
 """Of what is counted in whole numbers: accelerators, sequences of a step."""
 
@@ -104,6 +107,20 @@ def whole_sequences(tokens: float, sequence: float) -> int:
             f"to {number_text(MOST_TOKENS)}",
         )
     return int(tokens // sequence)
+
+
+def usual_sequences(tokens: float, sequence: float) -> int:
+    """Return the sequences of a step where nobody says: Step Law's, the power of two below.
+
+    Ranks divide a power of two as they do accelerators.
+
+    Args:
+        tokens: that are trained on.
+        sequence: tokens of a sequence.
+    """
+    constant, power = STEP_LAW
+    most = min(constant * tokens**power, MOST_TOKENS) / sequence
+    return int(2.0 ** max(0, math.floor(math.log2(most))))
 
 
 def check_batch(sequences: float, sequence: float) -> None:

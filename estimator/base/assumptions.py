@@ -70,10 +70,12 @@ def gathered(parts: Iterable[Input | Assumption]) -> Inputs:
     return Inputs(quantities, tuple(assumptions), labels)
 
 
-def sequence_assumption(length: int, *, is_given: bool) -> Assumption:
-    """Return the tokens of a sequence."""
-    source = GIVEN if is_given else "the model's own limit, at most 4,096"
-    return Assumption("sequence length", as_text(length), source)
+OWN_LIMIT = "the model's own limit, at most 4,096"
+
+
+def sequence_assumption(length: int, *, is_given: bool, usual: str = OWN_LIMIT) -> Assumption:
+    """Return the tokens of a sequence, and what was taken where nobody gave them."""
+    return Assumption("sequence length", as_text(length), GIVEN if is_given else usual)
 
 
 def given_inputs(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import tomllib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, TypeVar
 
@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from .errors import RequestError, shown
 from .mistakes import mistakes_in
+from .quantity import Quantity
 
 LARGEST_FILE = 4 * 2**20
 """Bytes. Specs are written by people; a larger file is a mistake, and costs minutes to parse."""
@@ -21,12 +22,32 @@ DEEPEST = 20
 """Levels of nesting; every spec has fewer, and tools that recurse fail on thousands."""
 
 
+LONGEST_REPR = 160
+"""Letters of a spec's line."""
+
+
 class Spec(BaseModel):
     """Base of everything read from a file: frozen, and no key is ever ignored."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, allow_inf_nan=False, arbitrary_types_allowed=True
     )
+
+    def __repr__(self) -> str:
+        """Return the fields that were given, in one line that ends where it gets long."""
+        given = (name for name in type(self).model_fields if name in self.model_fields_set)
+        told = ", ".join(f"{name}={_briefly(getattr(self, name))}" for name in given)
+        told = f"{type(self).__name__}({told})"
+        return told if len(told) <= LONGEST_REPR else f"{told[: LONGEST_REPR - 2]}…)"
+
+
+def _briefly(value: object) -> str:
+    """Return a field's value as a line of many has it: of a quantity what a person reads."""
+    if isinstance(value, Quantity):
+        return repr(value.text)
+    if isinstance(value, Spec):
+        return f"{type(value).__name__}(…)"
+    return f"[{len(value)}]" if isinstance(value, list | tuple | dict) else shown(value, 60)
 
 
 S = TypeVar("S", bound=Spec)
@@ -164,14 +185,32 @@ def table_rows(text: str, name: str = "", needed: Sequence[str] = ()) -> Iterato
     Raises:
         RequestError: naming the file: not a table, or without a column that is needed.
     """
-    lines = [line for line in text.splitlines() if not line.startswith("#")]
-    table = csv.DictReader(io.StringIO("\n".join(lines)))
+    for _, row in numbered_rows(text, name, needed):
+        yield row
+
+
+def numbered_rows(
+    text: str, name: str = "", needed: Sequence[str] = ()
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield a CSV table's rows as ``table_rows``, each with the line, from 1, that it begins in.
+
+    Raises:
+        RequestError: as ``table_rows``.
+    """
+    numbered = enumerate(text.splitlines(), start=1)
+    lines = [(number, line) for number, line in numbered if not line.startswith("#")]
+    table = csv.DictReader(io.StringIO("\n".join(line for _, line in lines)))
     try:
         missing = [key for key in needed if key not in (table.fieldnames or ())]
         if missing:
             has_none = f"has no column {', '.join(missing)}; needed: {', '.join(needed)}"
             raise RequestError(name, has_none)
-        yield from table
+        read = table.line_num
+        for row in table:
+            while not lines[read][1]:  # empty lines are no rows
+                read += 1
+            yield lines[read][0], row
+            read = table.line_num
     except csv.Error as error:
         raise RequestError(name, f"is not a CSV table: {error}") from None
 
@@ -214,10 +253,41 @@ def with_flags(
     Raises:
         RequestError: naming the flag, or the file and its field.
     """
-    aside = {key for flag in flags for key in replaces.get(flag.replace("-", "_"), ())}
-    kept = {key: value for key, value in data.items() if key not in aside}
+    kept = _kept(data, {flag.replace("-", "_") for flag in flags}, replaces)
     named = frozenset(flags) if is_file else frozenset(model.model_fields)
     return validate(model, {**kept, **flags}, name, named)
+
+
+def with_fields(
+    model: type[S],
+    data: Any,
+    fields: Mapping[str, Any],
+    replaces: Mapping[str, Collection[str]],
+    name: str,
+) -> S:
+    """Return a spec from a caller's data and fields, which go before them as flags do.
+
+    Args:
+        model: class of the spec.
+        data: fields of a file, or of another spec.
+        fields: fields by keyword.
+        replaces: fields that say the same in another way, which the data's are put aside for.
+        name: name of the file, or of what is described, in messages.
+
+    Raises:
+        RequestError: naming the field.
+    """
+    if not isinstance(data, Mapping):  # says what is allowed
+        return validate(model, data, name)
+    return validate(model, {**_kept(data, fields, replaces), **fields}, name)
+
+
+def _kept(
+    data: Mapping[str, Any], names: Iterable[str], replaces: Mapping[str, Collection[str]]
+) -> dict[str, Any]:
+    """Return data without what fields of these names say in another way."""
+    aside = {key for name in names for key in replaces.get(name, ())}
+    return {key: value for key, value in data.items() if key not in aside}
 
 
 def as_data(value: object, depth: int = 0) -> Any:

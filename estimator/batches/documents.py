@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import json
 import lzma
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from computebill.base.errors import RequestError
@@ -57,34 +58,54 @@ def json_lines(piece: Piece, rows: int) -> Iterator[Batch]:
     """Rows of a text that has an object a line; lines that are none are told as unread."""
     held: list[dict[str, str | None]] = []
     unread: list[tuple[str, str]] = []
-    unread_at: list[int] = []
-    first = 1
+    at: list[int] = []
+    gone: list[int] = []
+
+    def batch() -> Batch:
+        return _batch(piece, held, unread, text.read(), (at, gone))
+
     with ExitStack() as stack:
         text = Text(piece.path, stack)
-        for line in text.lines():
+        for number, line in enumerate(text.lines(), start=1):
             if not line.strip():
                 continue
             row = _parsed(line)
             if isinstance(row, dict):
                 held.append({key: flat(value) for key, value in row.items()})
+                at.append(number)
             else:
-                unread_at.append(first + len(held) + len(unread))
                 unread.append((line.strip()[:LONGEST], row))
+                gone.append(number)
             if len(held) + len(unread) >= rows:
-                yield Batch(
-                    piece.name,
-                    _table(held),
-                    unread,
-                    text.read(),
-                    first=first,
-                    unread_at=unread_at,
-                )
-                first += len(held) + len(unread)
-                held, unread, unread_at = [], [], []
+                yield batch()
+                held, unread, at, gone = [], [], [], []
         if held or unread:
-            yield Batch(
-                piece.name, _table(held), unread, text.read(), first=first, unread_at=unread_at
-            )
+            yield batch()
+
+
+def _batch(
+    piece: Piece,
+    held: list[dict[str, str | None]],
+    unread: list[tuple[str, str]],
+    size: int,
+    places: tuple[list[int], list[int]],
+) -> Batch:
+    """Return rows of JSON, whose places are their lines, or their numbers in a document."""
+    at, gone = places
+    return Batch(
+        piece.name,
+        _table(held),
+        unread,
+        size,
+        places=np.array(at, dtype=np.int64),
+        unread_places=gone,
+        line_of=_themselves,
+    )
+
+
+def _themselves(places: Sequence[int]) -> list[int | None]:
+    """Return places that are lines."""
+    return list(places)
 
 
 def _parsed(line: str) -> dict[str, Any] | str:
@@ -118,17 +139,15 @@ def document(piece: Piece, rows: int) -> Iterator[Batch]:
         raise RequestError(piece.name, f"is no JSON: {reason}") from None
     listed = _listed(found)
     for first in range(0, max(1, len(listed)), rows):
-        part = listed[first : first + rows]
-        held = [{key: flat(value) for key, value in each.items()} for each in part if _is_row(each)]
-        bad = [place for place, each in enumerate(part, start=first + 1) if not _is_row(each)]
-        unread = [(str(listed[place - 1])[:LONGEST], "is no JSON object") for place in bad]
-        yield Batch(
-            piece.name,
-            _table(held),
-            unread,
-            size if not first else 0,
-            first=first + 1,
-            unread_at=bad,
+        part = list(enumerate(listed[first : first + rows], start=first + 1))
+        good = [(place, row) for place, row in part if _is_row(row)]
+        bad = [(place, row) for place, row in part if not _is_row(row)]
+        yield _batch(
+            piece,
+            [{key: flat(value) for key, value in row.items()} for _, row in good],
+            [(str(row)[:LONGEST], "is no JSON object") for _, row in bad],
+            0 if first else size,
+            ([place for place, _ in good], [place for place, _ in bad]),
         )
 
 

@@ -82,8 +82,11 @@ class Batch:
         comma: whether commas in numbers are decimal ones.
         day_first: tells of a heading whether its file's dates begin with the day.
         before: lines before the headings, a title's.
-        first: number of its first line or row, of all of the file, from 1.
-        unread_at: numbers of the lines that are no rows.
+        places: of the rows in the file.
+        unread_places: of the lines that are no rows.
+        first: number of the row at place 0, the headings being one.
+        line_of: tells the lines, from 1, that rows at some places begin in; None where one is not
+            known.
     """
 
     file: str
@@ -94,13 +97,15 @@ class Batch:
     comma: bool = False
     day_first: Callable[[str], bool | None] | None = None
     before: int = 0
-    first: int = 1
-    unread_at: list[int] = field(default_factory=list)
+    places: np.ndarray | None = None
+    unread_places: list[int] = field(default_factory=list)
+    first: int = 0
+    line_of: Callable[[Sequence[int]], list[int | None]] | None = None
 
     def numbers(self) -> np.ndarray:
-        """Return the number of each row; a row of several lines counts as one."""
-        count = len(self.table) + len(self.unread_at)
-        return np.setdiff1d(np.arange(self.first, self.first + count), self.unread_at)
+        """Return the number of each row, from 1; a row of several lines counts as one."""
+        places = np.arange(len(self.table)) + 1 if self.places is None else self.places
+        return places + self.first
 
 
 def find_files(sources: Sequence[str | Path], layout: Layout = USUAL) -> list[Path]:

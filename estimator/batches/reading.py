@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import threading
+from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
@@ -12,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
@@ -24,6 +26,8 @@ from .pieces import ROWS, Batch, Piece, form_of, named, state_of
 
 MOST_TITLES = 20
 """Rows among which the headings are looked for."""
+MOST_COUNTED = 200_000
+"""Rows of a table whose lines are told; to count more would take longer than to score them."""
 LEAST_FIELDS = 2
 """Headings that a row below a title has to name."""
 
@@ -94,10 +98,12 @@ def _parquet(piece: Piece, rows: int) -> Iterator[Batch]:
     with pq.ParquetFile(piece.path, pre_buffer=False, buffer_size=1 << 20) as file:
         names = file.schema_arrow.names
         _check_headings(piece.path, names)
-        first = piece.first + 1
+        first = piece.first
         for batch in file.iter_batches(rows, row_groups=list(piece.groups or ())):
             size = round(piece.size * len(batch) / max(1, piece.rows or 0))
-            yield Batch(piece.name, pa.Table.from_batches([batch]), [], size, first=first)
+            places = np.arange(first, first + len(batch))
+            table = pa.Table.from_batches([batch])
+            yield Batch(piece.name, table, [], size, places=places, first=1)
             first += len(batch)
 
 
@@ -130,17 +136,19 @@ def _separated(piece: Piece, rows: int, only: str | None = None) -> Iterator[Bat
         parsing = _parsing(separator, skip)
         reading = arrow_csv.open_csv(text.stream, how, parsing, taking)
         reader = stack.enter_context(reading)
-        done = before + (not piece.layout.names)  # line of the headings
+        # The line of the headings, where there are any.
+        begun = done = before + (not piece.layout.names)
         for table in rebatched(reader, rows, piece.layout.cut):
-            first = done + 1
+            first = done
             done += len(table)
-            lines, numbers = [], []
+            lines, gone = [], []
             while unread and unread[0].number <= done + 1:
                 row = unread.popleft()
                 done += 1
                 told = f"has {row.actual_columns} cells, where there are {row.expected_columns}"
                 lines.append((row.text[:LONGEST], f"{told} headings"))
-                numbers.append(row.number)
+                gone.append(row.number - begun - 1)
+            places = np.arange(first - begun, done - begun)
             yield Batch(
                 piece.name,
                 table,
@@ -148,9 +156,46 @@ def _separated(piece: Piece, rows: int, only: str | None = None) -> Iterator[Bat
                 text.read(),
                 comma=separator == ";",
                 before=before,
-                first=first,
-                unread_at=numbers,
+                places=np.setdiff1d(places, gone, assume_unique=True),
+                unread_places=gone,
+                first=begun + 1,
+                line_of=partial(lines_of, piece, separator, before),
             )
+
+
+def lines_of(piece: Piece, separator: str, before: int, places: Sequence[int]) -> list[int | None]:
+    """Return the lines, from 1, that some rows of a table begin in.
+
+    Cells may go over several lines and empty lines are no rows, so that the table is read again,
+    once, as far as ``MOST_COUNTED``.
+
+    Args:
+        piece: the file.
+        separator: what divides its cells.
+        before: lines before the headings.
+        places: of the rows, the first below the headings being 0; ascending.
+    """
+    with _looking:
+        known = _row_lines(piece.path, piece.state, separator, before)
+    return [int(known[place]) if place < len(known) else None for place in places]
+
+
+@lru_cache(maxsize=16)
+def _row_lines(path: Path, state: tuple[int, int], separator: str, before: int) -> array[int]:
+    found = array("q")
+    with ExitStack() as stack, suppress(csv.Error, RequestError), named(path):
+        stack.callback(csv.field_size_limit, csv.field_size_limit(LONGEST))
+        lines = Text(path, stack).lines()
+        for _ in range(before):
+            next(lines)
+        reader, at = csv.reader(lines, delimiter=separator), before
+        for row in reader:
+            if row and len(found) <= MOST_COUNTED:
+                found.append(at + 1)
+            at = before + reader.line_num
+            if len(found) > MOST_COUNTED:
+                break
+    return found[1:]  # without the headings
 
 
 def _options(

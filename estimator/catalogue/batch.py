@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from computebill.base.errors import RequestError, one_line
 from computebill.batches.columns import arrow_column
@@ -26,7 +27,11 @@ from .summary import PREFIX, Summary, own_name, summarise
 
 FILE, LINE, REASON, NOTES = "source_file", "line", "row_reason", "row_notes"
 """Columns that files of rows have besides the catalogue's own and what was found."""
+AT, CELLS = "source_line", "row_cells"
+"""Columns of rejects: the line that a row begins in, and the cells that could not be used."""
 
+BLANK = "blank rows left out"
+"""What is told of rows without any cell."""
 LONGEST_REASON = 300
 MOST_FAILED = 100
 """Rows of a batch that are looked for one by one, where something goes wrong."""
@@ -129,8 +134,12 @@ def score_batch(batch: Batch, settings: Settings) -> Scored:
             columns = columns_of(batch, settings)
         except HeadingsError as error:
             raise HeadingsError(f"{batch.file}: {error.field}", error.problem) from None
-    found = score_table(table, columns, settings, table.column_names)
-    found.counts.columns = fields_of(table.column_names, columns)
+    names, at = table.column_names, _free(AT, table.column_names)
+    table = table.append_column(at, pa.array(np.arange(len(table))))
+    found = score_table(table, columns, settings, names)
+    found.scored = found.scored.drop_columns([at])
+    found.counts.columns = fields_of(names, columns)
+    found.rejects = _with_cells(_with_lines(_filled(found, names), batch, at), columns)
     if batch.before and len(table):
         told = f"headings read from line {batch.before + 1}"
         found.counts.remarks[told] = found.counts.rows_in
@@ -138,6 +147,7 @@ def score_batch(batch: Batch, settings: Settings) -> Scored:
         lines, reasons = zip(*batch.unread, strict=True)
         line, reason = (own_name(name, found.rejects.column_names) for name in (LINE, REASON))
         unread = pa.table({line: pa.array(lines), reason: pa.array(reasons)})
+        unread = unread.append_column(at, pa.array(_lines(batch, batch.unread_places), pa.int64()))
         found.rejects = pa.concat_tables([found.rejects, unread], promote_options="default")
         found.counts.add(Counts(rows_rejected=len(lines), reasons=Counter(reasons)))
     found.scored, found.rejects = (
@@ -145,6 +155,54 @@ def score_batch(batch: Batch, settings: Settings) -> Scored:
         for each in (found.scored, found.rejects)
     )
     return found
+
+
+def _filled(found: Scored, names: Sequence[str]) -> pa.Table:
+    """Return the rejects that have a cell; rows of nothing are counted as none."""
+    rejects = found.rejects
+    is_filled = np.zeros(len(rejects), dtype=bool)
+    for name in names if len(rejects) else ():
+        cells = rejects[name]
+        if pa.types.is_string(cells.type) or pa.types.is_large_string(cells.type):
+            is_filled |= pc.not_equal(pc.utf8_trim_whitespace(cells.fill_null("")), "").to_numpy()
+        else:
+            is_filled |= cells.is_valid().to_numpy()
+    blank = rejects.filter(pa.array(~is_filled))
+    if len(blank):
+        reasons = Counter(blank[own_name(REASON, blank.column_names)].to_pylist())
+        found.counts.add(Counts(rows_rejected=-len(blank)))
+        found.counts.reasons = +(found.counts.reasons - reasons)
+        found.counts.remarks[BLANK] = len(blank)
+    return rejects.filter(pa.array(is_filled))
+
+
+def _with_lines(rejects: pa.Table, batch: Batch, at: str) -> pa.Table:
+    """Return rejects with the lines that their rows begin in, in place of their numbers."""
+    numbers = rejects[at].to_numpy()
+    places = numbers if batch.places is None else batch.places[numbers]
+    order = np.argsort(places)
+    lines = _lines(batch, places[order].tolist())
+    told = [lines[place] for place in np.argsort(order)]
+    column = pa.array(told, pa.int64())
+    return rejects.drop_columns([at]).append_column(at, column)
+
+
+def _lines(batch: Batch, places: Sequence[int]) -> list[int | None]:
+    if batch.line_of is None or not len(places):
+        return [None] * len(places)
+    return batch.line_of(places)
+
+
+def _with_cells(rejects: pa.Table, columns: Mapping[str, Column]) -> pa.Table:
+    """Return rejects with the cells that something was noted of, as they stand."""
+    headings = [column.heading for column in columns.values()]
+    notes = rejects[own_name(NOTES, rejects.column_names)].to_pylist() if len(rejects) else []
+    told = []
+    for row, text in enumerate(notes):
+        noted = [name for name in headings if f"; {text}".find(f"; {name}: ") >= 0]
+        cells = ((name, rejects[name][row].as_py()) for name in noted)
+        told.append("; ".join(f"{name} {cell!r}" for name, cell in cells if cell is not None))
+    return rejects.append_column(_free(CELLS, rejects.column_names), pa.array(told, pa.string()))
 
 
 def columns_of(batch: Batch, settings: Settings) -> dict[str, Column]:

@@ -17,7 +17,9 @@ from .cells import ORIGIN, Texts, read_days, read_texts, years_of
 from .derive import Z
 from .headers import Column
 
-LEAST_FOR_TREND = 3
+LEAST_FOR_TREND = 5
+"""Rows below which a line says nothing of the next one."""
+
 LINES = ("line by date and size", "line by date")
 """Ways to FLOP that are a trend themselves."""
 
@@ -221,7 +223,7 @@ def trend(summary: Summary, name: str, points: int = 24) -> pd.DataFrame:
         points: number of points of the line.
 
     Returns:
-        date, middle, low and high; empty of fewer than three rows.
+        date, middle, low and high; empty of fewer than ``LEAST_FOR_TREND`` rows.
     """
     nothing = pd.DataFrame(columns=["date", "middle", "low", "high"])
     if name not in summary.trends.index:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import click
 
 from .grouped import Grouped
 from .options import (
     FILE,
-    about,
-    check_page,
-    draw_own,
+    Outputs,
+    answer_options,
     html_option,
-    print_tables,
     profiles_option,
     progress_bar,
-    to_json,
 )
 
 STEPS = 1000
@@ -41,8 +39,7 @@ STEPS = 1000
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:1.")
 @profiles_option
-@html_option
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@answer_options(html_option)
 @click.option(
     "-o",
     "--output",
@@ -57,8 +54,7 @@ def command(
     check: bool,
     device: str,
     profiles: tuple[Path, ...],
-    html: Path | None,
-    as_json: bool,
+    outputs: Outputs,
     output: Path | None,
 ) -> None:
     """Measure what this machine's accelerator reaches, beside its datasheet.
@@ -70,7 +66,7 @@ def command(
     computebill bench --check -o my-gpu.toml
     computebill run llama-3-8b.toml --accelerator ./my-gpu.toml
     """  # noqa: D301 -- click reads the backslash
-    check_page(html)
+    outputs.check()
     if output is not None:
         _check_output(output)
     from computebill.benchmark import bench, write_accelerator
@@ -93,19 +89,18 @@ def command(
         )
     is_written = output is not None and found.profile is not None
     result = {**found.to_dict(), "file": str(output) if is_written else None}
-    result["about"] = about(result)
-    draw_own(result, None, html)
-    if as_json:
-        click.echo(to_json(result))
-    else:
+
+    def tables() -> Any:
         from computebill.views import bench as view
 
-        print_tables(view.full(found))
+        return view.full(found)
+
+    outputs.emit_answer(result, tables)
     if output is not None and found.profile is not None:
         write_accelerator(found.profile, output)
     if output is not None:
         line = f"Wrote {output}" if is_written else f"{output} not written: too little was measured"
-        click.echo(line, err=as_json)
+        click.echo(line, err=outputs.form is not None)
     if not found.results:
         raise SystemExit(1)
 

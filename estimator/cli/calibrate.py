@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from .grouped import Grouped
-from .options import FILE, about, check_page, draw_own, html_option, print_tables, to_json
+from .options import FILE, Outputs, answer_options, html_option
 
 
 @click.command(cls=Grouped)
@@ -26,15 +27,13 @@ from .options import FILE, about, check_page, draw_own, html_option, print_table
     is_flag=True,
     help="Forget what ships: fit from what is sensible before measuring, and leave labs out.",
 )
-@html_option
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@answer_options(html_option)
 def command(
     measured: Path | None,
     output: Path,
     note: str,
     afresh: bool,
-    html: Path | None,
-    as_json: bool,
+    outputs: Outputs,
 ) -> None:
     """Fit the step model's efficiencies to measured training steps.
 
@@ -54,19 +53,18 @@ def command(
         raise RequestError("-o", f"got {shown(str(output))}; allowed: .toml")
     if not output.parent.is_dir():
         raise RequestError("-o", f"got {shown(str(output))}; its folder does not exist")
-    check_page(html)
+    outputs.check()
     from computebill.accuracy.validation import calibrate
     from computebill.training.efficiency import write_profile
 
     fitted, found = calibrate(measured, note=note, afresh=afresh)
     write_profile(fitted, output)
     result = {**found.to_dict(), "file": str(output)}
-    result["about"] = about(result)
-    draw_own(result, None, html)
-    if as_json:
-        click.echo(to_json(result))
-        return
-    from computebill.views import validation as view
 
-    print_tables(view.full(found))
-    click.echo(f"Wrote {output}")
+    def tables() -> Any:
+        from computebill.views import validation as view
+
+        return view.full(found)
+
+    outputs.emit_answer(result, tables)
+    click.echo(f"Wrote {output}", err=outputs.form is not None)

@@ -12,6 +12,8 @@ from click.shell_completion import CompletionItem
 Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
 WORDS = {
+    "kind": """pretrain midtrain context sft lora distill preference reward rl generate filter
+        evaluate""",
     "convention": "6nd palm megatron causal",
     "commitment": "on-demand 1y 3y spot",
     "objective": "time cost energy",

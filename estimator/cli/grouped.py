@@ -1,43 +1,99 @@
-"""Help that is read: flags in groups, what everybody needs first, the layout's folded.
+"""Help that is read: flags in groups, what everybody needs first, a layout's and a stage's folded.
 
 A flag means the same in every command, so it has one group and one unit, here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
 LAYOUT = "Layout"
+STAGE = "A stage (--kind)"
 OWN = "This command"
-HELP_LAYOUT = "help_layout"
 FEW = 4
-"""Flags of a layout that need no folding."""
-WELL_KNOWN = ("tp", "pp", "dp", "zero", "micro-batch", "recompute", "optimizer", "lora-rank")
+"""Flags of a group that need no folding."""
+
+
+class Fold(NamedTuple):
+    """A group whose flags are shown where they are asked for.
+
+    Attributes:
+        flag: what asks for them.
+        of: what they are of, in words.
+        well_known: those that are named all the same.
+    """
+
+    flag: str
+    of: str
+    well_known: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The flag's name among a command's parameters."""
+        return self.flag.removeprefix("--").replace("-", "_")
+
+
+FOLDS = {
+    LAYOUT: Fold(
+        "--help-layout",
+        "a layout",
+        ("tp", "pp", "dp", "zero", "micro-batch", "recompute", "optimizer", "lora-rank"),
+    ),
+    STAGE: Fold(
+        "--help-stage",
+        "a stage",
+        ("steps", "prompts", "samples-per-prompt", "answer-length", "pairs", "price-per-token"),
+    ),
+}
+"""Groups that are folded, where a command has any of their flags."""
 
 SECTIONS: dict[str, str] = {
-    "What is trained": """model params params-active tokens flop global-batch global-batch-tokens
-        sequence-length lengths packing""",
-    "On what": """accelerator count max-gpus gpus precision mfu tokens-per-second
+    "What is trained": """kind launch model params params-active tokens flop global-batch
+        global-batch-tokens sequence-length lengths packing""",
+    "On what": """accelerator count max-gpus gpus gpu-hours precision mfu tokens-per-second
         tokens-per-second-per-gpu step-seconds framework software efficiency node-network
         power-limit days""",
     OWN: "",
+    STAGE: """steps prompts samples-per-prompt prompt-length answer-length longest-answer requests
+        pairs epochs kept kept-share references reward-params reward-model verifier-seconds
+        teacher-params teacher-model generators tail throughput batch trained-share restarted-tokens
+        price-per-token price-per-token-read price-per-token-written""",
     "Price": """price provider commitment date operator pue usd-per-kwh carbon-g-per-kwh
         final-share budget""",
-    "Interruptions": "goodput failures-per-gpu-day checkpoint-seconds restart-seconds",
+    "Interruptions": "goodput lost failures-per-gpu-day checkpoint-seconds restart-seconds",
     LAYOUT: """recipe qlora lora-rank lora-targets recompute tp pp vpp schedule dp cp cp-exchange
         ep etp micro-batch micro-batches zero shards sequence-parallel across-domains tp-overlap
         ep-overlap dispatcher weights gradients optimizer offload loss loss-chunk attention kernels
         dropout overhead-gb""",
     "Sampling": "samples seed method device",
-    "Output": "output html plot json csv draws experiments pictures profiles note help",
+    "Output": "output html plot json csv draws experiments pictures profiles note print help",
 }
 """Flags by group, in the order of help; who is in none is the command's own."""
 
+FOLDED = "computebill.folded"
+"""Key of the group that help was asked for."""
+
 UNITS = {
+    "kind": "KIND",
+    "answer-length": "FILE|RANGE",
+    "prompt-length": "FILE|RANGE",
+    "longest-answer": "TOKENS",
+    "restarted-tokens": "TOKENS",
+    "teacher-params": "N",
+    "reward-params": "N",
+    "teacher-model": "CONFIG",
+    "reward-model": "CONFIG",
+    "generators": "GPUS",
+    "kept-share": "SHARE",
+    "trained-share": "SHARE",
+    "verifier-seconds": "SECONDS",
+    "price-per-token": "USD",
+    "price-per-token-read": "USD",
+    "price-per-token-written": "USD",
     "tokens": "TOKENS",
     "sequence-length": "TOKENS",
     "global-batch-tokens": "TOKENS",
@@ -65,6 +121,7 @@ UNITS = {
     "max-days": "DAYS",
     "mfu": "SHARE",
     "goodput": "SHARE",
+    "lost": "SHARE",
     "final-share": "SHARE",
     "memory-margin": "SHARE",
     "fit-odds": "SHARE",
@@ -98,11 +155,14 @@ def spellings(name: str, taken: Collection[str]) -> list[str]:
     return [f"--{each}" for each in (name, *also)]
 
 
-def _show_layout(ctx: click.Context, param: click.Parameter, value: bool) -> None:
-    if value and not ctx.resilient_parsing:
-        ctx.meta[LAYOUT] = True
-        click.echo(ctx.get_help(), color=ctx.color)
-        ctx.exit()
+def _shows(title: str) -> Callable[[click.Context, click.Parameter, bool], None]:
+    def show(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+        if value and not ctx.resilient_parsing:
+            ctx.meta[FOLDED] = title
+            click.echo(ctx.get_help(), color=ctx.color)
+            ctx.exit()
+
+    return show
 
 
 class Grouped(click.Command):
@@ -110,26 +170,30 @@ class Grouped(click.Command):
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
-        if any(section_of(each) == LAYOUT for each in self.params):
-            asked = {"is_flag": True, "is_eager": True, "expose_value": False}
-            text = "Show the flags of a layout."
-            self.params.append(
-                click.Option(["--help-layout"], callback=_show_layout, help=text, **asked)
-            )
+        asked = {"is_flag": True, "is_eager": True, "expose_value": False}
+        for title, fold in FOLDS.items():
+            if any(section_of(each) == title for each in self.params):
+                text = f"Show the flags of {fold.of}."
+                self.params.append(
+                    click.Option([fold.flag], callback=_shows(title), help=text, **asked)
+                )
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the flags, group by group; a layout's only where they are few, or asked for."""
+        """Write the flags, group by group; folded ones where they are few, or asked for."""
         groups: dict[str, list[tuple[str, str]]] = {title: [] for title in SECTIONS}
         flags = [each for each in self.get_params(ctx) if isinstance(each, click.Option)]
+        asking = {fold.name for fold in FOLDS.values()}
         for flag in sorted(flags, key=_place):
             record = flag.get_help_record(ctx)
-            if record is not None and flag.name != HELP_LAYOUT:
+            if record is not None and flag.name not in asking:
                 groups[section_of(flag)].append(record)
-        if ctx.meta.get(LAYOUT):
-            groups = {LAYOUT: groups[LAYOUT]}
-        elif len(groups[LAYOUT]) > FEW:
-            count, some = len(groups[LAYOUT]), ", ".join(f"--{each}" for each in WELL_KNOWN)
-            groups[LAYOUT] = [("--help-layout", f"Show its {count} flags: {some}, …")]
+        asked = ctx.meta.get(FOLDED)
+        if asked:
+            groups = {asked: groups[asked]}
+        for title, fold in FOLDS.items():
+            if not asked and len(groups[title]) > FEW:
+                count, some = len(groups[title]), ", ".join(f"--{e}" for e in fold.well_known)
+                groups[title] = [(fold.flag, f"Show its {count} flags: {some}, …")]
         for title, records in groups.items():
             if records:
                 with formatter.section(title):

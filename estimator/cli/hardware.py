@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,14 +9,11 @@ import click
 
 from .completion import completed
 from .options import (
-    F,
-    about,
-    check_page,
-    draw_own,
+    Command,
+    Outputs,
+    answer_options,
     html_option,
-    print_tables,
     profiles_option,
-    to_json,
 )
 
 
@@ -25,21 +21,16 @@ class Shared(NamedTuple):
     """Options that all forms of the command take, before and after the form's name."""
 
     profiles: tuple[Path, ...]
-    as_json: bool
-    html: Path | None
+    outputs: Outputs
 
     def after(self, outer: Shared) -> Shared:
         """Return these, and those that were given before the form's name."""
-        profiles = (*self.profiles, *outer.profiles)
-        return Shared(profiles, self.as_json or outer.as_json, self.html or outer.html)
+        return Shared((*self.profiles, *outer.profiles), self.outputs.after(outer.outputs))
 
 
-def shared_options(function: F) -> F:
+def shared_options(function: Command) -> Command:
     """Add the options that all forms of the command take."""
-    as_json = click.option(
-        "--json", "as_json", is_flag=True, help="Print one JSON object and nothing else."
-    )
-    return profiles_option(as_json(html_option(function)))
+    return profiles_option(answer_options(html_option)(function))
 
 
 class Parts(click.Group):
@@ -85,31 +76,21 @@ def show_command(outer: Shared, /, name: str, all_prices: bool, **shared: Any) -
     NAME is any name in use (h100-sxm, "GeForce RTX 4090", Trillium) or a profile's file.
     """
     given = Shared(**shared).after(outer)
-    check_page(given.html)
+    given.outputs.check()
     from computebill.hardware.accelerators import find_accelerator
     from computebill.views.hardware import profile_view
 
     accelerator = find_accelerator(name, given.profiles)
-    _emit(
+    given.outputs.emit_answer(
         accelerator.model_dump(mode="json", exclude_none=True),
-        given,
         lambda: profile_view(accelerator, all_prices=all_prices),
     )
 
 
 def _print_list(given: Shared) -> None:
-    check_page(given.html)
+    given.outputs.check()
     from computebill.hardware.accelerators import list_accelerators
     from computebill.views.hardware import summary_rows, summary_table
 
     rows = summary_rows(list_accelerators(given.profiles))
-    _emit({"accelerators": rows}, given, lambda: [summary_table(rows)])
-
-
-def _emit(result: dict[str, Any], given: Shared, tables: Callable[[], Iterable[Any]]) -> None:
-    result = {**result, "about": about(result)}
-    draw_own(result, None, given.html)
-    if given.as_json:
-        click.echo(to_json(result))
-    else:
-        print_tables(tables())
+    given.outputs.emit_answer({"accelerators": rows}, lambda: [summary_table(rows)])

@@ -64,6 +64,8 @@ FIELDS = (
         "What they are put beside: attention,mlp,experts, all-linear, or peft's names: "
         "q_proj,v_proj.",
     ),
+    ("modules-to-save", "Of which a copy is trained whole beside them: lm_head,embed_tokens."),
+    ("dora", "true: each adapter has a magnitude for every output."),
     ("overhead-gb", "Context, communicators and workspaces of one process."),
 )
 

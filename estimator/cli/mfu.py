@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from .completion import completed
 from .grouped import Grouped
+from .launches import launch_option, launch_tables, read_launches, with_launch
 from .options import (
     Outputs,
     documents_options,
@@ -27,6 +28,9 @@ SPEED = (
     ("count", "Accelerators."),
     ("mfu", "A published utilisation, to be read under the other conventions."),
 )
+
+if TYPE_CHECKING:
+    from computebill.architectures import Sample
 
 
 def _speed_options(command: Any) -> Any:
@@ -54,11 +58,13 @@ def _speed_options(command: Any) -> Any:
 @click.option("--convention", metavar="NAME", help="Of --mfu: 6nd, palm, megatron, causal.")
 @click.option("--sequence-length", metavar="TOKENS", callback=whole_number, help="Of a sequence.")
 @documents_options
+@launch_option
+@click.option("--recompute", show_default="none", help="none, selective, operators, full.")
 @click.option(
-    "--recompute", default="none", show_default=True, help="none, selective, operators, full."
-)
-@click.option(
-    "--lora-rank", metavar="N", default="0", callback=whole_number, help="Adapters, base frozen."
+    "--lora-rank",
+    metavar="N",
+    callback=whole_number,
+    help="Of adapters, base frozen; else as the model's adapter_config.json has it.",
 )
 @profiles_option
 @output_options
@@ -66,6 +72,7 @@ def command(
     model: str | None,
     part: str,
     images_per_sample: float,
+    sample: Sample,
     params: float | None,
     params_active: float | None,
     accelerator: str,
@@ -73,8 +80,9 @@ def command(
     sequence_length: int | None,
     lengths: str | None,
     packing: str | None,
-    recompute: str,
-    lora_rank: int,
+    launches: tuple[Path, ...],
+    recompute: str | None,
+    lora_rank: int | None,
     profiles: tuple[Path, ...],
     outputs: Outputs,
     tokens_per_second: float | None,
@@ -99,9 +107,25 @@ def command(
 
     if accelerator is not None:  # a name that nobody knows is told before torch is loaded
         find_accelerator(accelerator, profiles)
+    asked = {
+        "model": model, "params": params, "sequence_length": sequence_length,
+        "count": speed["count"], "global_batch": speed["global_batch"], "precision": precision,
+    }  # fmt: skip
+    flags = {name: value for name, value in asked.items() if value is not None}
+    launch = read_launches(launches, flags, {})
+    if launch is not None:
+        launch.need(("model",), {**flags, **({"model": ""} if params is not None else {})})
+        told = {**launch.fields, **flags}
+        model, precision = told.get("model"), told.get("precision")
+        sequence_length = told.get("sequence_length")
+        speed |= {name: told.get(name) for name in ("count", "global_batch")}
+        recompute = recompute or launch.layout.get("recompute")
+        lora_rank = launch.layout.get("lora_rank") if lora_rank is None else lora_rank
     architecture = None
     if model is not None:
-        architecture = read_architecture(model, part=part, images_per_sample=images_per_sample)
+        architecture = read_architecture(
+            model, part=part, images_per_sample=images_per_sample, sample=sample
+        )
     from computebill.models.mfu import Speed, utilisation
     from computebill.training.documents import given_documents
 
@@ -120,7 +144,7 @@ def command(
         params_active=params_active if params_active is not None else params,
         sequence_length=sequence_length,
         documents=given_documents(lengths, packing),
-        recompute=recompute,
+        recompute=recompute or "none",
         lora_rank=lora_rank,
         profiles=profiles,
     )
@@ -128,6 +152,6 @@ def command(
     def tables() -> Any:
         from computebill.views import mfu as view
 
-        return view.full(found)
+        return [*view.full(found), *launch_tables(launch)]
 
-    outputs.emit(found.to_dict(), found.to_frame, tables)
+    outputs.emit(with_launch(found.to_dict(), launch), found.to_frame, tables)

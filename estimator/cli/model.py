@@ -11,6 +11,7 @@ from computebill.base.errors import RequestError
 
 from .completion import completed
 from .grouped import Grouped
+from .launches import launch_option, launch_tables, read_launches, with_launch
 from .layouts import layout_options, read_layout
 from .options import (
     Outputs,
@@ -22,7 +23,8 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from computebill.architectures import Architecture
+    from computebill.architectures import Architecture, Sample
+    from computebill.training.documents import Documents
 
 
 @click.command(cls=Grouped)
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
     "--no-memory", is_flag=True, help="Parameters and FLOP alone, in a fraction of the time."
 )
 @documents_options
+@launch_option
 @layout_options
 @profiles_option
 @output_options
@@ -57,9 +60,11 @@ def command(
     accelerator: str,
     part: str,
     images_per_sample: float,
+    sample: Sample,
     no_memory: bool,
     lengths: str | None,
     packing: str | None,
+    launches: tuple[Path, ...],
     layout_flags: dict[str, Any],
     profiles: tuple[Path, ...],
     outputs: Outputs,
@@ -75,23 +80,33 @@ def command(
     computebill model config.json
     computebill model qwen3-30b-a3b --recipe trl --recompute full
     computebill model config.json --tp 8 --pp 4 --dp 16 --recompute full --sequence-length 8192
+    computebill model --launch train.sh
     """  # noqa: D301 -- click reads the backslash
     outputs.check()
-    if config is None:
+    if config is None and not launches:
         return _list(outputs)
     from computebill.architectures import read_architecture
-
-    architecture = read_architecture(config, part=part, images_per_sample=images_per_sample)
-    if no_memory:
-        if layout_flags or lengths or packing:
-            raise RequestError("--no-memory", "allowed: without a layout's flags and --lengths")
-        return _emit_counts(architecture, sequence_length, outputs)
-    from computebill.hardware.accelerators import find_accelerator
     from computebill.training.documents import given_documents
 
-    layout = read_layout(layout_flags)
-    fitting = find_accelerator(accelerator, profiles)
+    asked = {"model": config, "sequence_length": sequence_length}
+    flags = {name: value for name, value in asked.items() if value is not None}
+    found = read_launches(launches, flags, layout_flags)
+    if found is not None:
+        found.need(("model",), flags)
+    told = {**(found.fields if found is not None else {}), **flags}
+    architecture = read_architecture(
+        told["model"], part=part, images_per_sample=images_per_sample, sample=sample
+    )
+    sequence_length = told.get("sequence_length")
     documents = given_documents(lengths, packing)
+    if no_memory:
+        if layout_flags:
+            raise RequestError("--no-memory", "allowed: without a layout's flags")
+        return _emit_counts(architecture, sequence_length, documents, outputs)
+    from computebill.hardware.accelerators import find_accelerator
+
+    layout = read_layout({**(found.layout if found is not None else {}), **layout_flags})
+    fitting = find_accelerator(accelerator, profiles)
     # What is wrong so far was told before torch was loaded.
     from computebill.models.card import describe_model
 
@@ -106,9 +121,9 @@ def command(
     def tables() -> Any:
         from computebill.views import model as view
 
-        return view.full(card)
+        return [*view.full(card), *launch_tables(found)]
 
-    outputs.emit(card.to_dict(), card.to_frame, tables)
+    outputs.emit(with_launch(card.to_dict(), found), card.to_frame, tables)
     return None
 
 
@@ -131,11 +146,16 @@ def _list(outputs: Outputs) -> None:
     outputs.emit({"models": rows}, frame, tables)
 
 
-def _emit_counts(architecture: Architecture, sequence: int | None, outputs: Outputs) -> None:
+def _emit_counts(
+    architecture: Architecture,
+    sequence: int | None,
+    documents: Documents | None,
+    outputs: Outputs,
+) -> None:
     """Tell parameters and FLOP, which take neither torch nor an accelerator."""
     from computebill.models.count import count_model
 
-    found = count_model(architecture, sequence_length=sequence)
+    found = count_model(architecture, sequence_length=sequence, documents=documents)
 
     def tables() -> Any:
         from computebill.views import model as view

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
 from .completion import completed
 from .grouped import spellings, unit
+from .telling import markdown, print_line, tell
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +28,6 @@ Command = Callable[..., Any]
 ARGUMENTS = "computebill.arguments"
 """Key of the command line's arguments as they were given, which reproduce a result."""
 
-PLAIN_WIDTH = 120
 WORKBOOK = ".xlsx"
 FILE_ENDINGS = (".json", ".csv", ".parquet", WORKBOOK)
 
@@ -62,7 +61,7 @@ def whole_number(ctx: click.Context, param: click.Parameter, value: str | int | 
 
 
 def part_options(command: F) -> F:
-    """Which part of a multimodal model is counted, and how many images go with a sequence."""
+    """Which part of a multimodal model is counted, and what goes with a sequence, as ``sample``."""
     part = click.option(
         "--part",
         default="whole",
@@ -77,7 +76,26 @@ def part_options(command: F) -> F:
         callback=number,
         help="Images, and clips of sound, of a sequence of the whole.",
     )
-    return part(images(command))
+    size = click.option(
+        "--image-size",
+        metavar="SIZE",
+        help="Of a model of images or video: pixels, 1024x1024; with frames, 480x832x81.",
+    )
+    text = click.option(
+        "--text-length",
+        metavar="N",
+        callback=whole_number,
+        help="Tokens of text beside an image or video.",
+    )
+
+    @wraps(command)
+    def collecting(**given: Any) -> Any:
+        from computebill.architectures import read_sample
+
+        sample = read_sample(given.pop("image_size"), given.pop("text_length"))
+        return command(**given, sample=sample)
+
+    return part(images(size(text(cast("F", collecting)))))
 
 
 def sampling_options(command: Command) -> Command:
@@ -132,34 +150,61 @@ def profiles_option(command: F) -> F:
     return option(command)
 
 
+def answer_options(*more: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Return a decorator that adds --brief, --markdown, --json and more, as ``outputs``.
+
+    Args:
+        more: options of further fields of ``Outputs``.
+    """
+
+    def adding(command: Command) -> Command:
+        @wraps(command)
+        def collecting(**given: Any) -> Any:
+            names = [each.name for each in fields(Outputs) if each.name in given]
+            chosen = {name: given.pop(name) for name in names}
+            return command(outputs=Outputs(**chosen), **given)
+
+        return with_options(
+            collecting,
+            click.option("--brief", is_flag=True, help="Print the answer's sentence alone."),
+            click.option("--markdown", is_flag=True, help="Print a block for a slide."),
+            click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
+            *more,
+        )
+
+    return adding
+
+
 def output_options(command: Command) -> Command:
-    """Add --json, --csv, -o, --plot and --html, collected as ``outputs``."""
-
-    @wraps(command)
-    def collecting(
-        as_json: bool,
-        as_csv: bool,
-        output: Path | None,
-        plot: Path | None,
-        html: Path | None,
-        **given: Any,
-    ) -> Any:
-        return command(outputs=Outputs(as_json, as_csv, output, plot, html), **given)
-
-    return with_options(
-        collecting,
-        click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
-        click.option("--csv", "as_csv", is_flag=True, help="Print the rows as CSV."),
-        click.option(
-            "-o",
-            "--output",
-            type=FILE,
-            metavar="FILE",
-            help="Write the result to a file: .json, .csv, .parquet or .xlsx.",
-        ),
-        plot_option,
-        html_option,
+    """Add all ways in which a result leaves the program, collected as ``outputs``."""
+    as_csv = click.option("--csv", "as_csv", is_flag=True, help="Print the rows as CSV.")
+    file = click.option(
+        "-o",
+        "--output",
+        "file",
+        type=FILE,
+        metavar="FILE",
+        help="Write the result to a file: .json, .csv, .parquet or .xlsx.",
     )
+    return answer_options(as_csv, file, plot_option, html_option)(command)
+
+
+def set_option(command: F) -> F:
+    """Add --set, collected as ``changes``."""
+    option = click.option(
+        "--set",
+        "changes",
+        multiple=True,
+        metavar="PATH=VALUE",
+        help="Change the file's data, by a path through it; may be repeated.",
+    )
+    return option(command)
+
+
+def print_option(command: F) -> F:
+    """Add --print, collected as ``as_file``."""
+    text = "Print the file itself, to edit it."
+    return click.option("--print", "as_file", is_flag=True, help=text)(command)
 
 
 def plot_option(command: F) -> F:
@@ -214,6 +259,38 @@ def field_options(fields: Sequence[tuple[str, str]]) -> Callable[[Command], Comm
     return adding
 
 
+def kept_share(lost: str) -> str:
+    """Return the share of the time that trains, for the share that is lost: ``10%``, ``5%..15%``.
+
+    Raises:
+        RequestError: naming the flag.
+    """
+    from computebill.base.errors import RequestError, shown
+    from computebill.base.quantity import parse_number
+
+    try:
+        ends = [parse_number(each.strip()) for each in lost.split("..")]
+    except ValueError as error:
+        raise RequestError("--lost", str(error)) from None
+    if len(ends) > 2 or not all(0 <= end < 1 for end in ends):
+        raise RequestError("--lost", f"got {shown(lost)}; allowed: 0 to below 1, 10% or 5%..15%")
+    return "..".join(f"{1 - end:.12g}" for end in reversed(ends))
+
+
+def given_fields(fields: Mapping[str, str | None]) -> dict[str, str]:
+    """Return the fields that flags give, by the names that files have for them.
+
+    Raises:
+        UsageError: where the share of time that trains is given twice.
+    """
+    given = {name.replace("-", "_"): value for name, value in fields.items() if value is not None}
+    if (lost := given.pop("lost", None)) is not None:
+        if "goodput" in given:
+            raise click.UsageError("give --goodput or --lost, not both")
+        given["goodput"] = kept_share(lost)
+    return given
+
+
 def with_options(command: Command, *options: Callable[[Command], Command]) -> Command:
     """Add options so that the help lists them in this order."""
     for option in reversed(options):
@@ -225,17 +302,32 @@ def with_options(command: Command, *options: Callable[[Command], Command]) -> Co
 class Outputs:
     """Where a result goes: standard output in one form, a file, a picture, a page."""
 
-    as_json: bool
-    as_csv: bool
-    file: Path | None
-    plot: Path | None
+    as_json: bool = False
+    as_csv: bool = False
+    file: Path | None = None
+    plot: Path | None = None
     html: Path | None = None
+    brief: bool = False
+    markdown: bool = False
+
+    @property
+    def form(self) -> str | None:
+        """What standard output gets in place of sentence and tables; None of those."""
+        return next((name for name, is_asked in self._forms().items() if is_asked), None)
+
+    def _forms(self) -> dict[str, bool]:
+        return {
+            "--json": self.as_json,
+            "--csv": self.as_csv,
+            "--brief": self.brief,
+            "--markdown": self.markdown,
+        }
 
     @property
     def is_tables_only(self) -> bool:
         """Whether nothing is asked for but tables on standard output."""
         files = (self.file, self.plot, self.html)
-        return not (self.as_json or self.as_csv or any(path is not None for path in files))
+        return self.form is None and all(path is None for path in files)
 
     def check(self, rows: Path | None = None, flag_of_rows: str = "--draws") -> None:
         """Refuse what cannot be written before anything is computed.
@@ -246,8 +338,9 @@ class Outputs:
         """
         from computebill.base.errors import RequestError, shown
 
-        if self.as_json and self.as_csv:
-            raise RequestError("--json", "got --csv as well; allowed: one of them")
+        asked = [name for name, is_asked in self._forms().items() if is_asked]
+        if len(asked) > 1:
+            raise RequestError(asked[0], f"got {asked[1]} as well; allowed: one of them")
         if self.file is not None and self.file.suffix.lower() not in FILE_ENDINGS:
             given = shown(str(self.file))
             raise RequestError("-o", f"got {given}; allowed: .json, .csv, .parquet or .xlsx")
@@ -274,6 +367,11 @@ class Outputs:
             check_ending(self.plot)
         check_page(self.html)
 
+    def after(self, outer: Outputs) -> Outputs:
+        """Return these, and those that were given before a subcommand's name."""
+        names = [each.name for each in fields(self)]
+        return Outputs(**{name: getattr(self, name) or getattr(outer, name) for name in names})
+
     def emit(
         self,
         result: dict[str, Any],
@@ -281,16 +379,43 @@ class Outputs:
         tables: Callable[[], Iterable[Any]],
     ) -> None:
         """Write and print a result as asked; what is not asked for is not made."""
-        result = {**result, "about": about(result)}
-        draw_own(result, self.plot, self.html)
+        result = self._drawn(result)
         if self.file is not None:
             write_result(result, frame, self.file)
-        if self.as_json:
-            click.echo(to_json(result))
-        elif self.as_csv:
+        if self.as_csv:
             click.echo(frame().to_csv(index=False), nl=False)
         else:
-            print_tables(tables())
+            self._print(result, tables if self.file is None else list)
+        self._tell_written()
+
+    def emit_answer(self, result: dict[str, Any], tables: Callable[[], Iterable[Any]]) -> None:
+        """Do the same with a result that is no rows."""
+        self._print(self._drawn(result), tables)
+        self._tell_written()
+
+    def _drawn(self, result: dict[str, Any]) -> dict[str, Any]:
+        """Draw a result, and return it with where it comes from."""
+        result = {**result, "about": about(result)}
+        draw_own(result, self.plot, self.html)
+        return result
+
+    def _print(self, result: dict[str, Any], tables: Callable[[], Iterable[Any]]) -> None:
+        """Print the answer; of a list, which has none, the list."""
+        if self.as_json:
+            click.echo(to_json(result))
+            return
+        from computebill.views.answers import answer_of
+
+        answer = answer_of(result)
+        if answer is None or self.form is None:
+            tell(answer, tables())
+        else:
+            print_line(answer.sentence if self.brief else markdown(answer, result))
+
+    def _tell_written(self) -> None:
+        for path in (self.file, self.plot, self.html):
+            if path is not None:
+                click.echo(f"Wrote {path}", err=self.form is not None)
 
 
 def about(result: dict[str, Any]) -> dict[str, Any]:
@@ -420,24 +545,3 @@ def write_result(result: dict[str, Any], frame: Callable[[], pd.DataFrame], outp
 def to_json(result: dict[str, Any]) -> str:
     """Write JSON that every parser reads: no NaN, no infinities."""
     return json.dumps(result, indent=2, ensure_ascii=False, allow_nan=False, default=str)
-
-
-def is_narrow() -> bool:
-    """Whether the output is a terminal too narrow for the widest table."""
-    return sys.stdout.isatty() and shutil.get_terminal_size().columns < PLAIN_WIDTH - 10
-
-
-def print_tables(tables: Iterable[Any]) -> None:
-    """Print rich tables; where the output is no terminal, plain text of a fixed width."""
-    from rich.console import Console
-
-    if sys.stdout.isatty():
-        console = Console(highlight=False, markup=False, emoji=False)
-        for table in tables:
-            console.print(table)
-        return
-    for table in tables:
-        plain = Console(width=PLAIN_WIDTH, color_system=None, markup=False, emoji=False)
-        with plain.capture() as captured:
-            plain.print(table)
-        click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))

@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from computebill.base.errors import RequestError, shown
+
 from .grouped import Grouped
+from .launches import launch_option, launch_tables, read_launches, with_launch
 from .layouts import read_layout, setting_options
-from .options import Outputs, field_options, output_options, profiles_option
+from .options import (
+    FILE,
+    Outputs,
+    field_options,
+    given_fields,
+    output_options,
+    profiles_option,
+)
+
+if TYPE_CHECKING:
+    from computebill.planning.result import Plan
 
 FIELDS = (
     ("name", "A name for the plan."),
     ("model", "config.json, or its directory."),
     ("part", "Of a multimodal model: whole (default), or language, its language model alone."),
     ("images-per-sample", "Images, and clips of sound, of a sequence of the whole (default 1)."),
+    ("image-size", "Of a model of images or video: pixels, 1024x1024; with frames, 480x832x81."),
+    ("text-length", "Tokens of text beside an image or video."),
     ("tokens", "Tokens trained on, 15.6T."),
     ("accelerator", "Names, or profiles' files: h100,h200,b200; each is tried."),
     ("count", "Accelerators: 512, or 512,1024, or 64..4096 (powers of two); each is tried."),
@@ -55,18 +70,29 @@ FIELDS = (
     ("checkpoint-seconds", "Training stands still for each checkpoint."),
     ("restart-seconds", "From a failure until training goes on."),
     ("goodput", "Share of the time that trains, 0.9, in place of those three."),
+    ("lost", "The rest of it, 10%: the share of the time that is lost."),
 )
 
 
 @click.command(cls=Grouped)
 @click.argument("spec", required=False, metavar="[SPEC]")
 @field_options(FIELDS)
+@launch_option
+@click.option(
+    "--emit",
+    metavar="FRAMEWORK",
+    help="Print the best layout in its words: megatron, torchtitan, nanotron, deepspeed, nemo, …",
+)
+@click.option("--emit-to", type=FILE, metavar="FILE", help="Write it there, beside the result.")
 @setting_options
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:1.")
 @profiles_option
 @output_options
 def command(
     spec: str | None,
+    launches: tuple[Path, ...],
+    emit: str | None,
+    emit_to: Path | None,
     layout_flags: dict[str, Any],
     device: str,
     profiles: tuple[Path, ...],
@@ -82,25 +108,63 @@ def command(
       --global-batch 1024 --sequence-length 4096
     computebill plan --model config.json --tokens 15T --accelerator h100,h200,b200 \\
       --max-gpus 4096 --global-batch 2048 --objective cost --max-days 60
+    computebill plan --launch train.sh --accelerator h100 --count 512 --emit megatron
     """  # noqa: D301 -- click reads the backslash
     outputs.check()
+    check_emitted(emit, emit_to, outputs)
     from computebill.hardware.accelerators import find_accelerator
     from computebill.hardware.cluster import in_cluster
     from computebill.planning.spec import plan_spec
 
-    given = {name: value for name, value in fields.items() if value is not None}
+    given = given_fields(fields)
     read_layout(layout_flags)  # a mistake in a flag is told by the flag's name
-    asked = plan_spec(None if spec is None else Path(spec), given, layout_flags)
+    path = None if spec is None else Path(spec)
+    launched = read_launches(launches, given, layout_flags, path)
+    asked = plan_spec(path, given, layout_flags, launched)
     for name in asked.accelerator:
         in_cluster(find_accelerator(name, profiles), asked.node_network, asked.power_limit)
     # What is wrong so far was told before torch was loaded.
     from computebill.planning.search import plan
 
     found = plan(asked, device=device, profiles=profiles)
+    if emit is not None and hand_over(found, emit, emit_to):
+        return
 
     def tables() -> Any:
         from computebill.views import plan as view
 
-        return view.full(found)
+        return [*view.full(found), *launch_tables(launched)]
 
-    outputs.emit(found.to_dict(), found.to_frame, tables)
+    outputs.emit(with_launch(found.to_dict(), launched), found.to_frame, tables)
+
+
+def check_emitted(emit: str | None, emit_to: Path | None, outputs: Outputs) -> None:
+    """Refuse what cannot be handed over before anything is searched.
+
+    Raises:
+        RequestError: naming the flag.
+    """
+    if emit is None:
+        if emit_to is not None:
+            raise RequestError("--emit-to", "allowed: with --emit, which names the framework")
+        return
+    from computebill.launch.writing import writer
+
+    writer(emit)
+    if emit_to is None and not outputs.is_tables_only:
+        raise RequestError("--emit", "got another output as well; allowed: with --emit-to FILE")
+    if emit_to is not None and not emit_to.parent.is_dir():
+        raise RequestError("--emit-to", f"got {shown(str(emit_to))}; its folder does not exist")
+
+
+def hand_over(found: Plan, emit: str, emit_to: Path | None) -> bool:
+    """Write the best layout in a framework's words; whether that is all that is printed."""
+    from computebill.base.writing import replacing
+
+    handed = found.handed(emit)
+    if emit_to is None:
+        click.echo(handed.text, nl=False)
+        return True
+    with replacing(emit_to) as temporary:
+        temporary.write_text(handed.text, encoding="utf-8")
+    return False

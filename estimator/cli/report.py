@@ -32,17 +32,24 @@ from .options import FILE, FOLDER, check_page, write_page
 def command(results: tuple[Path, ...], output: Path, pictures: Path | None) -> None:
     """Make one page of results: answers, charts, tables, every assumption with its source.
 
-    RESULT is what a command wrote with --json or -o x.json. The page is one file that needs no
+    RESULT is a .json file that a command wrote: `computebill run … -o run.json`, and so of plan,
+    spend, sweep, model, mfu, score, hardware, bench, validate. The page is one file that needs no
     network. A run is placed in the charts of a catalogue that is given with it; programmes are
     compared. `--html FILE` on the other commands writes the page of their own result.
 
     \b
-    computebill spend --json > spend.json
-    computebill report spend.json -o report.html
+    computebill run --params 70B --tokens 2T --accelerator h100 --count 512 -o run.json
+    computebill report run.json -o report.html
     computebill report run.json score.json sweep.json -o report.html --pictures charts
     """  # noqa: D301 -- click reads the backslash
     check_page(output, "-o")
     named = [(str(path), read_result(path)) for path in dict.fromkeys(results)]
+    from computebill.views.answers import PROGRAMMES, known_kind
+
+    for name, result in named:
+        if isinstance(result, dict) and PROGRAMMES not in result:
+            known_kind(name, result)
+    # What is no result was told before charts were loaded.
     from computebill.views.report import reports_of
 
     reports = reports_of(named)
@@ -70,4 +77,5 @@ def read_result(path: Path) -> Any:
     except OSError as error:
         raise RequestError(str(path), f"cannot be read: {error.strerror or error}") from None
     except (ValueError, RecursionError) as error:
-        raise RequestError(str(path), f"is not JSON, as --json prints it: {error}") from None
+        problem = f"is not JSON, as --json prints it: {error}; allowed: what a command wrote with "
+        raise RequestError(str(path), f"{problem}--json or -o x.json") from None

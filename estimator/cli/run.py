@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from .grouped import Grouped
+from .launches import launch_option, launch_tables, read_launches, with_launch
 from .layouts import layout_options, read_layout
-from .options import Outputs, field_options, output_options, sampling_options
+from .options import (
+    Outputs,
+    field_options,
+    given_fields,
+    output_options,
+    sampling_options,
+    set_option,
+)
+from .stages import FIELDS as STAGE_FIELDS
+
+if TYPE_CHECKING:
+    from computebill.training.launched import Launched
 
 FIELDS = (
     ("name", "A name for the run."),
     ("model", "config.json, its directory, or -: exact counts in place of --params."),
     ("part", "Of a multimodal model: whole (default), or language, its language model alone."),
     ("images-per-sample", "Images, and clips of sound, of a sequence of the whole (default 1)."),
+    ("image-size", "Of a model of images or video: pixels, 1024x1024; with frames, 480x832x81."),
+    ("text-length", "Tokens of text beside an image or video."),
     ("convention", "How model FLOP are counted: 6nd; with --model palm, megatron, causal."),
     ("failures-per-gpu-day", "Unexpected interruptions; 0: none; with a layout as Llama 3's."),
     ("checkpoint-seconds", "Training stands still for each checkpoint."),
     ("restart-seconds", "From a failure until training goes on."),
     ("goodput", "Share of the time that trains, 0.9, in place of those three."),
+    ("lost", "The rest of it, 10%: the share of the time that is lost."),
     (
         "software",
         "For the step's time: early, megatron, eager, fused, modern, graphed, compiled, …",
@@ -55,45 +71,97 @@ FIELDS = (
 
 @click.command(cls=Grouped)
 @click.argument("spec", required=False, metavar="[SPEC]")
-@field_options(FIELDS)
+@field_options((*FIELDS, *STAGE_FIELDS))
+@launch_option
 @layout_options
+@set_option
 @sampling_options
 @output_options
 def command(
     spec: str | None,
+    launches: tuple[Path, ...],
     layout_flags: dict[str, Any],
+    changes: tuple[str, ...],
     sampling: dict[str, Any],
     outputs: Outputs,
     **fields: str | None,
 ) -> None:
-    """Price a hypothetical training run from its totals, or from its config.json.
+    """Price a hypothetical training run from its totals, or from its config.json; or its stages.
 
     SPEC is a TOML file of the same fields as the flags; a flag goes before the file. Any number
-    may be a range, 0.3..0.45, read as its 10th to 90th percentile.
+    may be a range, 0.3..0.45, read as its 10th to 90th percentile. A file may have [[stage]]s,
+    from pretraining to reinforcement learning; --kind and its flags describe one of them.
 
     \b
     computebill run --params 405B --tokens 15.6T --accelerator h100 --count 16384 --mfu 0.36..0.43
     computebill run --params 70B --tokens 2T --accelerator a100-80gb --provider aws --count 2048
     computebill run --model config.json --tokens 2T --accelerator h100 --count 512 --tp 8 --pp 4
+    computebill run --launch train.sh --accelerator h100 --count 512
+    computebill run --kind rl --params 8B --steps 500 --prompts 64 --samples-per-prompt 16
+        --prompt-length 400 --answer-length 1000..8000 --accelerator h100 --count 64
     """  # noqa: D301 -- click reads the backslash
     outputs.check()
+    from computebill.base.specfile import read_toml
+    from computebill.runs.stage_spec import is_staged
+
+    given = given_fields(fields)
+    read_layout(layout_flags)  # a mistake in a flag is told by the flag's name
+    found = read_launches(launches, given, layout_flags, None if spec is None else Path(spec))
+    asked = Asked(spec, given, layout_flags, changes, found)
+    staged = is_staged(given) or (spec is not None and is_staged(read_toml(Path(spec))))
+    if staged:
+        estimate, result, view = _staged(asked, sampling)
+    else:
+        estimate, result, view = _alone(asked, sampling, more=not outputs.as_csv)
+
+    def tables() -> Any:
+        return [*view.full(estimate), *launch_tables(found)]
+
+    outputs.emit(with_launch(result, found), lambda: view.sheet(estimate), tables)
+
+
+class Asked(NamedTuple):
+    """What describes a run, in the order in which files and flags take it."""
+
+    spec: str | None
+    flags: dict[str, Any]
+    layout: dict[str, Any]
+    changes: tuple[str, ...]
+    launch: Launched | None
+
+
+Told = tuple[Any, dict[str, Any], Any]
+"""A result, what JSON has of it, and its view."""
+
+
+def _alone(asked: Asked, sampling: dict[str, Any], *, more: bool) -> Told:
+    """Return a run priced from its totals; with more, what the best layout would take."""
     from computebill.hardware.accelerators import find_accelerator
     from computebill.hardware.cluster import in_cluster
     from computebill.runs.spec import run_spec
 
-    given = {name.replace("-", "_"): value for name, value in fields.items() if value is not None}
-    read_layout(layout_flags)  # a mistake in a flag is told by the flag's name
-    run = run_spec(spec, given, layout_flags)
+    run = run_spec(*asked)
     part = find_accelerator(run.accelerator, sampling["profiles"])
     in_cluster(part, run.node_network, run.power_limit)
     # What is wrong so far was told before torch was loaded.
+    from computebill.planning.of_run import beside_run
     from computebill.runs.estimate import estimate_run
+    from computebill.views import run as view
 
     estimate = estimate_run(run, **sampling)
+    best = beside_run(run, device=sampling["device"], profiles=sampling["profiles"]) if more else {}
+    return estimate, {**estimate.to_dict(), **best}, view
 
-    def tables() -> Any:
-        from computebill.views import run as view
 
-        return view.full(estimate)
+def _staged(asked: Asked, sampling: dict[str, Any]) -> Told:
+    """Return a run priced stage by stage."""
+    from computebill.runs.stage_spec import stage_parts, staged_run
 
-    outputs.emit(estimate.to_dict(), estimate.to_frame, tables)
+    run = staged_run(*asked)
+    stage_parts(run, sampling["profiles"])
+    # What is wrong so far was told before torch was loaded.
+    from computebill.runs.staged import estimate_stages
+    from computebill.views import stages as view
+
+    estimate = estimate_stages(run, **sampling)
+    return estimate, estimate.to_dict(), view

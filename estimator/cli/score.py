@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import click
 
@@ -12,14 +12,11 @@ from .options import (
     FILE,
     FOLDER,
     Outputs,
-    about,
-    draw_own,
+    answer_options,
     html_option,
     plot_option,
-    print_tables,
     profiles_option,
     progress_bar,
-    to_json,
 )
 
 LONG = 10_000_000
@@ -54,9 +51,7 @@ LONG = 10_000_000
     help="Where rows are scored; ray needs computebill[ray], and -o a folder.",
 )
 @click.option("--address", metavar="HOST:PORT", help="Of the Ray cluster; else RAY_ADDRESS.")
-@plot_option
-@html_option
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@answer_options(plot_option, html_option)
 @profiles_option
 def command(
     catalogues: tuple[str, ...],
@@ -66,9 +61,7 @@ def command(
     device: str,
     engine: Literal["local", "ray"],
     address: str | None,
-    plot: Path | None,
-    html: Path | None,
-    as_json: bool,
+    outputs: Outputs,
     profiles: tuple[Path, ...],
 ) -> None:
     """Score a catalogue of models: FLOP, GPU-hours, cost and energy of every row.
@@ -84,7 +77,7 @@ def command(
     computebill score many/*.parquet -o scored --resume
     computebill score many -o scored --engine ray
     """  # noqa: D301 -- click reads the backslash
-    Outputs(as_json, False, None, plot, html).check()
+    outputs.check()
     from computebill.batches.pieces import find_files, state_of
     from computebill.catalogue import score_files
     from computebill.catalogue.headers import read_mapping
@@ -103,14 +96,13 @@ def command(
             progress=progress,
         )
     result = {**found.to_dict(), "catalogues": list(catalogues)}
-    result["about"] = about(result)
-    draw_own(result, plot, html)
-    if as_json:
-        click.echo(to_json(result))
-    else:
+
+    def tables() -> Any:
         from computebill.views import score as view
 
-        print_tables(view.full(found, str(output)))
+        return view.full(found, str(output))
+
+    outputs.emit_answer(result, tables)
     for file, reason in found.unread_files.items():
         click.echo(f"Error: {file}: {reason}", err=True)
     if found.unread_files:

@@ -15,12 +15,13 @@ from .options import (
     FILE,
     Outputs,
     columns_file,
-    is_narrow,
     output_options,
-    print_tables,
+    print_option,
     progress_bar,
     sampling_options,
+    set_option,
 )
+from .telling import tell
 
 if TYPE_CHECKING:
     from computebill.programmes.comparison import SpendTotals
@@ -40,6 +41,8 @@ class Choice(NamedTuple):
     followers: Path | None
     multiverse: bool
     draws: Path | None
+    changes: tuple[str, ...]
+    as_file: bool
 
 
 class Spend(WithTasks):
@@ -79,6 +82,8 @@ class Spend(WithTasks):
 @click.option(
     "--draws", type=FILE, metavar="FILE", help="Write every draw: totals and runs, .parquet."
 )
+@set_option
+@print_option
 @sampling_options
 @output_options
 def command(
@@ -95,6 +100,8 @@ def command(
     computebill spend
     computebill spend minimax
     computebill spend minimax-2025 --variant computebill
+    computebill spend openai-2024 --set assumptions.price=2.5..4
+    computebill spend openai-2024 --print > mine.toml
     computebill spend my-lab.toml --json
     computebill spend init my-lab.toml         writes a programme of your own
     computebill spend forecast NAME --growth 2 splits a later budget
@@ -102,9 +109,16 @@ def command(
     choice = Choice(**given)
     outputs.check(choice.draws)
     loaded = _loaded(programmes, choice)
+    if choice.as_file:
+        click.echo(_file_of(loaded[0]), nl=False)
+        return
     asked = {"variant": choice.variant, **sampling}
     if len(loaded) > 1 and outputs.is_tables_only:
-        print_tables(_several(_totals(loaded, asked), bool(programmes)))
+        from computebill.views.answers import PROGRAMMES, answer_of
+
+        totals = list(_totals(loaded, asked))
+        head = answer_of({PROGRAMMES: [each.to_dict() for each in totals]})
+        tell(head, _several(totals, bool(programmes)))
         return
     estimates = _estimates(loaded, asked, choice)
     result = estimates[0].to_dict()
@@ -135,8 +149,11 @@ def _loaded(programmes: tuple[str, ...], choice: Choice) -> list[LoadedProgramme
         raise RequestError(
             "--multiverse", f"got {len(names)} programmes; allowed: one of {', '.join(names)}"
         )
+    for flag, is_given in (("--set", choice.changes), ("--print", choice.as_file)):
+        if is_given and len(names) != 1:
+            raise RequestError(flag, f"got {len(names)} programmes; allowed: one, by its name")
     # Read once: a pipe is empty the second time.
-    loaded = [load_programme(name) for name in names]
+    loaded = [load_programme(name).changed(choice.changes) for name in names]
     if choice.price is not None:
         # Where none has hours, each is refused by name; beside others it is left as it is.
         is_any = any(programme.takes_price for programme in loaded)
@@ -147,6 +164,15 @@ def _loaded(programmes: tuple[str, ...], choice: Choice) -> list[LoadedProgramme
     for programme in loaded:
         programme.stages(choice.variant)
     return loaded
+
+
+def _file_of(loaded: LoadedProgramme) -> str:
+    """Return a programme's file, with its comments where nothing of it was changed."""
+    if loaded.changes or not loaded.text:
+        import tomli_w
+
+        return tomli_w.dumps(loaded.data)
+    return loaded.text
 
 
 def _names(programmes: tuple[str, ...], grade: str | None) -> list[str]:
@@ -229,7 +255,7 @@ def _tables(
 
     if len(estimates) == 1:
         alone = estimates[0]
-        yield from view.full(alone, view.elsewhere_of(alone), narrow=is_narrow())
+        yield from view.full(alone, view.elsewhere_of(alone))
         if "multiverse" in result:
             yield from methods.multiverse(result["multiverse"])
         return

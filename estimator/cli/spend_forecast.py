@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .grouped import Grouped
-from .options import print_tables, sampling_options, to_json, whole_number
+from .options import Outputs, answer_options, sampling_options, whole_number
 
 if TYPE_CHECKING:
     from computebill.base.quantity import Quantity
@@ -38,9 +38,9 @@ def _quantity(ctx: click.Context, param: click.Parameter, value: str | None) -> 
     "--years", metavar="N", callback=whole_number, default="1", show_default=True, help="Ahead."
 )
 @click.option("--variant", default="as-published", show_default=True, help="Set of assumptions.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@answer_options()
 @sampling_options
-def command(programme: str, as_json: bool, sampling: dict[str, Any], **given: Any) -> None:
+def command(programme: str, outputs: Outputs, sampling: dict[str, Any], **given: Any) -> None:
     """Split a later budget over final runs and all else, with intervals.
 
     \b
@@ -50,9 +50,10 @@ def command(programme: str, as_json: bool, sampling: dict[str, Any], **given: An
     from computebill.programmes.forecast import forecast_spend
 
     found = forecast_spend(programme, **given, **sampling)
-    if as_json:
-        click.echo(to_json(found.to_dict()))
-        return
-    from computebill.views.forecast import forecast
 
-    print_tables(forecast(found))
+    def tables() -> Any:
+        from computebill.views import forecast as view
+
+        return view.full(found)
+
+    outputs.emit_answer(found.to_dict(), tables)

@@ -17,8 +17,10 @@ from .options import (
     field_options,
     number,
     output_options,
+    print_option,
     progress_bar,
     sampling_options,
+    set_option,
 )
 
 if TYPE_CHECKING:
@@ -44,6 +46,8 @@ FIELDS = (
 @click.option(
     "--experiments", type=FILE, metavar="FILE", help="Write every experiment's row, .parquet."
 )
+@set_option
+@print_option
 @sampling_options
 @output_options
 def command(
@@ -51,6 +55,8 @@ def command(
     budget: float | None,
     yes: bool,
     experiments: Path | None,
+    changes: tuple[str, ...],
+    as_file: bool,
     sampling: dict[str, Any],
     outputs: Outputs,
     **fields: str | None,
@@ -63,13 +69,16 @@ def command(
     \b
     computebill sweep examples/sweep.toml
     computebill sweep smollm3
+    computebill sweep smollm3 --print > mine.toml
     computebill sweep examples/sweep.toml --budget 2M --gpus 512
     """  # noqa: D301 -- click reads the backslash
     outputs.check(experiments, "--experiments")
     from computebill.sweep.spec import load_sweep, shipped_sweeps, sweep_spec
 
     if spec is None:
-        for name, value in {**fields, "budget": budget, "experiments": experiments}.items():
+        needing: dict[str, Any] = {"budget": budget, "experiments": experiments}
+        needing |= {"set": changes or None, "print": as_file or None}
+        for name, value in {**fields, **needing}.items():
             if value is not None:
                 raise click.UsageError(f"--{name}: needs a NAME or a FILE")
         presets = [(name, load_sweep(name)) for name in shipped_sweeps()]
@@ -80,7 +89,12 @@ def command(
     if experiments is not None and experiments.suffix.lower() != ".parquet":
         given = shown(str(experiments))
         raise RequestError("--experiments", f"got {given}; allowed: a .parquet file")
-    asked = sweep_spec(spec, {name: each for name, each in fields.items() if each is not None})
+    asked = sweep_spec(
+        spec, {name: each for name, each in fields.items() if each is not None}, changes
+    )
+    if as_file:
+        click.echo(_file_of(spec, changes), nl=False)
+        return
     # Only now, as what is refused above needs no torch.
     from computebill.sweep.estimate import LIMIT, count_experiments, price_sweep
 
@@ -101,6 +115,17 @@ def command(
         return view.full(estimate)
 
     outputs.emit(estimate.to_dict(), estimate.to_frame, tables)
+
+
+def _file_of(spec: str, changes: tuple[str, ...]) -> str:
+    """Return a programme's file, with its comments where nothing of it was changed."""
+    from computebill.sweep.spec import changed_sweep, sweep_text
+
+    if not changes:
+        return sweep_text(spec)
+    import tomli_w
+
+    return tomli_w.dumps(changed_sweep(spec, changes))
 
 
 def _list(presets: list[tuple[str, SweepSpec]], outputs: Outputs) -> None:

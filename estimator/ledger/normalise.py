@@ -191,7 +191,7 @@ def _made(batch: Batch, raw: pa.Table, draft: Draft, jobs: pa.Table, numbers: np
     rejects = pa.table(
         {
             "file": pa.array([batch.file] * (len(bad) + len(batch.unread)), pa.string()),
-            "line": pa.array([*map(int, numbers[bad]), *batch.unread_at], pa.int64()),
+            "line": pa.array([*map(int, numbers[bad]), *_unread(batch)], pa.int64()),
             "reason": pa.array([*reasons, *(reason for _, reason in batch.unread)], pa.string()),
             "text": pa.array([*_texts(raw, bad), *(text for text, _ in batch.unread)]),
         },
@@ -214,6 +214,11 @@ def _made(batch: Batch, raw: pa.Table, draft: Draft, jobs: pa.Table, numbers: np
         counts.joined = {"steps of a job": steps} if steps else {}
     counts.start, counts.end = _ends(draft)
     return Made(jobs, rejects, counts)
+
+
+def _unread(batch: Batch) -> list[int]:
+    """Return the numbers of the lines that are no rows."""
+    return [place + batch.first for place in batch.unread_places]
 
 
 def _ends(draft: Draft) -> tuple[int | None, int | None]:

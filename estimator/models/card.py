@@ -11,28 +11,25 @@ from computebill.architectures import Architecture, read_architecture
 from computebill.architectures.columns import Columns, columns
 from computebill.architectures.counting import count_flop, count_parameters
 from computebill.architectures.counts import FlopPerToken, Parameters
-from computebill.architectures.operators import Adapter
 from computebill.base.assumptions import GIVEN, Assumption
-from computebill.base.errors import RequestError, shown
+from computebill.base.errors import RequestError
 from computebill.base.notebook import Shown
 from computebill.base.specfile import validate
 from computebill.hardware.accelerators import Accelerator, find_accelerator
 from computebill.hardware.assumptions import memory_assumption
 from computebill.kernels import memory as kernel
 from computebill.training.documents import Documents, packed
+from computebill.training.from_files import adapter_assumptions, stored_note, with_files
 from computebill.training.inputs import (
-    as_stored,
     micro_batch_assumption,
     recipe_assumptions,
     setting_source,
-    stored_note,
 )
 from computebill.training.layout import (
     COMMUNICATOR_GB,
     CONTEXT_GB,
     CONTEXT_SOURCE,
     DEGREES,
-    TARGETS,
     Layout,
 )
 from computebill.training.memory import (
@@ -61,6 +58,9 @@ from .count import counts_dict
 if TYPE_CHECKING:
     import pandas as pd
 
+
+DEFAULT_ACCELERATOR = "h100-sxm"
+"""The part that memory is set against where none is named."""
 
 SETTINGS = ("recompute", "optimizer", "attention", "kernels", "micro_batch")
 """Fields of a layout that its memory rests on beside its degrees."""
@@ -209,7 +209,7 @@ def describe_model(
     sequence_length: float | None = None,
     documents: Documents | None = None,
     layout: Layout | Mapping[str, Any] | None = None,
-    accelerator: str | Accelerator = "h100-sxm",
+    accelerator: str | Accelerator = DEFAULT_ACCELERATOR,
     profiles: Sequence[Path] = (),
 ) -> ModelCard:
     """Count a model's parameters, FLOP and memory.
@@ -232,16 +232,19 @@ def describe_model(
     architecture = config if isinstance(config, Architecture) else read_architecture(config)
     architecture, sequence, told = packed(architecture, sequence_length, documents)
     part = find_accelerator(accelerator, profiles) if isinstance(accelerator, str) else accelerator
-    given = with_adapter(read_layout(layout), architecture)
-    used = as_stored(given, architecture)
-    batch = columns(architecture, used.adapted)
+    given = read_layout(layout)
+    used = with_files(given, architecture)
+    batch = columns(architecture, used.beside)
     by_stage = bool(used.model_fields_set & DEGREES)
     if by_stage:
         check_layout(architecture, used, sequence)
         layouts = [(f"stage {stage + 1} of {used.pp}", used) for stage in range(used.pp)]
     else:
         layouts = _common(architecture, sequence, used)
-    recipe = tuple(recipe_assumptions(used, given))
+    recipe = (
+        *adapter_assumptions(used, given, architecture),
+        *recipe_assumptions(used, given),
+    )
     uses = tuple(_memory_uses(architecture, sequence, layouts, part, by_stage=by_stage))
     return ModelCard(
         architecture=architecture,
@@ -263,6 +266,29 @@ def describe_model(
             *stored_note(used, architecture),
             *(_eager_note(batch, sequence, uses, part) if by_stage else ()),
         ),
+    )
+
+
+def count_card(architecture: Architecture, sequence: int, accelerator: Accelerator) -> ModelCard:
+    """Return a model's card without its memory, where nobody asks for a layout.
+
+    Args:
+        architecture: the model, what its tokens attend included.
+        sequence: tokens of a sequence.
+        accelerator: the part it is for.
+    """
+    used = with_files(Layout(), architecture)
+    batch = columns(architecture, used.beside)
+    return ModelCard(
+        architecture=architecture,
+        sequence=sequence,
+        parameters=count_parameters(batch, used.lora_rank),
+        flop=count_flop(batch, sequence, recompute=used.recompute, adapter_rank=used.lora_rank),
+        memory=(),
+        accelerator=accelerator,
+        layout=None,
+        assumptions=(memory_assumption(accelerator),),
+        memory_notes=tuple(stored_note(used, architecture)),
     )
 
 
@@ -323,35 +349,6 @@ def read_layout(layout: Layout | Mapping[str, Any] | None) -> Layout:
     return validate(Layout, layout or {}, "layout")
 
 
-def with_adapter(layout: Layout, architecture: Architecture) -> Layout:
-    """Return a layout with the adapter that the model's file describes, unless it has its own."""
-    adapter = architecture.adapter
-    if adapter is None or "lora_rank" in layout.model_fields_set:
-        return layout
-    given = {name: getattr(layout, name) for name in layout.model_fields_set}
-    if "lora_targets" not in given:
-        given["lora_targets"] = _adapter_targets(adapter)
-    return validate(Layout, {**given, "lora_rank": adapter.rank}, "layout")
-
-
-def _adapter_targets(adapter: Adapter) -> tuple[str, ...]:
-    """Return what an adapter is put beside, in every layer, by the last part of each name.
-
-    Raises:
-        RequestError: where one is not known: a pattern, a module of one layer alone.
-    """
-    named = []
-    for given in adapter.targets:
-        *above, name = given.split(".")
-        named.append(name)
-        if name not in TARGETS or not all(part.isidentifier() for part in above):
-            allowed = f"{', '.join(sorted(TARGETS))}, in every layer; or say --lora-targets"
-            raise RequestError("target_modules", f"got {shown(given)}; allowed: {allowed}")
-    if not named:
-        raise RequestError("target_modules", "is missing; allowed: names; or say --lora-targets")
-    return tuple(named)
-
-
 def _common(
     architecture: Architecture, sequence: int, settings: Layout
 ) -> list[tuple[str, Layout]]:
@@ -376,7 +373,7 @@ def _memory_uses(
 ) -> Iterator[MemoryUse]:
     """Yield the memory of layouts; of one layout and its stages where that is asked for."""
     layouts = [layout for _, layout in named[:1]] if by_stage else [layout for _, layout in named]
-    batch = columns(architecture, layouts[0].adapted)
+    batch = columns(architecture, layouts[0].beside)
     peak = peak_memory(batch, sequence, layouts)
     total, host = occupied_bytes(peak.total, layouts), host_bytes(batch, sequence, layouts)
     room = part.memory_gb.value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +11,10 @@ from computebill.architectures import Architecture, read_architecture
 from computebill.architectures.counts import FlopPerToken, Parameters
 from computebill.architectures.plain import plain_flop, plain_parameters
 from computebill.architectures.shipped import shipped_models
-from computebill.base.assumptions import Assumption, sequence_assumption
-from computebill.training.layout import check_sequence_length, default_sequence
+from computebill.base.assumptions import Assumption
+from computebill.training.documents import Documents, packed
+from computebill.training.from_files import adapter_assumptions, trained_of, with_files
+from computebill.training.layout import Layout
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,35 +91,37 @@ def counts_dict(
 
 
 def count_model(
-    config: str | Path | Mapping[str, Any] | Architecture, *, sequence_length: float | None = None
+    config: str | Path | Mapping[str, Any] | Architecture,
+    *,
+    sequence_length: float | None = None,
+    documents: Documents | None = None,
 ) -> ModelCount:
     """Count a model's parameters and FLOP; torch is not loaded.
 
     Args:
         config: a ``config.json``, a directory that holds one, ``-`` for standard input, its
             content, or an architecture.
-        sequence_length: tokens of a sequence; else the model's own limit, at most 4,096.
+        sequence_length: tokens of a sequence; else of the longest document, or the model's own
+            limit, at most 4,096.
+        documents: that are packed into sequences, see ``read_documents``.
 
     Raises:
         RequestError: naming the field that is wrong.
     """
     architecture = config if isinstance(config, Architecture) else read_architecture(config)
-    length = default_sequence(architecture) if sequence_length is None else sequence_length
-    sequence = check_sequence_length(architecture, length)
-    architecture = architecture.at(sequence)
-    if architecture.adapter is not None:
-        rank, _, base = architecture.adapter
-        note = (
-            f"Its adapter (LoRA, rank {rank}) is not counted: these are the counts of {base}, all "
-            "of it trained; with its memory, adapters are counted too."
-        )
-        architecture = replace(architecture, notes=(*architecture.notes, note))
+    architecture, sequence, told = packed(architecture, sequence_length, documents)
+    given = Layout()
+    layout = with_files(given, architecture)
+    trained = trained_of(layout)
     return ModelCount(
         architecture=architecture,
         sequence=sequence,
-        parameters=plain_parameters(architecture),
-        flop=plain_flop(architecture, sequence),
-        assumptions=(sequence_assumption(sequence, is_given=sequence_length is not None),),
+        parameters=plain_parameters(architecture, trained),
+        flop=plain_flop(architecture, sequence, trained),
+        assumptions=(
+            *told,
+            *adapter_assumptions(layout, given, architecture),
+        ),
     )
 
 

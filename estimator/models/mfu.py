@@ -21,11 +21,13 @@ from computebill.base.amounts import check_amount
 from computebill.base.assumptions import GIVEN, Assumption, as_text, sequence_assumption
 from computebill.base.errors import RequestError, shown
 from computebill.base.notebook import Shown
+from computebill.base.specfile import validate
 from computebill.hardware.accelerators import Accelerator, find_accelerator
 from computebill.hardware.assumptions import peak_assumption
 from computebill.kernels.flop import training_flop
 from computebill.training.documents import Documents, Packed, packed
-from computebill.training.layout import RECOMPUTE
+from computebill.training.from_files import adapter_assumptions, with_files
+from computebill.training.layout import RECOMPUTE, Layout
 
 from .too_fast import MOST_SHARE, explanations, not_a_share
 
@@ -154,7 +156,7 @@ def utilisation(
     sequence_length: float | None = None,
     documents: Documents | None = None,
     recompute: str = "none",
-    lora_rank: int = 0,
+    lora_rank: int | None = None,
     profiles: Sequence[Path] = (),
 ) -> Utilisation:
     """Return utilisation under every convention.
@@ -169,7 +171,8 @@ def utilisation(
             limit, at most 4,096.
         documents: that are packed into sequences, see ``read_documents``.
         recompute: none, selective, operators or full; hardware FLOP count it.
-        lora_rank: rank of low-rank adapters beside frozen weights.
+        lora_rank: rank of low-rank adapters beside frozen weights; else that of the model's own
+            adapter_config.json, or none.
         profiles: folders of accelerator profiles of one's own.
 
     Raises:
@@ -181,7 +184,7 @@ def utilisation(
     if recompute not in RECOMPUTE:
         allowed = ", ".join(RECOMPUTE)
         raise RequestError("recompute", f"got {shown(recompute)}; allowed: {allowed}")
-    if lora_rank < 0:
+    if lora_rank is not None and lora_rank < 0:
         raise RequestError("lora_rank", f"got {lora_rank}; allowed: 0 or more")
     if config is None and params_active is None:
         raise RequestError("model", "is missing; allowed: a config.json, or params")
@@ -235,18 +238,24 @@ def _of_parameters(active: float, sequence_length: float | None) -> _Work:
     return _Work("", 1, sequence, flop, None, tuple(told))
 
 
-def _of_model(trained: Packed, recompute: str, lora_rank: int) -> _Work:
+def _of_model(trained: Packed, recompute: str, lora_rank: int | None) -> _Work:
     architecture, sequence, of_sequence = trained
-    adapted = frozenset({"attention", "mlp"} if lora_rank else ())
+    given = validate(Layout, {} if lora_rank is None else {"lora_rank": lora_rank}, "layout")
+    layout = with_files(given, architecture)
     counted = count_flop(
-        columns(architecture, adapted), sequence, recompute=recompute, adapter_rank=lora_rank
+        columns(architecture, layout.beside),
+        sequence,
+        recompute=recompute,
+        adapter_rank=layout.lora_rank,
     )
     told = [
         Assumption("FLOP per token", "counted from the configuration", architecture.model_type),
         Assumption("recompute", recompute, "given, or the default: none"),
         *of_sequence,
     ]
-    if lora_rank:
+    if architecture.adapter is not None:
+        told += adapter_assumptions(layout, given, architecture)
+    elif lora_rank:
         told.append(Assumption("rank of adapters", str(lora_rank), GIVEN))
     flop = {key: float(value) for key, value in counted.conventions.items()}
     hardware = float(counted.hardware)

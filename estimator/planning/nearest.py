@@ -16,6 +16,18 @@ CHANGES = frozenset(("zero", "loss", "micro_batch", "recompute", "weights", "off
 """Fields of a layout that a plan may be asked to change, one by one; degrees hang together."""
 
 
+class NothingFitsError(RequestError):
+    """No layout of a search fits.
+
+    Attributes:
+        nearest: how near the lightest comes, and what would make it fit.
+    """
+
+    def __init__(self, none: str, nearest: str, rules: str) -> None:
+        self.nearest = nearest
+        super().__init__("plan", f"{none}; {nearest}; {rules}")
+
+
 def nearest_text(case: Case, limit: float) -> str:
     """Return a layout's memory and odds, and what would make it fit: one change, or QLoRA.
 

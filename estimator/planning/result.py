@@ -7,11 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from computebill.base.amounts import STEP_LAW
 from computebill.base.assumptions import Assumption, given_inputs
 from computebill.base.notebook import Shown
 from computebill.costs.method import cost_method
 from computebill.hardware.accelerators import Accelerator
 from computebill.runs.estimate import RunEstimate
+from computebill.training.handover import Handed, Step, hand_over
 from computebill.training.layout import Layout
 from computebill.training.memory_odds import fit_odds, memory_interval
 
@@ -27,7 +29,7 @@ NO_INPUTS = ("name", "top")
 """Of a plan's fields, that decide nothing."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Candidate:
     """A layout that is legal and fits, priced at medians.
 
@@ -50,6 +52,11 @@ class Candidate:
     days: float
     cost_usd: float
     energy_mwh: float
+
+    def __repr__(self) -> str:
+        """Return where it is and how fast, in one line."""
+        on = f"{self.layout.accelerators:,} x {self.accelerator.name}, {self.precision}"
+        return f"<Candidate {on}: {self.step_seconds:.3g} s a step, {self.memory_gb:.3g} GB>"
 
     @property
     def memory_share(self) -> float:
@@ -128,12 +135,27 @@ class Plan(Shown):
         tail = 0.5 * math.exp2(-abs(gap) / self.apart)
         return 1.0 - tail if gap >= 0 else tail
 
+    @property
+    def assumptions(self) -> tuple[Assumption, ...]:
+        """Every number that went in beside what was given, with its source."""
+        of_search = (*self._batch(), *self._room(), *self._degrees())
+        return (*self.estimate.assumptions, *of_search)
+
     def _room(self) -> Iterator[Assumption]:
         """Yield what the search asked of memory, where nobody said it."""
         names = {"fit_odds": "least odds of fitting", "memory_margin": "memory that stays free"}
         for field, name in names.items():
             if field not in self.spec.model_fields_set:
                 yield Assumption(name, f"{getattr(self.spec, field):g}", "the default")
+
+    def _batch(self) -> Iterator[Assumption]:
+        """Yield the sequences of a step, where nobody said them."""
+        if self.spec.global_batch is None and self.spec.global_batch_tokens is None:
+            factor, power = STEP_LAW
+            law = f"{factor:g} x (tokens of the run)^{power:g} tokens, the power of two below"
+            source = f"{law}: Li et al. 2025, arXiv:2503.04715; --global-batch"
+            told = f"{self.estimate.spec.global_batch:,.0f} sequences"
+            yield Assumption("global batch", told, source)
 
     def _degrees(self) -> Iterator[Assumption]:
         """Yield degrees that the trainer decided, where nobody gave them."""
@@ -144,6 +166,33 @@ class Plan(Shown):
             if name not in self.spec.choices:
                 tried = ", ".join(map(str, degrees))
                 yield Assumption(f"{name} that is tried", tried, trainer.degrees_source)
+
+    def handed(self, framework: str) -> Handed:
+        """Return the best layout in a framework's own words, what was assumed as comments.
+
+        Args:
+            framework: megatron, torchtitan, nanotron, deepspeed, nemo, axolotl or accelerate.
+
+        Raises:
+            RequestError: where there is no such framework.
+        """
+        best, sequence = self.best, self.estimate.model
+        step = Step(None if sequence is None else sequence.card.sequence, best.precision)
+        return hand_over(framework, best.layout, step, list(self._comments(step)))
+
+    def _comments(self, step: Step) -> Iterator[str]:
+        """Yield what whoever starts the layout should know of it."""
+        best, figures = self.best, self.estimate.to_dict()
+        count, limit = best.layout.accelerators, best.accelerator.memory_gb.value
+        yield f"{self.spec.name}: {count} x {best.accelerator.name}, least {self.spec.objective}"
+        yield (
+            f"Predicted: {best.step_seconds:.3g} s a step, MFU {figures['mfu']['p50']:.3f}, "
+            f"{best.memory_gb:.3g} of {limit:g} GB (odds of fitting {best.fit_odds:.2f})"
+        )
+        yield f"Assumed: nodes of {step.node_devices} accelerators, where there are as many"
+        for each in self.estimate.assumptions:
+            if each.source.startswith("assumed") and "layout does not say" in each.source:
+                yield f"Assumed: {each.name} {each.value}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form; its keys are a contract."""
@@ -177,8 +226,7 @@ class Plan(Shown):
             "excluded": dict(self.excluded),
             "search_seconds": self.search_seconds,
             "inputs": [each.to_dict() for each in given_inputs(self.spec, left_out=NO_INPUTS)],
-            "assumptions": figures["assumptions"]
-            + [each.to_dict() for each in (*self._room(), *self._degrees())],
+            "assumptions": [each.to_dict() for each in self.assumptions],
             "samples": figures["samples"],
             "seed": figures["seed"],
         }

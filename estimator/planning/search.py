@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from computebill.architectures import Architecture, read_architecture
+from computebill.architectures import Architecture, read_architecture, read_sample
 from computebill.base.errors import RequestError
 from computebill.hardware.accelerators import Accelerator, find_accelerator
 from computebill.hardware.cluster import in_cluster
@@ -20,8 +20,10 @@ from computebill.kernels import search
 from computebill.runs.estimate import RunEstimate, estimate_of
 from computebill.runs.spec import LOST, read_run
 from computebill.training.cases import Case, usual_precision
+from computebill.training.choice_grid import Chunk, Grid
+from computebill.training.choices import Space, make_space
 from computebill.training.efficiency import efficiencies_of
-from computebill.training.inputs import as_stored
+from computebill.training.from_files import with_files
 from computebill.training.layout import Layout, check_sequence_length, default_sequence
 from computebill.training.memory import GB, stage_bytes
 from computebill.training.memory_odds import most_predicted
@@ -29,9 +31,7 @@ from computebill.training.parameters import bounded, unbounded
 from computebill.training.rules import check_part
 from computebill.uncertainty.draws import choose_device, settings
 
-from .choice_grid import Chunk, Grid
-from .choices import Space, make_space
-from .nearest import nearest_text
+from .nearest import NothingFitsError, nearest_text
 from .pricing import prices_of
 from .result import Candidate, Plan
 from .spec import PlanSpec, read_plan
@@ -147,23 +147,26 @@ class _Asked:
 
 
 def plan(
-    spec: PlanSpec | str | Path | Mapping[str, Any],
+    spec: PlanSpec | str | Path | Mapping[str, Any] | None = None,
     *,
     device: str = "auto",
     profiles: Sequence[Path] = (),
+    **given: Any,
 ) -> Plan:
     """Search every layout of a cluster, or of several.
 
     Args:
-        spec: a PlanSpec, a mapping of its fields, or a TOML file.
+        spec: a PlanSpec, a mapping of its fields, a TOML file, or nothing.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``.
         profiles: folders of accelerator profiles of one's own.
+        given: fields of a PlanSpec, which go before those of ``spec``: ``tokens="2T"``.
 
     Raises:
         RequestError: naming the field that is wrong; where no layout is legal, fits and keeps the
             limits, the rules and how many layouts each leaves out.
+        NothingFitsError: where layouts are legal, and none fits.
     """
-    asked = _looked_up(read_plan(spec), profiles)
+    asked = _looked_up(read_plan(spec, given), profiles)
     on = torch.device(choose_device(device))
     start = time.perf_counter()
     searched: dict[tuple[str, str], _Found] = {}
@@ -175,13 +178,16 @@ def plan(
             _search(asked, grid, count, found)
     seconds = time.perf_counter() - start
     if not any(found.kept for found in searched.values()):
-        raise RequestError("plan", _nothing(asked.spec, _together(searched.values())))
+        raise _nothing(asked.spec, _together(searched.values()))
     return _answer(asked, searched, seconds)
 
 
 def _looked_up(spec: PlanSpec, profiles: Sequence[Path]) -> _Asked:
     architecture = read_architecture(
-        spec.model, part=spec.part, images_per_sample=spec.images_per_sample
+        spec.model,
+        part=spec.part,
+        images_per_sample=spec.images_per_sample,
+        sample=read_sample(spec.image_size, spec.text_length),
     )
     given = spec.sequence_length
     sequence = check_sequence_length(
@@ -204,7 +210,7 @@ def _spaces(asked: _Asked) -> Iterator[Space]:
     spec, pipes = asked.spec, None
     choice = spec.software_choice
     given = {} if spec.layout is None else spec.layout.model_dump(exclude_unset=True)
-    layout = as_stored(Layout(**{**choice.settings, **given}), asked.architecture)
+    layout = with_files(Layout(**{**choice.settings, **given}), asked.architecture)
     for accelerator in {each.name: each for each in asked.parts.values()}.values():
         check_part(layout, accelerator)
         for precision in spec.precision or (usual_precision(accelerator, layout),):
@@ -300,18 +306,18 @@ def _together(searched: Iterable[_Found]) -> _Found:
     return total
 
 
-def _nothing(spec: PlanSpec, found: _Found) -> str:
+def _nothing(spec: PlanSpec, found: _Found) -> RequestError:
+    """Return the error of a search that found no layout: what would fit goes before the rules."""
     told = "; ".join(f"{rule}: {count:,}" for rule, count in found.excluded.most_common() if count)
     if not found.evaluated:
-        return "no layout is legal: no choice of pipeline, tensor or expert parallelism is"
-    text = (
-        f"none of {found.evaluated:,} layouts is legal and fits; left out by each rule (several "
-        f"may leave out one): {told}"
-    )
+        problem = "no layout is legal: no choice of pipeline, tensor or expert parallelism is"
+        return RequestError("plan", problem)
+    none = f"none of {found.evaluated:,} layouts is legal and fits"
+    rules = f"left out by each rule (several may leave out one): {told}"
     if found.nearest is None:
-        return text
+        return RequestError("plan", f"{none}; {rules}")
     case = replace(found.nearest.space.case, layout=found.nearest.layout)
-    return f"{text}; {nearest_text(case, _limit(spec, case.accelerator))}"
+    return NothingFitsError(none, nearest_text(case, _limit(spec, case.accelerator)), rules)
 
 
 def _answer(asked: _Asked, searched: Mapping[tuple[str, str], _Found], seconds: float) -> Plan:
@@ -447,7 +453,7 @@ def _estimate(asked: _Asked, best: Candidate) -> RunEstimate:
         "precision": best.precision,
         "count": float(best.layout.accelerators),
         "layout": best.layout.model_dump(exclude_unset=True),
-        "global_batch": spec.global_batch,
+        "global_batch": asked.batch if spec.global_batch_tokens is None else None,
         "global_batch_tokens": spec.global_batch_tokens,
         # A sequence that nobody gave is the model's own; it is not told as given.
         "sequence_length": asked.sequence if is_told else None,

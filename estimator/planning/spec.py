@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -14,6 +15,7 @@ from computebill.base.amounts import (
     Whole,
     check_batch,
     parse_whole,
+    usual_sequences,
     whole_sequences,
 )
 from computebill.base.quantity import (
@@ -22,7 +24,7 @@ from computebill.base.quantity import (
     Positive,
     Share,
 )
-from computebill.base.specfile import Name, Spec, validate, with_flags
+from computebill.base.specfile import Name, Spec, as_data, with_fields, with_flags
 from computebill.costs.fields import Day, Prices
 from computebill.costs.prices import Commitment
 from computebill.hardware.cluster import NodeNetwork, PowerLimit
@@ -35,6 +37,7 @@ from computebill.runs.spec import (
     check_precision,
     fields_of_file,
 )
+from computebill.training.launched import Launched
 from computebill.training.layout import Degree, Layout, Recompute, Schedule
 from computebill.training.memory_odds import USUAL_ODDS
 from computebill.training.software import Choice, choose_software
@@ -44,6 +47,9 @@ CHOICES = (
     "recompute",
 )  # fmt: skip
 """Fields of a layout that are searched, or given."""
+
+SEARCHED = (*CHOICES, "dp", "shards", "micro_batches")
+"""Fields of a layout that a plan decides."""
 
 PRICING = ("price", "provider", "commitment", "date")
 
@@ -105,16 +111,18 @@ class PlanSpec(Spec):
 
     Attributes:
         name: for people.
-        model: a config.json, or its directory.
+        model: a config.json, or its directory; or the fields of one.
         part: of a multimodal model the whole, or its language model alone.
         images_per_sample: images, and clips of sound, of a sequence of the whole.
+        image_size: pixels of an image, of a video with its frames, of a model of such.
+        text_length: tokens of text beside it.
         tokens: trained on.
         accelerator: names, or profiles' files: each is tried.
         count: accelerators: each number is tried.
         max_gpus: in its place, powers of two from 8 up to this, and this.
         node_network: bandwidth from a node to the others, 800gbit.
         power_limit: watts that an accelerator may take, where fewer than its own.
-        global_batch: sequences a step.
+        global_batch: sequences a step; Step Law's if not given.
         global_batch_tokens: tokens a step in its place, rounded down to whole sequences.
         sequence_length: tokens a sequence.
         precision: of products: each is tried; the accelerator's own if not given.
@@ -152,9 +160,11 @@ class PlanSpec(Spec):
     """
 
     name: Name = "plan"
-    model: str
+    model: str | dict[str, Any]
     part: Literal["whole", "language"] = "whole"
     images_per_sample: Annotated[Number, Field(ge=0)] = IMAGES
+    image_size: str | None = None
+    text_length: int | None = None
     tokens: Tokens
     accelerator: Names
     count: (
@@ -207,13 +217,13 @@ class PlanSpec(Spec):
 
     @model_validator(mode="after")
     def _consistent(self) -> PlanSpec:
-        for name in (*CHOICES, "dp", "shards", "micro_batches"):
+        for name in SEARCHED:
             if self.layout is not None and name in self.layout.model_fields_set:
                 raise ValueError(f"layout.{name}: is searched; give {name} outside of layout")
         if (self.count is None) == (self.max_gpus is None):
             raise ValueError("give count or max_gpus")
-        if (self.global_batch is None) == (self.global_batch_tokens is None):
-            raise ValueError("give global_batch or global_batch_tokens")
+        if self.global_batch is not None and self.global_batch_tokens is not None:
+            raise ValueError("give global_batch or global_batch_tokens, not both")
         check_lost_time(self)
         check_one_software(self)
         check_precision(self.layout, self.precision or ())
@@ -251,8 +261,10 @@ class PlanSpec(Spec):
         Raises:
             RequestError: where no step has so many tokens.
         """
+        if self.global_batch_tokens is not None:
+            return whole_sequences(float(self.global_batch_tokens), length)
         if self.global_batch is None:
-            return whole_sequences(float(self.global_batch_tokens or 0), length)
+            return usual_sequences(self.tokens.median, length)
         check_batch(self.global_batch, length)
         return self.global_batch
 
@@ -276,21 +288,41 @@ class PlanSpec(Spec):
         return found
 
 
-def read_plan(spec: PlanSpec | str | Path | Mapping[str, Any]) -> PlanSpec:
+def read_plan(
+    spec: PlanSpec | str | Path | Mapping[str, Any] | None = None,
+    given: Mapping[str, Any] = MappingProxyType({}),
+) -> PlanSpec:
     """Return what a plan is asked for.
+
+    Args:
+        spec: a PlanSpec, a mapping of its fields, a TOML file, or nothing.
+        given: fields that go before it.
 
     Raises:
         RequestError: naming the field, or the file and its field.
     """
     if isinstance(spec, PlanSpec):
-        return spec
+        return with_fields(PlanSpec, as_data(spec), given, _replaces(), "plan") if given else spec
     if isinstance(spec, str | Path):
-        return plan_spec(Path(spec), {})
-    return validate(PlanSpec, spec, "plan")
+        return with_fields(PlanSpec, fields_of_file(Path(spec)), given, _replaces(), str(spec))
+    return with_fields(PlanSpec, {} if spec is None else spec, given, _replaces(), "plan")
+
+
+def _replaces() -> dict[str, tuple[str, ...]]:
+    """Return fields of a file that are put aside for another that says the same."""
+    shared = (*LOST, "global_batch", "global_batch_tokens", "software", "framework")
+    return {
+        "count": ("max_gpus",),
+        "max_gpus": ("count",),
+        **{name: REPLACES[name] for name in shared},
+    }
 
 
 def plan_spec(
-    path: Path | None, flags: Mapping[str, Any], layout: Mapping[str, Any] | None = None
+    path: Path | None,
+    flags: Mapping[str, Any],
+    layout: Mapping[str, Any] | None = None,
+    launch: Launched | None = None,
 ) -> PlanSpec:
     """Return the plan that a file describes, flags going before it.
 
@@ -298,16 +330,37 @@ def plan_spec(
         path: a TOML file; its model is looked for beside it.
         flags: fields of the plan.
         layout: fields of the layout that no choice decides.
+        launch: launch files, which the file and the flags go before; their degrees are searched.
 
     Raises:
         RequestError: naming the flag, or the file and its field.
     """
     data = {} if path is None else fields_of_file(path)
-    if layout:
+    settings = dict(layout or {})
+    if launch is not None:
+        given = {**data, **flags}
+        settings = {**_settings(launch), **settings}
+        data = {**_of_launch(launch, given), **data}
+    if settings:
         own = data.get("layout")
-        data["layout"] = {**(own if isinstance(own, dict) else {}), **layout}
-    shared = (*LOST, "global_batch", "global_batch_tokens", "software", "framework")
-    replaces: dict[str, tuple[str, ...]] = {"count": ("max_gpus",), "max_gpus": ("count",)}
-    replaces |= {name: REPLACES[name] for name in shared}
-    name = "plan" if path is None else str(path)
-    return with_flags(PlanSpec, data, flags, replaces, name, is_file=path is not None)
+        data["layout"] = {**(own if isinstance(own, dict) else {}), **settings}
+    files = ([] if path is None else [str(path)]) + list(launch.launch.files if launch else ())
+    name = ", ".join(files) or "plan"
+    return with_flags(PlanSpec, data, flags, _replaces(), name, is_file=bool(files))
+
+
+def _settings(launch: Launched) -> dict[str, Any]:
+    """Return what launch files say of a layout and no search decides."""
+    return {name: value for name, value in launch.layout.items() if name not in SEARCHED}
+
+
+def _of_launch(launch: Launched, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what launch files say of a plan.
+
+    Raises:
+        RequestError: asking for what a plan needs and nothing says.
+    """
+    named = {**given, **({"count": ""} if "max_gpus" in given else {})}
+    named |= {"global_batch": ""} if "global_batch_tokens" in given else {}
+    launch.need(("model", "tokens", "accelerator", "count", "global_batch"), named)
+    return {name: value for name, value in launch.fields.items() if name in PlanSpec.model_fields}

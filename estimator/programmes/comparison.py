@@ -14,7 +14,7 @@ from computebill.uncertainty.distribution import Distribution
 from computebill.uncertainty.draws import Method, Settings, choose_device, settings
 
 from .compiled import CompiledProgramme, Outcome, compile_programme
-from .grades import Graded, graded
+from .grades import Graded, amount_bounds, graded
 from .loading import BY_FLAG, LoadedProgramme, load_programme
 from .regressions import Regressions
 from .spec import BASE_VARIANT, Programme
@@ -40,6 +40,7 @@ class SpendTotals:
         follower: the bill of one who skips each part of ``SKIPPED``.
         graded: how far the share can be relied on, and why.
         settings: draws, seed, device.
+        changes: what flags changed of the file, as they were given.
     """
 
     name: str
@@ -49,6 +50,7 @@ class SpendTotals:
     follower: tuple[Distribution, ...]
     graded: Graded
     settings: Settings
+    changes: tuple[str, ...]
 
     @property
     def price_given(self) -> str | None:
@@ -59,7 +61,29 @@ class SpendTotals:
     @property
     def heading(self) -> str:
         """The variant, and what a flag changed of it."""
-        return self.variant + ("" if self.price_given is None else f", price {self.price_given}")
+        price = () if self.price_given is None else (f"price {self.price_given}",)
+        return ", ".join((self.variant, *price, *self.changes))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form of what is compared; its keys are a contract."""
+        window, releases = self.programme.window.months, self.programme.released_in
+        return {
+            "programme": self.name,
+            "organisation": self.programme.organisation,
+            "title": self.programme.title,
+            "variant": self.variant,
+            "price_given": self.price_given,
+            "set": list(self.changes),
+            "grade": self.graded.grade,
+            "grade_reasons": list(self.graded.reasons),
+            "bound": self.graded.bound,
+            "bounds": amount_bounds(self.programme),
+            "basis": self.programme.basis,
+            "unit": self.programme.counted_in.unit,
+            "window": {"start": str(window.first_day), "end": str(window.last_day)},
+            "releases": {"start": str(releases.first_day), "end": str(releases.last_day)},
+            **self.totals.to_dict(),
+        }
 
 
 def compare_totals(
@@ -141,6 +165,7 @@ class Asked(NamedTuple):
             "follower": tuple(sampled.more[: len(SKIPPED)]),
             "graded": self.graded,
             "settings": chosen,
+            "changes": self.loaded.changes,
         }
 
 

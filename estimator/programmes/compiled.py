@@ -19,6 +19,8 @@ from computebill.kernels.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
 from computebill.uncertainty.draws import Columns
 
 from .bases import DOLLARS, EMISSIONS, ENERGY, HOURS
+from .lag import LagRows, remaining
+from .periods import parse_period
 from .regressions import Prediction, Regressions
 from .spec import Programme, Run
 
@@ -97,11 +99,18 @@ class SpendRows(NamedTuple):
         amounts: of each reported period; int64 ``(amounts,)``.
         factors: share of it that is meant; int64 ``(amounts,)``.
         weights: its sign over its currency's rate; ``(amounts, 1)``.
+        lag: what moves it to the months that a drawn lag leads to; None where the file's stand.
     """
 
     amounts: Tensor
     factors: Tensor
     weights: Tensor
+    lag: LagRows | None = None
+
+    def total(self, values: Tensor) -> Tensor:
+        """R&D compute where every quantity is known, ``(rows, draws)``: ``(draws,)``."""
+        signed = values[self.amounts].mul_(values[self.factors]).mul_(self.weights)
+        return signed.sum(0) if self.lag is None else self.lag.moved(values, signed)
 
 
 @dataclass(frozen=True)
@@ -169,9 +178,11 @@ class CompiledProgramme:
         final = torch.where(runs.counted > 0, sizes, 0.0).sum(0)
         if not any(self.counted):
             final = torch.full_like(final, torch.nan)
-        amounts = values[self.spend.amounts].mul_(values[self.spend.factors])
-        rnd = amounts.mul_(self.spend.weights).sum(0)
-        return Outcome(bill, sizes, final, rnd, values[self.shared_price])
+        return Outcome(bill, sizes, final, self.spend.total(values), values[self.shared_price])
+
+    def moved_by(self, values: Tensor) -> Tensor:
+        """R&D compute with the lag that is drawn over that of the file's own, ``(draws,)``."""
+        return self.spend.total(values) / self.spend._replace(lag=None).total(values)
 
     @property
     def has_dollars(self) -> bool:
@@ -369,7 +380,25 @@ def _spend_rows(table: _Rows, programme: Programme, device: str) -> SpendRows:
             factor = term.factor
             factors.append(ONE if factor is None else table.add(factor, f"{name}: share"))
             weights.append(term.sign / rate)
-    return SpendRows(_index(amounts, device), _index(factors, device), _column(weights, device))
+    rows = (_index(amounts, device), _index(factors, device), _column(weights, device))
+    return SpendRows(*rows, _lag_rows(table, programme, device))
+
+
+def _lag_rows(table: _Rows, programme: Programme, device: str) -> LagRows | None:
+    """Add the lag between spend and release, where it is drawn."""
+    lag, window = programme.assumptions.lag, programme.window.months
+    if lag is None:
+        return None
+    lines = [
+        [(term.sign, parse_period(term.period)) for term in item.periods]
+        for item in programme.reported
+        if item.is_base
+    ]
+    first, parts = remaining(lines, window)
+    months = table.add(lag.value, "lag of release behind spend")
+    growth = table.add(lag.growth, "growth where no period is reported")
+    kept = torch.tensor(parts, dtype=torch.float64, device=device)
+    return LagRows(months, growth, programme.released_in.start - window.start, first, kept)
 
 
 def _check(compiled: CompiledProgramme) -> None:

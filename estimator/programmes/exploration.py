@@ -24,6 +24,7 @@ from computebill.uncertainty.draws import Columns, Settings
 from .bases import DOLLARS, MARKS, Basis
 from .compiled import CompiledProgramme, Outcome
 from .followers import Follower, FollowerRows, FollowersBill, parts_of
+from .grades import kind_bound
 from .loading import LoadedProgramme
 from .rest import known_of_rest, multiplier, prior_told
 from .scenarios import sweep_hours, sweep_of
@@ -248,7 +249,7 @@ def split_rest(
         left_share,
         final_share,
         kept,
-        tuple(FollowersBill(*each) for each in bills),
+        tuple(FollowersBill(*each, kind_bound(programme, each[0])) for each in bills),
         prior_told(year, programme.laboratory),
         programme.counted_in,
     )

@@ -91,11 +91,13 @@ class FollowersBill:
         follower: as described.
         bill: in the unit of the programme's basis.
         share: of the leader's R&D compute.
+        bound: whether the bill is at least, or at most, this; None where it is a figure.
     """
 
     follower: Follower
     bill: Distribution
     share: Distribution
+    bound: str | None = None
 
     def to_dict(self, basis: Basis) -> dict[str, Any]:
         """Return the JSON form."""
@@ -105,6 +107,7 @@ class FollowersBill:
             "description": self.follower.description,
             "is_a_judgement": True,
             f"bill_{basis.key}": self.bill.to_dict(),
+            "bound": self.bound,
             "share": self.share.to_dict(),
             "skips": {name: skip.text for name, skip in self.follower.skips.items()},
             "teacher": None

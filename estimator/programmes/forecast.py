@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ from computebill.uncertainty.distribution import Collector, Distribution
 from computebill.uncertainty.draws import Columns, Method, Settings, settings
 
 from .bases import Basis
-from .comparison import Given, ask
+from .comparison import Asked, Given, ask
+from .grades import amount_bounds
 from .spec import BASE_VARIANT
 from .totals import LEAST_KEPT
 
@@ -45,6 +46,8 @@ class Forecast(Shown):
         basis: unit of amounts.
         kept: share of all draws in which the final runs stay within R&D compute; only these count.
         chosen: draws.
+        bound: whether the share is at least, or at most, this; None where it is a figure.
+        bounds: the same of final runs, R&D compute and the rest.
     """
 
     name: str
@@ -57,6 +60,8 @@ class Forecast(Shown):
     basis: Basis
     kept: float
     chosen: Settings
+    bound: str | None
+    bounds: Mapping[str, str | None]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -69,6 +74,8 @@ class Forecast(Shown):
             f"final_runs_{key}": self.final_runs.to_dict(),
             f"exploration_{key}": self.exploration.to_dict(),
             "final_share": self.final_share.to_dict(),
+            "bound": self.bound,
+            "bounds": dict(self.bounds),
             "kept": self.kept,
             "left_out": 1 - self.kept,
             "assumptions": [
@@ -163,4 +170,19 @@ def forecast_spend(
         basis=basis,
         kept=kept / chosen.samples,
         chosen=chosen,
+        **_bounds(asked, has_budget=growth is None),
     )
+
+
+def _bounds(asked: Asked, *, has_budget: bool) -> dict[str, Any]:
+    """Return which way a later budget's parts are bounded, as its share and R&D compute are.
+
+    Of a budget that is given the parts are bounded as their shares are.
+    """
+    share = asked.graded.bound
+    bounds = amount_bounds(asked.compiled.programme)
+    if has_budget:
+        other = {"at least": "at most", "at most": "at least"}
+        rest = None if share is None else other.get(share, share)
+        bounds = {"final_runs": share, "rnd_compute": None, "exploration": rest}
+    return {"bound": share, "bounds": bounds}

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from computebill.base.errors import RequestError
 
 from .compiled import CompiledProgramme, Outcome
+from .followers import FINAL, UNEXPLAINED, Follower
 from .lines import ReportedItem
 from .spec import Grade, Programme, Run
 
@@ -150,6 +151,33 @@ def bill_bound(programme: Programme, skipped: float) -> str | None:
     items = _bases(programme) if skipped < 1 else []
     low = any(item.at_least for item in items) or (skipped > 0 and _lacks_large(programme))
     return _direction(low, any(item.at_most for item in items))
+
+
+def amount_bounds(programme: Programme) -> dict[str, str | None]:
+    """Return which way final runs, R&D compute and the rest are bounded: as ``Graded.bound``."""
+    items = _bases(programme)
+    low, high = (any(getattr(item, key) for item in items) for key in ("at_least", "at_most"))
+    lacks = _lacks_large(programme)
+    return {
+        "final_runs": _direction(lacks, False),
+        "rnd_compute": _direction(low, high),
+        "exploration": _direction(low, high or lacks),
+    }
+
+
+def kind_bound(programme: Programme, follower: Follower) -> str | None:
+    """Return which way the bill of one who follows by kind is bounded: as ``Graded.bound``.
+
+    A large run of unknown size is among what nothing explains: as a final run it would be skipped
+    less, or more, as the medians of the two say.
+    """
+    skips = [skip.median if skip else 0.0 for skip in map(follower.skips.get, (FINAL, UNEXPLAINED))]
+    final, unexplained = skips
+    lacks = _lacks_large(programme)
+    items = _bases(programme) if unexplained < 1 else []
+    low = any(item.at_least for item in items) or (lacks and final < unexplained)
+    high = any(item.at_most for item in items) or (lacks and final > unexplained)
+    return _direction(low, high)
 
 
 def _bound(programme: Programme) -> str | None:

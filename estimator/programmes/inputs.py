@@ -27,16 +27,48 @@ def programme_assumptions(programme: Programme) -> Iterator[Assumption]:
     for label, each in (("utilisation", assumed.mfu), ("price, USD an hour", assumed.price)):
         if each is not None:
             yield Assumption(label, each.value.text, titles[each.source])
+    if assumed.lag is not None:
+        source = titles[assumed.lag.source]
+        yield Assumption("lag of release behind spend, months", assumed.lag.value.text, source)
+        yield Assumption(
+            "growth a year where no period is reported", assumed.lag.growth.text, source
+        )
     for run in programme.runs:
         for key in (*SIZE_KEYS, "multiplier", "mfu", "price"):
             value = getattr(run, key)
-            text = value.text if isinstance(value, Quantity) else value
-            if isinstance(value, Regression):
-                text = f"{value.size.text} by the line through models of {value.on}"
-            if text is not None:
+            if value is not None:
                 label = key.replace("_", " ").replace("flop", "FLOP").replace("mfu", "MFU")
-                text = text.replace("e+", "e")
+                text = _text(value).replace("e+", "e")
                 yield Assumption(f"{run.name}: {label}", text, titles[run.source])
+
+
+def run_inputs(programme: Programme) -> dict[str, dict[str, str | None]]:
+    """Return what each run is priced by, in words, its own or shared, by the run's name."""
+    shared = programme.assumptions
+    titles = {key: source.title for key, source in programme.sources.items()}
+    found: dict[str, dict[str, str | None]] = {}
+    for run in programme.runs:
+        mfu = run.mfu or (shared.mfu.value if shared.mfu else None)
+        price = run.price or (shared.price.value if shared.price else None)
+        size = [
+            f"{key} {_text(getattr(run, key))}"
+            for key in (*SIZE_KEYS, "multiplier")
+            if getattr(run, key) is not None
+        ]
+        found[run.name] = {
+            "size_given": ", ".join(size),
+            "utilisation_given": None if mfu is None else mfu.text,
+            "price_usd_per_gpu_hour_given": None if price is None else price.text,
+            "source_title": titles[run.source],
+        }
+    return found
+
+
+def _text(value: object) -> str:
+    """Write a part of a run's size."""
+    if isinstance(value, Regression):
+        return f"{value.size.text} by the line through models of {value.on}"
+    return value.text if isinstance(value, Quantity) else str(value)
 
 
 def scenario_inputs(scenarios: Iterable[PricedScenario]) -> Iterator[Assumption]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
@@ -109,7 +110,7 @@ class ReportedItem(Spec):
     Attributes:
         item: name of the line.
         counts_as: kind of the line: rnd_compute, the share's base, or one of the user's own.
-        currency: code of its currency; dollars where neither this nor a unit is given.
+        currency: code of its currency; every line has this or a unit.
         unit: unit of its amounts, where they are no money.
         estimated: true where it is in the share's base, but not among what was reported.
         status: whether it was spent, projected while it was being spent, or planned.
@@ -171,18 +172,30 @@ class ReportedItem(Spec):
     @property
     def money(self) -> str:
         """Code of the currency; empty where the amounts are no money."""
-        return "" if self.unit is not None else self.currency or "USD"
+        return self.currency or ""
 
-    def check_unit(self, basis: Basis) -> None:
-        """Refuse a line of R&D compute that is not told in the programme's basis.
+    def check_unit(self, basis: Basis, currencies: Collection[str]) -> None:
+        """Refuse a line without a unit, and one of R&D compute in another than the basis's.
+
+        Args:
+            basis: that the programme is counted in.
+            currencies: codes that have an exchange rate.
 
         Raises:
             ValueError: naming ``unit`` or ``currency``.
         """
+        rates = ", ".join(currencies) or "none given"
+        codes = f"USD or one with an exchange rate in [currencies] ({rates})"
+        in_dollars = basis.name == "dollars"
+        if self.currency is None and self.unit is None and (in_dollars or not self.is_base):
+            place = "" if self.is_base else ", or a unit in its place"
+            raise ValueError(f"currency is missing; allowed: {codes}{place}")
+        if self.currency is not None and self.currency not in ("USD", *currencies):
+            raise ValueError(f"currency: got {shown(self.currency)}; allowed: {codes}")
         if not self.is_base:
             return
         allowed = f"allowed: {basis.unit}, as the programme's basis is {basis.name}"
-        if basis.name == "dollars":
+        if in_dollars:
             if self.unit is not None:
                 raise ValueError(f"unit: got {shown(self.unit)}; allowed: none, but a currency")
         elif self.currency is not None:

@@ -20,6 +20,7 @@ from computebill.base.specfile import (
     validate,
 )
 
+from .changes import changed_data
 from .spec import BASE_VARIANT, SIZE_KEYS, Change, Programme
 from .variants import apply_change
 
@@ -52,6 +53,29 @@ class LoadedProgramme(NamedTuple):
     data: dict[str, Any]
     folder: Path | None
     programme: Programme
+    text: str = ""
+    """The file itself; empty where it came as data."""
+    changes: tuple[str, ...] = ()
+    """What flags changed of it, as they were given."""
+
+    def changed(self, texts: Sequence[str]) -> LoadedProgramme:
+        """Return the programme with changes of its file, ``assumptions.price=2.5..4``.
+
+        Raises:
+            RequestError: naming the path that leads nowhere, or the field that is wrong then.
+        """
+        if not texts:
+            return self
+        data = changed_data(self.data, texts)
+        programme = validate(Programme, data, self.name)
+        found = self._replace(data=data, programme=programme, changes=tuple(texts))
+        for variant in programme.variants:
+            found.stages(variant.name)
+        return found
+
+    def __repr__(self) -> str:
+        """Return its name and title in one line."""
+        return f"<LoadedProgramme {self.name}: {self.programme.title}>"
 
     def stages(self, variant: str) -> list[tuple[Change | None, Programme]]:
         """Return the programme as published and after each change of ``variant``.
@@ -171,9 +195,9 @@ def load_programme(
         name, text, folder = _read(source)
         shown_as, data = str(source), parse_toml(text, str(source))
     else:
-        name, shown_as, folder = "programme", "programme", None
+        name, shown_as, folder, text = "programme", "programme", None, ""
         data = as_data(source)
-    loaded = LoadedProgramme(name, data, folder, validate(Programme, data, shown_as))
+    loaded = LoadedProgramme(name, data, folder, validate(Programme, data, shown_as), text)
     for variant in loaded.programme.variants:
         loaded.stages(variant.name)
     return loaded

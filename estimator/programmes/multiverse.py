@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -24,10 +24,10 @@ from computebill.base.errors import RequestError
 from computebill.base.specfile import Name, SourceNote, Spec, parse_toml, validate
 from computebill.uncertainty.draws import Settings
 
-from .compiled import compile_programme
+from .compiled import CompiledProgramme, compile_programme
 from .loading import LoadedProgramme
 from .regressions import Regressions
-from .spec import NEVER, SIZE_KEYS, Change, Programme
+from .spec import NEVER, SIZE_KEYS, Change, Lag, Programme
 from .variants import apply_change
 
 FILE = "methods.toml"
@@ -57,6 +57,7 @@ class Option(Spec):
         precision: of all runs, in place of theirs.
         is_unreleased_counted: whether runs that were never released count as final.
         spend: number that R&D compute is multiplied by.
+        lag: of releases behind spend, in place of the file's.
         changes: of the programme's own file, applied in their order.
     """
 
@@ -68,6 +69,7 @@ class Option(Spec):
     precision: str | None = None
     is_unreleased_counted: bool = False
     spend: Annotated[float, Field(gt=0)] = 1.0
+    lag: Lag | None = None
     changes: tuple[Change, ...] = ()
 
 
@@ -91,7 +93,7 @@ class Axis(Spec):
 
     @property
     def only_scales(self) -> bool:
-        """Whether its options do nothing but multiply R&D compute."""
+        """Whether its options do nothing but multiply R&D compute, in each draw."""
         return not any(
             each.assumptions
             or each.accelerator
@@ -103,6 +105,8 @@ class Axis(Spec):
 
     def is_for(self, programme: Programme) -> bool:
         """Whether it is a choice for a programme that the file does not make itself."""
+        if programme.assumptions.lag is not None and any(each.lag for each in self.options):
+            return False
         if self.organisations and programme.organisation not in self.organisations:
             return False
         if self.accelerators and accelerator_of(programme) not in self.accelerators:
@@ -233,19 +237,20 @@ def multiverse(
         RequestError: where its share cannot be told, or nothing about it can be chosen.
     """
     pricer = _Pricer(loaded, Settings(DRAWS, seed, device), profiles)
-    first = pricer.share(())
-    if first is None or not math.isfinite(first):
+    first = _median(pricer.shares(()))
+    if first is None:
         raise RequestError("--multiverse", f"the share of {loaded.name} cannot be told")
     given = [axis for axis in methods().axes if axis.is_for(loaded.programme)]
-    scaling = [axis for axis in given if axis.only_scales]
+    scaling = _scaling(given, pricer)
     drawn = [axis for axis in given if not axis.only_scales]
     moving = _moving([*drawn, *_own_axes(loaded.programme)], pricer, first)
     kept = _fitting(moving)
-    names = {axis.name for axis in (*kept, *scaling)}
+    scaled = [axis for axis, _ in scaling]
+    names = {axis.name for axis in (*kept, *scaled)}
     left_out = [axis.name for axis in (*given, *moving) if axis.name not in names]
     choices, shares, impossible = _priced(kept, scaling, pricer)
     return Multiverse(
-        axes=_ranked([*kept, *scaling], choices, shares),
+        axes=_ranked([*kept, *scaled], choices, shares),
         choices=tuple(choices),
         shares=tuple(shares),
         left_out=tuple(dict.fromkeys(left_out)),
@@ -263,25 +268,54 @@ class _Pricer:
         self._profiles = profiles
         self._regressions = Regressions(loaded.regression_models(), chosen.seed, chosen.device)
 
-    def share(self, options: Sequence[Option]) -> float | None:
-        """Return the median share; None where the options do not go together."""
+    def shares(self, options: Sequence[Option]) -> Tensor | None:
+        """Return the share in each draw; None where the options do not go together."""
+        try:
+            compiled = self._compiled(options)
+        except RequestError:
+            return None
+        return self._drawn(compiled, lambda values: compiled.price(values).share)
+
+    def scale(self, option: Option) -> Tensor:
+        """Return what an option multiplies R&D compute by in each draw, the rest as in the file."""
+        if option.lag is None:
+            return torch.tensor([option.spend], dtype=torch.float64)
+        compiled = self._compiled((option,))
+        return self._drawn(compiled, compiled.moved_by)
+
+    def _compiled(self, options: Sequence[Option]) -> CompiledProgramme:
         data: dict[str, Any] = {
             key: value for key, value in self._loaded.data.items() if key not in _NOT_PRICED
         }
-        try:
-            for option in options:
-                data = _applied(data, option)
-            programme = validate(Programme, data, self._loaded.name)
-            compiled = compile_programme(
-                programme, self._regressions, self._chosen.device, self._profiles
-            )
-        except RequestError:
-            return None
+        for option in options:
+            data = _applied(data, option)
+        programme = validate(Programme, data, self._loaded.name)
+        return compile_programme(programme, self._regressions, self._chosen.device, self._profiles)
+
+    def _drawn(self, compiled: CompiledProgramme, of: Callable[[Tensor], Tensor]) -> Tensor:
         drawn = [
-            compiled.evaluate(points, replicate).share
+            of(compiled.draw(points, replicate)).expand(points.shape[1])
             for replicate, points in compiled.columns.chunks(self._chosen)
         ]
-        return float(torch.cat(drawn).median())
+        return torch.cat(drawn).cpu()
+
+
+def _median(shares: Tensor | None) -> float | None:
+    """Return the median share, None where it is not known."""
+    median = math.nan if shares is None else float(shares.median())
+    return median if math.isfinite(median) else None
+
+
+def _scaling(given: Sequence[Axis], pricer: _Pricer) -> list[tuple[Axis, list[Tensor]]]:
+    """Return the axes that only scale R&D compute, and by what, without options that do nothing."""
+    found = []
+    for axis in given:
+        if axis.only_scales:
+            scales = [(option, pricer.scale(option)) for option in axis.options]
+            kept = [scales[0], *(each for each in scales[1:] if bool((each[1] != 1).any()))]
+            options = tuple(option for option, _ in kept)
+            found.append((axis.model_copy(update={"options": options}), [each for _, each in kept]))
+    return [(axis, scales) for axis, scales in found if len(scales) > 1]
 
 
 _NOT_PRICED = ("variants", "scenarios", "grade")
@@ -299,6 +333,13 @@ def _applied(data: Mapping[str, Any], option: Option) -> dict[str, Any]:
             for key, value in option.assumptions.items()
         }
         found["assumptions"] = {**found.get("assumptions", {}), **cited}
+    if option.lag is not None:
+        lag = {"value": option.lag.value, "growth": option.lag.growth}
+        found["sources"] = {**found["sources"], BY_METHOD: {"title": option.label}}
+        found["assumptions"] = {
+            **found.get("assumptions", {}),
+            "lag": {**lag, "source": BY_METHOD},
+        }
     if option.accelerator is not None:
         found = _moved(found, "accelerator", option.accelerator)
     if option.precision is not None:
@@ -363,7 +404,7 @@ def _moving(axes: Sequence[Axis], pricer: _Pricer, first: float) -> list[Axis]:
     for axis in axes:
         kept, width = [axis.options[0]], 0.0
         for option in axis.options[1:]:
-            share = pricer.share((option,))
+            share = _median(pricer.shares((option,)))
             moved = 0.0 if share is None or not share > 0 else abs(math.log(share / first))
             if moved < NOISE:
                 continue
@@ -386,12 +427,13 @@ def _fitting(axes: Sequence[Axis]) -> list[Axis]:
 
 
 def _priced(
-    drawn: Sequence[Axis], scaling: Sequence[Axis], pricer: _Pricer
+    drawn: Sequence[Axis], scaling: Sequence[tuple[Axis, Sequence[Tensor]]], pricer: _Pricer
 ) -> tuple[list[tuple[int, ...]], list[float], int]:
     """Price every combination; those that only scale R&D compute follow from the others."""
+    one = torch.ones(1, dtype=torch.float64)
     scales = [
-        (places, math.prod(axis.options[i].spend for axis, i in zip(scaling, places, strict=True)))
-        for places in itertools.product(*(range(len(axis.options)) for axis in scaling))
+        (places, math.prod((by[i] for (_, by), i in zip(scaling, places, strict=True)), start=one))
+        for places in itertools.product(*(range(len(by)) for _, by in scaling))
     ]
     choices: list[tuple[int, ...]] = []
     shares: list[float] = []
@@ -400,13 +442,13 @@ def _priced(
     known = {axis.name: place for place, axis in enumerate(methods().axes)}
     order = sorted(range(len(drawn)), key=lambda place: known.get(drawn[place].name, -1))
     for places in itertools.product(*(range(len(axis.options)) for axis in drawn)):
-        share = pricer.share([drawn[place].options[places[place]] for place in order])
-        if share is None or not math.isfinite(share):
+        priced = pricer.shares([drawn[place].options[places[place]] for place in order])
+        if priced is None or _median(priced) is None:
             impossible += len(scales)
             continue
         for more, scale in scales:
             choices.append((*places, *more))
-            shares.append(share / scale)
+            shares.append(float((priced / scale).median()))
     return choices, shares, impossible
 
 

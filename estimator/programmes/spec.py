@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from computebill.base.amounts import Parameters, Tokens
 from computebill.base.errors import shown
-from computebill.base.quantity import Positive, Share
+from computebill.base.quantity import NotNegative, Positive, Share
 from computebill.base.specfile import Name, SourceNote, Spec
 
 from .bases import BASES, DOLLARS, HOURS, Basis, BasisName, Mark
@@ -93,6 +93,30 @@ class AssumedShare(Assumed):
     value: Share
 
 
+class Lag(Spec):
+    """Months that releases lie behind the spend that they rest on, drawn once.
+
+    Attributes:
+        value: months, in place of those between the file's two windows.
+        growth: of R&D compute, a ratio a year, for months that no reported period reaches.
+    """
+
+    value: NotNegative
+    growth: Positive
+
+
+class AssumedLag(Lag):
+    """A lag with its source.
+
+    Attributes:
+        source: key of the source.
+        note: what a reader should know of it.
+    """
+
+    source: str
+    note: str | None = None
+
+
 class Assumptions(Spec):
     """What holds for every run that does not say otherwise.
 
@@ -102,6 +126,7 @@ class Assumptions(Spec):
         peak_flop_per_s: the peak in their place [FLOP/s].
         mfu: model FLOP utilisation, share of that peak.
         price: rent [USD an accelerator-hour].
+        lag: of releases behind spend [months]; that of the two windows where not given.
         regression_draw: what is drawn about a regression's line: predictive (with the scatter),
             line, or uniform between its 5th and 95th percentile.
         within_spend: whether the draws are left out in which the final runs cost more than all
@@ -113,6 +138,7 @@ class Assumptions(Spec):
     peak_flop_per_s: Positive | None = None
     mfu: AssumedShare | None = None
     price: Assumed | None = None
+    lag: AssumedLag | None = None
     regression_draw: RegressionDraw = "predictive"
     within_spend: bool = False
 
@@ -343,19 +369,13 @@ class Programme(Spec):
         if not any(item.is_base for item in self.reported):
             raise ValueError("reported: no item with counts_as = 'rnd_compute', the share's base")
         for i, item in enumerate(self.reported):
-            if item.money not in ("", "USD", *self.currencies):
-                raise ValueError(
-                    f"reported[{i}].currency: got {shown(item.currency)}; allowed: USD or one "
-                    f"with an exchange rate in [currencies] "
-                    f"({', '.join(self.currencies) or 'none given'})"
-                )
             terms = [(term.sign, parse_period(term.period)) for term in item.periods]
             try:
                 check_sum(terms, self.window.months)
             except ValueError as error:
                 raise ValueError(f"reported[{i}].periods: {error}") from None
             try:
-                item.check_unit(self.counted_in)
+                item.check_unit(self.counted_in, self.currencies)
             except ValueError as error:
                 raise ValueError(f"reported[{i}].{error}") from None
 
@@ -421,7 +441,7 @@ class Programme(Spec):
             *((f"exploration[{i}]", part.source) for i, part in enumerate(self.exploration)),
             *((f"scenarios[{i}]", scenario.source) for i, scenario in enumerate(self.scenarios)),
         ]
-        for key in ("mfu", "price"):
+        for key in ("mfu", "price", "lag"):
             assumed = getattr(self.assumptions, key)
             if assumed is not None:
                 cited.append((f"assumptions.{key}", assumed.source))

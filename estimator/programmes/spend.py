@@ -13,7 +13,7 @@ from torch import Tensor
 from computebill.base.assumptions import Assumption
 from computebill.base.notebook import Shown
 from computebill.kernels.units import SECONDS_PER_HOUR
-from computebill.uncertainty.distribution import Distribution
+from computebill.uncertainty.distribution import KEYS, Distribution
 from computebill.uncertainty.draws import Method, Settings, settings
 from computebill.uncertainty.sensitivity import Driver, Swing, drivers, swings
 
@@ -23,7 +23,7 @@ from .compiled import CompiledProgramme, Outcome
 from .exploration import Exploration, split_rest
 from .followers import Follower, read_followers
 from .grades import bill_bound
-from .inputs import programme_assumptions, scenario_inputs, sources_of
+from .inputs import programme_assumptions, run_inputs, scenario_inputs, sources_of
 from .joint import Joint, joint_of
 from .regressions import Prediction
 from .scenarios import PricedScenario, price_scenarios
@@ -101,23 +101,9 @@ class SpendEstimate(SpendTotals, Shown):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form; its keys are a contract."""
-        window = self.programme.window.months
-        releases = self.programme.released_in
         return {
-            "programme": self.name,
-            "organisation": self.programme.organisation,
-            "title": self.programme.title,
-            "variant": self.variant,
-            "price_given": self.price_given,
-            "grade": self.graded.grade,
-            "grade_reasons": list(self.graded.reasons),
-            "bound": self.graded.bound,
-            "basis": self.programme.basis,
-            "unit": self.programme.counted_in.unit,
-            "window": {"start": str(window.first_day), "end": str(window.last_day)},
-            "releases": {"start": str(releases.first_day), "end": str(releases.last_day)},
+            **super().to_dict(),
             "reported": self.reported,
-            **self.totals.to_dict(),
             "runs": [run.to_dict() for run in self.runs],
             "sensitivity": [driver.to_dict() for driver in self.sensitivity],
             "swings": [swing.to_dict() for swing in self.swings],
@@ -159,10 +145,13 @@ class SpendEstimate(SpendTotals, Shown):
         return {key: 1 - skipped + skipped * getattr(share, key) for key in ("p5", "p50", "p95")}
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row a run: p5, p50, p95 and mean of FLOP, hours and dollars."""
+        """Return one row a run: p5, p50, p95 and mean of FLOP, hours and dollars, and its inputs.
+
+        What is the programme's stands in each of its rows; amounts of it are in ``unit``.
+        """
         import pandas as pd
 
-        rows = []
+        rows, inputs = [], run_inputs(self.programme)
         for run in self.runs:
             row: dict[str, Any] = {
                 "programme": self.name,
@@ -173,11 +162,28 @@ class SpendEstimate(SpendTotals, Shown):
             }
             for key in ("flop", "gpu_hours", "cost_usd"):
                 values = getattr(run, key).to_dict() or {}
-                for part in ("p5", "p50", "p95", "mean"):
+                for part in KEYS:
                     row[f"{key}_{part}"] = values.get(part)
             row["source"] = run.run.source
-            rows.append(row)
+            row["stage"], row["mark"] = run.run.stage, run.run.mark
+            row |= inputs[run.run.name]
+            rows.append({**row, **self._columns()})
         return pd.DataFrame(rows)
+
+    def _columns(self) -> dict[str, Any]:
+        """Return what stands in every row of the programme: its grade, unit and totals."""
+        found: dict[str, Any] = {
+            "organisation": self.programme.organisation,
+            "title": self.programme.title,
+            "grade": self.graded.grade,
+            "bound": self.graded.bound,
+            "set": "; ".join(self.changes),
+            "unit": self.programme.counted_in.unit,
+        }
+        for name in TOTALS:
+            values = getattr(self.totals, name).to_dict() or {}
+            found |= {f"{name}_{part}": values.get(part) for part in KEYS}
+        return found
 
 
 def compare_spend(

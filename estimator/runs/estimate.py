@@ -22,8 +22,8 @@ from computebill.uncertainty.draws import Columns, Method, Settings, bundle, set
 from computebill.uncertainty.sensitivity import Swing, swings
 
 from .inputs import gather_inputs
-from .model import RunModel, count_run_model, run_architecture
-from .notes import run_notes
+from .model import RunModel, by_products, count_run_model, run_architecture
+from .notes import memory_doubt, run_notes
 from .spec import RunSpec, read_run
 
 if TYPE_CHECKING:
@@ -61,6 +61,11 @@ class RunEstimate(Shown):
         """What a reader must know before the figures, in sentences."""
         return tuple(run_notes(self.spec, self.accelerator, self.model, self.rows["params"]))
 
+    @property
+    def memory_doubt(self) -> str:
+        """That it does not surely fit, and what would; empty where it does, or nobody can tell."""
+        return memory_doubt(self.spec, self.accelerator, self.model, self.rows["params"])
+
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form; its keys are a contract. What is not known is null."""
         figure = {name: row.to_dict() for name, row in self.rows.items()}
@@ -95,6 +100,7 @@ class RunEstimate(Shown):
             "layout": self.model.layout.to_dict() if self.model and self.model.layout else None,
             "breakdown_seconds": self._breakdown(),
             "scaling": [] if self.model is None else self.model.scaling(self.rows["mfu"].p50),
+            "memory_doubt": self.memory_doubt or None,
             "notes": list(self.notes),
             "swings_of": self.swings_of,
             "swings": [swing.to_dict() for swing in self.swings],
@@ -135,29 +141,31 @@ class RunEstimate(Shown):
 
 
 def estimate_run(
-    spec: RunSpec | str | Path | Mapping[str, Any],
+    spec: RunSpec | str | Path | Mapping[str, Any] | None = None,
     *,
     samples: int | None = None,
     seed: int = 0,
     device: str = "auto",
     method: Method = "sobol",
     profiles: Sequence[Path] = (),
+    **given: Any,
 ) -> RunEstimate:
     """Price a run from its totals, or from its model.
 
     Args:
-        spec: a RunSpec, a mapping of its fields, or a TOML file.
+        spec: a RunSpec, a mapping of its fields, a TOML file, or nothing.
         samples: Monte Carlo draws.
         seed: same seed, same draws.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``.
         method: ``sobol`` (scrambled) or ``random``.
         profiles: folders of accelerator profiles of one's own.
+        given: fields of a RunSpec, which go before those of ``spec``: ``params="70B"``.
 
     Raises:
         RequestError: naming the field that is wrong.
     """
     chosen = settings(samples, seed, device, method)
-    run = read_run(spec)
+    run = read_run(spec, given)
     accelerator = in_cluster(
         find_accelerator(run.accelerator, profiles), run.node_network, run.power_limit
     )
@@ -178,6 +186,7 @@ def estimate_of(
     Raises:
         RequestError: naming the field that is wrong.
     """
+    run = by_products(run, architecture)
     model = None if architecture is None else count_run_model(run, accelerator, architecture)
     inputs = gather_inputs(run, accelerator, model)
     columns = Columns(list(inputs.quantities.values()), list(inputs.quantities), chosen.device)

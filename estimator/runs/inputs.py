@@ -34,7 +34,7 @@ from computebill.training.inputs import (
 from computebill.training.memory_odds import odds_assumption
 
 from .model import RunModel
-from .spec import RunSpec, lost_time
+from .spec import RunFields, RunSpec, lost_time
 
 LLAMA_3_FAILURES = 419 / (54 * 16384)
 LLAMA_3 = "Grattafiori et al. 2024, arXiv:2407.21783: 419 in 54 days on 16,384 GPUs"
@@ -50,10 +50,10 @@ def gather_inputs(run: RunSpec, accelerator: Accelerator, model: RunModel | None
     """
     return gathered(
         chain(
-            _model_inputs(run, model),
-            _accelerator_inputs(run, accelerator, model),
-            _step_inputs(run, model),
-            _failure_inputs(run, model),
+            model_inputs(run, model),
+            accelerator_inputs(run, accelerator, model),
+            step_inputs(run, model),
+            failure_inputs(run, model),
             rent_inputs(run.pricing, accelerator),
             _programme_inputs(run),
             owned_inputs(run.pricing, accelerator),
@@ -61,7 +61,8 @@ def gather_inputs(run: RunSpec, accelerator: Accelerator, model: RunModel | None
     )
 
 
-def _model_inputs(run: RunSpec, model: RunModel | None) -> Parts:
+def model_inputs(run: RunFields, model: RunModel | None) -> Parts:
+    """Yield the fields of ``kernels.run.Training`` and the accelerators' number."""
     params = run.params or run.params_active or UNKNOWN
     active = run.params_active or params
     sequence = run.sequence_length or math.nan
@@ -72,7 +73,7 @@ def _model_inputs(run: RunSpec, model: RunModel | None) -> Parts:
         sequence = float(model.card.sequence) * model.card.architecture.stacks
         per_token = constant(model.flop_per_token(run.convention))
         hardware = constant(float(flop.hardware)) if model.layout else UNKNOWN
-        source = f"{run.model}, {model.card.architecture.model_type}"
+        source = f"{run.model_name}, {model.card.architecture.model_type}"
         yield Assumption("parameters", f"{int(counts.total):,}", source)
         yield Assumption("active parameters", f"{int(counts.active):,}", source)
         yield from model.told
@@ -102,7 +103,12 @@ def _model_inputs(run: RunSpec, model: RunModel | None) -> Parts:
     yield Input("accelerators", run.count or UNKNOWN)
 
 
-def _accelerator_inputs(run: RunSpec, accelerator: Accelerator, model: RunModel | None) -> Parts:
+def accelerator_inputs(run: RunFields, accelerator: Accelerator, model: RunModel | None) -> Parts:
+    """Yield the peak and the utilisation: as given, predicted, or as runs were seen to reach.
+
+    Raises:
+        RequestError: where the accelerator has no such precision.
+    """
     precision = run.precision or usual_precision(accelerator, run.layout)
     peak = accelerator.peak_flop_per_s(precision)
     yield Input("peak_flop_per_s", constant(peak))
@@ -120,7 +126,7 @@ def _accelerator_inputs(run: RunSpec, accelerator: Accelerator, model: RunModel 
         yield Input("mfu", parse_quantity(ranges, upper=1.0), label, source)
 
 
-def _step_inputs(run: RunSpec, model: RunModel | None) -> Iterator[Assumption]:
+def step_inputs(run: RunFields, model: RunModel | None) -> Iterator[Assumption]:
     """Yield what a layout and its timed step take without being told."""
     if model is None or model.layout is None or run.layout is None:
         return
@@ -133,18 +139,18 @@ def _step_inputs(run: RunSpec, model: RunModel | None) -> Iterator[Assumption]:
         yield from step_assumptions(model.step, run.software_choice)
 
 
-def is_observed(run: RunSpec, model: RunModel | None) -> bool:
+def is_observed(run: RunFields, model: RunModel | None) -> bool:
     """Whether the utilisation is what other runs reached: neither given nor predicted."""
     return run.mfu is None and (model is None or model.step is None)
 
 
-def holds_lost_time(run: RunSpec, model: RunModel | None) -> bool:
+def holds_lost_time(run: RunFields, model: RunModel | None) -> bool:
     """Whether the utilisation is of time that was lost too: observed, or given by itself."""
     is_alone = run.goodput is None and run.failures_per_gpu_day is None
     return is_observed(run, model) or (run.mfu is not None and is_alone)
 
 
-def _failure_inputs(run: RunSpec, model: RunModel | None) -> Parts:
+def failure_inputs(run: RunFields, model: RunModel | None) -> Parts:
     """Yield what interrupts training, where the utilisation does not hold it already."""
     if not holds_lost_time(run, model):
         yield from lost_time_inputs(run)

@@ -4,24 +4,33 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
-from computebill.architectures import Architecture, read_architecture
+from computebill.architectures import Architecture, read_architecture, read_sample
 from computebill.base.assumptions import Assumption
 from computebill.base.errors import RequestError, shown
 from computebill.base.quantity import Quantity
 from computebill.base.specfile import validate
-from computebill.hardware.accelerators import Accelerator
+from computebill.hardware.accelerators import Accelerator, find_accelerator
 from computebill.hardware.cluster import NODE_NETWORK
-from computebill.models.card import MemoryUse, ModelCard, describe_model
+from computebill.models.card import (
+    DEFAULT_ACCELERATOR,
+    MemoryUse,
+    ModelCard,
+    count_card,
+    describe_model,
+)
 from computebill.training.cases import Case, usual_precision
 from computebill.training.documents import given_documents, packed
 from computebill.training.doubts import assumed_facts
-from computebill.training.inputs import as_stored
+from computebill.training.from_files import adapter_assumptions, with_files
 from computebill.training.layout import Layout
 from computebill.training.rules import check_part
 from computebill.training.step_time import StepEstimate, estimate_step, scaling
 
-from .spec import RunSpec
+from .spec import RunFields
+
+R = TypeVar("R", bound=RunFields)
 
 
 @dataclass(frozen=True)
@@ -33,7 +42,7 @@ class RunModel:
         layout: as given, its data parallel degree completed from the accelerators' number.
         memory: of the fullest pipeline stage; None without a layout.
         step: its time as predicted; None without a layout and the accelerators' number.
-        told: what was assumed of its sequences.
+        told: what was assumed of its sequences, and of what is trained.
     """
 
     card: ModelCard
@@ -75,7 +84,7 @@ class RunModel:
         return float(self.card.flop.conventions[convention])
 
 
-def run_architecture(run: RunSpec) -> Architecture | None:
+def run_architecture(run: RunFields) -> Architecture | None:
     """Return the architecture of a run's model, where it has one.
 
     Raises:
@@ -83,11 +92,38 @@ def run_architecture(run: RunSpec) -> Architecture | None:
     """
     if run.model is None:
         return None
-    return read_architecture(run.model, part=run.part, images_per_sample=run.images_per_sample)
+    return read_architecture(
+        run.model,
+        part=run.part,
+        images_per_sample=run.images_per_sample,
+        sample=read_sample(run.image_size, run.text_length),
+    )
 
 
-def count_run_model(run: RunSpec, accelerator: Accelerator, architecture: Architecture) -> RunModel:
+def by_products(run: R, architecture: Architecture | None) -> R:
+    """Return a run whose FLOP are those of products, of a model whose tokens are of images.
+
+    Some of its parameters meet each token, others a sample's text or time alone, so that six times
+    all parameters say nothing. A convention that was given stays.
+    """
+    if architecture is None or not architecture.sample_tokens:
+        return run
+    if "convention" in run.model_fields_set:
+        return run
+    counted = run.model_copy(update={"convention": "megatron"})
+    counted.model_fields_set.discard("convention")
+    return counted
+
+
+def count_run_model(
+    run: RunFields, accelerator: Accelerator | None, architecture: Architecture
+) -> RunModel:
     """Count a run's model.
+
+    Args:
+        run: as described.
+        accelerator: the part it runs on; without one there is no step's time.
+        architecture: of its model.
 
     Raises:
         RequestError: naming the field of the configuration or of the layout.
@@ -95,16 +131,22 @@ def count_run_model(run: RunSpec, accelerator: Accelerator, architecture: Archit
     documents = given_documents(run.lengths, run.packing)
     trained = packed(architecture, run.sequence_length, documents)
     batch = run.sequences(trained.sequence * architecture.stacks)
-    layout = run.layout and as_stored(_completed(run, run.layout, batch), architecture)
-    card = describe_model(
-        trained.architecture,
-        sequence_length=trained.sequence,
-        layout=layout,
-        accelerator=accelerator,
-    )
+    given = run.layout or Layout()
+    adapted = with_files(given, architecture)
+    layout = run.layout and with_files(_completed(run, run.layout, batch), architecture)
+    part = accelerator or find_accelerator(DEFAULT_ACCELERATOR)
+    if layout is None:
+        card = count_card(trained.architecture, trained.sequence, part)
+    else:
+        card = describe_model(
+            trained.architecture,
+            sequence_length=trained.sequence,
+            layout=layout,
+            accelerator=part,
+        )
     fullest = max(card.memory, key=lambda use: use.total) if card.layout else None
     step = None
-    if layout is not None and run.count is not None:
+    if layout is not None and run.count is not None and accelerator is not None:
         case = Case(
             architecture=card.architecture,
             layout=_with_batches(layout),
@@ -118,10 +160,11 @@ def count_run_model(run: RunSpec, accelerator: Accelerator, architecture: Archit
             replace(case, assumed=assumed_facts(case, _stated(run, accelerator))),
             None if run.efficiency is None else Path(run.efficiency),
         )
-    return RunModel(card, layout, fullest, step, trained.told)
+    told = (*trained.told, *adapter_assumptions(adapted, given, architecture))
+    return RunModel(card, layout, fullest, step, told)
 
 
-def _stated(run: RunSpec, accelerator: Accelerator) -> set[str]:
+def _stated(run: RunFields, accelerator: Accelerator) -> set[str]:
     """Return the facts that a run on an accelerator states, as ``doubts.FACTS`` names them.
 
     How documents fill a sequence is no question of pretraining.
@@ -142,7 +185,7 @@ def _with_batches(layout: Layout) -> Layout:
     return layout.model_copy(update={"micro_batches": layout.filled_batches})
 
 
-def _completed(run: RunSpec, layout: Layout, batch: float | None) -> Layout:
+def _completed(run: RunFields, layout: Layout, batch: float | None) -> Layout:
     """Give the layout the run's accelerators and its global batch."""
     update: dict[str, int] = {}
     given = {name: getattr(layout, name) for name in layout.model_fields_set}
@@ -176,7 +219,7 @@ def _completed(run: RunSpec, layout: Layout, batch: float | None) -> Layout:
     return validate(Layout, {**run.software_choice.settings, **given, **update}, "layout")
 
 
-def _check_batches(run: RunSpec, laid_out: int, batch: float, layout: Layout) -> None:
+def _check_batches(run: RunFields, laid_out: int, batch: float, layout: Layout) -> None:
     """Refuse micro-batches that make another step than the batch beside them.
 
     Args:

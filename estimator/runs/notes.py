@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from computebill.costs import method
@@ -10,12 +11,12 @@ from computebill.models.card import MemoryUse
 from computebill.training.inputs import link_notes, part_notes
 from computebill.training.memory import GB
 from computebill.training.memory_odds import SURE, verdict
-from computebill.training.recipes import MOMENTS, RECIPES
+from computebill.training.recipes import MOMENTS, RECIPES, WEIGHTS
 from computebill.uncertainty.distribution import Distribution
 
 from .inputs import LLAMA_3_FAILURES, is_observed
 from .model import RunModel
-from .spec import RunSpec, lost_time
+from .spec import RunFields, RunSpec, lost_time
 
 MOST_FAILURES = 0.01
 """A GPU and day, beyond which a rate is doubted: some 20 times Llama 3's (``LLAMA_3_FAILURES``)."""
@@ -58,7 +59,7 @@ def run_notes(
         runs = method.cost_method().mfu.observed.runs
         yield (
             f"The utilisation is what {runs} runs reached, their lost time in it; the best layout "
-            "may do better: `computebill plan`."
+            f"may do better: `computebill plan`{'' if run.model else ', which takes a --model'}."
         )
     given = lost_time(run) if observed else ()
     if given:
@@ -67,22 +68,51 @@ def run_notes(
 
 
 def memory_note(
-    run: RunSpec, accelerator: Accelerator, model: RunModel | None, params: Distribution
+    run: RunFields, accelerator: Accelerator, model: RunModel | None, params: Distribution
 ) -> str:
     """Return that a run may not fit, or was not checked; nothing where it surely fits."""
+    doubt = memory_doubt(run, accelerator, model, params)
+    if doubt or not params.is_known or (model is not None and model.memory is not None):
+        return doubt
+    weights, training = _least(params)
+    return (
+        f"Memory not checked: weights alone {_figures(weights)} GB, training all of them about "
+        f"{_figures(training)} GB and activations, on {_room(run, accelerator)}."
+    )
+
+
+def memory_doubt(
+    run: RunFields, accelerator: Accelerator, model: RunModel | None, params: Distribution
+) -> str:
+    """Return that a run does not surely fit, and what would; nothing where nobody can tell."""
     limit = accelerator.memory_gb.value
     if model is not None and model.memory is not None:
         return _fit_note(model.memory, limit)
-    if not params.is_known:
+    if not params.is_known or run.count is None:
         return ""
+    training = _least(params)[1]
+    if training <= run.count.median * limit:
+        return ""
+    frozen = params.p50 * WEIGHTS["nf4"].bytes / GB
+    needs = "`--qlora`" if run.model is not None else "`--model` and `--qlora`"
+    return (
+        f"Does not fit as all weights are usually trained: they, their gradients and AdamW's "
+        f"states take {_figures(training)} GB before activations, on {_room(run, accelerator)}; "
+        f"{math.ceil(training / limit):,} of them have that. Frozen in 4 bits ({needs}) the "
+        f"weights take {_figures(frozen)} GB."
+    )
+
+
+def _least(params: Distribution) -> tuple[float, float]:
+    """Return GB of weights, and of all that training them in mixed precision with AdamW holds."""
     held = RECIPES["megatron"]
     each = held.weight + held.gradient + held.master + MOMENTS["adamw"].matrix
-    count = run.count
-    room = f"{limit:g} GB" if count is None else f"{count.text} x {limit:g} GB"
-    return (
-        f"Memory not checked: weights alone {_figures(params.p50 * held.weight / GB)} GB, training "
-        f"all of them about {_figures(params.p50 * each / GB)} GB and activations, on {room}."
-    )
+    return params.p50 * held.weight / GB, params.p50 * each / GB
+
+
+def _room(run: RunFields, accelerator: Accelerator) -> str:
+    limit = f"{accelerator.memory_gb.value:g} GB"
+    return limit if run.count is None else f"{run.count.text} x {limit}"
 
 
 def _fit_note(use: MemoryUse, limit_gb: float) -> str:

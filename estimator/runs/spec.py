@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -12,13 +13,15 @@ from pydantic import Field, model_validator
 from computebill.architectures import IMAGES
 from computebill.architectures.sources import beside
 from computebill.base.amounts import Parameters, Tokens, check_batch, whole_sequences
+from computebill.base.changes import read_change, set_in
 from computebill.base.quantity import AtLeastOne, NotNegative, Number, Positive, Share
-from computebill.base.specfile import Name, Spec, read_toml, validate, with_flags
+from computebill.base.specfile import Name, Spec, as_data, read_toml, with_fields, with_flags
 from computebill.costs.fields import PRICE_REPLACES, Day, Rent
 from computebill.costs.hour import Pricing
 from computebill.costs.prices import Commitment
 from computebill.hardware.cluster import NodeNetwork, PowerLimit
 from computebill.training.documents import is_quantity
+from computebill.training.launched import Launched
 from computebill.training.layout import FP8_RECIPE, Layout
 from computebill.training.software import Choice, choose_software, number_format
 
@@ -87,14 +90,16 @@ def check_one_software(spec: Spec) -> None:
         raise ValueError("give software or framework, not both")
 
 
-class RunSpec(Spec):
-    """A run as its user describes it; every number may be a distribution.
+class RunFields(Spec):
+    """What a run and a stage of one are described by; every number may be a distribution.
 
     Attributes:
         name: name of the run, for people.
-        model: a config.json, or its directory, in place of parameters.
+        model: a config.json, or its directory, in place of parameters; or the fields of one.
         part: of a multimodal model the whole, or its language model alone.
         images_per_sample: images, and clips of sound, of a sequence of the whole.
+        image_size: pixels of an image, of a video with its frames, of a model of such.
+        text_length: tokens of text beside it.
         layout: how the model is laid out, for its memory and recomputed FLOP.
         convention: how model FLOP are counted: 6nd; of a config.json also palm, megatron, causal.
         failures_per_gpu_day: unexpected interruptions; without it, where the step's time is
@@ -133,9 +138,11 @@ class RunSpec(Spec):
     """
 
     name: Name = "run"
-    model: str | None = None
+    model: str | dict[str, Any] | None = None
     part: Literal["whole", "language"] = "whole"
     images_per_sample: Annotated[Number, Field(ge=0)] = IMAGES
+    image_size: str | None = None
+    text_length: int | None = None
     layout: Layout | None = None
     convention: Literal["6nd", "palm", "megatron", "causal"] = "6nd"
     failures_per_gpu_day: NotNegative | None = None
@@ -149,7 +156,7 @@ class RunSpec(Spec):
     params_active: Parameters | None = None
     tokens: Tokens | None = None
     flop: Positive | None = None
-    accelerator: str
+    accelerator: str | None = None
     count: Positive | None = None
     node_network: NodeNetwork | None = None
     power_limit: PowerLimit | None = None
@@ -171,6 +178,11 @@ class RunSpec(Spec):
     packing: str | None = None
 
     @property
+    def model_name(self) -> str:
+        """What the model is called: its file's name; of one that is told by its sizes, that."""
+        return self.model if isinstance(self.model, str) else "sizes as given"
+
+    @property
     def software_choice(self) -> Choice:
         """What the run's step is timed on."""
         is_given = "software" in self.model_fields_set
@@ -181,15 +193,12 @@ class RunSpec(Spec):
         """What the run says of an accelerator's hour."""
         return Pricing(**{each.name: getattr(self, each.name) for each in fields(Pricing)})
 
-    @model_validator(mode="after")
-    def _consistent(self) -> RunSpec:
-        has_params = self.params is not None or self.params_active is not None
-        self._check_model(has_params=has_params)
-        has_params = has_params or self.model is not None
-        if self.flop is None and not (has_params and self.tokens is not None):
-            raise ValueError("give params (or params_active, or model) and tokens, or flop")
-        if self.flop is not None and has_params and self.tokens is not None:
-            raise ValueError("give flop, or params and tokens, not both")
+    def check_fields(self) -> None:
+        """Refuse fields that contradict each other.
+
+        Raises:
+            ValueError: naming them.
+        """
         if self.price is not None and self.provider is not None:
             raise ValueError("give price or provider, not both")
         if self.price is not None and self.commitment != "on-demand":
@@ -209,7 +218,6 @@ class RunSpec(Spec):
         check_precision(self.layout, [self.precision] if self.precision else [])
         check_one_software(self)
         self._check_batch()
-        return self
 
     def _check_batch(self) -> None:
         if self.global_batch is not None and self.global_batch_tokens is not None:
@@ -240,11 +248,23 @@ class RunSpec(Spec):
             check_batch(self.global_batch, tokens)
         return self.global_batch
 
-    def _check_model(self, *, has_params: bool) -> None:
+    def check_model(self, *, has_params: bool) -> None:
+        """Refuse a size that is given twice, and what needs a configuration beside none.
+
+        Args:
+            has_params: whether the parameters are given as numbers.
+
+        Raises:
+            ValueError: naming the field.
+        """
         if self.model is not None and (has_params or self.flop is not None):
             raise ValueError("give model, or params, or flop, not two of them")
         if self.model is None and self.layout is not None:
-            raise ValueError("layout: needs model, a config.json")
+            raise ValueError(
+                f"layout ({', '.join(sorted(self.layout.model_fields_set))}): needs model, whose "
+                "layers it divides and adapts: a name that ships "
+                "(`computebill model` lists them), or a config.json"
+            )
         if self.node_network is not None and self.layout is None:
             raise ValueError("node_network: needs a layout, whose steps it is for")
         if self.model is None and (self.lengths is not None or self.packing is not None):
@@ -253,8 +273,30 @@ class RunSpec(Spec):
             raise ValueError(f"convention: got {self.convention!r}; allowed without model: 6nd")
 
 
+class RunSpec(RunFields):
+    """A run as its user describes it; every number may be a distribution."""
+
+    accelerator: str
+
+    @model_validator(mode="after")
+    def _consistent(self) -> RunSpec:
+        has_params = self.params is not None or self.params_active is not None
+        self.check_model(has_params=has_params)
+        is_sized = has_params or self.model is not None
+        if self.flop is None and not (is_sized and self.tokens is not None):
+            raise ValueError("give params (or params_active, or model) and tokens, or flop")
+        if self.flop is not None and is_sized and self.tokens is not None:
+            raise ValueError("give flop, or params and tokens, not both")
+        self.check_fields()
+        return self
+
+
 def run_spec(
-    path: str | Path | None, flags: Mapping[str, str], layout: Mapping[str, Any] | None = None
+    path: str | Path | None,
+    flags: Mapping[str, str],
+    layout: Mapping[str, Any] | None = None,
+    changes: Sequence[str] = (),
+    launch: Launched | None = None,
 ) -> RunSpec:
     """Return the run that a file describes, flags going before it.
 
@@ -262,11 +304,17 @@ def run_spec(
         path: a TOML file; its model is looked for beside it.
         flags: fields of the run.
         layout: fields of its layout.
+        changes: of the file's data by their paths, ``layout.tp=4``.
+        launch: launch files, which the file and the flags go before.
 
     Raises:
         RequestError: naming the flag, or the file and its field.
     """
     data = {} if path is None else fields_of_file(Path(path))
+    if launch is not None:
+        data = _with_launch(data, launch, flags)
+    for text in changes:
+        set_in(data, read_change(text), RunSpec)
     replaces: Mapping[str, tuple[str, ...]] = REPLACES
     if layout:
         is_aside = any("layout" in REPLACES.get(flag, ()) for flag in flags)
@@ -276,8 +324,25 @@ def run_spec(
         replaces = {
             flag: tuple(key for key in keys if key != "layout") for flag, keys in REPLACES.items()
         }
-    name = "run" if path is None else str(path)
-    return with_flags(RunSpec, data, flags, replaces, name, is_file=path is not None)
+    files = ([] if path is None else [str(path)]) + list(launch.launch.files if launch else ())
+    name = ", ".join(files) or "run"
+    return with_flags(RunSpec, data, flags, replaces, name, is_file=bool(files))
+
+
+def _with_launch(
+    data: Mapping[str, Any], launch: Launched, flags: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return a file's fields over those of launch files.
+
+    Raises:
+        RequestError: asking for what a run needs and nothing says.
+    """
+    has_model = any(name in flags for name in ("params", "params_active", "flop"))
+    given = {**data, **flags, **({"model": ""} if has_model else {})}
+    launch.need(("model", "tokens", "accelerator", "count"), given)
+    own = data.get("layout")
+    layout = {**launch.layout, **(own if isinstance(own, dict) else {})}
+    return {**launch.fields, **data, "layout": layout}
 
 
 def fields_of_file(path: Path) -> dict[str, Any]:
@@ -293,14 +358,21 @@ def fields_of_file(path: Path) -> dict[str, Any]:
     return data
 
 
-def read_run(spec: RunSpec | str | Path | Mapping[str, Any]) -> RunSpec:
+def read_run(
+    spec: RunSpec | str | Path | Mapping[str, Any] | None = None,
+    given: Mapping[str, Any] = MappingProxyType({}),
+) -> RunSpec:
     """Return a run as described.
+
+    Args:
+        spec: a RunSpec, a mapping of its fields, a TOML file, or nothing.
+        given: fields that go before it.
 
     Raises:
         RequestError: naming the field, or the file and its field.
     """
     if isinstance(spec, RunSpec):
-        return spec
+        return with_fields(RunSpec, as_data(spec), given, REPLACES, "run") if given else spec
     if isinstance(spec, str | Path):
-        return validate(RunSpec, fields_of_file(Path(spec)), str(spec))
-    return validate(RunSpec, spec, "run")
+        return with_fields(RunSpec, fields_of_file(Path(spec)), given, REPLACES, str(spec))
+    return with_fields(RunSpec, {} if spec is None else spec, given, REPLACES, "run")

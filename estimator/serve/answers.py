@@ -16,6 +16,7 @@ from computebill.base.provenance import provenance
 from computebill.views.report import reports_of
 from computebill.views.report.page import render
 
+from .organisations import BEGIN, Organisations
 from .screen import run_shown, spend_shown
 from .sliders import ProgrammeSliders, run_fields, run_options
 from .what_if import SAMPLES, WhatIf, accelerators, estimate_of, run_of
@@ -39,6 +40,7 @@ class Answers:
         self._sliders = {name: ProgrammeSliders(each) for name, each in programmes.items()}
         self.spend = lru_cache(maxsize=4096)(self._spend)
         self.run = lru_cache(maxsize=4096)(self._run)
+        self._organisations = Organisations()
         self.result = lru_cache(maxsize=64)(self._result)
         # The first answer of each is made now, and the shapes of its charts: nobody waits for them.
         for name in programmes:
@@ -55,6 +57,8 @@ class Answers:
                 for name, each in self._programmes.items()
             },
             "accelerators": accelerators(),
+            "organisations": self._organisations.options,
+            "begin": {"organisations": BEGIN},
             "run": run_options(),
         }
 
@@ -69,6 +73,10 @@ class Answers:
         estimate = estimate_of(dict(given))
         shown_as = {**run_shown(estimate), "fields": run_fields(estimate.spec)}
         return dumped({**estimate.to_dict(), "shown": shown_as})
+
+    def organisations(self, given: Given) -> str:
+        """Return what is known of all programmes that ship, and of one that is opened."""
+        return dumped(self._organisations.answer(dict(given)))
 
     def _programme_of(self, given: Given) -> tuple[str, dict[str, str]]:
         moved = dict(given)

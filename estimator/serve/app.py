@@ -177,7 +177,8 @@ def _static(name: str) -> tuple[bytes, str]:
 
 
 def _add_answers(app: FastAPI, answers: Answers, rate: float) -> None:
-    queue = Queue(MOST_ANSWERS_WAITING)
+    # What takes seconds the first time it is asked waits by itself: sliders go on meanwhile.
+    queue, opening = Queue(MOST_ANSWERS_WAITING), Queue(MOST_ANSWERS_WAITING)
     # A page that asks no faster is never told to wait.
     begun = {"pause_ms": math.ceil(1000 / rate), "look": look(INK)}
     options_text = dumped({**answers.options(), **begun})
@@ -191,6 +192,11 @@ def _add_answers(app: FastAPI, answers: Answers, rate: float) -> None:
     async def spend(request: Request) -> Response:
         """Return final runs against R&D compute: ``programme``, and assumptions that are moved."""
         return _json(await queue.compute(answers.spend, _given(request)))
+
+    @app.api_route("/api/organisations", methods=ASKING)
+    async def organisations(request: Request) -> Response:
+        """Return every shipped programme: ``grade``, the one ``opened``, and its ``methods``."""
+        return _json(await opening.compute(answers.organisations, _given(request)))
 
     @app.api_route("/api/run", methods=ASKING)
     async def run(request: Request) -> Response:

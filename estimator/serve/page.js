@@ -21,8 +21,13 @@ const FIELDS = {
     final_share: { label: "Share of its programme", isWide: true },
     date: { label: "Day of the prices, 2025-06-30", isText: true },
   },
+  organisations: {
+    grade: { label: "Grades side by side" },
+    opened: { label: "Opened, with its grade" },
+    methods: { label: "Its share by method" },
+  },
 };
-const CHOICES = ["programme", "accelerator"];
+const CHOICES = ["programme", "accelerator", "grade", "opened", "methods"];
 const REST_MS = 400;
 const [FIRST_WAIT_MS, LONGEST_WAIT_MS] = [1000, 30000]; // before a server that is gone is asked again
 const $ = (selector) => document.querySelector(selector);
@@ -44,16 +49,16 @@ function element(name, attributes = {}, ...children) {
 }
 // What is given: texts, as the server reads them; a company's only where they were moved --------
 
+const keyOf = () => (view === "spend" ? `of ${programme}` : view);
 function state() {
-  const key = view === "run" ? "run" : `of ${programme}`;
-  return (states[key] ??= {});
+  return (states[keyOf()] ??= {});
 }
 function keptOf() {
-  const key = view === "run" ? "run" : `of ${programme}`;
-  return (kept[key] ??= {});
+  return (kept[keyOf()] ??= {});
 }
 function sliders() {
   if (view === "run") return options.run;
+  if (view === "organisations") return {};
   return Object.hasOwn(options.programmes, programme) ? options.programmes[programme].fields : {};
 }
 function ends(name) {
@@ -99,7 +104,7 @@ function makeField(name) {
   return set;
 }
 function makeChoice(name, label, told) {
-  const all = name === "programme" ? Object.entries(options.programmes).map(([key, each]) => [key, each.title]) : Object.entries(options.accelerators);
+  const all = name === "programme" ? Object.entries(options.programmes).map(([key, each]) => [key, each.title]) : Object.entries(name === "accelerator" ? options.accelerators : options.organisations[name]);
   const chosen = name === "programme" ? programme : state()[name] || "";
   if (!all.some(([key]) => key === chosen)) all.unshift([chosen, chosen ? `${chosen} (not known)` : "choose one"]);
   const select = element("select", { name, "aria-label": label, "aria-describedby": told }, ...all.map(([value, title]) => element("option", { value }, title)));
@@ -261,12 +266,12 @@ function read() {
   programme = (view === "spend" && from.programme) || programme || Object.keys(options.programmes)[0];
   const names = Object.keys(FIELDS[view]).filter((name) => name in from && name !== "programme");
   const given = Object.fromEntries(names.map((name) => [name, from[name]]));
-  const isKnown = view === "run" || Object.hasOwn(options.programmes, programme);
+  const isKnown = view !== "spend" || Object.hasOwn(options.programmes, programme);
   const isMoved = (name) => CHOICES.includes(name) || FIELDS[view][name]?.isText || Boolean(sliders()[name]);
   const leftOut = isKnown ? Object.keys(from).filter((name) => name !== "view" && !isMoved(name)) : [];
   for (const name of leftOut) delete given[name];
   if (view === "spend") states[`of ${programme}`] = given;
-  else if (names.length) states.run = given;
+  else if (names.length) states[view] = { ...options.begin[view], ...given };
   makeForm();
   if (leftOut.length) $("#left-out").textContent = `Left out of the address, as it is not moved here: ${leftOut.join(", ")}.`;
   ask();
@@ -307,7 +312,10 @@ async function answer() {
   answered = text;
   show(found.shown);
   if (!isWaiting) $("main").classList.remove("late");
-  for (const link of document.querySelectorAll("[data-file]")) link.href = `/download/${link.dataset.file}?${text}`;
+  for (const link of document.querySelectorAll("[data-file]")) {
+    link.hidden = view === "organisations"; // of all of them the command writes files
+    link.href = `/download/${link.dataset.file}?${text}`;
+  }
 }
 // Asks again after a growing pause, or when told to.
 function tryAgain(what) {
@@ -421,6 +429,7 @@ async function start() {
   $("#problem").textContent = "";
   patience = FIRST_WAIT_MS;
   options = await response.json();
+  Object.assign(states, { organisations: { ...options.begin.organisations } });
   for (const button of document.querySelectorAll("nav button")) button.addEventListener("click", () => go(button.dataset.view, programme));
   for (const link of document.querySelectorAll("[data-file]")) link.addEventListener("click", download);
   $("#form").addEventListener("submit", (event) => event.preventDefault());

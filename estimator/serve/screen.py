@@ -17,6 +17,7 @@ from computebill.views.charts.picture import Picture
 from computebill.views.charts.skins import on_page, still
 from computebill.views.text import (
     beyond_spend,
+    bounded,
     count,
     count_interval,
     energy,
@@ -74,8 +75,8 @@ def spend_shown(answer: SpendAnswer, published: Totals) -> dict[str, Any]:
     result = answer.to_dict()
     pictures = [spend.shares([result]), spend.swings(result), spend.runs(result, MOST_RUNS)]
     groups = [
-        _group("Sums", [share, *sums]),
-        _group("Runs", runs),
+        group("Sums", [share, *sums]),
+        group("Runs", runs),
         _swing_group("Share of final runs, one assumption moved", answer.swings, FRACTION),
     ]
     moved = "" if totals is published else ", moved by hand"
@@ -83,8 +84,8 @@ def spend_shown(answer: SpendAnswer, published: Totals) -> dict[str, Any]:
         "title": f"{answer.loaded.programme.title}{moved}",
         "headline": _spend_headline(answer),
         "notes": _spend_notes(answer, published),
-        "figures": [_figure(*row) for row in (share, *sums)],
-        "charts": _drawn(pictures),
+        "figures": [figure(*row) for row in (share, *sums)],
+        "charts": drawn(pictures),
         "table": [group for group in groups if group["rows"]],
     }
 
@@ -145,8 +146,8 @@ def run_shown(estimate: RunEstimate) -> dict[str, Any]:
     result = estimate.to_dict()
     pictures = [run.costs(result), run.programme(result), run.swings(result)]
     groups = [
-        _group("Size and time", others),
-        _group("Cost", costs),
+        group("Size and time", others),
+        group("Cost", costs),
         _swing_group(f"{what}, one assumption moved".capitalize(), estimate.swings, unit),
     ]
     main = rows[estimate.swings_of or "gpu_hours"]
@@ -154,8 +155,8 @@ def run_shown(estimate: RunEstimate) -> dict[str, Any]:
         "title": _run_title(estimate),
         "headline": _run_headline(rows),
         "notes": [_precision(estimate.settings.samples, main, f"the {what}")],
-        "figures": [_figure(*row) for row in (others[2], others[3], costs[0], costs[3])],
-        "charts": _drawn(pictures),
+        "figures": [figure(*row) for row in (others[2], others[3], costs[0], costs[3])],
+        "charts": drawn(pictures),
         "table": [group for group in groups if group["rows"]],
         "assumed": _assumed(estimate),
     }
@@ -214,14 +215,15 @@ def _far_prices(estimate: RunEstimate) -> str:
     )
 
 
-def _figure(label: str, value: Distribution, unit: Unit) -> dict[str, str]:
+def figure(label: str, value: Distribution, unit: Unit, bound: str | None = None) -> dict[str, str]:
+    """Tell a figure, its interval, and which way it is bounded."""
     if not value.is_known:
         return {"label": label, "value": "not known", "interval": ""}
     one, _, interval = unit.interval(value).partition(" (")
-    return {"label": label, "value": one, "interval": interval.rstrip(")")}
+    return {"label": label, "value": bounded(one, bound), "interval": interval.rstrip(")")}
 
 
-def _drawn(pictures: Sequence[Picture | None]) -> list[dict[str, Any]]:
+def drawn(pictures: Sequence[Picture | None]) -> list[dict[str, Any]]:
     """Return charts as the page draws them; nothing in them is moved but by sliders."""
     return [
         {
@@ -235,7 +237,8 @@ def _drawn(pictures: Sequence[Picture | None]) -> list[dict[str, Any]]:
     ]
 
 
-def _group(title: str, rows: Sequence[Row]) -> dict[str, Any]:
+def group(title: str, rows: Sequence[Row]) -> dict[str, Any]:
+    """Return a part of the table: what is known of some rows."""
     cells = [
         [name, *(unit.one(each) for each in (value.p5, value.p50, value.p95))]
         for name, value, unit in rows

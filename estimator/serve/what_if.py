@@ -210,6 +210,7 @@ def _reporting(data: Mapping[str, Any], value: str) -> dict[str, Any]:
     item = {
         "item": "R&D compute, moved by hand",
         "counts_as": "rnd_compute",
+        "currency": "USD",
         "source": "by-hand",
         "periods": [{"period": "..".join(ends), "amount": value}],
     }

@@ -8,15 +8,13 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from computebill.base.amounts import STEP_LAW
 from computebill.base.errors import RequestError
 from computebill.hardware.accelerators import peak_flop_per_s
 from computebill.kernels.units import SECONDS_PER_HOUR
 
 from .experiments import Experiments
 from .workshop import Workshop
-
-STEP_LAW = (0.58, 0.571)
-"""Tokens of a step where nobody says: 0.58 D^0.571 (Li et al. 2025, arXiv:2503.04715)."""
 
 KEPT_SPEED = 0.7
 """Of an accelerator's speed among fewer, that it keeps among as many as are taken by default."""

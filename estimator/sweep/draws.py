@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from computebill.base.amounts import STEP_LAW
 from computebill.base.assumptions import Assumption, Input, gathered
 from computebill.base.errors import RequestError
 from computebill.base.quantity import UNKNOWN, Quantity, constant, parse_quantity
@@ -22,8 +23,9 @@ from computebill.kernels.run import Hour, Interruptions, price_time
 from computebill.kernels.units import SECONDS_PER_HOUR
 from computebill.runs.estimate import run_figures
 from computebill.runs.inputs import gather_inputs, interruption_inputs
-from computebill.runs.model import count_run_model, run_architecture
+from computebill.runs.model import by_products, count_run_model, run_architecture
 from computebill.runs.spec import RunSpec
+from computebill.training import serving
 from computebill.training.efficiency import efficiencies_of
 from computebill.training.inputs import (
     fitted_assumptions,
@@ -32,15 +34,13 @@ from computebill.training.inputs import (
     software_assumption,
 )
 from computebill.training.software import choose_software
+from computebill.training.utilisation import practice
 from computebill.uncertainty.draws import Columns, Settings, bundle
 from computebill.uncertainty.side_by_side import in_order
 
-from . import serving
-from .counts import STEP_LAW
 from .spec import SweepSpec
 from .stopping import Lengths, fate_of, realised
 from .totals import Part, Totals
-from .utilisation import practice
 
 SHARED = (*Hour._fields, "failures_per_second", "checkpoint_seconds", "restart_seconds")
 """Inputs of an accelerator's hour that experiments and the final run have in common."""
@@ -273,6 +273,7 @@ class SweepDraws:
         fields.pop("source", None)
         run = validate(RunSpec, fields, "run")
         architecture = run_architecture(run)
+        run = by_products(run, architecture)
         model = None
         if architecture is not None:
             model = count_run_model(run, accelerator, architecture)

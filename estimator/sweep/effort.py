@@ -24,14 +24,20 @@ import torch
 from torch import Tensor
 
 from computebill.base.errors import RequestError
-from computebill.kernels.flop import training_flop
 from computebill.kernels.serving import Served
+from computebill.kernels.stages import Passes, PassFlop, StageFlop, stage_flop
 from computebill.kernels.units import SECONDS_PER_HOUR
 from computebill.training.layout import DEFAULT_SEQUENCE
+from computebill.training.serving import (
+    Requests,
+    as_architecture,
+    reading_seconds,
+    request_seconds,
+    served_sizes,
+)
 
 from .counts import count_for, training_seconds
 from .experiments import Experiments
-from .serving import Requests, request_seconds, served_sizes
 from .workshop import Workshop
 
 
@@ -74,11 +80,10 @@ def effort_of(of: Experiments, workshop: Workshop) -> Effort:
         return _trained(of, workshop)
     if of.kind == "filter":
         serving = _reading(of, of.params, of.active, of["tokens"])
-        return _served(of, workshop, 2.0 * of.active * of["tokens"], serving)
+        return _served(of, workshop, _ledger(of, read=of["tokens"]).samples, serving)
     if of.kind == "rl":
         return _reinforced(of, workshop)
-    flop, serving, _ = _written(of)
-    return _served(of, workshop, flop, serving)
+    return _written(of, workshop)
 
 
 def _given(of: Experiments, workshop: Workshop) -> Effort:
@@ -92,16 +97,42 @@ def _given(of: Experiments, workshop: Workshop) -> Effort:
 
 def _trained(of: Experiments, workshop: Workshop) -> Effort:
     tokens = of.tokens
-    per_token = 4.0 + 2.0 * of.get("trained_share", 1.0)
-    flop = training_flop(of.active, tokens) * per_token / 6.0 * of.get("epochs", 1.0)
-    serving = torch.zeros_like(flop)
+    serving, teaches = torch.zeros_like(tokens), 0.0
     if "teacher_params" in of:
         teacher = of["teacher_params"]
-        serving = _reading(of, teacher, teacher, tokens)
-    training, count = training_seconds(workshop, of, tokens, flop, serving)
-    if "teacher_params" in of:
-        flop = flop + 2.0 * of["teacher_params"] * tokens
-    return Effort(of.active, flop, training, serving, count)
+        serving, teaches = _reading(of, teacher, teacher, tokens), 1.0
+    done = _ledger(
+        of,
+        tokens=tokens,
+        epochs=of.get("epochs", 1.0),
+        teachers=of.full(teaches),
+        share=of.get("trained_share", 1.0),
+    )
+    training, count = training_seconds(workshop, of, tokens, done.updates, serving)
+    return Effort(of.active, done.updates + done.teacher, training, serving, count)
+
+
+def _ledger(of: Experiments, share: Tensor | None = None, **passes: Tensor) -> StageFlop:
+    """FLOP of experiments by what they are for, as the stages of a run have them.
+
+    Args:
+        of: the experiments.
+        share: of the weights that gets gradients; all where not given.
+        passes: fields of ``kernels.stages.Passes`` that are not nothing, or not one.
+    """
+    nothing, one, unknown = of.full(0.0), of.full(1.0), of.full(math.nan)
+    whole = dict.fromkeys(Passes._fields, nothing) | {"epochs": one, "kept": one} | passes
+    flop = PassFlop(
+        active=of.active,
+        update=unknown,
+        update_per_parameter=4.0 + 2.0 * (one if share is None else share),
+        forward=unknown,
+        recomputed=nothing,
+        teacher=2.0 * of.get("teacher_params", 0.0),
+        reward=nothing,
+        total=unknown,
+    )
+    return stage_flop(Passes(**whole), flop, unknown)
 
 
 def _served(of: Experiments, workshop: Workshop, flop: Tensor, serving: Tensor) -> Effort:
@@ -112,18 +143,38 @@ def _served(of: Experiments, workshop: Workshop, flop: Tensor, serving: Tensor) 
 
 def _reinforced(of: Experiments, workshop: Workshop) -> Effort:
     """Experiments that learn from what they wrote."""
-    flop, serving, tokens = _written(of)
+    requests, serving = _requests(of)
     references = of.get("references", 1.0)
+    done = _ledger(
+        of,
+        epochs=of.get("epochs", 1.0),
+        samples=requests,
+        prompt=of.get("input_tokens", 0.0),
+        answer=of.get("output_tokens", 0.0),
+        learns=of.full(1.0),
+        references=references,
+    )
+    tokens = requests * (of.get("input_tokens", 0.0) + of.get("output_tokens", 0.0))
     serving = serving + _reading(of, of.params, of.active, tokens * references)
-    update = training_flop(of.active, tokens) * of.get("epochs", 1.0)
     updated = of.with_default("global_batch", of["prompts"] * of["samples_per_prompt"])
-    training, count = training_seconds(workshop, updated, tokens, update, serving)
-    flop = flop + update + 2.0 * of.active * tokens * references
-    return Effort(of.active, flop, training, serving, count)
+    training, count = training_seconds(workshop, updated, tokens, done.updates, serving)
+    return Effort(of.active, done.updates + done.forward, training, serving, count)
 
 
-def _written(of: Experiments) -> tuple[Tensor, Tensor, Tensor]:
-    """FLOP, accelerator-seconds and tokens of all requests."""
+def _written(of: Experiments, workshop: Workshop) -> Effort:
+    """Experiments that answer requests."""
+    requests, serving = _requests(of)
+    done = _ledger(
+        of,
+        samples=requests,
+        prompt=of.get("input_tokens", 0.0),
+        answer=of.get("output_tokens", 0.0),
+    )
+    return _served(of, workshop, done.samples, serving)
+
+
+def _requests(of: Experiments) -> tuple[Tensor, Tensor]:
+    """Requests, and accelerator-seconds of all of them."""
     prompt, answer = of.get("input_tokens", 0.0), of.get("output_tokens", 0.0)
     if of.kind == "rl":
         requests = of["steps"] * of["prompts"] * of["samples_per_prompt"]
@@ -133,9 +184,7 @@ def _written(of: Experiments) -> tuple[Tensor, Tensor, Tensor]:
         if bool((answer <= 0).any()):
             raise RequestError("output_tokens", "got 0; allowed with tokens: above 0")
         requests = of["tokens"] / answer
-    seconds = requests * _request_seconds(of, prompt, answer)
-    tokens = requests * (prompt + answer)
-    return 2.0 * of.active * tokens, seconds, tokens
+    return requests, requests * _request_seconds(of, prompt, answer)
 
 
 def _request_seconds(of: Experiments, prompt: Tensor, answer: Tensor) -> Tensor:
@@ -158,23 +207,16 @@ def _served_model(of: Experiments) -> Served:
     found = served_sizes(of.params, of.active, of.precision)
     if of.model is None:
         return found
-    layers, hidden = float(of.model.architecture.layer_count), float(of.model.architecture.hidden)
-    return found._replace(
-        layers=torch.full_like(found.layers, layers),
-        hidden=torch.full_like(found.hidden, hidden),
-        cache=torch.full_like(found.cache, of.model.cache),
-    )
+    return as_architecture(found, of.model.architecture, of.model.cache)
 
 
 def _reading(of: Experiments, params: Tensor, active: Tensor, tokens: Tensor) -> Tensor:
     """Accelerator-seconds of one forward pass of a model over so many tokens."""
     length = of.full(float(of.cell.apart.get("sequence_length", DEFAULT_SEQUENCE)))
-    one = of.full(1.0)
     served = served_sizes(params, active, of.precision)
-    requests = Requests(length, of.full(0.0), one, one)
-    each = request_seconds(served, of.accelerator, of.precision, requests)
+    each = reading_seconds(served, of.accelerator, of.precision, length)
     _check_fits(of, params, each.isfinite())
-    return tokens / length * each
+    return tokens * each
 
 
 def _check_fits(of: Experiments, params: Tensor, fits: Tensor) -> None:

@@ -129,7 +129,10 @@ class SweepEstimate(Shown):
         return {**self.schedule.to_dict(), "usage": {"days": days, "gpus": at_work}}
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row a group, and the totals: p5, p50, p95 and mean of each figure."""
+        """Return one row a group, and the totals: p5, p50, p95 and mean of each figure.
+
+        A group has its utilisation and its share of all experiments too.
+        """
         import pandas as pd
 
         named: list[tuple[str, str, float, Mapping[str, Distribution]]] = [
@@ -139,17 +142,21 @@ class SweepEstimate(Shown):
         if self.final is not None:
             named.append(("final run", "final", 1.0, self.final))
         keys = ("p5", "p50", "p95", "mean")
-        return pd.DataFrame(
+        found = pd.DataFrame(
             [
                 {"group": name, "kind": kind, "experiments": round(count)}
                 | {f"{json_key(key)}_{q}": getattr(rows[key], q) for key in KEYS for q in keys}
                 for name, kind, count, rows in named
             ]
         )
+        rest = [None] * (len(named) - len(self.groups))
+        found["mfu"] = [*(each.mfu for each in self.groups), *rest]
+        found["share_of_experiments"] = [*(each.share for each in self.groups), *rest]
+        return found
 
 
 def price_sweep(
-    spec: SweepSpec | str | Path | Mapping[str, Any],
+    spec: SweepSpec | str | Path | Mapping[str, Any] | None = None,
     *,
     samples: int | None = None,
     seed: int = 0,
@@ -160,11 +167,12 @@ def price_sweep(
     confirmed: bool = False,
     progress: Progress | None = None,
     sink: Sink | None = None,
+    **given: Any,
 ) -> SweepEstimate:
     """Price a research programme, run by run.
 
     Args:
-        spec: a SweepSpec, a mapping of its fields, a TOML file, or a preset's name.
+        spec: a SweepSpec, a mapping of its fields, a TOML file, a preset's name, or nothing.
         samples: Monte Carlo draws.
         seed: same seed, same draws.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``.
@@ -174,13 +182,14 @@ def price_sweep(
         confirmed: that more than a million experiments are meant.
         progress: told of experiments as they are worked out.
         sink: given every chunk of experiments as columns.
+        given: fields of a SweepSpec, which go before those of ``spec``: ``price=2``.
 
     Raises:
         RequestError: naming the field that is wrong.
     """
     start = time.perf_counter()
     chosen = settings(samples, seed, device, method)
-    asked = load_sweep(spec)
+    asked = load_sweep(spec, given)
     spent = None if budget is None else _check_budget(budget)
     draws = lay_out(asked, chosen, profiles, confirmed=confirmed, progress=progress, sink=sink)
     totals = draws.totals

@@ -14,9 +14,9 @@ from computebill.architectures import Architecture
 from computebill.base.errors import RequestError
 from computebill.hardware.accelerators import Accelerator
 from computebill.kernels.units import SECONDS_PER_HOUR
+from computebill.training.shapes import transformer_params
 
 from .expand import Cell
-from .shapes import transformer_params
 
 WITHIN_HOURS = 48.0
 """In which an experiment is to end, where neither this nor its accelerators are given."""

@@ -6,15 +6,17 @@ The schema below is the whole format; ``presets/*.toml`` are worked examples of 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 
 from computebill.architectures.sources import beside
 from computebill.base.amounts import Whole
+from computebill.base.changes import read_change, set_in
 from computebill.base.errors import RequestError, shown
 from computebill.base.quantity import AtLeastOne, Number, Positive, Quantity, Share
 from computebill.base.specfile import (
@@ -26,6 +28,7 @@ from computebill.base.specfile import (
     parse_toml,
     read_text,
     validate,
+    with_fields,
     with_flags,
 )
 from computebill.costs.fields import PRICE_REPLACES, Day, Prices
@@ -401,30 +404,72 @@ def shipped_sweeps() -> list[str]:
     return sorted(file.stem for file in files if file.suffix == ".toml")
 
 
-def load_sweep(source: str | Path | Mapping[str, Any] | SweepSpec) -> SweepSpec:
+def load_sweep(
+    source: str | Path | Mapping[str, Any] | SweepSpec | None = None,
+    given: Mapping[str, Any] = MappingProxyType({}),
+) -> SweepSpec:
     """Return a sweep: a preset by its name, a TOML file, the data of one, or itself.
+
+    Args:
+        source: of the sweep, or nothing.
+        given: fields that go before it.
 
     Raises:
         RequestError: naming the file and the field.
     """
-    if isinstance(source, SweepSpec):
+    if isinstance(source, SweepSpec) and not given:
         return source
-    if isinstance(source, Mapping):
-        return validate(SweepSpec, as_data(source), "sweep")
-    return validate(SweepSpec, sweep_data(source), str(source))
+    if isinstance(source, str | Path):
+        data, name = sweep_data(source), str(source)
+    else:
+        data, name = as_data({} if source is None else source), "sweep"
+    return with_fields(SweepSpec, data, as_data(given), PRICE_REPLACES, name)
 
 
-def sweep_spec(source: str | Path, flags: Mapping[str, Any]) -> SweepSpec:
+def sweep_spec(
+    source: str | Path, flags: Mapping[str, Any], changes: Sequence[str] = ()
+) -> SweepSpec:
     """Return the sweep of a preset or a file, flags going before it.
+
+    Args:
+        source: preset or file.
+        flags: fields that it has, or that go before its own.
+        changes: of the file's data by their paths, ``groups.NAME.tokens=2T``.
 
     Raises:
         RequestError: naming the flag, or the file and its field.
     """
-    data, flags = sweep_data(source), dict(flags)
+    data, flags = changed_sweep(source, changes), dict(flags)
     cluster: dict[str, Any] = {name: flags.pop(name) for name in ("gpus", "days") if name in flags}
     if cluster:
         data["cluster"] = validate(Cluster, cluster, str(source), cluster).model_dump()
     return with_flags(SweepSpec, data, flags, PRICE_REPLACES, str(source))
+
+
+def changed_sweep(source: str | Path, changes: Sequence[str]) -> dict[str, Any]:
+    """Read a preset, or a file, and make changes of its data by their paths.
+
+    Raises:
+        RequestError: as ``sweep_data``; naming the path that leads nowhere.
+    """
+    data = sweep_data(source)
+    for text in changes:
+        set_in(data, read_change(text), SweepSpec)
+    return data
+
+
+def sweep_text(source: str | Path) -> str:
+    """Return a preset's or a file's text.
+
+    Raises:
+        RequestError: where there is none, or it cannot be read.
+    """
+    if not isinstance(source, Path) and source in shipped_sweeps():
+        return SHIPPED.joinpath(f"{source}.toml").read_text(encoding="utf-8")
+    if not is_file_name(source):
+        known = ", ".join(shipped_sweeps())
+        raise RequestError("sweep", f"got {shown(str(source))}; allowed: {known}, or a TOML file")
+    return read_text(Path(source))
 
 
 def sweep_data(source: str | Path) -> dict[str, Any]:
@@ -433,14 +478,10 @@ def sweep_data(source: str | Path) -> dict[str, Any]:
     Raises:
         RequestError: where there is none, or it cannot be read.
     """
+    data = parse_toml(sweep_text(source), str(source))
     if not isinstance(source, Path) and source in shipped_sweeps():
-        text = SHIPPED.joinpath(f"{source}.toml").read_text(encoding="utf-8")
-        return parse_toml(text, source)
-    if not is_file_name(source):
-        known = ", ".join(shipped_sweeps())
-        raise RequestError("sweep", f"got {shown(str(source))}; allowed: {known}, or a TOML file")
+        return data
     path = Path(source)
-    data = parse_toml(read_text(path), str(path))
     if isinstance(data.get("efficiency"), str):
         data["efficiency"] = str(path.parent / data["efficiency"])
     _beside(data, path.parent)

@@ -13,12 +13,12 @@ from torch import Tensor
 from computebill.base.errors import RequestError
 from computebill.hardware.accelerators import Accelerator
 from computebill.kernels.units import SECONDS_PER_HOUR
+from computebill.training.utilisation import practice
 
 from .effort import Effort, effort_of
 from .expand import Cell, cells
 from .fields import NUMBERS
 from .spec import Group
-from .utilisation import practice
 from .workshop import Workshop
 
 LARGEST = 128

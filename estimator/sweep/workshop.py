@@ -15,12 +15,12 @@ from computebill.base.errors import RequestError
 from computebill.hardware.accelerators import Accelerator, find_accelerator
 from computebill.training.efficiency import efficiencies_of, read_profile
 from computebill.training.layout import DEFAULT_SEQUENCE, check_sequence_length, default_sequence
+from computebill.training.serving import cache_elements
 from computebill.training.software import Software, read_software
+from computebill.training.utilisation import Utilisation
 
 from .expand import Cell
 from .experiments import Experiments, Model, make_experiments
-from .serving import cache_elements
-from .utilisation import Utilisation
 
 MOST = 8192
 """Accelerators of an experiment whose number is not given, at most."""

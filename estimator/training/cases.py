@@ -173,7 +173,7 @@ class CaseColumns:
 def case_columns(cases: Sequence[Case]) -> CaseColumns:
     """Return cases as columns, one a row."""
     return CaseColumns(
-        batch=stacked([columns(case.architecture, case.layout.adapted) for case in cases]),
+        batch=stacked([columns(case.architecture, case.layout.beside) for case in cases]),
         layouts=layout_columns([case.layout for case in cases]),
         work=_work(cases),
         device=_device(cases),

@@ -6,36 +6,28 @@ products grow with the sum of the documents' squares, not with the sequence's.
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from computebill.architectures import Architecture
 from computebill.architectures.operators import Operator
+from computebill.architectures.plain import attended_keys
 from computebill.base.assumptions import GIVEN, Assumption, as_text, sequence_assumption
 from computebill.base.errors import RequestError, shown
-from computebill.base.quantity import Quantity, number_text, parse_quantity
-from computebill.base.specfile import read_text
+from computebill.base.quantity import Quantity, parse_quantity
 
-from .layout import LONGEST_SEQUENCE, check_sequence_length, default_sequence
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from .layout import LONGEST_SEQUENCE, check_sequence_length, default_sequence, sequence_told
+from .lengths import read_lengths, whole
 
 PACKINGS: dict[str, str] = {
     "within": "attention stays within a document",
     "across": "a token attends documents before its own too",
 }
-
-HEADINGS = ("tokens", "length", "lengths", "n_tokens", "num_tokens", "token_count")
-"""Headings of a table's column of lengths, the first that is there."""
-COUNT = "count"
-"""Heading of how many documents are so long."""
 
 DRAWN = 4096
 """Documents that stand for a distribution: equally likely ranks of it."""
@@ -103,16 +95,23 @@ def attend_within(architecture: Architecture, documents: Documents, sequence: in
         documents: that are packed; longer ones than a sequence are cut.
         sequence: tokens of a sequence.
     """
-    import torch
-
     pieces = documents.cut(sequence)
-    lengths = torch.tensor(list(pieces.counts), dtype=torch.float64)
-    tokens = lengths * torch.tensor(list(pieces.counts.values()), dtype=torch.float64)
-    shares = tokens / tokens.sum()
+
+    @cache
+    def mean_keys(window: float, *, causal: bool, chunked: bool) -> float:
+        """Keys that a query of a document attends, on average over all documents' tokens."""
+        keys = (
+            length * count * attended_keys(length, window, causal=causal, chunked=chunked)
+            for length, count in pieces.counts.items()
+        )
+        return math.fsum(keys) / pieces.tokens
 
     def changed(operators: Sequence[Operator]) -> tuple[Operator, ...]:
         return tuple(
-            replace(each, attended=_mean_keys(each, lengths, shares))
+            replace(
+                each,
+                attended=mean_keys(float(each.window), causal=each.causal, chunked=each.chunked),
+            )
             if each.per_key and not each.is_apart
             else each
             for each in operators
@@ -126,15 +125,6 @@ def attend_within(architecture: Architecture, documents: Documents, sequence: in
         inputs=changed(architecture.inputs),
         outputs=changed(architecture.outputs),
     )
-
-
-def _mean_keys(operator: Operator, lengths: Tensor, shares: Tensor) -> float:
-    """Keys that a query of a document attends, on average over all documents' tokens."""
-    from computebill.kernels.flop import attended_keys
-
-    flags = (operator.window, operator.causal, operator.chunked)
-    window, causal, chunked = (lengths.new_tensor(float(each)) for each in flags)
-    return float((attended_keys(lengths, window, causal, chunked) * shares).sum())
 
 
 class Packed(NamedTuple):
@@ -169,7 +159,7 @@ def packed(
     if documents is None:
         length = default_sequence(architecture) if sequence_length is None else sequence_length
         sequence = check_sequence_length(architecture, length)
-        told = sequence_assumption(sequence, is_given=is_given)
+        told = sequence_told(architecture, sequence, is_given=is_given)
         return Packed(architecture.at(sequence), sequence, (told,))
     longest = documents.longest
     if architecture.is_limit and architecture.sequence_length:
@@ -215,9 +205,9 @@ def read_documents(given: object, packing: str = "within") -> Documents:
     """Return documents from a file of lengths, a distribution of them, or a list.
 
     Args:
-        given: a CSV file with a column ``tokens`` (or ``length``), or one number a line, and
-            ``count`` beside it where a line stands for several; ``"200..4000"`` (p10..p90) or a
-            table of a distribution; numbers.
+        given: a CSV file of any size, gzipped or not, with a column ``tokens`` (or ``length``), or
+            one number a line, and ``count`` beside it where a line stands for several;
+            ``"200..4000"`` (p10..p90) or a table of a distribution; numbers.
         packing: within or across.
 
     Raises:
@@ -231,9 +221,9 @@ def read_documents(given: object, packing: str = "within") -> Documents:
 def _read(given: object) -> Documents:
     if isinstance(given, Sequence) and not isinstance(given, str):
         places = ((f"number {place + 1}", each) for place, each in enumerate(given))
-        return _counted(((where, each, 1) for where, each in places), GIVEN)
+        return _documents(_counted(places), GIVEN)
     if isinstance(given, str | Path) and not is_quantity(str(given)):
-        return _from_file(Path(given))
+        return _documents(read_lengths(Path(given)), str(given))
     try:
         quantity = parse_quantity(given, lower=1.0, upper=LONGEST_SEQUENCE, zero=True)
     except ValueError as error:
@@ -241,9 +231,16 @@ def _read(given: object) -> Documents:
     return _from_distribution(quantity)
 
 
+def _documents(found: Counter[int], source: str) -> Documents:
+    counts = Counter({length: count for length, count in found.items() if count})
+    if not counts:
+        raise RequestError("lengths", f"{source}: no document; allowed: one or more")
+    return Documents(counts, source)
+
+
 def is_quantity(text: str) -> bool:
     """Whether lengths are meant as a number or a range, rather than as a file's name."""
-    if Path(text).suffix.lower() in (".csv", ".txt", ".tsv"):
+    if Path(text).suffix.lower() in (".csv", ".txt", ".tsv", ".gz"):
         return False
     try:
         parse_quantity(text)
@@ -266,56 +263,6 @@ def _from_distribution(quantity: Quantity) -> Documents:
     return Documents(Counter(lengths), f"{GIVEN}: {quantity.text} tokens")
 
 
-def _from_file(path: Path) -> Documents:
-    text = read_text(path, f"lengths: {path}")
-    rows = list(csv.reader(io.StringIO(text)))
-    rows = [[cell.strip() for cell in row] for row in rows]
-    filled = [(number, row) for number, row in enumerate(rows, 1) if any(row)]
-    if not filled:
-        raise RequestError("lengths", f"{path} is empty; allowed: one length a line")
-    column, count, is_headed = _places(path, filled[0][1])
-
-    def cells() -> Iterator[tuple[str, object, object]]:
-        for number, row in filled[is_headed:]:
-            where = f"{path}, line {number}"
-            if len(row) <= max(column, count):
-                raise RequestError("lengths", f"{where}: has {len(row)} cells; the heading more")
-            yield where, row[column], row[count] if count >= 0 else 1
-
-    return _counted(cells(), str(path))
-
-
-def _places(path: Path, first: Sequence[str]) -> tuple[int, int, bool]:
-    """Columns of lengths and of counts (-1 for none), and whether the line is a heading."""
-    names = [cell.casefold() for cell in first]
-    found = [names.index(name) for name in HEADINGS if name in names]
-    if found:
-        return found[0], names.index(COUNT) if COUNT in names else -1, True
-    if len(first) == 1:
-        return 0, -1, not first[0].replace("_", "").replace(".", "").isdigit()
-    raise RequestError(
-        "lengths",
-        f"{path} has the columns {shown(', '.join(first))}; allowed: one named "
-        f"{', '.join(HEADINGS)}",
-    )
-
-
-def _counted(cells: Iterator[tuple[str, object, object]], source: str) -> Documents:
-    counts: Counter[int] = Counter()
-    for where, length, count in cells:
-        counts[_whole(where, length, 1)] += _whole(where, count, 0)
-    counts = Counter({length: count for length, count in counts.items() if count})
-    if not counts:
-        raise RequestError("lengths", f"{source}: no document; allowed: one or more")
-    return Documents(counts, source)
-
-
-def _whole(where: str, cell: object, least: int) -> int:
-    try:
-        value = float(cell) if isinstance(cell, str | int | float) else math.nan
-    except ValueError:
-        value = math.nan
-    if not (value.is_integer() and least <= value <= LONGEST_SEQUENCE):
-        allowed = f"a whole number from {least} to {number_text(LONGEST_SEQUENCE)}"
-        raise RequestError("lengths", f"{where}: got {shown(cell)}; allowed: {allowed}")
-    return int(value)
+def _counted(cells: Iterable[tuple[str, object]]) -> Counter[int]:
+    """Count lengths that are given one by one, with where each stands."""
+    return Counter(whole(where, length, 1) for where, length in cells)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from computebill.architectures import Architecture
 from computebill.base.assumptions import GIVEN, Assumption
 from computebill.hardware.accelerators import LINK_BYTES_PER_S, Accelerator, domain_size
 from computebill.hardware.assumptions import source_of
 from computebill.hardware.fitted import Fitted
 from computebill.hardware.generations import multiprocessors
 
+from .adapters import QLORA, QLORA_SOURCE
 from .cases import HOST_LINK_GB_S, HOST_MEMORY_GB_S, Case
 from .doubts import DOUBTS, is_routed
-from .layout import FILLS, QLORA, QLORA_SOURCE, Layout
+from .layout import FILLS, Layout
 from .parameters import INDEX, bounded, unbounded
 from .recipes import WEIGHTS, Trainer
 from .software import Choice
@@ -65,30 +65,6 @@ def setting_source(given: Layout, name: str, usual: str) -> str:
     return f"as {trainer.title} sets it" if trainer and name in trainer.settings else usual
 
 
-def as_stored(layout: Layout, architecture: Architecture) -> Layout:
-    """Return a layout whose frozen weights rest as the configuration stores them, if none is told.
-
-    Args:
-        layout: as its user described it.
-        architecture: of the model.
-    """
-    if not architecture.stored or not layout.lora_rank or layout.qlora:
-        return layout
-    is_given = "weights" in layout.model_fields_set
-    return layout if is_given else layout.model_copy(update={"weights": architecture.stored})
-
-
-def stored_note(layout: Layout, architecture: Architecture) -> Iterator[str]:
-    """Yield that weights which are stored in few bits are not trained in them."""
-    stored = architecture.stored
-    # In 8-bit floating point much is trained; whole numbers and 4 bits are of the weights alone.
-    if stored not in ("", "fp8") and not layout.lora_rank:
-        yield (
-            f"The configuration stores weights in {stored}; where all are trained they rest in "
-            f"{layout.used_weights}. Frozen beside adapters (`--lora-rank`) they stay as stored."
-        )
-
-
 def recipe_assumptions(layout: Layout, given: Layout) -> Iterator[Assumption]:
     """Yield what a preset sets, what frozen weights rest in, and what rests on the host.
 
@@ -99,8 +75,6 @@ def recipe_assumptions(layout: Layout, given: Layout) -> Iterator[Assumption]:
     if layout.trainer is not None:
         told = "; ".join(trainer_told(layout.trainer, layout))
         yield Assumption(f"recipe {layout.recipe}", told, layout.trainer.source)
-    if layout.qlora and "lora_rank" not in given.model_fields_set:
-        yield Assumption("rank of adapters", str(layout.lora_rank), QLORA_SOURCE)
     if layout.lora_rank:
         resting = WEIGHTS[layout.used_weights]
         source = setting_source(given, "weights", "as the recipe computes with them")

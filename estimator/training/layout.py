@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeVar
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from computebill.architectures import Architecture
+from computebill.architectures.beside import UNADAPTED
+from computebill.architectures.operators import Beside
+from computebill.base.assumptions import OWN_LIMIT, Assumption, sequence_assumption
 from computebill.base.constants import constants, number, table, whole
 from computebill.base.errors import RequestError, shown
 from computebill.base.specfile import Spec
 from computebill.kernels import schedules
 
+from .adapters import FUSED, QLORA, SAVED, known_saved, known_targets, listed, products_of
 from .recipes import (
-    MODULES,
     MOMENTS,
     RECIPES,
     TRAINERS,
@@ -72,15 +75,6 @@ FP8_RECIPE = "megatron-fp8"
 """The bookkeeping that keeps inputs of products in 8 bits, and so multiplies in 8 bits."""
 
 
-ADAPTED = ("attention", "mlp", "experts")
-"""Parts of a layer that low-rank adapters are put beside."""
-
-QLORA: dict[str, Any] = {"weights": "nf4", "optimizer": "paged-adamw-8bit", "lora_rank": 16}
-"""What ``qlora`` stands for."""
-
-QLORA_SOURCE = "QLoRA: Dettmers et al. 2023, arXiv:2305.14314; its rank: TRL's default, lora_r"
-
-
 def _usual(name: str, plain: Any) -> Any:
     """Return a field that a preset may set where its user does not."""
 
@@ -93,29 +87,6 @@ def _usual(name: str, plain: Any) -> Any:
         return trainer.settings.get(name, plain) if trainer else plain
 
     return Field(default_factory=found)
-
-
-def _listed(value: object) -> object:
-    """Read ``q_proj,v_proj`` as two."""
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(","))
-    return value
-
-
-def _known_targets(names: tuple[str, ...]) -> tuple[str, ...]:
-    for name in names:
-        if name not in TARGETS:
-            raise ValueError(f"got {shown(name)}; allowed: {', '.join(sorted(TARGETS))}")
-    return names
-
-
-TARGETS = {*ADAPTED, *MODULES, *(part for names in MODULES.values() for part in names)} | {
-    "q_a_proj",
-    "q_b_proj",
-    "kv_a_proj_with_mqa",
-    "kv_b_proj",
-}
-"""What adapters may be put beside, by part of a layer or by peft's names."""
 
 
 class Traffic(NamedTuple):
@@ -177,6 +148,8 @@ class Layout(Spec):
         lora_rank: rank of low-rank adapters beside frozen weights; 0 trains all weights.
         lora_targets: what they are put beside: attention, mlp, experts, or peft's names: q_proj,
             v_proj, all-linear.
+        modules_to_save: of which a copy is trained whole beside adapters: lm_head, embed_tokens.
+        dora: whether each adapter has a magnitude for every output (DoRA).
         overhead_gb: memory of one process beside tensors [GB]: context, communicators, buckets; as
             a rule from the groups and the recipe.
         tp_overlap: whether tensor parallel communication hides behind products; as a rule as
@@ -192,7 +165,7 @@ class Layout(Spec):
 
     recipe: Recipe | None = None
     qlora: bool = False
-    offload: Annotated[tuple[Offloaded, ...], BeforeValidator(_listed)] = _usual("offload", ())
+    offload: Annotated[tuple[Offloaded, ...], BeforeValidator(listed)] = _usual("offload", ())
     tp: Degree = 1
     pp: Degree = 1
     vpp: Degree = 1
@@ -224,8 +197,12 @@ class Layout(Spec):
     dropout: bool = False
     lora_rank: Annotated[int, Field(ge=0, le=10**6)] = _usual("lora_rank", 0)
     lora_targets: Annotated[
-        tuple[str, ...], BeforeValidator(_listed), AfterValidator(_known_targets)
+        tuple[str, ...], BeforeValidator(listed), AfterValidator(known_targets)
     ] = ("attention", "mlp")
+    modules_to_save: Annotated[
+        tuple[str, ...], BeforeValidator(listed), AfterValidator(known_saved)
+    ] = ()
+    dora: bool = False
     overhead_gb: Annotated[float, Field(ge=0, le=1000)] | None = None
     tp_overlap: bool | None = None
     experts: Literal["grouped", "looped"] = "grouped"
@@ -400,12 +377,16 @@ class Layout(Spec):
         return process_gb(groups) + buckets
 
     @property
-    def adapted(self) -> frozenset[str]:
-        """What low-rank adapters are put beside, each by the name that its operator has."""
+    def beside(self) -> Beside:
+        """What is trained beside frozen weights, each by the name that its operator has."""
         if not self.lora_rank:
-            return frozenset()
-        return frozenset(
-            part for name in self.lora_targets for part in (name, *MODULES.get(name, ()))
+            return UNADAPTED
+        stand_for = [products_of(name) for name in self.lora_targets]
+        return Beside(
+            modules=frozenset(part for names in stand_for for part in names),
+            fused=tuple(group for group in FUSED if any(group < set(names) for names in stand_for)),
+            saved=frozenset(SAVED[name] for name in self.modules_to_save),
+            has_magnitudes=self.dora,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -491,9 +472,25 @@ def check_sequence_length(architecture: Architecture, sequence: object) -> int:
             "sequence_length",
             f"got {shown(sequence)}; allowed: a whole number from 1 to {most:,}{reason}",
         )
+    media = architecture.media_tokens
+    if media > sequence:
+        each = media / (architecture.images or architecture.clips)
+        raise RequestError(
+            "images_per_sample",
+            f"got {architecture.images:g} of {each:,.0f} tokens each, {media:,.0f} of a sequence "
+            f"of {sequence:,}; allowed: up to {sequence // each:,.0f}, or a longer sequence",
+        )
     return sequence
 
 
 def default_sequence(architecture: Architecture) -> int:
     """Return the sequence length that figures are for where nobody says."""
+    if architecture.sample_tokens:
+        return architecture.sample_tokens
     return min(architecture.sequence_length or DEFAULT_SEQUENCE, DEFAULT_SEQUENCE)
+
+
+def sequence_told(architecture: Architecture, sequence: int, *, is_given: bool) -> Assumption:
+    """Return the tokens of a sequence, and where they are from."""
+    usual = "one image or video, as the notes have it" if architecture.sample_tokens else OWN_LIMIT
+    return sequence_assumption(sequence, is_given=is_given, usual=usual)

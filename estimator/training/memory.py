@@ -118,7 +118,7 @@ def stage_bytes(
 
     Stages that a layout does not have are NaN.
     """
-    batch = columns(architecture, layouts[0].adapted)
+    batch = columns(architecture, layouts[0].beside)
     return occupied_bytes(peak_memory(batch, sequence, layouts).total, layouts, counted)
 
 

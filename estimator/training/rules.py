@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from computebill.architectures import Architecture
-from computebill.architectures.operators import UNLIMITED
+from computebill.architectures.beside import is_adapted, saved_operators
+from computebill.architectures.operators import UNLIMITED, Beside
 from computebill.base.errors import RequestError
 from computebill.hardware.accelerators import Accelerator
 from computebill.hardware.generations import has_deepep
 
+from .adapters import SAVED
 from .layout import Layout
 
 
@@ -22,7 +24,7 @@ def check_layout(architecture: Architecture, layout: Layout, sequence: int) -> N
     _check_tensor(architecture, layout)
     _check_sequence(architecture, layout, sequence)
     _check_pipeline(architecture, layout)
-    _check_adapters(architecture, layout)
+    check_adapters(architecture, layout)
 
 
 def check_part(layout: Layout, accelerator: Accelerator) -> None:
@@ -96,12 +98,18 @@ def _check_sequence(architecture: Architecture, layout: Layout, sequence: int) -
         )
 
 
-def _check_adapters(architecture: Architecture, layout: Layout) -> None:
-    if "lora_targets" in layout.model_fields_set and not layout.lora_rank:
-        raise RequestError("lora_targets", "needs lora_rank")
-    if layout.lora_rank and not any(
-        layout.adapted & {each.adapted, each.module} - {""} for each in architecture.operators()
-    ):
+def check_adapters(architecture: Architecture, layout: Layout) -> None:
+    """Refuse adapters, and copies of modules beside them, that a model has no place for.
+
+    Raises:
+        RequestError: naming the field, what was given and what is allowed.
+    """
+    for field in ("lora_targets", "modules_to_save", "dora"):
+        if field in layout.model_fields_set and getattr(layout, field) and not layout.lora_rank:
+            raise RequestError(field, "needs lora_rank")
+    if not layout.lora_rank:
+        return
+    if not any(is_adapted(each, layout.beside) for each in architecture.operators()):
         has = {each.adapted for each in architecture.operators()}
         has |= {each.module for each in architecture.operators()}
         raise RequestError(
@@ -109,6 +117,10 @@ def _check_adapters(architecture: Architecture, layout: Layout) -> None:
             f"got {', '.join(layout.lora_targets)}; the model has none of them; allowed: "
             f"{', '.join(sorted(has - {''}))}",
         )
+    for name in layout.modules_to_save:
+        if not saved_operators(architecture, Beside(saved=frozenset({SAVED[name]}))):
+            allowed = "others, as the model has no such module"
+            raise RequestError("modules_to_save", f"got {name}; allowed: {allowed}")
 
 
 def _check_groups(layout: Layout) -> None:

@@ -34,17 +34,6 @@ def full(found: Bench) -> Iterator[RenderableType]:
         yield _skipped(found)
 
 
-def brief(found: Bench) -> str:
-    """Return the device and the fastest product of each dtype, in one line."""
-    if found.device is None:
-        return "Nothing was measured."
-    products = [
-        f"{dtype} product {digits(each.flop_per_s / TERA)} TFLOP/s"
-        for dtype, each in found.best.items()
-    ]
-    return "; ".join([found.device.name, *products])
-
-
 def _measured(found: Bench) -> Iterator[RenderableType]:
     if found.best or found.bandwidth or found.of(Launches):
         yield _reached(found)

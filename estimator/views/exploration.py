@@ -10,7 +10,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from . import tables
-from .text import UNKNOWN, amount_interval, digits, percent, percent_interval
+from .text import UNKNOWN, amount_interval, bounded, digits, percent, percent_interval
 
 if TYPE_CHECKING:
     from computebill.programmes.exploration import Exploration
@@ -58,7 +58,7 @@ def followers_by_kind(found: Exploration) -> Iterator[RenderableType]:
     table.add_column("bill", justify="right")
     table.add_column("of the leader's", justify="right")
     for each in found.followers:
-        bill = amount_interval(each.bill, found.basis.name)
+        bill = bounded(amount_interval(each.bill, found.basis.name), each.bound)
         table.add_row(each.follower.name, bill, percent_interval(each.share))
     yield table
     for each in found.followers:

@@ -83,7 +83,8 @@ def _typical_usd(accelerator: Accelerator) -> dict[str, float | int | None]:
 def summary_table(rows: Sequence[dict[str, Any]]) -> Table:
     """Return the table of all accelerators."""
     table = tables.table(
-        f"{len(rows)} accelerators. TFLOP/s dense, 16 bit: bf16, else fp16; USD/h: median provider"
+        f"{len(rows)} accelerators. TFLOP/s dense, 16 bit: bf16, else fp16; USD/h: median provider",
+        ("title", "W", "fp8", "GB/s", "released"),
     )
     for column in ("name", "title", "released"):
         table.add_column(column, no_wrap=column == "name")

@@ -14,13 +14,6 @@ from .model import convention_text
 from .text import count, flop, percent
 
 
-def brief(found: Utilisation) -> str:
-    """Return the utilisation under every convention, in one line."""
-    shares = {name: found.share(value) for name, value in found.flop_per_token.items()}
-    told = [f"{name} {percent(share)}" for name, share in shares.items() if share is not None]
-    return "; ".join([_title(found), *told])
-
-
 def _title(found: Utilisation) -> str:
     speed = count(found.tokens_per_second_per_gpu)
     where = f"{found.accelerator.title}, {flop(found.peak_flop_per_s)} FLOP/s {found.precision}"

@@ -79,13 +79,6 @@ def counts(found: ModelCount) -> Iterator[RenderableType]:
         yield Text(f"Note: {note}")
 
 
-def brief(card: ModelCard) -> str:
-    """Return what it is and how large, in one line."""
-    found = card.to_dict()
-    sizes = f"Parameters {short(found['params'])}; Layers {found['layers']:,}"
-    return f"{_title(card)}; {sizes}; Sequence length {card.sequence:,}"
-
-
 def _title(card: ModelCard | ModelCount) -> str:
     model = card.architecture
     return f"{model.model_type} (as {model.title})" if model.title else model.model_type
@@ -158,7 +151,8 @@ def _memory(card: ModelCard) -> Table:
         if how
         else "no common layout divides this model"
     )
-    table = tables.table(f"Memory of one GPU at {card.sequence:,} tokens, GB ({described})")
+    title = f"Memory of one GPU at {card.sequence:,} tokens, GB ({described})"
+    table = tables.table(title, ("other", "gradients", "optimizer", "weights", "activations"))
     table.add_column("layout")
     for heading in PARTS:
         table.add_column(heading, justify="right")

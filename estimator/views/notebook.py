@@ -1,4 +1,4 @@
-"""Results in a notebook: the tables of the terminal as HTML, and one line of plain text.
+"""Results in a notebook: the answer and tables of the terminal as HTML, and one line of text.
 
 The HTML stands alone: no script, nothing loaded, every text escaped, colours those of the page
 around it, light or dark.
@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from html import escape
 from itertools import chain
 from types import ModuleType
+from typing import Any, Protocol
 
 from rich.console import RenderableType
 from rich.style import Style
@@ -19,20 +20,30 @@ from rich.text import Text
 
 VIEWS = {
     "Bench": "bench",
+    "Forecast": "forecast",
     "Ledger": "ledger",
     "ModelCard": "model",
     "Plan": "plan",
     "RunEstimate": "run",
     "Score": "score",
     "SpendEstimate": "spend",
+    "StagedEstimate": "stages",
     "SweepEstimate": "sweep",
     "Utilisation": "mfu",
     "Validation": "validation",
 }
-"""Results by their class, and the module that tells each, in ``full`` and in ``brief``."""
+"""Results by their class, and the module whose ``full`` has the tables of each."""
 
-LONGEST_LINE = 240
-"""Letters of a result's line; a name may have any number."""
+
+class Told(Protocol):
+    """A result with a JSON form."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it."""
+
+
+LONGEST_LINE = 140
+"""Letters of a result's line: with its class, one line of a wide terminal."""
 
 FOLDED = 16
 """Rows from which on a table, unless it is the first, is folded under its title."""
@@ -50,6 +61,9 @@ overflow-wrap:anywhere;max-width:44em}
 div.computebill table th{font-weight:normal;opacity:.7}
 div.computebill table thead tr{border-bottom:1px solid rgba(128,128,128,.6)}
 div.computebill table .right{text-align:right;white-space:pre}
+div.computebill dl{display:flex;flex-wrap:wrap;gap:.4em 2em;margin:.4em 0 1.2em}
+div.computebill dt{opacity:.7}
+div.computebill dd{margin:0}
 div.computebill .bold{font-weight:bold}
 div.computebill .dim{opacity:.7}
 div.computebill p{white-space:pre-wrap;margin:.4em 0 1em}
@@ -60,18 +74,34 @@ CLASSES = {"bold": "bold", "dim": "dim", "yellow": "warning"}
 """Of the views' styles."""
 
 
-def html(result: object) -> str:
-    """Return a result's tables as HTML."""
-    view = _view(result)
+def html(result: Told) -> str:
+    """Return a result's sentence, the few figures that matter, and its tables as HTML."""
+    view, answer = _view(result), _answer(result)
     shown: Iterable[RenderableType] = view.full(result, *_beside(view, result))
     parts = "".join(_part(part, i > 0) for i, part in enumerate(shown))
-    return f'<div class="computebill"><style>{STYLE}</style>{parts}</div>'
+    told = f'<p class="bold">{escape(answer.sentence)}</p>{_tiles(answer)}{parts}'
+    return f'<div class="computebill"><style>{STYLE}</style>{told}</div>'
 
 
-def line(result: object) -> str:
+def _tiles(answer: Any) -> str:
+    """Return the figures that a page has on top."""
+    told = "".join(
+        f"<div><dt>{escape(label)}</dt><dd>{escape(value)}"
+        f'<span class="dim">{f" {escape(interval)}" if interval else ""}</span></dd></div>'
+        for label, value, interval in answer.figures
+    )
+    return f"<dl>{told}</dl>" if told else ""
+
+
+def line(result: Told) -> str:
     """Return what a result says in one line of at most ``LONGEST_LINE`` letters."""
-    told = " ".join(str(_view(result).brief(result)).split())
+    told = " ".join(_answer(result).sentence.split())
     return told if len(told) <= LONGEST_LINE else f"{told[: LONGEST_LINE - 1]}…"
+
+
+def _answer(result: Told) -> Any:
+    """Return the answer of a result; answers import this folder, so never the other way round."""
+    return importlib.import_module(".answers", __package__).answer_of(result.to_dict())
 
 
 def _view(result: object) -> ModuleType:

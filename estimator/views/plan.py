@@ -18,6 +18,7 @@ from . import tables
 from .text import (
     count_interval,
     digits,
+    duration_interval,
     energy_interval,
     fit_text,
     memory_with_ends,
@@ -33,9 +34,15 @@ ALIKE = 0.8
 SHOWN = 12
 """Layouts of the front that a table shows; all of them are in the JSON and the chart."""
 
+FEWER = ("fits", "step", "odds", "GB")
+"""Columns that a narrow terminal has no room for, the first to go first."""
+
+FAR = 2.0
+"""Times the days of the fastest, beyond which a table leaves out a layout that saves memory."""
+
 
 def full(found: Plan) -> Iterator[RenderableType]:
-    """The best, the next, the front, and how large the search was."""
+    """The best, the next, the front, how large the search was, and what went in."""
     yield from (Text(note) for note in found.estimate.notes)
     yield _best(found)
     if len(found.each) + len(found.dropped) > 1:
@@ -44,7 +51,8 @@ def full(found: Plan) -> Iterator[RenderableType]:
         yield _runners(found)
     if len(found.pareto) > 1:
         yield _front(found)
-    yield _search(found)
+    yield Text(f"{_searched(found)}\n")
+    yield tables.inputs(found.assumptions)
 
 
 def described(one: Candidate) -> str:
@@ -70,12 +78,6 @@ def where(one: Candidate) -> str:
     return f"{one.layout.accelerators:,} x {one.accelerator.name}, {one.precision}"
 
 
-def brief(found: Plan) -> str:
-    """Return the best layout and its days, in one line."""
-    days = count_interval(found.estimate.rows["days"])
-    return f"{_title(found)}; {described(found.best)}; Days {days}"
-
-
 def _title(found: Plan) -> str:
     least = {"time": "Fastest", "cost": "Cheapest", "energy": "Least energy"}
     name = "" if found.spec.name == "plan" else f"{found.spec.name}. "
@@ -89,6 +91,9 @@ def _best(found: Plan) -> Table:
     rows = found.estimate.rows
     room = found.best.accelerator.memory_gb.value
     table.add_row("Layout", described(found.best))
+    run = found.estimate.spec
+    if run.global_batch is not None:
+        table.add_row("Global batch", f"{run.global_batch:,.0f} sequences")
     table.add_row("Seconds a step", count_interval(rows["step_seconds"]))
     table.add_row("Utilisation (MFU)", percent_interval(rows["mfu"]))
     observed = cost_method().mfu.observed
@@ -99,7 +104,7 @@ def _best(found: Plan) -> Table:
     memory = memory_with_ends(found.best.memory_gb, memory_interval(found.best.memory_gb))
     table.add_row("Memory, GB", f"{memory} of {room:g}")
     table.add_row("Odds that it fits", fit_text(found.best.fit_odds))
-    table.add_row("Days", count_interval(rows["days"]))
+    table.add_row("Wall-clock time", duration_interval(rows["days"]))
     if rows["cloud"].is_known:
         table.add_row("Cost, rented", money_interval(rows["cloud"]))
     if rows["energy_mwh"].is_known:
@@ -108,7 +113,9 @@ def _best(found: Plan) -> Table:
 
 
 def _runners(found: Plan) -> Table:
-    table = tables.table("The next best; odds that they are really slower a step than the best")
+    table = tables.table(
+        "The next best; odds that they are really slower a step than the best", FEWER
+    )
     _columns(table, found)
     table.add_column("step", justify="right")
     table.add_column("odds", justify="right")
@@ -125,7 +132,7 @@ def _odds(odds: float | None) -> str:
 
 
 def _each(found: Plan) -> Table:
-    table = tables.table("The best of each accelerator")
+    table = tables.table("The best of each accelerator", FEWER)
     _columns(table, found)
     ranked = sorted(found.each, key=lambda each: getattr(each, OBJECTIVES[found.spec.objective]))
     for each in ranked:
@@ -136,12 +143,14 @@ def _each(found: Plan) -> Table:
 
 
 def _front(found: Plan) -> Table:
-    left = len(found.pareto) - SHOWN
+    near = [each for each in found.pareto if each.days <= FAR * found.pareto[0].days]
+    step = max(1, math.ceil(len(near) / SHOWN))
+    shown = near[::step][:SHOWN]
+    left = len(found.pareto) - len(shown)
     more = f" ({left} more with --json)" if left > 0 else ""
-    table = tables.table(f"Nothing else beats these in days, cost and memory{more}")
+    table = tables.table(f"Nothing else beats these in days, cost and memory{more}", FEWER)
     _columns(table, found)
-    step = max(1, math.ceil(len(found.pareto) / SHOWN))
-    for each in found.pareto[::step][:SHOWN]:
+    for each in shown:
         table.add_row(*_cells(each, found))
     return table
 
@@ -166,14 +175,11 @@ def _several(found: Plan) -> bool:
     return len({where(each) for each in shown}) > 1 or bool(found.dropped)
 
 
-def _search(found: Plan) -> Table:
-    table = tables.table(
-        f"{found.evaluated:,} layouts in {digits(found.search_seconds)} s; "
-        f"{found.feasible:,} are legal and fit. Left out (one layout by several rules)"
+def _searched(found: Plan) -> str:
+    """Return how large the search was, and what left layouts out."""
+    ordered = sorted(found.excluded.items(), key=lambda each: -each[1])
+    rules = "; ".join(f"{rule}: {count:,}" for rule, count in ordered)
+    return (
+        f"{found.evaluated:,} layouts in {digits(found.search_seconds)} s; {found.feasible:,} are "
+        f"legal and fit. Left out (one layout by several rules): {rules}."
     )
-    table.add_column("rule")
-    table.add_column("layouts", justify="right")
-    table.add_column("share", justify="right")
-    for rule, count in sorted(found.excluded.items(), key=lambda each: -each[1]):
-        table.add_row(rule, f"{count:,}", percent(count / found.evaluated))
-    return table

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from rich.console import RenderableType
 from rich.table import Table
@@ -20,14 +21,19 @@ from . import tables
 from .text import (
     count_interval,
     digits,
+    duration_interval,
     energy_interval,
     fit_text,
     flop_interval,
+    mass_interval,
     memory_with_ends,
     money_interval,
     percent,
     percent_interval,
 )
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ROWS: tuple[tuple[str, str, Callable[[Distribution], str], str], ...] = (
     ("Training FLOP", "flop", flop_interval, ""),
@@ -35,42 +41,65 @@ ROWS: tuple[tuple[str, str, Callable[[Distribution], str], str], ...] = (
     ("Utilisation (MFU)", "mfu", percent_interval, ""),
     ("Time that trains (goodput)", "goodput", percent_interval, ""),
     ("GPU-hours", "gpu_hours", count_interval, ""),
-    ("Days", "days", count_interval, ""),
+    ("Wall-clock time", "days", duration_interval, ""),
     ("Tokens per second and GPU", "tokens_per_second_per_gpu", count_interval, ""),
     ("Seconds a step", "step_seconds", count_interval, ""),
     ("Cost, rented", "cloud", money_interval, ""),
     ("Cost, hardware used up + energy", "amortised", money_interval, ""),
     ("  of it energy", "energy", money_interval, ""),
-    ("Cost of buying the cluster", "upfront", money_interval, ""),
+    ("Cost of buying the hardware", "upfront", money_interval, ""),
     ("The whole programme, rented", "programme", money_interval, ""),
     ("  of it experiments and all else", "exploration", money_interval, ""),
     ("Energy", "energy_mwh", energy_interval, ""),
-    ("Carbon", "carbon_t", count_interval, " t CO2e"),
+    ("Carbon", "carbon_t", mass_interval, " CO2e"),
 )
 
-BRIEF = ("flop", "gpu_hours", "days", "cloud")
-"""Rows that one line tells."""
+INPUT, USD = "input", "USD"
+UNITS = {
+    "params": "parameters",
+    "params_active": "parameters",
+    "tokens": "tokens",
+    "flop": "FLOP",
+    "flop_hardware": "FLOP",
+    "mfu": "of 1",
+    "goodput": "of 1",
+    "gpu_hours": "GPU-hours",
+    "days": "days",
+    "tokens_per_second_per_gpu": "tokens a second",
+    "step_seconds": "seconds",
+    "energy_mwh": "MWh",
+    "carbon_t": "t CO2e",
+}
+"""Units of figures that are no sums of money."""
 
 
 def full(estimate: RunEstimate) -> Iterator[RenderableType]:
-    """The answer, then every assumption with its source."""
-    yield from (Text(note) for note in estimate.notes)
+    """Notes that the first sentence does not have, figures, every assumption with its source."""
+    yield from (Text(note) for note in estimate.notes if note != estimate.memory_doubt)
     yield _answer(estimate)
     if estimate.model is not None and estimate.model.memory is not None:
         yield _memory(estimate.model.memory, estimate.accelerator.memory_gb.value)
     if estimate.model is not None and estimate.model.step is not None:
         yield _step(estimate.model.step)
-    yield _assumptions(estimate)
+    yield tables.inputs(estimate.assumptions)
 
 
-def brief(estimate: RunEstimate) -> str:
-    """Return what it takes and costs, in one line."""
-    told = [
-        f"{label} {write(estimate.rows[key])}{unit}"
-        for label, key, write, unit in ROWS
-        if key in BRIEF and estimate.rows[key].is_known
+def sheet(estimate: RunEstimate) -> pd.DataFrame:
+    """Return the rows of a spreadsheet: each figure in the screen's words, then what went in.
+
+    Inputs are rows of the quantity ``input``, their value in words, with its source.
+    """
+    import pandas as pd
+
+    named = {key: label.strip().removeprefix("of it ") for label, key, _, _ in ROWS}
+    figures = estimate.to_frame()
+    figures["figure"] = [named.get(key, key) for key in figures["quantity"]]
+    figures["unit"] = [UNITS.get(key, USD) for key in figures["quantity"]]
+    inputs = [
+        {"quantity": INPUT, "figure": each.name, "value": each.value, "source": each.source}
+        for each in estimate.assumptions
     ]
-    return "; ".join([_title(estimate), *told])
+    return pd.concat([figures, pd.DataFrame(inputs)], ignore_index=True)
 
 
 def _title(estimate: RunEstimate) -> str:
@@ -118,14 +147,4 @@ def _step(step: StepEstimate) -> Table:
     for name in spent:
         table.add_column(name, justify="right")
     table.add_row(*(percent(value / step.seconds) for value in spent.values()))
-    return table
-
-
-def _assumptions(estimate: RunEstimate) -> Table:
-    table = tables.table("What went in")
-    table.add_column("input")
-    table.add_column("value", justify="right")
-    table.add_column("source", overflow="fold")
-    for assumption in estimate.assumptions:
-        table.add_row(assumption.name, assumption.value, assumption.source)
     return table

@@ -21,11 +21,6 @@ MOST_YEARS = 10
 MOST_ORGANISATIONS = 10
 
 
-def brief(found: Score) -> str:
-    """Return how many rows were scored, in one line."""
-    return f"{found.rows_in:,} rows; scored {found.rows_scored:,}; rejected {found.rows_rejected:,}"
-
-
 def full(found: Score, output: str = "") -> Iterator[RenderableType]:
     """How many rows, how their figures were found, and why some are left out."""
     table = tables.table(f"{found.rows_in:,} rows")
@@ -67,7 +62,9 @@ def _ways(found: Score, name: str, title: str) -> Table:
 
 
 def _largest(found: Score) -> Table:
-    table = tables.table("The largest runs; cost of hardware used up + energy")
+    table = tables.table(
+        "The largest runs; cost of hardware used up + energy", ("found by", "organisation")
+    )
     table.add_column("model", overflow="fold")
     table.add_column("organisation", overflow="fold")
     for heading in ("FLOP", "found by", "cost"):

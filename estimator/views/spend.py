@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from computebill.programmes.comparison import SKIPPED, SpendTotals
-from computebill.programmes.grades import UNTOLD, bill_bound
+from computebill.programmes.grades import UNTOLD, amount_bounds, bill_bound
 from computebill.programmes.loading import shipped_programmes
 from computebill.programmes.measured_shares import ShareElsewhere, shares_elsewhere
 from computebill.programmes.spec import NEVER
@@ -43,6 +43,7 @@ GRADES_TOLD = {
     "B": "B, R&D compute as reported against runs of published or estimated sizes.",
     "C": "C, one side is a guess, a plan, or something else than R&D compute.",
 }
+MOVED = "of the months that the drawn lag leads to"
 FOLLOWER_STEPS = (0.0, 0.25, 0.5, 0.75, 1.0)
 LABELS = {
     "rnd_compute_usd": "R&D compute, as reported",
@@ -59,7 +60,8 @@ def comparison(estimates: Sequence[SpendTotals]) -> Iterator[RenderableType]:
     price = f", price {priced[0]}" if priced else ""
     table = tables.table(
         f"Final training runs against R&D compute, {', '.join(variants)}{price}; "
-        "median (5th–95th percentile)"
+        "median (5th–95th percentile)",
+        ("everything else", "grade", "R&D compute"),
     )
     headings = ("programme", "grade", "R&D compute", "final runs", "final share", "everything else")
     for heading in headings:
@@ -100,11 +102,12 @@ def _unpriced(estimates: Sequence[SpendTotals]) -> Iterator[Text]:
 
 
 def _amounts(estimate: SpendTotals) -> dict[str, str]:
-    """Return the amounts of a programme, in dollars where they have a price."""
+    """Return the amounts of a programme, in dollars where they have a price, with their bounds."""
     totals, basis = estimate.totals, estimate.programme.basis
-    if totals.in_usd:
-        return {name: money_interval(usd) for name, usd in totals.in_usd.items()}
-    return {name: amount_interval(getattr(totals, name), basis) for name in AMOUNTS}
+    bounds = amount_bounds(estimate.programme)
+    told = {name: amount_interval(getattr(totals, name), basis) for name in AMOUNTS}
+    told |= {name: money_interval(usd) for name, usd in totals.in_usd.items()}
+    return {name: bounded(text, bounds[name]) for name, text in told.items()}
 
 
 def share_told(estimate: SpendTotals) -> str:
@@ -157,12 +160,10 @@ def elsewhere_of(estimate: SpendEstimate) -> Sequence[ShareElsewhere]:
     return shares_elsewhere() if estimate.name in shipped_programmes() else ()
 
 
-def full(
-    estimate: SpendEstimate, elsewhere: Sequence[ShareElsewhere], narrow: bool = False
-) -> Iterator[RenderableType]:
-    """Everything about one programme, the answer first; fewer columns where it is ``narrow``."""
+def full(estimate: SpendEstimate, elsewhere: Sequence[ShareElsewhere]) -> Iterator[RenderableType]:
+    """Everything about one programme, the answer first."""
     yield _answer(estimate)
-    yield _runs(estimate, narrow)
+    yield _runs(estimate)
     yield from _warnings(estimate)
     if len(estimate.variants) > 1:
         yield _variants(estimate.variants)
@@ -176,16 +177,6 @@ def full(
     yield from followers_by_kind(estimate.exploration)
     if elsewhere:
         yield context(elsewhere)
-
-
-def brief(estimate: SpendEstimate) -> str:
-    """Return the share of final runs, in one line."""
-    totals = estimate.totals
-    return (
-        f"{estimate.programme.title}, {estimate.heading}; "
-        f"Final runs {amount_interval(totals.final_runs, estimate.programme.basis)}; "
-        f"Final share of R&D compute {percent_interval(totals.final_share)}"
-    )
 
 
 def scenarios(estimates: Sequence[SpendEstimate]) -> Table:
@@ -213,6 +204,7 @@ def scenarios(estimates: Sequence[SpendEstimate]) -> Table:
 def _answer(estimate: SpendEstimate) -> Table:
     programme = estimate.programme
     basis, key = programme.basis, programme.counted_in.key
+    bounds = amount_bounds(programme)
     table = tables.table(f"{programme.title}, {estimate.heading}")
     table.add_column("")
     table.add_column("median (5th–95th percentile)", justify="right")
@@ -229,38 +221,38 @@ def _answer(estimate: SpendEstimate) -> Table:
         if not unit and name == "rnd_compute":
             label = LABELS["rnd_compute_usd"]
         told = amount(reported_amount, "dollars" if each.endswith("_usd") else basis)
-        table.add_row(label, told, "")
+        is_base = label == LABELS["rnd_compute_usd"]
+        table.add_row(label, bounded(told, bounds["rnd_compute"]) if is_base else told, "")
     added = totals.rnd_compute
     reported = estimate.reported.get(f"rnd_compute_{key}", 0.0)
     if abs(added.p50 - reported) > 1e-3 * added.p50:
-        told = amount_interval(added, basis)
-        table.add_row("R&D compute, with what is added", told, monte_carlo(added))
+        told = bounded(amount_interval(added, basis), bounds["rnd_compute"])
+        has_lag = programme.assumptions.lag is not None
+        label = "R&D compute, " + (MOVED if has_lag else "with what is added")
+        table.add_row(label, told, monte_carlo(added))
+    final, rest = (
+        bounded(amount_interval(getattr(totals, name), basis), bounds[name])
+        for name in ("final_runs", "exploration")
+    )
     rows = (
-        ("Final runs", amount_interval(totals.final_runs, basis), totals.final_runs),
+        ("Final runs", final, totals.final_runs),
         ("Final share of R&D compute", share_told(estimate), totals.final_share),
-        (
-            "Experiments and all else",
-            amount_interval(totals.exploration, basis),
-            totals.exploration,
-        ),
+        ("Experiments and all else", rest, totals.exploration),
     )
     for label, text, value in rows:
         table.add_row(Text(label, style="bold"), Text(text, style="bold"), monte_carlo(value))
     for name, usd in totals.in_usd.items():
         told = f"{name.replace('_', ' ').capitalize().replace('Rnd', 'R&D')}, in dollars"
-        table.add_row(told, money_interval(usd), monte_carlo(usd))
+        table.add_row(told, bounded(money_interval(usd), bounds[name]), monte_carlo(usd))
     return table
 
 
-def _runs(estimate: SpendEstimate, narrow: bool) -> Table:
-    table = tables.table("Runs, dearest first")
+def _runs(estimate: SpendEstimate) -> Table:
+    less = ("MC error", "released", "GPU-hours", "FLOP")
+    table = tables.table("Runs, dearest first", less)
     basis = estimate.programme.basis
-    # On a narrow terminal fewer columns: a figure that is cut reads as another figure.
     sizes = ["FLOP", "GPU-hours", "cost"] if basis == "dollars" else ["size"]
-    if narrow:
-        headings = [size for size in sizes if size != "GPU-hours"]
-    else:
-        headings = ["released", *sizes, "MC error"]
+    headings = ["released", *sizes, "MC error"]
     table.add_column("run", overflow="fold")
     for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)

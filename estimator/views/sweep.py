@@ -56,16 +56,7 @@ def full(found: SweepEstimate) -> Iterator[RenderableType]:
         yield _budget(found)
     if any(group.group.source or group.group.note for group in found.groups):
         yield _notes(found)
-    yield _assumptions(found)
-
-
-def brief(found: SweepEstimate) -> str:
-    """Return how many experiments there are and what they take, in one line."""
-    told = [found.spec.name, f"{found.experiments:,.0f} experiments"]
-    told.append(f"GPU-hours {count_interval(found.rows['gpu_hours'])}")
-    if found.rows["cloud"].is_known:
-        told.append(f"Cost, rented {money_interval(found.rows['cloud'])}")
-    return "; ".join(told)
+    yield tables.inputs(found.assumptions, "What went in beside the groups' own figures")
 
 
 def presets(shipped: Sequence[tuple[str, SweepSpec]]) -> Iterator[RenderableType]:
@@ -130,7 +121,8 @@ def _published(found: SweepEstimate) -> Table:
 
 
 def _groups(found: SweepEstimate) -> Table:
-    table = tables.table("By group: median (5th–95th percentile)")
+    less = ("MFU", "kind", "experiments", "share")
+    table = tables.table("By group: median (5th–95th percentile)", less)
     table.add_column("group", overflow="fold")
     table.add_column("kind")
     table.add_column("experiments", justify="right")
@@ -159,7 +151,7 @@ def size_name(size: PricedSize) -> str:
 
 
 def _sizes(found: SweepEstimate) -> Table:
-    table = tables.table("By active parameters")
+    table = tables.table("By active parameters", ("experiments", "GPU-hours"))
     table.add_column("size")
     for heading in ("experiments", "GPU-hours", "cost", "saved without these and larger"):
         table.add_column(heading, justify="right")
@@ -211,14 +203,4 @@ def _notes(found: SweepEstimate) -> Table:
         source = found.spec.sources.get(group.group.source or "")
         title = source.title if source is not None else ""
         table.add_row(group.group.name, title, group.group.note or "")
-    return table
-
-
-def _assumptions(found: SweepEstimate) -> Table:
-    table = tables.table("What went in beside the groups' own figures")
-    table.add_column("input", overflow="fold")
-    table.add_column("value", justify="right")
-    table.add_column("source", overflow="fold")
-    for assumption in found.assumptions:
-        table.add_row(assumption.name, assumption.value, assumption.source)
     return table

@@ -16,7 +16,12 @@ SMALLEST_EXCESS = 0.001
 """Share of draws beyond the spend from which on it is told."""
 _SCALES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 
-_ENERGIES = ((1e6, "TWh"), (1e3, "GWh"), (1.0, "MWh"), (1e-3, "kWh"))
+_Units = tuple[tuple[float, str], ...]
+"""Units of a quantity, the largest first: how much of the first argument each is, and its name."""
+
+_ENERGIES: _Units = ((1e6, "TWh"), (1e3, "GWh"), (1.0, "MWh"), (1e-3, "kWh"))
+_DURATIONS: _Units = ((1.0, "days"), (1 / 24, "hours"), (1 / 1440, "minutes"), (1 / 86400, "s"))
+_MASSES: _Units = ((1.0, "t"), (1e-3, "kg"), (1e-6, "g"))
 
 
 def digits(value: float, figures: int = 3) -> str:
@@ -121,16 +126,31 @@ def energy(mwh: float) -> str:
     """Write MWh in the unit that fits: ``53.7 GWh``."""
     if not math.isfinite(mwh):
         return UNKNOWN
-    factor, unit = _energy_scale(mwh)
+    factor, unit = _unit_of(mwh, _ENERGIES)
     return f"{count(mwh / factor)} {unit}"
 
 
 def energy_interval(mwh: Distribution) -> str:
     """Write ``53.7 (40.1–60.2) GWh``."""
-    if not mwh.is_known:
+    return _in_unit(mwh, _ENERGIES)
+
+
+def duration(days: float) -> str:
+    """Write days in the unit that fits: ``72.1 days``, ``4.87 hours``."""
+    if not math.isfinite(days):
         return UNKNOWN
-    factor, unit = _energy_scale(mwh.p50)
-    return f"{count_interval(mwh.scaled(1.0 / factor))} {unit}"
+    factor, unit = _unit_of(days, _DURATIONS)
+    return f"{count(days / factor)} {unit}"
+
+
+def duration_interval(days: Distribution) -> str:
+    """Write ``72.1 (57.6–91.0) days``."""
+    return _in_unit(days, _DURATIONS)
+
+
+def mass_interval(tonnes: Distribution) -> str:
+    """Write ``71.3 (35.2–145) t``, ``1.27 (0.60–2.50) kg``."""
+    return _in_unit(tonnes, _MASSES)
 
 
 def amount(value: float, basis: str) -> str:
@@ -164,9 +184,16 @@ def bounded(text: str, bound: str | None) -> str:
     return text if bound is None or text == UNKNOWN else f"{bound} {text}"
 
 
-def _energy_scale(mwh: float) -> tuple[float, str]:
-    known = (each for each in _ENERGIES if abs(mwh) >= each[0] * 0.9995)
-    return next(known, _ENERGIES[-1])
+def _unit_of(value: float, units: _Units) -> tuple[float, str]:
+    """Return the largest unit that a value has one of."""
+    return next((each for each in units if abs(value) >= each[0] * 0.9995), units[-1])
+
+
+def _in_unit(value: Distribution, units: _Units) -> str:
+    if not value.is_known:
+        return UNKNOWN
+    factor, unit = _unit_of(value.p50, units)
+    return f"{count_interval(value.scaled(1.0 / factor))} {unit}"
 
 
 def signed(value: float) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import RenderableType
@@ -16,6 +15,10 @@ from . import tables
 from .text import digits
 
 WORST = 20
+MOST_LINES = 5
+"""Lines of a reason that are told."""
+MOST_CHANGES = 5
+"""Changed efficiencies that are told."""
 
 GROUPS = (("lab", "lab"), ("source", "source"), ("gpu", "accelerator"))
 """What rows are told by: the field of a row, and what it is called."""
@@ -24,6 +27,8 @@ GROUPS = (("lab", "lab"), ("source", "source"), ("gpu", "accelerator"))
 def full(found: Validation) -> Iterator[RenderableType]:
     """Rows beside fits without their lab; by lab, source and accelerator; few rows; the worst."""
     told = found.to_dict()
+    if told["verdict"]["changes"]:
+        yield Text(changes_told(told["verdict"]["changes"]), style="dim")
     if found.judged is not None:
         yield Text(headline(told["left_out"]))
     for key, name in GROUPS:
@@ -38,13 +43,19 @@ def full(found: Validation) -> Iterator[RenderableType]:
         yield _skipped(found)
 
 
-def brief(found: Validation) -> str:
-    """Return how far off all rows are, in one line."""
-    each = found.metrics()
-    return (
-        f"{each.rows:,} rows; Error of a step's time: median {_percent(each.median_ape)}, "
-        f"mean {_percent(each.mape)}, bias {_percent(each.bias)}"
+def changes_told(changes: Sequence[Mapping[str, Any]]) -> str:
+    """Return which efficiencies differ from what ships, the most first.
+
+    Args:
+        changes: of the verdict's JSON form.
+    """
+    listed = ", ".join(
+        f"{each['name']} {digits(each['shipped'])} to {digits(each['fitted'])} "
+        f"({each['fitted'] / each['shipped'] - 1:+.1%})"
+        for each in changes[:MOST_CHANGES]
     )
+    more = len(changes) - MOST_CHANGES
+    return f"Against what ships: {listed}" + (f"; {more} more by less." if more > 0 else ".")
 
 
 def headline(left_out: Mapping[str, Any]) -> str:
@@ -170,7 +181,16 @@ def _worst(found: Validation) -> Table:
 
 
 def _skipped(found: Validation) -> RenderableType:
-    reasons = Counter(each.reason for each in found.skipped)
+    reasons: dict[str, list[int]] = {}
+    for each in found.skipped:
+        reasons.setdefault(each.reason, []).append(each.line)
     lines = [f"{len(found.skipped):,} rows could not be predicted:"]
-    lines += [f"  {count:>4}  {reason}" for reason, count in reasons.most_common()]
+    for reason, at in sorted(reasons.items(), key=lambda each: -len(each[1])):
+        lines.append(f"  {len(at):>4}  {reason} ({_lines_told(at)})")
     return Text("\n".join(lines))
+
+
+def _lines_told(at: Sequence[int]) -> str:
+    more = ", …" if len(at) > MOST_LINES else ""
+    listed = ", ".join(f"{line:,}" for line in at[:MOST_LINES])
+    return f"line{'s' * (len(at) > 1)} {listed}{more}"

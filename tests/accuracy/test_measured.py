@@ -144,9 +144,9 @@ def test_columns_of_the_software_are_part_of_the_case(write: Write) -> None:
     assert layout_of(write, {"cp": 2, "dp": 4, "cp_exchange": "all-to-all"}).cp_exchange != "ring"
     assert layout_of(write, {"optimizer": "muon"}).optimizer == "muon"
     assert layout_of(write, {"task": "lora", "lora_rank": 64}).lora_rank == 64
-    assert layout_of(write, {"task": "lora"}).adapted == {"attention", "mlp"}
+    assert layout_of(write, {"task": "lora"}).beside.modules == {"attention", "mlp"}
     told = {"task": "lora", "lora_targets": "attention"}
-    assert layout_of(write, told).adapted == {"attention"}
+    assert layout_of(write, told).beside.modules == {"attention"}
     assert one(write, {"precision": "fp8", "scaling": "rowwise"}).case.precision == "fp8-rowwise"
     assert one(write, {"release": "2026-08"}).case.software == "graphed"
     assert one(write, {"release": "2026-04"}).case.software == "modern"

@@ -68,6 +68,76 @@ def test_a_class_says_a_type_that_is_left_out() -> None:
     assert total(config) == total({**BERT, "model_type": "bert"})
 
 
+def test_llavas_own_files_hold_the_language_model() -> None:
+    # The sizes of Vicuna 13B, as llava-v1.5-13b has them beside mm_vision_tower.
+    own = {
+        "model_type": "llava",
+        "architectures": ["LlavaLlamaForCausalLM"],
+        "hidden_size": 5120,
+        "intermediate_size": 13824,
+        "num_hidden_layers": 40,
+        "num_attention_heads": 40,
+        "num_key_value_heads": 40,
+        "vocab_size": 32000,
+        "mm_vision_tower": "openai/clip-vit-large-patch14-336",
+    }
+    found = cb.read_architecture(own)
+    assert total(own) == 13_015_864_320
+    assert found.counted_by == "alias"
+    assert "Only the language model is counted" in " ".join(found.notes)
+    assert "LLaVA's own code" in " ".join(found.notes)
+
+
+MINICPM = {
+    "model_type": "minicpm",
+    "hidden_size": 2304,
+    "intermediate_size": 5760,
+    "num_hidden_layers": 40,
+    "num_attention_heads": 36,
+    "num_key_value_heads": 36,
+    "vocab_size": 122753,
+}
+LING_LITE = {
+    "model_type": "bailing_moe",
+    "hidden_size": 2048,
+    "intermediate_size": 1408,
+    "moe_intermediate_size": 1408,
+    "num_experts": 64,
+    "num_experts_per_tok": 6,
+    "num_shared_experts": 2,
+    "num_hidden_layers": 28,
+    "num_attention_heads": 16,
+    "num_key_value_heads": 4,
+    "vocab_size": 126464,
+}
+INTERNLM2 = {
+    "model_type": "internlm2",
+    "bias": False,
+    "hidden_size": 4096,
+    "intermediate_size": 14336,
+    "num_hidden_layers": 32,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 8,
+    "vocab_size": 92544,
+}
+
+
+@pytest.mark.parametrize(
+    ("config", "billions"),
+    [
+        # As their makers state them: 2.4 B and 13.6 B beside the embedding; InternLM2-7B.
+        (MINICPM, 2.442),
+        ({**MINICPM, "num_experts": 8}, 13.59),
+        (INTERNLM2, 7.738 - 0.379),
+        # Ling-lite 1.5: 16.8 B with its table of 126,464 x 2,048.
+        (LING_LITE, 16.801 - 0.259),
+    ],
+)
+def test_types_of_their_makers_code(config: dict[str, Any], billions: float) -> None:
+    counts = plain_parameters(cb.read_architecture(config))
+    assert counts.total - counts.embedding == pytest.approx(billions * 1e9, rel=1e-3)
+
+
 @pytest.mark.parametrize(
     ("config", "problem"),
     [

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from minutes import takes_minutes
-from mutated import changes, modules_total, mutated, small, types_of
+from mutated import ADDED, changes, modules_total, mutated, small, types_of
 
 import computebill as cb
 from computebill.architectures.entries import family_name
@@ -66,6 +66,23 @@ def test_a_changed_configuration_is_counted_exactly_or_refused(
     table: str, data: st.DataObject
 ) -> None:
     agrees(data.draw(mutated(KNOWN[table])), table)
+
+
+@settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_a_field_that_a_type_does_not_have_is_refused_or_told(data: st.DataObject) -> None:
+    known = KNOWN["CAUSAL_LM"]
+    config = known[data.draw(st.sampled_from(sorted(known)))]
+    field = data.draw(st.sampled_from(sorted(ADDED.keys() - config.keys())))
+    plain = ours(config)
+    assume(plain is not None)
+    try:
+        found = cb.read_architecture({**config, field: ADDED[field]})
+    except cb.RequestError as error:
+        assert field in str(error)  # noqa: PT017 -- either way is right
+        return
+    is_read = plain_parameters(found).total != plain
+    assert is_read or field in " ".join(found.notes)
 
 
 @pytest.mark.slow

@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 import computebill as cb
+from computebill.cli import main
 from computebill.models.count import count_model
+from computebill.models.mfu import Speed
 
 LLAMA: dict[str, Any] = {
     "model_type": "llama",
@@ -74,7 +77,7 @@ def test_an_adapter_is_put_beside_its_base(tmp_path: Path, cache: Path) -> None:
     kept(cache, "acme/llama", LLAMA)
     found = cb.read_architecture(tmp_path).adapter
     assert found is not None
-    assert found == (16, ("q_proj", "v_proj"), "acme/llama")
+    assert found[:3] == (16, ("q_proj", "v_proj"), "acme/llama")
     # As in peft: rank x (inputs + outputs) of queries and of values.
     card = cb.describe_model(tmp_path).to_dict()
     assert card["params_adapters"] == 2 * 16 * 2 * (64 + 64)
@@ -88,6 +91,9 @@ def test_an_adapter_is_put_beside_its_base(tmp_path: Path, cache: Path) -> None:
         ({"peft_type": "PROMPT_TUNING"}, "peft_type: got 'PROMPT_TUNING'; allowed: LORA"),
         ({"r": -1}, "r: got -1; allowed: a whole number from 1"),
         ({"base_model_name_or_path": None}, "base_model_name_or_path: got None"),
+        ({"use_dora": "yes"}, "use_dora: got 'yes'; allowed: true or false"),
+        ({"target_modules": 7}, "target_modules: got 7; allowed: a list of names"),
+        ({"modules_to_save": [7]}, "modules_to_save: got [7]; allowed: a list of names"),
     ],
 )
 def test_adapters_that_cannot_be(tmp_path: Path, change: dict[str, Any], problem: str) -> None:
@@ -100,8 +106,6 @@ def test_adapters_that_cannot_be(tmp_path: Path, change: dict[str, Any], problem
     ("field", "value"),
     [
         ("rank_pattern", {"q_proj": 8}),
-        ("use_dora", True),
-        ("modules_to_save", ["lm_head"]),
         ("layers_to_transform", 0),
         ("layers_to_transform", [1]),
         ("bias", "all"),
@@ -114,7 +118,7 @@ def test_what_changes_an_adapters_count_is_refused(
     path = tmp_path / "adapter_config.json"
     path.write_text(json.dumps(ADAPTER | {field: value}))
     assert f"{field}: got {value!r}; allowed: none" in refusal(path)
-    nothing = {"rank_pattern": {}, "use_dora": False, "modules_to_save": None, "bias": "none"}
+    nothing = {"rank_pattern": {}, "layers_to_transform": None, "bias": "none"}
     path.write_text(json.dumps(ADAPTER | nothing))
     assert cb.read_architecture(path).adapter is not None
 
@@ -144,13 +148,103 @@ def test_targets_that_are_not_known_are_refused(
     assert said["params_adapters"] == 2 * 16 * 2 * (64 + 64)
 
 
-def test_counts_alone_say_that_the_adapter_is_left_out(tmp_path: Path, cache: Path) -> None:
+QKV, HEAD = 2 * 16 * 3 * (64 + 64), 64 * 256
+"""Of rank 16 beside three square products of two layers; of Llama's head, and of its table."""
+
+
+@pytest.mark.parametrize(
+    ("change", "count"),
+    [
+        ({}, 2 * 16 * 2 * (64 + 64)),
+        ({"target_modules": ["q_proj", "k_proj", "v_proj"]}, QKV),
+        # One matrix of three outputs has one adapter, with one set of inputs.
+        ({"target_modules": ["qkv_proj"]}, 2 * 16 * (64 + 3 * 64)),
+        ({"target_modules": ["gate_up_proj"]}, 2 * 16 * (64 + 2 * 128)),
+        # DoRA: a magnitude for every output.
+        ({"use_dora": True}, 2 * (16 * 2 * (64 + 64) + 2 * 64)),
+        ({"use_rslora": True, "lora_alpha": 8}, 2 * 16 * 2 * (64 + 64)),
+        ({"modules_to_save": ["lm_head"]}, 2 * 16 * 2 * (64 + 64) + HEAD),
+        ({"modules_to_save": ["embed_tokens", "lm_head"]}, 2 * 16 * 2 * (64 + 64) + 2 * HEAD),
+        # A classifier of two labels, as peft makes of a base that was pre-trained.
+        (
+            {"task_type": "SEQ_CLS", "modules_to_save": ["classifier", "score"]},
+            2 * 16 * 2 * (64 + 64) + 2 * 64,
+        ),
+    ],
+)
+def test_what_is_trained_is_counted_with_memory_and_without(
+    tmp_path: Path, cache: Path, change: dict[str, Any], count: int
+) -> None:
+    kept(cache, "acme/llama", {**LLAMA, "architectures": ["LlamaForCausalLM"]})
+    path = tmp_path / "adapter_config.json"
+    path.write_text(json.dumps(ADAPTER | change))
+    alone, card = count_model(path).to_dict(), cb.describe_model(path).to_dict()
+    assert alone["params_adapters"] == card["params_adapters"] == count
+    assert alone["params"] == card["params"]
+    found, kernel = alone["flop_per_token"], card["flop_per_token"]
+    for name in ("forward", "backward"):
+        assert found[name] == pytest.approx(kernel[name], rel=1e-12)
+    assert found["conventions"] == pytest.approx(kernel["conventions"], rel=1e-12)
+    told = {each["name"]: each["source"] for each in alone["assumptions"]}
+    assert told["rank of adapters"] == "adapter_config.json of an adapter of acme/llama"
+    assert told.items() <= {each["name"]: each["source"] for each in card["assumptions"]}.items()
+
+
+def test_a_head_that_is_trained_whole_takes_its_gradient(tmp_path: Path, cache: Path) -> None:
+    kept(cache, "acme/llama", {**LLAMA, "tie_word_embeddings": True})
+    path = tmp_path / "adapter_config.json"
+    path.write_text(json.dumps(ADAPTER))
+    frozen = count_model(path).to_dict()
+    path.write_text(json.dumps(ADAPTER | {"modules_to_save": ["lm_head"]}))
+    trained = count_model(path).to_dict()
+    passes = [each["flop_per_token"]["by_operator"]["logits"] for each in (frozen, trained)]
+    assert [each["backward"] / each["forward"] for each in passes] == [1, 2]
+    # Tied as it is, its copy is a matrix of its own.
+    assert trained["params_adapters"] - frozen["params_adapters"] == HEAD
+
+
+def test_a_run_a_plan_and_a_speed_train_the_adapter(tmp_path: Path, cache: Path) -> None:
     kept(cache, "acme/llama", LLAMA)
     path = tmp_path / "adapter_config.json"
     path.write_text(json.dumps(ADAPTER))
-    notes = count_model(path).to_dict()["notes"]
-    assert notes[-1].startswith("Its adapter (LoRA, rank 16) is not counted")
-    assert count_model(LLAMA).to_dict()["notes"] == []
+    own = {"lora_rank": 16, "lora_targets": ["q_proj", "v_proj"]}
+    base = cb.read_architecture("acme/llama")
+    flop = cb.describe_model(base, layout=own).to_dict()["flop_per_token"]["conventions"]
+    shape = {"tokens": "1B", "accelerator": "h100", "global_batch": 8}
+
+    speed = Speed(tokens_per_second_per_gpu=1e6)
+    told = cb.utilisation(path, speed=speed, accelerator="h100")
+    assert told.flop_per_token == pytest.approx(flop)
+    assert cb.utilisation(path, speed=speed, accelerator="h100", lora_rank=0).hfu > told.hfu
+
+    command = ["mfu", "--model", str(path), "--tokens-per-second", "3k", "--accelerator", "h100"]
+    read = json.loads(CliRunner().invoke(main, [*command, "--json"]).output)
+    assert read["flop_per_token"] == pytest.approx(flop)
+
+    planned = cb.plan({**shape, "model": str(path), "count": 8}).estimate
+    for layout in ({"dp": 8}, None):
+        run = {**shape, "model": str(path), "count": 8}
+        run = run if layout is None else {**run, "layout": layout}
+        estimate = cb.estimate_run(run, samples=64)
+        total = estimate.to_dict()["flop"]["model"]["p50"]
+        assert total == pytest.approx(1e9 * flop["6nd"])
+        sources = {each.name: each.source for each in estimate.assumptions}
+        assert sources["rank of adapters"].startswith("adapter_config.json of an adapter")
+    assert planned.to_dict()["layout"]["lora_rank"] == 16
+    assert "adapters beside" in {each.name for each in planned.assumptions}
+    # What flags say goes first, field by field.
+    flagged = cb.describe_model(path, layout={"lora_rank": 8}).to_dict()
+    assert flagged["params_adapters"] == 2 * 8 * 2 * (64 + 64)
+
+
+def test_modules_that_are_saved_and_not_known_are_refused(tmp_path: Path, cache: Path) -> None:
+    kept(cache, "acme/llama", LLAMA)
+    path = tmp_path / "adapter_config.json"
+    path.write_text(json.dumps(ADAPTER | {"modules_to_save": ["norm"]}))
+    with pytest.raises(cb.RequestError, match=r"^modules_to_save: got 'norm'; allowed: classifier"):
+        count_model(path)
+    with pytest.raises(cb.RequestError, match=r"^modules_to_save: needs lora_rank"):
+        cb.describe_model(LLAMA, layout={"modules_to_save": ["lm_head"]})
 
 
 def test_an_adapter_of_itself_is_refused(tmp_path: Path) -> None:

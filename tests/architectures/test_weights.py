@@ -113,6 +113,40 @@ def test_a_shard_that_the_index_names_and_is_missing_is_refused(tmp_path: Path) 
     assert "names '../other.safetensors'" in refusal(tmp_path)
 
 
+def test_shards_without_an_index_are_one_model(tmp_path: Path) -> None:
+    built = transformers.LlamaForCausalLM(configuration(LLAMA)).to(torch.bfloat16)
+    built.save_pretrained(tmp_path, max_shard_size="100KB")
+    for name in ("config.json", "generation_config.json", "model.safetensors.index.json"):
+        (tmp_path / name).unlink(missing_ok=True)
+    shards = sorted(tmp_path.glob("*.safetensors"))
+    # Other files of a repository: the same weights by other names, and an adapter.
+    for other in ("consolidated.safetensors", "adapter_model.safetensors"):
+        (tmp_path / other).write_bytes(safetensors(ONE, b"\0" * 12))
+    total = sum(each.numel() for each in built.parameters())
+    assert len(shards) > 2
+    for source in (tmp_path, shards[1]):
+        assert plain_parameters(cb.read_architecture(source)).total == total
+    shards[1].rename(tmp_path / "aside")
+    for source in (tmp_path, shards[0]):
+        told = f"{shards[1].name} is not there; allowed: all {len(shards)} of its shards"
+        assert told in refusal(source)
+    shards[1].write_bytes(safetensors(ONE, b"\0" * 11))
+    assert "data_offsets: got [0, 12]; the file has 11 bytes" in refusal(tmp_path)
+
+
+def test_a_tensor_of_two_files_is_refused(tmp_path: Path) -> None:
+    for name in ("model.safetensors", "model-00001-of-00001.safetensors"):
+        (tmp_path / name).write_bytes(safetensors(ONE, b"\0" * 12))
+    assert "'w': is in another file of the folder too; allowed: one file" in refusal(tmp_path)
+
+
+def test_places_that_are_kept_with_weights_are_no_parameters(tmp_path: Path) -> None:
+    places = {"position_ids": {"dtype": "I64", "shape": [1, 4], "data_offsets": [12, 44]}}
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(safetensors(ONE | places, b"\0" * 44))
+    assert plain_parameters(cb.read_architecture(path)).total == 6
+
+
 def text(value: str) -> bytes:
     return struct.pack("<Q", len(value)) + value.encode()
 
@@ -162,6 +196,68 @@ def test_a_gguf_file_is_counted_by_its_table(tmp_path: Path) -> None:
     assert plain_parameters(found).total == 256 * 64 + 2 * each
     assert (found.model_type, found.hidden, found.layer_count) == ("llama", 64, 2)
     assert found.sequence_length == 2048
+
+
+def of_experts(held: int, chosen: int) -> dict[str, Any]:
+    """Return the metadata of a mixture, as llama.cpp writes it."""
+    keys = text("general.architecture") + struct.pack("<I", 8) + text("qwen3moe")
+    keys += text("qwen3moe.expert_count") + struct.pack("<II", 4, held)
+    keys += text("qwen3moe.expert_used_count") + struct.pack("<II", 4, chosen)
+    return {"keys": keys, "count": 3}
+
+
+STACKED = [("gate_exps.weight", (64, 32, 8)), ("down_exps.weight", (32, 64, 8))]
+BIASED = [("gate_exps.bias", (32, 8)), ("down_exps.bias", (64, 8))]
+APART = [(f"gate.{each}.weight", (64, 32)) for each in range(8)]
+
+
+@pytest.mark.parametrize(
+    ("tensors", "matrices", "biases"),
+    [(STACKED, 2 * 64 * 32, 0), (STACKED + BIASED, 2 * 64 * 32, 96), (APART, 64 * 32, 0)],
+)
+def test_a_token_meets_as_many_experts_of_a_gguf_file_as_its_metadata_say(
+    tmp_path: Path, tensors: list[tuple[str, tuple[int, ...]]], matrices: int, biases: int
+) -> None:
+    others = [("token_embd.weight", (64, 256)), ("blk.0.ffn_gate_inp.weight", (64, 8))]
+    every = [*others, *((f"blk.0.ffn_{name}", shape) for name, shape in tensors)]
+    path = tmp_path / "model.gguf"
+    path.write_bytes(gguf(every, **of_experts(8, 2)))
+    found = cb.read_architecture(path)
+    counts, outside = plain_parameters(found), 64 * 256 + 64 * 8
+    assert counts.total == outside + 8 * (matrices + biases)
+    assert counts.active == outside + 2 * (matrices + biases)
+    assert "but experts', of which it meets 2" in found.notes[0]
+    assert float(cb.describe_model(path).flop.forward) == 2 * (64 * 8 + 2 * matrices)
+
+
+@pytest.mark.parametrize(
+    ("held", "chosen", "told"),
+    [
+        (8, 9, "qwen3moe.expert_used_count: got 9; allowed: a whole number from 1 to"),
+        (16, 2, "shape: got [8, 32, 64]; allowed: of qwen3moe.expert_count, 16 experts"),
+    ],
+)
+def test_metadata_of_experts_that_contradict_tensors_are_refused(
+    tmp_path: Path, held: int, chosen: int, told: str
+) -> None:
+    path = tmp_path / "model.gguf"
+    path.write_bytes(
+        gguf([("blk.0.ffn_gate_exps.weight", (64, 32, 8))], **of_experts(held, chosen))
+    )
+    assert told in refusal(path)
+
+
+def test_a_gguf_model_in_several_files_is_counted_whole(tmp_path: Path) -> None:
+    names = [f"model-0000{number}-of-00002.gguf" for number in (1, 2)]
+    (tmp_path / names[0]).write_bytes(gguf([("blk.0.w", (4, 4))], **of_experts(8, 2)))
+    assert f"{names[1]} is not there; allowed: all 2 of its shards" in refusal(tmp_path / names[0])
+    (tmp_path / names[1]).write_bytes(gguf([("blk.1.w", (4, 8))]))
+    (tmp_path / "mmproj-model.gguf").write_bytes(gguf([("v.w", (4, 4))]))
+    for source in (tmp_path, tmp_path / names[0], tmp_path / names[1]):
+        found = cb.read_architecture(source)
+        assert (found.model_type, plain_parameters(found).total) == ("qwen3moe", 48)
+    (tmp_path / "other.gguf").write_bytes(gguf([("blk.0.w", (4, 4))]))
+    assert "holds several models; allowed: one of model-00001-of-00002.gguf" in refusal(tmp_path)
 
 
 @settings(max_examples=200)

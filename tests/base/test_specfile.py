@@ -14,9 +14,11 @@ from computebill.base.specfile import (
     LARGEST_FILE,
     Name,
     Spec,
+    numbered_rows,
     parse_toml,
     read_text,
     read_toml,
+    table_rows,
     validate,
     with_flags,
 )
@@ -226,3 +228,12 @@ def test_flags_go_before_a_file_and_put_aside_what_says_the_same() -> None:
     # Without a file, whatever is wrong was given by a flag.
     with pytest.raises(RequestError, match=r"^--price: got 'y'"):
         with_flags(Priced, {"price": "y"}, {}, replaces, "run", is_file=False)
+
+
+def test_rows_have_the_line_that_they_begin_in() -> None:
+    text = '# told first\na,b\n1,"two\nlines"\n\n# between\n2,x\n\n\n3,"""q""\n\nend"\n4,y'
+    rows = list(numbered_rows(text, "t.csv", ("a",)))
+    assert [(line, row["a"]) for line, row in rows] == [(3, "1"), (7, "2"), (10, "3"), (13, "4")]
+    lines = text.splitlines()
+    assert all(lines[line - 1].startswith(f"{row['a']},") for line, row in rows)
+    assert [row for _, row in rows] == list(table_rows(text, "t.csv"))

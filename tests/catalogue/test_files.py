@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import os
 import signal
@@ -506,3 +507,65 @@ def test_a_first_line_that_names_a_field_is_the_headings(tmp_path: Path) -> None
         cb.score_files([path], tmp_path / "out.csv")
     path.write_text("Params,What\nParams,Tokens\n70B,x\n")
     assert "headings read" not in str(cb.score_files([path], tmp_path / "out.csv").remarks)
+
+
+MESSY = (
+    "A catalogue of ours\r\n"
+    "Model,Parameters,Training tokens,Hardware,Notes\r\n"
+    'A,7B,2T,H100,"two\nlines"\r\n'
+    "\r\n"
+    "B,-5,,,x\r\n"
+    "C,7B\r\n"
+    ",, ,,\r\n"
+    'D,,,H100,"three\n""quoted""\nlines"\r\n'
+    "E,7B,2T,H100,x\r\n"
+    "F,,-3,,x\r\n"
+)
+"""Rejects in lines 6, 7, 9 and 13, as an editor counts them; line 8 is blank."""
+
+
+@pytest.mark.parametrize("rows", [2, 100])
+@pytest.mark.parametrize("ending", [".csv", ".csv.gz"])
+def test_rejects_tell_their_line_and_the_cell(tmp_path: Path, rows: int, ending: str) -> None:
+    source = tmp_path / f"x{ending}"
+    source.write_bytes(gzip.compress(MESSY.encode()) if ending.endswith("gz") else MESSY.encode())
+    found = cb.score_files([source], tmp_path / "out.csv", rows=rows)
+    assert (found.rows_in, found.rows_scored, found.rows_rejected) == (6, 2, 4)
+    rejects = pd.read_csv(str(found.rejects_file)).sort_values("source_line")
+    assert rejects["source_line"].tolist() == [6, 7, 9, 13]
+    told = MESSY.replace("\r\n", "\n").split("\n")
+    for line, model in zip(rejects["source_line"], "BCDF", strict=True):
+        assert told[line - 1].startswith(f"{model},")
+    by_line = rejects.set_index("source_line")
+    assert by_line.loc[6, "row_cells"] == "Parameters '-5'"
+    assert by_line.loc[13, "row_cells"] == "Training tokens '-3'"
+    assert pd.isna(by_line.loc[9, "row_cells"])
+    assert by_line.loc[7, "line"] == "C,7B"
+
+
+def test_blank_rows_are_no_rejects(tmp_path: Path) -> None:
+    source = tmp_path / "x.csv"
+    source.write_text("Model,Training compute (FLOP),Extra\nA,1e24,\n,,\n , ,\n,,kept\n")
+    found = cb.score_files([source], tmp_path / "out.csv")
+    assert (found.rows_in, found.rows_scored, found.rows_rejected) == (2, 1, 1)
+    assert found.remarks["blank rows left out"] == 2
+    assert list(found.to_dict()["reasons"].values()) == [1]
+
+
+def test_rejects_of_json_lines_tell_theirs(tmp_path: Path) -> None:
+    source = tmp_path / "x.jsonl"
+    lines = ['{"Model": "A", "Parameters": "7B", "Training tokens": "2T"}', "", "[1]"]
+    lines += ['{"Model": "B", "Parameters": "-5"}', "no json"]
+    source.write_text("\n".join(lines))
+    found = cb.score_files([source], tmp_path / "out.csv")
+    rejects = pd.read_csv(str(found.rejects_file)).sort_values("source_line")
+    assert rejects["source_line"].tolist() == [3, 4, 5]
+
+
+def test_rows_of_parquet_have_no_line(tmp_path: Path) -> None:
+    source = tmp_path / "x.parquet"
+    frame = pd.DataFrame({"Model": ["A", "B"], "Parameters": [7e9, None], "Tags": [["a"], None]})
+    frame["Training tokens"] = [2e12, None]
+    frame.to_parquet(source)
+    found = cb.score_files([source], tmp_path / "out.csv")
+    assert pd.read_csv(str(found.rejects_file))["source_line"].isna().all()

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from computebill.cli import COMMANDS, main
-from computebill.cli.grouped import OWN, SECTIONS, UNITS, Grouped, section_of, spellings
+from computebill.cli.grouped import FOLDS, OWN, SECTIONS, UNITS, Grouped, section_of, spellings
 
 WITH_FLAGS = [name for name in COMMANDS if name != "hardware"]
 
@@ -28,11 +28,16 @@ def help_of(*words: str) -> str:
 def test_help_shows_every_flag_once(name: str) -> None:
     assert isinstance(command(name), Grouped)
     told = help_of(name, "--help")
-    if name in ("run", "model", "plan"):
-        folded = [line for line in told.splitlines() if "--help-layout" not in line]
-        told = "\n".join([*folded, help_of(name, "--help-layout")])
+    hidden = [fold.flag for fold in FOLDS.values()]
+    asking = [fold.flag for fold in FOLDS.values() if f"  {fold.flag} " in told]
+    assert asking == {"run": ["--help-layout", "--help-stage"]}.get(
+        name, ["--help-layout"] if name in ("model", "plan") else []
+    )
+    for each in asking:
+        folded = [line for line in told.splitlines() if each not in line]
+        told = "\n".join([*folded, help_of(name, each)])
     for flag in command(name).params:
-        if isinstance(flag, click.Option) and flag.name != "help_layout":
+        if isinstance(flag, click.Option) and flag.opts[0] not in hidden:
             lines = [line for line in told.splitlines() if line.startswith(f"  {flag.opts[0]}")]
             begun = [line for line in lines if line.split()[0].rstrip(",") == flag.opts[0]]
             assert len(begun) == 1, flag.opts
@@ -59,6 +64,7 @@ def test_what_everybody_needs_comes_first_and_the_layout_is_folded() -> None:
     assert "  --vpp" not in told
     assert "  --vpp" in help_of("run", "--help-layout")
     assert "Price:" not in help_of("run", "--help-layout")
+    assert "  --samples-per-prompt" in help_of("run", "--help-stage")
 
 
 def test_units_stand_for_values() -> None:

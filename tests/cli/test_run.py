@@ -46,7 +46,14 @@ def refusal(*arguments: str) -> str:
 def test_the_table_tells_figures_and_where_they_come_from() -> None:
     result = run(*PLAIN)
     assert result.exit_code == 0
-    for text in ("1024 x NVIDIA H100 SXM5 80GB", "8.40e22", "Days", "40.0 %", "given", "Cottier"):
+    for text in (
+        "1024 x NVIDIA H100 SXM5 80GB",
+        "8.40e22",
+        "Wall-clock time",
+        "40.0 %",
+        "given",
+        "Cottier",
+    ):
         assert text in result.stdout
     assert max(map(len, result.stdout.splitlines())) <= 120
 
@@ -88,7 +95,7 @@ def test_a_plot_is_written_beside_the_table(tmp_path: Path, ending: str) -> None
     target = tmp_path / f"cost.{ending}"
     result = run(*PLAIN, "--plot", str(target))
     assert result.exit_code == 0
-    assert "Days" in result.stdout
+    assert "Wall-clock time" in result.stdout
     assert target.stat().st_size > 5000
 
 
@@ -113,8 +120,8 @@ def test_every_field_has_a_flag_and_every_flag_a_field() -> None:
     from computebill.runs.spec import RunSpec
 
     fields = {name.replace("-", "_") for name, _ in FIELDS}
-    # A layout's own flags have a test of their own.
-    assert fields == set(RunSpec.model_fields) - {"layout"}
+    # A layout's own flags have a test of their own; what is lost is the rest of goodput.
+    assert fields - {"lost"} == set(RunSpec.model_fields) - {"layout"}
 
 
 @pytest.mark.parametrize(
@@ -334,8 +341,10 @@ def test_a_batch_in_tokens_given_as_sequences_is_refused() -> None:
 
 def test_what_undoes_the_figures_stands_above_them() -> None:
     done = run(*GIVEN, "--price", "2", "--samples", "256")
-    assert done.stdout.startswith("Memory not checked: weights alone 14 GB")
-    assert done.stdout.index("computebill plan") < done.stdout.index("GPU-hours")
+    first, note, *_ = done.stdout.split("\n\n")
+    assert first.startswith("The run takes 75.6 k (39.8–145) GPU-hours, 3.08 (1.62–5.89) days")
+    assert note.startswith("Memory not checked: weights alone 14 GB")
+    assert done.stdout.index("computebill plan") < done.stdout.index(" GPU-hours   ")
 
 
 def test_goodput_goes_before_a_file_s_failures(tmp_path: Path) -> None:
@@ -363,3 +372,95 @@ def test_a_run_of_adapters_beside_a_quantised_base(llama_config: str) -> None:
     # Weights that are unpacked for each product, on the same device.
     plain = parsed(*flags, "--lora-rank", "16")
     assert packed["breakdown_seconds"]["elementwise"] > plain["breakdown_seconds"]["elementwise"]
+
+
+def test_a_file_s_layout_is_changed_by_its_path(tmp_path: Path) -> None:
+    spec = tmp_path / "run.toml"
+    spec.write_text('params = "7B"\ntokens = "1T"\naccelerator = "h100"\nmfu = 0.4\n')
+    asked = ["run", str(spec), "--samples", "64", "--json"]
+    plain = json.loads(CliRunner().invoke(main, asked).output)
+    more = json.loads(CliRunner().invoke(main, [*asked, "--set", "tokens=2T"]).output)
+    assert more["gpu_hours"]["p50"] == pytest.approx(2 * plain["gpu_hours"]["p50"])
+    wrong = CliRunner().invoke(main, [*asked, "--set", "layuot.tp=2"])
+    assert wrong.exit_code == 2
+    assert "--set: layuot.tp: 'layuot' is not known; nearest: layout" in wrong.output
+
+
+def test_csv_has_the_screens_words_units_and_what_went_in() -> None:
+    frame = pd.read_csv(io.StringIO(run(*PLAIN, "--csv").stdout))
+    assert list(frame.columns[:5]) == ["quantity", "p5", "p50", "p95", "mean"]
+    rows = frame.set_index("quantity")
+    assert tuple(rows.loc["cloud", ["figure", "unit"]]) == ("Cost, rented", "USD")
+    assert tuple(rows.loc["energy_mwh", ["figure", "unit"]]) == ("Energy", "MWh")
+    inputs = frame[frame["quantity"] == "input"]
+    told = parsed(*PLAIN)["assumptions"]
+    assert list(inputs["figure"]) == [each["name"] for each in told]
+    assert list(inputs["value"]) == [each["value"] for each in told]
+    assert "USD per accelerator-hour" in set(inputs["figure"])
+    assert inputs["source"].notna().all()
+
+
+def test_a_share_that_is_lost_is_the_rest_of_what_trains() -> None:
+    kept = parsed(*PLAIN, "--goodput", "0.85..0.95", "--samples", "256")
+    lost = parsed(*PLAIN, "--lost", "5%..15%", "--samples", "256")
+    assert lost["goodput"]["p50"] == pytest.approx(kept["goodput"]["p50"])
+    assert lost["days"]["p50"] == pytest.approx(kept["days"]["p50"])
+    assert "--lost: got '110%'; allowed: 0 to below 1" in refusal(*PLAIN, "--lost", "110%")
+    assert "not both" in refusal(*PLAIN, "--lost", "10%", "--goodput", "0.9")
+
+
+def test_a_run_without_a_layout_tells_the_best_that_a_plan_finds() -> None:
+    asked = ("--model", "llama-3.1-8b", "--tokens", "1T", "--accelerator", "h100", "--count", "64")
+    line = run(*asked, "--brief", "--samples", "256").stdout
+    assert " On the best layout that `computebill plan` finds (" in line
+    found = parsed(*asked, "--samples", "256")
+    assert found["best_layout"]["mfu"]["p50"] > found["mfu"]["p50"]
+    one = run(*asked[:-1], "1", "--brief", "--samples", "256").stdout
+    assert one.startswith("Does not fit: the nearest, 1 x h100-sxm with ")
+
+
+RL = ["--kind", "rl", "--params", "8B", "--steps", "100", "--prompts", "32", "--mfu", "0.3"]
+RL += ["--samples-per-prompt", "8", "--prompt-length", "200", "--answer-length", "500..3000"]
+RL += ["--accelerator", "h100", "--count", "32", "--price", "2", "--samples", "512"]
+
+
+def test_the_short_door_prices_one_stage() -> None:
+    found = parsed(*RL)
+    (stage,) = found["stages"]
+    assert (stage["kind"], stage["name"]) == ("rl", "rl")
+    assert stage["flop"]["updates"]["p50"] == pytest.approx(
+        3 * stage["flop"]["forward_by"]["rollouts"]["p50"]
+    )
+    assert stage["cost_usd"]["p50"] == pytest.approx(2 * stage["gpu_hours"]["p50"])
+    assert found["about"]["command"].startswith("computebill run --kind rl")
+    told = run(*RL).stdout
+    assert told.startswith("The stage takes ")
+    assert max(map(len, told.splitlines())) <= 120
+
+
+def test_a_file_of_stages_is_told_stage_by_stage(tmp_path: Path) -> None:
+    file = tmp_path / "run.toml"
+    file.write_text(
+        'params = "7B"\naccelerator = "h100"\ncount = 64\n[[stage]]\ntokens = "1T"\nmfu = 0.4\n'
+        '[[stage]]\nkind = "sft"\nfrom = "pretrain"\ntokens = "10B"\n'
+    )
+    found = parsed(str(file), "--price", "3", "--samples", "512")
+    assert [each["name"] for each in found["stages"]] == ["pretrain", "sft"]
+    assert found["cost_usd"]["p50"] == pytest.approx(3 * found["gpu_hours"]["p50"], rel=1e-6)
+    sold = parsed("--kind", "sft", "--params", "8B", "--tokens", "1B", "--price-per-token", "0.5")
+    assert sold["cost_usd"]["p50"] == pytest.approx(500)
+    assert sold["gpu_hours"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--kind", "nope", *GIVEN], "--kind: got 'nope'; allowed: 'pretrain', 'midtrain'"),
+        (["--kind", "rl", "--params", "8B", "--steps", "5"], "prompts: is missing; allowed with"),
+        (["--kind", "sft", "--params", "8B"], "tokens: is missing; allowed with kind sft"),
+        (["--kind", "sft", *GIVEN, "--steps", "5"], "steps: is of no use to kind sft"),
+        (["--kind", "dpo", "--params", "8B", "--tokens", "5"], "--tokens: got 5; allowed: 10,000"),
+    ],
+)
+def test_a_wrong_stage_is_told_by_its_flag(arguments: list[str], told: str) -> None:
+    assert told in refusal(*arguments)

@@ -45,7 +45,7 @@ def spend(*arguments: str, samples: str = "1024") -> Result:
 def parsed(*arguments: str, samples: str = "1024") -> Any:
     result = spend(*arguments, "--json", samples=samples)
     assert result.exit_code == 0, result.output
-    assert result.stderr == ""
+    assert all(line.startswith("Wrote ") for line in result.stderr.splitlines())
     return json.loads(result.stdout, parse_constant=lambda name: pytest.fail(name))
 
 
@@ -109,9 +109,12 @@ def test_the_published_shares() -> None:
 
 
 def test_one_organisation_is_told_over_time() -> None:
-    told = " ".join(spend("minimax", samples="256").stdout.split())
+    sentence, _, tables = spend("minimax", samples="256").stdout.partition("\n\n")
+    assert sentence.startswith("Final training runs are a minority of R&D compute: ")
+    assert sentence.count(" at MiniMax") == 3  # of grade C none, beside better ones
+    told = " ".join(tables.split())
     order = [
-        told.index(f"MiniMax, {year}") for year in ("2022", "2023", "2024", "Q4", "2025", "H1")
+        told.index(f"MiniMax, {year}") for year in ("2022", "2023", "2024", "Q4", "full", "H1")
     ]
     assert order == sorted(order)
     assert "No trend: the medians" in told
@@ -526,3 +529,44 @@ def test_two_outputs_may_not_be_one_file(tmp_path: Path) -> None:
     assert "--draws" in result.stderr
     assert "the file of -o" in result.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_a_shipped_file_is_printed_and_changed(tmp_path: Path) -> None:
+    shipped = CliRunner().invoke(main, ["spend", "openai-2024", "--print"])
+    assert shipped.output == SHIPPED.joinpath("openai-2024.toml").read_text(encoding="utf-8")
+    changing = ["spend", "openai-2024", "--set", "assumptions.price=2.5..4"]
+    told = json.loads(CliRunner().invoke(main, [*changing, "--samples", "64", "--json"]).output)
+    printed = CliRunner().invoke(main, [*changing, "--print"]).output
+    (tmp_path / "mine.toml").write_text(printed, encoding="utf-8")
+    again = ["spend", str(tmp_path / "mine.toml"), "--samples", "64", "--json"]
+    known = json.loads(CliRunner().invoke(main, again).output)
+    assert told["final_share"] == known["final_share"]
+    assert told["set"] == ["assumptions.price=2.5..4"]
+    several = CliRunner().invoke(main, ["spend", "minimax", "--print"])
+    assert several.exit_code == 2
+    assert "--print: got 6 programmes; allowed: one, by its name" in several.output
+
+
+def test_csv_has_the_share_the_total_and_what_went_in(lab: str) -> None:
+    frame = pd.read_csv(io.StringIO(spend(lab, "ai2-olmo-3", "--csv").stdout))
+    known = parsed(lab)
+    own = frame[frame["programme"] == "lab"].iloc[0]
+    for part in ("p5", "p50", "p95"):
+        assert own[f"final_share_{part}"] == pytest.approx(known["final_share"][part])
+        assert own[f"rnd_compute_{part}"] == pytest.approx(known["rnd_compute_usd"][part])
+    assert (own["unit"], own["grade"]) == ("USD", known["grade"])
+    assert own["size_given"].startswith("flop 1e+25")
+    assert own["price_usd_per_gpu_hour_given"].endswith("(p10–p90)")
+    hours = frame[frame["programme"] == "ai2-olmo-3"].iloc[0]
+    assert (hours["unit"], hours["grade"]) == ("GPU-hours", "A")
+    assert hours["rnd_compute_p50"] == pytest.approx(8.34e6)
+    # What was there stays, in its order.
+    assert list(frame.columns[:6]) == [
+        "programme",
+        "variant",
+        "run",
+        "released",
+        "counted",
+        "flop_p5",
+    ]
+    assert frame.columns[17] == "source"

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import io
 import json
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ from click.testing import CliRunner
 
 from computebill.cli import main
 from computebill.sweep import shipped_sweeps
-from computebill.sweep.utilisation import practice
+from computebill.training.utilisation import practice
 
 FILE = """
 name = "Mine"
@@ -134,3 +136,28 @@ def test_wrong_requests_end_with_one_message(spec: str, flags: list[str], proble
     assert problem in done.stderr
     assert "Traceback" not in done.output
     assert done.stdout == ""
+
+
+def test_csv_has_utilisation_and_share_of_each_group() -> None:
+    asked = ["sweep", "smollm3", "--samples", "64"]
+    frame = pd.read_csv(io.StringIO(CliRunner().invoke(main, [*asked, "--csv"]).stdout))
+    groups = json.loads(CliRunner().invoke(main, [*asked, "--json"]).stdout)["groups"]
+    assert list(frame["share_of_experiments"].dropna()) == [each["share"] for each in groups]
+    assert frame["share_of_experiments"].sum() == pytest.approx(1)
+    assert frame["mfu"][: len(groups)].notna().sum() == sum(
+        each["mfu"] is not None for each in groups
+    )
+
+
+def test_a_preset_is_printed_and_changed() -> None:
+    asked = ["sweep", "smollm3"]
+    printed = CliRunner().invoke(main, [*asked, "--print"]).output
+    assert printed.startswith("# SmolLM3 (Hugging Face, 2025)")
+    twice = [*asked, "--set", "groups.0.repeats=200"]
+    told = json.loads(CliRunner().invoke(main, [*twice, "--samples", "64", "--json"]).output)
+    plain = json.loads(CliRunner().invoke(main, [*asked, "--samples", "64", "--json"]).output)
+    assert told["experiments"] > plain["experiments"]
+    edited = CliRunner().invoke(main, [*twice, "--print"]).output
+    assert tomllib.loads(edited)["groups"][0]["repeats"] == 200
+    alone = CliRunner().invoke(main, ["sweep", "--print"])
+    assert (alone.exit_code, "--print: needs a NAME or a FILE" in alone.output) == (2, True)

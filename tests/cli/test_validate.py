@@ -9,7 +9,9 @@ from measured_runs import HEADER, ROWS, invoke
 
 def test_validate_tells_errors_and_what_was_left_out(measured: str, tmp_path: Path) -> None:
     output = invoke("validate", measured).stdout
-    assert output.startswith("Lab left out: median ")
+    sentence, _, tables = output.partition("\n\n")
+    assert sentence.startswith("Undecided: nothing to compare with. Median error of a step's time:")
+    assert tables.startswith("Lab left out: median ")
     assert "out: of fits without the row's lab" in output
     assert "1 rows could not be predicted" in output
     assert "not stated: tp, pp" in output
@@ -19,7 +21,9 @@ def test_validate_tells_errors_and_what_was_left_out(measured: str, tmp_path: Pa
     assert "<svg" in picture.read_text()
     found = json.loads(invoke("validate", measured, "--json").stdout)
     assert found["rows"] == 2
-    assert found["skipped"] == [{"row": 4, "source": "b", "reason": "not stated: tp, pp"}]
+    assert found["skipped"] == [
+        {"row": 4, "source": "b", "reason": "not stated: tp, pp", "line": 4}
+    ]
 
 
 def test_without_a_table_the_shipped_one_is_predicted(tmp_path: Path) -> None:

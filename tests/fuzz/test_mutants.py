@@ -17,9 +17,10 @@ from computebill.base.errors import RequestError
 from computebill.training.layout import Layout
 
 COUNTS = {
-    "measured": 200,
+    "measured": 80,
     "calibration": 3,
     "run": 300,
+    "stages": 20,
     "run file": 150,
     "run flags": 150,
     "plan": 12,
@@ -28,7 +29,7 @@ COUNTS = {
     "programme": 40,
     "config": 300,
     "profile": 300,
-    "efficiency": 150,
+    "efficiency": 70,
     "catalogue": 50,
     "report": 12,
 }

@@ -12,6 +12,7 @@ from torch import Tensor
 import computebill as cb
 from computebill.architectures.columns import columns
 from computebill.architectures.counting import count_flop, count_parameters
+from computebill.architectures.operators import Beside
 from computebill.kernels import flop
 
 
@@ -126,7 +127,9 @@ def test_selective_recomputation_is_counted_once_a_layer() -> None:
 
 def test_frozen_weights_take_no_gradient_of_their_own() -> None:
     trained, frozen = (counted(LLAMA_7B, 1024, adapter_rank=rank) for rank in (0, 8))
-    adapted = counted(LLAMA_7B, 1024, adapter_rank=8, columns={"adapted": frozenset({"attention"})})
+    adapted = counted(
+        LLAMA_7B, 1024, adapter_rank=8, columns={"beside": Beside(frozenset({"attention"}))}
+    )
     products = 2 * (32 * (4 * 4096**2 + 3 * 4096 * 11008) + 4096 * 32000)
     assert float(trained.backward - frozen.backward) == products
     adapters = 32 * 4 * 2 * 8 * (4096 + 4096)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 import computebill as cb
 from computebill.architectures.columns import Columns, columns
+from computebill.architectures.operators import Beside
 from computebill.kernels import memory
 from computebill.kernels.operators import layers_of, parameters
 from computebill.training.layout_columns import activation_columns, layout_columns, recipe_columns
@@ -272,7 +273,7 @@ def test_a_stage_keeps_what_it_sent_on_where_nothing_frees_it() -> None:
 
 def test_frozen_weights_have_no_gradients_and_no_states() -> None:
     layout = cb.Layout(lora_rank=16, lora_targets=("attention",))
-    batch = columns(cb.read_architecture(GPT3), layout.adapted)
+    batch = columns(cb.read_architecture(GPT3), layout.beside)
     found = peak_memory(batch, 2048.0, [layout])
     adapters = 96 * 16 * 4 * (12288 + 12288)
     bare = peak_memory(batch_of(GPT3), 2048.0, [cb.Layout()])
@@ -343,7 +344,7 @@ def test_logits_are_there_for_the_tokens_of_a_part(loss: dict[str, Any], tokens:
 
 def test_a_quantised_base_is_gathered_as_it_rests_and_unpacked_one_matrix_at_a_time() -> None:
     layer, widest = 12 * 12288**2, 4 * 12288**2
-    batch = columns(cb.read_architecture(GPT3), frozenset({"attention"}))
+    batch = columns(cb.read_architecture(GPT3), Beside(frozenset({"attention"})))
     plain, packed = (
         peak_memory(batch, 1.0, [cb.Layout(dp=8, zero=3, lora_rank=1, weights=name)])
         for name in ("bf16", "int8")

@@ -20,7 +20,7 @@ from transformers.cache_utils import DynamicCache
 from computebill.hardware.accelerators import find_accelerator
 from computebill.kernels import serving
 from computebill.kernels.serving import Served, Server
-from computebill.sweep.serving import constants, make_server, served_sizes
+from computebill.training.serving import constants, make_server, served_sizes
 
 TABLE = Path(__file__).parents[1] / "data/serving_throughput.csv"
 

@@ -8,7 +8,7 @@ import pytest
 from plans import planned
 
 import computebill as cb
-from computebill.planning.spec import PlanSpec
+from computebill.planning.spec import PlanSpec, read_plan
 
 
 @pytest.mark.parametrize(
@@ -57,3 +57,16 @@ def test_counts_and_choices_are_read_as_people_write_them() -> None:
     found = PlanSpec.model_validate(spec | {"max_gpus": "100", "tp": "1,4", "etp": "tp"})
     assert found.counts == (8, 16, 32, 64, 100)
     assert found.choices == {"tp": (1, 4), "etp": ("tp",)}
+
+
+def test_fields_by_keyword_go_before_a_spec_as_flags_do() -> None:
+    given = {"model": "m", "tokens": "2T", "accelerator": "h100", "count": 8}
+    assert read_plan(None, given) == read_plan(given)
+    assert read_plan(given, {"max_gpus": 64}).counts == (8, 16, 32, 64)
+
+
+def test_a_batch_that_nobody_gives_is_step_laws() -> None:
+    given = {"model": "m", "tokens": "1T", "accelerator": "h100", "count": 8}
+    # 0.58 (1e12)^0.571 tokens are 1,007 sequences of 4,096: 512 is the power of two below.
+    assert read_plan(given).sequences(4096) == 512
+    assert read_plan({**given, "tokens": "10k"}).sequences(4096) == 1

@@ -12,7 +12,7 @@ from looks import printed
 from computebill.base.errors import RequestError
 from computebill.base.quantity import parse_quantity
 from computebill.programmes.forecast import forecast_spend
-from computebill.views.forecast import forecast as forecast_view
+from computebill.views.forecast import full as forecast_view
 
 Data = dict[str, Any]
 
@@ -99,3 +99,20 @@ def test_what_cannot_be_asked(data: Data, asked: Data, problem: str) -> None:
 def test_a_share_that_is_not_known_has_no_future() -> None:
     with pytest.raises(RequestError, match="the share of minimax-2022 cannot be told"):
         forecast_spend("minimax-2022", parse_quantity(2))
+
+
+def test_a_bound_stays_one(data: Data) -> None:
+    """A large run of unknown size: the share is at least this, of a budget that is given too."""
+    data["runs"].append({"name": "B", "released": "2024-06", "unsized": "large", "source": "s"})
+    grown = forecast_spend(data, parse_quantity(2), samples=64)
+    assert grown.bound == "at least"
+    assert grown.bounds == {
+        "final_runs": "at least",
+        "rnd_compute": None,
+        "exploration": "at most",
+    }
+    assert printed(forecast_view(grown)).count("at least") == 2
+    data["reported"][0]["at_least"] = True
+    data["runs"].pop()
+    given = forecast_spend(data, budget=parse_quantity(3e9), samples=64)
+    assert given.bounds == {"final_runs": "at most", "rnd_compute": None, "exploration": "at least"}

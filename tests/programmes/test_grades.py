@@ -9,10 +9,12 @@ import pytest
 
 from computebill.base.errors import RequestError
 from computebill.programmes.comparison import compare_totals
-from computebill.programmes.grades import Graded, bill_bound
+from computebill.programmes.followers import Follower
+from computebill.programmes.grades import Graded, amount_bounds, bill_bound, kind_bound
 from computebill.programmes.loading import load_programme, shipped_programmes
 
 Data = dict[str, Any]
+LACKING = {"name": "C", "released": "2024-07", "unsized": "large", "source": "s"}
 
 
 @pytest.fixture
@@ -76,10 +78,49 @@ def test_a_followers_bill_is_bounded_by_what_it_holds(
     # Of all, R&D compute alone; of half, both sides; of nothing, the final runs alone.
     data["reported"][0] |= change
     if is_lacking:
-        lacking = {"name": "C", "released": "2024-07", "unsized": "large", "source": "s"}
-        data["runs"].append(lacking)
+        data["runs"].append(LACKING)
     programme = load_programme(data).programme
     assert [bill_bound(programme, skipped) for skipped in (0.0, 0.5, 1.0)] == expected
+
+
+@pytest.mark.parametrize(
+    ("change", "is_lacking", "expected"),
+    [
+        ({}, False, [None, None, None]),
+        ({"at_least": True}, False, [None, "at least", "at least"]),
+        ({"at_most": True}, False, [None, "at most", "at most"]),
+        ({}, True, ["at least", None, "at most"]),
+        ({"at_least": True}, True, ["at least", "at least", "no bound"]),
+    ],
+)
+def test_each_amount_is_bounded_by_what_it_holds(
+    data: Data, change: Data, is_lacking: bool, expected: list[str | None]
+) -> None:
+    data["reported"][0] |= change
+    if is_lacking:
+        data["runs"].append(LACKING)
+    bounds = amount_bounds(load_programme(data).programme)
+    assert [bounds[name] for name in ("final_runs", "rnd_compute", "exploration")] == expected
+
+
+@pytest.mark.parametrize(
+    ("skips", "change", "expected"),
+    [
+        # The lacking run is among what nothing explains; to pay it in full costs more, or less.
+        ({"unexplained": 0.5}, {}, "at least"),
+        ({"final runs": 0.9, "unexplained": 0.5}, {}, "at most"),
+        ({"final runs": 0.9, "unexplained": 0.5}, {"at_least": True}, "no bound"),
+        ({}, {}, None),
+        ({"unexplained": 1.0}, {"at_most": True}, "at least"),
+    ],
+)
+def test_a_bill_by_kind_is_bounded_by_what_is_skipped(
+    data: Data, skips: Data, change: Data, expected: str | None
+) -> None:
+    data["reported"][0] |= change
+    data["runs"].append(LACKING)
+    follower = Follower.model_validate({"name": "f", "description": "d", "skips": skips})
+    assert kind_bound(load_programme(data).programme, follower) == expected
 
 
 @pytest.mark.parametrize(("months", "expected"), [("9M", "B"), ("3M", "C")])

@@ -33,6 +33,7 @@ def data(programme: Callable[[], Data]) -> Data:
 @pytest.fixture
 def in_hours(data: Data) -> Data:
     item = {**data["reported"][0], "unit": "GPU-hours"}
+    del item["currency"]
     item["periods"] = [{"period": "2024", "amount": 5e6}]
     runs = [{"name": "A", "released": "2024-05", "accelerator_hours": 1e6, "source": "s"}]
     return {**data, "basis": "hours", "assumptions": {}, "reported": [item], "runs": runs}
@@ -119,8 +120,19 @@ def test_lines_that_mix_units(in_hours: Data, change: Data, problem: str) -> Non
     assert problem in refusal(in_hours)
 
 
+def test_no_line_is_in_dollars_unless_it_says_so(data: Data, in_hours: Data) -> None:
+    allowed = "is missing; allowed: USD or one with an exchange rate in [currencies] (RMB)"
+    del data["reported"][0]["currency"]
+    assert f"reported[0].currency {allowed}" in refusal(data)
+    revenue = {"item": "Revenue", "counts_as": "revenue", "source": "s"}
+    revenue["periods"] = [{"period": "2024", "amount": 3e6}]
+    in_hours["reported"].append(revenue)
+    assert f"reported[1].currency {allowed}, or a unit in its place" in refusal(in_hours)
+
+
 def test_a_unit_in_a_programme_in_dollars(data: Data) -> None:
     data["reported"][0]["unit"] = "GPU-hours"
+    del data["reported"][0]["currency"]
     assert "reported[0].unit: got 'GPU-hours'; allowed: none, but a currency" in refusal(data)
 
 
@@ -163,7 +175,7 @@ def test_an_energy_programme_takes_no_hours(in_hours: Data) -> None:
 
 
 def test_a_line_of_ones_own_kind_may_be_money(in_hours: Data) -> None:
-    revenue = {"item": "Revenue", "counts_as": "revenue", "source": "s", "periods": QUARTER[:1]}
+    revenue = {"item": "Revenue", "counts_as": "revenue", "source": "s", "currency": "USD"}
     revenue["periods"] = [{"period": "2024", "amount": 3e6}]
     in_hours["reported"].append(revenue)
     assert isinstance(validate(Programme, in_hours, "lab").reported[1], ReportedItem)

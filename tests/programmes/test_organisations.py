@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from computebill.programmes.comparison import compare_totals
 from computebill.programmes.loading import load_programme, shipped_programmes
+from computebill.programmes.periods import parse_period
 from computebill.programmes.spec import Programme
 
 MEASURED = [
@@ -93,3 +96,27 @@ def test_names_tell_the_organisation_and_the_window(shipped: dict[str, Programme
         owners.setdefault(name.partition("-")[0], set()).add(programme.organisation)
     assert all(len(each) == 1 for each in owners.values()), owners
     assert len({programme.title for programme in shipped.values()}) == len(shipped)
+
+
+WINDOWS = {
+    "minimax-2025": "Q4 2024 – Q3 2025",
+    "minimax-2026-h1": "H1 2026",
+    "mistral-2024": "to June 2024",
+    "zai-2025": "H2 2024 – H1 2025",
+    "zai-2026-h1": "H1 2026",
+}
+"""What titles tell of windows that are no calendar year; the published names are older."""
+
+
+def test_no_title_reads_as_the_name_of_another_window(shipped: dict[str, Programme]) -> None:
+    years = re.compile(r"(fy)?(20\d\d)(-h1)?")
+    named = {name: years.fullmatch(name.partition("-")[2]) for name in shipped}
+    assert sum(found is not None for found in named.values()) >= 20
+    for name, found in named.items():
+        if found is None:
+            continue
+        programme = shipped[name]
+        told = WINDOWS.get(name, f"full year {found[2]}" if found[1] else found[2])
+        assert programme.title == f"{programme.organisation}, {told}"
+        if name not in WINDOWS:
+            assert programme.window.months == parse_period(found[2])

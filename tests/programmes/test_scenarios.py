@@ -21,6 +21,7 @@ LAB: dict[str, Any] = {
         {
             "item": "Compute",
             "counts_as": "rnd_compute",
+            "currency": "USD",
             "source": "own",
             "periods": [{"period": "2025", "amount": 1e6}],
         }
@@ -65,7 +66,8 @@ def test_a_scenario_may_be_a_file_beside_the_programme(tmp_path: Path) -> None:
         'organisation = "Lab"\ntitle = "Lab"\n[window]\nfirst = "2025"\nlast = "2025"\n'
         '[sources.own]\ntitle = "Own"\n[assumptions]\naccelerator = "h100"\n'
         'price = { value = 2, source = "own" }\n[[reported]]\nitem = "C"\n'
-        'counts_as = "rnd_compute"\nsource = "own"\nperiods = [{ period = "2025", amount = 1e6 }]\n'
+        'counts_as = "rnd_compute"\ncurrency = "USD"\nsource = "own"\n'
+        'periods = [{ period = "2025", amount = 1e6 }]\n'
         '[[runs]]\nname = "r"\nreleased = "2025"\naccelerator_hours = 1e5\nsource = "own"\n'
         '[[scenarios]]\nname = "s"\ndescription = "d"\nsource = "own"\nsweep = "tries.toml"\n'
     )

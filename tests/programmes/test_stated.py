@@ -81,6 +81,7 @@ def test_a_part_of_a_run_that_is_none(data: Data) -> None:
 def test_dollars_a_day_in_a_programme_in_hours(data: Data) -> None:
     data["basis"] = "hours"
     data["reported"][0]["unit"] = "GPU-hours"
+    del data["reported"][0]["currency"]
     del data["exploration"][0]["amount"]
     data["exploration"][0] |= {"people": 10, "usd_per_day": 5, "days": 5}
     assert "exploration[0].people: dollars a day are not in the programme's basis" in refusal(data)

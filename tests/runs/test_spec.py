@@ -188,3 +188,25 @@ def test_products_in_fewer_bits_than_all_else_are_refused(precision: str) -> Non
     with pytest.raises(RequestError, match="allowed with recipe fp32: fp32, tf32"):
         read_run(data | {"precision": precision})
     assert read_run(data | {"precision": "tf32"}).precision == "tf32"
+
+
+def test_fields_by_keyword_go_before_a_spec_as_flags_do(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text('params = "7B"\ntokens = "2T"\naccelerator = "h100"\nprovider = "aws"\n')
+    by_keyword = {"params": "7B", "tokens": "2T", "accelerator": "h100", "price": 2}
+    assert read_run(None, by_keyword) == read_run(by_keyword)
+    # A price puts aside the file's provider, which says the same in another way.
+    assert read_run(path, {"price": 2}) == read_run(by_keyword)
+    assert read_run(read_run(by_keyword), {"price": 3}) == read_run({**by_keyword, "price": 3})
+    with pytest.raises(RequestError, match="parms is not a known key"):
+        read_run(by_keyword, {"parms": "7B"})
+    with pytest.raises(RequestError, match="accelerator is missing"):
+        read_run()
+
+
+def test_a_spec_is_one_line_of_what_was_given() -> None:
+    run = read_run({"model": "m", "tokens": "1T..2T", "accelerator": "a", "layout": {"tp": 2}})
+    given = "model='m', layout=Layout(…), tokens='1T–2T (p10–p90)', accelerator='a'"
+    assert repr(run) == f"RunSpec({given})"
+    long = {"name": "n" * 50, "flop": "1e24", "accelerator": "h" * 90, "provider": "p" * 50}
+    assert len(repr(read_run(long))) == 160

@@ -508,3 +508,21 @@ def test_the_address_is_copied_and_the_button_says_so_for_a_while(page: Any) -> 
     expect(button).to_have_text("Copied")
     assert page.evaluate("navigator.clipboard.readText()") == page.url
     expect(button).to_have_text(before)
+
+
+def test_every_organisation_is_shown_and_one_opened(page: Any, address: str) -> None:
+    page.click("nav button[data-view=organisations]")
+    expect(page.locator("#headline")).to_contain_text("MiniMax, full year 2025: final runs took")
+    page.select_option("select[name=opened]", "ai2-olmo-3")
+    expect(page.locator("#headline")).to_contain_text("Ai2, Olmo 3: final runs took 17.8 %")
+    drawn(page)
+    captions = page.locator("figcaption").all_text_contents()
+    assert captions == ["Final share by organisation and window", "What everything else went to"]
+    assert page.locator(".chart svg").count() == 2
+    assert page.locator("#downloads a:visible").count() == 0
+    expect(page).to_have_url(re.compile("view=organisations&.*opened=ai2-olmo-3"))
+    opened(page, address, "view=organisations&opened=stability-2023&methods=all")
+    expect(page.locator("figcaption")).to_have_count(3)
+    page.click("nav button[data-view=spend]")
+    expect(page.locator("#headline")).to_contain_text("Final training runs took")
+    assert page.locator("#downloads a:visible").count() == 3

@@ -38,6 +38,7 @@ from computebill.cli.report import read_result
 from computebill.models.card import describe_model
 from computebill.programmes.spend import compare_spend
 from computebill.runs.estimate import estimate_run
+from computebill.runs.staged import estimate_stages
 from computebill.sweep import price_sweep
 from computebill.training.efficiency import SHIPPED
 from computebill.views.report import page, reports_of
@@ -257,6 +258,19 @@ TOTALS = {"name": "x", "flop": 1e24, "accelerator": "a100-80gb", "provider": "aw
 TOTALS |= {"final_share": 0.2, "pue": 1.2, "usd_per_kwh": 0.08, "carbon_g_per_kwh": 300}
 TOTALS |= {"commitment": "1y", "failures_per_gpu_day": 1e-3, "checkpoint_seconds": 30}
 LAYOUT = {"tp": 2, "pp": 2, "dp": 16, "micro_batch": 1, "zero": 1, "recompute": "full"}
+STAGED: dict[str, Any] = {"name": "s", "accelerator": "h100", "price": "1.5..3", "count": 64}
+STAGED["base"] = [{"name": "open", "params": 3e9, "flop": 1e22}]
+STAGED["stage"] = [
+    {"name": "pre", "params": 7e9, "mfu": "0.3..0.45", "restarted_tokens": 1e9,
+     "schedule": [{"tokens": 1e11, "count": 32}, {"tokens": 9e11, "mfu": 0.4}]},
+    {"kind": "dpo", "from": "pre", "pairs": 1e5, "answer_length": "100..900", "mfu": 0.3},
+    {"kind": "distill", "from": ["open"], "teacher": "pre", "tokens": 1e9, "epochs": 2},
+    {"kind": "rl", "from": "preference", "steps": 20, "prompts": 32, "samples_per_prompt": 8,
+     "prompt_length": 100, "answer_length": {"p10": 100, "p90": 2000}, "kept_share": 0.5,
+     "reward": "open", "generation": {"count": 16, "asynchronous": True}},
+    {"kind": "generate", "params": 7e9, "requests": 1e4, "answer_length": [10, 500], "kept": 5e3},
+    {"kind": "sft", "from": "rl", "gpu_hours": 100, "mfu": 0.4, "price_per_token": 2},
+]  # fmt: skip
 PLANNED = {"name": "p", "tokens": 1e12, "accelerator": "h100", "count": 64, "global_batch": 512}
 PLANNED |= {"sequence_length": 4096, "price": 2.0, "tp": "1,2", "pp": "1,2", "micro_batch": "1"}
 PLANNED |= {"cp": "1", "zero": "1", "recompute": "none", "top": 2, "max_days": 1000}
@@ -275,6 +289,11 @@ def _run_mapping(maker: Maker, random: Random) -> Made:
     base = random.choice((RUN, TOTALS, _laid_out(maker), _laid_out(maker)))
     spec = mutated(base, random)
     return repr(spec)[:10_000], lambda: _run(spec)
+
+
+def _staged(maker: Maker, random: Random) -> Made:
+    spec = mutated(STAGED, random)
+    return repr(spec)[:10_000], lambda: estimate_stages(spec, samples=SAMPLES).to_dict()
 
 
 def _run_file(maker: Maker, random: Random) -> Made:
@@ -518,6 +537,7 @@ KINDS: dict[str, Callable[[Maker, Random], Made]] = {
     "measured": _measured,
     "calibration": _calibration,
     "run": _run_mapping,
+    "stages": _staged,
     "run file": _run_file,
     "run flags": _run_flags,
     "plan": _plan_mapping,

@@ -22,6 +22,7 @@ price = { value = { p10 = 1.5, p90 = 3.0 }, source = "us" }
 [[reported]]
 item = "R&D"
 counts_as = "rnd_compute"
+currency = "USD"
 source = "us"
 periods = [{ period = 2024, amount = 1e9 }]
 [[runs]]

@@ -72,6 +72,15 @@ def changes(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield from ((key, each) for each in variants(value))
 
 
+ADDED = {
+    "qk_norm": True, "num_experts": 9, "n_layer": 7, "d_model": 96, "n_head": 5, "n_layers": 9,
+    "ffn_dim": 72, "kv_lora_rank": 16, "attention_output_bias": True, "num_extra_layers": 3,
+    "vision_config": {"hidden_size": 32, "image_size": 32, "patch_size": 8},
+    "auto_map": {"AutoModel": "modeling_own.Own"},
+}  # fmt: skip
+"""Fields that other types have, or no type, or that say a size by another name."""
+
+
 @st.composite
 def mutated(draw: Any, configs: Mapping[str, Config]) -> Config:
     """A configuration with up to two fields changed, and up to two left out."""

@@ -42,6 +42,30 @@ tokens = "1B"
 output_tokens = 1000
 count = 8
 """
+STAGES = """
+name = "Mine in stages"
+params = "7B"
+accelerator = "h100"
+count = 64
+price = "1.5..3"
+[[stage]]
+tokens = "1T"
+mfu = 0.4
+[[stage]]
+kind = "preference"
+from = "pretrain"
+tokens = "1B"
+[[stage]]
+kind = "rl"
+from = "preference"
+steps = 50
+prompts = 64
+samples_per_prompt = 8
+answer_length = "500..4000"
+kept_share = 0.5
+goodput = 1
+mfu = 0.3
+"""
 HEADER = (
     "source_id,model,gpu,n_gpus,n_layers,hidden,n_heads,ffn_hidden,gated_mlp,vocab,seq_len,tp,pp,"
     "dp,micro_batch,global_batch_seqs,precision,framework,year,iter_seconds\n"
@@ -64,10 +88,12 @@ def told(*arguments: str) -> dict[str, Any]:
 @cache
 def all_results(folder: Path) -> dict[str, dict[str, Any]]:
     """Return one result of each kind; made once a folder."""
-    config, sweep, measured = (folder / name for name in ("config.json", "s.toml", "m.csv"))
+    names = ("config.json", "s.toml", "m.csv", "stages.toml")
+    config, sweep, measured, stages = (folder / name for name in names)
     config.write_text(json.dumps(LLAMA_8B))
     sweep.write_text(SWEEP)
     measured.write_text(HEADER + MEASURED)
+    stages.write_text(STAGES)
     model = ("--model", str(config))
     layout = ("--tp", "2", "--dp", "32", "--mfu", "0.4", "--count", "64", "--name", "Mine")
     lab = str(EXAMPLES / "lab.toml")
@@ -75,6 +101,7 @@ def all_results(folder: Path) -> dict[str, dict[str, Any]]:
     return {
         "run": told(*RUN),
         "laid-out": told("run", *model, *FIT, *layout, "--samples", "512", "--json"),
+        "stages": told("run", str(stages), "--samples", "512", "--json"),
         "plan": told("plan", *model, *FIT, "--count", "32,64", "--json"),
         "model": told("model", str(config), "--json"),
         "mfu": told(

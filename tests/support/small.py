@@ -220,6 +220,37 @@ def qwen3_next(draw: Draw) -> Config:
     return layered(lambda _: config, ["full_attention", "linear_attention"])(draw)
 
 
+def delta_net(draw: Draw) -> Config:
+    """Sizes of layers of a gated delta rule, some of them attention."""
+    heads = draw(st.sampled_from([1, 2]))
+    config = decoder(draw) | {
+        "attention_bias": draw(FLAG),
+        "linear_num_key_heads": heads,
+        "linear_num_value_heads": heads,
+        "linear_key_head_dim": draw(st.sampled_from([4, 8])),
+        "linear_value_head_dim": draw(st.sampled_from([4, 8])),
+        "linear_conv_kernel_dim": draw(st.integers(2, 4)),
+    }
+    kinds = st.sampled_from(["full_attention", "linear_attention"])
+    count = config["num_hidden_layers"] - 1
+    rest = draw(st.lists(kinds, min_size=count, max_size=count))
+    return config | {"layer_types": ["linear_attention", *rest]}
+
+
+def qwen3_5(draw: Draw) -> Config:
+    return delta_net(draw) | {"head_dim": 8}
+
+
+def differential(draw: Draw) -> Config:
+    config = with_flags("attention_bias")(draw)
+    heads = 2 * config["num_attention_heads"]
+    return config | {
+        "num_attention_heads": heads,
+        "num_key_value_heads": 2 * config["num_key_value_heads"],
+        "hidden_size": 2 * config["hidden_size"],
+    }
+
+
 def deepseek(draw: Draw) -> Config:
     count = draw(st.sampled_from([8, 16]))
     config = decoder(draw)
@@ -382,6 +413,9 @@ SMALL: dict[str, Callable[[Draw], Config]] = {
     "qwen3": qwen(with_head_dim(BIAS)),
     "qwen3_moe": qwen_moe(BIAS, shared=False),
     "qwen3_next": qwen3_next,
+    "qwen3_5_text": qwen3_5,
+    "olmo_hybrid": delta_net,
+    "diffllama": differential,
     "gemma": with_head_dim(BIAS),
     "gemma2": layered(with_head_dim(BIAS), LABELS),
     "gemma3_text": layered(with_head_dim(BIAS), LABELS),

@@ -14,6 +14,7 @@ from torch import Tensor
 
 import computebill as cb
 from computebill.architectures.columns import Columns, columns
+from computebill.architectures.operators import Beside
 from computebill.kernels import step
 from computebill.kernels.memory import Memory, training_memory
 from computebill.kernels.setting import Setting
@@ -49,8 +50,8 @@ DEGREES = {
 
 
 @cache
-def batch_of(is_mixture: bool, adapted: frozenset[str]) -> Columns:
-    return columns(ARCHITECTURES[is_mixture], adapted)
+def batch_of(is_mixture: bool, beside: Beside) -> Columns:
+    return columns(ARCHITECTURES[is_mixture], beside)
 
 
 @st.composite
@@ -68,7 +69,7 @@ def legal(draw: st.DrawFn) -> tuple[Columns, cb.Layout]:
         check_layout(ARCHITECTURES[is_mixture], layout, SEQUENCE)
     except ValueError:  # of which a refusal is one
         assume(False)
-    return batch_of(is_mixture, layout.adapted), layout
+    return batch_of(is_mixture, layout.beside), layout
 
 
 def memory(batch: Columns, layout: cb.Layout, **recipe: float) -> Memory:
@@ -120,7 +121,7 @@ def number(held: Tensor) -> float:
 ROOM = 1 - 1e-9
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(legal())
 def test_what_is_not_moved_with_every_micro_batch_is_held(
     case: tuple[Columns, cb.Layout],
@@ -144,7 +145,7 @@ def test_what_is_not_moved_with_every_micro_batch_is_held(
         assert number(here.gradients) >= number(whole.gradients) * ROOM
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(legal())
 def test_the_optimizer_passes_over_the_states_that_memory_holds(
     case: tuple[Columns, cb.Layout],

@@ -16,7 +16,3 @@ def test_what_was_reached_stands_beside_the_datasheet() -> None:
     # 2,900 of 3,350 GB/s.
     assert "87%" in line_with("2,900", text)
     assert view.CHECKED in text
-
-
-def test_one_line_tells_the_device_and_the_fastest_product() -> None:
-    assert view.brief(whole_bench()) == "Some GPU; bf16 product 700 TFLOP/s"

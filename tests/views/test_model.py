@@ -22,9 +22,3 @@ def test_a_card_in_full() -> None:
         line = line_with(f" {use.name} ", text)
         assert ("up to " in line) == bool(use.largest_micro_batch)
         assert verdict(use.fit_odds) in line or use.largest_micro_batch
-
-
-def test_one_line_tells_the_size() -> None:
-    told = view.brief(cb.describe_model(LLAMA_8B))
-    assert told.startswith("llama (as ")
-    assert "Parameters 8.03 B; Layers 32" in told

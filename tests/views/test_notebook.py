@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 import computebill as cb
+from computebill.base.quantity import parse_quantity
 from computebill.views import notebook
 from computebill.views import run as run_view
 
@@ -69,6 +70,7 @@ def made(kind: str, folder: Path) -> Any:
     fit |= {"sequence_length": 4096, "price": 2, "count": 32}
     makers = {
         "RunEstimate": lambda: cb.estimate_run(RUN, samples=64),
+        "StagedEstimate": lambda: cb.estimate_stages({"stage": [RUN]}, samples=64),
         "Plan": lambda: cb.plan(fit),
         "ModelCard": lambda: cb.describe_model(CONFIG),
         "Utilisation": lambda: cb.utilisation(
@@ -79,6 +81,7 @@ def made(kind: str, folder: Path) -> Any:
         "Score": lambda: cb.score_catalogue(pd.read_csv(EXAMPLES / "models.csv")),
         "Validation": lambda: cb.validate(measured),
         "Bench": whole_bench,
+        "Forecast": lambda: cb.forecast_spend("openai-2024", parse_quantity("2"), samples=64),
     }
     return makers[kind]()
 
@@ -88,7 +91,7 @@ def test_results_are_brief_in_text_and_tables_in_html(kind: str, folder: Path) -
     result = made(kind, folder)
     told = repr(result)
     assert told.startswith(f"<{kind} ")
-    assert len(told) < 300
+    assert len(told) <= 160
     assert "\n" not in told
     html = result._repr_html_()
     assert html.count("<table") >= 1
@@ -97,7 +100,11 @@ def test_results_are_brief_in_text_and_tables_in_html(kind: str, folder: Path) -
     console = Console(width=4000, markup=False, emoji=False, color_system=None)
     view = notebook._view(result)
     beside = [view.elsewhere_of(result)] if kind == "SpendEstimate" else []
+    answer = notebook._answer(result)
     with console.capture() as captured:
+        console.print(answer.sentence)
+        for each in answer.figures:
+            console.print("".join(each))
         for part in view.full(result, *beside):
             console.print(part)
     letters = re.sub(r"[\s─━]", "", captured.get())
@@ -122,3 +129,21 @@ def test_a_long_table_is_folded_and_the_answer_is_not() -> None:
 def test_a_long_name_leaves_the_line_short() -> None:
     result = cb.estimate_run({**RUN, "name": "a " * 50 + "b" * 90}, samples=64)
     assert len(repr(result)) <= notebook.LONGEST_LINE + len("<RunEstimate >")
+
+
+def test_what_a_session_names_is_one_line() -> None:
+    programme = cb.load_programme("minimax-2025")
+    for each in (
+        cb.find_accelerator("h100"),
+        cb.read_architecture(CONFIG),
+        cb.load_sweep("smollm3"),
+        cb.Layout(tp=8),
+        programme,
+        programme.programme,
+    ):
+        assert len(repr(each)) <= 160
+        assert "\n" not in repr(each)
+
+
+def test_names_of_the_package_are_the_public_ones() -> None:
+    assert dir(cb) == sorted(cb.__all__)

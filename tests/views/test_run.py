@@ -13,8 +13,8 @@ PLAIN = {"params": "7B", "tokens": "2T", "accelerator": "h100", "mfu": 0.4, "pri
 def test_a_run_leaves_out_what_is_not_known() -> None:
     full = printed(run_view.full(estimate_run({**PLAIN, "count": 8}, samples=64)))
     less = printed(run_view.full(estimate_run(PLAIN, samples=64)))
-    assert "Days" in full
-    assert "Days" not in less
+    assert "Wall-clock time" in full
+    assert "Wall-clock time" not in less
     # The title stands behind what is to be known first.
     assert "8 x NVIDIA H100 SXM5 80GB" in map(str.strip, full.splitlines())
     assert "NVIDIA H100 SXM5 80GB" in map(str.strip, less.splitlines())
@@ -26,9 +26,3 @@ def test_every_assumption_stands_with_its_source() -> None:
     assert "[red]mine: NVIDIA H100" in found
     for assumption in estimate.assumptions:
         assert assumption.source in line_with(assumption.name, found)
-
-
-def test_one_line_tells_what_is_known() -> None:
-    told = run_view.brief(estimate_run({**PLAIN, "name": "Mine"}, samples=64))
-    assert told.startswith("Mine: NVIDIA H100 SXM5 80GB; Training FLOP 8.40e22; GPU-hours ")
-    assert "Days" not in told

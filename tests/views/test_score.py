@@ -35,9 +35,3 @@ def test_organisations_stand_the_costliest_first(found: Score) -> None:
     names = list(found.summary.costliest(view.MOST_ORGANISATIONS).index)
     places = [text.index(f" {name.split()[0]}") for name in names]
     assert places == sorted(places)
-
-
-def test_one_line_tells_the_rows(found: Score) -> None:
-    assert view.brief(found) == (
-        f"{found.rows_in:,} rows; scored {found.rows_scored:,}; rejected {found.rows_rejected:,}"
-    )

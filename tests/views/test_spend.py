@@ -91,3 +91,27 @@ def test_a_bill_without_a_large_run_is_at_least_that_where_the_run_is_paid() -> 
     assert row.split("$")[1].strip().startswith("99.0 M")
     assert row.split("$")[0].split("Stability AI")[1].strip() == ""
     assert row.count("at least $") == len(spend_view.FOLLOWER_STEPS) - 1
+
+
+def test_amounts_that_are_bounds_say_so_in_every_table() -> None:
+    """Of Stability a large run has no published size."""
+    low = compare_spend("stability-2023", samples=64)
+    side_by_side = line_with("Stability AI, 2023", printed(spend_view.comparison([low]), 200))
+    assert side_by_side.count("at least") == 2  # final runs and their share
+    assert side_by_side.count("at most") == 1  # the rest
+    alone = printed(spend_view.full(low, []), 200)
+    assert "at least $" in line_with("Final runs", alone)
+    assert "at most $" in line_with("Experiments and all else", alone)
+    by_kind = alone[alone.index("Followers by kind") :]
+    assert "at least $" in line_with("insider  ", by_kind)
+
+
+def test_spend_that_a_drawn_lag_moves_is_told_beside_what_was_reported(
+    programme: Callable[[], Data],
+) -> None:
+    data = programme()
+    data["assumptions"]["lag"] = {"value": 6, "growth": 4, "source": "s"}
+    told = printed(spend_view.full(compare_spend(data, samples=64), []))
+    assert "$1.00 B" in line_with("R&D compute, as reported", told)
+    # Half a year before 2024, by nothing but a growth of four a year.
+    assert "$500 M" in line_with("R&D compute, of the months that the drawn lag leads to", told)

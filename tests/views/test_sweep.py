@@ -30,7 +30,6 @@ def test_groups_and_the_final_run(found: SweepEstimate) -> None:
         line = line_with(f" {group.group.name} ", text)
         assert f" {group.experiments:,.0f} " in line
         assert money(group.rows["cloud"].p50).removeprefix("$").split()[0] in line
-    assert view.brief(found).startswith("Mine; 7 experiments; GPU-hours ")
 
 
 def test_the_cluster_and_the_budget(found: SweepEstimate) -> None:

@@ -11,6 +11,7 @@ from results import HEADER, MEASURED
 import computebill as cb
 from computebill.accuracy.validation import Validation
 from computebill.views import validation as view
+from computebill.views.answers.validation import answer
 
 
 @pytest.fixture(scope="module")
@@ -35,10 +36,6 @@ def test_what_was_left_out_is_counted_by_reason(found: Validation) -> None:
     assert len(found.skipped) == 1
     assert "1 rows could not be predicted:" in text
     assert found.skipped[0].reason[:60] in text
-
-
-def test_one_line_tells_the_error(found: Validation) -> None:
-    assert f"{found.metrics().median_ape:.1%}" in view.brief(found)
 
 
 def test_fits_without_a_lab_have_headings_of_their_own(found: Validation) -> None:
@@ -81,3 +78,21 @@ def test_ends_that_other_labs_set_are_told_beside() -> None:
         "ends lie a factor 1.50 away at the median"
     )
     assert "ends set by" not in view.headline({**told, "coverage_by_others": None})
+
+
+def test_the_answer_begins_with_the_verdict(found: Validation) -> None:
+    result = found.to_dict()
+    sentence = answer(result).sentence
+    told = result["verdict"]
+    assert sentence.startswith(told["why"][0].upper() + told["why"][1:])
+    assert f"{told['fitted_median_ape']:.1%} with these efficiencies" in sentence
+    assert "shipped" not in sentence  # these are the shipped ones
+    older = {key: value for key, value in result.items() if key != "verdict"}
+    assert answer(older).sentence.startswith("The step model is ")
+
+
+def test_what_changed_is_told_with_its_size() -> None:
+    changes = [{"name": f"e{i}", "shipped": 0.5, "fitted": 0.4} for i in range(7)]
+    told = view.changes_told(changes)
+    assert told.startswith("Against what ships: e0 0.500 to 0.400 (-20.0%), e1 ")
+    assert told.endswith("; 2 more by less.")

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..operators import Architecture
+from ..sample import Sample
 from .cache import keep, kept, key_of
 
 
@@ -46,5 +47,31 @@ def read_modules(
         found = architecture_of(model, language_only=language_only)
         notes = (*found.notes, *unsaid_notes(fields, model.config))
         found = replace(found, notes=notes)
+        keep(key, found)
+    return found
+
+
+def read_diffusion(fields: Mapping[str, Any], file: str, sample: Sample) -> Architecture | None:
+    """Count the modules that ``diffusers`` builds of a configuration, and keep the count.
+
+    Args:
+        fields: content of its ``config.json``.
+        file: what to call it in messages.
+        sample: what goes with a sample of it.
+
+    Returns:
+        None where ``diffusers`` is not installed.
+
+    Raises:
+        RequestError: where it has no such class, cannot build it, or no pass through it is known.
+    """
+    if importlib.util.find_spec("diffusers") is None:
+        return None
+    key = key_of(fields, sample=sample)
+    found = kept(key)
+    if found is None:
+        from .diffusion import read_diffusers
+
+        found = read_diffusers(fields, file, sample)
         keep(key, found)
     return found

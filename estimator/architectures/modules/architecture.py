@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from torch import nn
 
 from ..operators import CLIP, IMAGE, SAMPLE, TOKEN, Architecture, LayerKind, Layers, Operator
-from .measured import BETWEEN, Measured, measure
+from .inputs import image_calls
+from .measured import Measured, Way, measure
 from .stacks import layer_paths
 from .walk import Place, Walk
 
@@ -18,16 +20,25 @@ UNMET = 1e-3
 MOST_TOLD = 4
 
 
-def architecture_of(model: nn.Module, *, language_only: bool = False) -> Architecture:
-    """Return the architecture of a model on the meta device, or of its language model."""
+def architecture_of(
+    model: nn.Module, *, language_only: bool = False, ways: Sequence[Way] = ()
+) -> Architecture:
+    """Return the architecture of a model on the meta device, or of its language model.
+
+    Args:
+        model: its modules.
+        language_only: leave out what reads images and sound.
+        ways: to pass it a sequence, where it is no text.
+    """
     paths = [name for name, _ in model.named_modules()]
     if language_only:
         paths = _language_paths(model, paths)
     layers = [path for path in layer_paths(model) if path in set(paths)]
-    measured = measure(model, layers)
+    measured = measure(model, layers, ways)
     config: Any = model.config
-    two_stacks = "decoder_input_ids" in inspect.signature(model.forward).parameters
-    walk = Walk(model, measured, two_ways="MaskedLM" in type(model).__name__)
+    two_stacks = _has_two_stacks(model, measured)
+    two_ways = bool(ways) or "MaskedLM" in type(model).__name__
+    walk = Walk(model, measured, two_ways=two_ways)
     before, after = _outside(paths, layers)
     share = 0.5 if two_stacks else 1.0
     inputs = _shared(walk.operators(Place(), before), share)
@@ -37,7 +48,7 @@ def architecture_of(model: nn.Module, *, language_only: bool = False) -> Archite
     inputs = tuple(each for each in inputs if each.name != "logits")
     outputs = tied + _shared(walk.operators(Place(is_after=True), after), share)
     return Architecture(
-        model_type=config.model_type,
+        model_type=getattr(config, "model_type", None) or type(model).__name__,
         counted_as=type(model).__name__,
         counted_by="modules",
         hidden=walk.width,
@@ -52,6 +63,21 @@ def architecture_of(model: nn.Module, *, language_only: bool = False) -> Archite
     )
 
 
+def _has_two_stacks(model: Any, measured: Measured) -> bool:
+    """Whether a sample is a sequence for an encoder and one for a decoder."""
+    names = set(inspect.signature(model.forward).parameters)
+    if "decoder_input_ids" not in names:
+        return False
+    if image_calls(model):
+        return bool(getattr(model.config.get_text_config(), "is_encoder_decoder", False))
+    if not {"pixel_values", "flattened_patches"} & names:
+        return True
+    # An encoder of images may take no text.
+    encoder = next(path for path, each in model.named_modules() if each is model.get_encoder())
+    read = {each.path for uses in measured.products.values() for each in uses if each.of == TOKEN}
+    return any(path.startswith(encoder) for path in read)
+
+
 def _language_paths(model: Any, paths: Sequence[str]) -> list[str]:
     """Return the names of modules of a language model and its head."""
     decoder, head = model.get_decoder(), model.get_output_embeddings()
@@ -61,9 +87,11 @@ def _language_paths(model: Any, paths: Sequence[str]) -> list[str]:
 
 
 def _shared(operators: Sequence[Operator], share: float) -> tuple[Operator, ...]:
-    """Return products of one of two sequences, told for a token of either."""
+    """Return what one of two sequences meets, told for a token of either."""
     return tuple(
-        each.spread(share) if each.d_in and each.of == TOKEN and share != 1.0 else each
+        replace(each.spread(share), of=each.of)
+        if share != 1.0 and (each.d_in or each.of != TOKEN)
+        else each
         for each in operators
     )
 
@@ -116,7 +144,7 @@ def _notes(model: nn.Module, measured: Measured, walk: Walk) -> list[str]:
     if abs(measured.apart) > UNMET:
         notes.append(
             f"FLOP are no polynomial of a sequence's length, as of blocks that are filled up: at "
-            f"{BETWEEN} tokens they are {measured.apart:+.1%} off what is counted."
+            f"{measured.between} tokens they are {measured.apart:+.1%} off what is counted."
         )
     notes += [f"Assumed: {each}." for each in dict.fromkeys(measured.assumed)]
     unmet = sum(walk.unmet.values())

@@ -15,6 +15,8 @@ CROSS = re.compile(
     r"cross|enc_?attn|encoder_attn|encdec|encoder_decoder|(?<!r)xattn", re.IGNORECASE
 )
 """Names of attention over another sequence's keys."""
+TOP_OF_NAME = re.compile(r"Top(\d+)Router")
+"""Names of classes that say how many experts a token meets."""
 INDEXER = re.compile(r"indexer", re.IGNORECASE)
 TOP_K = (
     "num_experts_per_tok",
@@ -51,6 +53,12 @@ def config_of(model: nn.Module, path: str) -> Any:
     return next(each.config for each in owners(model, path) if hasattr(each, "config"))
 
 
+def text_config(model: Any) -> Any:
+    """Return the configuration of what reads text, or of the whole where nothing is apart."""
+    config = model.config
+    return config.get_text_config() if hasattr(config, "get_text_config") else config
+
+
 def routed(model: nn.Module, path: str) -> int | None:
     """Return how many experts a token meets; None where nothing says it."""
     for each in (*owners(model, path), None):
@@ -62,7 +70,8 @@ def routed(model: nn.Module, path: str) -> int | None:
                     value = value[0]
                 if isinstance(value, int) and not isinstance(value, bool) and value > 0:
                     return value
-    return None
+    kinds = (type(each).__name__ for owner in owners(model, path) for each in owner.children())
+    return next((int(found[1]) for kind in kinds if (found := TOP_OF_NAME.search(kind))), None)
 
 
 def mask_of(model: nn.Module, path: str, layer: int, *, two_ways: bool) -> Mask:

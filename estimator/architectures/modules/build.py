@@ -23,7 +23,7 @@ from ..config import LARGEST_SIZE, MOST_LAYERS
 MOST_MODULES = 500_000
 """Modules and parameters of a model, at most."""
 MOST_SECONDS = 60.0
-"""Time that building a model may take [s]."""
+"""Time of a processor that building a model may take [s]."""
 
 DROPPED = {
     "auto_map",
@@ -81,7 +81,7 @@ def build(fields: Mapping[str, Any], file: str, *, named_only: bool = False) -> 
     Raises:
         RequestError: where it cannot build the model, or the model is too large.
     """
-    _check_sizes(fields, file)
+    check_sizes(fields, file)
     transformers = _transformers()
     named = _named_class(transformers, fields)
     configuration = _configuration(transformers, fields, named)
@@ -95,7 +95,7 @@ def build(fields: Mapping[str, Any], file: str, *, named_only: bool = False) -> 
             if kind is None or (named_only and kind is not named):
                 return None
             _set_implementations(config)
-            with torch.device("meta"), _bounded(file):
+            with torch.device("meta"), bounded(file):
                 return cast(nn.Module, kind(config).eval())
     except RequestError:
         raise
@@ -104,7 +104,7 @@ def build(fields: Mapping[str, Any], file: str, *, named_only: bool = False) -> 
         if not all(_is_known(transformers, each) for each in _inner_types(fields)):
             return None
         release = f"transformers {transformers.__version__}"
-        problem = f"cannot build {configuration.model_type} from it: {_told(error)}"
+        problem = f"cannot build {configuration.model_type} from it: {told(error)}"
         raise RequestError(file, f"{release} {problem}") from None
 
 
@@ -121,7 +121,7 @@ def _transformers() -> Any:
     return transformers
 
 
-def _told(error: Exception) -> str:
+def told(error: Exception) -> str:
     """Return an error's last line, cut where it is long."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {(lines or ['no message'])[-1][:200]}"
@@ -142,7 +142,7 @@ def _cleaned(fields: Any) -> Any:
     return {key: inner(value) for key, value in fields.items() if key not in DROPPED}
 
 
-def _check_sizes(fields: Any, file: str, path: str = "") -> None:
+def check_sizes(fields: Any, file: str, path: str = "") -> None:
     """Refuse numbers of layers that would take for ever to build.
 
     Raises:
@@ -152,11 +152,11 @@ def _check_sizes(fields: Any, file: str, path: str = "") -> None:
         if len(fields) > MOST_LAYERS * 100:
             raise RequestError(file, f"{path}: {len(fields):,} entries; allowed: up to 1,000,000")
         for each in fields:
-            _check_sizes(each, file, path)
+            check_sizes(each, file, path)
         return
     if isinstance(fields, Mapping):
         for key, value in fields.items():
-            _check_sizes(value, file, f"{path}.{key}".lstrip("."))
+            check_sizes(value, file, f"{path}.{key}".lstrip("."))
         return
     if not isinstance(fields, int | float) or isinstance(fields, bool):
         return
@@ -246,20 +246,20 @@ def _inner_configs(config: Any) -> Iterator[Any]:
 
 
 @contextmanager
-def _bounded(file: str) -> Iterator[None]:
+def bounded(file: str) -> Iterator[None]:
     """Stop building where a model has too many modules or takes too long.
 
     Raises:
         RequestError: where it has, or does.
     """
-    started, count = time.monotonic(), 0
+    started, count = time.process_time(), 0
 
     def check(*_: object) -> None:
         nonlocal count
         count += 1
         if count > MOST_MODULES:
             raise RequestError(file, f"has more than {MOST_MODULES:,} modules")
-        if time.monotonic() - started > MOST_SECONDS:
+        if time.process_time() - started > MOST_SECONDS:
             raise RequestError(file, f"takes more than {MOST_SECONDS:g} s to build")
 
     hooks = [

@@ -10,12 +10,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields
 from functools import lru_cache
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from ..operators import Architecture, LayerKind, Layers, Operator
+from ..sample import Sample
 
-LIBRARIES = ("transformers", "torch")
+LIBRARIES = ("transformers", "diffusers", "torch")
 NOTHING = Operator("")
 LARGEST = 64 * 2**20
 """Size of a file that is read, at most [B]."""
@@ -27,7 +29,9 @@ def folder() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "computebill" / "modules"
 
 
-def key_of(config: Mapping[str, Any], *, language_only: bool) -> str | None:
+def key_of(
+    config: Mapping[str, Any], *, language_only: bool = False, sample: Sample | None = None
+) -> str | None:
     """Return the name of a configuration's count; None where it is no JSON.
 
     It hangs on all fields in any order, on the libraries' releases, and on how modules are
@@ -36,7 +40,8 @@ def key_of(config: Mapping[str, Any], *, language_only: bool) -> str | None:
     told = {
         "code": _code(),
         "language_only": language_only,
-        "libraries": {name: version(name) for name in LIBRARIES},
+        "sample": None if sample is None else asdict(sample),
+        "libraries": {name: version(name) for name in LIBRARIES if find_spec(name) is not None},
         "config": config,
     }
     try:
@@ -50,7 +55,7 @@ def key_of(config: Mapping[str, Any], *, language_only: bool) -> str | None:
 def _code() -> str:
     """Return a hash of what counts modules, and of what their counts are kept as."""
     here = Path(__file__).parent
-    files = [*sorted(here.glob("*.py")), here.parent / "operators.py"]
+    files = [*sorted(here.glob("*.py")), here / "latents.toml", here.parent / "operators.py"]
     return hashlib.sha256(b"".join(each.read_bytes() for each in files)).hexdigest()
 
 

@@ -14,6 +14,12 @@ ASSUMED_SIDE = 1024
 """Pixels along a side of an image, where a model takes images of any size."""
 ASSUMED_FRAMES = 3000
 """Frames of sound of a sample where a configuration gives none: 30 s of 10 ms."""
+ASSUMED_PATCHES = 2048
+"""Patches of an image that comes as such, as the processor of Pix2Struct has it."""
+ASSUMED_VIDEO = 4
+"""Frames of a video, where a model reads no image, as the processor of InstructBlipVideo has it."""
+ASSUMED_INSTRUCTION = 32
+"""Tokens of text that are read together with an image."""
 ALWAYS = {"image_grid_thw", "grid_thw", "image_position_ids", "spatial_shapes"}
 """Arguments that are given even where a model can do without."""
 SPECIAL = ("_id", "_index")
@@ -56,6 +62,8 @@ def _whole_call(model: nn.Module, length: int, *, with_media: bool) -> Call:
     if "use_cache" in names:
         given["use_cache"] = False
     assumed = []
+    if "visual_bbox" in names:
+        given["bbox"] = torch.zeros((1, length, 4))  # where each token stands on its page
     media = {
         name: each
         for name, each in media_of(config).items()
@@ -91,15 +99,23 @@ def parts_call(model: nn.Module, length: int) -> Call:
 def image_calls(model: nn.Module) -> list[Call]:
     """Return ways to call what reads images, with one; none where nothing does."""
     config: Any = model.config
-    call = _method(model, "vision_config", "get_image_features")
+    call = _method(model, "vision_config", "get_image_features", "get_video_features")
     if call is None:
         return []
     names = inspect.signature(call).parameters
     medium, vision = media_of(config)["pixel_values"], config.vision_config
     forms = _image_forms(vision, medium.value, names)
     asked = _image_arguments(vision, medium.value)
+    assumed = [medium.assumed] if medium.assumed else []
+    if "qformer_input_ids" in names:
+        asked["qformer_input_ids"] = _tokens(config.qformer_config, ASSUMED_INSTRUCTION)
+        assumed.append(f"{ASSUMED_INSTRUCTION} tokens of instruction with an image")
+    if "video" in call.__name__:
+        forms = [medium.value.unsqueeze(1).expand(-1, ASSUMED_VIDEO, -1, -1, -1)]
+        assumed.append(f"videos of {ASSUMED_VIDEO} frames in place of images")
     return [
-        _call(call, {"pixel_values": form, **asked}, "one image", medium.assumed) for form in forms
+        _call(call, {"pixel_values": form, **asked}, "one image", "; ".join(assumed))
+        for form in forms
     ]
 
 
@@ -130,15 +146,23 @@ class Medium:
 
 def media_of(config: Any) -> dict[str, Medium]:
     """Return arguments that hold one image and one clip, by name, of a model's configuration."""
-    vision = getattr(config, "vision_config", None) or config
+    encoder = getattr(config, "encoder", None)
+    vision = getattr(config, "vision_config", None)
+    vision = vision or (encoder if hasattr(encoder, "to_dict") else config)
     audio = getattr(config, "audio_config", None) or config
     channels = _first(vision, ("num_channels", "in_channels", "in_chans")) or 3
     side, assumed = image_side(vision)
     mels = _first(audio, ("num_mel_bins", "feature_size", "input_feat_per_channel")) or 80
     frames, unsaid = clip_frames(audio)
     pixels = torch.empty((1, int(channels), side, side), device="meta")
+    # Each patch with its row and column.
+    flat = 2 + int(getattr(vision, "patch_embed_hidden_size", 0))
     return {
         "pixel_values": Medium(pixels, assumed),
+        "flattened_patches": Medium(
+            torch.empty((1, ASSUMED_PATCHES, flat), device="meta"),
+            f"images of {ASSUMED_PATCHES:,} patches",
+        ),
         "input_features": Medium(torch.empty((1, int(mels), frames), device="meta"), unsaid),
         "input_values": Medium(torch.empty((1, frames * 160), device="meta"), unsaid),
     }
@@ -175,12 +199,13 @@ def _merged(vision: Any) -> int:
     return int(merge) if isinstance(merge, int) else 1
 
 
-def _method(model: Any, part: str, name: str) -> Any:
+def _method(model: Any, part: str, *names: str) -> Any:
     """Return a method of a model or of what it wraps, where its configuration has a part."""
     if getattr(model.config, part, None) is None:
         return None
     owners = (getattr(model, "model", model), model)
-    return next((each for owner in owners if callable(each := getattr(owner, name, None))), None)
+    found = (getattr(owner, name, None) for name in names for owner in owners)
+    return next((each for each in found if callable(each)), None)
 
 
 def _call(call: Any, given: Mapping[str, Tensor], what: str, assumed: str) -> Call:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from torch import Tensor, nn
 
@@ -29,13 +30,24 @@ BETWEEN = 160
 """One more, which has to lie on that polynomial."""
 SHORTEST = (16, 24, 32)
 """The same, of models that take short sequences only."""
-TEXT_CALLS = (
-    (text_call, LENGTHS),
-    (text_call, SHORTEST),
-    (parts_call, LENGTHS),
-    (media_call, LENGTHS),
-)
-"""Ways to pass text, the first that works taken."""
+TextCall: TypeAlias = Callable[[nn.Module, int], Call]
+"""A call of a model with so many tokens."""
+
+
+class Way(NamedTuple):
+    """A way to pass a sequence.
+
+    Attributes:
+        call: of so many tokens.
+        lengths: three of them, through which FLOP are a polynomial.
+        between: one more.
+    """
+
+    call: TextCall
+    lengths: Sequence[int]
+    between: int
+
+
 TOWER = re.compile(r"vision|visual|image|audio|speech|sam_model|video")
 """Names of what reads images and sound."""
 OUTPUT = re.compile(r"(o_proj|out_proj|c_proj|out_lin|o|proj|dense|out|wo)$")
@@ -93,6 +105,10 @@ class Measured:
         problems: of passes that could not run, why.
         assumed: what passes were given that no configuration says.
         apart: by what share FLOP at one more length are off what three lengths make of it.
+        between: that length.
+        padding: rows of a product that are taken to be a convolution's padding, and left out.
+        text: the way in which text was passed; None where there was none.
+        media: an image and a clip of sound as they were passed by themselves.
     """
 
     products: dict[str, list[Use]] = field(default_factory=dict)
@@ -101,6 +117,10 @@ class Measured:
     problems: dict[str, str] = field(default_factory=dict)
     assumed: list[str] = field(default_factory=list)
     apart: float = 0.0
+    between: int = 0
+    padding: int = PADDING_ROWS
+    text: TextCall | None = None
+    media: list[Call] = field(default_factory=list)
 
     def add(self, key: Key, of: str, flop: float, per_pair: float, found: Pass) -> None:
         """Put down one product: FLOP per unit, and FLOP times tokens squared."""
@@ -113,12 +133,18 @@ class Measured:
         self.products.setdefault(key.parameter, []).append(use)
 
 
-def measure(model: nn.Module, layers: Sequence[str]) -> Measured:
-    """Pass text, an image and a clip of sound through a model on the meta device."""
-    measured = Measured()
+def measure(model: nn.Module, layers: Sequence[str], ways: Sequence[Way] = ()) -> Measured:
+    """Pass a sequence, an image and a clip of sound through a model on the meta device.
+
+    Args:
+        model: its modules.
+        layers: names of its layers.
+        ways: to pass a sequence, the first that works to be taken; else those of text.
+    """
+    measured = Measured(padding=0 if ways else PADDING_ROWS)
     parameters = dict(model.named_parameters())
     alike = alike_layers(model, layers)
-    _measure_text(model, parameters, measured, alike)
+    _measure_text(model, ways or _text_ways(model), parameters, measured, alike)
     for of, calls in ((IMAGE, image_calls(model)), (CLIP, audio_calls(model))):
         if calls and not _measure_calls(model, calls, of, measured, alike):
             _assume(model, parameters, measured, of)
@@ -136,6 +162,7 @@ def _measure_calls(
             measured.problems.setdefault(of, _reason(error))
             continue
         measured.problems.pop(of, None)
+        measured.media.append(call)
         measured.assumed += [call.assumed] if call.assumed else []
         for key, flop in found.flop.items():
             measured.add(key, of, flop, 0.0, found)
@@ -144,14 +171,28 @@ def _measure_calls(
     return False
 
 
+def _text_ways(model: nn.Module) -> list[Way]:
+    """Return ways to pass text, the first that works to be taken."""
+    alone = [Way(text_call, LENGTHS, BETWEEN), Way(text_call, SHORTEST, BETWEEN)]
+    parts, whole = (Way(each, LENGTHS, BETWEEN) for each in (parts_call, media_call))
+    names = inspect.signature(model.forward).parameters
+    if "decoder_input_ids" in names and not image_calls(model):
+        # An encoder of images is part of the whole.
+        first = [whole, *alone] if "pixel_values" in names else [*alone, whole]
+        return [*first, parts]
+    return [*alone, parts, whole]
+
+
 def _measure_text(
     model: nn.Module,
+    ways: Sequence[Way],
     parameters: Mapping[str, Tensor],
     measured: Measured,
     alike: Mapping[str, str],
 ) -> None:
     problem = ""
-    for call_of, lengths in TEXT_CALLS:
+    for way in ways:
+        call_of, lengths, _ = way
         try:
             calls = [call_of(model, length) for length in lengths]
             passes = [run(model, call.run, alike) for call in calls]
@@ -162,27 +203,29 @@ def _measure_text(
         measured.problems[TOKEN] = problem
         _assume(model, parameters, measured, TOKEN)
         return
+    measured.text = call_of
     measured.assumed += [calls[0].assumed] if calls[0].assumed else []
     for key, found in terms(lengths, passes).items():
         _add_terms(measured, key, found, passes[-1])
     measured.looked_up |= passes[0].looked_up
-    _check_between(model, call_of(model, BETWEEN), terms(lengths, passes), measured, alike)
+    _check_between(model, way, terms(lengths, passes), measured, alike)
 
 
 def _check_between(
     model: nn.Module,
-    call: Call,
+    way: Way,
     found: Mapping[Key, Terms],
     measured: Measured,
     alike: Mapping[str, str],
 ) -> None:
     """Compare FLOP of one more length with what the others make of it."""
+    measured.between = between = way.between
     try:
-        total = run(model, call.run, alike).total
+        total = run(model, way.call(model, between).run, alike).total
     except Exception:
         return  # a length that the model does not take
     expected = sum(
-        each.fixed + each.per_token * BETWEEN + each.per_pair * BETWEEN**2
+        each.fixed + each.per_token * between + each.per_pair * between**2
         for each in found.values()
     )
     measured.apart = expected / total - 1.0 if total else 0.0
@@ -191,7 +234,7 @@ def _check_between(
 def _add_terms(measured: Measured, key: Key, found: Terms, last: Pass) -> None:
     fixed = found.fixed
     row = 2.0 * key.d_in * key.d_out
-    if key.parameter and found.per_token and abs(fixed) <= PADDING_ROWS * row:
+    if key.parameter and found.per_token and abs(fixed) <= measured.padding * row:
         fixed = 0.0
     if found.per_token or found.per_pair:
         measured.add(key, TOKEN, found.per_token, found.per_pair, last)

@@ -61,8 +61,10 @@ def _is_alike(modules: nn.ModuleList | nn.Sequential) -> bool:
     return len(kinds) == 1 and all(_matrices(each) > 1 for each in modules)
 
 
-def _matrices(module: nn.Module) -> int:
-    """Return how many matrices a module holds."""
+def _matrices(module: nn.Module | None) -> int:
+    """Return how many matrices a module holds; an entry of a list may be none."""
+    if module is None:
+        return 0
     return sum(each.ndim > 1 for each in module.parameters())
 
 

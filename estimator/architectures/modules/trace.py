@@ -11,7 +11,7 @@ import math
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
@@ -33,7 +33,7 @@ WHOLE = {torch.bool, torch.uint8, torch.int32, torch.int64}
 MOST_VALUES = 4_000_000
 """Elements of a tensor that keeps its values, at most."""
 MOST_SECONDS = 30.0
-"""Time that a pass may take [s]."""
+"""Time of a processor that a pass may take [s]."""
 PADDING_ROWS = 16
 """Rows that a causal convolution computes beyond a sequence, and cuts off, at most."""
 
@@ -116,7 +116,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self, parameters: Mapping[str, Tensor]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.found = Pass()
-        self.deadline = time.monotonic() + MOST_SECONDS
+        self.deadline = time.process_time() + MOST_SECONDS
         self.paths: list[str] = [""]
         self._origins = {_storage(each): name for name, each in parameters.items()}
         self._read: dict[int, Tensor] = {}
@@ -126,7 +126,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         """Run one operation on shapes alone."""
-        if time.monotonic() > self.deadline:
+        if time.process_time() > self.deadline:
             raise TimeoutError(f"takes more than {MOST_SECONDS:g} s")
         kwargs = kwargs or {}
         stand_in = _STAND_INS.get(func)
@@ -215,6 +215,7 @@ def run(model: nn.Module, call: Callable[[], object], alike: Mapping[str, str]) 
         _tracked(model, recorder.paths),
         _replayed(model, alike) as replayed,
         torch.no_grad(),
+        _without_autocast(),
         _Lists(),
         recorder,
     ):
@@ -231,24 +232,32 @@ def _replayed(model: nn.Module, alike: Mapping[str, str]) -> Iterator[dict[str, 
     Yields:
         how often those that did were called, over how often the other was, in the end.
     """
-    outputs: dict[str, object] = {}
+    outputs: dict[str, dict[object, object]] = {}
     calls: dict[str, int] = {}
     replayed: dict[str, float] = {}
 
-    def keep(path: str, output: object) -> None:
-        outputs[path] = output
+    def keep(path: str, shapes: object, output: object) -> None:
+        outputs.setdefault(path, {})[shapes] = output
         calls[path] = calls.get(path, 0) + 1
 
     def replay(path: str, run_it: Callable[..., object], *args: Any, **kwargs: Any) -> object:
-        if alike[path] not in outputs:
+        found, shapes = outputs.get(alike[path], {}), _shapes(args, kwargs)
+        if list(found) != [shapes]:  # not yet called, or with other sizes
             return run_it(*args, **kwargs)
         calls[path] = calls.get(path, 0) + 1
-        return outputs[alike[path]]
+        return found[shapes]
 
     hooks = []
     for path in set(alike.values()):
         module = model.get_submodule(path)
-        hooks.append(module.register_forward_hook(lambda *given, path=path: keep(path, given[-1])))
+        hooks.append(
+            module.register_forward_hook(
+                lambda _, args, kwargs, output, path=path: keep(
+                    path, _shapes(args, kwargs), output
+                ),
+                with_kwargs=True,
+            )
+        )
     changed = [(path, model.get_submodule(path)) for path in alike]
     for path, module in changed:
         module.forward = partial(replay, path, module.forward)
@@ -260,6 +269,25 @@ def _replayed(model: nn.Module, alike: Mapping[str, str]) -> Iterator[dict[str, 
             hook.remove()
         for _, module in changed:
             del module.forward
+
+
+def _shapes(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> tuple[object, ...]:
+    return tuple(tuple(each.shape) for each in _tensors((*args, *kwargs.values())))
+
+
+@contextmanager
+def _without_autocast() -> Iterator[None]:
+    """Leave precisions alone on the meta device, for which PyTorch has no automatic ones."""
+    usual = torch.autocast
+
+    def autocast(device_type: str, *args: Any, **kwargs: Any) -> Any:
+        return nullcontext() if device_type == "meta" else usual(device_type, *args, **kwargs)
+
+    torch.autocast = autocast  # type: ignore[misc,assignment]
+    try:
+        yield
+    finally:
+        torch.autocast = usual  # type: ignore[misc]
 
 
 @contextmanager

@@ -22,10 +22,10 @@ def unsaid_notes(fields: Mapping[str, Any], config: Any) -> Iterator[str]:
     """
     defaults = list(_defaults(fields, config))
     if defaults:
-        yield f"What the file leaves out is as {config.model_type} has it: {_listed(defaults)}."
+        yield f"What the file leaves out is as {config.model_type} has it: {listed(defaults)}."
     unknown = list(_unknown(fields, config))
     if unknown:
-        yield f"Fields that {config.model_type} does not know have no part: {_listed(unknown)}."
+        yield f"Fields that {config.model_type} does not know have no part: {listed(unknown)}."
 
 
 def _defaults(fields: Mapping[str, Any], config: Any) -> Iterator[str]:
@@ -61,6 +61,7 @@ def _is_size(name: str, value: object) -> bool:
     return is_number and bool(SIZE.search(name)) and not NO_SHAPE.search(name)
 
 
-def _listed(names: list[str]) -> str:
+def listed(names: list[str]) -> str:
+    """Return some names in words, the first of many."""
     more = [f"and {len(names) - MOST_TOLD} more"] if len(names) > MOST_TOLD else []
     return ", ".join([*names[:MOST_TOLD], *more])

@@ -8,6 +8,7 @@ those that lead to attention or to an activation function; each norm keeps its i
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 
 from ..blocks import BYTES
 from ..operators import CLIP, IMAGE, SAMPLE, TOKEN, UNLIMITED, Operator
-from .attention import CROSS, mask_of, routed
+from .attention import CROSS, config_of, mask_of, routed, text_config, told
 from .measured import Measured, Mix, Use
 from .recurrence import recurrence_flop
 
@@ -73,17 +74,21 @@ class Walk:
         self.heads = {
             path: max(each.heads for each in mixes) for path, mixes in self.measured.mixing.items()
         }
-        config: Any = self.model.config
-        self.text: Any = config.get_text_config()
-        names = ("hidden_size", "d_model", "n_embd", "dim")
-        widths = (getattr(self.text, name, None) for name in names)
-        self.width: int = next((each for each in widths if isinstance(each, int)), 0)
+        self.text: Any = text_config(self.model)
+        names = ("hidden_size", "d_model", "n_embd", "dim", "inner_dim", "embed_dim")
+        widths = (getattr(of, name, None) for of in (self.text, self.model) for name in names)
+        self.width: int = next((each for each in widths if isinstance(each, int)), self._usual())
         self.vocabulary = getattr(self.text, "vocab_size", None) or 0
         self.scans = {
             path: found
             for path, module in self.modules.items()
             if (found := recurrence_flop(module)) is not None
         }
+
+    def _usual(self) -> int:
+        """Return the width that most matrices read."""
+        read = Counter(each[0].d_in for each in self.measured.products.values())
+        return max(read, key=lambda width: read[width], default=0)
 
     def operators(self, place: Place, paths: Sequence[str]) -> tuple[Operator, ...]:
         """Return what some modules hold and do, each parameter and product once."""
@@ -191,6 +196,12 @@ class Walk:
         if expert and copies > 1:
             of = TOKEN if of == SAMPLE else of  # one row of one expert is all that was run
             chosen = routed(self.model, use.path)
+            capacity = told(config_of(self.model, use.path), "expert_capacity")
+            if capacity is not None:
+                self.notes[
+                    f"Experts are counted as chosen, though each takes {capacity} tokens at most "
+                    "(expert_capacity), and others pass it by."
+                ] = None
             if chosen is not None and abs(rows - chosen) > 1e-9 * chosen:
                 rows = float(chosen)
                 self.notes["Experts are counted as chosen, not as the library's modules run."] = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import date, timedelta
 from typing import Any, NamedTuple
 
 import altair as alt
@@ -18,6 +19,10 @@ EDGE = 1.04
 """Where an axis from nothing ends, of its largest mark: the mark is not cut."""
 ROOM = {"x": ("width", 170), "y": ("height", 55)}
 """Pixels a decade from which 2 and 5 have a label on a logarithmic axis."""
+
+
+SHORT = timedelta(days=500)
+"""Between days of an axis that has too few years for a mark at each."""
 
 
 class Room(NamedTuple):
@@ -138,8 +143,20 @@ def _times(channel: str) -> str:
     return f"(domain('{channel}')[1] / domain('{channel}')[0])"
 
 
-def dates(field: str) -> Any:
-    """Return a horizontal axis of years, with room for what stands at its ends."""
+def dates(field: str, days: Iterable[str]) -> Any:
+    """Return a horizontal axis of years, or of days in few months, with room at its ends.
+
+    Args:
+        field: that is drawn.
+        days: that are drawn, ISO; one alone stands in the middle of its year.
+    """
+    found = [date.fromisoformat(day) for day in days]
+    first, last = min(found), max(found)
     scale = alt.Scale(padding=MARGIN, nice=False)
-    axis = alt.Axis(format="%Y", tickCount="year")
+    if first == last:
+        half = timedelta(days=SHORT.days // 2)
+        ends = [str(first - half), str(first + half)]
+        scale = alt.Scale(domain=ends, nice=False)
+    is_short = last - first < SHORT
+    axis = alt.Axis(format="%b %Y" if is_short else "%Y", tickCount=6 if is_short else "year")
     return alt.X(f"{field}:T", title=None, scale=scale, axis=axis)

@@ -7,29 +7,15 @@ from typing import Any
 
 import altair as alt
 
-from computebill.uncertainty.distribution import Distribution
+from computebill.views.answers.bench import MOVED, best, rate
 from computebill.views.bench import CHECKED
 from computebill.views.result import Result
-from computebill.views.text import count, count_interval, digits, percent, signed
+from computebill.views.text import count, digits, percent, signed
 
 from .axes import amount, from_nothing, height
 from .look import COUNTS, FLOP, INK, MAIN, PALETTE, PERCENT
 from .marks import bars, colours, dots, tips, toggled, zoom
 from .picture import ROWS, Picture, Rows, shape_of
-
-MOVED = {"copy_gb_s": "memory copy", "triad_gb_s": "memory triad", "read_gb_s": "memory read"}
-
-
-def best(result: Result) -> list[Mapping[str, Any]]:
-    """Return the fastest product of each precision."""
-    return [each for each in result["matmul"] if each["best"]]
-
-
-def rate(product: Mapping[str, Any]) -> str:
-    """Write a rate with its interval; results of before have none."""
-    middle = product["tflops"]
-    low, high = (product.get(f"{end}_tflops", middle) for end in ("p5", "p95"))
-    return count_interval(Distribution(low, middle, high, middle))
 
 
 def reached(result: Result) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from typing import Any
 import altair as alt
 
 from computebill.hardware.accelerators import Accelerator
+from computebill.views.answers.hardware import rate
 from computebill.views.hardware import cloud_amounts, price_notes
 from computebill.views.text import digits
 
@@ -20,11 +21,6 @@ from .picture import ROWS, Picture, Rows, shape_of
 MOST_VENDORS = 7
 OTHERS = "others"
 HOUR = "USD an hour, on demand"
-
-
-def rate(row: Mapping[str, Any]) -> float:
-    """Return the dense peak at 16 bits in TFLOP/s; 0 where it is not known."""
-    return float(row["bf16_tflops"] or row["fp16_tflops"] or 0.0)
 
 
 def hour(row: Mapping[str, Any]) -> str:
@@ -60,10 +56,10 @@ def over_time(known: Sequence[Mapping[str, Any]]) -> Picture | None:
     ]
     order = [*largest, *([OTHERS] if len(vendors) > len(largest) else [])]
     says = "Dense peaks of one chip, without sparsity, on a logarithmic axis."
-    return Picture("Peak at 16 bits against the day of release", says, _scatter(order), rows)
+    return Picture("Peak at 16 bits against the day of release", says, _scatter(rows, order), rows)
 
 
-def _scatter(order: Sequence[str]) -> dict[str, Any]:
+def _scatter(rows: Rows, order: Sequence[str]) -> dict[str, Any]:
     chosen, opacity = toggled("vendor")
     tooltip = tips(
         title="accelerator", day="released", text="peak", memory="memory", hour="an hour"
@@ -72,7 +68,7 @@ def _scatter(order: Sequence[str]) -> dict[str, Any]:
         alt.Chart(ROWS)
         .mark_point(filled=True, size=70)
         .encode(
-            x=dates("date"),
+            x=dates("date", (row["date"] for row in rows)),
             y=height("value", "TFLOP/s at 16 bits", COUNTS, is_log=True),
             color=colours("vendor", order),
             opacity=opacity,
@@ -145,7 +141,7 @@ def _price_points(rows: Rows, order: Sequence[str]) -> dict[str, Any]:
         .encode(
             fillOpacity=alt.condition("datum.doubtful", alt.value(0), alt.value(1)),
             stroke=colours("way", order),
-            x=dates("date"),
+            x=dates("date", (row["date"] for row in rows)),
             y=height("value", "USD an hour", DOLLARS, ends=ends),
             color=colours("way", order),
             opacity=opacity,

@@ -17,7 +17,7 @@ from .axes import ROW, Room, amount, names, room_of, tall
 from .look import FINAL, INK, PERCENT, REST
 from .marks import SHAPES, colours, ends, intervals, tips, toggled, zoom
 from .picture import ROWS, Picture, shape_of
-from .steps import SHARE, Part, opened
+from .steps import SHARE, Part, waterfall
 
 GRADES = {"A": INK, "B": FINAL, "C": REST}
 """Colour of each grade: the surer, the darker."""
@@ -118,4 +118,4 @@ def rest(result: Result) -> Picture | None:
     shares.append(Part("unexplained", "unexplained", left))
     says = "From the final runs to all R&D compute, in the draws in which the kinds fit. "
     title = "What everything else went to"
-    return opened(title, says, shares, SHARE, "share of R&D compute")
+    return waterfall(title, says, shares, SHARE, "share of R&D compute")

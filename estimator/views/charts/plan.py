@@ -7,40 +7,20 @@ from typing import Any
 
 import altair as alt
 
+from computebill.views.answers.plan import described, rented, where
 from computebill.views.result import Result, distribution
-from computebill.views.text import count_interval, fit_text, memory_with_ends, money_interval
+from computebill.views.text import count_interval, fit_text, memory_with_ends
 
 from .axes import amount, height
 from .look import COUNTS, DOLLARS, INK, REST
 from .marks import colours, tips, toggled, zoom
 from .picture import ROWS, Picture, Rows, shape_of
 
-DEGREES = ("tp", "pp", "vpp", "dp", "cp", "ep")
 KINDS = ("best", "best of its kind", "runner-up", "front")
 AGAINST = {
     "cost": ("cost, rented (USD)", DOLLARS, True),
     "memory": ("memory of the fullest GPU (GB)", COUNTS, False),
 }
-
-
-def where(one: Mapping[str, Any]) -> str:
-    """Return how many of which accelerator, in which precision."""
-    return f"{one['layout']['accelerators']:,} x {one['accelerator']}, {one['precision']}"
-
-
-def described(one: Mapping[str, Any]) -> str:
-    """Return a layout in one line, what is 1 left out."""
-    layout = one["layout"]
-    told = [f"{key} {layout[key]}" for key in DEGREES if layout[key] > 1] or ["no parallel degree"]
-    told += [f"zero {layout['zero']}", f"micro-batch {layout['micro_batch']}"]
-    told += [layout["schedule"]] * (layout["schedule"] != "1f1b")
-    told += [f"recompute {layout['recompute']}"] * (layout["recompute"] != "none")
-    return ", ".join(told)
-
-
-def rented(one: Mapping[str, Any]) -> str:
-    """Return what a layout costs, with its interval; nothing where no price is known."""
-    return "" if one["cost_usd"] is None else money_interval(distribution(one["cost_usd"]))
 
 
 def middle(value: Any) -> float | None:

@@ -29,7 +29,7 @@ from .steps import Part, Unit, waterfall
 WAYS = {
     "cloud": "rented",
     "amortised": "hardware used up + energy",
-    "upfront": "buying the cluster",
+    "upfront": "buying the hardware",
 }
 MOVED: dict[str, tuple[str, Unit, str]] = {
     "cloud": ("rented cost", steps.USD, " (USD)"),

@@ -9,9 +9,9 @@ from typing import Any
 
 import altair as alt
 
-from computebill.uncertainty.distribution import Distribution
-from computebill.views.result import Result, distribution
-from computebill.views.text import flop_interval, money, money_interval
+from computebill.views.answers.score import COST_KEY, FLOP_KEY, spread_text
+from computebill.views.result import Result
+from computebill.views.text import money
 
 from .axes import dates, height
 from .look import DOLLARS, FINAL, FLOP, INK, PALETTE, REST
@@ -24,25 +24,9 @@ LABEL_HEIGHT = 14
 HEIGHT = 400
 NEAR = 0.3
 """Part of the axis of dates that a name may be long."""
-COST_KEY, FLOP_KEY = "cost_amortised_usd", "flop"
 TITLES = {COST_KEY: "cost: hardware used up + energy (USD)", FLOP_KEY: "training FLOP"}
 LABELS = {COST_KEY: DOLLARS, FLOP_KEY: FLOP}
 WAYS = {COST_KEY: "gpu_hours_way", FLOP_KEY: "flop_way"}
-
-
-def spread(row: Mapping[str, Any], name: str) -> Distribution:
-    """Return a figure of a row with its ends; where these are not known, the median."""
-    values = {key: row[f"{name}_{key}"] for key in ("p5", "p50", "p95")}
-    if values["p50"] is None:
-        return distribution(None)
-    filled = {key: values["p50"] if each is None else each for key, each in values.items()}
-    return distribution({**filled, "mean": values["p50"]})
-
-
-def told(row: Mapping[str, Any], name: str) -> str:
-    """Write a figure of a row with its ends."""
-    write = money_interval if name == COST_KEY else flop_interval
-    return write(spread(row, name))
 
 
 def over_time(result: Result, points: Sequence[Mapping[str, Any]], name: str) -> Picture | None:
@@ -64,7 +48,7 @@ def over_time(result: Result, points: Sequence[Mapping[str, Any]], name: str) ->
             "way": row[WAYS[name]] or "not told",
             "own": row["own"],
             "undated": row["undated"],
-            "text": told(row, name),
+            "text": spread_text(row, name),
             **{key: row[f"{name}_{key}"] for key in ("p5", "p50", "p95")},
         }
         for row in points
@@ -98,7 +82,7 @@ def _of_own(own: Rows) -> str:
 def _scatter(rows: Rows, own: Rows, has_trend: bool, title: str, labels: str) -> dict[str, Any]:
     order = list(dict.fromkeys(str(row["way"]) for row in rows if not row["own"]))
     chosen, opacity = toggled("way")
-    x = dates("date")
+    x = dates("date", (row["date"] for row in rows))
     y = height("p50", title, labels, is_log=True)
     tooltip = tips(model="model", organization="of", day="date", text=title, way="found by")
     base = alt.Chart(ROWS).encode(x=x)
@@ -115,7 +99,7 @@ def _scatter(rows: Rows, own: Rows, has_trend: bool, title: str, labels: str) ->
     mark = mine.mark_point(shape="diamond", filled=True, color=FINAL, size=240, opacity=1)
     layers = [lines, points, ends, mark.encode(y=y, tooltip=tooltip)]
     if has_trend:
-        line = alt.Chart(alt.NamedData("trend")).encode(x=dates("date"))
+        line = alt.Chart(alt.NamedData("trend")).encode(x=x)
         low = height("low", title, labels, is_log=True)
         band = line.mark_area(color=REST, opacity=0.13).encode(y=low, y2="high:Q")
         middle = line.mark_line(color=INK, fillOpacity=0, strokeDash=[6, 4], strokeWidth=1.5)

@@ -14,6 +14,9 @@ from .picture import Picture
 INK = "#22313f"
 WIDTH = 760
 """Of a chart on paper, pixels."""
+HEADING_LENGTH = 72
+"""Letters of a line above several charts."""
+
 LINE_LENGTH = 125
 """Characters of a line beneath a title."""
 EXPRESSIONS = {"labelExpr", "expr", "test"}
@@ -52,7 +55,7 @@ def on_paper(pictures: Sequence[Picture], of: str = "") -> dict[str, Any]:
         views.append(_apart(view, name, view["height"]))
     return {
         "$schema": schema,
-        "title": {"text": of, "fontSize": 20, "offset": 22},
+        "title": {"text": textwrap.wrap(of, HEADING_LENGTH), "fontSize": 20, "offset": 22},
         "vconcat": views,
         "spacing": 34,
         "resolve": {"scale": {"color": "independent", "shape": "independent"}},

@@ -51,30 +51,24 @@ class Part(NamedTuple):
 def waterfall(
     title: str, says: str, found: Sequence[Part], unit: Unit = USD, axis: str = "USD"
 ) -> Picture:
-    """Return parts one after the other; one of kind ``whole`` starts from nothing."""
-    rows = _steps(found, unit)
-    says += "Bars are means, since means add up; lines are 5th to 95th percentile of each part."
-    if not all(isinstance(part.value, Distribution) for part in found):
-        says += " What has no line is one number, or a sum or a rest whose interval is not known."
-    kinds = tuple(dict.fromkeys(part.kind for part in found))
-    return Picture(title, says, _waterfall(room_of(rows), kinds, (axis, unit.labels)), rows)
+    """Return parts one after the other; one of kind ``whole`` starts from nothing.
 
-
-def opened(title: str, says: str, found: Sequence[Part], unit: Unit, axis: str) -> Picture:
-    """Return the parts of a known whole one after the other, their intervals in words.
-
-    A line that starts where the parts before end would run past the whole: no draw does.
+    Intervals are in words: a line that starts where the parts before end would tell of no draw.
     """
     rows = _steps(found, unit)
-    middle = rows[-1]["end"] / 2
+    middle = max(max(row["start"], row["end"]) for row in rows) / 2
     for row in rows:
+        ends = sorted((row["start"], row["end"]))
         row["late"] = row["start"] > middle
+        row["at"] = ends[-1] if row["late"] else ends[0]
     says += (
         "Bars are means, since means add up; figures are the median and the 5th to 95th "
         "percentile of each part by itself."
     )
+    if not all(isinstance(part.value, Distribution) for part in found):
+        says += " A figure alone is one number, or a sum or a rest whose interval is not known."
     kinds = tuple(dict.fromkeys(part.kind for part in found))
-    return Picture(title, says, _opened(room_of(rows), kinds, (axis, unit.labels)), rows)
+    return Picture(title, says, _waterfall(room_of(rows), kinds, (axis, unit.labels)), rows)
 
 
 def _steps(found: Sequence[Part], unit: Unit) -> list[dict[str, Any]]:
@@ -89,18 +83,16 @@ def _steps(found: Sequence[Part], unit: Unit) -> list[dict[str, Any]]:
         text = f"mean {unit.one(mean)}"
         if known and part.value.p5 != part.value.p95:
             text += f"; median {unit.interval(part.value)}"
-        low, high = (part.value.p5, part.value.p95) if known else (mean, mean)
         rows.append(
             {
                 "name": part.name,
                 "kind": part.kind,
                 "start": start,
                 "end": at,
-                "low": start + low,
-                "high": start + high,
                 "text": text,
                 "short": unit.one(mean),
                 "interval": unit.interval(part.value) if known else "",
+                "told": unit.interval(part.value) if known else unit.one(mean),
             }
         )
     return rows
@@ -109,22 +101,9 @@ def _steps(found: Sequence[Part], unit: Unit) -> list[dict[str, Any]]:
 @lru_cache(SHAPES)
 def _waterfall(room: Room, kinds: tuple[str, ...], axis: tuple[str, str]) -> dict[str, Any]:
     base, shapes = _bars(kinds, axis)
-    lines = base.mark_rule(color=INK, strokeWidth=1.5).encode(x="low:Q", x2="high:Q")
-    up = base.transform_filter("datum.end >= datum.start").mark_text(**TEXT, align="left")
-    down = base.transform_filter("datum.end < datum.start").mark_text(**TEXT, align="right")
-    texts = [each.encode(x="start:Q", text="short:N") for each in (up, down)]
-    return shape_of(alt.layer(shapes, lines, *texts).properties(height=tall(room, ROW + 16)))
-
-
-@lru_cache(SHAPES)
-def _opened(room: Room, kinds: tuple[str, ...], axis: tuple[str, str]) -> dict[str, Any]:
-    base, shapes = _bars(kinds, axis)
     early = base.transform_filter("!datum.late").mark_text(**TEXT, align="left")
     late = base.transform_filter("datum.late").mark_text(**TEXT, align="right")
-    texts = (
-        early.encode(x="start:Q", text="interval:N"),
-        late.encode(x="end:Q", text="interval:N"),
-    )
+    texts = [each.encode(x="at:Q", text="told:N") for each in (early, late)]
     return shape_of(alt.layer(shapes, *texts).properties(height=tall(room, ROW + 16)))
 
 

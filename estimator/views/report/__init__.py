@@ -9,33 +9,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from computebill.views.answers import PROGRAMMES, SCORE_KEYS, SPEND_KEYS, kind_of, known_kind
 from computebill.views.result import Result
 
-from . import bench, catalogue, hardware, model, plan, run, spend, sweep, validation
+from . import bench, catalogue, hardware, model, plan, run, spend, stages, sweep, validation
 from .document import Report, refuse
 
-PROGRAMMES = "programmes"
-RUN_KEYS = frozenset({"cost_ways_usd", "gpu_hours", "mfu"})
-SPEND_KEYS = frozenset({"final_share", "reported", "runs"})
-SCORE_KEYS = frozenset({"rows_in", "rows_scored", "ways"})
-
-KINDS: dict[str, tuple[frozenset[str], Callable[[Result], Report]]] = {
-    "spend": (SPEND_KEYS, spend.report),
-    "score": (SCORE_KEYS, catalogue.report),
-    "sweep": (frozenset({"experiments", "groups", "share_basis"}), sweep.report),
-    "plan": (frozenset({"best", "pareto", "evaluated"}), plan.report),
-    "validate or calibrate": (
-        frozenset({"mape", "by_source", "by_accelerator"}),
-        validation.report,
-    ),
-    "model": (frozenset({"flop_per_token", "memory_gb", "model_type"}), model.report),
-    "mfu": (frozenset({"mfu", "hfu", "peak_flop_per_s"}), model.utilisation),
-    "run": (RUN_KEYS, run.report),
-    "bench": (frozenset({"matmul", "check_mape", "skipped"}), bench.report),
-    "hardware": (frozenset({"accelerators"}), hardware.listed),
-    "hardware show": (frozenset({"peak_tflops", "memory_gb", "sources"}), hardware.shown),
+REPORTERS: dict[str, Callable[[Result], Report]] = {
+    "spend": spend.report,
+    "score": catalogue.report,
+    "sweep": sweep.report,
+    "plan": plan.report,
+    "validate or calibrate": validation.report,
+    "model": model.report,
+    "mfu": model.utilisation,
+    "run of stages": stages.report,
+    "run": run.report,
+    "bench": bench.report,
+    "hardware": hardware.listed,
+    "hardware show": hardware.shown,
 }
-"""Keys that tell a command's result, and what tells it; the first that fits is taken."""
+"""What tells each kind of result."""
 
 
 def reports_of(named: Sequence[tuple[str, Result]]) -> list[Report]:
@@ -48,7 +42,7 @@ def reports_of(named: Sequence[tuple[str, Result]]) -> list[Report]:
         RequestError: naming the file that holds something else.
     """
     single = [(name, each) for name, result in named for each in _apart(name, result)]
-    runs = [each for _, each in single if set(each) >= RUN_KEYS]
+    runs = [each for _, each in single if kind_of(each) == "run"]
     programmes = [(name, each) for name, each in single if set(each) >= SPEND_KEYS]
     found = []
     if len(programmes) > 1:
@@ -60,7 +54,7 @@ def reports_of(named: Sequence[tuple[str, Result]]) -> list[Report]:
         elif len(programmes) > 1 and set(result) >= SPEND_KEYS:
             found.append(_told(name, lambda each: spend.report(each, is_alone=False), result))
         else:
-            found.append(_told(name, _reporter(name, result), result))
+            found.append(_told(name, REPORTERS[known_kind(name, result)], result))
     return found
 
 
@@ -74,16 +68,6 @@ def _apart(name: str, result: object) -> list[Result]:
     if not isinstance(several, list) or not all(isinstance(each, dict) for each in several):
         raise refuse(name, f"{PROGRAMMES}: allowed: a list of objects", several)
     return [{**each, "about": result.get("about")} for each in several]
-
-
-def _reporter(name: str, result: Result) -> Callable[[Result], Report]:
-    for keys, reporter in KINDS.values():
-        if keys <= set(result):
-            return reporter
-    told = "; ".join(f"{', '.join(sorted(keys))} ({kind})" for kind, (keys, _) in KINDS.items())
-    raise refuse(
-        name, f"is no result of a command that has a page; expected keys: {told}", sorted(result)
-    )
 
 
 def _told(name: str, reporter: Callable[[Result], Report], result: Result) -> Report:

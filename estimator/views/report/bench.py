@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 
+from computebill.views.answers.bench import answer
 from computebill.views.bench import CHECKED, CONVENTIONS
 from computebill.views.charts import bench as drawn
 from computebill.views.result import Result
 from computebill.views.text import count, digits, percent, signed
 
-from .document import Chart, Figure, Report, Section, Table, charted, parts, sections
+from .document import Chart, Report, Section, Table, charted, parts, sections
 
 
 def report(result: Result) -> Report:
     """Tell what was reached, how steps ran and what it changes."""
-    device = result["device"]
-    name = "this machine" if device is None else device["name"]
     found = sections(
         Section("Reached", parts([_reached(result), _products(result)])),
         Section("Attention, blocks and steps", parts([_passes(result), _steps(result)])),
@@ -23,61 +22,7 @@ def report(result: Result) -> Report:
         Section("Predictions", parts([_checks(result), _changes(result)])),
         Section("Not measured", parts([_skipped(result)])),
     )
-    return Report(
-        f"{name}, measured {result['date']}",
-        _answer(result, name),
-        _figures(result),
-        found,
-        notes=_notes(result),
-    ).told(result)
-
-
-def _bandwidth(result: Result) -> float | None:
-    rates = [result[key] for key in drawn.MOVED if result[key] is not None]
-    return max(rates, default=None)
-
-
-def _peak(result: Result, dtype: str) -> float | None:
-    known = result["datasheet"]
-    value: float | None = known["peak_tflops"].get(dtype) if known else None
-    return value
-
-
-def _answer(result: Result, name: str) -> str:
-    told = []
-    best, moved = drawn.best(result), _bandwidth(result)
-    if best:
-        most = max(best, key=lambda each: each["tflops"])
-        peak = _peak(result, most["dtype"])
-        of = f", {percent(most['tflops'] / peak)} of its datasheet's peak" if peak else ""
-        told.append(f"{drawn.rate(most)} TFLOP/s in {most['dtype']} products{of}")
-    if moved is not None:
-        told.append(f"{digits(moved)} GB/s of memory")
-    answer = f"{name} reaches {' and '.join(told)}" if told else f"{name}: 0 rates were measured"
-    if result["check_mape"] is not None:
-        answer += f"; steps that nothing was fitted to, {len(result['check'])} of them, were "
-        answer += f"predicted {percent(result['check_mape'])} off"
-    return f"{answer}."
-
-
-def _figures(result: Result) -> list[Figure]:
-    found = []
-    for each in drawn.best(result):
-        value, _, interval = drawn.rate(each).partition(" (")
-        found.append(Figure(f"{each['dtype']}, TFLOP/s", value, interval.rstrip(")")))
-    moved, launches = _bandwidth(result), result["host"]["launches_per_s"]
-    if moved is not None:
-        found.append(Figure("memory, GB/s", digits(moved)))
-    if launches is not None:
-        found.append(Figure("launches a second", count(launches)))
-    if result["check_mape"] is not None:
-        found.append(Figure("mean error of predicted steps", percent(result["check_mape"])))
-    return found
-
-
-def _notes(result: Result) -> list[str]:
-    ended = ["Stopped before its end."] if result["interrupted"] else []
-    return [*ended, *(f"{each[:1].upper()}{each[1:]}." for each in result["remarks"])]
+    return Report.of(answer(result), result, found)
 
 
 def _reached(result: Result) -> Chart | Table | None:

@@ -3,38 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
+from computebill.views.answers.run import UNNAMED, short
+from computebill.views.answers.score import COST_KEY as COST
+from computebill.views.answers.score import FLOP_KEY as FLOP
+from computebill.views.answers.score import answer
 from computebill.views.charts import score as drawn
-from computebill.views.charts.score import COST_KEY as COST
-from computebill.views.charts.score import FLOP_KEY as FLOP
 from computebill.views.charts.score import OWN
 from computebill.views.result import Result
 from computebill.views.text import UNKNOWN, flop, money, percent
 
-from .document import Chart, Figure, Report, Section, Table, parts, sections
-from .run import UNNAMED, short
+from .document import Chart, Report, Section, Table, parts, sections
 
 SUMS = ("rows", "FLOP", "rows with a cost", "cost")
 
 
 def report(result: Result, runs: Sequence[Result] = ()) -> Report:
     """Tell a catalogue, with runs of one's own placed in it."""
-    rows = _points(result)
-    points = [*rows, *_own_rows(runs)]
-    largest = max(rows, key=lambda row: row[f"{FLOP}_p50"] or 0.0, default=None)
-    answer = f"{result['rows_scored']:,} of {result['rows_in']:,} rows have figures"
-    if largest is not None and largest[f"{FLOP}_p50"]:
-        answer += f"; the largest run is {largest['model']}, {drawn.told(largest, FLOP)} FLOP"
-    dearest = max(rows, key=lambda row: row[f"{COST}_p50"] or 0.0, default=None)
-    if dearest is not None and dearest[f"{COST}_p50"]:
-        answer += f"; the dearest is {dearest['model']}, {drawn.told(dearest, COST)}"
-    figures = [
-        Figure("rows", f"{result['rows_in']:,}"),
-        Figure("scored", f"{result['rows_scored']:,}"),
-        Figure("rejected", f"{result['rows_rejected']:,}"),
-    ]
+    points = [*_points(result), *_own_rows(runs)]
     found = sections(
         Section(
             "Over time",
@@ -43,10 +30,8 @@ def report(result: Result, runs: Sequence[Result] = ()) -> Report:
         Section("By organisation and year", parts([_organisations(result), _years(result)])),
         Section("How the figures were found", parts([*_ways(result), _reasons(result)])),
     )
-    names = ", ".join(result.get("catalogues") or []) or "A catalogue"
-    told = Report(f"{names}, scored", f"{answer}.", figures, found, notes=_notes(result))
     undrawn = "no row was scored; there is nothing to draw"
-    return replace(told, undrawn=undrawn).told(result)
+    return Report.of(answer(result), result, found, undrawn=undrawn)
 
 
 def _points(result: Result) -> list[dict[str, Any]]:
@@ -81,10 +66,6 @@ def _own(result: Result, name: str) -> dict[str, Any]:
         for key in ("p5", "p50", "p95"):
             row[f"{name}_{key}"] = given[key] if given else None
     return row
-
-
-def _notes(result: Result) -> list[str]:
-    return [f"{each['file']}: {each['reason']}" for each in result.get("unread_files") or ()]
 
 
 def _over_time(result: Result, points: list[dict[str, Any]], name: str) -> Chart | None:

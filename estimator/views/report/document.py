@@ -7,8 +7,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from computebill.base.errors import RequestError, shown
+from computebill.views.answers.answer import Answer, Figure
 from computebill.views.charts.picture import Picture
 from computebill.views.result import Result
+
+NOTHING_DRAWN = "there is nothing to draw"
 
 
 @dataclass(frozen=True)
@@ -69,15 +72,6 @@ class Section:
 
 
 @dataclass(frozen=True)
-class Figure:
-    """One number of the answer, with its interval."""
-
-    label: str
-    value: str
-    interval: str = ""
-
-
-@dataclass(frozen=True)
 class Report:
     """One result, told.
 
@@ -91,6 +85,7 @@ class Report:
         about: where the result comes from: command, versions, day, draws.
         notes: what a reader must know, said before the charts.
         undrawn: why there is no chart, where there is none.
+        heading: of a picture that stands alone, where it has more to say than the title.
     """
 
     title: str
@@ -101,7 +96,23 @@ class Report:
     sources: Sequence[Mapping[str, str | None]] = ()
     about: Mapping[str, Any] = field(default_factory=dict)
     notes: Sequence[str] = ()
-    undrawn: str = "there is nothing to draw"
+    undrawn: str = NOTHING_DRAWN
+    heading: str = ""
+
+    @classmethod
+    def of(
+        cls, answer: Answer, result: Result, found: Sequence[Section], undrawn: str = NOTHING_DRAWN
+    ) -> Report:
+        """Return an answer with the sections below it, and what its result says went in.
+
+        Args:
+            answer: of the result.
+            result: as ``--json`` prints it.
+            found: sections.
+            undrawn: why there is no chart, where there is none.
+        """
+        title, sentence, figures, notes = answer
+        return cls(title, sentence, figures, found, notes=notes, undrawn=undrawn).told(result)
 
     def charts(self, mainly: bool = False) -> list[Chart]:
         """Return all charts in their order, or those of the main sections."""
@@ -134,13 +145,6 @@ def charted(
         return None
     cells = [tuple(str(row[key]) for key in keys) for row in picture.rows]
     return Chart(picture, Table(title, headings, cells, left))
-
-
-def figure(label: str, text: str) -> Figure:
-    """Return a figure from a text of value, interval and unit, ``32.1 k (21.9–46.4) MWh``."""
-    value, _, rest = text.partition(" (")
-    interval, _, unit = rest.partition(")")
-    return Figure(label, value + unit, interval)
 
 
 def sections(*found: Section | None) -> list[Section]:

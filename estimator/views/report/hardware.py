@@ -8,12 +8,12 @@ from typing import Any
 
 from computebill.hardware.accelerators import Accelerator
 from computebill.training.efficiency import efficiency_assumptions
+from computebill.views.answers import hardware
 from computebill.views.charts import hardware as drawn
 from computebill.views.hardware import figure_rows, price_notes, usd_range
 from computebill.views.result import Result
-from computebill.views.text import digits
 
-from .document import Chart, Figure, Report, Section, Table, charted, parts, sections
+from .document import Chart, Report, Section, Table, charted, parts, sections
 
 PEAKS = "source of the peaks"
 
@@ -21,22 +21,9 @@ PEAKS = "source of the peaks"
 def listed(result: Result) -> Report:
     """Tell the accelerators that are known."""
     found = result["accelerators"]
-    known = [each for each in found if drawn.rate(each)]
-    priced = [each["usd_per_hour"] for each in found if each["usd_per_hour"] is not None]
-    best = max((each for each in known if not each["announced"]), key=drawn.rate)
-    answer = (
-        f"{len(found)} accelerators of {len({each['vendor'] for each in found})} makers; the "
-        f"fastest at 16 bits is {best['title']} with {digits(drawn.rate(best))} TFLOP/s"
-    )
-    if priced:
-        answer += f", and an hour of one costs ${min(priced):.2f} to ${max(priced):.2f} on demand"
-    figures = [
-        Figure("accelerators", f"{len(found)}"),
-        Figure("with a price of an hour", f"{len(priced)}"),
-        Figure("announced, not shipped", f"{sum(each['announced'] for each in found)}"),
-    ]
+    known = [each for each in found if hardware.rate(each)]
     section = Section("All accelerators", parts([_over_time(known), _prices(found), _all(found)]))
-    return Report("Accelerators", f"{answer}.", figures, sections(section)).told(result)
+    return Report.of(hardware.listed(result), result, sections(section))
 
 
 def _over_time(known: Sequence[Mapping[str, Any]]) -> Chart | None:
@@ -59,7 +46,7 @@ def _all(found: Sequence[Mapping[str, Any]]) -> Table:
             each["name"],
             each["title"],
             "announced" if each["announced"] else each["release_date"] or "",
-            number(drawn.rate(each) or None),
+            number(hardware.rate(each) or None),
             number(each["fp8_tflops"]),
             *(number(each[key]) for key in ("memory_gb", "memory_bandwidth_gb_s", "chip_watt")),
             drawn.hour(each),
@@ -74,23 +61,9 @@ def _all(found: Sequence[Mapping[str, Any]]) -> Table:
 
 def shown(result: Result) -> Report:
     """Tell one accelerator: figures with their sources, and prices."""
-    part = Accelerator.model_validate({key: result[key] for key in set(result) - {"about"}})
-    precision = part.default_precision
-    peak, bandwidth = part.peak(precision), part.memory_bandwidth_gb_s
-    answer = (
-        f"{part.title} reaches {digits(peak.value)} TFLOP/s dense in {precision} by its "
-        f"datasheet, and has {part.memory_gb.value:g} GB of memory at {digits(bandwidth.value)} "
-        "GB/s."
-    )
-    figures = [
-        *(Figure(f"{name}, TFLOP/s", digits(part.peak(name).value)) for name in part.precisions),
-        Figure("memory, GB", f"{part.memory_gb.value:g}"),
-        Figure("memory, GB/s", digits(bandwidth.value)),
-    ]
-    if part.power.chip_watt:
-        figures.append(Figure("power, W", f"{part.power.chip_watt.value:g}"))
+    part = hardware.accelerator_of(result)
     prices = Section("Prices", parts([_cloud(part), _purchase(part)]))
-    told = Report(part.title, answer, figures, sections(prices)).told(result)
+    told = Report.of(hardware.shown(result), result, sections(prices))
     rows = [
         (row.name, f"{row.value} {row.unit}".strip(), drawn.cited(part, row.source, row.note))
         for row in figure_rows(part)
@@ -98,8 +71,7 @@ def shown(result: Result) -> Report:
     if part.efficiency is not None:
         fitted = efficiency_assumptions(part.efficiency)
         rows += [(each.name, each.value, each.source) for each in fitted]
-    notes = [part.notes] if part.notes else []
-    return dataclasses.replace(told, assumptions=rows, notes=notes)
+    return dataclasses.replace(told, assumptions=rows)
 
 
 def _cloud(part: Accelerator) -> Chart | None:

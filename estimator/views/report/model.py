@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from computebill.training.memory import PARTS
 from computebill.training.memory_odds import verdict
+from computebill.views.answers import mfu, model
 from computebill.views.charts import model as drawn
 from computebill.views.model import CONVENTION_TEXT, convention_text
 from computebill.views.result import Result
 from computebill.views.text import (
     UNKNOWN,
-    count,
     digits,
     fit_text,
     flop,
@@ -18,7 +18,7 @@ from computebill.views.text import (
     percent,
 )
 
-from .document import Chart, Figure, Report, Section, Table, parts, sections
+from .document import Chart, Report, Section, Table, parts, sections
 
 SHAPE = ("layers", "hidden", "vocabulary", "sequence_length")
 
@@ -26,20 +26,6 @@ SHAPE = ("layers", "hidden", "vocabulary", "sequence_length")
 def report(result: Result) -> Report:
     """Tell what a model is, what a token costs and what a GPU holds."""
     per_token = result["flop_per_token"]
-    total, active = result["params"], result["params_active"]
-    told = f"{count(total)} parameters"
-    told += f", of which a token meets {count(active)}" if active != total else ""
-    answer = (
-        f"This model of type {result['model_type']} has {told}; a token of training takes "
-        f"{flop(per_token['forward'] + per_token['backward'])} FLOP."
-    )
-    figures = [
-        Figure("parameters", count(total), f"{total:,}"),
-        *([Figure("that a token meets", count(active))] if active != total else []),
-        Figure("embeddings", count(result["params_embedding"])),
-        Figure("FLOP per token, forward", flop(per_token["forward"])),
-        Figure("backward", flop(per_token["backward"])),
-    ]
     shape = [(key.replace("_", " "), f"{result[key]:,}") for key in SHAPE if result[key]]
     found = sections(
         Section(
@@ -56,42 +42,22 @@ def report(result: Result) -> Report:
         Section("Memory", parts([_memory(result)])),
         Section("Shape", [Table("Shape", ("", ""), shape)]),
     )
-    title = f"A model of {count(total)} parameters (type {result['model_type']})"
-    return Report(title, answer, figures, found, notes=result["notes"]).told(result)
+    return Report.of(model.answer(result), result, found)
 
 
 def utilisation(result: Result) -> Report:
     """Tell a speed under every convention; what has no interval is exact arithmetic."""
-    shares = {**result["mfu"], "hfu": result["hfu"]}
-    rows, cells = [], []
-    for name, value in shares.items():
+    cells = []
+    for name, value in mfu.shares(result).items():
         per_token = result["flop_per_token"].get(name, result["hardware_flop_per_token"])
         counts = CONVENTION_TEXT.get(name, "all that was computed")
         text = UNKNOWN if value is None else percent(value)
         cells.append((name, UNKNOWN if per_token is None else flop(per_token), text, counts))
-        if value is not None:
-            rows.append({"name": name, "value": value, "text": text})
-    first, name_of_part = rows[0], result.get("accelerator_title", result["accelerator"])
-    answer = (
-        f"{count(result['tokens_per_second_per_gpu'])} tokens per second and GPU are "
-        f"{first['text']} of the {name_of_part}'s {result['precision']} peak, as "
-        f"{first['name']} counts"
-    )
     headings = ("convention", "FLOP per token", "utilisation", "counts")
     table = Table("Conventions", headings, cells, ("counts",))
     picture = drawn.utilisation(result)
-    part: Chart | Table = table
-    if picture is None:
-        answer += "; the other conventions need the model's shape"
-    else:
-        least, most = (percent(end(row["value"] for row in rows)) for end in (min, max))
-        answer += f"; between {least} and {most} under all conventions"
-        part = Chart(picture, table)
-    figures = [Figure(row["name"], row["text"]) for row in rows]
-    title = f"Utilisation of {name_of_part}"
-    notes = [f"{note[:1].upper()}{note[1:]}" for note in result.get("notes") or ()]
-    found = [Section("Conventions", [part])]
-    return Report(title, f"{answer}.", figures, found, notes=notes).told(result)
+    part = table if picture is None else Chart(picture, table)
+    return Report.of(mfu.answer(result), result, [Section("Conventions", [part])])
 
 
 def _operators(result: Result) -> Chart:

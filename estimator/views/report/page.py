@@ -15,12 +15,13 @@ from collections.abc import Iterator, Sequence
 from importlib import resources
 from typing import Any
 
+from computebill.views.answers.answer import Figure
 from computebill.views.charts.browser import fitting, vega
 from computebill.views.charts.look import INK, look
 from computebill.views.charts.saving import ScriptSafeEncoder
 from computebill.views.charts.skins import on_page
 
-from .document import Chart, Figure, Report, Section, Table
+from .document import Chart, Report, Section, Table
 
 SHORT = 8
 """Rows of a table that one sheet of paper shall hold."""

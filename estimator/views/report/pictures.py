@@ -48,7 +48,7 @@ def save_picture(report: Report, target: Path) -> None:
     pictures = [chart.picture for chart in report.charts(mainly=True)]
     if not pictures:
         raise RequestError("--plot", report.undrawn)
-    save(on_paper(pictures, report.title), target)
+    save(on_paper(pictures, report.heading or report.title), target)
 
 
 def _plain(title: str) -> str:

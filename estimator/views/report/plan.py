@@ -2,51 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from computebill.views.answers.plan import answer, described, heading, rented, where
 from computebill.views.charts.picture import Picture
-from computebill.views.charts.plan import described, front, middle, rented, where
+from computebill.views.charts.plan import front, middle
 from computebill.views.result import Result, distribution
 from computebill.views.text import (
     count_interval,
     digits,
-    fit_text,
-    memory_with_ends,
     money,
-    money_interval,
     percent,
-    percent_interval,
     signed,
 )
 
-from .document import Chart, Report, Section, Table, figure, parts, sections
-
-LEAST = {"time": "Fastest", "cost": "Cheapest", "energy": "Least energy"}
+from .document import Chart, Report, Section, Table, parts, sections
 
 
 def report(result: Result) -> Report:
     """Tell a search and the best that it found."""
-    best = result["best"]
-    days, usd = distribution(best["days"]), distribution(best["cost_usd"])
-    answer = f"{LEAST[result['objective']]} is {where(best)}, laid out {described(best)}: "
-    answer += f"{count_interval(days)} days"
-    answer += f" and {money_interval(usd)} rented." if usd.is_known else "; no price is known."
-    texts = (
-        ("days", count_interval(days)),
-        ("seconds a step", count_interval(distribution(best["step_seconds"]))),
-        ("utilisation (MFU)", percent_interval(distribution(best["mfu"]))),
-        ("cost, rented", money_interval(usd)),
-        ("memory, GB", memory_with_ends(best["memory_gb"], best.get("memory_interval_gb"))),
-        ("odds that it fits", fit_text(best.get("fit_odds"))),
-    )
     found = sections(
         Section("Days and cost", [_layouts(front(result))]),
         Section("Other layouts", parts([_runners(result), _each(result)])),
         Section("The search", parts([_rules(result)])),
     )
-    notes = result.get("notes", ())
-    title = "The plan" if result["name"] == "plan" else result["name"]
-    return Report(
-        title, answer, [figure(*each) for each in texts if each[1]], found, notes=notes
-    ).told(result)
+    return replace(Report.of(answer(result), result, found), heading=heading(result))
 
 
 def _layouts(picture: Picture) -> Chart:

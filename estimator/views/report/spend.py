@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 from computebill.programmes.bases import BASES
 from computebill.programmes.loading import shipped_programmes
 from computebill.programmes.measured_shares import shares_elsewhere
-from computebill.uncertainty.distribution import Distribution
+from computebill.views.answers import PROGRAMMES, spend
 from computebill.views.charts import organisations
 from computebill.views.charts import spend as drawn
 from computebill.views.charts.steps import SHARE
@@ -17,7 +16,6 @@ from computebill.views.result import Result, amount_of, basis_of, distribution
 from computebill.views.text import (
     UNKNOWN,
     amount_interval,
-    beyond_spend,
     bounded,
     count_interval,
     flop_interval,
@@ -26,21 +24,14 @@ from computebill.views.text import (
     percent_interval,
 )
 
-from .document import Chart, Figure, Report, Section, Table, charted, figure, parts, sections
+from .document import Chart, Report, Section, Table, charted, parts, sections
 from .steps import tornado, waterfall
 
 SMALLEST_PART = 0.001
-MOST_TOLD = 4
-"""Programmes that a headline tells one by one."""
-AMOUNTS = ("final_runs", "exploration", "rnd_compute")
 
 
 def report(result: Result, is_alone: bool = True) -> Report:
     """Tell one programme; beside others, what is elsewhere is told with the comparison."""
-    share = distribution(result["final_share"])
-    final, rest, whole = (amount_of(result, name) for name in AMOUNTS)
-    unit, title = drawn.unit_of(result), result["title"]
-    told_share = bounded(percent_interval(share), result.get("bound"))
     moved = tornado(drawn.swings(result), result.get("swings") or [], SHARE)
     found = sections(
         Section("Where the money went", parts([_shares([result]), waterfall(drawn.whole(result))])),
@@ -53,138 +44,22 @@ def report(result: Result, is_alone: bool = True) -> Report:
         Section("Scenarios", parts([_scenarios([result])])),
         _elsewhere([result]) if is_alone else None,
     )
-    figures = (
-        figure("final share of R&D compute", told_share),
-        figure("final runs", unit.interval(final)),
-        figure("experiments and all else", unit.interval(rest)),
-        Figure("R&D compute, as reported", unit.one(_reported(result, whole))),
-        *([Figure("grade", result["grade"])] if "grade" in result else []),
-    )
-    answer = _answer(result, told_share)
-    told = Report(f"{title}, {result['variant']}", answer, figures, found, notes=_notes(result))
-    return told.told(result)
-
-
-def _answer(result: Result, told_share: str) -> str:
-    """Tell a programme's share in one sentence."""
-    final, rest, whole = (amount_of(result, name) for name in AMOUNTS)
-    unit, who = drawn.unit_of(result), result["organisation"]
-    if not final.is_known:
-        return (
-            f"What final training runs took of {who}'s R&D compute, {unit.one(whole.p50)}, cannot "
-            "be told: none of them has a published size."
-        )
-    answer = (
-        f"Final training runs took {told_share} of {who}'s R&D compute: "
-        f"{unit.interval(final)} of {unit.one(whole.p50)}"
-    )
-    if result.get("grade") == "C":
-        answer = f"Of grade C, one side being a guess or no R&D compute: {answer}"
-    # No rest is left where they took more than all.
-    if rest.p50 < 0:
-        return f"{answer}, which is more than all of it, so the assumptions cannot hold together."
-    return f"{answer}; the rest, {unit.interval(rest)}, went to experiments and all else."
-
-
-def _reported(result: Result, whole: Distribution) -> float:
-    key = f"rnd_compute_{basis_of(result).key}"
-    return float(result["reported"].get(key, whole.p50))
+    return Report.of(spend.answer(result), result, found)
 
 
 def comparison(results: Sequence[Result]) -> Report:
     """Tell several programmes side by side."""
-    results = _told_apart(results)
-    known = [each for each in results if each["final_share"] is not None]
-    if not known:
-        return Report("Final training runs against R&D compute", "No share can be told.")
-    figures = [
-        figure(each["title"], percent_interval(distribution(each["final_share"]))) for each in known
-    ]
-    notes = [f"{each['organisation']}: {note}" for each in results for note in _notes(each)]
-    return Report(
-        "Final training runs against R&D compute",
-        _headline(known),
-        figures,
-        sections(
-            Section("By organisation and window", parts([_overview(results)])),
-            Section("By company", parts([_shares(results), _dollars(results)])),
-            Section("The follower's bill", parts([_followers(results)])),
-            Section("Scenarios", parts([_scenarios(results)])),
-            _elsewhere(results),
-        ),
-        notes=[*notes, *_overlaps(results)],
+    together = {PROGRAMMES: results}
+    results = spend.told_apart(results)
+    found = sections(
+        Section("By organisation and window", parts([_overview(results)])),
+        Section("By company", parts([_shares(results), _dollars(results)])),
+        Section("The follower's bill", parts([_followers(results)])),
+        Section("Scenarios", parts([_scenarios(results)])),
+        _elsewhere(results),
     )
-
-
-def _headline(known: Sequence[Result]) -> str:
-    """Tell the shares of several programmes in one sentence; none of grade C beside better ones."""
-    sure = [each for each in known if each.get("grade") != "C"] or known
-    ordered = sorted(sure, key=lambda each: float(each["final_share"]["p50"]))
-    if len(ordered) > MOST_TOLD:
-        low, high = (
-            f"{percent(each['final_share']['p50'])} ({each['title']})"
-            for each in (ordered[0], ordered[-1])
-        )
-        owners = len({each["owner"] for each in ordered})
-        return (
-            f"In {len(ordered)} programmes of {owners} organisations, final training "
-            f"runs took from {low} to {high} of R&D compute."
-        )
-    told = [
-        f"{percent_interval(distribution(each['final_share']))} at {each['organisation']}"
-        for each in ordered
-    ]
-    listed = " and ".join(part for part in (", ".join(told[:-1]), told[-1]) if part)
-    if all(each["final_share"]["p50"] < 0.5 for each in ordered):
-        return f"Final training runs are a minority of R&D compute: {listed}."
-    return f"Of R&D compute, final training runs took {listed}."
-
-
-def _overlaps(results: Sequence[Result]) -> list[str]:
-    """Tell which windows of one organisation have days in common."""
-    found = []
-    for i, one in enumerate(results):
-        for other in results[:i]:
-            is_same = (one["owner"], one.get("basis")) == (other["owner"], other.get("basis"))
-            ours, theirs = one["window"], other["window"]
-            meets = ours["start"] <= theirs["end"] and theirs["start"] <= ours["end"]
-            if is_same and meets and one["programme"] != other["programme"]:
-                found.append(
-                    f"{other['title']} and {one['title']} have a part of their spend in common: "
-                    "they are no independent observations."
-                )
-    return found
-
-
-def _told_apart(results: Sequence[Result]) -> list[Result]:
-    """Return results with names of their own.
-
-    Of one organisation twice that is the title, of one title twice its variant, then a number.
-    """
-    found: list[Result] = []
-    owners = Counter(each["organisation"] for each in results)
-    titles = Counter(each["title"] for each in results)
-    seen: Counter[str] = Counter()
-    for each in results:
-        title, owner = each["title"], each["organisation"]
-        if titles[title] > 1:
-            title, owner = (f"{name}, {each['variant']}" for name in (title, owner))
-            seen[title] += 1
-            number = f" ({seen[title]})" if seen[title] > 1 else ""
-            title, owner = title + number, owner + number
-        elif owners[owner] > 1:
-            owner = title
-        apart = {"title": title, "organisation": owner, "owner": each["organisation"]}
-        found.append({**each, **apart})
-    return found
-
-
-def _notes(result: Result) -> list[str]:
-    told = beyond_spend(result["probability_final_exceeds_rnd"])
-    notes = [] if told is None else [told]
-    if result.get("grade") == "C":
-        notes += [f"Grade C: {reason}." for reason in result["grade_reasons"]]
-    return notes
+    is_told = any(each["final_share"] is not None for each in results)
+    return Report.of(spend.comparison(together), {}, found if is_told else ())
 
 
 def _overview(results: Sequence[Result]) -> Chart | None:
@@ -242,7 +117,7 @@ def _followers_by_kind(result: Result) -> Table | None:
     cells = [
         (
             each["name"],
-            unit.interval(distribution(each[key])),
+            bounded(unit.interval(distribution(each[key])), each.get("bound")),
             percent_interval(distribution(each["share"])),
             each["description"],
         )
@@ -259,8 +134,14 @@ def _shares(results: Sequence[Result]) -> Chart | None:
     cells = [
         (
             each["title"],
-            percent_interval(distribution(each["final_share"])),
-            *(drawn.unit_of(each).interval(amount_of(each, name)) for name in AMOUNTS),
+            spend.share_text(each),
+            *(
+                bounded(
+                    drawn.unit_of(each).interval(amount_of(each, name)),
+                    (each.get("bounds") or {}).get(name),
+                )
+                for name in spend.AMOUNTS
+            ),
         )
         for each in results
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from computebill.views.answers.sweep import answer
 from computebill.views.charts import sweep as drawn
 from computebill.views.result import Result, distribution
 from computebill.views.sweep import PUBLISHED
@@ -10,35 +11,18 @@ from computebill.views.text import (
     count,
     count_interval,
     digits,
-    flop_interval,
     money,
     money_interval,
     percent,
-    percent_interval,
     signed,
 )
 
-from .document import Chart, Figure, Report, Section, Table, figure, parts, sections
+from .document import Chart, Report, Section, Table, parts, sections
 from .steps import waterfall
 
 
 def report(result: Result) -> Report:
     """Tell one programme."""
-    hours, usd = distribution(result["gpu_hours"]), distribution(result["cost_usd"])
-    answer = f"The {result['experiments']:,} experiments take {count_interval(hours)} GPU-hours"
-    answer += f" and cost {money_interval(usd)} rented" if usd.is_known else ""
-    figures = [
-        Figure("experiments", f"{result['experiments']:,}"),
-        figure("GPU-hours", count_interval(hours)),
-    ]
-    flop = distribution(result["flop"])
-    figures += [figure("training FLOP", flop_interval(flop))] * flop.is_known
-    figures += [figure("cost, rented", money_interval(usd))] * usd.is_known
-    if result["share_of_programme"]:
-        share = percent_interval(distribution(result["share_of_programme"]))
-        of = "cost" if result["share_basis"] == "cost_usd" else "GPU-hours"
-        answer += f": {share} of the programme's {of}, final run included"
-        figures.append(figure(f"share of the programme's {of}", share))
     found = sections(
         Section(
             "Where it goes",
@@ -48,8 +32,7 @@ def report(result: Result) -> Report:
         Section("What a budget pays for", parts([_budget(result)])),
         Section("Beside what was published", parts([_published(result)])),
     )
-    notes = [result["description"]] if result.get("description") else []
-    return Report(result["name"], f"{answer}.", figures, found, notes=notes).told(result)
+    return Report.of(answer(result), result, found)
 
 
 def _groups(result: Result) -> Chart:

@@ -6,34 +6,17 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from computebill.views.answers.validation import answer
 from computebill.views.charts import validation as drawn
 from computebill.views.result import Result
 from computebill.views.text import UNKNOWN, percent, signed
 
-from .document import Chart, Figure, Report, Section, Table, charted, parts, sections
+from .document import Chart, Report, Section, Table, charted, parts, sections
 
 
 def report(result: Result) -> Report:
     """Tell how far predictions are off."""
     left_out = result.get("left_out")
-    answer = (
-        f"The step model is {percent(result['median_ape'])} off in the median row and "
-        f"at least {percent(result['p90_ape'])} in the worst tenth, over {result['rows']:,} "
-        "measured steps"
-    )
-    figures = [
-        Figure("median error", percent(result["median_ape"])),
-        Figure("mean error", percent(result["mape"])),
-        Figure("bias", signed(result["bias"])),
-        Figure("one line: FLOP / (peak x utilisation)", _percent(result["baseline_median_ape"])),
-    ]
-    if left_out:
-        unit = left_out.get("unit", "source")
-        answer += f"; {percent(left_out['median_ape'])} where fits left out the row's {unit}"
-        figures += _judged(left_out, unit)
-    elif result["coverage_90"] is not None:
-        answer += f"; {percent(result['coverage_90'])} of them lie in the 90 % interval"
-        figures.append(Figure("in the 90 % interval", percent(result["coverage_90"])))
     headings = ("model", "source", "on", "measured, s", "predicted, s (5th–95th)", "off")
     keys = ("model", "source", "on", "seconds", "text", "off")
     points = charted(drawn.points(result), "Steps", headings, keys, ("source", "on"))
@@ -45,22 +28,7 @@ def report(result: Result) -> Report:
         Section("Memory", parts([_memory(result.get("memory"))])),
         Section("Not predicted", parts([_skipped(result)])),
     )
-    return Report("Predictions against measured steps", f"{answer}.", figures, found).told(result)
-
-
-def _judged(left_out: Mapping[str, Any], unit: str) -> list[Figure]:
-    """Figures of fits that left something out, named so."""
-    found = [
-        Figure(f"median error, {unit} left out", percent(left_out["median_ape"])),
-        Figure(f"mean error, {unit} left out", percent(left_out["mape"])),
-    ]
-    if left_out.get("median_of_labs") is not None:
-        text = percent(left_out["median_of_labs"])
-        found.append(Figure(f"median of labs' medians, {unit} left out", text))
-    if left_out["coverage_90"] is not None:
-        text = percent(left_out["coverage_90"])
-        found.append(Figure(f"in the 90 % interval, {unit} left out", text))
-    return found
+    return Report.of(answer(result), result, found)
 
 
 def _of_profile(result: Result) -> list[Chart | None]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar
 
 import known
 import pytest
 import torch
 import transformers
 from minutes import takes_minutes
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 from transformers.models.auto import modeling_auto
 
@@ -21,7 +23,9 @@ from computebill.architectures.counting import count_flop, count_parameters
 from computebill.architectures.modules import read_modules
 from computebill.architectures.modules.architecture import architecture_of
 from computebill.architectures.modules.build import build
-from computebill.architectures.modules.inputs import text_call
+from computebill.architectures.modules.inputs import Call
+from computebill.architectures.modules.measured import measure
+from computebill.architectures.modules.stacks import layer_paths
 from computebill.architectures.modules.trace import run
 from computebill.kernels import flop as kernel
 from computebill.training.layout import Layout
@@ -49,10 +53,19 @@ def published(name: str) -> dict[str, Any]:
     return next(each["config"] for each in PUBLISHED if each["name"] == name)
 
 
-def from_modules(config: Mapping[str, Any]) -> Architecture:
+def from_modules(config: Mapping[str, Any], sequence: int = SEQUENCE) -> Architecture:
     found = read_modules(config, "config")
     assert found is not None
-    return found.at(SEQUENCE)
+    return found.at(sequence)
+
+
+def forward_flop(found: Architecture) -> float:
+    """Return forward FLOP of a sample of ``LENGTH`` tokens, every key attended."""
+    batch = columns(found.at(LENGTH))
+    each = kernel.token_flop(
+        batch.operators, torch.tensor([float(LENGTH)], dtype=torch.float64), full_attention=True
+    )
+    return float(kernel.over_layers(batch.groups, each.forward)[0]) * LENGTH * found.stacks
 
 
 def check_alike(config: Mapping[str, Any]) -> None:
@@ -179,8 +192,34 @@ def classes() -> list[tuple[str, str]]:
     return list(found)
 
 
+class NoModules:
+    """Stands for the tracker of modules, which takes no tensors that have no gradient."""
+
+    parents: ClassVar = {"Global"}
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+def counted_by_pytorch(model: nn.Module, calls: Sequence[Call]) -> float:
+    """Return forward FLOP of some calls."""
+    counter = FlopCounterMode(display=False)
+    counter.mod_tracker = NoModules()  # type: ignore[assignment]
+    with counter:
+        for call in calls:
+            run(model, call.run, {})
+    return float(counter.get_total_flops())
+
+
 def check_counted(model_type: str, name: str) -> None:
-    """Parameters are exactly the modules', forward FLOP those of PyTorch's counter."""
+    """Parameters are exactly the modules', forward FLOP those of PyTorch's counter.
+
+    FLOP are those of a text of ``LENGTH`` tokens, and of an image and a clip of sound where the
+    model reads those by themselves.
+    """
     try:
         with warnings.catch_warnings(), torch.device("meta"):
             warnings.simplefilter("ignore")
@@ -191,18 +230,14 @@ def check_counted(model_type: str, name: str) -> None:
     if built is None:
         pytest.skip(f"the library has no class {name}")
     total = sum(each.numel() for each in built.parameters())
-    found = architecture_of(built)
-    batch = columns(found.at(LENGTH))
-    assert int(count_parameters(batch).total) == total
+    found = replace(architecture_of(built), images=1.0, clips=1.0)
+    assert int(count_parameters(columns(found.at(LENGTH))).total) == total
     if any(told in note for note in found.notes for told in OTHERWISE):
         return
-    each = kernel.token_flop(
-        batch.operators, torch.tensor([float(LENGTH)], dtype=torch.float64), full_attention=True
-    )
-    ours = float(kernel.over_layers(batch.groups, each.forward)[0]) * LENGTH * found.stacks
-    with FlopCounterMode(display=False) as counter:
-        run(built, text_call(built, LENGTH).run, {})
-    assert ours == pytest.approx(counter.get_total_flops(), rel=1e-3)
+    measured = measure(built, layer_paths(built))
+    assert measured.text is not None
+    calls = [measured.text(built, LENGTH), *measured.media]
+    assert forward_flop(found) == pytest.approx(counted_by_pytorch(built, calls), rel=1e-3)
 
 
 @pytest.mark.parametrize("model_type", SAMPLE)
@@ -215,3 +250,18 @@ def test_some_types_are_counted_as_pytorch_does(model_type: str) -> None:
 @pytest.mark.parametrize(("model_type", "name"), classes())
 def test_every_type_is_counted_as_pytorch_does(model_type: str, name: str) -> None:
     check_counted(model_type, name)
+
+
+def test_a_token_of_switch_meets_one_expert_as_the_library_runs_it() -> None:
+    sizes = {"d_model": 32, "d_ff": 64, "d_kv": 8, "num_heads": 4, "vocab_size": 50}
+    layers = {"num_layers": 2, "num_decoder_layers": 2, "num_sparse_encoder_layers": 1}
+    config = transformers.SwitchTransformersConfig(
+        **sizes, **layers, num_sparse_decoder_layers=1, num_experts=4, expert_capacity=LENGTH
+    )
+    tokens = torch.arange(LENGTH).remainder(50).unsqueeze(0)
+    model = transformers.SwitchTransformersForConditionalGeneration(config).eval()
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model(input_ids=tokens, decoder_input_ids=tokens, use_cache=False)
+    found = from_modules({"model_type": "switch_transformers", **config.to_diff_dict()}, LENGTH)
+    assert forward_flop(found) == pytest.approx(counter.get_total_flops(), rel=1e-3)
+    assert any("expert_capacity" in note for note in found.notes)

@@ -47,11 +47,3 @@ def test_one_cluster_is_drawn_against_memory(results: Results) -> None:
         each["cost_usd"] = None
     result["best"]["cost_usd"] = None
     assert all(row["usd"] == "" for row in plan.front(result).rows)
-
-
-def test_a_layout_is_told_without_what_is_one() -> None:
-    layout = dict.fromkeys(plan.DEGREES, 1) | {"zero": 1, "micro_batch": 2, "schedule": "1f1b"}
-    one = {"layout": {**layout, "recompute": "none", "accelerators": 8}}
-    assert plan.described(one) == "no parallel degree, zero 1, micro-batch 2"
-    one["layout"] |= {"tp": 8, "schedule": "zero-bubble", "recompute": "full"}
-    assert plan.described(one) == "tp 8, zero 1, micro-batch 2, zero-bubble, recompute full"

@@ -28,7 +28,7 @@ def test_a_way_without_a_figure_is_left_out() -> None:
     result = told(*given, "--json")
     picture = run.costs(result)
     assert picture is not None
-    assert "buying the cluster" not in [row["name"] for row in picture.rows]
+    assert "buying the hardware" not in [row["name"] for row in picture.rows]
     assert run.costs({**result, "cost_ways_usd": {}}) is None
 
 

@@ -59,7 +59,7 @@ def written(result: dict[str, Any], path: Path) -> str:
 def test_every_result_in_one_picture(results: Results, tmp_path: Path, kind: str) -> None:
     report = one(results[kind])
     text = written(results[kind], tmp_path / "chart.svg")
-    words = [report.title, *(chart.title for chart in report.charts(mainly=True))]
+    words = [report.heading or report.title, *(chart.title for chart in report.charts(mainly=True))]
     for word in words:
         assert word.split(",")[0].replace("&", "&amp;") in text
     assert "NaN" not in text

@@ -73,9 +73,3 @@ def test_organisations_are_the_costliest(results: Results) -> None:
     assert values == sorted(values, reverse=True)
     assert len(values) <= score.MOST_ORGANISATIONS
     assert score.organisations({**results["score"], "by_organization": []}) is None
-
-
-def test_an_unknown_end_is_the_median() -> None:
-    row = {"flop_p5": None, "flop_p50": 1e24, "flop_p95": 2e24}
-    assert score.spread(row, "flop").p5 == 1e24
-    assert not score.spread({**row, "flop_p50": None}, "flop").is_known

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 from typing import Any
 
@@ -30,8 +31,10 @@ def test_parts_below_nothing_go_back() -> None:
     ]
     picture = waterfall("Title", "", found)
     assert [(row["start"], row["end"]) for row in picture.rows] == [(0, 3), (3, 2), (0, 2)]
-    assert (picture.rows[0]["low"], picture.rows[0]["high"]) == (1, 4)
-    assert picture.rows[0]["interval"] == "$2.00 (1.00–4.00)"
+    assert [row["told"] for row in picture.rows] == ["$2.00 (1.00–4.00)", "−$1.00", "$2.00"]
+    # Its figure stands inside: from the left of an early bar, to the right of a late one.
+    assert [(row["late"], row["at"]) for row in picture.rows] == [(False, 0), (True, 3), (False, 0)]
+    assert '"rule"' not in json.dumps(picture.shape)
     assert picture.says.endswith("whose interval is not known.")
 
 

@@ -5,15 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from computebill.views.charts.marks import bars
-from computebill.views.report.document import Report, Section, charted, figure, sections
+from computebill.views.report.document import Report, Section, charted, sections
 
 Results = dict[str, dict[str, Any]]
-
-
-def test_figures_are_read_from_their_text() -> None:
-    assert figure("", "32.1 k (21.9–46.4) MWh").value == "32.1 k MWh"
-    assert figure("", "32.1 k (21.9–46.4) MWh").interval == "21.9–46.4"
-    assert figure("", "3.80e25").interval == ""
 
 
 def test_a_chart_s_table_has_the_fields_that_are_named() -> None:

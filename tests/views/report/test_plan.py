@@ -15,9 +15,12 @@ def test_the_answer_is_the_best(results: Results) -> None:
     best = results["plan"]["best"]
     on = best["layout"]["accelerators"]
     assert report.answer.startswith(f"Fastest is {on} x h100-sxm, bf16, laid out ")
-    assert report.answer.endswith(" rented.")
+    assert " rented, at a utilisation of " in report.answer
+    assert " real runs reached " in report.answer
     bare = copy.deepcopy(results["plan"])
     bare["best"]["cost_usd"] = None
+    assert "; no price is known, at a utilisation of " in one(bare).answer
+    del bare["observed_mfu"]  # of a release that did not tell it
     assert one(bare).answer.endswith("; no price is known.")
 
 

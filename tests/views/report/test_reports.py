@@ -18,7 +18,7 @@ from computebill.views.result import distribution
 H100 = ("--accelerator", "h100")
 Results = dict[str, dict[str, Any]]
 KINDS = ("run", "laid-out", "plan", "model", "mfu", "sweep", "spend", "score", "validate")
-KINDS += ("bench", "hardware", "hardware-show")
+KINDS += ("bench", "hardware", "hardware-show", "stages")
 
 
 def one(result: dict[str, Any], *others: dict[str, Any]) -> Report:
@@ -39,7 +39,7 @@ def test_a_report_says_what_its_result_says(results: Results, kind: str) -> None
     report = one(results[kind])
     assert re.search(r"\d.*\.$", report.answer)
     assert report.charts()
-    command = kind.replace("laid-out", "run").replace("-", " ")
+    command = kind.replace("laid-out", "run").replace("stages", "run").replace("-", " ")
     assert report.about["command"].startswith(f"computebill {command} ")
     for table in tables(report):
         assert table.rows, table.title
@@ -121,8 +121,8 @@ def test_results_of_before_have_a_page_too(results: Results) -> None:
     ("given", "problem"),
     [
         ([1], "x.json: allowed: one JSON object"),
-        ({}, "x.json: is no result of a command that has a page; expected keys: final_share"),
-        ({"gpus": []}, "got ['gpus']"),
+        ({}, "x.json: is no result of a command that has a page; allowed: what a command wrote"),
+        ({"gpus": []}, " --json or -o x.json, of spend, score, sweep, plan, "),
         ({"programmes": [1]}, "x.json: programmes: allowed: a list of objects"),
         ({"final_share": 1, "reported": 1, "runs": 1}, "x.json: a key of the result is missing"),
         ({"cost_ways_usd": 1, "gpu_hours": "a", "mfu": 1}, "x.json: "),

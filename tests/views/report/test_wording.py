@@ -11,7 +11,7 @@ Results = dict[str, dict[str, Any]]
 
 def test_what_has_no_interval_says_so(results: Results) -> None:
     sweep = charts(one(results["sweep"]))
-    rest = "What has no line is one number, or a sum or a rest whose interval is not known."
+    rest = "A figure alone is one number, or a sum or a rest whose interval is not known."
     assert sweep["From the final run to the whole programme"].says.endswith(rest)
     assert rest not in charts(one(results["spend"]))["Runs, dearest first"].says
     assert "Medians only" in sweep["By active parameters"].says

@@ -1,0 +1,41 @@
+"""The table of launch.md: the frameworks whose files are read, from their own tables."""
+
+from __future__ import annotations
+
+from computebill.launch.maps import Known, framework, frameworks
+
+FORMS = {
+    "accelerate": "the YAML of `accelerate config`, FSDP's and DeepSpeed's in it",
+    "automodel": "YAML of its recipes",
+    "axolotl": "YAML",
+    "deepspeed": "JSON, `auto` left to its trainer's file",
+    "llama-factory": "YAML",
+    "llm-foundry": "YAML",
+    "maxtext": "YAML, and overrides on a command line",
+    "megatron": "scripts, YAML (`MODEL_ARGS`), the arguments at the head of a log",
+    "megatron-bridge": "YAML, whole or overrides",
+    "nanotron": "YAML",
+    "nemo": "YAML, of the launcher and dumped",
+    "nemo-rl": "YAML",
+    "olmo-core": "its `config.json`",
+    "openrlhf": "scripts",
+    "torchtitan": "TOML, dumped JSON, flags",
+    "torchtune": "YAML of its recipes, overrides",
+    "transformers": "TrainingArguments in JSON, YAML or flags",
+    "trl": "YAML and flags, the Alignment Handbook's too",
+    "verl": "overrides on a command line, YAML",
+}
+"""Forms of files, by the name of a framework's table."""
+
+
+def read_frameworks() -> str:
+    """The frameworks: forms, settings with a fact, and whether layouts are handed over."""
+    head = ["| framework | files | settings that facts come of | `--emit` |", "|---|---|---|---|"]
+    return "\n".join([*head, *(_row(own) for own in frameworks() if own.framework)])
+
+
+def _row(known: Known) -> str:
+    own = framework(known.key)
+    known = sum(not row.why for row in (*own.rows.values(), *own.patterns.values()))
+    emits = f"`{known.key}`" if own.writes else ""
+    return f"| {known.title} | {FORMS[known.key]} | {known} | {emits} |"

@@ -1,0 +1,196 @@
+"""A file's settings as facts, by its framework's table; what no fact comes of is kept by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .entries import Entry, Source, plain
+from .maps import Framework, Row, framework
+from .record import Fact, Said, Unused, kind_of
+from .values import READERS, converted, is_on, is_silent
+
+LAUNCHERS = "launchers"
+"""The table of what starts processes; its settings stand in any framework's command line."""
+
+FINER = ("fp32", "tf32", "bf16", "fp16", "fp8", "mxfp8", "nvfp4")
+"""Precisions of products, the one that decides last: with --bf16 --fp8-format products are in 8."""
+
+
+@dataclass
+class Applied:
+    """What one file says.
+
+    Attributes:
+        framework: whose table was used.
+        facts: by name.
+        unused: settings that no fact comes of.
+        idle: settings that cost nothing.
+        notes: what was left alone.
+    """
+
+    framework: Framework
+    facts: dict[str, Fact] = field(default_factory=dict)
+    unused: list[Unused] = field(default_factory=list)
+    idle: list[Unused] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def add(self, name: str, value: Any, said: Said, *, is_own: bool = True) -> None:
+        """Take a fact; of two in one file the later one counts.
+
+        Args:
+            name: of the fact.
+            value: of it.
+            said: where.
+            is_own: whether the setting is of this fact alone, and not a switch of several.
+        """
+        before = self.facts.get(name)
+        if before is not None and before.value != value:
+            if name in STRONGER:
+                if STRONGER[name](before.value) > STRONGER[name](value):
+                    return
+            elif is_own and before.said.key != said.key:
+                self.notes.append(
+                    f"{name.replace('_', ' ')}: {shown_value(before.value)} ({before.said.told}) "
+                    f"and {shown_value(value)} ({said.told}): the latter counts"
+                )
+        self.facts[name] = Fact(value, said)
+
+
+def _fineness(precision: str) -> int:
+    return FINER.index(precision) if precision in FINER else 0
+
+
+STRONGER: Mapping[str, Callable[[Any], int]] = {"precision": _fineness, "zero": int}
+"""Facts that several switches of a file give: the strongest counts, whichever stands last."""
+
+
+def shown_value(value: Any) -> str:
+    """Return a fact's value as a person reads it."""
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def applied(source: Source, own: Framework) -> Applied:
+    """Return what a file says, by a framework's table.
+
+    Raises:
+        RequestError: where a setting has a value that it cannot have.
+    """
+    found = Applied(own, notes=list(source.notes))
+    shares: dict[str, list[tuple[int, Said]]] = {}
+    for entry in source.entries:
+        row = own.row(entry.key) or framework(LAUNCHERS).row(entry.key)
+        said = Said(entry.spelled, source.file, entry.line)
+        if row is None:
+            is_idle = own.is_idle(entry.key) or framework(LAUNCHERS).is_idle(entry.key)
+            kept = Unused(said, plain(entry.value))
+            (found.idle if is_idle or source.is_dump else found.unused).append(kept)
+        elif row.why:
+            is_usual = row.values is not None and str(entry.value) in row.values
+            if is_on(entry.value) is not False and not is_silent(entry.value) and not is_usual:
+                found.unused.append(Unused(said, plain(entry.value), row.why))
+        elif entry.unknown and row.on is None:
+            why = f"hangs on {entry.unknown}, which the file does not set"
+            found.unused.append(Unused(said, plain(entry.value), why))
+        else:
+            for name, value in _facts(row, entry, source.file):
+                if row.together:
+                    shares.setdefault(name, []).append((value, said))
+                else:
+                    found.add(name, value, said, is_own=bool(row.fact))
+    for name, parts in shares.items():
+        found.add(name, _product([value for value, _ in parts]), parts[-1][1])
+    _name_model(found)
+    _settle(found.facts)
+    return found
+
+
+def _product(values: list[int]) -> int:
+    """Multiply degrees; where one is left to what remains, so is the product."""
+    found = 1
+    for value in values:
+        if value == -1:
+            return -1
+        found *= value
+    return found
+
+
+def _facts(row: Row, entry: Entry, file: str) -> Iterator[tuple[str, Any]]:
+    """Yield the facts that a setting gives."""
+    for other in row.also:
+        yield from _facts(other, entry, file)
+    if row.on is not None or row.off is not None:
+        is_there = is_on(entry.value)
+        chosen: Mapping[str, Any] | None = row.on if is_there else row.off
+        if is_there is not None:
+            for name, value in (chosen or {}).items():
+                yield name, tuple(value) if isinstance(value, list) else value
+        return
+    value = entry.value
+    if row.values is not None:
+        key = str(value).lower() if isinstance(value, bool) else str(value)
+        lowered = {name.lower(): each for name, each in row.values.items()}
+        if key.lower() not in lowered and "*" not in lowered and is_silent(value):
+            return
+        value = lowered.get(key.lower(), lowered.get("*", value))
+        if value == "":
+            return
+        yield row.fact, converted(value, kind_of(row.fact).kind, entry, file)
+        return
+    if row.reads:
+        value = READERS[row.reads](value)
+    if is_silent(value):
+        return
+    if row.fact.startswith("config."):
+        yield row.fact, list(value) if isinstance(value, tuple) else value
+        return
+    yield row.fact, converted(value, kind_of(row.fact).kind, entry, file)
+
+
+PARALLELISMS = ("tp", "pp", "cp", "ep")
+UNITS = {"tokens": "tokens", "steps": "steps", "epochs": "epochs"}
+
+
+def _settle(facts: dict[str, Fact]) -> None:
+    """Choose between what a file says twice: of one backend or another, in one unit or another."""
+    if "is_megatron" in facts or "is_dtensor" in facts:
+        backend = "megatron" if facts.get("is_megatron", _NO).value else "dtensor"
+        for name in PARALLELISMS:
+            fact = facts.get(f"{backend}_{name}")
+            if fact is not None:
+                facts[name] = fact
+            for each in ("megatron", "dtensor"):
+                facts.pop(f"{each}_{name}", None)
+        facts.setdefault("zero", Fact(1 if backend == "megatron" else 3, _NO.said, usual=True))
+    if "backend" in facts and facts["backend"].value == "megatron":
+        facts.setdefault("zero", Fact(1, facts.pop("backend").said))
+    kind = facts.get("config.model_type")
+    if "config.num_experts" in facts and kind is not None and kind.value == "qwen2":
+        facts["config.model_type"] = Fact("qwen2_moe", kind.said)
+    unit = facts.get("duration_unit")
+    if unit is not None and "duration" in facts and unit.value in UNITS:
+        facts[UNITS[unit.value]] = facts.pop("duration")
+        del facts["duration_unit"]
+
+
+_NO = Fact(value=False, said=Said("usual", "the framework"))
+
+
+def _name_model(found: Applied) -> None:
+    """Put the name of a configuration in place of a framework's own name for a model."""
+    models, facts = found.framework.models, found.facts
+    lowered = {name.lower(): each for name, each in models.items()}
+    if "flavor" in facts and "model" not in facts:
+        family = facts["family"].value if "family" in facts else ""
+        name, said = f"{family}/{facts['flavor'].value}", facts["flavor"].said
+    elif "model" in facts:
+        name, said = facts["model"].value, facts["model"].said
+    else:
+        return
+    known = lowered.get(name.lower())
+    if known is not None:
+        facts["model"] = Fact(known, said)
+    elif "flavor" in facts and "model" not in facts:
+        why = f"{name} is no model that this table knows; give its config.json with --model"
+        found.unused.append(Unused(said, facts["flavor"].value, why))

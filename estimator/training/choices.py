@@ -1,0 +1,268 @@
+"""Every layout of a cluster: the choices that each are legal by themselves.
+
+A grid has a dimension for each choice: pipeline (stages, chunks, schedule), tensor (ranks, and
+whether sequence parallel), context, expert (ranks, and whether tensor parallel ranks divide
+experts), sharding (ZeRO stage, and whether inside a domain), micro-batch, recomputation. Data
+parallelism is what is left of the accelerators.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from computebill.base.errors import RequestError
+from computebill.base.specfile import validate
+from computebill.hardware.accelerators import domain_size
+from computebill.training.rules import check_layout, chunk_counts
+
+from .cases import Case
+from .layout import SCHEDULES, Layout
+from .software import LACKS
+
+LONGEST_PIPELINE = 128
+MOST_EXPERT_RANKS = 512
+MOST_TENSOR_RANKS = 64
+"""That are tried where they may span domains."""
+
+SHORTEST_PART = 1024
+"""Tokens of a sequence that a context parallel rank has at least."""
+
+MICRO_BATCHES = (1, 2, 4, 8, 16)
+
+
+class Pipe(NamedTuple):
+    """A pipeline: stages, chunks of a stage, schedule."""
+
+    pp: int
+    vpp: int
+    schedule: str
+
+
+class Ranks(NamedTuple):
+    """Tensor parallel ranks, and whether they divide norms and residuals along the sequence."""
+
+    tp: int
+    sequence: bool
+
+
+class Experts(NamedTuple):
+    """Expert parallel ranks, and whether tensor parallel ranks divide each expert."""
+
+    ep: int
+    divided: bool
+
+
+class Sharding(NamedTuple):
+    """A ZeRO stage, and whether it shards inside a domain only."""
+
+    zero: int
+    inside: bool
+
+
+@dataclass(frozen=True)
+class Space:
+    """Choices that each are legal by themselves.
+
+    Attributes:
+        case: model, part, precision, sequence and software; its layout is what no choice decides.
+        pipes: choices of the pipeline, by schedule.
+        tp: choices of tensor parallelism.
+        cp: context parallel ranks.
+        experts: choices for experts.
+        sharding: choices of ZeRO.
+        micro: sequences of a micro-batch.
+        recompute: what is computed again.
+        across: whether tensor parallel ranks may span scale-up domains.
+    """
+
+    case: Case
+    pipes: tuple[Pipe, ...]
+    tp: tuple[Ranks, ...]
+    cp: tuple[int, ...]
+    experts: tuple[Experts, ...]
+    sharding: tuple[Sharding, ...]
+    micro: tuple[int, ...]
+    recompute: tuple[str, ...]
+    across: bool = False
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """How many choices each dimension has."""
+        parts: tuple[tuple[Any, ...], ...] = (
+            self.pipes,
+            self.tp,
+            self.cp,
+            self.experts,
+            self.sharding,
+            self.micro,
+            self.recompute,
+        )
+        return tuple(len(part) for part in parts)
+
+    def layout(self, place: int, count: int, batch: int) -> Layout:
+        """Return the layout at a place of the flattened grid."""
+        places = []
+        for length in reversed(self.shape):
+            place, here = divmod(place, length)
+            places.append(here)
+        recompute, micro, sharding, experts, cp, tp, pipe = places
+        chosen, tensor = self.pipes[pipe], self.tp[tp]
+        dp = count // (tensor.tp * self.cp[cp] * chosen.pp)
+        zero = self.sharding[sharding]
+        within = min(max(1, domain_size(self.case.accelerator) // tensor.tp), dp * self.cp[cp])
+        base = self.case.layout
+        given = {name: getattr(base, name) for name in base.model_fields_set}
+        return Layout(
+            **given
+            | {
+                "pp": chosen.pp,
+                "vpp": chosen.vpp,
+                "schedule": chosen.schedule,
+                "tp": tensor.tp,
+                "sequence_parallel": tensor.sequence,
+                "cp": self.cp[cp],
+                "dp": dp,
+                "ep": self.experts[experts].ep,
+                "etp": tensor.tp if self.experts[experts].divided else 1,
+                "zero": zero.zero,
+                "shards": within if zero.inside else None,
+                "micro_batch": self.micro[micro],
+                "micro_batches": batch // (dp * self.micro[micro]),
+                "recompute": self.recompute[recompute],
+            }
+        )
+
+
+class _Legal:
+    """Degrees of a model that are legal alone, of those that were given or of all."""
+
+    def __init__(self, case: Case, given: Mapping[str, Sequence[Any]]) -> None:
+        self._case, self._given = case, given
+        self._base = {name: getattr(case.layout, name) for name in case.layout.model_fields_set}
+
+    def problem(self, **fields: Any) -> RequestError | None:
+        """What is wrong with the layout that no choice decides, and these fields."""
+        case = self._case
+        try:
+            layout = validate(Layout, self._base | fields, "layout")
+            check_layout(case.architecture, layout, case.sequence)
+        except RequestError as error:
+            return error
+        return None
+
+    def degrees(self, name: str, usual: Sequence[int], also: str = "") -> tuple[int, ...]:
+        """Degrees of a field; ``also`` has as many ranks.
+
+        Raises:
+            RequestError: where one that was given is not legal.
+        """
+        found = []
+        for degree in self._given.get(name, usual):
+            error = self.problem(**{name: degree} | ({also: degree} if also else {}))
+            if error is not None and name in self._given:
+                raise error
+            if error is None:
+                found.append(degree)
+        return tuple(found)
+
+    def pipes(self) -> tuple[Pipe, ...]:
+        """Pipelines that divide the layers; of stages that were given, at least one has to.
+
+        Raises:
+            RequestError: where none is legal.
+        """
+        layers = int(self._case.architecture.layer_count)
+        divisors = {*chunk_counts(self._case.architecture)}
+        schedules = self._given.get("schedule", ("1f1b",))
+        found: list[Pipe] = []
+        first = None
+        for pp in self._given.get("pp", range(1, min(layers, LONGEST_PIPELINE) + 1)):
+            legal, errors = len(found), []
+            chunks = self._given.get("vpp", range(1, max(1, layers // pp) + 1))
+            for schedule, vpp in itertools.product(schedules, chunks):
+                # Of what is free, what divides no layers is not worth a look, but for its reason.
+                if "vpp" not in self._given and vpp > 1 and pp * vpp not in divisors:
+                    continue
+                error = self.problem(pp=pp, vpp=vpp, schedule=schedule)
+                if error is None:
+                    found.append(Pipe(pp, vpp, schedule))
+                else:
+                    errors.append(error)
+            if "pp" in self._given and len(found) == legal and errors:
+                raise errors[0]
+            first = first or (errors[-1] if errors else None)
+        if not found and first is not None:
+            raise first
+        return tuple(sorted(found, key=lambda pipe: SCHEDULES[pipe.schedule]))
+
+
+def make_space(
+    case: Case,
+    given: Mapping[str, Sequence[Any]],
+    across: bool = False,
+    pipes: tuple[Pipe, ...] | None = None,
+) -> Space:
+    """Return all choices that the software has and that are legal alone, or those that were given.
+
+    What a trainer's preset sets is the one choice where none was given.
+
+    Args:
+        case: model, part, precision, sequence and software; its layout is what no choice decides.
+        given: choices by the layout's fields (tp, sequence_parallel, pp, vpp, schedule, cp, ep,
+            etp, zero, micro_batch, recompute) that are not free.
+        across: whether tensor parallel ranks may span scale-up domains; a rule masks them if not.
+        pipes: choices of the pipeline, of a space of the same model on another part.
+
+    Raises:
+        RequestError: where a choice that was given is not legal.
+    """
+    given = {**LACKS.get(case.software, {}), **_preset(case.layout), **given}
+    legal = _Legal(case, given)
+    routed = [each for each in case.architecture.operators() if each.expert]
+    longest = max(1, case.sequence // SHORTEST_PART)
+    domain = domain_size(case.accelerator)
+    widest = max(MOST_TENSOR_RANKS, domain) if across else domain
+    most = min(MOST_EXPERT_RANKS, int(routed[0].copies)) if routed else 1
+    divided = [each == "tp" for each in given.get("etp", ("1", "tp"))] if routed else [False]
+    tensor = legal.degrees("tp", _powers(widest))
+    return Space(
+        case=case,
+        pipes=legal.pipes() if pipes is None else pipes,
+        tp=tuple(_ranks(tensor, given.get("sequence_parallel", (True,)))),
+        cp=legal.degrees("cp", _powers(min(64, longest))),
+        experts=tuple(
+            Experts(n, each) for n in legal.degrees("ep", _powers(most), "dp") for each in divided
+        ),
+        sharding=tuple(_shardings(legal.degrees("zero", (1, 3)))),
+        micro=tuple(given.get("micro_batch", MICRO_BATCHES)),
+        recompute=tuple(given.get("recompute", ("none", "full"))),
+        across=across,
+    )
+
+
+def _preset(layout: Layout) -> dict[str, tuple[Any, ...]]:
+    """Choices that a trainer decides where its user does not: degrees it has, fields it sets."""
+    if layout.trainer is None:
+        return {}
+    names = layout.trainer.settings.keys() & {"zero", "micro_batch", "recompute"}
+    return {**layout.trainer.degrees, **{name: (getattr(layout, name),) for name in names}}
+
+
+def _powers(most: int) -> tuple[int, ...]:
+    return tuple(2**n for n in range(most.bit_length()) if 2**n <= most)
+
+
+def _ranks(degrees: Sequence[int], sequence: Sequence[bool]) -> Iterator[Ranks]:
+    """Each number of ranks as it may be; one rank has nothing to divide."""
+    for tp in degrees:
+        yield from (Ranks(tp, each) for each in ((False,) if tp == 1 else sequence))
+
+
+def _shardings(stages: Sequence[int]) -> Iterator[Sharding]:
+    for zero in stages:
+        yield Sharding(zero, inside=False)
+        if zero == 3:
+            yield Sharding(zero, inside=True)

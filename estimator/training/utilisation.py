@@ -1,0 +1,264 @@
+"""Utilisation of experiments: what the fastest common layout of a size on so many GPUs reaches.
+
+Small runs reach less than large ones. The step model times every common layout of a size, number of
+accelerators and batch, as ``computebill plan`` does; between sizes and batches its logarithm is
+interpolated.
+"""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from importlib import resources
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from computebill.architectures import Architecture
+from computebill.hardware.accelerators import Accelerator, peak_flop_per_s
+from computebill.hardware.fitted import Fitted
+
+from .cases import Case
+from .choice_grid import Grid
+from .choices import make_space
+from .layout import Layout
+from .memory import GB
+from .parameters import bounded, unbounded
+from .shapes import architecture_of, shape_of
+from .software import Software
+
+MARGIN = 0.05
+"""Share of the memory that stays free."""
+
+STAGES = (1, 2, 4, 8, 16)
+FEW = 48
+"""Sizes up to which each is computed by itself; of more, some between which is interpolated."""
+
+LARGER = 1.5
+"""Times the parameters of the nearest shape, that a model may have."""
+
+TRIED = 4096
+"""Rows that are looked at first, to tell whether there are few sizes."""
+
+STEPS_PER_DOUBLING = 4
+"""Sizes that are computed, where they are many."""
+
+LEAST_PER_GPU, MOST_PER_GPU = -7, 6
+"""Sequences of a step on an accelerator, as powers of two, between which is interpolated: fewer
+are shared by tensor parallel ranks, and more take no less time each."""
+
+
+@dataclass
+class Utilisation:
+    """Of one accelerator, precision and sequence length.
+
+    Attributes:
+        accelerator: the part.
+        precision: of products.
+        sequence: tokens.
+        software: generation of the software.
+        fitted: efficiencies.
+    """
+
+    accelerator: Accelerator
+    precision: str
+    sequence: int
+    software: Software
+    fitted: Fitted
+    _grids: dict[Architecture, Grid] = field(default_factory=dict)
+    _found: dict[Architecture, dict[tuple[int, int], float]] = field(default_factory=dict)
+
+    def of_sizes(
+        self, sizes: Tensor, batch: Tensor, count: int, wanted: Tensor | None = None
+    ) -> Tensor:
+        """Model FLOP utilisation under 6 N D of models by their size.
+
+        Args:
+            sizes: parameters that a token meets; ``(rows,)``.
+            batch: sequences of a step; ``(rows,)``.
+            count: accelerators.
+            wanted: rows that are asked for; ``(rows,)``, all where not given.
+
+        Returns:
+            ``(rows,)``; NaN where no layout is legal and fits, and where nobody asks.
+        """
+        few = few_values(sizes)
+        if few is not None:
+            nodes, where = few[0].tolist(), few[1].to(torch.float64)
+        else:
+            # The same nodes whatever else is asked for, so that an answer is its own.
+            where = torch.log2(sizes) * STEPS_PER_DOUBLING
+            low, high = int(where.min().floor()), int(where.max().ceil())
+            nodes = [2.0 ** (step / STEPS_PER_DOUBLING) for step in range(low, high + 1)]
+            where = where - low
+        return self._interpolated(
+            [partial(self._size, size) for size in nodes], where, batch, count, wanted, few is None
+        )
+
+    def of_model(
+        self,
+        architecture: Architecture,
+        active: float,
+        batch: Tensor,
+        count: int,
+        wanted: Tensor | None = None,
+    ) -> Tensor:
+        """The same of one model; ``active`` are the parameters that a token meets."""
+        at = partial(self._at, architecture, active)
+        return self._interpolated([at], torch.zeros_like(batch), batch, count, wanted)
+
+    def _interpolated(
+        self,
+        nodes: Sequence[Callable[[int, int], float]],
+        row: Tensor,
+        batch: Tensor,
+        count: int,
+        wanted: Tensor | None,
+        is_between: bool = False,
+    ) -> Tensor:
+        """Utilisation between models and numbers of sequences on an accelerator.
+
+        Args:
+            nodes: utilisation of each model, on so many accelerators, at a power of two sequences.
+            row: place of each among the models; ``(rows,)``.
+            batch: sequences of a step; fewer than ranks can share are not known.
+            count: accelerators.
+            wanted: rows that are asked for; all where not given.
+            is_between: whether places lie between models; the node's place is no limit then.
+        """
+        per_gpu = batch / count
+        steps = torch.log2(per_gpu).clamp(LEAST_PER_GPU, MOST_PER_GPU)
+        if wanted is None:
+            wanted = torch.ones_like(batch, dtype=torch.bool)
+        first, last = int(steps.min().floor()), int(steps.max().ceil())
+        table = torch.full((len(nodes), last + 1 - first), math.nan, dtype=torch.float64)
+        for place, step in _corners(row[wanted], steps[wanted] - first, is_between):
+            table[place, step] = math.log(nodes[place](count, first + step))
+        if is_between:
+            # Just above the largest that fits it counts as that.
+            table = torch.where(table.isnan(), torch.cat([table[:1], table[:-1]]), table)
+        found = torch.exp(bilinear(table.to(row.device), row, steps - first))
+        return torch.where(per_gpu < 2.0**LEAST_PER_GPU, torch.nan, found)
+
+    def _size(self, params: float, count: int, step: int) -> float:
+        architecture, counted = architecture_of(shape_of(params))
+        if params > LARGER * counted:  # than the largest shape there is
+            return math.nan
+        return self._at(architecture, counted, count, step)
+
+    def _at(self, architecture: Architecture, active: float, count: int, step: int) -> float:
+        """Utilisation at a node: so many accelerators, ``2**step`` sequences on each."""
+        known = self._found.setdefault(architecture, {})
+        if (count, step) not in known:
+            known[count, step] = self._fastest(architecture, active, count, step)
+        return known[count, step]
+
+    def _fastest(self, architecture: Architecture, active: float, count: int, step: int) -> float:
+        batch = count * 2.0**step
+        if batch % 1:
+            return math.nan
+        grid = self._grid(architecture)
+        room = self.accelerator.memory_gb.value * GB * (1 - MARGIN)
+        timed = (
+            grid.evaluate(pipes, count, int(batch)).legal_seconds(room) for pipes in grid.chunks()
+        )
+        seconds = min((float(each.min()) for each in timed if each.numel()), default=math.inf)
+        if not math.isfinite(seconds):
+            return math.nan
+        peak = peak_flop_per_s(self.accelerator, self.precision)
+        return 6.0 * active * batch * self.sequence / (seconds * peak * count)
+
+    def _grid(self, architecture: Architecture) -> Grid:
+        if architecture not in self._grids:
+            layers = int(architecture.layer_count)
+            stages = [pp for pp in STAGES if layers % pp == 0]
+            case = Case(
+                architecture=architecture,
+                layout=Layout(),
+                accelerator=self.accelerator,
+                precision=self.precision,
+                sequence=self.sequence,
+                software=self.software,
+            )
+            space = make_space(case, {"pp": stages, "vpp": [1], "cp": [1]})
+            values = bounded(unbounded(self.fitted.values))
+            self._grids[architecture] = Grid(space, values, torch.device("cpu"))
+        return self._grids[architecture]
+
+
+def _corners(row: Tensor, column: Tensor, with_smaller: bool) -> list[tuple[int, int]]:
+    """Points of a table that places lie between; those one row before too, where asked for."""
+    rows = [row.floor(), row.ceil()]
+    if with_smaller:
+        rows.append((rows[0] - 1.0).clamp_min(0.0))
+    columns = [column.floor(), column.ceil()]
+    pairs = torch.stack([torch.stack([one, two]) for one in rows for two in columns], dim=2)
+    found = torch.unique(pairs.flatten(1), dim=1).to(torch.int64)
+    return [(place, step) for place, step in found.T.tolist()]
+
+
+class Practice(NamedTuple):
+    """What people's steps take over what is predicted.
+
+    Attributes:
+        low: 5th percentile.
+        middle: median.
+        high: 95th percentile.
+        rows: measured steps.
+        sources: that they are of.
+    """
+
+    low: float
+    middle: float
+    high: float
+    rows: int
+    sources: int
+
+
+@lru_cache
+def practice(of: str) -> Practice:
+    """Return the figures that ship, of ``training`` or ``rl``."""
+    text = resources.files(__package__).joinpath(f"{of}.toml").read_text(encoding="utf-8")
+    return Practice(**tomllib.loads(text))
+
+
+def few_values(values: Tensor) -> tuple[Tensor, Tensor] | None:
+    """Return the different values and where each row's is among them; None where there are many.
+
+    Args:
+        values: ``(rows,)``.
+    """
+    few = torch.unique(values[:TRIED])
+    if len(few) > FEW:
+        return None
+    place = torch.searchsorted(few, values).clamp(max=len(few) - 1)
+    if not bool((few[place] == values).all()):
+        few, place = torch.unique(values, return_inverse=True)
+    return None if len(few) > FEW else (few, place)
+
+
+def bilinear(table: Tensor, row: Tensor, column: Tensor) -> Tensor:
+    """Values of a table between its points.
+
+    Where one side is not known (NaN), a place that lies on the other is.
+
+    Args:
+        table: ``(rows, columns)``.
+        row: places, fractions between; ``(points,)``.
+        column: places; ``(points,)``.
+    """
+    low, left = (each.floor().to(torch.int64) for each in (row, column))
+    high = (low + 1).clamp(max=table.shape[0] - 1)
+    right = (left + 1).clamp(max=table.shape[1] - 1)
+    down, along = row - low, column - left
+
+    def between(one: Tensor, other: Tensor, part: Tensor) -> Tensor:
+        return torch.where(part == 0, one, torch.lerp(one, other, part))
+
+    upper = between(table[low, left], table[low, right], along)
+    lower = between(table[high, left], table[high, right], along)
+    return between(upper, lower, down)

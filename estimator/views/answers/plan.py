@@ -1,0 +1,85 @@
+"""A search of layouts in a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from computebill.views.result import Result, distribution
+from computebill.views.text import (
+    count_interval,
+    duration_interval,
+    fit_text,
+    memory_with_ends,
+    money_interval,
+    percent,
+    percent_interval,
+)
+
+from .answer import Answer, figure
+
+UNNAMED = "plan"
+"""Name of a plan that was given none."""
+
+LEAST = {"time": "Fastest", "cost": "Cheapest", "energy": "Least energy"}
+DEGREES = ("tp", "pp", "vpp", "dp", "cp", "ep")
+
+
+def answer(result: Result) -> Answer:
+    """Tell the best layout, and what real runs reached beside its utilisation."""
+    best = result["best"]
+    days, usd = distribution(best["days"]), distribution(best["cost_usd"])
+    told = f"{LEAST[result['objective']]} is {where(best)}, laid out {described(best)}: "
+    told += duration_interval(days)
+    told += f" and {money_interval(usd)} rented" if usd.is_known else "; no price is known"
+    told += _observed(result)
+    texts = (
+        ("wall-clock time", duration_interval(days)),
+        ("seconds a step", count_interval(distribution(best["step_seconds"]))),
+        ("utilisation (MFU)", percent_interval(distribution(best["mfu"]))),
+        ("cost, rented", money_interval(usd)),
+        ("memory, GB", memory_with_ends(best["memory_gb"], best.get("memory_interval_gb"))),
+        ("odds that it fits", fit_text(best.get("fit_odds"))),
+    )
+    title = "The plan" if result["name"] == UNNAMED else result["name"]
+    figures = [figure(*each) for each in texts if each[1]]
+    return Answer(title, f"{told}.", figures, result.get("notes", ()))
+
+
+def _observed(result: Result) -> str:
+    """Tell the utilisation beside that of real runs; nothing in a result that does not know it."""
+    runs = result.get("observed_mfu")
+    if not runs:
+        return ""
+    reached = percent_interval(distribution(result["best"]["mfu"]))
+    real = f"{percent(runs['p50'])} ({percent(runs['p10'])} to {percent(runs['p90'])})"
+    return f", at a utilisation of {reached}, where {runs['runs']} real runs reached {real}"
+
+
+def heading(result: Result) -> str:
+    """Return the best layout and its days, for a picture that stands alone."""
+    best = result["best"]
+    took = duration_interval(distribution(best["days"]))
+    named = "" if result["name"] == UNNAMED else f"{result['name']}: "
+    least = LEAST[result["objective"]]
+    return f"{named}{least}: {where(best)}, {described(best)}, {took}"
+
+
+def where(one: Mapping[str, Any]) -> str:
+    """Return how many of which accelerator, in which precision."""
+    return f"{one['layout']['accelerators']:,} x {one['accelerator']}, {one['precision']}"
+
+
+def described(one: Mapping[str, Any]) -> str:
+    """Return a layout in one line, what is 1 left out."""
+    layout = one["layout"]
+    told = [f"{key} {layout[key]}" for key in DEGREES if layout[key] > 1] or ["no parallel degree"]
+    told += [f"zero {layout['zero']}", f"micro-batch {layout['micro_batch']}"]
+    told += [layout["schedule"]] * (layout["schedule"] != "1f1b")
+    told += [f"recompute {layout['recompute']}"] * (layout["recompute"] != "none")
+    return ", ".join(told)
+
+
+def rented(one: Mapping[str, Any]) -> str:
+    """Return what a layout costs, with its interval; nothing where no price is known."""
+    return "" if one["cost_usd"] is None else money_interval(distribution(one["cost_usd"]))

@@ -1,0 +1,138 @@
+"""Commands that take launch files in place of flags."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from computebill.cli import main
+from computebill.launch import read_launch
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "train.sh"
+LAUNCH = ("--launch", str(EXAMPLE))
+
+
+def invoke(*arguments: str) -> Any:
+    return CliRunner().invoke(main, list(arguments))
+
+
+def asked(*arguments: str) -> dict[str, Any]:
+    done = invoke(*arguments, "--json")
+    assert done.exit_code == 0, done.output
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def test_a_run_is_filled_from_a_launch_file_as_from_flags(tmp_path: Path) -> None:
+    config = {
+        "model_type": "llama", "hidden_size": 4096, "num_hidden_layers": 32,
+        "num_attention_heads": 32, "num_key_value_heads": 8, "intermediate_size": 14336,
+        "vocab_size": 128256, "tie_word_embeddings": False, "max_position_embeddings": 8192,
+    }  # fmt: skip
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    own = asked("run", *LAUNCH, "--accelerator", "h100")
+    by_flags = asked(
+        "run", "--model", str(tmp_path / "config.json"), "--accelerator", "h100", "--count", "64",
+        "--sequence-length", "8192", "--global-batch", "512", "--tokens", str(25000 * 512 * 8192),
+        "--tp", "2", "--dp", "32", "--zero", "1", "--precision", "bf16", "--recompute", "selective",
+        "--framework", "megatron-lm",
+    )  # fmt: skip
+    assert (own["layout"], own["memory_gb"]) == (by_flags["layout"], by_flags["memory_gb"])
+    for key in ("mfu", "step_seconds", "days"):  # a file states more: its ends are nearer
+        assert own[key]["p50"] == pytest.approx(by_flags[key]["p50"], rel=1e-4)
+    assert own["launch"]["framework"] == "megatron-lm"
+    facts = {each["name"]: (each["value"], each["line"]) for each in own["launch"]["facts"]}
+    assert facts["tp"] == (2, 43)
+    assert facts["accelerator"] == ("h100", 3)
+    unused = {each["setting"]: each["why"] for each in own["launch"]["unused"]}
+    assert list(unused) == ["--recompute-modules"]
+
+
+def test_flags_win_and_tables_tell_what_the_files_say() -> None:
+    done = invoke("run", *LAUNCH, "--count", "128", "--tp", "4", "--tokens", "1T")
+    assert done.exit_code == 0, done.output
+    assert "128 x NVIDIA H100" in done.output
+    assert "What train.sh says (Megatron-LM)" in done.output
+    assert "train.sh line 43" in done.output
+    assert "What it says and is not used" in done.output
+    assert "as none is run: hostname" in done.output
+
+
+def test_what_a_file_does_not_say_is_asked_for_without_torch(tmp_path: Path) -> None:
+    path = tmp_path / "sft.yaml"
+    path.write_text(
+        "base_model: Qwen/Qwen3-8B\nsequence_len: 4096\nmicro_batch_size: 1\nnum_epochs: 3\n"
+    )
+    script = (
+        "import sys; from computebill.cli import main\ntry: main(sys.argv[1:])\n"
+        "except SystemExit as end: print('torch' in sys.modules, end.code)"
+    )
+    command = [sys.executable, "-c", script, "run", "--launch", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False 2"
+    assert "sft.yaml: does not say: the tokens that it trains on (--tokens); the accelerator" in (
+        done.stderr
+    )
+    assert "sft.yaml line 4, num_epochs counts passes over data whose tokens no file" in done.stderr
+
+
+def test_a_model_is_counted_from_a_launch_file() -> None:
+    assert asked("model", *LAUNCH, "--no-memory")["params"] == 8_030_261_248
+    found = asked("model", *LAUNCH)
+    assert found["launch"]["title"] == "Megatron-LM"
+
+
+def test_a_speed_is_read_with_a_launch_file() -> None:
+    speed = ("--step-seconds", "9.5", "--accelerator", "h100")
+    own = asked("mfu", *LAUNCH, *speed)
+    more = ("--count", "64", "--global-batch", "512", "--sequence-length", "8192")
+    same = asked("mfu", "--params", "8030261248", *speed, *more)
+    assert own["mfu"]["6nd"] == pytest.approx(same["mfu"]["6nd"])
+
+
+def test_a_plan_starts_from_a_launch_file_and_is_handed_back(tmp_path: Path) -> None:
+    target = tmp_path / "layout.sh"
+    found = asked("plan", *LAUNCH, "--emit", "megatron", "--emit-to", str(target), "--top", "1")
+    assert found["launch"]["framework"] == "megatron-lm"
+    best = found["best"]["layout"]
+    read = read_launch(target)
+    assert (read.get("tp"), read.get("micro_batch")) == (best["tp"], best["micro_batch"])
+    assert "# Predicted: " in target.read_text()
+    printed = invoke("plan", *LAUNCH, "--emit", "torchtitan", "--top", "1")
+    assert printed.exit_code == 0
+    assert "[parallelism]" in printed.stdout
+    assert "What went in" not in printed.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["plan", *LAUNCH, "--emit", "jax"], "--emit: got 'jax'; allowed: accelerate, axolotl"),
+        (["plan", *LAUNCH, "--emit", "nemo", "--json"], "--emit: got another output as well"),
+        (["plan", *LAUNCH, "--emit-to", "x"], "--emit-to: allowed: with --emit"),
+        (["plan", *LAUNCH, "--emit", "nemo", "--emit-to", "no/x"], "its folder does not exist"),
+        (["run", "--launch", "nosuch.sh"], "nosuch.sh: cannot be read: No such file"),
+        (["run", *LAUNCH, "--tp", "0"], "--tp: "),
+        (["run", *LAUNCH, "--count", "7"], "--count: got 7 accelerators; allowed: a multiple of"),
+        (["run", *LAUNCH, "--accelerator", "abacus"], "abacus"),
+    ],
+)
+def test_wrong_usage_is_told(arguments: list[str], told: str) -> None:
+    done = invoke(*arguments)
+    assert done.exit_code == 2, done.output
+    assert told in done.output
+
+
+def test_reading_adds_less_than_a_tenth_of_a_second() -> None:
+    read_launch(EXAMPLE)
+    start = time.perf_counter()
+    for _ in range(5):
+        read_launch(EXAMPLE)
+    assert (time.perf_counter() - start) / 5 < 0.1
