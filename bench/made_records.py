@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pyarrow.parquet as pq
 BLOCK = 500_000
 """Rows that are made together."""
 SIZES = (1, 2, 4, 8, 8, 8, 16, 32, 64, 256)
+USERS = 400
 STATES = ("COMPLETED", "COMPLETED", "COMPLETED", "FAILED", "TIMEOUT", "CANCELLED by 1001")
 WORK = ("final", "pretrain", "sft", "eval", "bash", "job")
 RULES = """\
@@ -57,9 +59,12 @@ def _jobs(rng: np.random.Generator, first: int, rows: int) -> pa.Table:
     submit = FIRST + rng.integers(0, YEAR, rows)
     start = submit + rng.exponential(1800, rows).astype(int)
     elapsed = np.minimum(rng.lognormal(8, 1.8, rows), 7 * 86400).astype(int)
-    gpus = _taken(rng, [str(size) for size in SIZES], rows)
+    # A person is of one team, does two kinds of work, and most often of three sizes.
+    user = rng.integers(0, USERS, rows)
+    gpus = _named([str(size) for size in SIZES], user + rng.integers(0, 3, rows))
     numbers = pa.array(rng.integers(0, 3000, rows)).cast(pa.string())
-    names = pc.binary_join_element_wise(_taken(rng, WORK, rows), numbers, "-")
+    work = _named(WORK, user + rng.integers(0, 2, rows))
+    names = pc.binary_join_element_wise(work, numbers, "-")
     tres = pc.binary_join_element_wise(
         pa.scalar("billing=96,cpu=96,gres/gpu:h100="), gpus, ",gres/gpu=", gpus, ",node=1", ""
     )
@@ -70,8 +75,8 @@ def _jobs(rng: np.random.Generator, first: int, rows: int) -> pa.Table:
         {
             "JobID": pa.array(np.arange(first + 1, first + rows + 1)).cast(pa.string()),
             "JobName": names,
-            "User": _taken(rng, [f"user{n}" for n in range(400)], rows),
-            "Account": _taken(rng, [f"team{n}" for n in range(40)], rows),
+            "User": _named([f"user{n}" for n in range(USERS)], user),
+            "Account": _named([f"team{n}" for n in range(40)], user),
             "Partition": _taken(rng, ("gpu", "large", "debug"), rows),
             "State": _taken(rng, STATES, rows),
             "Submit": _moments(submit),
@@ -84,9 +89,12 @@ def _jobs(rng: np.random.Generator, first: int, rows: int) -> pa.Table:
     )
 
 
-def _taken(rng: np.random.Generator, values: object, rows: int) -> pa.Array:
-    words = pa.array(list(values), pa.string())  # type: ignore[call-overload]
-    return words.take(pa.array(rng.integers(0, len(words), rows)))
+def _taken(rng: np.random.Generator, values: Sequence[str], rows: int) -> pa.Array:
+    return _named(values, rng.integers(0, len(values), rows))
+
+
+def _named(values: Sequence[str], places: np.ndarray) -> pa.Array:
+    return pa.array(list(values), pa.string()).take(pa.array(places % len(values)))
 
 
 def _moments(seconds: np.ndarray) -> pa.Array:

@@ -22,11 +22,14 @@ RUN_KEYS = frozenset({"cost_ways_usd", "gpu_hours", "mfu"})
 SPEND_KEYS = frozenset({"final_share", "reported", "runs"})
 SCORE_KEYS = frozenset({"rows_in", "rows_scored", "ways"})
 
+LEDGER_KEYS = frozenset({"by_kind", "final_share_of", "rows_used"})
+
 KINDS: dict[str, tuple[frozenset[str], str]] = {
     "several programmes": (frozenset({PROGRAMMES}), "spend.comparison"),
     "spend": (SPEND_KEYS, "spend.answer"),
     "spend forecast": (frozenset({"final_share", "kept", "years"}), "forecast.answer"),
     "score": (SCORE_KEYS, "score.answer"),
+    "ledger": (LEDGER_KEYS, "ledger.answer"),
     "sweep": (frozenset({"experiments", "groups", "share_basis"}), "sweep.answer"),
     "plan": (frozenset({"best", "pareto", "evaluated"}), "plan.answer"),
     "validate or calibrate": (
