@@ -70,6 +70,8 @@ def _stage(row: Mapping[Hashable, Any], taken: dict[str, int]) -> dict[str, Any]
     }
     if isinstance(row["accelerator"], str) and row["accelerator"] != UNKNOWN:
         stage["accelerator"] = row["accelerator"]
+    if row["cost_usd"] > 0:
+        stage["price"] = float(row["cost_usd"] / row["gpu_hours"])
     if row["accelerators"] > 0:
         stage["count"] = float(row["accelerators"])
     if kind != "generate" and not pd.isna(row["flop"]) and row["flop"] > 0:

@@ -61,7 +61,7 @@ OWN = "these records"
 NO_MONTH = "not told"
 HEIGHT, ASPECT = 420, 760 / 420
 """Of the map of projects: pixels, and width over height, as on paper."""
-LABELLED = (0.085, 0.09)
+LABELLED = (0.055, 0.07)
 """Least width and height of a labelled rectangle, of the whole."""
 LETTER = 0.0095
 """Width of a letter of a label, of the whole."""
@@ -78,18 +78,26 @@ def over_time(result: Result) -> Picture | None:
     kinds = _known_kinds(result, {kind for kind, _ in told})
     if len(months) < 2:
         return None
+    known = _without_gaps(months)
     rows = []
     for kind in kinds:
-        for month in _without_gaps(months):
-            # What a bill takes off has no height.
-            hours = max(0.0, told.get((kind, month), 0.0))
-            day = f"{month}-01"
-            rows.append({"kind": kind, "day": day, "hours": hours, "when": month})
-    for row in rows:
-        row["text"] = count(row["hours"])
+        # What a bill takes off has no height; the last month has a width, too.
+        hours = [max(0.0, told.get((kind, month), 0.0)) for month in known]
+        rows += [_point(kind, *each) for each in zip(known, known, hours, strict=True)]
+        rows.append(_point(kind, _after(known[-1]), known[-1], hours[-1]))
     says = "Accelerator-hours of each month, the kinds one upon another."
     ends = (rows[0]["day"], rows[-1]["day"])
     return Picture("Use by kind over time", says, _areas(tuple(kinds), ends), rows)
+
+
+def _point(kind: str, begins: str, month: str, hours: float) -> dict[str, Any]:
+    day = f"{begins}-01"
+    return {"kind": kind, "day": day, "hours": hours, "when": month, "text": count(hours)}
+
+
+def _after(month: str) -> str:
+    number = int(month[:4]) * 12 + int(month[5:])
+    return f"{number // 12}-{number % 12 + 1:02d}"
 
 
 def _without_gaps(months: Sequence[str]) -> list[str]:
@@ -110,7 +118,7 @@ def _areas(kinds: tuple[str, ...], days: tuple[str, str]) -> dict[str, Any]:
     area = (
         alt.Chart(ROWS)
         .transform_calculate(order=f"({order})[datum.kind]")
-        .mark_area(line={"strokeWidth": 0.5}, interpolate="monotone")
+        .mark_area(line={"strokeWidth": 0.5}, interpolate="step-after")
         .encode(
             x=dates("day", days),
             y=alt.Y("hours:Q", stack="zero", title="accelerator-hours a month", axis=axis),
@@ -290,7 +298,9 @@ def sizes(result: Result) -> Picture | None:
     says = "How many jobs are of each size, and how many of the hours: few large ones take most."
     if rows[-1]["value"] < rows[-2]["value"]:
         says = "How many jobs are of each size, and how many of the hours."
-    return Picture("Jobs by their number of accelerators", says, _pairs(room_of(rows)), rows)
+    most = 1.1 * max(row["value"] for row in rows)
+    shape = _pairs(room_of(rows), round(most, 3))
+    return Picture("Jobs by their number of accelerators", says, shape, rows)
 
 
 SIZES = ("1", "2–8", "9–64", "65–512", "513–4,096", "above 4,096")
@@ -298,14 +308,14 @@ MEASURED = {"of the jobs": PALETTE[0], "of the hours": PALETTE[1]}
 
 
 @lru_cache(SHAPES)
-def _pairs(room: Room) -> dict[str, Any]:
+def _pairs(room: Room, most: float) -> dict[str, Any]:
     base = alt.Chart(ROWS).encode(
         y=names(),
         yOffset=alt.YOffset("of:N", sort=list(MEASURED)),
         tooltip=tips(name="accelerators", of="share", short="is", text="are"),
     )
     bars = base.mark_bar().encode(
-        x=amount("value", "share", PERCENT),
+        x=amount("value", "share", PERCENT, ends=(0.0, most)),
         color=colours("of", tuple(MEASURED), list(MEASURED.values())),
     )
     texts = base.mark_text(color=INK, fontSize=11, align="left", dx=4).encode(
