@@ -49,9 +49,7 @@ def write_jobs(path: Path, rows: int, seed: int = 0) -> None:
             table = _jobs(rng, first, min(BLOCK, rows - first))
             if not first:
                 file.write(("|".join(table.column_names) + "\n").encode())
-            told = arrow_csv.WriteOptions(
-                include_header=False, delimiter="|", quoting_style="none"
-            )
+            told = arrow_csv.WriteOptions(include_header=False, delimiter="|", quoting_style="none")
             arrow_csv.write_csv(table, file, told)
 
 
@@ -102,7 +100,7 @@ def _moments(seconds: np.ndarray) -> pa.Array:
 
 
 def write_bill(path: Path, rows: int, seed: int = 0) -> None:
-    """Write a year's charges in FOCUS 1.x, Parquet: machines by the hour, and what is no machine."""
+    """Write a year's charges in FOCUS 1.x, as Parquet: half of them are of machines, an hour each."""
     rng = np.random.default_rng(seed)
     with pq.ParquetWriter(path, _charges(rng, 1).schema) as writer:
         for first in range(0, rows, BLOCK):

@@ -87,9 +87,7 @@ def price_options(command: Any) -> Any:
 @onward_options
 @profiles_option
 @output_options
-def command(
-    records: tuple[str, ...], onward: Onward, outputs: Outputs, **given: Any
-) -> None:
+def command(records: tuple[str, ...], onward: Onward, outputs: Outputs, **given: Any) -> None:
     """Read what clusters, trackers and clouds recorded, and tell what it was for and cost.
 
     RECORDS are files, folders or globs, compressed or not: Slurm's sacct -P and sreport, Weights &
@@ -109,7 +107,7 @@ def command(
     onward.check(outputs, is_anonymous=given["anonymise"])
     found = account(records, given)
     result = {**found.to_dict(), "records": list(records)}
-    if outputs.plot is not None or outputs.html is not None:
+    if outputs.plot or outputs.html or _is_kept(outputs):
         from computebill.programmes.opened import opened_bars
 
         result["beside"] = opened_bars()
@@ -131,6 +129,11 @@ def command(
         click.echo(f"Error: {file}: {reason}", err=True)
     if found.unread_files:
         raise SystemExit(1)
+
+
+def _is_kept(outputs: Outputs) -> bool:
+    """Whether a file gets the result, of which a page may be made later."""
+    return outputs.file is not None and outputs.file.suffix.lower() in (".json", ".xlsx")
 
 
 def account(records: tuple[str, ...], given: dict[str, Any], *, has_groups: bool = False) -> Any:

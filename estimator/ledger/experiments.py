@@ -100,5 +100,3 @@ def _group(row: dict[Any, Any]) -> dict[str, Any]:
     if row["accelerator"] != UNKNOWN:
         group |= {"accelerator": row["accelerator"]}
     return group
-
-

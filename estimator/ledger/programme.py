@@ -13,7 +13,7 @@ from computebill.uncertainty.distribution import Distribution
 
 from .cube import NO_MONTH
 from .result import Ledger
-from .schema import FINAL, KINDS
+from .schema import FINAL
 from .telling import clean, needs_final_runs, table_text
 
 Basis = Literal["dollars", "hours", "energy"]
@@ -38,8 +38,8 @@ LEAST = 1e-9
 """Share of final runs below which what no run tells is a difference of floats."""
 
 HEAD = """\
-# What a lab's records tell, as a programme: computebill spend {file} sets its final runs against all
-# of its research compute, and shipped programmes stand beside it: computebill spend {file} NAME.
+# What a lab's records tell, as a programme: computebill spend {file} sets its final runs against
+# all of its research compute, and a shipped programme beside it: computebill spend {file} NAME.
 # Records tell no releases: each final run counts in the month in which its last job ended; edit
 # that, and names. What is of no known kind is in the rest, and stays unexplained.
 """
@@ -255,5 +255,3 @@ def basis_of(text: str) -> Basis:
         if basis == text:
             return basis
     raise RequestError("--basis", f"got {shown(text)}; allowed: {', '.join(BASES)}")
-
-
