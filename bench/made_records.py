@@ -100,7 +100,7 @@ def _moments(seconds: np.ndarray) -> pa.Array:
 
 
 def write_bill(path: Path, rows: int, seed: int = 0) -> None:
-    """Write a year's charges in FOCUS 1.x, as Parquet: half of them are of machines, an hour each."""
+    """Write a year's charges in FOCUS 1.x, as Parquet; half of them are of machines."""
     rng = np.random.default_rng(seed)
     with pq.ParquetWriter(path, _charges(rng, 1).schema) as writer:
         for first in range(0, rows, BLOCK):
