@@ -51,6 +51,11 @@ if TYPE_CHECKING:
     from .runs.stage_spec import StagedSpec as StagedSpec
     from .runs.staged import StagedEstimate as StagedEstimate
     from .runs.staged import estimate_stages as estimate_stages
+    from .statements.estimate import Statement as Statement
+    from .statements.estimate import state as state
+    from .statements.planned import Watch as Watch
+    from .statements.planned import watch as watch
+    from .statements.spec import StatementSpec as StatementSpec
     from .sweep import SweepEstimate as SweepEstimate
     from .sweep import SweepSpec as SweepSpec
     from .sweep import load_sweep as load_sweep
@@ -81,10 +86,13 @@ _HOMES = {
     "SpendEstimate": "programmes.spend",
     "StagedEstimate": "runs.staged",
     "StagedSpec": "runs.stage_spec",
+    "Statement": "statements.estimate",
+    "StatementSpec": "statements.spec",
     "SweepEstimate": "sweep",
     "SweepSpec": "sweep",
     "Utilisation": "models.mfu",
     "Validation": "accuracy.validation",
+    "Watch": "statements.planned",
     "bench": "benchmark",
     "calibrate": "accuracy.validation",
     "compare_spend": "programmes.spend",
@@ -106,8 +114,10 @@ _HOMES = {
     "shares_elsewhere": "programmes.measured_shares",
     "shipped_programmes": "programmes.loading",
     "shipped_sweeps": "sweep",
+    "state": "statements.estimate",
     "utilisation": "models.mfu",
     "validate": "accuracy.validation",
+    "watch": "statements.planned",
 }
 """Public names, and the module each lives in."""
 

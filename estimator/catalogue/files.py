@@ -14,6 +14,7 @@ from computebill.batches.pieces import ROWS, find_files, find_pieces, named_piec
 from computebill.batches.reading import read_batches
 from computebill.batches.working import in_order
 from computebill.batches.writing import Parts, Writer
+from computebill.regulation.rules import one_rule_set
 from computebill.uncertainty.draws import choose_device
 
 from .batch import Settings, score_batch
@@ -39,6 +40,7 @@ def score_files(
     resume: bool = False,
     rows: int = ROWS,
     progress: Progress | None = None,
+    rules: str | Path | None = None,
 ) -> Score:
     """Score files, batch by batch, into another, or into the parts of a folder.
 
@@ -54,6 +56,7 @@ def score_files(
         resume: go on with a folder's parts; those that are there are not made again.
         rows: rows of a batch.
         progress: told of bytes as they are done.
+        rules: rule set, by its name or file: adds the odds of exceeding each threshold.
 
     Raises:
         RequestError: naming the file that cannot be read or written. Into a folder the others
@@ -62,7 +65,9 @@ def score_files(
     start = time.perf_counter()
     files = find_files(sources)
     _check(sources, files, output, engine, address, resume)
-    settings = Settings(dict(mapping or {}), tuple(profiles), choose_device(device))
+    settings = Settings(
+        dict(mapping or {}), tuple(profiles), choose_device(device), one_rule_set(rules)
+    )
     if output.suffix:
         found = _to_file(files, output, settings, rows, progress)
     else:
@@ -142,6 +147,8 @@ def _to_parts(
         "profiles": [str(folder) for folder in job.settings.profiles],
         "rows": job.rows,
     }
+    if job.settings.rules is not None:  # parts of before this key are gone on with
+        made_from["rules"] = job.settings.rules.name
     parts.open(made_from, resume=resume)
     pieces = list(named_pieces(files, found.unread_files, job.rows, LAYOUT))
     work = Scoring(job)

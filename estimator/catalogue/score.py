@@ -17,6 +17,7 @@ from computebill.base.notebook import Shown
 from computebill.batches.columns import arrow_column, days_come_first
 from computebill.batches.pieces import ROWS
 from computebill.batches.working import in_order
+from computebill.regulation.rules import one_rule_set
 from computebill.uncertainty.draws import choose_device
 
 from .assumptions import assumptions
@@ -91,6 +92,7 @@ def score_catalogue(
     mapping: Mapping[str, str] | None = None,
     profiles: Sequence[Path] = (),
     device: str = "cpu",
+    rules: str | Path | None = None,
 ) -> Score:
     """Score the rows of a frame.
 
@@ -99,6 +101,7 @@ def score_catalogue(
         mapping: headings by field, where they are other ones.
         profiles: folders of accelerator profiles of one's own.
         device: device that computes: auto, cpu, cuda or cuda:1.
+        rules: rule set, by its name or file: adds the odds of exceeding each threshold.
 
     Returns:
         the frame's columns and what was found, in ``scored``; rows that tell too little, with the
@@ -106,10 +109,12 @@ def score_catalogue(
 
     Raises:
         RequestError: where no column is a field's or two have the same name, the mapping names
-            what there is not, or there is no such device.
+            what there is not, or there is no such device or rule set.
     """
     start = time.perf_counter()
-    settings = Settings(dict(mapping or {}), tuple(profiles), choose_device(device))
+    settings = Settings(
+        dict(mapping or {}), tuple(profiles), choose_device(device), one_rule_set(rules)
+    )
     names = [str(name) for name in frame.columns]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:

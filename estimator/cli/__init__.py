@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gc
 import importlib
 import io
 import os
@@ -28,6 +29,7 @@ COMMANDS = {
     "calibrate": "Fit the step model's efficiencies to measured training steps.",
     "sweep": "Price a research programme, experiment by experiment, beside its final run.",
     "spend": "Set an organisation's final runs against the R&D compute it reported.",
+    "statement": "State a model's training compute under public rules, line by line.",
     "report": "Make one page of results: answers, charts, tables, sources; no network needed.",
     "serve": "Serve a local page where assumptions are sliders.",
     "score": "Score a catalogue of models: FLOP, GPU-hours, cost and energy of every row.",
@@ -36,6 +38,10 @@ COMMANDS = {
 }
 """Name and one-line help of each command; its code is the module of that name."""
 
+
+SELDOM = 50_000
+"""Objects made between collections of garbage: modules that load make few circles, and looking for
+them after every 700 objects takes a tenth of a command's time."""
 
 MEANT = {
     "price": "run",
@@ -56,6 +62,9 @@ MEANT = {
     "accelerators": "hardware",
     "benchmark": "bench",
     "fit": "calibrate",
+    "rules": "statement",
+    "threshold": "statement",
+    "ai-act": "statement",
     "ui": "serve",
 }
 """Words that people try, and the command whose question they are."""
@@ -103,6 +112,7 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; a request that cannot be met ends with its message and status 2."""
+        gc.set_threshold(SELDOM)
         with contextlib.suppress(ValueError):  # in another thread than the first
             # Asked to end, a command cleans up as after Ctrl-C: no half-written file is left.
             signal.signal(signal.SIGTERM, _end)

@@ -52,25 +52,28 @@ FOLDS = {
 """Groups that are folded, where a command has any of their flags."""
 
 SECTIONS: dict[str, str] = {
-    "What is trained": """kind launch model params params-active tokens flop global-batch
-        global-batch-tokens sequence-length lengths packing""",
+    "What is trained": """kind launch log model params params-active tokens flop global-batch
+        global-batch-tokens sequence-length lengths packing part images-per-sample image-size
+        text-length""",
     "On what": """accelerator count max-gpus gpus gpu-hours precision mfu tokens-per-second
-        tokens-per-second-per-gpu step-seconds framework software efficiency node-network
+        tokens-per-second-per-gpu step-seconds software framework efficiency node-network
         power-limit days""",
     OWN: "",
     STAGE: """steps prompts samples-per-prompt prompt-length answer-length longest-answer requests
         pairs epochs kept kept-share references reward-params reward-model verifier-seconds
         teacher-params teacher-model generators tail throughput batch trained-share restarted-tokens
         price-per-token price-per-token-read price-per-token-written""",
-    "Price": """price provider commitment date operator pue usd-per-kwh carbon-g-per-kwh
-        final-share budget""",
+    "Price": """price provider commitment prices region date operator pue usd-per-kwh
+        carbon-g-per-kwh final-share budget""",
     "Interruptions": "goodput lost failures-per-gpu-day checkpoint-seconds restart-seconds",
-    LAYOUT: """recipe qlora lora-rank lora-targets recompute tp pp vpp schedule dp cp cp-exchange
-        ep etp micro-batch micro-batches zero shards sequence-parallel across-domains tp-overlap
-        ep-overlap dispatcher weights gradients optimizer offload loss loss-chunk attention kernels
-        dropout overhead-gb""",
+    LAYOUT: """recipe qlora lora-rank lora-targets dora modules-to-save recompute early-stop
+        tp pp vpp schedule dp cp cp-exchange ep etp micro-batch micro-batches zero shards
+        sequence-parallel across-domains tp-overlap ep-overlap dispatcher experts weights gradients
+        reduce-bits optimizer offload loss loss-chunk attention attention-kernel kernels dropout
+        overhead-gb""",
     "Sampling": "samples seed method device",
-    "Output": "output html plot json csv draws experiments pictures profiles note print help",
+    "Output": """brief markdown output html plot json csv draws experiments pictures profiles note
+        print help""",
 }
 """Flags by group, in the order of help; who is in none is the command's own."""
 
@@ -132,6 +135,7 @@ UNITS = {
     "loss-chunk": "TOKENS",
     "efficiency": "FILE",
     "lengths": "FILE|RANGE",
+    "prices": "FILE",
 }
 """What a flag's value is, where it is more than a word."""
 

@@ -11,10 +11,13 @@ from pydantic import BeforeValidator, PlainValidator
 
 from computebill.base.errors import shown
 from computebill.base.quantity import AS_TEXT, KEYS, Quantity, parse_quantity
+from computebill.base.specfile import Spec
 
 PRICE_REPLACES: dict[str, tuple[str, ...]] = {
-    "price": ("provider", "commitment"),
-    "provider": ("price",),
+    "price": ("provider", "commitment", "prices", "region"),
+    "provider": ("price", "prices", "region"),
+    "prices": ("price", "provider"),
+    "region": ("price", "provider"),
     "commitment": ("price",),
 }
 """What a file said of a price in another way, and a flag puts aside."""
@@ -23,7 +26,12 @@ _MONEY = re.compile(r"\$|\bUSD\b|/ *(?:gpu|chip|accelerator)?[- ]?(?:h|hr|hour)\
 """What people write about a price beside its number."""
 
 
-def _check_day(value: object) -> object:
+def check_day(value: object) -> dt.date:
+    """Read a day.
+
+    Raises:
+        ValueError: with what was given and what is allowed.
+    """
     if isinstance(value, dt.date):
         return value
     try:
@@ -53,9 +61,23 @@ def _prices(value: object) -> Quantity | dict[str, Quantity]:
     return found
 
 
-Day = Annotated[dt.date, BeforeValidator(_check_day)]
+Day = Annotated[dt.date, BeforeValidator(check_day)]
 """Of prices."""
 Rent = Annotated[Quantity, BeforeValidator(_rent), AS_TEXT]
 """USD per accelerator-hour."""
 Prices = Annotated[Quantity | dict[str, Quantity], PlainValidator(_prices)]
 """USD per accelerator-hour, of all or by the accelerator's name."""
+
+
+def check_price_list(spec: Spec) -> None:
+    """Refuse a price list beside another price, and a region without a list.
+
+    Raises:
+        ValueError: naming both.
+    """
+    prices, region = getattr(spec, "prices", None), getattr(spec, "region", None)
+    for name in ("price", "provider"):
+        if prices is not None and getattr(spec, name) is not None:
+            raise ValueError(f"give prices or {name}, not both")
+    if region is not None and prices is None:
+        raise ValueError("region: needs prices, a price list")

@@ -10,6 +10,7 @@ import datetime as dt
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from computebill.base.assumptions import GIVEN, Assumption, Input
 from computebill.base.errors import RequestError
@@ -21,6 +22,7 @@ from computebill.kernels.units import JOULES_PER_KWH, SECONDS_PER_HOUR
 from . import method
 from .method import Interval
 from .ownership import price_with_server, years_owned
+from .price_lists import listed_rent
 from .prices import Commitment, cloud_price, purchase_price, typical_cloud_price
 
 METHOD = "Cottier et al. 2024, arXiv:2405.21015"
@@ -34,6 +36,8 @@ class Pricing:
         price: rent [USD an accelerator-hour]; or it is taken from a provider's list.
         provider: whose list price.
         commitment: kind of rent: on-demand, 1y, 3y or spot.
+        prices: a price list of one's own, SkyPilot's or gpuhunt's CSV, in a provider's place.
+        region: of the offers of that list that count.
         date: day of the prices, and of the start.
         operator: who runs the data centre, for its power usage effectiveness.
         pue: power usage effectiveness.
@@ -49,6 +53,8 @@ class Pricing:
     pue: Quantity | None = None
     usd_per_kwh: Quantity | None = None
     carbon_g_per_kwh: Quantity | None = None
+    prices: str | None = None
+    region: str | None = None
 
 
 def hour_inputs(pricing: Pricing, accelerator: Accelerator) -> Iterator[Input | Assumption]:
@@ -81,6 +87,9 @@ def _rent(pricing: Pricing, accelerator: Accelerator) -> tuple[Quantity, str] | 
     """Rent [USD an accelerator-hour] and its source; None where no price is on record."""
     if pricing.price is not None:
         return pricing.price, GIVEN
+    if pricing.prices is not None:
+        path = Path(pricing.prices)
+        return listed_rent(path, accelerator, pricing.commitment, pricing.region)
     if pricing.provider is not None or pricing.commitment != "on-demand":
         quote = cloud_price(
             accelerator,
@@ -108,7 +117,7 @@ def _rent(pricing: Pricing, accelerator: Accelerator) -> tuple[Quantity, str] | 
 def owned_inputs(pricing: Pricing, accelerator: Accelerator) -> Iterator[Input | Assumption]:
     """Yield what owning an accelerator costs: its price as it falls, its power, electricity."""
     yield from _hardware_inputs(pricing, accelerator)
-    yield from _power_inputs(pricing, accelerator)
+    yield from power_inputs(pricing, accelerator)
     yield from _electricity_inputs(pricing)
 
 
@@ -141,7 +150,8 @@ def _hardware_inputs(pricing: Pricing, accelerator: Accelerator) -> Iterator[Inp
     yield Input("years_owned", years, "years owned at the start", source)
 
 
-def _power_inputs(pricing: Pricing, accelerator: Accelerator) -> Iterator[Input | Assumption]:
+def power_inputs(pricing: Pricing, accelerator: Accelerator) -> Iterator[Input | Assumption]:
+    """Yield what decides an accelerator's electricity: rated power, share drawn, PUE."""
     values = method.cost_method().uncertainty.values
     is_tpu = method.is_tpu(accelerator.vendor)
     chip = accelerator.power.chip_watt

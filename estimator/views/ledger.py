@@ -44,13 +44,6 @@ TITLES = {
 ORDER = {"kind": KINDS, "state": STATES, "size": SIZES}
 
 
-def brief(found: Ledger) -> str:
-    """Return the hours and the final run's share, in one line."""
-    share = percent_interval(found.final_share) if found.final_share.is_known else UNKNOWN
-    hours = f"{count(found.total.gpu_hours)} accelerator-hours"
-    return f"{found.rows_in:,} rows; {hours}; final runs {share}"
-
-
 def full(found: Ledger) -> Iterator[RenderableType]:
     """Hours, dollars, energy and FLOP by what they were for, and how that is known."""
     yield _total(found)

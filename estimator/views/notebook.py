@@ -28,9 +28,11 @@ VIEWS = {
     "Score": "score",
     "SpendEstimate": "spend",
     "StagedEstimate": "stages",
+    "Statement": "statement",
     "SweepEstimate": "sweep",
     "Utilisation": "mfu",
     "Validation": "validation",
+    "Watch": "statement",
 }
 """Results by their class, and the module whose ``full`` has the tables of each."""
 

@@ -135,9 +135,9 @@ def _write_jobs(rng: np.random.Generator, made: Cluster, jobs: list[Job]) -> Non
         elapsed = f"{seconds // 86400}-{seconds // 3600 % 24:02d}:{seconds // 60 % 60:02d}:00"
         tres = f"billing={gpus},cpu={12 * gpus},gres/gpu:h100={gpus},gres/gpu={gpus}"
         names = ",".join(f"{each:03d}" for each in job.nodes)
-        team = job.name.partition("-")[0]
+        team, user = job.name.partition("-")[0], f"user{sum(map(ord, job.name)) % 7}"
         lines.append(
-            f"{number}|{job.name}|user{sum(map(ord, job.name)) % 7}|{team}|gpu|{job.state}|{start - wait:%FT%T}|"
+            f"{number}|{job.name}|{user}|{team}|gpu|{job.state}|{start - wait:%FT%T}|"
             f"{start:%FT%T}|{end:%FT%T}|{elapsed}|{len(job.nodes)}|{tres}|gpu[{names}]"
         )
         # Steps tell their job's time again; a line that was cut off tells nothing.
