@@ -47,7 +47,7 @@ KINDS: dict[str, tuple[frozenset[str], str]] = {
 }
 """Keys that tell a command's result, and what answers it; the first that fits is taken."""
 
-NO_PAGE = ("measured", "several programmes", "spend forecast", "ledger")
+NO_PAGE = ("measured", "several programmes", "spend forecast")
 PAGES = tuple(kind for kind in KINDS if kind not in NO_PAGE)
 """Kinds that have a page each."""
 
