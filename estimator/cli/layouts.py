@@ -80,7 +80,7 @@ qlora_option = click.option(
     "--qlora",
     is_flag=True,
     default=None,
-    help="Short for --weights nf4 --optimizer paged-adamw-8bit --recompute full, and a --lora-rank.",
+    help="Short for --weights nf4 --optimizer paged-adamw-8bit --recompute full and a --lora-rank.",
 )
 lora_option = click.option(
     "--lora",
