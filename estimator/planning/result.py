@@ -16,6 +16,7 @@ from computebill.runs.estimate import RunEstimate
 from computebill.training.handover import Handed, Step, hand_over
 from computebill.training.layout import Layout
 from computebill.training.memory_odds import fit_odds, memory_interval
+from computebill.training.offers import offer_of
 
 from .spec import PlanSpec
 
@@ -138,7 +139,7 @@ class Plan(Shown):
     @property
     def assumptions(self) -> tuple[Assumption, ...]:
         """Every number that went in beside what was given, with its source."""
-        of_search = (*self._batch(), *self._room(), *self._degrees())
+        of_search = (*self._batch(), *self._room(), *self._offer(), *self._degrees())
         return (*self.estimate.assumptions, *of_search)
 
     def _room(self) -> Iterator[Assumption]:
@@ -156,6 +157,13 @@ class Plan(Shown):
             source = f"{law}: Li et al. 2025, arXiv:2503.04715; --global-batch"
             told = f"{self.estimate.spec.global_batch:,.0f} sequences"
             yield Assumption("global batch", told, source)
+
+    def _offer(self) -> Iterator[Assumption]:
+        """Yield what layouts the framework has, where one is known."""
+        choice = self.spec.software_choice
+        offer = offer_of(choice.framework, choice.year)
+        if offer is not None:
+            yield Assumption(f"layouts of {offer.title}", offer.told, offer.source)
 
     def _degrees(self) -> Iterator[Assumption]:
         """Yield degrees that the trainer decided, where nobody gave them."""

@@ -27,6 +27,7 @@ from computebill.training.from_files import with_files
 from computebill.training.layout import Layout, check_sequence_length, default_sequence
 from computebill.training.memory import GB, stage_bytes
 from computebill.training.memory_odds import most_predicted
+from computebill.training.offers import offer_of
 from computebill.training.parameters import bounded, unbounded
 from computebill.training.rules import check_part
 from computebill.uncertainty.draws import choose_device, settings
@@ -209,6 +210,7 @@ def _looked_up(spec: PlanSpec, profiles: Sequence[Path]) -> _Asked:
 def _spaces(asked: _Asked) -> Iterator[Space]:
     spec, pipes = asked.spec, None
     choice = spec.software_choice
+    offer = offer_of(choice.framework, choice.year)
     given = {} if spec.layout is None else spec.layout.model_dump(exclude_unset=True)
     layout = with_files(Layout(**{**choice.settings, **given}), asked.architecture)
     for accelerator in {each.name: each for each in asked.parts.values()}.values():
@@ -223,7 +225,7 @@ def _spaces(asked: _Asked) -> Iterator[Space]:
                 sequence=asked.sequence,
                 software=choice.software,
             )
-            space = make_space(case, spec.choices, spec.across_domains, pipes)
+            space = make_space(case, spec.choices, spec.across_domains, pipes, offer)
             pipes = space.pipes
             yield space
 
