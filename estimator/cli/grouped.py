@@ -52,7 +52,7 @@ FOLDS = {
 """Groups that are folded, where a command has any of their flags."""
 
 SECTIONS: dict[str, str] = {
-    "What is trained": """kind launch model params params-active tokens flop global-batch
+    "What is trained": """kind launch log model params params-active tokens flop global-batch
         global-batch-tokens sequence-length lengths packing part images-per-sample image-size
         text-length""",
     "On what": """accelerator count max-gpus gpus gpu-hours precision mfu tokens-per-second

@@ -381,10 +381,10 @@ def read_run(
     """
     if isinstance(spec, RunSpec):
         return with_fields(RunSpec, as_data(spec), given, REPLACES, "run") if given else spec
+    data: Mapping[str, Any] = {} if spec is None or isinstance(spec, str | Path) else spec
+    name = "run"
     if isinstance(spec, str | Path):
         data, name = fields_of_file(Path(spec)), str(spec)
-    else:
-        data, name = {} if spec is None else spec, "run"
     if isinstance(data, Mapping) and "stage" in data:
         raise RequestError(f"{name}: stage", "a run of stages; allowed: estimate_stages")
     return with_fields(RunSpec, data, given, REPLACES, name)
