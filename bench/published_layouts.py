@@ -4,11 +4,12 @@ TABLE is a CSV of measured steps (docs/measured-steps.md), the shipped one if no
 model, accelerator and number of them, the fastest measured layout is looked up among all that the
 planner may choose: legal, offered by the row's framework at its date, and fitting with the odds
 that a plan asks for, under the row's own settings; by predicted time. What is not among the best
-5 % is told by the one choice that, were it the expert's, would bring it there.
+5 % is told by the one choice, or two, that would bring it there were they the expert's for all.
 """
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -37,13 +38,16 @@ LARGE = 64
 BEST = 0.05
 """Share of all layouts that an expert's is to be among."""
 
+MANY = 100
+"""Layouts from which a share of them is no matter of one or two."""
+
 MARGIN: float = PlanSpec.model_fields["memory_margin"].default
 
 CHOICES = ("pipeline", "tp", "cp", "experts", "ZeRO", "micro-batch", "recomputation")
 """Dimensions of a space, by name."""
 
-ALONE = "several choices at once"
-UNFIT = "it does not fit by the memory model, which leaves other layouts"
+ALONE = "more than two choices"
+UNFIT = "it does not fit by the memory model"
 
 
 class Rank(NamedTuple):
@@ -135,18 +139,23 @@ def _faster(seconds: Tensor, own: float) -> float:
 
 
 def _cause(row: MeasuredRow, space: Space, seconds: Tensor, own: float) -> str:
-    """The one choice that brings a layout among the best, were it the expert's for all."""
-    shares = {}
-    for dimension, places in enumerate(own_choices(row.case.layout, space)):
-        if places and seconds.shape[dimension] > len(places):
-            left = seconds.index_select(dimension, torch.tensor(places))
+    """The one choice, or two, that bring a layout among the best, fixed as the expert has it."""
+    layout = row.case.layout
+    places = list(own_choices(layout, space))
+    tried = [n for n, each in enumerate(places) if each and seconds.shape[n] > len(each)]
+    for together in (1, 2):
+        shares = {}
+        for dimensions in itertools.combinations(tried, together):
+            left = seconds
+            for dimension in dimensions:
+                left = left.index_select(dimension, torch.tensor(places[dimension]))
             if bool(left.isfinite().any()):
-                shares[CHOICES[dimension]] = _faster(left, own)
-    name = min(shares, key=shares.__getitem__, default="")
-    if name and shares[name] <= BEST:
-        best = space.layout(int(seconds.argmin()), row.case.layout.accelerators, batch_of(row))
-        return f"{name}: {_difference(name, row.case.layout, best)}"
-    sizes = stage_bytes(row.case.architecture, [row.case.layout], float(row.case.sequence))
+                shares[dimensions] = _faster(left, own)
+        least = min(shares, key=shares.__getitem__, default=())
+        if least and shares[least] <= BEST:
+            best = space.layout(int(seconds.argmin()), layout.accelerators, batch_of(row))
+            return " and ".join(_difference(CHOICES[each], layout, best) for each in least)
+    sizes = stage_bytes(row.case.architecture, [layout], float(row.case.sequence))
     room = row.case.accelerator.memory_gb.value * GB
     return UNFIT if float(sizes.nan_to_num(0.0).amax()) > room else ALONE
 
@@ -154,13 +163,13 @@ def _cause(row: MeasuredRow, space: Space, seconds: Tensor, own: float) -> str:
 def _difference(name: str, own: Layout, best: Layout) -> str:
     """What the expert chose and what is predicted to be best, without figures of one model."""
     if name == "recomputation":
-        return f"{own.recompute} where {best.recompute} is predicted to fit"
+        return f"recompute {own.recompute}, not {best.recompute}"
     fields = {
         "pipeline": "pp", "tp": "tp", "cp": "cp", "experts": "ep", "ZeRO": "zero",
         "micro-batch": "micro_batch",
     }  # fmt: skip
     one, other = getattr(own, fields[name]), getattr(best, fields[name])
-    return "more than is predicted best" if one > other else "less than is predicted best"
+    return f"{'more' if one > other else 'less' if one < other else 'other'} {name}"
 
 
 def chosen(rows: Sequence[MeasuredRow]) -> list[MeasuredRow]:
@@ -181,7 +190,7 @@ def main() -> None:
     rows, _ = read_measured(sys.argv[1] if len(sys.argv) > 1 else None)
     found: list[tuple[MeasuredRow, Rank]] = []
     head = f"{'source':18} {'model':28}{'GPUs':>7} {'layout':26}{'to choose':>10}"
-    print(f"{head}{'rank':>7}{'over best':>11}  what puts it there")
+    print(f"{head}{'rank':>7}{'over best':>11}  what the expert has")
     for row in chosen(rows):
         layout, start = row.case.layout, f"{row.source[:18]:18} {row.model[:26]:28}"
         try:
@@ -209,8 +218,10 @@ def _summary(found: Sequence[tuple[MeasuredRow, Rank]]) -> None:
     print(f"{len(found)} layouts: {near:.0%} among the best 5 %")
     print(f"rank, median {shares.median():.1%}, 90th percentile {shares.quantile(0.9):.1%}")
     print(f"over the best, median {over.median():+.1%}")
+    many = [rank.share <= BEST for _, rank in found if rank.layouts >= MANY]
+    print(f"of {len(many)} with {MANY} or more to choose from: {sum(many) / len(many):.0%}")
     causes = Counter(rank.cause for _, rank in found if rank.cause)
-    print(f"The other {sum(causes.values())}, by what puts them there:")
+    print(f"The other {sum(causes.values())}, by what the expert has beside the predicted best:")
     for cause, count in causes.most_common():
         sources = Counter(row.source for row, rank in found if rank.cause == cause)
         print(f"{count:>5}  {cause} ({', '.join(sources)})")

@@ -71,7 +71,8 @@ FIELDS = (
     ("failures-per-gpu-day", "Unexpected interruptions; as Llama 3's if not given; 0: none."),
     ("checkpoint-seconds", "Training stands still for each checkpoint."),
     ("restart-seconds", "From a failure until training goes on."),
-    ("goodput", "Share of the time that trains, 0.9, in place of those three."),
+    ("interruptions-per-gpu-day", "Of spot machines, taken away, 0.0125; h100=0.0125,b200=0."),
+    ("goodput", "Share of the time that trains, 0.9, in place of those four."),
     ("lost", "The rest of it, 10%: the share of the time that is lost."),
 )
 

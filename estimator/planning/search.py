@@ -18,7 +18,7 @@ from computebill.hardware.accelerators import Accelerator, find_accelerator
 from computebill.hardware.cluster import in_cluster
 from computebill.kernels import search
 from computebill.runs.estimate import RunEstimate, estimate_of
-from computebill.runs.spec import LOST, read_run
+from computebill.runs.spec import read_run
 from computebill.training.cases import Case, usual_precision
 from computebill.training.choice_grid import Chunk, Grid
 from computebill.training.choices import Space, make_space
@@ -447,7 +447,7 @@ def _estimate(asked: _Asked, best: Candidate) -> RunEstimate:
     is_told = spec.sequence_length is not None or spec.global_batch_tokens is not None
     fields = {
         **spec.pricing(spelled),
-        **{name: getattr(spec, name) for name in LOST},
+        **spec.lost(spelled)._asdict(),
         "name": spec.name,
         "model": spec.model,
         "tokens": spec.tokens,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, model_validator
 
 from computebill.architectures import IMAGES
 from computebill.base.amounts import (
@@ -18,16 +19,20 @@ from computebill.base.amounts import (
     usual_sequences,
     whole_sequences,
 )
+from computebill.base.errors import shown
 from computebill.base.quantity import (
     NotNegative,
     Number,
     Positive,
+    Quantity,
     Share,
+    constant,
 )
 from computebill.base.specfile import Name, Spec, as_data, with_fields, with_flags
 from computebill.costs.fields import Day, Prices, check_price_list
 from computebill.costs.prices import Commitment
 from computebill.hardware.cluster import NodeNetwork, PowerLimit
+from computebill.runs.inputs import LLAMA_3_FAILURES
 from computebill.runs.spec import (
     LOST,
     REPLACES,
@@ -106,6 +111,48 @@ Names = Annotated[
 ]
 
 
+def _rates(value: object) -> float | dict[str, float]:
+    """Read a rate, or one of each accelerator: a table, or ``h100=0.01,b200=0``."""
+    if isinstance(value, str) and "=" in value:
+        value = {
+            name.strip(): rate
+            for name, _, rate in (part.partition("=") for part in value.split(","))
+        }
+    if isinstance(value, Mapping):
+        return {str(name): _rate(rate) for name, rate in value.items()}
+    return _rate(value)
+
+
+def _rate(value: object) -> float:
+    try:
+        rate = float(str(value))
+    except ValueError:
+        rate = math.nan
+    if not 0 <= rate < math.inf:
+        raise ValueError(f"got {shown(value)}; allowed: a number from 0 on, or of each, h100=0.01")
+    return rate
+
+
+Rates = Annotated[float | dict[str, float], PlainValidator(_rates)]
+"""Of all accelerators, or by their names."""
+
+
+class Lost(NamedTuple):
+    """What takes time from training on one accelerator.
+
+    Attributes:
+        goodput: share of the time that trains, in place of the others.
+        failures_per_gpu_day: interruptions of any kind [1/(GPU d)].
+        checkpoint_seconds: that training stands still for a checkpoint [s].
+        restart_seconds: from a failure until training goes on [s].
+    """
+
+    goodput: Quantity | None
+    failures_per_gpu_day: Quantity | None
+    checkpoint_seconds: Quantity | None
+    restart_seconds: Quantity | None
+
+
 class PlanSpec(Spec):
     """A search as its user describes it.
 
@@ -158,7 +205,9 @@ class PlanSpec(Spec):
         failures_per_gpu_day: unexpected interruptions; Llama 3's if not given, 0: none.
         checkpoint_seconds: training stands still for each.
         restart_seconds: from a failure until training goes on.
-        goodput: share of the time that trains, in place of those three.
+        interruptions_per_gpu_day: of spot machines, taken away by their owner, beside failures, of
+            all or by accelerator: a machine of 8 that goes once in 10 days has 0.0125.
+        goodput: share of the time that trains, in place of those four.
     """
 
     name: Name = "plan"
@@ -217,6 +266,7 @@ class PlanSpec(Spec):
     failures_per_gpu_day: NotNegative | None = None
     checkpoint_seconds: Positive | None = None
     restart_seconds: Positive | None = None
+    interruptions_per_gpu_day: Rates | None = None
     goodput: Share | None = None
 
     @model_validator(mode="after")
@@ -229,6 +279,7 @@ class PlanSpec(Spec):
         if self.global_batch is not None and self.global_batch_tokens is not None:
             raise ValueError("give global_batch or global_batch_tokens, not both")
         check_lost_time(self)
+        self._check_interruptions()
         check_one_software(self)
         check_precision(self.layout, self.precision or ())
         if self.price is not None and (self.provider or self.commitment != "on-demand"):
@@ -244,6 +295,52 @@ class PlanSpec(Spec):
             if limit is not None and limit <= 0:
                 raise ValueError(f"{key}: got {limit:g}; allowed: above 0")
         return self
+
+    def _check_interruptions(self) -> None:
+        """Refuse interruptions that cannot be added to failures, or of a part that is not asked.
+
+        Raises:
+            ValueError: naming the field.
+        """
+        rates, failures = self.interruptions_per_gpu_day, self.failures_per_gpu_day
+        if rates is None:
+            return
+        if self.goodput is not None:
+            raise ValueError("give goodput or interruptions_per_gpu_day, not both")
+        if failures is not None and not failures.is_constant:
+            raise ValueError(
+                f"failures_per_gpu_day: got {failures.text}; allowed beside "
+                "interruptions_per_gpu_day: one number"
+            )
+        for name in rates if isinstance(rates, dict) else ():
+            if name not in self.accelerator:
+                raise ValueError(
+                    f"interruptions_per_gpu_day.{name}: no such accelerator is asked for; "
+                    f"{', '.join(self.accelerator)}"
+                )
+
+    def interruptions(self, accelerator: str) -> float:
+        """Return how often machines are taken away [1/(GPU d)]; 0 where nobody said.
+
+        Args:
+            accelerator: as the plan spells it.
+        """
+        rates = self.interruptions_per_gpu_day
+        return (rates.get(accelerator, 0.0) if isinstance(rates, dict) else rates) or 0.0
+
+    def lost(self, accelerator: str) -> Lost:
+        """Return what takes time from training on an accelerator, interruptions among failures.
+
+        Args:
+            accelerator: as the plan spells it.
+        """
+        own = Lost(*(getattr(self, name) for name in LOST))
+        rate = self.interruptions(accelerator)
+        if not rate:
+            return own
+        failures = own.failures_per_gpu_day
+        others = LLAMA_3_FAILURES if failures is None else failures.value
+        return own._replace(failures_per_gpu_day=constant(others + rate))
 
     @property
     def software_choice(self) -> Choice:
@@ -320,6 +417,8 @@ def _replaces() -> dict[str, tuple[str, ...]]:
         "count": ("max_gpus",),
         "max_gpus": ("count",),
         **{name: REPLACES[name] for name in shared},
+        "goodput": (*REPLACES["goodput"], "interruptions_per_gpu_day"),
+        "interruptions_per_gpu_day": ("goodput",),
     }
 
 
