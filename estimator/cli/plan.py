@@ -33,7 +33,7 @@ FIELDS = (
     ("text-length", "Tokens of text beside an image or video."),
     ("tokens", "Tokens trained on, 15.6T."),
     ("accelerator", "Names, or profiles' files: h100,h200,b200; each is tried."),
-    ("count", "Accelerators: 512, or 512,1024, or 64..4096 (powers of two); each is tried."),
+    ("count", "Accelerators: 512, or 512,1024, or 64..4096 (powers of two), h100=512,b200=256."),
     ("max-gpus", "In its place: powers of two from 8 up to this, and this."),
     ("node-network", "From a node to the others, 800gbit."),
     ("power-limit", "Watts that an accelerator may take, 500, where fewer than its own."),

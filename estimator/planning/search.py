@@ -175,7 +175,7 @@ def plan(
         found = searched.setdefault((space.case.accelerator.name, space.case.precision), _Found())
         values = efficiencies_of(space.case.accelerator, asked.efficiency).values
         grid = Grid(space, bounded(unbounded(values)), on)
-        for count in asked.spec.counts:
+        for count in asked.spec.counts(asked.spelled(space.case.accelerator)):
             _search(asked, grid, count, found)
     seconds = time.perf_counter() - start
     if not any(found.kept for found in searched.values()):

@@ -76,6 +76,24 @@ def _texts(value: object) -> object:
     return tuple(str(part) for part in parts) if isinstance(parts, list | tuple) else parts
 
 
+def _counts(value: object) -> object:
+    """Read numbers, or those of each accelerator: a table, or ``h100=256,512,b200=64..128``."""
+    if isinstance(value, str) and "=" in value:
+        found: dict[str, list[str]] = {}
+        name = ""
+        for part in value.split(","):
+            before, equals, count = part.rpartition("=")
+            if equals:
+                name = before.strip()
+            if not name:
+                raise ValueError(f"got {shown(value)}; allowed: of each accelerator, h100=512")
+            found.setdefault(name, []).append(count)
+        value = found
+    if isinstance(value, Mapping):
+        return {str(name): _split_counts(each) for name, each in value.items()}
+    return _split_counts(value)
+
+
 def _split_counts(value: object) -> object:
     """Read ``64..512`` as the powers of two between, ``64,96`` as two."""
     parts = _split(value)
@@ -98,6 +116,7 @@ def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
+Counts = Annotated[tuple[int, ...], Field(min_length=1)]
 Degrees = Annotated[tuple[Degree, ...], BeforeValidator(_split), Field(min_length=1)]
 Switches = Annotated[tuple[bool, ...], BeforeValidator(_split), Field(min_length=1)]
 Stages = Annotated[
@@ -165,7 +184,7 @@ class PlanSpec(Spec):
         text_length: tokens of text beside it.
         tokens: trained on.
         accelerator: names, or profiles' files: each is tried.
-        count: accelerators: each number is tried.
+        count: accelerators: each number is tried; of all, or by accelerator.
         max_gpus: in its place, powers of two from 8 up to this, and this.
         node_network: bandwidth from a node to the others, 800gbit.
         power_limit: watts that an accelerator may take, where fewer than its own.
@@ -218,9 +237,7 @@ class PlanSpec(Spec):
     text_length: int | None = None
     tokens: Tokens
     accelerator: Names
-    count: (
-        Annotated[tuple[int, ...], BeforeValidator(_split_counts), Field(min_length=1)] | None
-    ) = None
+    count: Annotated[Counts | dict[str, Counts] | None, BeforeValidator(_counts)] = None
     max_gpus: Whole | None = None
     node_network: NodeNetwork | None = None
     power_limit: PowerLimit | None = None
@@ -276,6 +293,11 @@ class PlanSpec(Spec):
                 raise ValueError(f"layout.{name}: is searched; give {name} outside of layout")
         if (self.count is None) == (self.max_gpus is None):
             raise ValueError("give count or max_gpus")
+        if isinstance(self.count, dict) and set(self.count) != set(self.accelerator):
+            raise ValueError(
+                f"count: got those of {', '.join(self.count)}; allowed: of each that is asked "
+                f"for, {', '.join(self.accelerator)}"
+            )
         if self.global_batch is not None and self.global_batch_tokens is not None:
             raise ValueError("give global_batch or global_batch_tokens, not both")
         check_lost_time(self)
@@ -348,11 +370,15 @@ class PlanSpec(Spec):
         is_given = "software" in self.model_fields_set
         return choose_software(self.software, self.framework, self.date, is_given=is_given)
 
-    @property
-    def counts(self) -> tuple[int, ...]:
-        """Numbers of accelerators to try, each once."""
+    def counts(self, accelerator: str) -> tuple[int, ...]:
+        """Return the numbers of an accelerator to try, each once.
+
+        Args:
+            accelerator: as the plan spells it.
+        """
         if self.count is not None:
-            return tuple(dict.fromkeys(self.count))
+            own = self.count[accelerator] if isinstance(self.count, dict) else self.count
+            return tuple(dict.fromkeys(own))
         most = self.max_gpus or 1
         powers = (FEWEST * 2**n for n in range(64) if FEWEST * 2**n <= most)
         return tuple(dict.fromkeys((*powers, most)))
