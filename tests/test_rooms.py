@@ -150,6 +150,8 @@ TESTED_BY = {
             *("statement", "sweep", "validation"),
         )
     },
+    "views.charts.squarified": "views/charts/test_ledger.py",
+    "views.report.ledger": "views/report/test_reports.py",
     "views.answers.ledger": "ledger/test_account.py",
     "views.ledger": "ledger/test_account.py",
 }
