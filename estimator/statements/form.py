@@ -101,6 +101,7 @@ def form_dict(found: Statement) -> dict[str, Any]:
         "how_read": form.how_read,
         "source": form.source.model_dump(),
         "fields": [each._asdict() for each in filled_form(found)],
+        "notes": list(found.notes),
     }
 
 
@@ -165,4 +166,6 @@ def _methodology(found: Statement) -> str:
     }
     used = dict.fromkeys(each.chosen for each in found.methods)
     rules_used = found.total(_rules(found)).rules
-    return f"{'; '.join(ways[each] for each in used)}. {rules_used.title}. {rules_used.rounding}"
+    rounded = "cut" if rules_used.rounding == "cut" else "rounded to the nearest"
+    told = "; ".join(ways[each] for each in used)
+    return f"{told}. {rules_used.title}. Two significant figures, {rounded}."
