@@ -17,7 +17,6 @@ from computebill.regulation.thresholds import in_figures
 
 from .estimate import BOUNDARY, MAIN, Statement
 from .modification import originals
-from .spec import days_between
 
 FILE = Path(rules.__file__).with_name("form.toml")
 
@@ -142,9 +141,8 @@ def _rules(found: Statement) -> str:
 
 def _wall_clock_days(found: Statement) -> float | None:
     """Return days from the first stage's start to the last one's end; None without days."""
-    spans = [days_between(stage) for stage in found.spec.stage]
-    starts = [start for start, _ in spans if start is not None]
-    ends = [end for _, end in spans if end is not None]
+    starts = [start for start, _ in found.spans if start is not None]
+    ends = [end for _, end in found.spans if end is not None]
     return float((max(ends) - min(starts)).days) if starts and ends else None
 
 
