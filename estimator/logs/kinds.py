@@ -23,6 +23,9 @@ LONGEST_LINE = 2**14
 MOST_SHAPES = 8
 """Shapes of a kind that are kept; logs whose lines have more are read by patterns."""
 
+PIECES = 64
+"""Steps of one line that are told apart, where ranks wrote several on it; a cut line has fewer."""
+
 SAMPLE = 2_000
 """Lines of a kind that tell whose a log is."""
 
@@ -38,15 +41,16 @@ class Told(NamedTuple):
     """What lines of a kind tell.
 
     Attributes:
-        lines: their numbers; ``(rows,)``.
+        places: of lines among those that were read, times ``PIECES``, and of a piece in its line;
+            ``(rows,)``.
         rows: by the places of ``formats.COLUMNS``; ``(rows, columns)``.
     """
 
-    lines: NDArray[np.int64]
+    places: NDArray[np.int64]
     rows: Column
 
     def __len__(self) -> int:
-        return len(self.lines)
+        return len(self.places)
 
 
 @dataclass
@@ -56,13 +60,13 @@ class Shape:
     Attributes:
         match: a whole line of it, with a group a value.
         places: of the values in their kind, in the order of the groups.
-        lines: numbers of lines that were read by it.
+        at: places of lines that were read by it, as ``Told`` has them.
         texts: of their values, a tuple a line.
     """
 
     match: Callable[[str], re.Match[str] | None]
     places: tuple[int, ...]
-    lines: list[int] = field(default_factory=list)
+    at: list[int] = field(default_factory=list)
     texts: list[tuple[str, ...]] = field(default_factory=list)
 
 
@@ -93,27 +97,29 @@ class KindReader:
                 continue
             for shape in shapes:
                 if (match := shape.match(line)) is not None:
-                    shape.lines.append(number)
+                    shape.at.append(n * PIECES)
                     shape.texts.append(match.groups())
                     taken.add(n)
                     break
             else:
                 if self.kind.looks_so(line):
                     taken.add(n)
-                    self._by_patterns(number, line[:LONGEST_LINE], others)
-        used = [shape for shape in (*shapes, *others.values()) if shape.lines]
-        return _sorted([self._numbers(shape) for shape in used])
+                    self._by_patterns(n, number, line[:LONGEST_LINE], others)
+        used = [shape for shape in (*shapes, *others.values()) if shape.at]
+        return _sorted([self._numbers(shape, numbered) for shape in used])
 
-    def _by_patterns(self, number: int, line: str, others: dict[tuple[int, ...], Shape]) -> None:
+    def _by_patterns(
+        self, n: int, number: int, line: str, others: dict[tuple[int, ...], Shape]
+    ) -> None:
         pieces = _apart(self.kind, line)
-        for piece in pieces:
+        for part, piece in enumerate(pieces[:PIECES]):
             spans = _spans(self.kind.values, piece)
             if spans is None:
                 self._miss(number, piece)
                 continue
             places = tuple(place for place, _ in spans)
             shape = others.setdefault(places, Shape(_never, places))
-            shape.lines.append(number)
+            shape.at.append(n * PIECES + part)
             shape.texts.append(tuple(piece[start:end] for _, (start, end) in spans))
             if len(pieces) == 1 and len(self._shapes) < MOST_SHAPES:
                 self._learn(piece, spans)
@@ -131,9 +137,9 @@ class KindReader:
         match = re.compile(pattern, re.ASCII).fullmatch
         self._shapes.append(Shape(match, tuple(place for place, _ in ordered)))
 
-    def _numbers(self, shape: Shape) -> Told:
+    def _numbers(self, shape: Shape, numbered: Numbered) -> Told:
         """Return the numbers of a shape's texts, and forget those."""
-        rows = np.full((len(shape.lines), len(COLUMNS)), np.nan)
+        rows = np.full((len(shape.at), len(COLUMNS)), np.nan)
         is_whole = np.ones(len(rows), dtype=bool)
         for place, texts in zip(shape.places, zip(*shape.texts, strict=True), strict=True):
             value = self.kind.values[place]
@@ -142,10 +148,10 @@ class KindReader:
             if value.is_needed:
                 is_whole &= np.isfinite(found)
         for n in np.flatnonzero(~is_whole):
-            self._miss(shape.lines[n], " ".join(shape.texts[n]))
-        lines = np.array(shape.lines, dtype=np.int64)
-        shape.lines, shape.texts = [], []
-        return Told(lines[is_whole], rows[is_whole])
+            self._miss(*numbered[shape.at[n] // PIECES])
+        places = np.array(shape.at, dtype=np.int64)
+        shape.at, shape.texts = [], []
+        return Told(places[is_whole], rows[is_whole])
 
 
 def steps_read(kind: Kind, lines: Sequence[str]) -> int:
@@ -164,9 +170,9 @@ def _sorted(parts: Sequence[Told]) -> Told:
         return Told(np.empty(0, dtype=np.int64), np.empty((0, len(COLUMNS))))
     if len(parts) == 1:
         return parts[0]
-    lines = np.concatenate([part.lines for part in parts])
-    order = np.argsort(lines, kind="stable")
-    return Told(lines[order], np.concatenate([part.rows for part in parts])[order])
+    places = np.concatenate([part.places for part in parts])
+    order = np.argsort(places, kind="stable")
+    return Told(places[order], np.concatenate([part.rows for part in parts])[order])
 
 
 def _read(value: Value, texts: Sequence[str]) -> Column:

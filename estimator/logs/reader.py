@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from computebill.base.errors import RequestError, shown
 
 from .formats import COLUMNS, PLACE, Format, events, formats
-from .kinds import KindReader, Told, steps_read
+from .kinds import PIECES, KindReader, Told, steps_read
 from .record import Column, Event, Log, Unread
 from .states import is_state, read_state
 
@@ -134,28 +134,31 @@ class LogReader:
                 self._summary.update(zip(COLUMNS, found.rows[-1].tolist(), strict=True))
             elif len(found):
                 told.append((place, found))
-        self._store(self._format, told)
+        self._store(self._format, told, np.array([number for number, _ in numbered]))
         self._note_events([each for n, each in enumerate(numbered) if n not in taken])
 
     def _miss(self, line: int, text: str) -> None:
-        count, first, told = self._unread
-        self._unread = Unread(count + 1, first or line, told or text.strip()[:MOST_SHOWN])
+        before = self._unread
+        told = before.text or text.strip()[:MOST_SHOWN]
+        self._unread = Unread(before.count + 1, before.line or line, told)
 
-    def _store(self, form: Format, told: Sequence[tuple[int, Told]]) -> None:
+    def _store(
+        self, form: Format, told: Sequence[tuple[int, Told]], numbers: NDArray[np.int64]
+    ) -> None:
         """Keep rows in the order of their lines; a line that joins tells more of the one before."""
         if not told:
             return
-        lines = np.concatenate([each.lines for _, each in told])
+        places = np.concatenate([each.places for _, each in told])
         rows = np.concatenate([each.rows for _, each in told])
         joins = np.concatenate([np.full(len(each), form.kinds[n].joins) for n, each in told])
         if len(told) > 1:
-            order = np.argsort(lines, kind="stable")  # kinds of one line in the format's order
-            lines, rows, joins = lines[order], rows[order], joins[order]
+            order = np.argsort(places, kind="stable")  # kinds of one line in the format's order
+            places, rows, joins = places[order], rows[order], joins[order]
         if joins.any():
             kept = self._joined(form, rows, joins)
-            lines, rows = lines[kept], rows[kept]
+            places, rows = places[kept], rows[kept]
         if len(rows):
-            self._lines.append(lines)
+            self._lines.append(numbers[places // PIECES])
             self._rows.append(rows)
 
     def _joined(self, form: Format, rows: Column, joins: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -250,8 +253,11 @@ def _format_of(lines: Sequence[str]) -> Format | None:
 
 
 def _steps_read(form: Format, lines: Sequence[str]) -> int:
-    kinds = [kind for kind in form.kinds if form.is_numbered or not kind.joins]
-    return sum(steps_read(kind, lines) for kind in kinds)
+    return sum(
+        steps_read(kind, lines)
+        for kind in form.kinds
+        if form.is_numbered or any(value.column == "step" for value in kind.values)
+    )
 
 
 def _no_log(lines: int, unread: Unread) -> str:

@@ -36,7 +36,8 @@ MOST_POINTS = 200
 """Points of a course over time."""
 
 
-class Work(NamedTuple):
+@dataclass(frozen=True)
+class Work:
     """What a step is, as far as a log does not tell it.
 
     Attributes:

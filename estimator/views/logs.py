@@ -116,6 +116,18 @@ def _interruptions(log: Mapping[str, Any]) -> Table:
     return table
 
 
+def measured(result: Result) -> Iterator[RenderableType]:
+    """Rows for a calibration: what was measured, and on what; notes."""
+    yield from (Text(f"Of the log: {note}.") for note in result["notes"])
+    rows = result["measured_rows"]
+    table = tables.table(f"Rows of {result['log']['file']}")
+    for heading in ("column", *(f"row {n}" for n in range(1, len(rows) + 1))):
+        table.add_column(heading, justify="left" if heading == "column" else "right")
+    for name in dict.fromkeys(name for row in rows for name in row):
+        table.add_row(name, *(str(row.get(name, "")) for row in rows))
+    yield table
+
+
 def watched(result: Result) -> Iterator[RenderableType]:
     """A run beside what was predicted: speed, blame, what is left; then its log."""
     found = result["watched"]
