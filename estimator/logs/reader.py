@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from computebill.base.errors import RequestError, shown
 
 from .formats import COLUMNS, PLACE, Format, events, formats
-from .kinds import PIECES, KindReader, Told, steps_read
+from .kinds import PIECES, KindReader, Numbered, Told, steps_read
 from .record import Column, Event, Log, Unread
 from .states import is_state, read_state
 
@@ -50,6 +50,7 @@ class LogReader:
         self._lines: list[NDArray[np.int64]] = []
         self._summary: dict[str, float] = {}
         self._unread = Unread()
+        self._alike: dict[str, Unread] = {}
         self._events: list[Event] = []
         self._notes: dict[str, None] = {}
 
@@ -94,7 +95,8 @@ class LogReader:
         """
         found = self._format
         if found is None or not self._rows:
-            raise RequestError(self.name, _no_log(self.lines, self._unread))
+            alike = max(self._alike.values(), key=lambda each: each.count, default=Unread())
+            raise RequestError(self.name, _no_log(self.lines, alike))
         rows = np.concatenate(self._rows)
         columns = {name: rows[:, place] for name, place in PLACE.items()}
         for name, value in self._summary.items():
@@ -124,7 +126,9 @@ class LogReader:
         if self._format is None:
             self._format = _format_of([line for _, line in numbered])
             if self._format is None:
+                self._note_alike(numbered)
                 return
+            self._unread = self._alike.get(self._format.key, Unread())
             self._kinds = [KindReader(kind, self._miss) for kind in self._format.kinds]
         taken: set[int] = set()
         told: list[tuple[int, Told]] = []
@@ -137,10 +141,16 @@ class LogReader:
         self._store(self._format, told, np.array([number for number, _ in numbered]))
         self._note_events([each for n, each in enumerate(numbered) if n not in taken])
 
+    def _note_alike(self, numbered: Numbered) -> None:
+        """Count lines that look like steps of a format, while none of any can be read."""
+        for form in formats():
+            for number, line in numbered:
+                if any(kind.marks[0] in line and kind.looks_so(line) for kind in form.kinds):
+                    before = self._alike.get(form.key, Unread())
+                    self._alike[form.key] = _one_more(before, number, line)
+
     def _miss(self, line: int, text: str) -> None:
-        before = self._unread
-        told = before.text or text.strip()[:MOST_SHOWN]
-        self._unread = Unread(before.count + 1, before.line or line, told)
+        self._unread = _one_more(self._unread, line, text)
 
     def _store(
         self, form: Format, told: Sequence[tuple[int, Told]], numbers: NDArray[np.int64]
@@ -258,6 +268,11 @@ def _steps_read(form: Format, lines: Sequence[str]) -> int:
         for kind in form.kinds
         if form.is_numbered or any(value.column == "step" for value in kind.values)
     )
+
+
+def _one_more(before: Unread, line: int, text: str) -> Unread:
+    told = before.text or text.strip()[:MOST_SHOWN]
+    return Unread(before.count + 1, before.line or line, told)
 
 
 def _no_log(lines: int, unread: Unread) -> str:
