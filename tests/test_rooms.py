@@ -74,6 +74,7 @@ TESTED_BY = {
     "cli.layouts": "cli/test_model.py",
     "cli.options": "cli/test_main.py",
     "cli.ledger": "ledger/test_account.py",
+    "cli.ledger_files": "ledger/test_programme.py",
     "cli.ledger_init": "ledger/test_rules.py",
     "cli.score": "catalogue/test_score.py",
     "cli.serve": "serve/test_command.py",
@@ -101,6 +102,7 @@ TESTED_BY = {
     "ledger.cube": "ledger/test_account.py",
     "ledger.devices": "ledger/test_slurm.py",
     "ledger.draft": "ledger/test_account.py",
+    "ledger.experiments": "ledger/test_programme.py",
     "ledger.formats": "ledger/test_tables.py",
     "ledger.gather": "ledger/test_account.py",
     "ledger.groups": "ledger/test_rules.py",
@@ -112,6 +114,9 @@ TESTED_BY = {
     "ledger.pricing": "ledger/test_account.py",
     "ledger.result": "ledger/test_account.py",
     "ledger.rows": "ledger/test_account.py",
+    "ledger.stages": "ledger/test_programme.py",
+    "ledger.steps": "ledger/test_programme.py",
+    "ledger.telling": "ledger/test_programme.py",
     "ledger.twice": "ledger/test_account.py",
     "logs.kinds": "logs/test_reader.py",
     "logs.record": "logs/test_reader.py",
@@ -123,6 +128,7 @@ TESTED_BY = {
     "training.choices": "planning/test_search.py",
     "planning.pricing": "planning/test_search.py",
     "planning.result": "planning/test_search.py",
+    "programmes.opened": "views/charts/test_ledger.py",
     "programmes.bases": "programmes/test_lines.py",
     "runs.inputs": "runs/test_estimate.py",
     "runs.stage_defaults": "runs/test_stage_spec.py",
@@ -149,6 +155,7 @@ TESTED_BY = {
             *("statement", "sweep", "validation"),
         )
     },
+    "views.answers.ledger": "ledger/test_account.py",
     "views.ledger": "ledger/test_account.py",
 }
 """Modules whose tests stand elsewhere, with what they are a part of or are compared with."""

@@ -14,6 +14,7 @@ from computebill.architectures import IMAGES
 from computebill.architectures.sources import beside
 from computebill.base.amounts import Parameters, Tokens, check_batch, whole_sequences
 from computebill.base.changes import read_change, set_in
+from computebill.base.errors import RequestError
 from computebill.base.quantity import AtLeastOne, NotNegative, Number, Positive, Share
 from computebill.base.specfile import Name, Spec, as_data, read_toml, with_fields, with_flags
 from computebill.costs.fields import PRICE_REPLACES, Day, Rent, check_price_list
@@ -380,6 +381,10 @@ def read_run(
     """
     if isinstance(spec, RunSpec):
         return with_fields(RunSpec, as_data(spec), given, REPLACES, "run") if given else spec
+    data: Mapping[str, Any] = {} if spec is None or isinstance(spec, str | Path) else spec
+    name = "run"
     if isinstance(spec, str | Path):
-        return with_fields(RunSpec, fields_of_file(Path(spec)), given, REPLACES, str(spec))
-    return with_fields(RunSpec, {} if spec is None else spec, given, REPLACES, "run")
+        data, name = fields_of_file(Path(spec)), str(spec)
+    if isinstance(data, Mapping) and "stage" in data:
+        raise RequestError(f"{name}: stage", "a run of stages; allowed: estimate_stages")
+    return with_fields(RunSpec, data, given, REPLACES, name)

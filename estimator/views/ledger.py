@@ -44,13 +44,6 @@ TITLES = {
 ORDER = {"kind": KINDS, "state": STATES, "size": SIZES}
 
 
-def brief(found: Ledger) -> str:
-    """Return the hours and the final run's share, in one line."""
-    share = percent_interval(found.final_share) if found.final_share.is_known else UNKNOWN
-    hours = f"{count(found.total.gpu_hours)} accelerator-hours"
-    return f"{found.rows_in:,} rows; {hours}; final runs {share}"
-
-
 def full(found: Ledger) -> Iterator[RenderableType]:
     """Hours, dollars, energy and FLOP by what they were for, and how that is known."""
     yield _total(found)
@@ -211,12 +204,15 @@ def _assumptions(found: Ledger) -> Table:
     return table
 
 
-def runs_csv(found: Ledger) -> str:
-    """Return the largest runs as CSV; no name in it is run as a formula."""
+def runs_frame(found: Ledger) -> pd.DataFrame:
+    """Return the largest runs as a table of which no cell is run as a formula."""
     runs = found.runs
-    table = pa.table({name: _column(runs[name]) for name in runs.columns})
-    frame: pd.DataFrame = harmless(table).to_pandas() if len(runs) else runs
-    return frame.to_csv(index=False)
+    if not len(runs):
+        return runs
+    made: pd.DataFrame = harmless(
+        pa.table({name: _column(runs[name]) for name in runs.columns})
+    ).to_pandas()
+    return made
 
 
 def _column(values: pd.Series) -> pa.Array:

@@ -469,6 +469,9 @@ def test_tables_and_usage(tmp_path: Path) -> None:
 
 def test_it_tells_itself_in_one_line(tmp_path: Path) -> None:
     found: Ledger = read_ledger([sacct(tmp_path / "a.txt", job(1))])
-    assert repr(found) == "<Ledger 1 rows; 16.0 accelerator-hours; final runs 50.0 % (0–100)>"
+    told = "16.0 accelerator-hours of 1 row cost $"
+    assert repr(found).startswith(f"<Ledger {told}")
+    assert "which of them were final runs no rule tells" in repr(found)
+    assert "The largest runs" in found._repr_html_()
     assert len(found.to_frame()) == 1
     assert list(found.by("kind")["gpu_hours"]) == [16.0]
