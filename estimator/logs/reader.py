@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from computebill.base.errors import RequestError, shown
 
 from .formats import COLUMNS, PLACE, Format, events, formats
-from .kinds import PIECES, KindReader, Numbered, Told, steps_read
+from .kinds import PIECES, KindReader, Lines, Told, steps_read
 from .record import Column, Event, Log, Unread
 from .states import is_state, read_state
 
@@ -75,12 +75,12 @@ class LogReader:
             whole, end, tail = f"{whole}{end}{tail[:kept]}", "", tail[kept:][-LONGEST_TAIL:]
         self._tail = tail
         if whole or end:
-            self._read(whole.split("\n"))
+            self._read(whole)
 
     def close(self) -> None:
         """Read the last line, though it has no end."""
         if self._tail:
-            self._read([self._tail])
+            self._read(self._tail)
             self._tail = ""
 
     def note(self, text: str) -> None:
@@ -119,32 +119,30 @@ class LogReader:
             notes=tuple(self._notes),
         )
 
-    def _read(self, lines: list[str]) -> None:
-        first = self.lines + 1
-        self.lines += len(lines)
-        numbered = _pieces(lines, first)
+    def _read(self, text: str) -> None:
+        read = _pieces(text, self.lines + 1)
+        self.lines += text.count("\n") + 1
         if self._format is None:
-            self._format = _format_of([line for _, line in numbered])
+            self._format = _format_of(read.texts)
             if self._format is None:
-                self._note_alike(numbered)
+                self._note_alike(read)
                 return
             self._unread = self._alike.get(self._format.key, Unread())
             self._kinds = [KindReader(kind, self._miss) for kind in self._format.kinds]
-        taken: set[int] = set()
         told: list[tuple[int, Told]] = []
         for place, reader in enumerate(self._kinds):
-            found = reader.read(numbered, taken)
+            found = reader.read(read)
             if reader.kind.summary and len(found):
                 self._summary.update(zip(COLUMNS, found.rows[-1].tolist(), strict=True))
             elif len(found):
                 told.append((place, found))
-        self._store(self._format, told, np.array([number for number, _ in numbered]))
-        self._note_events([each for n, each in enumerate(numbered) if n not in taken])
+        self._store(self._format, told, np.asarray(read.numbers))
+        self._note_events(list(read.others()))
 
-    def _note_alike(self, numbered: Numbered) -> None:
+    def _note_alike(self, lines: Lines) -> None:
         """Count lines that look like steps of a format, while none of any can be read."""
         for form in formats():
-            for number, line in numbered:
+            for number, line in lines.others():
                 if any(kind.marks[0] in line and kind.looks_so(line) for kind in form.kinds):
                     before = self._alike.get(form.key, Unread())
                     self._alike[form.key] = _one_more(before, number, line)
@@ -233,16 +231,23 @@ def _encoding(data: bytes) -> str:
     return "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
 
 
-def _pieces(lines: Sequence[str], first: int) -> list[tuple[int, str]]:
-    """Return lines with their numbers, without colours; those that bars overwrite, one each."""
-    found: list[tuple[int, str]] = []
-    for number, line in enumerate(lines, first):
-        text = COLOUR.sub("", line) if "\x1b" in line else line
-        if "\r" in text:
-            found += [(number, piece) for piece in text.split("\r") if piece]
-        else:
-            found.append((number, text))
-    return found
+def _pieces(text: str, first: int) -> Lines:
+    """Return lines with their numbers, without colours; those that bars overwrite, one each.
+
+    Args:
+        text: whole lines.
+        first: number of the first.
+    """
+    lines = (COLOUR.sub("", text) if "\x1b" in text else text).split("\n")
+    if "\r" not in text:
+        return Lines(lines, range(first, first + len(lines)))
+    found = [
+        (number, piece)
+        for number, line in enumerate(lines, first)
+        for piece in (line.split("\r") if "\r" in line else (line,))
+        if piece
+    ]
+    return Lines([piece for _, piece in found], [number for number, _ in found])
 
 
 def _fits(last: Column, row: Column, known: NDArray[np.bool_]) -> bool:
