@@ -61,8 +61,8 @@ SECTIONS: dict[str, str] = {
         pairs epochs kept kept-share references reward-params reward-model verifier-seconds
         teacher-params teacher-model generators tail throughput batch trained-share restarted-tokens
         price-per-token price-per-token-read price-per-token-written""",
-    "Price": """price provider commitment date operator pue usd-per-kwh carbon-g-per-kwh
-        final-share budget""",
+    "Price": """price provider prices region commitment date operator pue usd-per-kwh
+        carbon-g-per-kwh final-share budget""",
     "Interruptions": "goodput lost failures-per-gpu-day checkpoint-seconds restart-seconds",
     LAYOUT: """recipe qlora lora-rank lora-targets recompute tp pp vpp schedule dp cp cp-exchange
         ep etp micro-batch micro-batches zero shards sequence-parallel across-domains tp-overlap
@@ -105,6 +105,8 @@ UNITS = {
     "accelerator": "NAME",
     "framework": "NAME",
     "provider": "NAME",
+    "prices": "FILE",
+    "region": "NAME",
     "price": "USD",
     "usd-per-kwh": "USD",
     "max-cost": "USD",

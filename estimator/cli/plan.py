@@ -64,6 +64,8 @@ FIELDS = (
     ("recompute", "What to recompute, to try (default none,full)."),
     ("price", "USD per accelerator-hour, 2.1 or 1.5..3; of each, h100=2.1,b200=3..5."),
     ("provider", "Take the price from this provider's list: aws, gcp, lambda, …"),
+    ("prices", "Take it from this list: a CSV of SkyPilot, of gpuhunt or of your own; a folder."),
+    ("region", "Of --prices: us-east-1, …; all of them without it."),
     ("commitment", "Of that price: on-demand, 1y, 3y, spot."),
     ("date", "Of the prices, 2025-06-30."),
     ("failures-per-gpu-day", "Unexpected interruptions; as Llama 3's if not given; 0: none."),

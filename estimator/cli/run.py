@@ -55,6 +55,8 @@ FIELDS = (
     ("price", "USD per accelerator-hour, 2.1 or 1.5..3."),
     ("final-share", "Share of its programme that the run is, 0.1..0.25: what the rest costs."),
     ("provider", "Take the price from this provider's list: aws, gcp, lambda, …"),
+    ("prices", "Take it from this list: a CSV of SkyPilot, of gpuhunt or of your own; a folder."),
+    ("region", "Of --prices: us-east-1, …; all of them without it."),
     ("commitment", "Of that price: on-demand, 1y, 3y, spot."),
     ("date", "Of the prices and the run, 2025-06-30."),
     ("operator", "Who runs the data centre, for its power usage effectiveness."),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Any, Protocol
 
 from pydantic import BeforeValidator, PlainValidator
 
@@ -13,14 +13,37 @@ from computebill.base.errors import shown
 from computebill.base.quantity import AS_TEXT, KEYS, Quantity, parse_quantity
 
 PRICE_REPLACES: dict[str, tuple[str, ...]] = {
-    "price": ("provider", "commitment"),
+    "price": ("provider", "commitment", "prices", "region"),
     "provider": ("price",),
     "commitment": ("price",),
+    "prices": ("price",),
+    "region": ("price",),
 }
 """What a file said of a price in another way, and a flag puts aside."""
 
 _MONEY = re.compile(r"\$|\bUSD\b|/ *(?:gpu|chip|accelerator)?[- ]?(?:h|hr|hour)\b", re.IGNORECASE)
 """What people write about a price beside its number."""
+
+
+class HasPrices(Protocol):
+    """What says where prices are taken from: a run, a plan, a sweep."""
+
+    price: Any
+    provider: str | None
+    prices: str | None
+    region: str | None
+
+
+def check_prices(spec: HasPrices) -> None:
+    """Refuse a price beside a list of prices, and a region of none.
+
+    Raises:
+        ValueError: naming both.
+    """
+    if spec.price is not None and spec.prices is not None:
+        raise ValueError("give price or prices, not both")
+    if spec.region is not None and spec.prices is None:
+        raise ValueError("region: needs prices, a price list that has regions")
 
 
 def _check_day(value: object) -> object:

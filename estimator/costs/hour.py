@@ -21,6 +21,7 @@ from computebill.kernels.units import JOULES_PER_KWH, SECONDS_PER_HOUR
 from . import method
 from .method import Interval
 from .ownership import price_with_server, years_owned
+from .price_lists import Asked, listed_price
 from .prices import Commitment, cloud_price, purchase_price, typical_cloud_price
 
 METHOD = "Cottier et al. 2024, arXiv:2405.21015"
@@ -33,6 +34,8 @@ class Pricing:
     Attributes:
         price: rent [USD an accelerator-hour]; or it is taken from a provider's list.
         provider: whose list price.
+        prices: file of a price list, in place of the profile's own prices.
+        region: of the prices of that list.
         commitment: kind of rent: on-demand, 1y, 3y or spot.
         date: day of the prices, and of the start.
         operator: who runs the data centre, for its power usage effectiveness.
@@ -43,6 +46,8 @@ class Pricing:
 
     price: Quantity | None = None
     provider: str | None = None
+    prices: str | None = None
+    region: str | None = None
     commitment: Commitment = "on-demand"
     date: dt.date | None = None
     operator: str | None = None
@@ -68,6 +73,13 @@ def rent_inputs(pricing: Pricing, accelerator: Accelerator) -> Iterator[Input | 
         RequestError: where the provider has no price.
     """
     label, scale = "USD per accelerator-hour", 1 / SECONDS_PER_HOUR
+    if pricing.price is None and pricing.prices is not None:
+        asked = Asked(pricing.commitment, pricing.provider, pricing.region, pricing.date)
+        listed = listed_price(pricing.prices, accelerator, asked)
+        yield Input("usd_per_second", listed.quantity, label, listed.source, scale)
+        if listed.left_out is not None:
+            yield listed.left_out
+        return
     found = _rent(pricing, accelerator)
     if found is None:
         yield Input("usd_per_second", UNKNOWN)

@@ -16,7 +16,7 @@ from computebill.base.amounts import Parameters, Tokens, check_batch, whole_sequ
 from computebill.base.changes import read_change, set_in
 from computebill.base.quantity import AtLeastOne, NotNegative, Number, Positive, Share
 from computebill.base.specfile import Name, Spec, as_data, read_toml, with_fields, with_flags
-from computebill.costs.fields import PRICE_REPLACES, Day, Rent
+from computebill.costs.fields import PRICE_REPLACES, Day, Rent, check_prices
 from computebill.costs.hour import Pricing
 from computebill.costs.prices import Commitment
 from computebill.hardware.cluster import NodeNetwork, PowerLimit
@@ -124,6 +124,9 @@ class RunFields(Spec):
         price: USD per accelerator-hour; or take it from a provider's list.
         final_share: share of its programme's R&D compute that the run is; the rest explores.
         provider: whose list price.
+        prices: a price list in place of the profile's prices: a CSV of SkyPilot, of gpuhunt or of
+            one's own, or a folder of them.
+        region: of that list's prices.
         commitment: on-demand, 1y, 3y or spot.
         date: of the prices, and of the run's start.
         operator: who runs the data centre, for its power usage effectiveness.
@@ -165,6 +168,8 @@ class RunFields(Spec):
     price: Rent | None = None
     final_share: Share | None = None
     provider: str | None = None
+    prices: str | None = None
+    region: str | None = None
     commitment: Commitment = "on-demand"
     date: Day | None = None
     operator: str | None = None
@@ -203,6 +208,7 @@ class RunFields(Spec):
             raise ValueError("give price or provider, not both")
         if self.price is not None and self.commitment != "on-demand":
             raise ValueError("give price or commitment, not both")
+        check_prices(self)
         total, active = self.params, self.params_active
         if (
             total is not None
@@ -350,6 +356,8 @@ def fields_of_file(path: Path) -> dict[str, Any]:
     data = read_toml(path)
     if isinstance(data.get("efficiency"), str):
         data["efficiency"] = str(path.parent / data["efficiency"])
+    if isinstance(data.get("prices"), str):
+        data["prices"] = str(path.parent / data["prices"])
     if isinstance(data.get("model"), str):
         data["model"] = beside(path.parent, data["model"])
     lengths = data.get("lengths")
