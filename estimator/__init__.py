@@ -55,6 +55,9 @@ if TYPE_CHECKING:
     from .sweep import price_sweep as price_sweep
     from .sweep import shipped_sweeps as shipped_sweeps
     from .training.layout import Layout as Layout
+    from .watching.passport import Passport as Passport
+    from .watching.trainer import WatchCallback as WatchCallback
+    from .watching.watch import Watch as Watch
 
 # Before torch is loaded, which reads it once: waiting threads that spin take the cores of a busy
 # machine from those that work. What was set already stands.
@@ -67,6 +70,7 @@ _HOMES = {
     "Launch": "launch",
     "Layout": "training.layout",
     "ModelCard": "models.card",
+    "Passport": "watching.passport",
     "Plan": "planning.result",
     "PlanSpec": "planning.spec",
     "Programme": "programmes.spec",
@@ -82,6 +86,8 @@ _HOMES = {
     "SweepSpec": "sweep",
     "Utilisation": "models.mfu",
     "Validation": "accuracy.validation",
+    "Watch": "watching.watch",
+    "WatchCallback": "watching.trainer",
     "bench": "benchmark",
     "calibrate": "accuracy.validation",
     "compare_spend": "programmes.spend",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ from computebill.base.specfile import is_folder
 from computebill.hardware.accelerators import Accelerator, accelerators_named, find_accelerator
 from computebill.hardware.names import compact
 
-from .price_rows import Left, Offer, formats, read_offers
+from .price_rows import DAY, Left, Offer, formats, read_offers
 from .prices import PROVIDER_NAMES
 
 MEMORY_APART = 0.1
@@ -31,8 +30,6 @@ nobody can have are listed at 700 USD."""
 
 MOST_NAMED = 4
 """Values of a kind that are named where rows were left out."""
-
-_DAY = re.compile(r"(20\d\d)[-_.]?([01]\d)[-_.]?([0-3]\d)")
 
 
 @dataclass(frozen=True)
@@ -245,7 +242,7 @@ def _of_day(offers: list[Offer], asked: Asked, files: Sequence[Path]) -> tuple[l
 def _day_of(files: Sequence[Path], given: dt.date | None) -> str:
     """Return the day of lists without a column of days, and who says so."""
     for text in (files[0].name, *(each.name for each in files[0].absolute().parents[:2])):
-        for year, month, day in _DAY.findall(text):
+        for year, month, day in DAY.findall(text):
             try:
                 return f"{dt.date(int(year), int(month), int(day))} by its name"
             except ValueError:
@@ -253,7 +250,7 @@ def _day_of(files: Sequence[Path], given: dt.date | None) -> str:
     if given is not None:
         return f"{given}, as given"
     newest = max(file.stat().st_mtime for file in files)
-    day = dt.datetime.fromtimestamp(newest, dt.timezone.utc).date()
+    day = dt.datetime.fromtimestamp(newest, dt.UTC).date()
     return f"{day}, when the file was last written: assumed"
 
 

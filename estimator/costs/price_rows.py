@@ -28,6 +28,9 @@ COMMITMENTS = get_args(Commitment)
 MIB_PER_GB = 1024
 """A maker's gigabyte of memory is 2^30 bytes, as drivers count it."""
 
+DAY = re.compile(r"[-_. ]?(20\d\d)[-_.]?([01]\d)[-_.]?([0-3]\d)")
+"""A day in a file's name."""
+
 _TPU = re.compile(r"tpu-(v\d+[a-z]*)-(\d+)")
 _MEMORY = re.compile(r"'SizeInMiB': *(\d+)")
 
@@ -113,7 +116,8 @@ def _needed(columns: Mapping[str, Any]) -> set[str]:
 
 def _provider(path: Path) -> str:
     """Return whom a list is of: SkyPilot's stand in a folder a cloud, gpuhunt's have its name."""
-    return path.absolute().parent.name if path.stem == "vms" else path.stem
+    name = path.absolute().parent.name if path.stem == "vms" else path.stem
+    return DAY.sub("", name) or name
 
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
