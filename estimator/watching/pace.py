@@ -62,8 +62,9 @@ class Pace:
         """Return how long so many tokens take; None before any was trained.
 
         The mean's own error and the spread of the rest about it are both in the interval:
-        ``R r ± t sqrt(s² R² (1/b + T/R))`` with R tokens left, r seconds a token, b batches of T
-        tokens on average, and s² the variance of a batch's seconds a token about r.
+        ``R r exp(± t s/r sqrt(1/b + T/R))`` with R tokens left, r seconds a token, b batches of T
+        tokens on average, and s² the variance of a batch's seconds a token about r. What a run
+        has not seen yet, such as a rare failure, is not in it.
 
         Args:
             tokens: that are left.
@@ -80,8 +81,9 @@ class Pace:
         size = math.fsum(each for each, _ in self._batches) / number
         apart = math.fsum((took - rate * each) ** 2 for each, took in self._batches)
         variance = apart / (number - 1) / size**2
-        half = _student(number - 1) * tokens * math.sqrt(variance * (1 / number + size / tokens))
-        return Left(max(0.0, middle - half), middle, middle + half)
+        spread = math.sqrt(variance * (1 / number + size / tokens)) / rate
+        factor = math.exp(_student(number - 1) * spread)
+        return Left(middle / factor, middle, middle * factor)
 
     def state(self) -> dict[str, object]:
         """Return what a pace is made of again, as JSON has it."""

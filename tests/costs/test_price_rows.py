@@ -121,7 +121,11 @@ def test_what_is_no_offer_is_left_out_with_its_line_and_its_reason(tmp_path: Pat
 
 @pytest.mark.parametrize(
     ("text", "told"),
-    [("", "has no row"), ("a,b\n1,2\n", "has the columns"), ("a\0b", "cannot be read")],
+    [
+        ("", "has no row"),
+        ("a,b\n1,2\n", "has the columns"),
+        ("accelerator,x\n" + "a" * 200_000, "cannot be read"),
+    ],
 )
 def test_what_is_no_list_is_refused(tmp_path: Path, text: str, told: str) -> None:
     path = tmp_path / "list.csv"
