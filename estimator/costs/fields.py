@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Protocol
+from typing import Annotated
 
 from pydantic import BeforeValidator, PlainValidator
 
@@ -25,24 +25,15 @@ _MONEY = re.compile(r"\$|\bUSD\b|/ *(?:gpu|chip|accelerator)?[- ]?(?:h|hr|hour)\
 """What people write about a price beside its number."""
 
 
-class HasPrices(Protocol):
-    """What says where prices are taken from: a run, a plan, a sweep."""
-
-    price: Any
-    provider: str | None
-    prices: str | None
-    region: str | None
-
-
-def check_prices(spec: HasPrices) -> None:
+def check_prices(price: object, prices: str | None, region: str | None) -> None:
     """Refuse a price beside a list of prices, and a region of none.
 
     Raises:
         ValueError: naming both.
     """
-    if spec.price is not None and spec.prices is not None:
+    if price is not None and prices is not None:
         raise ValueError("give price or prices, not both")
-    if spec.region is not None and spec.prices is None:
+    if region is not None and prices is None:
         raise ValueError("region: needs prices, a price list that has regions")
 
 

@@ -266,8 +266,8 @@ def _one_a_place(offers: Iterable[Offer]) -> dict[tuple[str, str], float]:
         groups.setdefault((offer.provider, offer.region), []).append(offer)
     found = {}
     for place, group in groups.items():
-        most = max(each.count for each in group)
-        found[place] = _middle([each.usd_per_hour for each in group if each.count == most])
+        most = max(each.chips for each in group)
+        found[place] = _middle([each.usd_per_hour for each in group if each.chips == most])
     return found
 
 

@@ -56,7 +56,7 @@ class Offer(NamedTuple):
         name: accelerator as the list spells it.
         memory_gb: what its memory may be [GB]: a list may mean one chip or the whole machine.
         usd_per_hour: of one accelerator [USD/h].
-        count: accelerators of the machine.
+        chips: accelerators of the machine.
         provider: who asks it.
         region: where; empty where the list does not say.
         instance: machine and zone.
@@ -68,7 +68,7 @@ class Offer(NamedTuple):
     name: str
     memory_gb: tuple[float, ...]
     usd_per_hour: float
-    count: float
+    chips: float
     provider: str
     region: str
     instance: str
@@ -129,7 +129,7 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
         with path.open(encoding="utf-8-sig", newline="") as file:
             table = csv.DictReader(file, restval="")
             for row in table:
-                row.pop(None, None)  # type: ignore[call-overload]
+                row.pop(None, None)
                 yield table.line_num, row
     except (OSError, UnicodeDecodeError, csv.Error, ValueError) as error:
         if isinstance(error, RequestError):

@@ -233,7 +233,7 @@ class PlanSpec(Spec):
         check_precision(self.layout, self.precision or ())
         if self.price is not None and (self.provider or self.commitment != "on-demand"):
             raise ValueError("give price, or provider and commitment, not both")
-        check_prices(self)
+        check_prices(self.price, self.prices, self.region)
         if isinstance(self.price, dict):
             for name in self.price:
                 if name not in self.accelerator:

@@ -208,7 +208,7 @@ class RunFields(Spec):
             raise ValueError("give price or provider, not both")
         if self.price is not None and self.commitment != "on-demand":
             raise ValueError("give price or commitment, not both")
-        check_prices(self)
+        check_prices(self.price, self.prices, self.region)
         total, active = self.params, self.params_active
         if (
             total is not None

@@ -356,7 +356,7 @@ class SweepSpec(Spec):
                 raise ValueError(f"groups: the name {shown(name)} is given twice")
         if self.price is not None and (self.provider or self.commitment != "on-demand"):
             raise ValueError("give price, or provider and commitment, not both")
-        check_prices(self)
+        check_prices(self.price, self.prices, self.region)
         for i, group in enumerate(self.groups):
             if group.source is not None and group.source not in self.sources:
                 allowed = ", ".join(self.sources) or "none given"

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from statistics import NormalDist
 from typing import NamedTuple
 
-MOST_BATCHES = 32
-"""Batches at which neighbours are joined: 16 to 32 hold a run of any length."""
+MOST_BATCHES = 16
+"""Batches at which neighbours are joined: 8 to 16 hold a run of any length."""
 
 FEWEST_BATCHES = 8
 """Batches from which a spread is told."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
@@ -138,8 +138,8 @@ class Totals:
             RequestError: naming the file, where it does not hold them.
         """
         try:
-            known = {each.name: type(each.default) for each in fields(Counts)}
-            counts = {key: kind(state["counts"][key]) for key, kind in known.items()}
+            none = asdict(Counts())
+            counts = {key: type(none[key])(state["counts"][key]) for key in none}
             self.counts, self._pace = Counts(**counts), Pace(**state["pace"])
         except (KeyError, TypeError, ValueError) as error:
             why = f"is no file of a watch: {shown(str(error))}"

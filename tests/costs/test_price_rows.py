@@ -27,7 +27,7 @@ def test_a_row_of_skypilot_has_a_price_on_demand_and_a_spot_price_of_its_machine
         ("on-demand", 23.60 / 8),
         ("spot", 10.00 / 8),
     ]
-    assert {(each.provider, each.region, each.count) for each in offers} == {
+    assert {(each.provider, each.region, each.chips) for each in offers} == {
         ("nebius", "eu-north1", 8.0)
     }
     assert offers[0].memory_gb == (80.0, 10.0)
@@ -71,7 +71,7 @@ def test_a_slice_of_tpus_is_named_by_cores_or_chips(
     row = f",,,{slice_},1,{slice_},us-east5,us-east5-a,{chips * 2.5},"
     offers, _, _ = read_offers(written(tmp_path / "gcp.csv", GOOGLE, [row]))
     assert offers[0].usd_per_hour == pytest.approx(2.5)
-    assert offers[0].count == chips
+    assert offers[0].chips == chips
 
 
 def test_gpuhunts_rows_are_spot_or_on_demand(tmp_path: Path) -> None:
