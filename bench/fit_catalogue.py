@@ -11,7 +11,8 @@ import sys
 import numpy as np
 import pandas as pd
 
-from computebill.catalogue.cells import arrow_column, read_days, read_numbers, years_of
+from computebill.batches.columns import arrow_column
+from computebill.catalogue.cells import read_days, read_numbers, years_of
 from computebill.catalogue.headers import find_columns
 
 DOMAINS = ("language", "vision", "image generation", "video", "speech", "biology", "games")

@@ -53,6 +53,7 @@ DOORS = (
     Door("run", ("run", "examples/run.toml"), 2),
     Door("run, nine stages", ("run", "examples/stages.toml"), 2),
     Door("plan", ("plan", "examples/plan.toml"), 2),
+    Door("statement, ten stages", ("statement", "examples/statement.toml"), 1.5),
     Door("sweep", ("sweep", "examples/sweep.toml"), 2),
     Door("sweep step-law", ("sweep", "step-law"), 2),
     Door("spend, three programmes", ("spend", "openai-2024", "minimax-2025", "zai-2025"), 2),

@@ -17,7 +17,8 @@ import torch
 from timing import best_seconds
 
 import computebill as cb
-from computebill.catalogue.read import find_pieces, read_batches
+from computebill.batches.pieces import find_pieces
+from computebill.batches.reading import read_batches
 
 EXAMPLE = Path(__file__).parents[1] / "examples/models.csv"
 FIELDS = {

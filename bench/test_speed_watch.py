@@ -16,10 +16,10 @@ GOAL = 0.01
 STEPS, ROUNDS = 60, 7
 
 
-def watch() -> cb.Watch:
+def watch() -> cb.RunWatch:
     """A watch with every convention, a price of an interval, and a tool that takes its metrics."""
     rows: list[dict[str, float]] = []
-    return cb.Watch(
+    return cb.RunWatch(
         model="examples/llama-3.1-405b",
         tokens="15T",
         accelerator="h100",

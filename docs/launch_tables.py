@@ -36,6 +36,6 @@ def read_frameworks() -> str:
 
 def _row(known: Known) -> str:
     own = framework(known.key)
-    known = sum(not row.why for row in (*own.rows.values(), *own.patterns.values()))
+    facts = sum(not row.why for row in (*own.rows.values(), *own.patterns.values()))
     emits = f"`{known.key}`" if own.writes else ""
-    return f"| {known.title} | {FORMS[known.key]} | {known} | {emits} |"
+    return f"| {known.title} | {FORMS[known.key]} | {facts} | {emits} |"

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from .hardware.accelerators import list_accelerators as list_accelerators
     from .launch import Launch as Launch
     from .launch import read_launch as read_launch
+    from .ledger import Ledger as Ledger
+    from .ledger import read_ledger as read_ledger
     from .models.card import ModelCard as ModelCard
     from .models.card import describe_model as describe_model
     from .models.mfu import Speed as Speed
@@ -49,6 +51,11 @@ if TYPE_CHECKING:
     from .runs.stage_spec import StagedSpec as StagedSpec
     from .runs.staged import StagedEstimate as StagedEstimate
     from .runs.staged import estimate_stages as estimate_stages
+    from .statements.estimate import Statement as Statement
+    from .statements.estimate import state as state
+    from .statements.planned import Watch as Watch
+    from .statements.planned import watch as watch
+    from .statements.spec import StatementSpec as StatementSpec
     from .sweep import SweepEstimate as SweepEstimate
     from .sweep import SweepSpec as SweepSpec
     from .sweep import load_sweep as load_sweep
@@ -56,8 +63,8 @@ if TYPE_CHECKING:
     from .sweep import shipped_sweeps as shipped_sweeps
     from .training.layout import Layout as Layout
     from .watching.passport import Passport as Passport
+    from .watching.run_watch import RunWatch as RunWatch
     from .watching.trainer import WatchCallback as WatchCallback
-    from .watching.watch import Watch as Watch
 
 # Before torch is loaded, which reads it once: waiting threads that spin take the cores of a busy
 # machine from those that work. What was set already stands.
@@ -69,6 +76,7 @@ _HOMES = {
     "Bench": "benchmark",
     "Launch": "launch",
     "Layout": "training.layout",
+    "Ledger": "ledger",
     "ModelCard": "models.card",
     "Passport": "watching.passport",
     "Plan": "planning.result",
@@ -77,16 +85,19 @@ _HOMES = {
     "RequestError": "base.errors",
     "RunEstimate": "runs.estimate",
     "RunSpec": "runs.spec",
+    "RunWatch": "watching.run_watch",
     "Score": "catalogue",
     "Speed": "models.mfu",
     "SpendEstimate": "programmes.spend",
     "StagedEstimate": "runs.staged",
     "StagedSpec": "runs.stage_spec",
+    "Statement": "statements.estimate",
+    "StatementSpec": "statements.spec",
     "SweepEstimate": "sweep",
     "SweepSpec": "sweep",
     "Utilisation": "models.mfu",
     "Validation": "accuracy.validation",
-    "Watch": "watching.watch",
+    "Watch": "statements.planned",
     "WatchCallback": "watching.trainer",
     "bench": "benchmark",
     "calibrate": "accuracy.validation",
@@ -102,14 +113,17 @@ _HOMES = {
     "plan": "planning.search",
     "price_sweep": "sweep",
     "read_architecture": "architectures",
+    "read_ledger": "ledger",
     "read_launch": "launch",
     "score_catalogue": "catalogue",
     "score_files": "catalogue",
     "shares_elsewhere": "programmes.measured_shares",
     "shipped_programmes": "programmes.loading",
     "shipped_sweeps": "sweep",
+    "state": "statements.estimate",
     "utilisation": "models.mfu",
     "validate": "accuracy.validation",
+    "watch": "statements.planned",
 }
 """Public names, and the module each lives in."""
 

@@ -19,7 +19,7 @@ from torch import Tensor
 
 import computebill as cb
 from computebill.base.specfile import validate
-from computebill.catalogue.cells import arrow_column
+from computebill.batches.columns import arrow_column
 from computebill.catalogue.headers import find_columns
 from computebill.catalogue.rows import score_rows
 from computebill.programmes import compiled

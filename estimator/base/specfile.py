@@ -30,7 +30,11 @@ class Spec(BaseModel):
     """Base of everything read from a file: frozen, and no key is ever ignored."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, allow_inf_nan=False, arbitrary_types_allowed=True
+        extra="forbid",
+        frozen=True,
+        allow_inf_nan=False,
+        arbitrary_types_allowed=True,
+        defer_build=True,
     )
 
     def __repr__(self) -> str:

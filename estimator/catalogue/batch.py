@@ -17,10 +17,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from computebill.base.errors import RequestError, one_line
+from computebill.batches.columns import arrow_column
+from computebill.batches.pieces import Batch
+from computebill.regulation.rules import RuleSet
 
-from .cells import Style, Texts, arrow_column
+from .cells import Style, Texts
 from .headers import Column, HeadingsError, find_columns
-from .read import Batch
 from .rows import DERIVED, Found, check_columns, score_rows
 from .summary import PREFIX, Summary, own_name, summarise
 
@@ -44,11 +46,13 @@ class Settings:
         mapping: headings by field, where they are other ones.
         profiles: folders of accelerator profiles of one's own.
         device: device that computes.
+        rules: rule set whose thresholds' odds are told.
     """
 
     mapping: Mapping[str, str] = field(default_factory=dict)
     profiles: tuple[Path, ...] = ()
     device: str = "cpu"
+    rules: RuleSet | None = None
 
 
 @dataclass
@@ -286,10 +290,12 @@ class _Scorer:
         if not len(table):
             return Scored(table, self._rejects(table, [], []))
         headings = [column.heading for column in self.columns.values()]
-        profiles, device = self.settings.profiles, self.settings.device
+        asked = self.settings
         try:
             cells = {name: arrow_column(table[name]) for name in headings}
-            found = score_rows(cells, len(table), self.columns, profiles, device)
+            found = score_rows(
+                cells, len(table), self.columns, asked.profiles, asked.device, asked.rules
+            )
         except RequestError:  # no row's, but the user's
             raise
         except Exception as error:

@@ -6,13 +6,12 @@ kept as numbers into a short list.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from computebill.base.quantity import number_text, parse_number
+from computebill.batches.columns import MONTHS, PLAIN, SLASHED, distinct, is_number, is_text
 from computebill.costs.method import DAYS_PER_YEAR
 
 MISSING = frozenset({"", "-", "–", "?", "n/a", "na", "nan", "none", "null", "unknown", "tbd"})
@@ -30,12 +30,8 @@ LARGEST = 1e40
 """Largest number of a catalogue: the largest runs are at some 1e27 FLOP."""
 
 NO_DAY = np.datetime64("NaT", "D")
-MONTHS = 12
 ORIGIN = np.datetime64("2020-01-01", "D")
 """Day from which lines and trends count years."""
-
-PLAIN = r"^[+-]?([0-9]{1,40}\.?[0-9]{0,20}|\.[0-9]{1,20})([eE][+-]?[0-9]{1,2})?$"
-"""Numbers that Arrow reads as Python does."""
 
 _SPREADSHEET = np.datetime64("1899-12-30", "D")
 """Day 0 of Excel's."""
@@ -47,7 +43,6 @@ _SCALES = {"thousand": "K", "million": "M", "mn": "M", "billion": "B", "bn": "B"
 _SCALES |= {"trillion": "T", "tn": "T"}
 _SCALE = re.compile(rf"\s*\b({'|'.join(_SCALES)})s?$|(?<=\d)({'|'.join(_SCALES)})$", re.I)
 _LISTS = (re.compile(r"\s*[;/]\s*|,\s+"), re.compile(r"\s*[,;/]\s*"))
-_SLASHED = re.compile(r"(\d{1,2})[/-](\d{1,2})[/-]\d{4}(?!\d)")
 _POINTED = re.compile(r"(\d{1,2})\.(\d{1,2})\.\d{4}(?!\d)")
 _WORDS = re.compile(
     r"(\s*\b(flops?|tokens|parameters|params|hours|usd|gpus?|chips?|accelerators?|x))+\s*$", re.I
@@ -103,62 +98,6 @@ class Numbers(NamedTuple):
     notes: Texts | None
 
 
-def arrow_column(cells: pd.Series | pa.Array | pa.ChunkedArray) -> pa.Array:
-    """Return a column as Arrow's numbers, days or texts; a list is its items with commas between.
-
-    Args:
-        cells: cells of any kind; those of mixed kinds become texts.
-    """
-    if isinstance(cells, pd.Series):
-        try:
-            mixed = cells.dtype == object
-            cells = pa.array(cells.astype("string") if mixed else cells, from_pandas=True)
-        except (pa.ArrowException, TypeError, ValueError):  # complex numbers, sparse columns
-            cells = pa.array([flat(cell) for cell in cells], pa.string())
-    column = cells.combine_chunks() if isinstance(cells, pa.ChunkedArray) else cells
-    if isinstance(column, pa.ChunkedArray):  # of no chunks, or too many letters for one
-        column = pa.concat_arrays(column.chunks) if column.num_chunks else pa.nulls(0, column.type)
-    kind = column.type
-    if pa.types.is_dictionary(kind):
-        return arrow_column(column.dictionary_decode())
-    if _is_number(kind) or pa.types.is_date(kind) or pa.types.is_timestamp(kind):
-        return column
-    if pa.types.is_string(kind) or pa.types.is_null(kind):
-        return column.cast(pa.string())
-    if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
-        return column.cast(pa.large_string())
-    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-        return pa.array([_decoded(value) for value in column.to_pylist()], pa.string())
-    return pa.array([flat(value) for value in column.to_pylist()], pa.string())
-
-
-def without_zone(column: pa.Array) -> pa.Array:
-    """Return a column of moments as texts, in UTC; any other as it is."""
-    if not pa.types.is_timestamp(column.type) or column.type.tz is None:
-        return column
-    moments = column.cast(pa.timestamp(column.type.unit)).cast(pa.string())
-    return pc.binary_join_element_wise(moments, "Z", "")
-
-
-def _decoded(value: bytes | None) -> str | None:
-    return None if value is None else value.decode("utf-8", "replace")
-
-
-def _is_number(kind: pa.DataType) -> bool:
-    return bool(
-        pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
-    )
-
-
-def flat(value: Any) -> str | None:
-    """Return a cell of any kind as text: a list as its items with commas between."""
-    if value is None or isinstance(value, str):
-        return value
-    if isinstance(value, list):
-        return ",".join(map(str, value))
-    return json.dumps(value, default=str) if isinstance(value, dict | bool) else str(value)
-
-
 def read_texts(column: pa.Array) -> Texts:
     """Read texts; empty where a cell says nothing."""
     codes, values = distinct(_as_text(column))
@@ -171,18 +110,6 @@ def _as_text(column: pa.Array) -> pa.Array:
     return column if is_text(column.type) else column.cast(pa.string())
 
 
-def is_text(kind: pa.DataType) -> bool:
-    """Whether a column of that kind is one of texts."""
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
-
-
-def distinct(texts: pa.Array) -> tuple[np.ndarray, list[str]]:
-    """Return where each row's text is among the different ones, and those; nothing comes last."""
-    found = texts.dictionary_encode()
-    codes = found.indices.fill_null(len(found.dictionary))
-    return codes.to_numpy(zero_copy_only=False), found.dictionary.to_pylist()
-
-
 def read_numbers(column: pa.Array, factor: float = 1.0, style: Style = USUAL) -> Numbers:
     """Read a column of numbers.
 
@@ -193,7 +120,7 @@ def read_numbers(column: pa.Array, factor: float = 1.0, style: Style = USUAL) ->
         factor: one of the column's unit, in the field's.
         style: how they are written.
     """
-    if _is_number(column.type):
+    if is_number(column.type):
         read, odd = _values(column), None
     elif is_text(column.type):
         read, odd = _read_column(pc.utf8_trim_whitespace(column), style.comma)
@@ -364,28 +291,8 @@ def _checked_days(days: np.ndarray) -> np.ndarray:
 
 
 def _is_ambiguous(text: str) -> bool:
-    found = _SLASHED.match(text)
+    found = SLASHED.match(text)
     return found is not None and int(found[1]) <= MONTHS and int(found[2]) <= MONTHS
-
-
-def days_come_first(columns: Iterable[pa.Array]) -> bool | None:
-    """Return whether dates with slashes begin with the day, as 25/04/2024 proves it.
-
-    Args:
-        columns: all texts of a column, in parts.
-
-    Returns:
-        None where no date proves it, or some prove the one and some the other.
-    """
-    proofs = set()
-    for column in columns:
-        if not is_text(column.type):
-            continue
-        texts = pc.utf8_trim_whitespace(column.unique().drop_null()).to_pylist()
-        found = map(_SLASHED.match, texts)
-        numbers = [(int(each[1]), int(each[2])) for each in found if each]
-        proofs |= {day > MONTHS for day, month in numbers if (day > MONTHS) != (month > MONTHS)}
-    return proofs.pop() if len(proofs) == 1 else None
 
 
 @lru_cache(maxsize=65536)
@@ -402,7 +309,7 @@ def _day(text: str, day_first: bool | None) -> tuple[np.datetime64, str]:
     years = re.findall(r"(?<!\d)(?:19|20)\d\d(?!\d)", text)
     if not years:
         return NO_DAY, "" if text.lower() in MISSING else "is no date"
-    slashed, pointed = _SLASHED.match(text), _POINTED.match(text)
+    slashed, pointed = SLASHED.match(text), _POINTED.match(text)
     begins = pointed is not None or (slashed is not None and bool(day_first))
     with warnings.catch_warnings(action="ignore"):
         found = pd.to_datetime(text, errors="coerce", utc=True, dayfirst=begins)

@@ -1,137 +1,85 @@
-"""The same parts, made by the machines of a Ray cluster: one task a piece of a catalogue.
-
-All machines have to see the catalogues and the folder of parts under the same names. A part comes
-under its name when it is whole, and one that is there is not made again: so a task that died with
-its machine is begun anew, and each row is there once.
-"""
+"""A catalogue scored by the machines of a Ray cluster: what came of a batch, as a row."""
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 
-from computebill.base.errors import RequestError, shown
+from computebill.base.errors import RequestError
+from computebill.batches.cluster import Named
 
 from .batch import Counts
-from .read import Piece
 from .summary import Summary
 from .tasks import Done, Job, tasks_of
-
-WAIT = 5.0
-"""Seconds for a cluster to answer."""
-
-CPUS = 1.0
-GPUS = 0.25
-"""Share of a GPU that a task takes, where the cluster has any: reading and writing take longer."""
 
 FRAMES = ("largest", "by_year", "by_organization", "trends")
 """Frames of a summary."""
 
-SCHEMA = pa.schema(
-    {
-        "counts": pa.string(),
-        "size": pa.int64(),
-        "failed": pa.list_(pa.string()),
-        **dict.fromkeys(FRAMES, pa.binary()),
-    }
-)
-"""Columns of a table of what came of batches."""
 
+@dataclass(frozen=True)
+class Scoring:
+    """The scoring of a catalogue, as the engine of batches has it done.
 
-def score_on_ray(
-    pieces: Sequence[tuple[str, Piece]], job: Job, address: str | None
-) -> Iterator[Done]:
-    """Yield what came of each batch, as Ray Data has it done.
-
-    Args:
-        pieces: pieces of the catalogues, with the beginning of their parts' names.
+    Attributes:
         job: how parts are made.
-        address: address of the cluster; None for that of ``RAY_ADDRESS``, or one on this machine.
-
-    Raises:
-        RequestError: where Ray is not installed, or the cluster is not there.
+        gpus: share of a GPU that a task takes: reading and writing take longer.
     """
-    try:
-        import ray
-        import ray.data
-    except ImportError:
-        raise RequestError(
-            "--engine", "got ray, which is not installed; install computebill[ray]"
-        ) from None
-    if not ray.is_initialized():
-        if address is not None:
-            _check(address)
-        ray.init(address=address, log_to_driver=False, configure_logging=False)
-    if job.settings.device != "cpu":
-        raise RequestError("--device", "is each machine's own on a cluster; leave it out")
-    gpus = GPUS if ray.cluster_resources().get("GPU", 0) > 0 else 0.0
-    profiles = tuple(folder.absolute() for folder in job.settings.profiles)
-    settings = replace(job.settings, profiles=profiles, device="cuda" if gpus else "cpu")
-    job = replace(job, folder=job.folder.absolute(), settings=settings)
-    # Sums are added up in the order of the files, as one machine does.
-    ray.data.DataContext.get_current().execution_options.preserve_order = True
-    whole = [(name, piece._replace(path=piece.path.absolute())) for name, piece in pieces]
-    done = ray.data.range(len(whole), override_num_blocks=max(1, len(whole))).map_batches(
-        partial(_score, pieces=whole, job=job),
-        batch_format="pyarrow",
-        num_cpus=CPUS,
-        num_gpus=gpus,
+
+    job: Job
+    gpus: float = 0.25
+    schema = pa.schema(
+        {
+            "counts": pa.string(),
+            "size": pa.int64(),
+            "failed": pa.list_(pa.string()),
+            **dict.fromkeys(FRAMES, pa.binary()),
+        }
     )
-    for row in done.iter_rows():
-        yield _unpacked(row)
 
+    def tasks(self, pieces: Iterable[Named]) -> Iterator[Callable[[], Done]]:
+        """Yield what there is to do for each batch of pieces."""
+        return tasks_of(pieces, self.job)
 
-def _check(address: str) -> None:
-    """Refuse the address of no cluster at once: Ray would wait for minutes, then end the process.
+    def elsewhere(self, *, has_gpus: bool) -> Scoring:
+        """Return the same for a cluster's machines.
 
-    Raises:
-        RequestError: naming the address.
-    """
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    try:
-        socket.create_connection((host, int(port)), timeout=WAIT).close()
-    except (OSError, ValueError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise RequestError("--address", f"got {shown(address)}, HOST:PORT; {reason}") from None
+        Raises:
+            RequestError: where a device was chosen.
+        """
+        settings = self.job.settings
+        if settings.device != "cpu":
+            raise RequestError("--device", "is each machine's own on a cluster; leave it out")
+        profiles = tuple(folder.absolute() for folder in settings.profiles)
+        settings = replace(settings, profiles=profiles, device="cuda" if has_gpus else "cpu")
+        return replace(
+            self, job=replace(self.job, folder=self.job.folder.absolute(), settings=settings)
+        )
 
+    def packed(self, done: Done) -> dict[str, Any]:
+        """Return what came of a batch as a row."""
+        summary = done.summary
+        return {
+            "counts": done.counts.to_json(),
+            "size": done.size,
+            "failed": list(done.failed or ()),
+            "largest": _bytes(summary.largest),
+            "by_year": _bytes(summary.by_year.reset_index()),
+            "by_organization": _bytes(summary.by_organization.reset_index()),
+            "trends": _bytes(summary.trends.reset_index()),
+        }
 
-def _score(rows: pa.Table, pieces: Sequence[tuple[str, Piece]], job: Job) -> pa.Table:
-    """Make the parts of pieces, by their numbers, and tell what came of each."""
-    told = [
-        _packed(task())
-        for number in rows["id"].to_pylist()
-        for task in tasks_of([pieces[number]], job)
-    ]
-    return pa.Table.from_pylist(told, SCHEMA)
-
-
-def _packed(done: Done) -> dict[str, Any]:
-    summary = done.summary
-    return {
-        "counts": done.counts.to_json(),
-        "size": done.size,
-        "failed": list(done.failed or ()),
-        "largest": _bytes(summary.largest),
-        "by_year": _bytes(summary.by_year.reset_index()),
-        "by_organization": _bytes(summary.by_organization.reset_index()),
-        "trends": _bytes(summary.trends.reset_index()),
-    }
-
-
-def _unpacked(row: dict[str, Any]) -> Done:
-    frames = [_frame(row[name]) for name in FRAMES]
-    if len(frames[0]):
-        # The others' first column says what each row is of.
-        frames[1:] = [frame.set_index(frame.columns[0]) for frame in frames[1:]]
-    failed = tuple(row["failed"]) or None
-    summary = Summary(*frames)
-    return Done(Counts.from_json(row["counts"]), summary, row["size"], failed)
+    def unpacked(self, row: dict[str, Any]) -> Done:
+        """Return what a row tells."""
+        frames = [_frame(row[name]) for name in FRAMES]
+        if len(frames[0]):
+            # The others' first column says what each row is of.
+            frames[1:] = [frame.set_index(frame.columns[0]) for frame in frames[1:]]
+        failed = tuple(row["failed"]) or None
+        return Done(Counts.from_json(row["counts"]), Summary(*frames), row["size"], failed)
 
 
 def _bytes(frame: pd.DataFrame) -> bytes:

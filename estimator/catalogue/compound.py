@@ -11,8 +11,9 @@ import numpy as np
 import pyarrow as pa
 
 from computebill.base.quantity import number_text, parse_number
+from computebill.batches.columns import PLAIN, distinct, is_text
 
-from .cells import PLAIN, Texts, distinct, is_text
+from .cells import Texts
 
 
 class Told(NamedTuple):

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
 from computebill.base.errors import RequestError, shown
+from computebill.batches.cluster import run_on_ray
+from computebill.batches.pieces import ROWS, find_files, find_pieces, named_pieces, state_of
+from computebill.batches.reading import read_batches
+from computebill.batches.working import in_order
+from computebill.batches.writing import Parts, Writer
+from computebill.regulation.rules import one_rule_set
 from computebill.uncertainty.draws import choose_device
 
 from .batch import Settings, score_batch
-from .read import ROWS, Piece, find_files, find_pieces, read_batches, state_of
-from .score import Score, in_order
-from .tasks import Done, Job, tasks_of
-from .write import Parts, Writer, name_of
+from .cluster import Scoring
+from .headers import LAYOUT
+from .score import Score
+from .tasks import Done, Job
 
 Engine = Literal["local", "ray"]
 Progress = Callable[[int], None]
@@ -34,6 +40,7 @@ def score_files(
     resume: bool = False,
     rows: int = ROWS,
     progress: Progress | None = None,
+    rules: str | Path | None = None,
 ) -> Score:
     """Score files, batch by batch, into another, or into the parts of a folder.
 
@@ -49,6 +56,7 @@ def score_files(
         resume: go on with a folder's parts; those that are there are not made again.
         rows: rows of a batch.
         progress: told of bytes as they are done.
+        rules: rule set, by its name or file: adds the odds of exceeding each threshold.
 
     Raises:
         RequestError: naming the file that cannot be read or written. Into a folder the others
@@ -57,7 +65,9 @@ def score_files(
     start = time.perf_counter()
     files = find_files(sources)
     _check(sources, files, output, engine, address, resume)
-    settings = Settings(dict(mapping or {}), tuple(profiles), choose_device(device))
+    settings = Settings(
+        dict(mapping or {}), tuple(profiles), choose_device(device), one_rule_set(rules)
+    )
     if output.suffix:
         found = _to_file(files, output, settings, rows, progress)
     else:
@@ -101,7 +111,7 @@ def _to_file(
     batches = (
         batch
         for path in files
-        for piece in find_pieces(path, rows)
+        for piece in find_pieces(path, rows, LAYOUT)
         for batch in read_batches(piece, rows)
     )
     with Writer(output) as scored_to, Writer(rejects_file, is_optional=True) as rejected_to:
@@ -137,14 +147,16 @@ def _to_parts(
         "profiles": [str(folder) for folder in job.settings.profiles],
         "rows": job.rows,
     }
+    if job.settings.rules is not None:  # parts of before this key are gone on with
+        made_from["rules"] = job.settings.rules.name
     parts.open(made_from, resume=resume)
-    pieces = list(_pieces(files, job.rows, found))
+    pieces = list(named_pieces(files, found.unread_files, job.rows, LAYOUT))
+    work = Scoring(job)
+    done: Iterable[Done]
     if engine == "ray":
-        from .cluster import score_on_ray
-
-        done: Iterable[Done] = score_on_ray(pieces, job, address)
+        done = run_on_ray(pieces, work, address)
     else:
-        done = in_order(lambda task: task(), tasks_of(pieces, job))
+        done = in_order(lambda task: task(), work.tasks(pieces))
     for batch in done:
         found.take(batch.counts, batch.summary)
         if batch.failed is not None:
@@ -156,15 +168,3 @@ def _to_parts(
         raise RequestError(str(files[0]), "has no rows; nothing to score")
     found.rejects_file = str(job.folder) if found.rows_rejected else None
     return found
-
-
-def _pieces(files: Sequence[Path], rows: int, found: Score) -> Iterator[tuple[str, Piece]]:
-    """Yield the pieces of files, with the beginning of their parts' names."""
-    for place, path in enumerate(files):
-        try:
-            pieces = find_pieces(path, rows)
-        except RequestError as error:
-            found.unread_files[str(path)] = error.problem
-            continue
-        for number, piece in enumerate(pieces):
-            yield f"{name_of(place)}-{number:05d}", piece

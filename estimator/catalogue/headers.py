@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from computebill.base.errors import RequestError, shown
 from computebill.base.specfile import read_toml
+from computebill.batches.pieces import Layout
 
 from .cells import USUAL, Style
 
@@ -163,3 +164,12 @@ def read_mapping(path: Path) -> dict[str, str]:
         if not isinstance(heading, str):
             raise RequestError(f"{path}: {name}", f"got {shown(heading)}; allowed: a heading")
     return data
+
+
+def is_heading(cell: str) -> bool:
+    """Whether a cell names a field."""
+    return read_heading(cell) is not None
+
+
+LAYOUT = Layout(is_heading)
+"""Of catalogues, whose headings may stand below a title."""

@@ -11,6 +11,8 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
+from computebill.regulation.rules import RuleSet
+
 from .cells import NO_DAY, Texts, read_days, read_numbers, read_texts, years_of
 from .compound import Parted, Told, part, read_chips, read_size, read_time
 from .costs import Chips, derive_costs, different_pairs, find_chips, price
@@ -31,6 +33,7 @@ from .derive import (
     line_shifts,
 )
 from .headers import TEXTS, Column, HeadingsError, fields, is_in_tokens
+from .odds import base_notes, odds_columns
 
 FIGURES = (
     "flop",
@@ -126,6 +129,7 @@ def score_rows(
     columns: Mapping[str, Column],
     profiles: tuple[Path, ...],
     device: str = "cpu",
+    rules: RuleSet | None = None,
 ) -> Found:
     """Return what is found of a batch.
 
@@ -135,6 +139,7 @@ def score_rows(
         columns: headings of fields.
         profiles: folders of accelerator profiles of one's own.
         device: device that computes.
+        rules: rule set whose thresholds' odds are told.
     """
     cells = _read(table, rows, columns)
     chips = find_chips(cells.texts["hardware"], cells.texts["format"], profiles)
@@ -152,6 +157,9 @@ def score_rows(
         for name, each in zip(DERIVED, (flop, hours), strict=True)
     }
     found |= _columns((flop, hours, *costs), ways)
+    if rules is not None:
+        found |= odds_columns(flop, inputs, rules)
+        cells.notes.append(base_notes(cells.texts["base_model"], rules))
     hardware = cells.texts["hardware"]
     found["circular"] = pa.array(is_circular(inputs).cpu().numpy())
     found["fine_tune"] = pa.array(cells.texts["base_model"].told(bool))

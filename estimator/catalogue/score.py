@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,13 +14,15 @@ import pyarrow as pa
 
 from computebill.base.errors import RequestError, shown
 from computebill.base.notebook import Shown
+from computebill.batches.columns import arrow_column, days_come_first
+from computebill.batches.pieces import ROWS
+from computebill.batches.working import in_order
+from computebill.regulation.rules import one_rule_set
 from computebill.uncertainty.draws import choose_device
 
 from .assumptions import assumptions
 from .batch import Counts, Settings, fields_of, score_table, with_style
-from .cells import arrow_column, days_come_first
 from .headers import find_columns
-from .read import ROWS
 from .rows import check_columns
 from .summary import Summary
 
@@ -31,9 +30,6 @@ TOLD = 10
 """Largest runs that are told."""
 
 ROW = "row of the frame"
-
-T = TypeVar("T")
-U = TypeVar("U")
 
 
 @dataclass(repr=False)
@@ -96,6 +92,7 @@ def score_catalogue(
     mapping: Mapping[str, str] | None = None,
     profiles: Sequence[Path] = (),
     device: str = "cpu",
+    rules: str | Path | None = None,
 ) -> Score:
     """Score the rows of a frame.
 
@@ -104,6 +101,7 @@ def score_catalogue(
         mapping: headings by field, where they are other ones.
         profiles: folders of accelerator profiles of one's own.
         device: device that computes: auto, cpu, cuda or cuda:1.
+        rules: rule set, by its name or file: adds the odds of exceeding each threshold.
 
     Returns:
         the frame's columns and what was found, in ``scored``; rows that tell too little, with the
@@ -111,10 +109,12 @@ def score_catalogue(
 
     Raises:
         RequestError: where no column is a field's or two have the same name, the mapping names
-            what there is not, or there is no such device.
+            what there is not, or there is no such device or rule set.
     """
     start = time.perf_counter()
-    settings = Settings(dict(mapping or {}), tuple(profiles), choose_device(device))
+    settings = Settings(
+        dict(mapping or {}), tuple(profiles), choose_device(device), one_rule_set(rules)
+    )
     names = [str(name) for name in frame.columns]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -143,20 +143,3 @@ def _beside(frame: pd.DataFrame, parts: Sequence[pa.Table], read: set[str]) -> p
     columns = new.drop_columns([name for name in (ROW, *read) if name in new.column_names])
     found: pd.DataFrame = pd.concat([rows, columns.to_pandas().set_axis(rows.index)], axis=1)
     return found
-
-
-def workers() -> int:
-    """Return the number of batches that are scored at a time."""
-    return max(1, min(8, len(os.sched_getaffinity(0))))
-
-
-def in_order(function: Callable[[T], U], items: Iterable[T]) -> Iterator[U]:
-    """Yield a function's values, some of them computed ahead; few items are held at a time."""
-    with ThreadPoolExecutor(workers()) as pool:
-        waiting: deque[Future[U]] = deque()
-        for item in items:
-            waiting.append(pool.submit(function, item))
-            if len(waiting) > workers():
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from computebill.batches.columns import arrow_column
 from computebill.costs.method import DAYS_PER_YEAR
 
-from .cells import ORIGIN, Texts, arrow_column, read_days, read_texts, years_of
+from .cells import ORIGIN, Texts, read_days, read_texts, years_of
 from .derive import Z
 from .headers import Column
 

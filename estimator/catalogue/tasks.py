@@ -11,12 +11,13 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from computebill.base.errors import RequestError
+from computebill.batches.pieces import ROWS, Batch, Piece
+from computebill.batches.reading import day_first, read_batches
+from computebill.batches.writing import Parts
 
 from .batch import Counts, Settings, score_batch, with_style
 from .headers import HeadingsError, find_columns
-from .read import ROWS, Batch, Piece, day_first, read_batches
 from .summary import Summary, summarise
-from .write import Parts
 
 
 class Done(NamedTuple):
@@ -82,18 +83,18 @@ def _all_there(name: str, piece: Piece, job: Job) -> list[Callable[[], Done]] | 
     if not all(parts.has(each) for each in names):
         return None
     size = piece.size // max(1, number)
-    whole = Batch(piece.name, pa.table({}), day_first=partial(day_first, piece.path, piece.state))
+    whole = Batch(piece.name, pa.table({}), day_first=partial(day_first, piece))
     return [partial(_known, each, size, job, whole) for each in names]
 
 
 def _known(part: str, size: int, job: Job, batch: Batch) -> Done:
     """Return what came of a part that is there, its dates read as when it was made."""
     parts = Parts(job.folder)
-    table, counts = parts.read(part)
+    table, told = parts.read(part)
     columns = find_columns(table.column_names, job.settings.mapping) if len(table) else {}
     columns = with_style(columns, day_first=batch.day_first)
     summary = summarise(table, columns) if len(table) else Summary()
-    return Done(counts, summary, size)
+    return Done(Counts.from_json(told), summary, size)
 
 
 def _make(part: str, batch: Batch, job: Job) -> Done:
@@ -104,5 +105,5 @@ def _make(part: str, batch: Batch, job: Job) -> Done:
         found = score_batch(batch, job.settings)
     except HeadingsError as error:
         return Done(Counts(), Summary(), batch.size, (batch.file, error.problem))
-    parts.write(part, found)
+    parts.write(part, found.scored, found.rejects, found.counts.to_json())
     return Done(found.counts, found.summary, batch.size)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gc
 import importlib
 import io
 import os
@@ -25,16 +26,23 @@ COMMANDS = {
     "mfu": "Read a speed, or a published MFU, under every convention.",
     "bench": "Measure what this machine's accelerator reaches, beside its datasheet.",
     "validate": "Predict measured training steps, and say how far off the model is.",
+    "measured": "Make rows for calibrate of a log and its launch files.",
     "calibrate": "Fit the step model's efficiencies to measured training steps.",
     "sweep": "Price a research programme, experiment by experiment, beside its final run.",
     "spend": "Set an organisation's final runs against the R&D compute it reported.",
+    "statement": "State a model's training compute under public rules, line by line.",
     "report": "Make one page of results: answers, charts, tables, sources; no network needed.",
     "serve": "Serve a local page where assumptions are sliders.",
     "score": "Score a catalogue of models: FLOP, GPU-hours, cost and energy of every row.",
+    "ledger": "Read what clusters, trackers and clouds recorded: hours, dollars, kinds of work.",
     "hardware": "List the accelerators that are known, and where each figure comes from.",
 }
 """Name and one-line help of each command; its code is the module of that name."""
 
+
+SELDOM = 50_000
+"""Objects made between collections of garbage: modules that load make few circles, and looking for
+them after every 700 objects takes a tenth of a command's time."""
 
 MEANT = {
     "price": "run",
@@ -48,10 +56,16 @@ MEANT = {
     "optimize": "plan",
     "compare": "spend",
     "budget": "spend",
+    "sacct": "ledger",
+    "jobs": "ledger",
+    "bill": "ledger",
     "gpus": "hardware",
     "accelerators": "hardware",
     "benchmark": "bench",
     "fit": "calibrate",
+    "rules": "statement",
+    "threshold": "statement",
+    "ai-act": "statement",
     "ui": "serve",
 }
 """Words that people try, and the command whose question they are."""
@@ -99,6 +113,7 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; a request that cannot be met ends with its message and status 2."""
+        gc.set_threshold(SELDOM)
         with contextlib.suppress(ValueError):  # in another thread than the first
             # Asked to end, a command cleans up as after Ctrl-C: no half-written file is left.
             signal.signal(signal.SIGTERM, _end)

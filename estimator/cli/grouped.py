@@ -6,6 +6,7 @@ A flag means the same in every command, so it has one group and one unit, here.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from importlib import import_module
 from typing import Any, NamedTuple
 
 import click
@@ -51,25 +52,28 @@ FOLDS = {
 """Groups that are folded, where a command has any of their flags."""
 
 SECTIONS: dict[str, str] = {
-    "What is trained": """kind launch model params params-active tokens flop global-batch
-        global-batch-tokens sequence-length lengths packing""",
+    "What is trained": """kind launch log model params params-active tokens flop global-batch
+        global-batch-tokens sequence-length lengths packing part images-per-sample image-size
+        text-length""",
     "On what": """accelerator count max-gpus gpus gpu-hours precision mfu tokens-per-second
-        tokens-per-second-per-gpu step-seconds framework software efficiency node-network
+        tokens-per-second-per-gpu step-seconds software framework efficiency node-network
         power-limit days""",
     OWN: "",
     STAGE: """steps prompts samples-per-prompt prompt-length answer-length longest-answer requests
         pairs epochs kept kept-share references reward-params reward-model verifier-seconds
         teacher-params teacher-model generators tail throughput batch trained-share restarted-tokens
         price-per-token price-per-token-read price-per-token-written""",
-    "Price": """price provider prices region commitment date operator pue usd-per-kwh
+    "Price": """price provider commitment prices region date operator pue usd-per-kwh
         carbon-g-per-kwh final-share budget""",
     "Interruptions": "goodput lost failures-per-gpu-day checkpoint-seconds restart-seconds",
-    LAYOUT: """recipe qlora lora-rank lora-targets recompute tp pp vpp schedule dp cp cp-exchange
-        ep etp micro-batch micro-batches zero shards sequence-parallel across-domains tp-overlap
-        ep-overlap dispatcher weights gradients optimizer offload loss loss-chunk attention kernels
-        dropout overhead-gb""",
+    LAYOUT: """recipe qlora lora-rank lora-targets dora modules-to-save recompute early-stop
+        tp pp vpp schedule dp cp cp-exchange ep etp micro-batch micro-batches zero shards
+        sequence-parallel across-domains tp-overlap ep-overlap dispatcher experts weights gradients
+        reduce-bits optimizer offload loss loss-chunk attention attention-kernel kernels dropout
+        overhead-gb""",
     "Sampling": "samples seed method device",
-    "Output": "output html plot json csv draws experiments pictures profiles note print help",
+    "Output": """brief markdown output html plot json csv draws experiments pictures profiles note
+        print help""",
 }
 """Flags by group, in the order of help; who is in none is the command's own."""
 
@@ -105,8 +109,6 @@ UNITS = {
     "accelerator": "NAME",
     "framework": "NAME",
     "provider": "NAME",
-    "prices": "FILE",
-    "region": "NAME",
     "price": "USD",
     "usd-per-kwh": "USD",
     "max-cost": "USD",
@@ -133,6 +135,7 @@ UNITS = {
     "loss-chunk": "TOKENS",
     "efficiency": "FILE",
     "lengths": "FILE|RANGE",
+    "prices": "FILE",
 }
 """What a flag's value is, where it is more than a word."""
 
@@ -218,3 +221,29 @@ def section_of(flag: click.Parameter) -> str:
         if set(_names(flag)) & set(flags.split()):
             return title
     return OWN
+
+
+class WithTasks(Grouped):
+    """A command whose first argument may name a task of its own.
+
+    Attributes:
+        tasks: names of the tasks.
+        module: beginning of their modules' names.
+    """
+
+    tasks: tuple[str, ...] = ()
+    module = ""
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        """Return the context of the task that the first argument names, or of the command."""
+        if args and args[0] in self.tasks:
+            module = import_module(f".{self.module}_{args[0]}", __package__)
+            task: click.Command = module.command
+            return task.make_context(f"{info_name} {args[0]}", args[1:], parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)

@@ -52,6 +52,28 @@ def read_launches(
     )
 
 
+def filled(
+    launches: Sequence[Path], given: Mapping[str, Any], layout: Mapping[str, Any]
+) -> tuple[Launched | None, dict[str, Any]]:
+    """Return launch files, and what flags give, with what the files say where flags do not.
+
+    Args:
+        launches: the files; none leaves the flags as they are.
+        given: fields of a run by name, None where a flag was not given.
+        layout: fields of a layout that flags give.
+
+    Raises:
+        RequestError: naming the file, or asking for a model.
+    """
+    flags = {name: value for name, value in given.items() if value is not None}
+    found = read_launches(launches, flags, layout)
+    if found is None:
+        return None, dict(given)
+    found.need(("model",), {**flags, **({"model": ""} if "params" in flags else {})})
+    said = {**found.layout, **found.fields, **flags}
+    return found, {name: said.get(name) for name in given}
+
+
 def with_launch(result: dict[str, Any], found: Launched | None) -> dict[str, Any]:
     """Return a result with what its launch files say beside it."""
     return result if found is None else {**result, "launch": found.to_dict()}

@@ -11,7 +11,7 @@ from computebill.base.errors import RequestError
 
 from .completion import completed
 from .grouped import Grouped
-from .launches import launch_option, launch_tables, read_launches, with_launch
+from .launches import filled, launch_option, launch_tables, with_launch
 from .layouts import layout_options, read_layout
 from .options import (
     Outputs,
@@ -88,16 +88,12 @@ def command(
     from computebill.architectures import read_architecture
     from computebill.training.documents import given_documents
 
-    asked = {"model": config, "sequence_length": sequence_length}
-    flags = {name: value for name, value in asked.items() if value is not None}
-    found = read_launches(launches, flags, layout_flags)
-    if found is not None:
-        found.need(("model",), flags)
-    told = {**(found.fields if found is not None else {}), **flags}
+    given = {"model": config, "sequence_length": sequence_length}
+    found, told = filled(launches, given, layout_flags)
     architecture = read_architecture(
         told["model"], part=part, images_per_sample=images_per_sample, sample=sample
     )
-    sequence_length = told.get("sequence_length")
+    sequence_length = told["sequence_length"]
     documents = given_documents(lengths, packing)
     if no_memory:
         if layout_flags:

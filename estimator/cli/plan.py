@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 FIELDS = (
     ("name", "A name for the plan."),
-    ("model", "config.json, or its directory."),
+    ("model", "A name that ships (`computebill model` lists them), or a config.json."),
     ("part", "Of a multimodal model: whole (default), or language, its language model alone."),
     ("images-per-sample", "Images, and clips of sound, of a sequence of the whole (default 1)."),
     ("image-size", "Of a model of images or video: pixels, 1024x1024; with frames, 480x832x81."),
@@ -64,9 +64,9 @@ FIELDS = (
     ("recompute", "What to recompute, to try (default none,full)."),
     ("price", "USD per accelerator-hour, 2.1 or 1.5..3; of each, h100=2.1,b200=3..5."),
     ("provider", "Take the price from this provider's list: aws, gcp, lambda, …"),
+    ("commitment", "Of that price: on-demand, 1y, 3y, spot."),
     ("prices", "Take it from this list: a CSV of SkyPilot, of gpuhunt or of your own; a folder."),
     ("region", "Of --prices: us-east-1, …; all of them without it."),
-    ("commitment", "Of that price: on-demand, 1y, 3y, spot."),
     ("date", "Of the prices, 2025-06-30."),
     ("failures-per-gpu-day", "Unexpected interruptions; as Llama 3's if not given; 0: none."),
     ("checkpoint-seconds", "Training stands still for each checkpoint."),

@@ -39,6 +39,11 @@ LONG = 10_000_000
     metavar="FILE",
     help='Headings by field, where they are other ones: params = "Size (B)".',
 )
+@click.option(
+    "--rules",
+    metavar="NAME|FILE",
+    help="Rule set, eu-cumulative: adds the odds of exceeding each threshold of training compute.",
+)
 @click.option("--resume", is_flag=True, help="Go on with a folder's parts, after a stop.")
 @click.option(
     "--device", default="cpu", show_default=True, help="Computes: auto, cpu, cuda or cuda:1."
@@ -57,6 +62,7 @@ def command(
     catalogues: tuple[str, ...],
     output: Path,
     mapping: Path | None,
+    rules: str | None,
     resume: bool,
     device: str,
     engine: Literal["local", "ray"],
@@ -75,12 +81,13 @@ def command(
     computebill score models.csv -o scored.parquet
     computebill score 'catalogues/*.csv.gz' -o scored.csv --mapping headings.toml
     computebill score many/*.parquet -o scored --resume
+    computebill score models.csv -o scored.csv --rules eu-cumulative
     computebill score many -o scored --engine ray
     """  # noqa: D301 -- click reads the backslash
     outputs.check()
+    from computebill.batches.pieces import find_files, state_of
     from computebill.catalogue import score_files
     from computebill.catalogue.headers import read_mapping
-    from computebill.catalogue.read import find_files, state_of
 
     size = sum(state_of(path)[0] for path in find_files(catalogues))
     with progress_bar("scoring", size, is_long=size > LONG) as progress:
@@ -94,6 +101,7 @@ def command(
             address=address,
             resume=resume,
             progress=progress,
+            rules=rules,
         )
     result = {**found.to_dict(), "catalogues": list(catalogues)}
 

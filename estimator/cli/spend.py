@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from .completion import completed
-from .grouped import Grouped
+from .grouped import WithTasks
 from .options import (
     FILE,
     Outputs,
@@ -51,27 +50,14 @@ class Choice(NamedTuple):
     as_file: bool
 
 
-class WithTasks(Grouped):
-    """A command whose first argument may name a task of its own."""
+class Spend(WithTasks):
+    """The command and its tasks."""
 
     tasks = ("init", "forecast")
-
-    def make_context(
-        self,
-        info_name: str | None,
-        args: list[str],
-        parent: click.Context | None = None,
-        **extra: Any,
-    ) -> click.Context:
-        """Return the context of the task that the first argument names, or of the command."""
-        if args and args[0] in self.tasks:
-            module = import_module(f".spend_{args[0]}", __package__)
-            task: click.Command = module.command
-            return task.make_context(f"{info_name} {args[0]}", args[1:], parent, **extra)
-        return super().make_context(info_name, args, parent, **extra)
+    module = "spend"
 
 
-@click.command(cls=WithTasks)
+@click.command(cls=Spend)
 @click.argument(
     "programmes", nargs=-1, metavar="[NAME|FILE]...", shell_complete=completed("programmes")
 )

@@ -11,13 +11,14 @@ from pydantic import BeforeValidator, PlainValidator
 
 from computebill.base.errors import shown
 from computebill.base.quantity import AS_TEXT, KEYS, Quantity, parse_quantity
+from computebill.base.specfile import Spec
 
 PRICE_REPLACES: dict[str, tuple[str, ...]] = {
     "price": ("provider", "commitment", "prices", "region"),
     "provider": ("price",),
-    "commitment": ("price",),
     "prices": ("price",),
     "region": ("price",),
+    "commitment": ("price",),
 }
 """What a file said of a price in another way, and a flag puts aside."""
 
@@ -25,19 +26,12 @@ _MONEY = re.compile(r"\$|\bUSD\b|/ *(?:gpu|chip|accelerator)?[- ]?(?:h|hr|hour)\
 """What people write about a price beside its number."""
 
 
-def check_prices(price: object, prices: str | None, region: str | None) -> None:
-    """Refuse a price beside a list of prices, and a region of none.
+def check_day(value: object) -> dt.date:
+    """Read a day.
 
     Raises:
-        ValueError: naming both.
+        ValueError: with what was given and what is allowed.
     """
-    if price is not None and prices is not None:
-        raise ValueError("give price or prices, not both")
-    if region is not None and prices is None:
-        raise ValueError("region: needs prices, a price list that has regions")
-
-
-def _check_day(value: object) -> object:
     if isinstance(value, dt.date):
         return value
     try:
@@ -67,9 +61,22 @@ def _prices(value: object) -> Quantity | dict[str, Quantity]:
     return found
 
 
-Day = Annotated[dt.date, BeforeValidator(_check_day)]
+Day = Annotated[dt.date, BeforeValidator(check_day)]
 """Of prices."""
 Rent = Annotated[Quantity, BeforeValidator(_rent), AS_TEXT]
 """USD per accelerator-hour."""
 Prices = Annotated[Quantity | dict[str, Quantity], PlainValidator(_prices)]
 """USD per accelerator-hour, of all or by the accelerator's name."""
+
+
+def check_price_list(spec: Spec) -> None:
+    """Refuse a price list beside a price, and a region without a list.
+
+    Raises:
+        ValueError: naming both.
+    """
+    prices, region = getattr(spec, "prices", None), getattr(spec, "region", None)
+    if prices is not None and getattr(spec, "price", None) is not None:
+        raise ValueError("give prices or price, not both")
+    if region is not None and prices is None:
+        raise ValueError("region: needs prices, a price list")

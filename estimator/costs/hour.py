@@ -34,9 +34,10 @@ class Pricing:
     Attributes:
         price: rent [USD an accelerator-hour]; or it is taken from a provider's list.
         provider: whose list price.
-        prices: file of a price list, in place of the profile's own prices.
-        region: of the prices of that list.
         commitment: kind of rent: on-demand, 1y, 3y or spot.
+        prices: a price list in place of the profile's: a CSV of SkyPilot, of gpuhunt or of one's
+            own, or a folder of them.
+        region: of the offers of that list that count.
         date: day of the prices, and of the start.
         operator: who runs the data centre, for its power usage effectiveness.
         pue: power usage effectiveness.
@@ -46,14 +47,14 @@ class Pricing:
 
     price: Quantity | None = None
     provider: str | None = None
-    prices: str | None = None
-    region: str | None = None
     commitment: Commitment = "on-demand"
     date: dt.date | None = None
     operator: str | None = None
     pue: Quantity | None = None
     usd_per_kwh: Quantity | None = None
     carbon_g_per_kwh: Quantity | None = None
+    prices: str | None = None
+    region: str | None = None
 
 
 def hour_inputs(pricing: Pricing, accelerator: Accelerator) -> Iterator[Input | Assumption]:
@@ -70,7 +71,7 @@ def rent_inputs(pricing: Pricing, accelerator: Accelerator) -> Iterator[Input | 
     """Yield the rent, and that there is none on record where that is so.
 
     Raises:
-        RequestError: where the provider has no price.
+        RequestError: where the provider or the list has no price.
     """
     label, scale = "USD per accelerator-hour", 1 / SECONDS_PER_HOUR
     if pricing.price is None and pricing.prices is not None:
@@ -120,7 +121,7 @@ def _rent(pricing: Pricing, accelerator: Accelerator) -> tuple[Quantity, str] | 
 def owned_inputs(pricing: Pricing, accelerator: Accelerator) -> Iterator[Input | Assumption]:
     """Yield what owning an accelerator costs: its price as it falls, its power, electricity."""
     yield from _hardware_inputs(pricing, accelerator)
-    yield from _power_inputs(pricing, accelerator)
+    yield from power_inputs(pricing, accelerator)
     yield from _electricity_inputs(pricing)
 
 
@@ -153,7 +154,8 @@ def _hardware_inputs(pricing: Pricing, accelerator: Accelerator) -> Iterator[Inp
     yield Input("years_owned", years, "years owned at the start", source)
 
 
-def _power_inputs(pricing: Pricing, accelerator: Accelerator) -> Iterator[Input | Assumption]:
+def power_inputs(pricing: Pricing, accelerator: Accelerator) -> Iterator[Input | Assumption]:
+    """Yield what decides an accelerator's electricity: rated power, share drawn, PUE."""
     values = method.cost_method().uncertainty.values
     is_tpu = method.is_tpu(accelerator.vendor)
     chip = accelerator.power.chip_watt

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from computebill.base.errors import RequestError
+
 from .entries import Entry, Source, plain
 from .maps import Framework, Row, framework
 from .record import Fact, Said, Unused, kind_of
@@ -87,14 +89,14 @@ def applied(source: Source, own: Framework) -> Applied:
             kept = Unused(said, plain(entry.value))
             (found.idle if is_idle or source.is_dump else found.unused).append(kept)
         elif row.why:
-            is_usual = row.values is not None and str(entry.value) in row.values
+            is_usual = row.values is not None and shown_value(entry.value) in row.values
             if is_on(entry.value) is not False and not is_silent(entry.value) and not is_usual:
                 found.unused.append(Unused(said, plain(entry.value), row.why))
         elif entry.unknown and row.on is None:
             why = f"hangs on {entry.unknown}, which the file does not set"
             found.unused.append(Unused(said, plain(entry.value), why))
         else:
-            for name, value in _facts(row, entry, source.file):
+            for name, value in _read(found, row, entry, source):
                 if row.together:
                     shares.setdefault(name, []).append((value, said))
                 else:
@@ -104,6 +106,21 @@ def applied(source: Source, own: Framework) -> Applied:
     _name_model(found)
     _settle(found.facts)
     return found
+
+
+def _read(found: Applied, row: Row, entry: Entry, source: Source) -> Iterator[tuple[str, Any]]:
+    """Yield the facts that a setting gives; what a dump writes otherwise is only named.
+
+    Raises:
+        RequestError: where a person wrote a value that the setting cannot have.
+    """
+    try:
+        yield from _facts(row, entry, source.file)
+    except RequestError as error:
+        if not source.is_dump:
+            raise
+        said = Said(entry.spelled, source.file, entry.line)
+        found.unused.append(Unused(said, plain(entry.value), error.problem))
 
 
 def _product(values: list[int]) -> int:

@@ -18,6 +18,9 @@ from .script import Ran, Reading, read_script
 
 SCRIPTS = (".sh", ".bash", ".slurm", ".sbatch", ".zsh", ".sub", ".job")
 YAML, LOGS = (".yaml", ".yml"), (".log", ".out", ".txt", ".err")
+MANY = 250
+"""Settings of a file that nobody wrote by hand: a framework dumped all that it has."""
+
 RUNS = "Python is not run: dump the configuration that it makes, and give that"
 
 
@@ -69,6 +72,11 @@ def _is_script(path: Path, text: str) -> bool:
 
 
 def _of_document(path: Path, text: str) -> Source:
+    found = _parsed(path, text)
+    return found if len(found.entries) < MANY else replace(found, is_dump=True)
+
+
+def _parsed(path: Path, text: str) -> Source:
     name, ending = path.name, path.suffix.lower()
     if ending in (".py", ".ipynb"):
         raise RequestError(str(path), RUNS)

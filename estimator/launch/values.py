@@ -56,6 +56,8 @@ def converted(value: Any, kind: Kind, entry: Entry, file: str) -> Any:
     Raises:
         RequestError: naming the setting, its value and what is allowed.
     """
+    if isinstance(value, tuple) and len(value) == 1 and kind != "list":
+        value = value[0]  # a fork of Megatron-LM prints [64] experts
     found = _CONVERT[kind](value)
     if found is None:
         line = "" if entry.line is None else f" line {entry.line}"

@@ -17,9 +17,8 @@ from .spec import PlanSpec, read_plan
 SHARED = (
     "model", "part", "images_per_sample", "tokens", "accelerator", "power_limit",
     "global_batch", "global_batch_tokens", "sequence_length", "precision", "software",
-    "framework", "efficiency", "price", "provider", "prices", "region", "commitment",
-    "date", "goodput",
-    "failures_per_gpu_day", "checkpoint_seconds", "restart_seconds",
+    "framework", "efficiency", "price", "provider", "commitment", "prices", "region", "date",
+    "goodput", "failures_per_gpu_day", "checkpoint_seconds", "restart_seconds",
 )  # fmt: skip
 """Fields of a run that a plan has too."""
 

@@ -25,7 +25,7 @@ from computebill.base.quantity import (
     Share,
 )
 from computebill.base.specfile import Name, Spec, as_data, with_fields, with_flags
-from computebill.costs.fields import Day, Prices, check_prices
+from computebill.costs.fields import Day, Prices, check_price_list
 from computebill.costs.prices import Commitment
 from computebill.hardware.cluster import NodeNetwork, PowerLimit
 from computebill.runs.spec import (
@@ -51,7 +51,7 @@ CHOICES = (
 SEARCHED = (*CHOICES, "dp", "shards", "micro_batches")
 """Fields of a layout that a plan decides."""
 
-PRICING = ("price", "provider", "prices", "region", "commitment", "date")
+PRICING = ("price", "provider", "commitment", "date", "prices", "region")
 
 FEWEST = 8
 """Accelerators that a search up to a limit begins at."""
@@ -151,9 +151,10 @@ class PlanSpec(Spec):
         price: USD per accelerator-hour, of all or by accelerator; or take it from a provider's
             list.
         provider: whose list price.
-        prices: a price list in place of the profiles' prices, a CSV or a folder of them.
-        region: of that list's prices.
         commitment: on-demand, 1y, 3y or spot.
+        prices: a price list in place of the profiles': a CSV of SkyPilot, of gpuhunt or of one's
+            own, or a folder of them.
+        region: of its offers that count.
         date: of the prices.
         failures_per_gpu_day: unexpected interruptions; Llama 3's if not given, 0: none.
         checkpoint_seconds: training stands still for each.
@@ -210,9 +211,9 @@ class PlanSpec(Spec):
     ) = None
     price: Prices | None = None
     provider: str | None = None
+    commitment: Commitment = "on-demand"
     prices: str | None = None
     region: str | None = None
-    commitment: Commitment = "on-demand"
     date: Day | None = None
     failures_per_gpu_day: NotNegative | None = None
     checkpoint_seconds: Positive | None = None
@@ -233,7 +234,7 @@ class PlanSpec(Spec):
         check_precision(self.layout, self.precision or ())
         if self.price is not None and (self.provider or self.commitment != "on-demand"):
             raise ValueError("give price, or provider and commitment, not both")
-        check_prices(self.price, self.prices, self.region)
+        check_price_list(self)
         if isinstance(self.price, dict):
             for name in self.price:
                 if name not in self.accelerator:

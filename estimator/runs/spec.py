@@ -14,9 +14,10 @@ from computebill.architectures import IMAGES
 from computebill.architectures.sources import beside
 from computebill.base.amounts import Parameters, Tokens, check_batch, whole_sequences
 from computebill.base.changes import read_change, set_in
+from computebill.base.errors import RequestError
 from computebill.base.quantity import AtLeastOne, NotNegative, Number, Positive, Share
 from computebill.base.specfile import Name, Spec, as_data, read_toml, with_fields, with_flags
-from computebill.costs.fields import PRICE_REPLACES, Day, Rent, check_prices
+from computebill.costs.fields import PRICE_REPLACES, Day, Rent, check_price_list
 from computebill.costs.hour import Pricing
 from computebill.costs.prices import Commitment
 from computebill.hardware.cluster import NodeNetwork, PowerLimit
@@ -124,10 +125,10 @@ class RunFields(Spec):
         price: USD per accelerator-hour; or take it from a provider's list.
         final_share: share of its programme's R&D compute that the run is; the rest explores.
         provider: whose list price.
-        prices: a price list in place of the profile's prices: a CSV of SkyPilot, of gpuhunt or of
-            one's own, or a folder of them.
-        region: of that list's prices.
         commitment: on-demand, 1y, 3y or spot.
+        prices: a price list in place of the profiles': a CSV of SkyPilot, of gpuhunt or of one's
+            own, or a folder of them.
+        region: of its offers that count.
         date: of the prices, and of the run's start.
         operator: who runs the data centre, for its power usage effectiveness.
         pue: power usage effectiveness.
@@ -168,9 +169,9 @@ class RunFields(Spec):
     price: Rent | None = None
     final_share: Share | None = None
     provider: str | None = None
+    commitment: Commitment = "on-demand"
     prices: str | None = None
     region: str | None = None
-    commitment: Commitment = "on-demand"
     date: Day | None = None
     operator: str | None = None
     pue: AtLeastOne | None = None
@@ -208,7 +209,7 @@ class RunFields(Spec):
             raise ValueError("give price or provider, not both")
         if self.price is not None and self.commitment != "on-demand":
             raise ValueError("give price or commitment, not both")
-        check_prices(self.price, self.prices, self.region)
+        check_price_list(self)
         total, active = self.params, self.params_active
         if (
             total is not None
@@ -381,6 +382,10 @@ def read_run(
     """
     if isinstance(spec, RunSpec):
         return with_fields(RunSpec, as_data(spec), given, REPLACES, "run") if given else spec
+    data: Mapping[str, Any] = {} if spec is None or isinstance(spec, str | Path) else spec
+    name = "run"
     if isinstance(spec, str | Path):
-        return with_fields(RunSpec, fields_of_file(Path(spec)), given, REPLACES, str(spec))
-    return with_fields(RunSpec, {} if spec is None else spec, given, REPLACES, "run")
+        data, name = fields_of_file(Path(spec)), str(spec)
+    if isinstance(data, Mapping) and "stage" in data:
+        raise RequestError(f"{name}: stage", "a run of stages; allowed: estimate_stages")
+    return with_fields(RunSpec, data, given, REPLACES, name)

@@ -369,7 +369,7 @@ class StagedSpec(Spec):
         found: dict[str, Stage | Base] = {each.name: each for each in self.base}
         return (found | {each.label: each for each in self.stage})[name]
 
-    def lineage(self, name: str) -> tuple[str, ...]:
+    def ancestors(self, name: str) -> tuple[str, ...]:
         """Return the names of all stages and bases whose weights went into one's, nearest first."""
         found: list[str] = []
         waiting = [name]
@@ -427,7 +427,11 @@ def staged_run(
     if launch is not None:
         own = data.get("layout")
         laid = {**launch.layout, **(own if isinstance(own, dict) else {})}
-        data = {**launch.fields, **data, **({"layout": laid} if laid else {})}
+        if launch.stage:
+            wanted = ("model", "steps", "prompt_length", "answer_length", "accelerator", "count")
+            has_model = any(name in flags for name in ("params", "params_active"))
+            launch.need(wanted, {**data, **flags, **({"model": ""} if has_model else {})})
+        data = {**launch.of_stage(), **data, **({"layout": laid} if laid else {})}
     files = ([] if path is None else [str(path)]) + list(launch.launch.files if launch else ())
     name = ", ".join(files) or "run"
     given = {**flags, **({"layout": dict(layout)} if layout else {})}

@@ -31,7 +31,7 @@ from computebill.base.specfile import (
     with_fields,
     with_flags,
 )
-from computebill.costs.fields import PRICE_REPLACES, Day, Prices, check_prices
+from computebill.costs.fields import PRICE_REPLACES, Day, Prices, check_price_list
 from computebill.costs.prices import Commitment
 
 from .fields import (
@@ -356,7 +356,7 @@ class SweepSpec(Spec):
                 raise ValueError(f"groups: the name {shown(name)} is given twice")
         if self.price is not None and (self.provider or self.commitment != "on-demand"):
             raise ValueError("give price, or provider and commitment, not both")
-        check_prices(self.price, self.prices, self.region)
+        check_price_list(self)
         for i, group in enumerate(self.groups):
             if group.source is not None and group.source not in self.sources:
                 allowed = ", ".join(self.sources) or "none given"

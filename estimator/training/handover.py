@@ -178,6 +178,8 @@ def _value(layout: Layout, field: str) -> Any:
         return layout.is_sequence_parallel if layout.tp > 1 else None
     if field == "cp_exchange" and layout.cp == 1:
         return None
+    if field in ("dispatcher", "ep_overlap") and layout.ep == 1:
+        return None
     if field == "shards":
         whole = layout.dp * layout.cp
         return layout.shards if layout.zero and (layout.shards or whole) < whole else None

@@ -23,9 +23,15 @@ from .recipes import MOMENTS, spelled
 DEGREES = ("tp", "pp", "cp", "ep")
 SETTINGS = (
     "recipe", "weights", "gradients", "reduce_bits", "recompute", "loss", "attention",
-    "attention_kernel", "kernels", "tp_overlap", "dispatcher", "ep_overlap", "early_stop",
+    "attention_kernel", "kernels", "tp_overlap", "early_stop",
 )  # fmt: skip
 """Facts that are fields of a layout under the same name, whatever else the files say."""
+
+EXCHANGES = ("dispatcher", "ep_overlap")
+"""Facts of how experts exchange tokens."""
+
+SIZES = ("hidden_size", "d_model", "n_embd")
+"""Fields of a configuration, one of which each that tells a model has."""
 
 SCHEDULES = {
     "zbvzerobubble": "zero-bubble",
@@ -42,6 +48,9 @@ MEGATRON = ("megatron-lm", "megatron-bridge", "nemo")
 LORA_RANK = 8
 """Rank of adapters where files train them and say none: peft's default, as trainers take it."""
 
+OF_STAGE = ("model", "count", "precision", "framework", "accelerator")
+"""Fields of a run that a stage of reinforcement learning has too."""
+
 ASKED = {
     "model": ("the model", "--model"),
     "tokens": ("the tokens that it trains on", "--tokens"),
@@ -49,6 +58,9 @@ ASKED = {
     "count": ("how many accelerators there are", "--count"),
     "sequence_length": ("the tokens of a sequence", "--sequence-length"),
     "global_batch": ("the sequences of a step", "--global-batch"),
+    "steps": ("the steps", "--steps"),
+    "prompt_length": ("the tokens of a prompt", "--prompt-length"),
+    "answer_length": ("the tokens of an answer as they come, not the most", "--answer-length"),
 }
 """What a command may need: in words, and the flag that gives it."""
 
@@ -62,12 +74,23 @@ class Launched:
         fields: of a run: model, sequence_length, global_batch, tokens, count, precision, ….
         layout: fields of its layout.
         notes: what was taken where they are silent, and what was left alone.
+        stage: fields of a stage of reinforcement learning; empty where they are of none.
     """
 
     launch: Launch
     fields: Mapping[str, Any]
     layout: Mapping[str, Any]
     notes: Sequence[str] = ()
+    stage: Mapping[str, Any] = field(default_factory=dict)
+
+    def of_stage(self) -> dict[str, Any]:
+        """Return the fields of a stage: of reinforcement learning its own, and those it shares."""
+        if not self.stage:
+            return dict(self.fields)
+        return {
+            **{name: self.fields[name] for name in OF_STAGE if name in self.fields},
+            **self.stage,
+        }
 
     def need(self, names: Sequence[str], given: Mapping[str, Any]) -> None:
         """Ask for what a command needs and neither files nor flags say.
@@ -75,7 +98,8 @@ class Launched:
         Raises:
             RequestError: naming each, with the flag that gives it.
         """
-        lacking = [name for name in names if name not in self.fields and name not in given]
+        known = {**self.fields, **self.stage, **given}
+        lacking = [name for name in names if name not in known]
         if "tokens" in lacking and "flop" in given:
             lacking.remove("tokens")
         if lacking:
@@ -167,15 +191,27 @@ class _Mapping:
         if sequence is not None:
             tokens = trained_tokens(self.launch, sequence, batch)
             fields |= {} if tokens is None else {"tokens": tokens}
-        if any(name.startswith("rl_") for name in self.launch.facts):
+        if any(name.startswith("rl_") for name in self.launch.facts) and "tokens" in self.flags:
             self.notes.append(
-                "reinforcement learning: training on the answers is counted here; making them, "
-                "rewards and a reference model are not"
+                "reinforcement learning: with --tokens training on the answers is counted alone; "
+                "making them, rewards and a reference model are not"
             )
         for name in ("precision", "packing", "accelerator"):
             if name in self.launch.facts:
                 fields[name] = self.launch.get(name)
-        return Launched(self.launch, fields, self.layout(dp, micro, batch), tuple(self.notes))
+        laid_out = self.layout(dp, micro, batch)
+        return Launched(self.launch, fields, laid_out, tuple(self.notes), self.stage())
+
+    def stage(self) -> dict[str, Any]:
+        """Return the fields of a stage of reinforcement learning, where files describe one."""
+        if not (self.launch.get("rl_prompts") and self.launch.get("rl_answers")):
+            return {}
+        facts = {
+            "prompts": "rl_prompts", "samples_per_prompt": "rl_answers", "steps": "steps",
+            "prompt_length": "rl_prompt_tokens", "longest_answer": "rl_answer_tokens",
+        }  # fmt: skip
+        found = {field: self.launch.get(fact) for field, fact in facts.items()}
+        return {"kind": "rl", **{field: value for field, value in found.items() if value}}
 
     # The cluster.
 
@@ -300,7 +336,7 @@ class _Mapping:
         if any(name in self.flags for name in ("model", "params", "params_active", "flop")):
             return {}
         config = self.launch.config
-        if "model_type" in config:
+        if "model_type" in config and any(name in config for name in SIZES):
             return {"model": config}
         if has_shape(self.launch):
             entries = vocabulary(self.launch) or self.of_tokenizer()
@@ -356,6 +392,9 @@ class _Mapping:
         found |= self.sharding(dp)
         found |= self.stages(found.get("zero", 0))
         found |= {name: self.launch.get(name) for name in SETTINGS if name in self.launch.facts}
+        if self.ep > 1:  # else no tokens of experts are on their way
+            names = [name for name in EXCHANGES if name in self.launch.facts]
+            found |= {name: self.launch.get(name) for name in names}
         if self.cp > 1 and "cp_exchange" in self.launch.facts:
             found["cp_exchange"] = self.launch.get("cp_exchange")
         is_megatron = self.launch.framework in MEGATRON

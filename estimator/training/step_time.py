@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from computebill.architectures import Architecture
 from computebill.base.constants import number, pair
 from computebill.base.errors import RequestError
 from computebill.base.quantity import Quantity, parse_quantity
@@ -22,6 +23,7 @@ UNFITTED = pair("training.step_time.UNFITTED")
 MOST = number("training.step_time.MOST")
 UNSEEN = number("training.step_time.UNSEEN")
 FROM_MODULES = number("training.step_time.FROM_MODULES")
+OF_IMAGES = number("training.step_time.OF_IMAGES")
 
 
 @dataclass(frozen=True)
@@ -98,8 +100,8 @@ def estimate_step(case: Case, efficiency: Path | None = None) -> StepEstimate:
     is_seen = _is_seen(case, fitted, efficiency)
     if not is_seen and fitted.spread is None:
         low, high = low**UNSEEN, high**UNSEEN
-    if case.architecture.counted_by == "modules":
-        low, high = low**FROM_MODULES, high**FROM_MODULES
+    wider = _wider(case.architecture)
+    low, high = low**wider, high**wider
     return StepEstimate(
         case=case,
         seconds=float(found.total.detach()),
@@ -110,6 +112,13 @@ def estimate_step(case: Case, efficiency: Path | None = None) -> StepEstimate:
         is_seen=is_seen,
         doubts=doubts,
     )
+
+
+def _wider(architecture: Architecture) -> float:
+    """Return how much wider the interval of a model is that no measured row is like."""
+    width = FROM_MODULES if architecture.counted_by == "modules" else 1.0
+    has_media = architecture.sample_tokens or architecture.images or architecture.clips
+    return width * (OF_IMAGES if has_media else 1.0)
 
 
 def _is_seen(case: Case, fitted: Fitted, efficiency: Path | None) -> bool:
@@ -143,6 +152,8 @@ def scaling(step: StepEstimate) -> list[tuple[int, float]]:
         ranks = changed.tp * changed.cp * dp
         if ranks % (changed.ep * changed.expert_tensor) == 0 and changed.shards is None:
             cases.append(replace(step.case, layout=changed))
+    if not cases:  # shards of a given number do not follow other numbers of replicas
+        return []
     values = bounded(unbounded(step.fitted.values))
     seconds = step_times(case_columns(cases), values).total.tolist()
     return [(case.layout.accelerators, each) for case, each in zip(cases, seconds, strict=True)]

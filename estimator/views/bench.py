@@ -228,8 +228,8 @@ def _changes(found: Bench) -> Table:
         before = each.datasheet
         table.add_row(
             each.what,
-            "" if before is None else digits(before),
-            digits(each.measured),
+            "" if before is None else f"{digits(before)} s",
+            f"{digits(each.measured)} s",
             "" if before is None else f"{each.measured / before - 1:+.0%}",
         )
     return table

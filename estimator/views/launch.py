@@ -27,7 +27,9 @@ def full(found: Launched) -> Iterator[RenderableType]:
     if launch.idle:
         names = [each.said.key for each in launch.idle]
         more = f" and {len(names) - MOST_IDLE} more" if len(names) > MOST_IDLE else ""
-        yield Text(f"Without a bearing on cost: {', '.join(names[:MOST_IDLE])}{more}.")
+        yield Text(
+            f"Without a bearing on cost, as far as is known: {', '.join(names[:MOST_IDLE])}{more}."
+        )
     yield from (Text(f"Of the launch files: {note}.") for note in (*launch.notes, *found.notes))
 
 

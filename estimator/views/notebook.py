@@ -21,15 +21,18 @@ from rich.text import Text
 VIEWS = {
     "Bench": "bench",
     "Forecast": "forecast",
+    "Ledger": "ledger",
     "ModelCard": "model",
     "Plan": "plan",
     "RunEstimate": "run",
     "Score": "score",
     "SpendEstimate": "spend",
     "StagedEstimate": "stages",
+    "Statement": "statement",
     "SweepEstimate": "sweep",
     "Utilisation": "mfu",
     "Validation": "validation",
+    "Watch": "statement",
 }
 """Results by their class, and the module whose ``full`` has the tables of each."""
 

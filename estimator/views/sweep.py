@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -65,7 +66,8 @@ def presets(shipped: Sequence[tuple[str, SweepSpec]]) -> Iterator[RenderableType
     table.add_column("name")
     table.add_column("what it is", overflow="fold")
     for name, spec in shipped:
-        table.add_row(name, " ".join(f"{spec.name}. {spec.description}".split()))
+        first, *_ = re.split(r"(?<=[a-z)])\.\s", " ".join(spec.description.split()), maxsplit=1)
+        table.add_row(name, f"{spec.name}: {first.rstrip('.')}" if first else spec.name)
     yield table
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from computebill.base.errors import RequestError
 
-from .watch import Watch
+from .run_watch import RunWatch
 
 try:
     from transformers import TrainerCallback
@@ -34,12 +34,12 @@ class WatchCallback(TrainerCallback):
         passport: a folder for ``passport.json`` and ``passport.md`` at the end; the Trainer's
             output folder for True.
         clock: seconds.
-        given: as ``Watch`` takes them.
+        given: as ``RunWatch`` takes them.
     """
 
     def __init__(
         self,
-        watch: Watch | None = None,
+        watch: RunWatch | None = None,
         *,
         passport: str | Path | bool = False,
         clock: Callable[[], float] = time.perf_counter,
@@ -66,7 +66,7 @@ class WatchCallback(TrainerCallback):
         if not state.is_world_process_zero:
             return
         if self.watch is None:
-            self.watch = Watch(**self._fields(args, state, kwargs.get("model")))
+            self.watch = RunWatch(**self._fields(args, state, kwargs.get("model")))
         self._seen = state.num_input_tokens_seen
         self._mark = self._clock()
 

@@ -107,7 +107,8 @@ def outside_mixers(counter: FlopCounterMode, built: nn.Module) -> float:
     counts = counter.get_flop_counts()
     root = type(built).__name__
     for name, inner in built.named_modules():
-        if name.rpartition(".")[2] not in MIXERS or hasattr(inner, "q_proj"):
+        is_attention = hasattr(inner, "q_proj") and not hasattr(inner, "A_log")
+        if name.rpartition(".")[2] not in MIXERS or is_attention:
             continue
         whole = counts.get(f"{root}.{name}", {})
         inside = whole.get(torch.ops.aten.convolution, 0) + sum(

@@ -13,10 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from computebill.batches.columns import arrow_column, days_come_first
 from computebill.catalogue.cells import (
     Style,
-    arrow_column,
-    days_come_first,
     read_days,
     read_numbers,
     read_texts,

@@ -20,8 +20,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import computebill as cb
+from computebill.batches.pieces import find_pieces
+from computebill.batches.reading import read_batches
 from computebill.catalogue import batch
-from computebill.catalogue.read import find_pieces, read_batches
 from computebill.cli import main
 
 HEADINGS = ["Model", "Organization", "Training compute (FLOP)", "Training hardware"]

@@ -7,7 +7,16 @@ import pytest
 from click.testing import CliRunner
 
 from computebill.cli import COMMANDS, main
-from computebill.cli.grouped import FOLDS, OWN, SECTIONS, UNITS, Grouped, section_of, spellings
+from computebill.cli.grouped import (
+    FOLDS,
+    LAYOUT,
+    OWN,
+    SECTIONS,
+    UNITS,
+    Grouped,
+    section_of,
+    spellings,
+)
 
 WITH_FLAGS = [name for name in COMMANDS if name != "hardware"]
 
@@ -89,3 +98,9 @@ def test_gpus_is_the_count_where_no_flag_has_that_name() -> None:
 
 def test_a_flag_of_no_group_is_the_command_s_own() -> None:
     assert section_of(click.Option(["--nosuch"])) == OWN
+
+
+def test_every_flag_of_a_layout_is_in_its_group() -> None:
+    from computebill.cli.layouts import FIELDS
+
+    assert [name for name, _ in FIELDS if name not in SECTIONS[LAYOUT].split()] == []

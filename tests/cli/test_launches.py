@@ -95,6 +95,9 @@ def test_a_speed_is_read_with_a_launch_file() -> None:
     more = ("--count", "64", "--global-batch", "512", "--sequence-length", "8192")
     same = asked("mfu", "--params", "8030261248", *speed, *more)
     assert own["mfu"]["6nd"] == pytest.approx(same["mfu"]["6nd"])
+    # A speed without --count is of one accelerator, whatever number a file has.
+    one = asked("mfu", *LAUNCH, "--tokens-per-second", "6900", "--accelerator", "h100")
+    assert one["mfu"]["6nd"] == pytest.approx(own["mfu"]["6nd"], rel=0.01)
 
 
 def test_a_plan_starts_from_a_launch_file_and_is_handed_back(tmp_path: Path) -> None:
@@ -109,6 +112,45 @@ def test_a_plan_starts_from_a_launch_file_and_is_handed_back(tmp_path: Path) -> 
     assert printed.exit_code == 0
     assert "[parallelism]" in printed.stdout
     assert "What went in" not in printed.stdout
+
+
+def test_reinforcement_learning_is_a_stage_whose_answers_are_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "grpo.sh"
+    path.write_text(
+        "python3 -m verl.trainer.main_ppo data.train_batch_size=64 data.max_prompt_length=512 \\\n"
+        " data.max_response_length=4096 actor_rollout_ref.model.path=Qwen/Qwen3-8B \\\n"
+        " actor_rollout_ref.rollout.n=8 trainer.n_gpus_per_node=8 trainer.nnodes=4 \\\n"
+        " trainer.total_training_steps=100\n"
+    )
+    flags = ("run", "--launch", str(path), "--accelerator", "h100", "--mfu", "0.3")
+    refused = invoke(*flags)
+    assert refused.exit_code == 2
+    assert "does not say: the tokens of an answer as they come, not the most (--answer-" in (
+        refused.output
+    )
+    found = asked(*flags, "--answer-length", "500..3000", "--samples", "512")
+    (stage,) = found["stages"]
+    assert stage["kind"] == "rl"
+    same = asked(
+        "run", "--kind", "rl", "--model", "qwen3-8b", "--steps", "100", "--prompts", "64",
+        "--samples-per-prompt", "8", "--prompt-length", "512", "--longest-answer", "4096",
+        "--answer-length", "500..3000", "--accelerator", "h100", "--count", "32", "--mfu", "0.3",
+        "--samples", "512",
+    )  # fmt: skip
+    flop, other = (each["stages"][0]["flop"]["updates"]["p50"] for each in (found, same))
+    assert flop == pytest.approx(other, rel=1e-6)
+
+
+def test_ranks_that_share_weights_by_the_dozen_have_no_other_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "hsdp.toml"
+    path.write_text(
+        '[model]\nname = "qwen3"\nflavor = "8B"\n[training]\nlocal_batch_size = 1\nseq_len = 4096\n'
+        "steps = 100\n[parallelism]\ndata_parallel_replicate_degree = 2\n"
+        "data_parallel_shard_degree = 8\n"
+    )
+    found = asked("run", "--launch", str(path), "--accelerator", "h100")
+    assert (found["layout"]["accelerators"], found["layout"]["shards"]) == (16, 8)
+    assert found["scaling"] == []
 
 
 @pytest.mark.parametrize(

@@ -162,6 +162,6 @@ def test_run_takes_a_model_and_a_layout(config: str) -> None:
     output = invoke("run", *given, "--tp", "2", "--samples", "64").stdout
     assert "Fullest GPU (stage 1 of 1), GB: " in output
     assert "--tp: got 'x'" in refusal("run", *given, "--tp", "x")
-    assert "layout: needs model" in refusal(
+    assert "layout (tp): needs model" in refusal(
         "run", "--params", "8B", "--tokens", "1T", "--accelerator", "h100", "--tp", "2"
     )

@@ -419,6 +419,22 @@ def test_a_run_without_a_layout_tells_the_best_that_a_plan_finds() -> None:
     assert one.startswith("Does not fit: the nearest, 1 x h100-sxm with ")
 
 
+def test_a_price_list_of_ones_own(tmp_path: Path) -> None:
+    path = tmp_path / "lambda.csv"
+    path.write_text(
+        "AcceleratorName,AcceleratorCount,Price,SpotPrice,Region\nH100,8,24,,us-west-3\n"
+        "H100,8,32,,us-east-1\n"
+    )
+    found = parsed(*GIVEN, "--prices", str(path), "--region", "us-west-3")
+    assert found["cost_usd"]["p50"] == pytest.approx(3.0 * found["gpu_hours"]["p50"], rel=1e-6)
+    [source] = [
+        each["source"]
+        for each in found["assumptions"]
+        if each["name"] == "USD per accelerator-hour"
+    ]
+    assert source.startswith("lambda.csv of lambda, ")
+
+
 RL = ["--kind", "rl", "--params", "8B", "--steps", "100", "--prompts", "32", "--mfu", "0.3"]
 RL += ["--samples-per-prompt", "8", "--prompt-length", "200", "--answer-length", "500..3000"]
 RL += ["--accelerator", "h100", "--count", "32", "--price", "2", "--samples", "512"]

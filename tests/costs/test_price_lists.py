@@ -142,7 +142,7 @@ def test_a_run_is_priced_by_its_list_and_tells_what_was_not_read(nebius: Path) -
 @pytest.mark.parametrize(
     ("fields", "told"),
     [
-        ({"price": 2, "prices": "x.csv"}, "give price or prices, not both"),
+        ({"price": 2, "prices": "x.csv"}, "give prices or price, not both"),
         ({"region": "us"}, "region: needs prices"),
     ],
 )

@@ -328,3 +328,21 @@ def test_files_that_are_none_are_told(tmp_path: Path) -> None:
         read_launch(write(tmp_path, "big.yaml", "a: 1\n" * 900_000))
     with pytest.raises(RequestError, match="got no file"):
         read_launch([])
+
+
+def test_a_dump_of_all_settings_is_read_and_what_it_writes_otherwise_only_named(
+    tmp_path: Path,
+) -> None:
+    model = "model:\n  num_layers: 16\n  hidden_size: 2048\n  num_attention_heads: 32\n"
+    model += "  num_moe_experts: [64]\n  seq_length: 8192\n  recompute_modules: [core_attn]\n"
+    model += "  tensor_model_parallel_size: [2, 4]\n"
+    rest = "train:\n  train_iters: 10\n  global_batch_size: 512\nlogger:\n  log_interval: 1\n"
+    rest += "rng:\n  seed: 1\nddp:\n  use_distributed_optimizer: true\nextra:\n"
+    rest += "".join(f"  setting_{n}: {n}\n" for n in range(300))
+    launch = read_launch(write(tmp_path, "dump.yaml", model + rest))
+    assert (launch.framework, launch.get("layers"), launch.get("experts")) == (
+        "megatron-bridge", 16, 64,
+    )  # fmt: skip
+    assert "tp" not in launch.facts
+    assert [each.said.key for each in launch.unused] == ["model.tensor_model_parallel_size"]
+    assert len(launch.idle) > 300

@@ -131,7 +131,7 @@ def test_the_same_step_is_used_worse_by_more_accelerators(spec: dict[str, Any]) 
     [
         ({"params": 8e9}, "give model, or params, or flop, not two of them"),
         ({"tokens": None, "flop": 1e24}, "give model, or params, or flop"),
-        ({"model": None, "params": 8e9, "layout": {"tp": 2}}, "layout: needs model"),
+        ({"model": None, "params": 8e9, "layout": {"tp": 2}}, "layout (tp): needs model"),
         ({"model": None, "params": 8e9, "convention": "palm"}, "convention: got 'palm'"),
         ({"convention": "8nd"}, "convention: got '8nd'"),
         ({"layout": {"tp": 3}}, "count: got 1024; allowed: a multiple of tp x pp x cp, 3"),

@@ -210,3 +210,8 @@ def test_a_spec_is_one_line_of_what_was_given() -> None:
     assert repr(run) == f"RunSpec({given})"
     long = {"name": "n" * 50, "flop": "1e24", "accelerator": "h" * 90, "provider": "p" * 50}
     assert len(repr(read_run(long))) == 160
+
+
+def test_a_run_of_stages_is_told_what_prices_it() -> None:
+    with pytest.raises(RequestError, match="run: stage: a run of stages; allowed: estimate_stages"):
+        read_run({"stage": [{"kind": "sft"}]})

@@ -16,6 +16,7 @@ from computebill.cli.options import to_json
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 RUN = ("run", "--params", "7B", "--tokens", "2T", "--accelerator", "h100", "--count", "512")
+FEW = ("--samples", "512", "--json")
 RUN += ("--mfu", "0.3..0.45", "--price", "1.5..3", "--samples", "512", "--json")
 FIT = ("--tokens", "1T", "--accelerator", "h100", "--global-batch", "512")
 FIT += ("--sequence-length", "4096", "--price", "2")
@@ -110,6 +111,7 @@ def all_results(folder: Path) -> dict[str, dict[str, Any]]:
         "sweep": told("sweep", str(sweep), "--budget", "1M", "--samples", "512", "--json"),
         "spend": told("spend", lab, "--samples", "512", "--json"),
         "spends": told("spend", lab, "openai-2024", "--samples", "512", "--json"),
+        "statement": told("statement", str(EXAMPLES / "statement.toml"), *FEW),
         "score": told("score", catalogue, "-o", str(folder / "scored.csv"), "--json"),
         "validate": told("validate", str(measured), "--json"),
         "hardware": told("hardware", "--json"),

@@ -232,9 +232,9 @@ def delta_net(draw: Draw) -> Config:
         "linear_conv_kernel_dim": draw(st.integers(2, 4)),
     }
     kinds = st.sampled_from(["full_attention", "linear_attention"])
-    count = config["num_hidden_layers"] - 1
-    rest = draw(st.lists(kinds, min_size=count, max_size=count))
-    return config | {"layer_types": ["linear_attention", *rest]}
+    rest = draw(st.lists(kinds, max_size=4))  # one of each there has to be
+    labels = ["linear_attention", *rest, "full_attention"]
+    return config | {"num_hidden_layers": len(labels), "layer_types": labels}
 
 
 def qwen3_5(draw: Draw) -> Config:

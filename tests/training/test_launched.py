@@ -137,6 +137,18 @@ def test_experts_are_divided_as_all_else_where_megatron_says_nothing() -> None:
     assert launched(of("torchtitan", tp=4, ep=8)).layout.get("etp") is None
 
 
+def test_experts_exchange_nothing_where_each_rank_has_all() -> None:
+    assert "dispatcher" not in launched(of(dispatcher="all-to-all")).layout
+    assert fields("dispatcher", dispatcher="deepep", ep=8) == ("deepep",)
+
+
+def test_a_name_goes_before_a_configuration_without_sizes() -> None:
+    told = {"config.model_type": "mpt", "config.max_seq_len": 2048}
+    assert launched(of(**MODEL, **told)).fields["model"] == "Qwen/Qwen3-8B"
+    sized = {**told, "config.d_model": 768}
+    assert launched(of(**sized)).fields["model"]["d_model"] == 768
+
+
 def test_accelerators_that_no_replica_fits_are_told_with_the_setting() -> None:
     with pytest.raises(
         RequestError, match=r"a\.sh line 3, --x: got 8 accelerators; allowed: a mul"

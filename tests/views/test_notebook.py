@@ -78,6 +78,8 @@ def made(kind: str, folder: Path) -> Any:
         ),
         "SpendEstimate": lambda: cb.compare_spend("openai-2024", samples=64),
         "SweepEstimate": lambda: cb.price_sweep(sweep, samples=64),
+        "Statement": lambda: cb.state(EXAMPLES / "statement.toml", samples=64),
+        "Watch": lambda: cb.watch(EXAMPLES / "plan.toml", samples=64),
         "Score": lambda: cb.score_catalogue(pd.read_csv(EXAMPLES / "models.csv")),
         "Validation": lambda: cb.validate(measured),
         "Bench": whole_bench,

@@ -8,19 +8,19 @@ import pytest
 
 from computebill.base.errors import RequestError
 from computebill.watching.passport import BASES, Passport, worst
-from computebill.watching.watch import Watch
+from computebill.watching.run_watch import RunWatch
 
 
 @pytest.fixture
-def watch(fields: dict[str, Any]) -> Watch:
-    found = Watch({**fields, "name": "a | small\nrun"[:9]}, every=1000)
+def watch(fields: dict[str, Any]) -> RunWatch:
+    found = RunWatch({**fields, "name": "a | small\nrun"[:9]}, every=1000)
     for _ in range(50):
         found.step(8192, 0.5)
     return found
 
 
 @pytest.fixture
-def passport(watch: Watch) -> Passport:
+def passport(watch: RunWatch) -> Passport:
     return watch.passport()
 
 
@@ -43,7 +43,7 @@ def test_each_number_says_how_it_is_known(passport: Passport) -> None:
     assert all(each.source for each in passport.entries)
 
 
-def test_its_numbers_are_the_runs(passport: Passport, watch: Watch) -> None:
+def test_its_numbers_are_the_runs(passport: Passport, watch: RunWatch) -> None:
     flop = watch.subject.unit.flop_per_token["causal"]
     assert flop is not None
     assert passport["flop_causal"].value == 50 * 8192 * flop
@@ -53,7 +53,7 @@ def test_its_numbers_are_the_runs(passport: Passport, watch: Watch) -> None:
     assert passport["mfu_causal"].value == pytest.approx(share)
 
 
-def test_a_meters_kwh_are_measured_and_carbon_goes_by_them(watch: Watch) -> None:
+def test_a_meters_kwh_are_measured_and_carbon_goes_by_them(watch: RunWatch) -> None:
     passport = watch.passport(kwh=10.0)
     assert (passport["kwh"].value, passport["kwh"].basis) == (10.0, "measured")
     assert passport["kwh"].p5 is None
@@ -67,7 +67,7 @@ def test_without_a_price_dollars_are_assumed_and_of_a_batch_tokens_are_declared(
     fields: dict[str, Any],
 ) -> None:
     del fields["price"]
-    watch = Watch(fields)
+    watch = RunWatch(fields)
     watch.tokens_are = "declared"
     watch.step(8192, 1.0)
     passport = watch.passport()

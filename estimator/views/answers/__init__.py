@@ -21,12 +21,15 @@ PROGRAMMES = "programmes"
 RUN_KEYS = frozenset({"cost_ways_usd", "gpu_hours", "mfu"})
 SPEND_KEYS = frozenset({"final_share", "reported", "runs"})
 SCORE_KEYS = frozenset({"rows_in", "rows_scored", "ways"})
+LEDGER_KEYS = frozenset({"rows_used", "by_kind", "final_share_of"})
 
 KINDS: dict[str, tuple[frozenset[str], str]] = {
     "several programmes": (frozenset({PROGRAMMES}), "spend.comparison"),
     "spend": (SPEND_KEYS, "spend.answer"),
     "spend forecast": (frozenset({"final_share", "kept", "years"}), "forecast.answer"),
     "score": (SCORE_KEYS, "score.answer"),
+    "statement": (frozenset({"totals", "crossing", "modification"}), "statement.answer"),
+    "ledger": (LEDGER_KEYS, "ledger.answer"),
     "sweep": (frozenset({"experiments", "groups", "share_basis"}), "sweep.answer"),
     "plan": (frozenset({"best", "pareto", "evaluated"}), "plan.answer"),
     "validate or calibrate": (
@@ -34,6 +37,7 @@ KINDS: dict[str, tuple[frozenset[str], str]] = {
         "validation.answer",
     ),
     "model": (frozenset({"flop_per_token", "memory_gb", "model_type"}), "model.answer"),
+    "measured": (frozenset({"measured_rows", "log"}), "logs.rows"),
     "mfu": (frozenset({"mfu", "hfu", "peak_flop_per_s"}), "mfu.answer"),
     "run of stages": (frozenset({"stages", "gpu_hours", "swings_of"}), "stages.answer"),
     "run": (RUN_KEYS, "run.answer"),
@@ -43,7 +47,8 @@ KINDS: dict[str, tuple[frozenset[str], str]] = {
 }
 """Keys that tell a command's result, and what answers it; the first that fits is taken."""
 
-PAGES = tuple(kind for kind in KINDS if kind not in ("several programmes", "spend forecast"))
+NO_PAGE = ("measured", "several programmes", "spend forecast")
+PAGES = tuple(kind for kind in KINDS if kind not in NO_PAGE)
 """Kinds that have a page each."""
 
 

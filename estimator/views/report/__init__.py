@@ -12,12 +12,27 @@ from collections.abc import Callable, Sequence
 from computebill.views.answers import PROGRAMMES, SCORE_KEYS, SPEND_KEYS, kind_of, known_kind
 from computebill.views.result import Result
 
-from . import bench, catalogue, hardware, model, plan, run, spend, stages, sweep, validation
+from . import (
+    bench,
+    catalogue,
+    hardware,
+    ledger,
+    model,
+    plan,
+    run,
+    spend,
+    stages,
+    statement,
+    sweep,
+    validation,
+)
 from .document import Report, refuse
 
 REPORTERS: dict[str, Callable[[Result], Report]] = {
     "spend": spend.report,
     "score": catalogue.report,
+    "statement": statement.report,
+    "ledger": ledger.report,
     "sweep": sweep.report,
     "plan": plan.report,
     "validate or calibrate": validation.report,

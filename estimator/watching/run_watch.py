@@ -28,7 +28,7 @@ PREFIX = "computebill/"
 TAKEN = {"usd": ("Dollars", "USD"), "kwh": ("Energy", "kWh"), "kg_co2e": ("Carbon", "kg CO2e")}
 
 
-class Watch:
+class RunWatch:
     """A run as it trains.
 
     Args:

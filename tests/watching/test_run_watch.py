@@ -8,10 +8,10 @@ import pytest
 
 import computebill as cb
 from computebill.base.errors import RequestError
-from computebill.watching.watch import Watch
+from computebill.watching.run_watch import RunWatch
 
 
-def ran(watch: Watch, updates: int = 40, seconds: float = 0.5) -> dict[str, float]:
+def ran(watch: RunWatch, updates: int = 40, seconds: float = 0.5) -> dict[str, float]:
     """The metrics after updates of 8,192 tokens."""
     for _ in range(updates):
         watch.step(8192, seconds)
@@ -19,7 +19,7 @@ def ran(watch: Watch, updates: int = 40, seconds: float = 0.5) -> dict[str, floa
 
 
 def test_its_utilisation_is_that_of_the_same_speed(fields: dict[str, Any]) -> None:
-    found = ran(Watch(fields, every=1000))
+    found = ran(RunWatch(fields, every=1000))
     speed = cb.Speed(tokens_per_second=8192 / 0.5, count=8)
     told = cb.utilisation(fields["model"], speed=speed, accelerator="h100", sequence_length=1024)
     assert {name: found[f"mfu_{name}"] for name in told.mfu} == pytest.approx(told.mfu)
@@ -28,7 +28,7 @@ def test_its_utilisation_is_that_of_the_same_speed(fields: dict[str, Any]) -> No
 
 
 def test_its_dollars_kwh_and_carbon_are_a_runs_of_the_same_hours(fields: dict[str, Any]) -> None:
-    found = ran(Watch(fields, every=1000), updates=100)
+    found = ran(RunWatch(fields, every=1000), updates=100)
     hours = found["gpu_hours"]
     assert hours == pytest.approx(100 * 0.5 * 8 / 3600)
     assert found["usd_so_far"] == pytest.approx(2 * hours)
@@ -42,7 +42,7 @@ def test_its_dollars_kwh_and_carbon_are_a_runs_of_the_same_hours(fields: dict[st
 
 
 def test_days_left_and_dollars_at_the_end_are_what_the_rest_takes(fields: dict[str, Any]) -> None:
-    found = ran(Watch(fields, every=1000), updates=100)
+    found = ran(RunWatch(fields, every=1000), updates=100)
     rest = (1e9 - 100 * 8192) / 8192 * 0.5
     assert found["days_left"] == pytest.approx(rest / 86400)
     assert found["days_left_p5"] == pytest.approx(found["days_left_p95"])
@@ -50,13 +50,13 @@ def test_days_left_and_dollars_at_the_end_are_what_the_rest_takes(fields: dict[s
 
 
 def test_a_run_past_its_tokens_has_nothing_left(fields: dict[str, Any]) -> None:
-    found = ran(Watch({**fields, "tokens": 100_000}))
+    found = ran(RunWatch({**fields, "tokens": 100_000}))
     assert (found["days_left"], found["days_left_p5"]) == (0.0, 0.0)
 
 
 def test_what_nobody_knows_is_no_metric(fields: dict[str, Any]) -> None:
     del fields["model"], fields["price"], fields["sequence_length"]
-    found = ran(Watch({**fields, "params": 1e9, "accelerator": "ascend-910b"}))
+    found = ran(RunWatch({**fields, "params": 1e9, "accelerator": "ascend-910b"}))
     assert {"mfu_6nd", "tokens"} <= found.keys()
     assert not {"mfu_palm", "hfu"} & found.keys()
 
@@ -64,7 +64,7 @@ def test_what_nobody_knows_is_no_metric(fields: dict[str, Any]) -> None:
 def test_it_reports_every_so_many_updates_to_each_tool(fields: dict[str, Any]) -> None:
     first: list[int] = []
     second: list[float] = []
-    watch = Watch(
+    watch = RunWatch(
         fields,
         every=5,
         to=[lambda _, step: first.append(step), lambda m, _: second.append(len(m))],
@@ -77,7 +77,7 @@ def test_it_reports_every_so_many_updates_to_each_tool(fields: dict[str, Any]) -
 
 def test_its_own_clock_is_read_from_update_to_update(fields: dict[str, Any]) -> None:
     times = iter([0.0, 4.0, 6.0, 9.0])
-    watch = Watch(fields, clock=lambda: next(times), every=1, leave_out=0)
+    watch = RunWatch(fields, clock=lambda: next(times), every=1, leave_out=0)
     watch.step(8192)
     watch.step(8192)
     found = watch.step(8192, other_seconds=1.0)
@@ -90,8 +90,8 @@ def test_totals_are_kept_from_one_program_to_the_next(
     fields: dict[str, Any], tmp_path: Path
 ) -> None:
     keep = tmp_path / "watch.json"
-    ran(Watch(fields, keep=keep, every=1), updates=30)
-    after = Watch(fields, keep=keep, every=1)
+    ran(RunWatch(fields, keep=keep, every=1), updates=30)
+    after = RunWatch(fields, keep=keep, every=1)
     after.step(8192, 0.5, step=26)  # its checkpoint was of step 25
     after.lost(60.0)
     found = after.metrics()
@@ -107,7 +107,7 @@ def test_a_file_of_another_run_is_refused(
     keep = tmp_path / "watch.json"
     keep.write_text(text)
     with pytest.raises(RequestError, match=r"watch.json: is "):
-        Watch(fields, keep=keep)
+        RunWatch(fields, keep=keep)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_what_cannot_be_watched_is_refused(
 ) -> None:
     given = {key: value for key, value in {**fields, **change}.items() if value is not None}
     with pytest.raises(RequestError, match=told):
-        Watch(**given)
+        RunWatch(**given)
 
 
 @pytest.mark.parametrize(
@@ -143,12 +143,12 @@ def test_what_cannot_be_watched_is_refused(
 def test_an_update_of_no_tokens_or_time_is_refused(
     fields: dict[str, Any], update: dict[str, Any], told: str
 ) -> None:
-    watch = Watch(fields)
+    watch = RunWatch(fields)
     with pytest.raises(RequestError, match=told):
         watch.step(**update)
     assert watch.updates == 0
 
 
 def test_its_metrics_are_what_json_holds(fields: dict[str, Any]) -> None:
-    metrics = ran(Watch(fields))
+    metrics = ran(RunWatch(fields))
     assert json.loads(json.dumps(metrics, allow_nan=False)) == metrics

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 from computebill.base.errors import RequestError, shown
 from computebill.base.writing import replacing
 
-from .batch import Counts, Scored
-from .cells import PLAIN, arrow_column, is_text, without_zone
+from .columns import PLAIN, arrow_column, is_text, without_zone
+from .pieces import name_of
 
 ENDINGS = (".parquet", ".csv")
 MANIFEST, UNREAD = "sources.json", "unread.json"
@@ -121,7 +121,7 @@ class Writer:
 
 def _texts(schema: pa.Schema) -> list[str]:
     """Return the columns of texts: numbers are seldom the same twice."""
-    return [each.name for each in schema if is_text(each.type)]
+    return [each.name for each in schema if is_text(each.type) or pa.types.is_dictionary(each.type)]
 
 
 def _typed(table: pa.Table) -> pa.Table:
@@ -130,11 +130,6 @@ def _typed(table: pa.Table) -> pa.Table:
         if pa.types.is_null(each.type):
             table = table.set_column(place, each.name, table[each.name].cast(pa.string()))
     return table
-
-
-def name_of(place: int) -> str:
-    """Return the beginning of the names of a file's parts, by its place among all."""
-    return f"part-{place:05d}"
 
 
 class Parts:
@@ -183,6 +178,7 @@ class Parts:
                 raise RequestError("-o", f"{given}; {problem}")
             for place in mended:
                 self._remove(f"{name_of(place)}-")
+                self._remove(f".{name_of(place)}-", (".done",))
             self._remove(".")  # what a kill left half written
         self._tell(MANIFEST, wanted)
 
@@ -200,9 +196,9 @@ class Parts:
         with replacing(self.folder / name) as temporary:
             temporary.write_text(json.dumps(value, indent=1), "utf-8")
 
-    def _remove(self, beginning: str) -> None:
+    def _remove(self, beginning: str, endings: Sequence[str] = (*ENDINGS, ".json")) -> None:
         for path in self.folder.iterdir():
-            if path.name.startswith(beginning) and path.suffix in (*ENDINGS, ".json"):
+            if path.name.startswith(beginning) and path.suffix in endings:
                 path.unlink()
 
     def has(self, name: str) -> bool:
@@ -213,19 +209,28 @@ class Parts:
         except (OSError, pa.ArrowException):
             return False
 
-    def read(self, name: str) -> tuple[pa.Table, Counts]:
+    def finish(self, name: str, number: int) -> None:
+        """Note that a piece was read to its end, into so many parts."""
+        (self.folder / f".{name}.{number}.done").touch()
+
+    def finished(self, name: str) -> int | None:
+        """Return the number of parts of a piece that was read to its end; None of another."""
+        marks = list(self.folder.glob(f".{name}.*.done"))
+        return int(marks[0].name.split(".")[2]) if marks else None
+
+    def read(self, name: str) -> tuple[pa.Table, str]:
         """Return the rows of a part that is there, and what it tells of itself."""
         # A file by itself: names of its folders are no columns.
         table = pq.ParquetFile(self.folder / f"{name}.parquet").read()
-        return table, Counts.from_json(table.schema.metadata[COUNTS].decode())
+        return table, table.schema.metadata[COUNTS].decode()
 
-    def write(self, name: str, part: Scored) -> None:
-        """Write a part: its rejects, then its rows with what it counts."""
-        if len(part.rejects):
+    def write(self, name: str, table: pa.Table, rejects: pa.Table, told: str) -> None:
+        """Write a part: its rejects, then its rows with what is told of them."""
+        if len(rejects):
             with replacing(self.folder / f"{name}.rejects.csv") as temporary:
-                arrow_csv.write_csv(harmless(part.rejects), temporary)
-        table = _typed(part.scored)
-        metadata = {**(table.schema.metadata or {}), COUNTS: part.counts.to_json().encode()}
+                arrow_csv.write_csv(harmless(rejects), temporary)
+        table = _typed(table)
+        metadata = {**(table.schema.metadata or {}), COUNTS: told.encode()}
         with replacing(self.folder / f"{name}.parquet") as temporary:
-            told = table.replace_schema_metadata(metadata)
-            pq.write_table(told, temporary, use_dictionary=_texts(told.schema))
+            whole = table.replace_schema_metadata(metadata)
+            pq.write_table(whole, temporary, use_dictionary=_texts(whole.schema))

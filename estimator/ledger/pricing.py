@@ -1,0 +1,406 @@
+"""What jobs' hours cost, what energy and FLOP they took, and the final run's share, in draws."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from computebill.base.assumptions import GIVEN, Assumption, gathered
+from computebill.base.errors import RequestError
+from computebill.base.quantity import Quantity, number_text, parse_quantity
+from computebill.costs.hour import METHOD, Pricing, hour_inputs
+from computebill.costs.method import cost_method
+from computebill.hardware.accelerators import find_accelerator
+from computebill.kernels.run import Hour, price_time
+from computebill.kernels.units import JOULES_PER_MWH, SECONDS_PER_HOUR
+from computebill.uncertainty.distribution import Distribution
+from computebill.uncertainty.draws import Columns, Settings, bundle
+
+from .cube import NO_MONTH, OTHERS
+from .result import NOT_KNOWN, Amount
+from .rules import Rules
+from .schema import FINAL, IDLE, UNKNOWN
+
+DRAWS = 4096
+TOGETHER = 64
+"""Groups whose draws are held together."""
+LEAST_HOURS = 1e-9
+"""Hours below are what is left of a difference."""
+LEAST_POWER = 0.3
+"""Share of a chip's power below which recorded energy cannot be an accelerator's at work."""
+
+NONE_UNTIL, ALL_FROM = 0.1, 0.9
+"""Ranks of draws up to which none of the unknown hours are a final run's, and from which all."""
+
+OUTSIDE_RESEARCH = ("inference", IDLE)
+
+
+@dataclass(frozen=True)
+class Prices:
+    """What a user says of dollars, power and utilisation.
+
+    Attributes:
+        price: rent or contract [USD an accelerator-hour], of every accelerator.
+        is_owned: whether hardware is owned: the part of it that is used up, and electricity.
+        provider: whose list price.
+        date: day of list prices; None for that of each job's month.
+        accelerator: what jobs ran on whose record names none; empty where that is not known.
+        profiles: folders of accelerator profiles of one's own.
+        seed: of the draws.
+    """
+
+    price: Quantity | None = None
+    is_owned: bool = False
+    provider: str | None = None
+    date: dt.date | None = None
+    accelerator: str = ""
+    profiles: tuple[Path, ...] = ()
+    seed: int = 0
+
+
+@dataclass
+class Drawn:
+    """Figures of an accelerator-hour by accelerator and month, in draws; NaN where not known.
+
+    Attributes:
+        usd: price [USD].
+        mwh: energy [MWh].
+        flop: model FLOP.
+        pue: power usage effectiveness.
+        assumptions: where they are from.
+    """
+
+    usd: np.ndarray
+    mwh: np.ndarray
+    flop: np.ndarray
+    pue: np.ndarray
+    assumptions: list[Assumption] = field(default_factory=list)
+
+
+def draw_hours(keys: Sequence[tuple[str, str]], prices: Prices, rules: Rules) -> Drawn:
+    """Return the figures of an hour of each accelerator in each month.
+
+    Args:
+        keys: accelerator and month; the accelerator may be unknown.
+        prices: what a user says.
+        rules: prices of a contract, utilisation, PUE.
+    """
+    usd, mwh, flop = (np.full((len(keys), DRAWS), np.nan) for _ in range(3))
+    found = Drawn(usd, mwh, flop, np.ones(DRAWS))
+    utilisation, source = _utilisation(rules)
+    mfu = _draws([utilisation], prices.seed)[0]
+    names = sorted({name for name, _ in keys} - {UNKNOWN})
+    for place, name in enumerate(names):
+        at = {number: key[1] for number, key in enumerate(keys) if key[0] == name}
+        own = replace(prices, seed=prices.seed + 1 + place)
+        _draw_one(found, name, at, own, rules)
+        part = find_accelerator(name, prices.profiles)
+        peak = part.peak_flop_per_s(part.default_precision)
+        found.flop[list(at)] = peak * SECONDS_PER_HOUR * mfu
+    if names:
+        found.assumptions.append(Assumption("utilisation of hours", utilisation.text, source))
+    return found
+
+
+def _utilisation(rules: Rules) -> tuple[Quantity, str]:
+    if rules.utilisation is not None:
+        return rules.utilisation, GIVEN
+    seen = cost_method().mfu.observed
+    given = {"p10": seen.p10, "p50": seen.p50, "p90": seen.p90}
+    return parse_quantity(given, upper=1.0), f"runs of {seen.runs} models: {seen.source}"
+
+
+def _draws(quantities: Sequence[Quantity], seed: int) -> np.ndarray:
+    """Return draws of quantities, ``(quantities, DRAWS)``; those that share a name together."""
+    columns = Columns(quantities, [str(place) for place in range(len(quantities))], "cpu")
+    points = columns.points(Settings(DRAWS, seed), 0, 0, DRAWS)
+    return np.asarray(columns.draw(points).numpy())
+
+
+def _draw_one(found: Drawn, name: str, at: Mapping[int, str], prices: Prices, rules: Rules) -> None:
+    """Draw an accelerator's hours in its months: a price is as wrong in one as in another.
+
+    Args:
+        found: figures that are set.
+        name: of the accelerator.
+        at: month by the place of its figures.
+        prices: what a user says, and the seed.
+        rules: prices of a contract, PUE.
+    """
+    places, months = list(at), list(at.values())
+    part = find_accelerator(name, prices.profiles)
+    price = rules.prices.get(name, prices.price)
+    told: list[dict[str, Quantity]] = []
+    sources = []
+    for month in months:
+        pricing = Pricing(
+            price=price, provider=prices.provider, date=prices.date or _day(month), pue=rules.pue
+        )
+        inputs = gathered(hour_inputs(pricing, part))
+        told.append({key: replace(each, shared=key) for key, each in inputs.quantities.items()})
+        sources.append(_source(inputs.assumptions, prices, price))
+    keys = list(Hour._fields)
+    drawn = _draws([each[key] for each in told for key in keys], prices.seed)
+    table = torch.from_numpy(drawn).reshape(len(months), len(keys), DRAWS)
+    hour = bundle(Hour, {key: table[:, place] for place, key in enumerate(keys)})
+    bill = price_time(torch.tensor(SECONDS_PER_HOUR, dtype=torch.float64), hour)
+    found.usd[places] = (bill.amortised if prices.is_owned else bill.cloud).numpy()
+    found.mwh[places] = bill.energy_mwh.numpy()
+    found.pue = hour.pue[0].numpy()
+    first, last = sources[0], sources[-1]
+    found.assumptions.append(Assumption(f"USD an hour of {name}", *first))
+    if last != first:
+        found.assumptions.append(Assumption(f"USD an hour of {name}, {months[-1]}", *last))
+
+
+def _source(
+    assumptions: Sequence[Assumption], prices: Prices, price: Quantity | None
+) -> tuple[str, str]:
+    if prices.is_owned:
+        return "hardware used up + electricity", METHOD
+    rent = next(each for each in assumptions if each.name == "USD per accelerator-hour")
+    return rent.value, rent.source
+
+
+def _day(month: str) -> dt.date | None:
+    return None if month == NO_MONTH else dt.date.fromisoformat(f"{month}-15")
+
+
+class Priced:
+    """Cells with their dollars, energy and FLOP in draws.
+
+    Attributes:
+        cells: with medians of what they cost and took beside their sums.
+        assumptions: what that rests on.
+        unpriced: accelerator-hours of no known price.
+        share_basis: ``cost`` or ``hours``.
+    """
+
+    def __init__(
+        self, cells: pd.DataFrame, prices: Prices, rules: Rules, billed: pd.DataFrame
+    ) -> None:
+        cells = cells.copy()
+        if prices.accelerator:
+            is_open = (cells["accelerator"] == UNKNOWN) & (cells["gpu_hours"] != 0)
+            own = find_accelerator(prices.accelerator, prices.profiles).name
+            cells.loc[is_open, "accelerator"] = own
+        self.cells = cells
+        pairs = list(zip(cells["accelerator"], cells["month"], strict=True))
+        self._keys = list(dict.fromkeys(pairs))
+        places = {key: place for place, key in enumerate(self._keys)}
+        self._place = np.array([places[pair] for pair in pairs], dtype=np.int64)
+        self._drawn = draw_hours(self._keys, prices, rules)
+        self.assumptions = list(self._drawn.assumptions)
+        self._take_billed(billed)
+        self._open = (cells["gpu_hours"] - cells["usd_hours"]).to_numpy(float)
+        self._is_recorded = self._recorded()
+        is_lacking = np.isnan(self._drawn.usd).any(axis=1)[self._place] if len(cells) else []
+        self.unpriced = float(np.abs(self._open[is_lacking]).sum()) if len(cells) else 0.0
+        hours = float(cells["gpu_hours"].sum())
+        self.is_priced = self.unpriced <= 1e-9 * max(1.0, hours)
+        self.share_basis = "cost" if self.is_priced and len(cells) else "hours"
+        self._add_medians()
+
+    def _take_billed(self, billed: pd.DataFrame) -> None:
+        """Price hours as the bill of the same machines does."""
+        for key, price in billed["price"].to_dict().items():
+            if key in self._keys:
+                name, month = key
+                self._drawn.usd[self._keys.index(key)] = price
+                text, source = number_text(price, 4), "the bill of the same machines"
+                self.assumptions.append(Assumption(f"USD an hour of {name}, {month}", text, source))
+
+    def _recorded(self) -> np.ndarray:
+        """Return which keys' recorded energy is taken: what is too little leaves out the chips."""
+        cells, mwh = self.cells, self._drawn.mwh
+        found = np.ones(len(self._keys), dtype=bool)
+        joules = np.bincount(self._place, cells["energy_j"], minlength=len(self._keys))
+        hours = np.bincount(self._place, cells["energy_hours"], minlength=len(self._keys))
+        by_part: dict[str, list[int]] = {}
+        for place, (name, _) in enumerate(self._keys):
+            by_part.setdefault(name, []).append(place)
+        for name, at in by_part.items():
+            if hours[at].sum() <= 0 or np.isnan(mwh[at[0]]).any():
+                continue
+            watt = joules[at].sum() / hours[at].sum() / SECONDS_PER_HOUR
+            usual = float(np.median(mwh[at[0]] / self._drawn.pue)) * JOULES_PER_MWH
+            if watt < LEAST_POWER * usual / SECONDS_PER_HOUR:
+                found[at] = False
+                told = f"{watt:.0f} W recorded for one: too little for it; modelled instead"
+                self.assumptions.append(Assumption(f"energy of {name}", told, METHOD))
+        return found
+
+    def _amounts(self, group: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return dollars, MWh and FLOP of groups of cells, ``(groups, draws)``.
+
+        Args:
+            group: of each cell, -1 for none.
+            number: of groups.
+        """
+        cells, keys = self.cells, len(self._keys)
+        chosen = np.flatnonzero(group >= 0)
+        place = group[chosen] * keys + self._place[chosen]
+
+        def by_key(values: np.ndarray) -> np.ndarray:
+            sums = np.bincount(place, values[chosen], minlength=number * keys)
+            return sums.reshape(number, keys)
+
+        def whole(name: str) -> np.ndarray:
+            values = cells[name].to_numpy(float)[chosen]
+            return np.bincount(group[chosen], values, minlength=number)[:, None]
+
+        hours = cells["gpu_hours"].to_numpy(float)
+        usd = _times(by_key(self._open), self._drawn.usd, whole("usd"))
+        recorded = by_key(cells["energy_j"].to_numpy(float)) * self._is_recorded
+        covered = by_key(cells["energy_hours"].to_numpy(float)) * self._is_recorded
+        told = recorded.sum(axis=1)[:, None] / JOULES_PER_MWH * self._drawn.pue
+        mwh = _times(by_key(hours) - covered, self._drawn.mwh, told)
+        untold = hours - cells["flop_hours"].to_numpy(float)
+        flop = _times(by_key(untold), self._drawn.flop, whole("flop"))
+        return usd, mwh, flop
+
+    def amount(self) -> Amount:
+        """Return the sums of all cells."""
+        return self._told(np.zeros(len(self.cells), dtype=np.int64), 1)[0]
+
+    def _told(self, group: np.ndarray, number: int) -> list[Amount]:
+        """Return the sums of groups of cells, a few at a time."""
+        jobs, hours = (
+            np.bincount(group, self.cells[name].to_numpy(float), minlength=number)
+            for name in ("jobs", "gpu_hours")
+        )
+        found = []
+        for first in range(0, number, TOGETHER):
+            count = min(TOGETHER, number - first)
+            inside = (group >= first) & (group < first + count)
+            drawn = self._amounts(np.where(inside, group - first, -1), count)
+            for row in range(count):
+                amounts = (distribution(each[row]) for each in drawn)
+                place = first + row
+                found.append(Amount(float(jobs[place]), float(hours[place]), *amounts))
+        return found
+
+    def by(self, name: str, most: int | None = None) -> dict[str, Amount]:
+        """Return the sums by what cells are of, the most hours first; months in their order."""
+        hours = self.cells.groupby(name)[["gpu_hours", "usd", "jobs"]].sum()
+        order = hours.sort_values(["gpu_hours", "usd", "jobs"], ascending=False).index
+        names = sorted(hours.index) if name == "month" else list(order)
+        place = {each: number for number, each in enumerate(names)}
+        group = self.cells[name].map(place).to_numpy(np.int64)
+        kept = len(names) if most is None else min(most, len(names))
+        if kept < len(names):
+            names[kept:] = [OTHERS]
+            group = np.minimum(group, kept)
+        amounts = self._told(group, len(names))
+        return {str(each): amount for each, amount in zip(names, amounts, strict=True)}
+
+    def final_share(self, *, of_research: bool) -> Distribution:
+        """Return the share that final runs took.
+
+        What is unknown may be no final run, or all of it: up to a tenth of the draws none of it
+        is, from nine tenths on all of it, and at the median it divides as the known does.
+
+        Args:
+            of_research: whether inference and idle accelerators are left out.
+        """
+        kinds = self.cells["kind"].to_numpy(object)
+        has = self.cells["gpu_hours"].to_numpy(float) != 0
+        if of_research:
+            has &= ~np.isin(kinds, OUTSIDE_RESEARCH)
+        parts = [has & (kinds == FINAL), has & (kinds == UNKNOWN), has]
+        parts = [rows.astype(np.int64) for rows in parts]
+        if self.share_basis == "cost":
+            final, unknown, every = (self._amounts(rows - 1, 1)[0][0] for rows in parts)
+        else:
+            hours = self.cells["gpu_hours"].to_numpy(float)
+            final, unknown, every = (np.full(DRAWS, hours[rows > 0].sum()) for rows in parts)
+        if not (every > 0).all():
+            return NOT_KNOWN
+        known = np.maximum(every - unknown, 0.0)
+        middle = np.where(known > 0, final / np.where(known > 0, known, 1.0), 0.5)
+        rank = np.random.default_rng(0).permutation((np.arange(DRAWS) + 0.5) / DRAWS)
+        ends = (NONE_UNTIL, 0.5, ALL_FROM)
+        low = np.interp(rank, ends, (0.0, 1.0, 1.0))
+        high = np.interp(rank, ends, (0.0, 0.0, 1.0))
+        taken = middle * low + (1 - middle) * high
+        return distribution((final + taken * unknown) / every)
+
+    def _add_medians(self) -> None:
+        """Add each cell's dollars, energy and FLOP, medians, where they are known."""
+        usd, mwh, flop = (
+            np.median(each, axis=1)[self._place] if len(self.cells) else np.zeros(0)
+            for each in (self._drawn.usd, self._drawn.mwh, self._drawn.flop)
+        )
+        cells = self.cells
+        hours = cells["gpu_hours"].to_numpy(float)
+        recorded = self._is_recorded[self._place] if len(cells) else np.zeros(0)
+        rest = hours - cells["energy_hours"].to_numpy(float) * recorded
+        pue = float(np.median(self._drawn.pue))
+        energy = cells["energy_j"].to_numpy(float) * recorded / JOULES_PER_MWH * pue
+        cells["cost_usd"] = cells["usd"].to_numpy(float) + _product(self._open, usd)
+        cells["energy_mwh"] = energy + _product(rest, mwh)
+        left = hours - cells["flop_hours"].to_numpy(float)
+        cells["flop_all"] = cells["flop"].to_numpy(float) + _product(left, flop)
+
+    def price_of(self, accelerator: str | None, month: str) -> float:
+        """Return the median price of an hour [USD]; NaN where none is known."""
+        key = (accelerator or UNKNOWN, month)
+        if key not in self._keys:
+            return math.nan
+        return float(np.median(self._drawn.usd[self._keys.index(key)]))
+
+
+def _product(hours: np.ndarray, each: np.ndarray) -> np.ndarray:
+    """Return hours times an hour's figure; nothing where there are no hours."""
+    return np.where(np.abs(hours) < 1e-12, 0.0, hours * each)
+
+
+def _times(hours: np.ndarray, each: np.ndarray, told: np.ndarray) -> np.ndarray:
+    """Return what is told, and hours times an hour's figure where that is known, in draws.
+
+    NaN where there are hours, none of them of a known figure, and nothing is told.
+
+    Args:
+        hours: of each group and key; ``(groups, keys)``.
+        each: figure of an hour; ``(keys, draws)``.
+        told: of each group; ``(groups, 1)`` or ``(groups, draws)``.
+    """
+    used = np.abs(hours) > LEAST_HOURS
+    known = ~np.isnan(each).any(axis=1)
+    found = (hours * used)[:, known] @ each[known] + told
+    is_lacking = used.any(axis=1) & ~used[:, known].any(axis=1) & ~np.any(told, axis=1)
+    found = np.broadcast_to(found, (len(hours), DRAWS)).copy()
+    found[is_lacking] = np.nan
+    return found
+
+
+def distribution(draws: np.ndarray) -> Distribution:
+    """Return quantiles and mean of draws."""
+    if np.isnan(draws).any():
+        return NOT_KNOWN
+    p5, p50, p95 = np.quantile(draws, (0.05, 0.5, 0.95))
+    # One set of points tells no error of its own; draws of one number have none.
+    error = 0.0 if p5 == p95 else math.nan
+    return Distribution(float(p5), float(p50), float(p95), float(draws.mean()), (error,) * 4)
+
+
+def check_prices(prices: Prices) -> None:
+    """Check what a user says of prices.
+
+    Raises:
+        RequestError: naming the flag: no such accelerator, or two prices at once.
+    """
+    if prices.accelerator:
+        try:
+            find_accelerator(prices.accelerator, prices.profiles)
+        except RequestError as error:
+            raise RequestError("--accelerator", error.problem) from None
+    if prices.is_owned and (prices.price is not None or prices.provider is not None):
+        raise RequestError("--owned", "is given with --price or --provider; allowed: one of them")

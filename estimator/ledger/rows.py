@@ -1,0 +1,143 @@
+"""A batch's columns by field, whatever their headings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from computebill.batches.columns import arrow_column
+from computebill.batches.pieces import Batch
+
+from . import cells
+from .cells import Words, no_words, same_words
+from .draft import Draft
+from .formats import Column, Format, state_of
+from .rules import Places
+
+AMOUNTS = ("accelerators", "nodes", "tokens", "params", "flop", "first_step", "last_step", "usd")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a file's rows are read.
+
+    Attributes:
+        form: its form.
+        name: name of that.
+        columns: column by field.
+        places: which accelerators partitions, hosts and types have, where rules tell.
+        rates: dollars of another currency, by its name.
+        is_effective: whether a bill's amortised cost is taken, or what was billed.
+        profiles: folders of accelerator profiles of one's own.
+    """
+
+    form: Format
+    name: str
+    columns: Mapping[str, Column]
+    places: Places = field(default_factory=Places)
+    rates: Mapping[str, float] = field(default_factory=dict)
+    is_effective: bool = True
+    profiles: tuple[Path, ...] = ()
+
+
+class Rows:
+    """The columns of a batch."""
+
+    def __init__(self, batch: Batch, reading: Reading) -> None:
+        self.batch = batch
+        self.table = batch.table
+        self.reading = reading
+        self.count = len(batch.table)
+
+    def has(self, name: str) -> bool:
+        """Whether a field has a column or a constant."""
+        return name in self.reading.form.constants or self._column(name) is not None
+
+    def _column(self, name: str) -> Column | None:
+        found = self.reading.columns.get(name)
+        return found if found is not None and found.heading in self.table.column_names else None
+
+    def raw(self, name: str) -> pa.Array | None:
+        """Return a field's cells; None where the file has none."""
+        found = self._column(name)
+        return None if found is None else arrow_column(self.table[found.heading])
+
+    def words(self, name: str) -> Words:
+        """Return a field's texts."""
+        constant = self.reading.form.constants.get(name)
+        if constant is not None:
+            return same_words(self.count, str(constant))
+        raw = self.raw(name)
+        return no_words(self.count) if raw is None else cells.read_words(raw)
+
+    def numbers(self, name: str) -> np.ndarray:
+        """Return a field's numbers, NaN where there is none."""
+        return self._read(name, cells.read_numbers)
+
+    def durations(self, name: str) -> np.ndarray:
+        """Return a field's durations [s]."""
+        found = self._column(name)
+        return self._read(name, partial(cells.read_durations, factor=found.factor if found else 1))
+
+    def _read(self, name: str, reader: Callable[[pa.Array], np.ndarray]) -> np.ndarray:
+        constant = self.reading.form.constants.get(name)
+        if isinstance(constant, int | float):
+            return np.full(self.count, float(constant))
+        raw = self.raw(name)
+        return np.full(self.count, np.nan) if raw is None else reader(raw)
+
+    def moments(self, name: str) -> np.ndarray:
+        """Return a field's moments [s since 1970]."""
+        found, raw = self._column(name), self.raw(name)
+        if found is None or raw is None:
+            return np.full(self.count, cells.NO_TIME)
+        asked = self.batch.day_first
+        day_first = None if asked is None else partial(asked, found.heading)
+        return cells.read_moments(raw, day_first)
+
+    def energy(self) -> np.ndarray:
+        """Return recorded energy [J]; none is recorded where it is zero."""
+        found = self._column("energy")
+        values = self.numbers("energy") * (found.factor if found else 1.0)
+        return np.where(values > 0, values, np.nan)
+
+    def ids(self) -> pa.Array:
+        """Return ids."""
+        raw = self.raw("job")
+        return pa.nulls(self.count, pa.string()) if raw is None else cells.read_ids(raw)
+
+    def states(self) -> Words:
+        """Return how jobs ended."""
+        own = self.reading.form.states
+        return self.words("state").mapped(lambda text: state_of(text, own))
+
+    def draft(self) -> Draft:
+        """Return the fields that are taken as they stand."""
+        found = Draft(self.count, self.reading.form.record, self.ids())
+        names = ("cluster", "user", "project", "partition", "qos", "name", "host", "device")
+        for name in (*names, "tags", "checkpoint"):
+            if self.has(name):
+                found.words[name] = self.words(name)
+        found.words["state"] = self.states()
+        for name in ("submit", "start", "end"):
+            if self.has(name):
+                found.moments[name] = self.moments(name)
+        for name in AMOUNTS:
+            if self.has(name):
+                found.numbers[name] = self.numbers(name)
+        found.numbers["elapsed_s"] = self.durations("elapsed")
+        found.numbers["energy_j"] = self.energy()
+        if self.has("gpu_time"):
+            found.numbers["gpu_hours"] = self.durations("gpu_time") / cells.SECONDS["h"]
+        if self.has("per_node"):
+            each = self.numbers("per_node")
+            nodes = np.where(np.isnan(found.number("nodes")), 1.0, found.number("nodes"))
+            made = each * nodes
+            count = found.number("accelerators")
+            found.numbers["accelerators"] = np.where(np.isnan(count), made, count)
+        return found

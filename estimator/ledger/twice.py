@@ -1,0 +1,78 @@
+"""Rows that are in the records twice: one stays, whichever tells the most."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from .work import read_part
+
+MOST = 1 << 24
+"""Identities that are sorted together; of more, a share at a time."""
+
+
+def find_twice(folder: Path, parts: Sequence[str], rows: int) -> dict[str, np.ndarray]:
+    """Return the rows of each part that another row tells too.
+
+    A scheduler's job is its id and its start, and the row with the longest duration stays; of a
+    bill's charges those of a later file go, as one file may well charge the same twice.
+
+    Args:
+        folder: of the parts.
+        parts: names of them, in the files' order.
+        rows: of all of them.
+    """
+    shares = max(1, -(-rows // MOST))
+    found: dict[str, list[np.ndarray]] = defaultdict(list)
+    for share in range(shares):
+        for part, places in _of_share(folder, parts, share, shares).items():
+            found[part].append(places)
+    return {part: np.sort(np.concatenate(places)) for part, places in found.items()}
+
+
+def _of_share(folder: Path, parts: Sequence[str], share: int, shares: int) -> dict[str, np.ndarray]:
+    held = []
+    for part in parts:
+        column = read_part(folder, part, ["identity"])["identity"]
+        found = column.to_numpy() if len(column) else np.zeros(0, dtype=np.int64)
+        held.append(found[found % shares == share] if shares > 1 else found)
+    every = np.concatenate(held) if held else np.zeros(0, dtype=np.int64)
+    every = np.sort(every[every != 0])
+    twice = np.unique(every[1:][every[1:] == every[:-1]])
+    del every, held
+    if not len(twice):
+        return {}
+    return _losers(folder, parts, twice)
+
+
+def _losers(folder: Path, parts: Sequence[str], twice: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the rows whose identity another row has that is to stay."""
+    columns = ["identity", "elapsed_s", "file", "jobs", "record"]
+    of_part, row, identity, elapsed, file, is_bill = [], [], [], [], [], []
+    for number, part in enumerate(parts):
+        table = read_part(folder, part, columns)
+        keys = table["identity"].to_numpy()
+        # A job's further types of accelerators have its identity, and are no other job.
+        at = np.flatnonzero(np.isin(keys, twice) & (table["jobs"].to_numpy() > 0))
+        of_part.append(np.full(len(at), number))
+        row.append(at)
+        identity.append(keys[at])
+        elapsed.append(np.nan_to_num(table["elapsed_s"].to_numpy()[at].astype(float)))
+        file.append(table["file"].to_numpy()[at])
+        records = table["record"].take(at).to_pylist()
+        is_bill.append(np.array([each == "bill" for each in records], dtype=bool))
+    parts_, rows_, keys_, times, files, bills = map(
+        np.concatenate, (of_part, row, identity, elapsed, file, is_bill)
+    )
+    rank = np.where(bills, files.astype(float), -times)
+    order = np.lexsort((rows_, parts_, rank, keys_))
+    begins = np.append(True, keys_[order][1:] != keys_[order][:-1])
+    best = np.repeat(rank[order][begins], np.diff(np.append(np.flatnonzero(begins), len(order))))
+    loses = np.where(bills[order], rank[order] > best, ~begins)
+    lost = order[loses]
+    return {
+        parts[number]: rows_[lost[parts_[lost] == number]] for number in np.unique(parts_[lost])
+    }

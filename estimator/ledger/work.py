@@ -1,0 +1,139 @@
+"""The reading of records, as the engine of batches has it done: a part of jobs for each batch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from computebill.base.errors import RequestError
+from computebill.batches.cluster import Named
+from computebill.batches.pieces import ROWS, Batch
+from computebill.batches.reading import read_batches
+from computebill.batches.writing import COUNTS, Parts
+
+from .normalise import Counts, normalise
+from .plan import Plan
+from .rules import Rules
+from .schema import JOBS
+
+CODED = [
+    each.name
+    for each in JOBS
+    if pa.types.is_string(each.type) and each.name not in ("job", "config")
+]
+"""Columns whose texts are few."""
+
+
+class Done(NamedTuple):
+    """What came of a batch, whose jobs are written.
+
+    Attributes:
+        part: name of its part; empty where there is none.
+        place: of its file among all.
+        counts: counts of its rows.
+        size: bytes of its file.
+        failed: the file and the reason, where it could not be read on.
+    """
+
+    part: str
+    place: int
+    counts: Counts
+    size: int
+    failed: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How records are read into parts.
+
+    Attributes:
+        folder: of the parts.
+        plans: how each file is read.
+        rules: which accelerators places have; rates of currencies.
+        profiles: folders of accelerator profiles of one's own.
+        rows: rows of a batch.
+        gpus: share of a GPU that a task takes.
+    """
+
+    folder: Path
+    plans: Sequence[Plan]
+    rules: Rules
+    profiles: tuple[Path, ...] = ()
+    rows: int = ROWS
+    gpus: float = 0.0
+    schema = pa.schema({"told": pa.string()})
+
+    def tasks(self, pieces: Iterable[Named]) -> Iterator[Callable[[], Done]]:
+        """Yield what there is to do for each batch of pieces; rows are read here, in order."""
+        parts = Parts(self.folder)
+        for name, piece in pieces:
+            place = int(name.split("-")[1])
+            known = self._known(parts, name, place)
+            if known:
+                yield from known
+                continue
+            batches, number = read_batches(piece, self.rows), 0
+            while True:
+                try:
+                    batch = next(batches, None)
+                except RequestError as error:
+                    failed = (piece.name, error.problem)
+                    yield partial(Done, "", place, Counts(), 0, failed)
+                    break
+                if batch is None:
+                    parts.finish(name, number)
+                    break
+                yield partial(self._make, parts, f"{name}-{number:05d}", place, batch)
+                number += 1
+
+    def _known(self, parts: Parts, name: str, place: int) -> list[Callable[[], Done]]:
+        """Return how to count a piece's parts without its rows, where all of them are there."""
+        number = parts.finished(name)
+        names = [f"{name}-{each:05d}" for each in range(number or 0)]
+        if not names or not all(parts.has(each) for each in names):
+            return []
+        return [partial(_told, self.folder, each, place) for each in names]
+
+    def _make(self, parts: Parts, part: str, place: int, batch: Batch) -> Done:
+        if parts.has(part):
+            return _told(self.folder, part, place)
+        size = batch.size
+        made = normalise(batch, self.plans[place], place, self.rules, self.profiles)
+        parts.write(part, made.jobs, made.rejects, made.counts.to_json())
+        return Done(part, place, made.counts, size)
+
+    def elsewhere(self, *, has_gpus: bool) -> Reading:
+        """Return the same for a cluster's machines."""
+        profiles = tuple(folder.absolute() for folder in self.profiles)
+        return replace(self, folder=self.folder.absolute(), profiles=profiles)
+
+    def packed(self, done: Done) -> dict[str, Any]:
+        """Return what came of a batch as a row."""
+        told = {**done._asdict(), "counts": json.loads(done.counts.to_json())}
+        return {"told": json.dumps(told)}
+
+    def unpacked(self, row: dict[str, Any]) -> Done:
+        """Return what a row tells."""
+        told = json.loads(row["told"])
+        told["counts"] = Counts(**told["counts"])
+        told["failed"] = None if told["failed"] is None else tuple(told["failed"])
+        return Done(**told)
+
+
+def _told(folder: Path, part: str, place: int) -> Done:
+    """Return what a part that is there tells of itself."""
+    metadata = pq.read_schema(folder / f"{part}.parquet").metadata
+    return Done(part, place, Counts.from_json(metadata[COUNTS].decode()), 0)
+
+
+def read_part(folder: Path, part: str, columns: Sequence[str] | None = None) -> pa.Table:
+    """Return the jobs of a part, their texts as codes of the different ones."""
+    with pq.ParquetFile(folder / f"{part}.parquet", read_dictionary=CODED) as file:
+        return file.read(columns=None if columns is None else list(columns))

@@ -1,0 +1,1 @@
+"""What a model's training compute is under public rules, stated line by line."""

@@ -1,0 +1,95 @@
+"""Rules: what they match, what is wrong with them, and those that are proposed."""
+
+from __future__ import annotations
+
+import time
+import tomllib
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from computebill.base.errors import RequestError
+from computebill.cli import main
+from computebill.ledger import read_ledger
+from computebill.ledger.groups import proposed
+from computebill.ledger.rules import Rules, read_rules
+
+HEAD = "JobID|JobName|User|Account|Partition|State|Elapsed|AllocTRES"
+
+
+def sacct(path: Path, *names: str) -> Path:
+    rows = [
+        f"{number}|{name}|ann|alpha|gpu|COMPLETED|02:00:00|gres/gpu=8"
+        for number, name in enumerate(names)
+    ]
+    path.write_text("\n".join([HEAD, *rows]) + "\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('[[rule]]\nkind = "finals"\nname = "x"', "allowed: final run"),
+        ('[[rule]]\nkind = "idle"', "looks at nothing"),
+        ('[[rule]]\nkind = "idle"\nname = "(?=x)"', "look-around"),
+        ('[[rule]]\nkind = "idle"\nname = "(x"', "regular expression"),
+        ('[[rule]]\nkind = "idle"\nnames = "x"', "names"),
+        ('[[accelerator]]\npartition = "x"\nprofile = "h1000"', "not a known accelerator"),
+        ('[prices]\n"h100-sxm" = -1', "prices"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "rules.toml"
+    path.write_text(text)
+    with pytest.raises(RequestError, match=message):
+        read_rules(path)
+
+
+def test_an_expression_that_would_never_end_ends(tmp_path: Path) -> None:
+    name = "a" * 4000 + "b"
+    rules = Rules.model_validate({"rule": [{"kind": "final run", "name": "^(a+)+$"}]})
+    begun = time.perf_counter()
+    found = read_ledger([sacct(tmp_path / "a.txt", name)], rules)
+    assert list(found.parts["kind"]) == ["unknown"]
+    assert time.perf_counter() - begun < 20
+
+
+def test_the_first_rule_that_matches_counts(tmp_path: Path) -> None:
+    rules = {
+        "rule": [
+            {"kind": "evaluation", "name": "eval", "project": "^alpha$"},
+            {"kind": "final run", "name": "eval|big"},
+            {"kind": "failed or restarted", "state": "failed"},
+        ]
+    }
+    path = sacct(tmp_path / "a.txt", "eval-1", "big", "small")
+    found = read_ledger([path], Rules.model_validate(rules))
+    assert {name: each.jobs for name, each in found.parts["kind"].items()} == {
+        "evaluation": 1,
+        "final run": 1,
+        "unknown": 1,
+    }
+
+
+def test_proposed_rules_are_rules_and_sort_what_they_were_made_from(tmp_path: Path) -> None:
+    names = ["sft-7b-lr1", "sft-7b-lr2", "eval.mmlu (a+b)", 'odd "name"', "zzz"]
+    path, target = sacct(tmp_path / "a.txt", *names), tmp_path / "rules.toml"
+    result = CliRunner().invoke(main, ["ledger", "init", str(path), "-o", str(target)])
+    assert result.exit_code == 0, result.output
+    text = target.read_text()
+    assert text.index("^sft-") < text.index("^eval")  # most hours first
+    found = read_ledger([path], read_rules(target))
+    assert {name: each.jobs for name, each in found.parts["kind"].items()} == {
+        "unknown": 2,
+        "post-training": 2,
+        "evaluation": 1,
+    }
+    again = CliRunner().invoke(main, ["ledger", "init", str(path), "-o", str(target)])
+    assert again.exit_code == 2
+    assert "--force" in again.output
+
+
+def test_a_proposal_of_nothing_is_a_file_of_rules() -> None:
+    assert tomllib.loads(proposed(pd.DataFrame(), "a")) == {}

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+
+import computebill as cb
+
+TEN_DAYS = {"start": "2026-01-01", "end": "2026-01-11"}
+
+
+def crossings(*stages: dict[str, Any], **more: Any) -> dict[tuple[str, float], Any]:
+    data = {"model": {"name": "m", "params": 1e10}, "stage": list(stages), **more}
+    found = cb.state(data, rules=["eu-updates", "eu-cumulative"])
+    return {(each.rule_set, each.mark.value): each for each in found.crossings}
+
+
+def test_the_day_is_where_an_even_run_reaches_the_threshold() -> None:
+    # 1.2e23 FLOP in ten days: 1e23 after 8.33, on 9 January at the latest.
+    found = crossings({"tokens": 2e12, **TEN_DAYS})[("eu-updates", 1e23)]
+    assert found.day() == dt.date(2026, 1, 10)
+    assert found.days["p50"] == pytest.approx(dt.date(2026, 1, 1).toordinal() + 10 / 1.2)
+    assert found.notify_by == dt.date(2026, 1, 24)
+    assert found.odds == 1.0
+    assert found.stage == "pretrain"
+
+
+def test_uncertain_runs_cross_with_odds_and_an_interval() -> None:
+    # Uniform from 0.9e23 to 1.8e23: eight in nine cross.
+    found = crossings({"tokens": {"low": 1.5e12, "high": 3e12}, **TEN_DAYS})
+    each = found[("eu-updates", 1e23)]
+    assert each.odds == pytest.approx(8 / 9, abs=2e-3)
+    assert each.day("p5") < each.day("p50")
+    assert each.day("p95") is None
+
+
+def test_what_never_crosses_is_not_told() -> None:
+    assert ("eu-cumulative", 1e25) not in crossings({"tokens": 2e12, **TEN_DAYS})
+
+
+def test_lineage_is_there_before_the_first_day() -> None:
+    base = [{"name": "base", "flop": 9.94e24}]
+    stage = {"tokens": 2e12, **TEN_DAYS}
+    found = crossings(stage, lineage=base)
+    assert found[("eu-cumulative", 1e25)].day() == dt.date(2026, 1, 6)  # 6e22 after five days
+    assert found[("eu-cumulative", 1e23)].day() == dt.date(2026, 1, 1)
+
+
+def test_a_stage_without_days_stands_at_the_end_of_the_one_before() -> None:
+    found = crossings(
+        {"tokens": 1.6e12, **TEN_DAYS},
+        {"name": "later", "kind": "sft", "tokens": 0.4e12},
+    )
+    assert found[("eu-updates", 1e23)].day() == dt.date(2026, 1, 11)
+    data = {
+        "model": {"name": "m", "params": 1e10},
+        "stage": [{"tokens": 1e12, **TEN_DAYS}, {"name": "later", "kind": "sft", "tokens": 1e9}],
+    }
+    assert cb.state(data).undated == ("later",)
+
+
+def test_the_last_day_follows_from_hours_and_accelerators() -> None:
+    hours = {"gpu_hours": 24 * 10 * 100, "count": 100, "accelerator": "h100-sxm"}
+    found = crossings({"tokens": 2e12, "start": "2026-01-01", **hours})
+    assert found[("eu-updates", 1e23)].day() == dt.date(2026, 1, 10)
+
+
+def test_without_days_nothing_is_said_of_when() -> None:
+    assert crossings({"tokens": 2e13}) == {}
