@@ -70,6 +70,9 @@ if TYPE_CHECKING:
     from .sweep import price_sweep as price_sweep
     from .sweep import shipped_sweeps as shipped_sweeps
     from .training.layout import Layout as Layout
+    from .watching.passport import Passport as Passport
+    from .watching.run_watch import RunWatch as RunWatch
+    from .watching.trainer import WatchCallback as WatchCallback
 
 # Before torch is loaded, which reads it once: waiting threads that spin take the cores of a busy
 # machine from those that work. What was set already stands.
@@ -85,12 +88,14 @@ _HOMES = {
     "Log": "logs",
     "LoggedUse": "models.logged",
     "ModelCard": "models.card",
+    "Passport": "watching.passport",
     "Plan": "planning.result",
     "PlanSpec": "planning.spec",
     "Programme": "programmes.spec",
     "RequestError": "base.errors",
     "RunEstimate": "runs.estimate",
     "RunSpec": "runs.spec",
+    "RunWatch": "watching.run_watch",
     "Score": "catalogue",
     "Speed": "models.mfu",
     "SpendEstimate": "programmes.spend",
@@ -104,6 +109,7 @@ _HOMES = {
     "Utilisation": "models.mfu",
     "Validation": "accuracy.validation",
     "Watch": "statements.planned",
+    "WatchCallback": "watching.trainer",
     "Watched": "runs.watched",
     "Work": "logs",
     "bench": "benchmark",
