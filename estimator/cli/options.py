@@ -99,11 +99,22 @@ def part_options(command: F) -> F:
 
 
 def sampling_options(command: Command) -> Command:
-    """Add --samples, --seed, --method, --device and --profiles, collected as ``sampling``.
+    """Add the options of ``sampling_of``, of a command that draws 131,072 times."""
+    return sampling_of("131,072")(command)
+
+
+def sampling_of(draws: str) -> Callable[[Command], Command]:
+    """Return a decorator that adds --samples, --seed and more, collected as ``sampling``.
 
     ``sampling`` holds the keyword arguments that every estimate of the Python API takes.
-    """
 
+    Args:
+        draws: how often is drawn where nobody says, in words.
+    """
+    return lambda command: _with_sampling(command, draws)
+
+
+def _with_sampling(command: Command, draws: str) -> Command:
     @wraps(command)
     def collecting(**given: Any) -> Any:
         names = ("samples", "seed", "method", "device", "profiles")
@@ -115,7 +126,7 @@ def sampling_options(command: Command) -> Command:
             "--samples",
             metavar="N",
             callback=whole_number,
-            help="Monte Carlo draws, 10M (default 131,072).",
+            help=f"Monte Carlo draws, 10M (default {draws}).",
         ),
         click.option(
             "--seed",

@@ -11,7 +11,6 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from computebill.base.assumptions import GIVEN, Assumption, Input
 from computebill.base.errors import RequestError
@@ -23,7 +22,7 @@ from computebill.kernels.units import JOULES_PER_KWH, SECONDS_PER_HOUR
 from . import method
 from .method import Interval
 from .ownership import price_with_server, years_owned
-from .price_lists import listed_rent
+from .price_lists import Asked, listed_price
 from .prices import Commitment, cloud_price, purchase_price, typical_cloud_price
 
 METHOD = "Cottier et al. 2024, arXiv:2405.21015"
@@ -45,7 +44,8 @@ class Pricing:
         price: rent [USD an accelerator-hour]; or it is taken from a provider's list.
         provider: whose list price.
         commitment: kind of rent: on-demand, 1y, 3y or spot.
-        prices: a price list of one's own, SkyPilot's or gpuhunt's CSV, in a provider's place.
+        prices: a price list in place of the profile's: a CSV of SkyPilot, of gpuhunt or of one's
+            own, or a folder of them.
         region: of the offers of that list that count.
         count: accelerators of the run; a few cards of a desktop are bought without a server.
         date: day of the prices, and of the start.
@@ -88,9 +88,16 @@ def rent_inputs(pricing: Pricing, accelerator: Accelerator) -> Iterator[Input | 
     """Yield the rent, and that there is none on record where that is so.
 
     Raises:
-        RequestError: where the provider has no price.
+        RequestError: where the provider or the list has no price.
     """
     label, scale = "USD per accelerator-hour", 1 / SECONDS_PER_HOUR
+    if pricing.price is None and pricing.prices is not None:
+        asked = Asked(pricing.commitment, pricing.provider, pricing.region, pricing.date)
+        listed = listed_price(pricing.prices, accelerator, asked)
+        yield Input("usd_per_second", listed.quantity, label, listed.source, scale)
+        if listed.left_out is not None:
+            yield listed.left_out
+        return
     found = _rent(pricing, accelerator)
     if found is None:
         yield Input("usd_per_second", UNKNOWN)
@@ -104,9 +111,6 @@ def _rent(pricing: Pricing, accelerator: Accelerator) -> tuple[Quantity, str] | 
     """Rent [USD an accelerator-hour] and its source; None where no price is on record."""
     if pricing.price is not None:
         return pricing.price, GIVEN
-    if pricing.prices is not None:
-        path = Path(pricing.prices)
-        return listed_rent(path, accelerator, pricing.commitment, pricing.region)
     if pricing.provider is not None or pricing.commitment != "on-demand":
         quote = cloud_price(
             accelerator,

@@ -13,9 +13,11 @@ from computebill.base.notebook import Shown
 from computebill.costs.method import cost_method
 from computebill.hardware.accelerators import Accelerator
 from computebill.runs.estimate import RunEstimate
+from computebill.runs.inputs import LLAMA_3, LLAMA_3_FAILURES
 from computebill.training.handover import Handed, Step, hand_over
 from computebill.training.layout import Layout
 from computebill.training.memory_odds import fit_odds, memory_interval
+from computebill.training.offers import offer_of
 
 from .spec import PlanSpec
 
@@ -141,7 +143,8 @@ class Plan(Shown):
     @property
     def assumptions(self) -> tuple[Assumption, ...]:
         """Every number that went in beside what was given, with its source."""
-        of_search = (*self._batch(), *self._room(), *self._degrees())
+        of_search = (*self._batch(), *self._room(), *self._offer(), *self._degrees())
+        of_search = (*of_search, *self._interruptions())
         return (*self.estimate.assumptions, *of_search)
 
     def _room(self) -> Iterator[Assumption]:
@@ -159,6 +162,26 @@ class Plan(Shown):
             source = f"{law}: Li et al. 2025, arXiv:2503.04715; --global-batch"
             told = f"{self.estimate.spec.global_batch:,.0f} sequences"
             yield Assumption("global batch", told, source)
+
+    def _offer(self) -> Iterator[Assumption]:
+        """Yield what layouts the framework has, where one is known."""
+        choice = self.spec.software_choice
+        offer = offer_of(choice.framework, choice.year)
+        if offer is not None:
+            yield Assumption(f"layouts of {offer.title}", offer.told, offer.source)
+
+    def _interruptions(self) -> Iterator[Assumption]:
+        """Yield how often spot machines are taken away, where they are, or may be."""
+        spec, name = self.spec, "spot machines taken away, a GPU and day"
+        rate = spec.interruptions(str(self.estimate.spec.accelerator))
+        if spec.interruptions_per_gpu_day is not None:
+            beside = spec.failures_per_gpu_day
+            others = LLAMA_3_FAILURES if beside is None else beside.value
+            source = f"given; the others of the failures, {others:.4g}, are "
+            yield Assumption(name, f"{rate:g}", source + (LLAMA_3 if beside is None else "given"))
+        elif spec.commitment == "spot":
+            source = "nobody said how often: --interruptions-per-gpu-day"
+            yield Assumption(name, "none", source)
 
     def _degrees(self) -> Iterator[Assumption]:
         """Yield degrees that the trainer decided, where nobody gave them."""

@@ -18,7 +18,7 @@ from computebill.hardware.accelerators import Accelerator, find_accelerator
 from computebill.hardware.cluster import in_cluster
 from computebill.kernels import search
 from computebill.runs.estimate import RunEstimate, estimate_of
-from computebill.runs.spec import LOST, read_run
+from computebill.runs.spec import read_run
 from computebill.training.cases import Case, usual_precision
 from computebill.training.choice_grid import Chunk, Grid
 from computebill.training.choices import Space, make_space
@@ -27,6 +27,7 @@ from computebill.training.from_files import with_files
 from computebill.training.layout import Layout, check_sequence_length, default_sequence
 from computebill.training.memory import GB, stage_bytes
 from computebill.training.memory_odds import most_predicted
+from computebill.training.offers import offer_of
 from computebill.training.parameters import bounded, unbounded
 from computebill.training.rules import check_part
 from computebill.uncertainty.draws import choose_device, settings
@@ -178,7 +179,7 @@ def plan(
         found = searched.setdefault((space.case.accelerator.name, space.case.precision), _Found())
         values = efficiencies_of(space.case.accelerator, asked.efficiency).values
         grid = Grid(space, bounded(unbounded(values)), on)
-        for count in asked.spec.counts:
+        for count in asked.spec.counts(asked.spelled(space.case.accelerator)):
             _search(asked, grid, count, found)
     seconds = time.perf_counter() - start
     if not any(found.kept for found in searched.values()):
@@ -213,6 +214,7 @@ def _looked_up(spec: PlanSpec, profiles: Sequence[Path]) -> _Asked:
 def _spaces(asked: _Asked) -> Iterator[Space]:
     spec, pipes = asked.spec, None
     choice = spec.software_choice
+    offer = offer_of(choice.framework, choice.year)
     given = {} if spec.layout is None else spec.layout.model_dump(exclude_unset=True)
     layout = with_files(Layout(**{**choice.settings, **given}), asked.architecture)
     for accelerator in {each.name: each for each in asked.parts.values()}.values():
@@ -227,7 +229,7 @@ def _spaces(asked: _Asked) -> Iterator[Space]:
                 sequence=asked.sequence,
                 software=choice.software,
             )
-            space = make_space(case, spec.choices, spec.across_domains, pipes)
+            space = make_space(case, spec.choices, spec.across_domains, pipes, offer)
             pipes = space.pipes
             yield space
 
@@ -481,7 +483,7 @@ def _estimate(asked: _Asked, best: Candidate) -> RunEstimate:
     is_told = spec.sequence_length is not None or spec.global_batch_tokens is not None
     fields = {
         **spec.pricing(spelled),
-        **{name: getattr(spec, name) for name in LOST},
+        **spec.lost(spelled)._asdict(),
         "name": spec.name,
         "model": spec.model,
         "tokens": spec.tokens,

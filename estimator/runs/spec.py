@@ -129,7 +129,8 @@ class RunFields(Spec):
         final_share: share of its programme's R&D compute that the run is; the rest explores.
         provider: whose list price.
         commitment: on-demand, 1y, 3y or spot.
-        prices: a price list of one's own, SkyPilot's or gpuhunt's CSV.
+        prices: a price list in place of the profiles': a CSV of SkyPilot, of gpuhunt or of one's
+            own, or a folder of them.
         region: of its offers that count.
         date: of the prices, and of the run's start.
         operator: who runs the data centre, for its power usage effectiveness.
