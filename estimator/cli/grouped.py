@@ -190,8 +190,11 @@ class Grouped(click.Command):
             word = error.option_name.rstrip("s")
             names = [name for each in self.params for name in each.opts]
             begun = [name for name in names if len(word) > 3 and name.startswith(word)]
-            error.possibilities = begun or error.possibilities
-            raise
+            if not begun:
+                raise
+            meant = " or ".join(f"'{name}'" for name in begun)
+            told = f"No such option '{error.option_name}'. Did you mean {meant}?"
+            raise click.UsageError(told, ctx) from None
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the flags, group by group; folded ones where they are few, or asked for."""

@@ -428,7 +428,8 @@ def _check(compiled: CompiledProgramme) -> None:
 def _lacking(programme: Programme, run: Run) -> Iterator[str]:
     """Yield the fields that neither a run nor all runs together have, of those that price it."""
     shared = programme.assumptions
-    names = [] if programme.counted_in.unit != DOLLARS.unit else [("price",)]
+    is_in_dollars = programme.counted_in.unit == DOLLARS.unit
+    names: list[tuple[str, ...]] = [("price",)] if is_in_dollars else []
     if run.accelerator_hours is None and run.count is None:
         names += [("mfu",), ("accelerator", "peak_flop_per_s")]
     for ways in names:
