@@ -99,7 +99,9 @@ class Plan(Shown):
         spec: what was asked.
         best: by the objective, under all limits.
         estimate: of the best, with intervals.
-        runners_up: the next best of other layouts, by the objective.
+        runners_up: the next best of other layouts, by the objective; of those that hardly differ in
+            time and memory, the first.
+        alike: layouts that were passed over for that.
         pareto: that nothing else beats in days, cost and share of the memory, by days.
         each: the best of every accelerator and precision that keeps the limits, by the objective.
         dropped: the other accelerators and precisions, and why none of their layouts is left.
@@ -115,6 +117,7 @@ class Plan(Shown):
     best: Candidate
     estimate: RunEstimate
     runners_up: tuple[Candidate, ...]
+    alike: int
     pareto: tuple[Candidate, ...]
     each: tuple[Candidate, ...]
     dropped: Mapping[tuple[str, str], str]
@@ -230,6 +233,7 @@ class Plan(Shown):
             "runners_up": [
                 {**each.to_dict(), "odds_slower": self.odds(each)} for each in self.runners_up
             ],
+            "runners_up_alike": self.alike,
             "pareto": [each.to_dict() for each in self.pareto],
             "by_accelerator": [each.to_dict() for each in self.each],
             "dropped": [

@@ -40,6 +40,10 @@ from .spec import PlanSpec, read_plan
 KEPT = 64
 """Fastest layouts that are kept of each accelerator, precision and number of them."""
 
+ALIKE_TIME, ALIKE_MEMORY = 0.01, 0.05
+"""Relative differences of a step's time and of memory below which two layouts hardly differ: the
+one is far less than a prediction's error, the other than a measurement's of its own memory."""
+
 FITS = "fits the memory"
 """The rule that only the model's and the layout's bytes decide."""
 
@@ -336,11 +340,13 @@ def _answer(asked: _Asked, searched: Mapping[tuple[str, str], _Found], seconds: 
     for each in ranked:
         best_of.setdefault(each.kept.part, each)
     best = ranked[0].candidate()
+    shown, alike = _different(ranked, spec.top)
     return Plan(
         spec=spec,
         best=best,
         estimate=_estimate(asked, best),
-        runners_up=tuple(each.candidate() for each in ranked[1 : spec.top]),
+        runners_up=tuple(each.candidate() for each in shown[1:]),
+        alike=alike,
         pareto=tuple(each.candidate() for each in _front(within)),
         each=tuple(each.candidate() for each in best_of.values()),
         dropped=_dropped(spec, searched, offers, best_of),
@@ -350,6 +356,36 @@ def _answer(asked: _Asked, searched: Mapping[tuple[str, str], _Found], seconds: 
         search_seconds=seconds,
         apart=efficiencies_of(best.accelerator, asked.efficiency).apart,
     )
+
+
+def _different(ranked: Sequence[_Offer], most: int) -> tuple[list[_Offer], int]:
+    """Return the first offers that differ in time or memory from all before them.
+
+    Args:
+        ranked: offers, the best first.
+        most: how many are returned.
+
+    Returns:
+        The offers, and the number of others that were passed over as near-copies of one.
+    """
+    shown: list[_Offer] = []
+    alike = 0
+    for each in ranked:
+        if len(shown) == most:
+            break
+        if any(_is_alike(each.kept, other.kept) for other in shown):
+            alike += 1
+        else:
+            shown.append(each)
+    return shown, alike
+
+
+def _is_alike(one: _Kept, other: _Kept) -> bool:
+    """Whether two layouts of one cluster hardly differ in a step's time and in memory."""
+    if (one.part, one.count) != (other.part, other.count):
+        return False
+    is_as_fast = math.isclose(one.seconds, other.seconds, rel_tol=ALIKE_TIME)
+    return is_as_fast and math.isclose(one.bytes, other.bytes, rel_tol=ALIKE_MEMORY)
 
 
 def _front(within: Sequence[_Offer]) -> list[_Offer]:

@@ -219,7 +219,8 @@ class PlanSpec(Spec):
             list.
         provider: whose list price.
         commitment: on-demand, 1y, 3y or spot.
-        prices: a price list of one's own, SkyPilot's or gpuhunt's CSV.
+        prices: a price list in place of the profiles': a CSV of SkyPilot, of gpuhunt or of one's
+            own, or a folder of them.
         region: of its offers that count.
         date: of the prices.
         failures_per_gpu_day: unexpected interruptions; Llama 3's if not given, 0: none.
