@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 Column = NDArray[np.float64]
 
 
-class Unread(NamedTuple):
+@dataclass(frozen=True)
+class Unread:
     """Lines that look like steps and cannot be read.
 
     Attributes:
@@ -24,6 +25,9 @@ class Unread(NamedTuple):
     count: int = 0
     line: int = 0
     text: str = ""
+
+
+NOTHING_UNREAD = Unread()
 
 
 class Event(NamedTuple):
@@ -63,7 +67,7 @@ class Log:
     lines: int
     at_line: NDArray[np.int64]
     columns: Mapping[str, Column]
-    unread: Unread = Unread()
+    unread: Unread = NOTHING_UNREAD
     events: Sequence[Event] = ()
     is_numbered: bool = False
     notes: Sequence[str] = field(default=())
@@ -89,5 +93,5 @@ class Log:
             "title": self.title,
             "lines": self.lines,
             "rows": len(self),
-            "unread": self.unread._asdict(),
+            "unread": asdict(self.unread),
         }

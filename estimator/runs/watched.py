@@ -96,7 +96,7 @@ class Watched:
             return []
         layout = step.case.layout
         own = layout.micro_batch * (layout.micro_batches or 1) * layout.dp * self.course_sequence
-        # Of another batch than the predicted one, the time that its tokens would take at that speed.
+        # Of another batch than the predicted one, the time that its tokens take at that speed.
         measured = own / (self.speed * layout.accelerators)
         return blamed(step, measured)
 
@@ -185,7 +185,10 @@ class Watched:
             return prior, wide
         days = spent.wall / SECONDS_PER_DAY
         weight = days / (days + PRIOR_DAYS)
-        return weight * min(1.0, spent.goodput) + (1 - weight) * prior, (1 - weight) * wide
+        share = weight * min(1.0, spent.goodput) + (1 - weight) * prior
+        # What is lost comes in so many restarts and stalls, whose number goes by chance.
+        stops = 1 + len(self.course.restarts) + len(self.course.stalls)
+        return share, math.hypot((1 - weight) * wide, (1 - share) / share / math.sqrt(stops))
 
     def usd_per_gpu_hour(self) -> dict[str, float]:
         """Return what an accelerator's hour costs, by the way of counting; of what is known."""
@@ -256,7 +259,7 @@ class Watched:
     def notes(self) -> Iterator[str]:
         """Yield what a reader must know, in sentences."""
         if self.steady_rows < FEWEST:
-            yield f"{self.steady_rows} lines of steps count: no alarm is raised of fewer than {FEWEST}"
+            yield f"{self.steady_rows} lines of steps count: of fewer than {FEWEST}, no alarm"
         if self.course.spent is None:
             yield "hours so far are those of the steps alone"
         first = int(self.course.step.min())
@@ -268,8 +271,8 @@ def _known(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _told(value: Distribution) -> dict[str, float] | None:
-    return dict(value.to_dict()) if value.is_known else None
+def _told(value: Distribution) -> dict[str, Any] | None:
+    return value.to_dict()
 
 
 def work_of_run(estimate: RunEstimate) -> Work:

@@ -34,7 +34,7 @@ SPENT = {
     "repeated": "steps made again after a restart",
     "stalls": "stalls",
     "restarts": "restarts",
-    "other": "first steps, and the rest",
+    "other": "the rest",
 }
 """What time went to, in words."""
 
@@ -114,6 +114,18 @@ def _interruptions(log: Mapping[str, Any]) -> Table:
         took = duration(each["seconds"] / 86400)
         table.add_row(f"{each['line']:,}", f"{each['step']:,}", f"stall{why}", took)
     return table
+
+
+def measured(result: Result) -> Iterator[RenderableType]:
+    """Rows for a calibration: what was measured, and on what; notes."""
+    yield from (Text(f"Of the log: {note}.") for note in result["notes"])
+    rows = result["measured_rows"]
+    table = tables.table(f"Rows of {result['log']['file']}")
+    for heading in ("column", *(f"row {n}" for n in range(1, len(rows) + 1))):
+        table.add_column(heading, justify="left" if heading == "column" else "right")
+    for name in dict.fromkeys(name for row in rows for name in row):
+        table.add_row(name, *(str(row.get(name, "")) for row in rows))
+    yield table
 
 
 def watched(result: Result) -> Iterator[RenderableType]:

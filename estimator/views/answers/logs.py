@@ -6,6 +6,8 @@ from computebill.views.logs import part_name
 from computebill.views.result import Result, distribution
 from computebill.views.text import count, duration, duration_interval, money, percent, signed
 
+from .answer import Answer
+
 
 def course(result: Result) -> str:
     """Tell which steps a speed is of, how much of the time trained, and how often it stopped."""
@@ -22,6 +24,18 @@ def course(result: Result) -> str:
         if log[key]
     ]
     return f"{told}, with {' and '.join(stops)}." if stops else f"{told}."
+
+
+def rows(result: Result) -> Answer:
+    """Tell how many rows a log comes to, and the steps that they are of."""
+    found, log = result["measured_rows"], result["log"]
+    several = f"{len(found):,} row{'s' if len(found) > 1 else ''}"
+    speeds = ", ".join(
+        f"{float(row['iter_seconds']):g} s a step of {row['global_batch_seqs']:,} sequences"
+        for row in found
+    )
+    told = f"{several} for a calibration: {speeds} on {found[0]['n_gpus']:,} x {found[0]['gpu']}"
+    return Answer(f"Measured in {log['file']}", f"{told}. {course(result)}", (), result["notes"])
 
 
 def watched(result: Result) -> str:
