@@ -1,4 +1,4 @@
-"""What a library passes over of a file is refused where it defines the model, and told otherwise."""
+"""What a library passes over of a file is refused where it defines the model, else told."""
 
 from __future__ import annotations
 
