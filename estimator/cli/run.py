@@ -16,7 +16,7 @@ from .options import (
     field_options,
     given_fields,
     output_options,
-    sampling_options,
+    sampling_of,
     set_option,
 )
 from .stages import FIELDS as STAGE_FIELDS
@@ -59,8 +59,8 @@ FIELDS = (
     ("final-share", "Share of its programme that the run is, 0.1..0.25: what the rest costs."),
     ("provider", "Take the price from this provider's list: aws, gcp, lambda, …"),
     ("commitment", "Of that price: on-demand, 1y, 3y, spot."),
-    ("prices", "A price list of your own: SkyPilot's or gpuhunt's CSV."),
-    ("region", "Of its offers that count: us-east-1."),
+    ("prices", "Take it from this list: a CSV of SkyPilot, of gpuhunt or of your own; a folder."),
+    ("region", "Of --prices: us-east-1, …; all of them without it."),
     ("date", "Of the prices and the run, 2025-06-30."),
     ("operator", "Who runs the data centre, for its power usage effectiveness."),
     ("pue", "Power usage effectiveness."),
@@ -81,7 +81,7 @@ FIELDS = (
 @log_options
 @layout_options
 @set_option
-@sampling_options
+@sampling_of("131,072; of stages 16,384")
 @output_options
 def command(
     spec: str | None,
