@@ -183,6 +183,23 @@ def test_parts_of_a_schedule_are_one_stage() -> None:
         assert whole.stages[0].rows[name].p50 == pytest.approx(together), name
 
 
+def test_what_a_stage_took_as_a_whole_is_not_counted_once_a_part() -> None:
+    parts = [{"tokens": "400B"}, {"tokens": "600B", "count": 32}]
+    took: Data = {"gpu_hours": "800..1200", "mfu": 0.4, "restarted_tokens": "10B"}
+    whole = staged({**PRE, **ON, **took}).rows
+    parted = staged({**PRE, **ON, **took, "schedule": parts}).rows
+    for name in ("gpu_hours", "cloud", "updates", "restarted", "hardware"):
+        for key in ("p5", "p50", "p95"):
+            expected = getattr(whole[name], key)
+            assert getattr(parted[name], key) == pytest.approx(expected, rel=1e-6), name
+
+
+@pytest.mark.parametrize("twice", [{"flop": 1e21}, {"kind": "dpo", "pairs": 5, "answer_length": 9}])
+def test_a_schedule_is_not_told_beside_another_amount(twice: Data) -> None:
+    with pytest.raises(RequestError, match=r"give (flop|pairs) or schedule, not both"):
+        staged({"params": "7B", "schedule": [{"tokens": "1B"}], **twice})
+
+
 def test_totals_are_sums_and_say_what_they_lack() -> None:
     found = staged(
         {**PRE, **ON, "mfu": 0.4},
