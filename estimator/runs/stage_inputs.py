@@ -383,9 +383,28 @@ def _passes(bench: Bench) -> Iterator[Input | Assumption]:
     if found.tail > 1.0 and stage.tail is None:
         told = "the answer's lengths, of a step's samples; all are waited for"
         yield Assumption("longest over mean answer", f"{found.tail:.3g}", told)
+    for what, length, mean in (
+        ("prompt", stage.prompt_length, found.prompt),
+        ("answer", stage.answer_length, found.answer),
+    ):
+        if length is not None and not _is_number(length):
+            told = "mean of lengths that samples have; the mean itself is taken as known"
+            yield Assumption(
+                f"tokens of {'an' if what == 'answer' else 'a'} {what}", f"{mean:,.4g}", told
+            )
     if stage.prompt_length is None and stage.answer_length is not None and found.answer:
         yield Assumption("tokens of a prompt", "0", "assumed: no prompt_length is given")
     yield Input("verifier", stage.verifier_seconds or ZERO)
+
+
+def _is_number(length: object) -> bool:
+    """Whether a length is the same of all samples."""
+    if isinstance(length, str):
+        try:
+            return parse_quantity(length).is_constant
+        except ValueError:  # a file of lengths
+            return False
+    return isinstance(length, int | float)
 
 
 def _flop(bench: Bench, run: Mapping[str, Quantity]) -> dict[str, Quantity]:

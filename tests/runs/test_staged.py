@@ -150,6 +150,16 @@ def test_rl_follows_its_lengths_its_reference_and_what_it_throws_away() -> None:
     assert judged.rows["gpu_hours"].p50 > plain.rows["gpu_hours"].p50
 
 
+def test_lengths_that_differ_are_told_by_their_mean_which_is_taken_as_known() -> None:
+    rl: Data = {"kind": "rl", "params": "8B", "steps": 1, "prompts": 8, "samples_per_prompt": 4}
+    found = staged({**rl, "prompt_length": 400, "answer_length": {"low": 500, "high": 1500}})
+    told = {each.name: each for each in found.assumptions}
+    assert told["tokens of an answer"].value == "1,000"
+    assert "taken as known" in told["tokens of an answer"].source
+    assert "tokens of a prompt" not in told
+    assert found.rows["updates"].p5 == found.rows["updates"].p95
+
+
 def test_the_longest_answer_is_the_one_that_one_of_so_many_reaches() -> None:
     answers = read_documents(list(range(1, 1001)))
     assert longest_of(answers, 1000) == 1000
