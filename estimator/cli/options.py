@@ -15,7 +15,7 @@ import click
 
 from .completion import completed
 from .grouped import spellings, unit
-from .telling import markdown, print_line, tell
+from .telling import brief, markdown, print_line, tell
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -421,7 +421,7 @@ class Outputs:
         if answer is None or self.form is None:
             tell(answer, tables())
         else:
-            print_line(answer.sentence if self.brief else markdown(answer, result))
+            print_line(brief(answer) if self.brief else markdown(answer, result))
 
     def _tell_written(self) -> None:
         for path in (self.file, self.plot, self.html):
