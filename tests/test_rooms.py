@@ -18,6 +18,7 @@ same words: a terminal tells them without a library of charts.
 Launch files are a room on base: training makes layouts of them, commands and views tell them.
 The ledger is one, on six rooms below it; batches, the streaming of files that it and catalogues
 have in common, another.
+Logs are a room on base, which utilisation, measured rows, runs and commands read.
 A watch on a run is one, on eight below it, and nothing stands on it.
 Public rules are a room that catalogues and statements stand on, statements one beside programmes.
 """
@@ -118,9 +119,13 @@ TESTED_BY = {
     "ledger.steps": "ledger/test_programme.py",
     "ledger.telling": "ledger/test_programme.py",
     "ledger.twice": "ledger/test_account.py",
+    "logs.kinds": "logs/test_reader.py",
+    "logs.record": "logs/test_reader.py",
     "models.count": "architectures/test_plain.py",
     "views.answers.stages": "views/report/test_stages.py",
     "views.launch": "cli/test_launches.py",
+    **{f"views.{name}logs": "cli/test_logs.py" for name in ("", "answers.", "charts.", "report.")},
+    "cli.measured": "cli/test_logs.py",
     "training.choices": "planning/test_search.py",
     "planning.pricing": "planning/test_search.py",
     "planning.result": "planning/test_search.py",
@@ -151,6 +156,8 @@ TESTED_BY = {
             *("statement", "sweep", "validation"),
         )
     },
+    "views.charts.squarified": "views/charts/test_ledger.py",
+    "views.report.ledger": "views/report/test_reports.py",
     "views.answers.ledger": "ledger/test_account.py",
     "views.ledger": "ledger/test_account.py",
     "watching.subject": "watching/test_run_watch.py",

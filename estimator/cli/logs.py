@@ -156,8 +156,8 @@ def _growth(
     while True:
         data = file.read(BLOCK)
         if data:
-            idle_since = time.monotonic()
             yield data
+            idle_since = time.monotonic()  # what is told of it takes a while
             continue
         if path.stat().st_size < file.tell():
             note(f"{path.name} was begun anew while it was read")

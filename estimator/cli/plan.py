@@ -33,7 +33,7 @@ FIELDS = (
     ("text-length", "Tokens of text beside an image or video."),
     ("tokens", "Tokens trained on, 15.6T."),
     ("accelerator", "Names, or profiles' files: h100,h200,b200; each is tried."),
-    ("count", "Accelerators: 512, or 512,1024, or 64..4096 (powers of two); each is tried."),
+    ("count", "Accelerators: 512, or 512,1024, or 64..4096 (powers of two), h100=512,b200=256."),
     ("max-gpus", "In its place: powers of two from 8 up to this, and this."),
     ("node-network", "From a node to the others, 800gbit."),
     ("power-limit", "Watts that an accelerator may take, 500, where fewer than its own."),
@@ -71,7 +71,8 @@ FIELDS = (
     ("failures-per-gpu-day", "Unexpected interruptions; as Llama 3's if not given; 0: none."),
     ("checkpoint-seconds", "Training stands still for each checkpoint."),
     ("restart-seconds", "From a failure until training goes on."),
-    ("goodput", "Share of the time that trains, 0.9, in place of those three."),
+    ("interruptions-per-gpu-day", "Of spot machines, taken away, 0.0125; h100=0.0125,b200=0."),
+    ("goodput", "Share of the time that trains, 0.9, in place of those four."),
     ("lost", "The rest of it, 10%: the share of the time that is lost."),
 )
 

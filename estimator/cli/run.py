@@ -16,7 +16,7 @@ from .options import (
     field_options,
     given_fields,
     output_options,
-    sampling_options,
+    sampling_of,
     set_option,
 )
 from .stages import FIELDS as STAGE_FIELDS
@@ -81,7 +81,7 @@ FIELDS = (
 @log_options
 @layout_options
 @set_option
-@sampling_options
+@sampling_of("131,072; of stages 16,384")
 @output_options
 def command(
     spec: str | None,

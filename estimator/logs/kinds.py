@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from itertools import compress
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,15 +27,38 @@ MOST_SHAPES = 8
 PIECES = 64
 """Steps of one line that are told apart, where ranks wrote several on it; a cut line has fewer."""
 
-SAMPLE = 2_000
+SAMPLE = 200
 """Lines of a kind that tell whose a log is."""
 
 NUMBER = re.compile(r"( *)[-+0-9.:,]*[0-9][-+0-9.:,]*(?:[eE][-+]?[0-9]+)?")
 ANY_NUMBER = "[-+0-9.:,eE]++"
 SPACES = re.compile(r"(?:\\ ){2,}|(?:\\ )+$")
 
-Numbered = Sequence[tuple[int, str]]
-"""Numbers of lines, and their texts."""
+
+@dataclass
+class Lines:
+    """Lines that are read at once.
+
+    Attributes:
+        texts: of them.
+        numbers: in their file, from 1.
+        is_taken: 1 for each that is of a kind.
+    """
+
+    texts: Sequence[str]
+    numbers: Sequence[int]
+    is_taken: bytearray = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.is_taken = bytearray(len(self.texts))
+
+    def others(self) -> Iterator[tuple[int, str]]:
+        """Yield numbers and texts of lines that are of no kind."""
+        free = self.is_taken.translate(FLIPPED)
+        return compress(zip(self.numbers, self.texts, strict=True), free)
+
+
+FLIPPED = bytes([1, 0, *range(2, 256)])
 
 
 class Told(NamedTuple):
@@ -59,12 +83,14 @@ class Shape:
 
     Attributes:
         match: a whole line of it, with a group a value.
+        every: groups of each such line of a text.
         places: of the values in their kind, in the order of the groups.
         at: places of lines that were read by it, as ``Told`` has them.
         texts: of their values, a tuple a line.
     """
 
     match: Callable[[str], re.Match[str] | None]
+    every: Callable[[str], list[Any]]
     places: tuple[int, ...]
     at: list[int] = field(default_factory=list)
     texts: list[tuple[str, ...]] = field(default_factory=list)
@@ -83,34 +109,55 @@ class KindReader:
         self._miss = miss
         self._shapes: list[Shape] = []
 
-    def read(self, numbered: Numbered, taken: set[int]) -> Told:
-        """Return what lines of the kind tell.
-
-        Args:
-            numbered: lines.
-            taken: gets the places of those that are of the kind.
-        """
-        rare, shapes = self.kind.marks[0], self._shapes
+    def read(self, lines: Lines) -> Told:
+        """Return what lines of the kind tell, and mark those."""
+        rare = self.kind.marks[0]
+        hits = [n for n, line in enumerate(lines.texts) if rare in line]
         others: dict[tuple[int, ...], Shape] = {}
-        for n, (number, line) in enumerate(numbered):
-            if rare not in line:
-                continue
+        if hits and not self._all_alike(lines, hits):
+            self._one_by_one(lines, hits, others)
+        used = [shape for shape in (*self._shapes, *others.values()) if shape.at]
+        return _sorted([self._numbers(shape, lines) for shape in used])
+
+    def _all_alike(self, lines: Lines, hits: Sequence[int]) -> bool:
+        """Read lines at once, if all have the shape that was met last."""
+        if not self._shapes:
+            return False
+        shape = self._shapes[0]
+        found = shape.every("\n".join([lines.texts[n] for n in hits]))
+        if len(found) != len(hits):
+            return False
+        shape.at = [n * PIECES for n in hits]
+        shape.texts = found if len(shape.places) > 1 else [(each,) for each in found]
+        for n in hits:
+            lines.is_taken[n] = 1
+        return True
+
+    def _one_by_one(
+        self, lines: Lines, hits: Sequence[int], others: dict[tuple[int, ...], Shape]
+    ) -> None:
+        shapes, last = self._shapes, None
+        for n in hits:
+            line = lines.texts[n]
             for shape in shapes:
                 if (match := shape.match(line)) is not None:
                     shape.at.append(n * PIECES)
                     shape.texts.append(match.groups())
-                    taken.add(n)
+                    lines.is_taken[n] = 1
+                    last = shape
                     break
             else:
                 if self.kind.looks_so(line):
-                    taken.add(n)
-                    self._by_patterns(n, number, line[:LONGEST_LINE], others)
-        used = [shape for shape in (*shapes, *others.values()) if shape.at]
-        return _sorted([self._numbers(shape, numbered) for shape in used])
+                    lines.is_taken[n] = 1
+                    self._by_patterns(n, lines.numbers[n], line[:LONGEST_LINE], others)
+        if last is not None and last is not shapes[0]:
+            shapes.remove(last)
+            shapes.insert(0, last)
 
     def _by_patterns(
         self, n: int, number: int, line: str, others: dict[tuple[int, ...], Shape]
     ) -> None:
+        """Read a line by its patterns, and learn its shape."""
         pieces = _apart(self.kind, line)
         for part, piece in enumerate(pieces[:PIECES]):
             spans = _spans(self.kind.values, piece)
@@ -118,7 +165,7 @@ class KindReader:
                 self._miss(number, piece)
                 continue
             places = tuple(place for place, _ in spans)
-            shape = others.setdefault(places, Shape(_never, places))
+            shape = others.setdefault(places, Shape(_never, _nothing, places))
             shape.at.append(n * PIECES + part)
             shape.texts.append(tuple(piece[start:end] for _, (start, end) in spans))
             if len(pieces) == 1 and len(self._shapes) < MOST_SHAPES:
@@ -135,9 +182,10 @@ class KindReader:
             at = end
         pattern += _loose(line[at:])
         match = re.compile(pattern, re.ASCII).fullmatch
-        self._shapes.append(Shape(match, tuple(place for place, _ in ordered)))
+        every = re.compile(f"^{pattern}$", re.ASCII | re.MULTILINE).findall
+        self._shapes.append(Shape(match, every, tuple(place for place, _ in ordered)))
 
-    def _numbers(self, shape: Shape, numbered: Numbered) -> Told:
+    def _numbers(self, shape: Shape, lines: Lines) -> Told:
         """Return the numbers of a shape's texts, and forget those."""
         rows = np.full((len(shape.at), len(COLUMNS)), np.nan)
         is_whole = np.ones(len(rows), dtype=bool)
@@ -148,7 +196,8 @@ class KindReader:
             if value.is_needed:
                 is_whole &= np.isfinite(found)
         for n in np.flatnonzero(~is_whole):
-            self._miss(*numbered[shape.at[n] // PIECES])
+            at = shape.at[n] // PIECES
+            self._miss(lines.numbers[at], lines.texts[at])
         places = np.array(shape.at, dtype=np.int64)
         shape.at, shape.texts = [], []
         return Told(places[is_whole], rows[is_whole])
@@ -165,6 +214,10 @@ def _never(_: str) -> re.Match[str] | None:
     return None
 
 
+def _nothing(_: str) -> list[Any]:
+    return []
+
+
 def _sorted(parts: Sequence[Told]) -> Told:
     if not parts:
         return Told(np.empty(0, dtype=np.int64), np.empty((0, len(COLUMNS))))
@@ -177,6 +230,8 @@ def _sorted(parts: Sequence[Told]) -> Told:
 
 def _read(value: Value, texts: Sequence[str]) -> Column:
     """Return numbers of texts; NaN of one that is none."""
+    if texts.count(texts[0]) == len(texts):  # a batch, all steps of a run
+        return np.full(len(texts), _one(value, texts[0]))
     try:
         return value.read(texts)
     except ValueError:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from computebill.base.errors import RequestError, shown
 
 from .formats import COLUMNS, PLACE, Format, events, formats
-from .kinds import PIECES, KindReader, Told, steps_read
+from .kinds import PIECES, KindReader, Lines, Told, steps_read
 from .record import Column, Event, Log, Unread
 from .states import is_state, read_state
 
@@ -50,6 +50,7 @@ class LogReader:
         self._lines: list[NDArray[np.int64]] = []
         self._summary: dict[str, float] = {}
         self._unread = Unread()
+        self._alike: dict[str, Unread] = {}
         self._events: list[Event] = []
         self._notes: dict[str, None] = {}
 
@@ -74,12 +75,12 @@ class LogReader:
             whole, end, tail = f"{whole}{end}{tail[:kept]}", "", tail[kept:][-LONGEST_TAIL:]
         self._tail = tail
         if whole or end:
-            self._read(whole.split("\n"))
+            self._read(whole)
 
     def close(self) -> None:
         """Read the last line, though it has no end."""
         if self._tail:
-            self._read([self._tail])
+            self._read(self._tail)
             self._tail = ""
 
     def note(self, text: str) -> None:
@@ -94,7 +95,8 @@ class LogReader:
         """
         found = self._format
         if found is None or not self._rows:
-            raise RequestError(self.name, _no_log(self.lines, self._unread))
+            alike = max(self._alike.values(), key=lambda each: each.count, default=Unread())
+            raise RequestError(self.name, _no_log(self.lines, alike))
         rows = np.concatenate(self._rows)
         columns = {name: rows[:, place] for name, place in PLACE.items()}
         for name, value in self._summary.items():
@@ -117,30 +119,36 @@ class LogReader:
             notes=tuple(self._notes),
         )
 
-    def _read(self, lines: list[str]) -> None:
-        first = self.lines + 1
-        self.lines += len(lines)
-        numbered = _pieces(lines, first)
+    def _read(self, text: str) -> None:
+        read = _pieces(text, self.lines + 1)
+        self.lines += text.count("\n") + 1
         if self._format is None:
-            self._format = _format_of([line for _, line in numbered])
+            self._format = _format_of(read.texts)
             if self._format is None:
+                self._note_alike(read)
                 return
+            self._unread = self._alike.get(self._format.key, Unread())
             self._kinds = [KindReader(kind, self._miss) for kind in self._format.kinds]
-        taken: set[int] = set()
         told: list[tuple[int, Told]] = []
         for place, reader in enumerate(self._kinds):
-            found = reader.read(numbered, taken)
+            found = reader.read(read)
             if reader.kind.summary and len(found):
                 self._summary.update(zip(COLUMNS, found.rows[-1].tolist(), strict=True))
             elif len(found):
                 told.append((place, found))
-        self._store(self._format, told, np.array([number for number, _ in numbered]))
-        self._note_events([each for n, each in enumerate(numbered) if n not in taken])
+        self._store(self._format, told, np.asarray(read.numbers))
+        self._note_events(list(read.others()))
+
+    def _note_alike(self, lines: Lines) -> None:
+        """Count lines that look like steps of a format, while none of any can be read."""
+        for form in formats():
+            for number, line in lines.others():
+                if any(kind.marks[0] in line and kind.looks_so(line) for kind in form.kinds):
+                    before = self._alike.get(form.key, Unread())
+                    self._alike[form.key] = _one_more(before, number, line)
 
     def _miss(self, line: int, text: str) -> None:
-        before = self._unread
-        told = before.text or text.strip()[:MOST_SHOWN]
-        self._unread = Unread(before.count + 1, before.line or line, told)
+        self._unread = _one_more(self._unread, line, text)
 
     def _store(
         self, form: Format, told: Sequence[tuple[int, Told]], numbers: NDArray[np.int64]
@@ -223,16 +231,23 @@ def _encoding(data: bytes) -> str:
     return "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
 
 
-def _pieces(lines: Sequence[str], first: int) -> list[tuple[int, str]]:
-    """Return lines with their numbers, without colours; those that bars overwrite, one each."""
-    found: list[tuple[int, str]] = []
-    for number, line in enumerate(lines, first):
-        text = COLOUR.sub("", line) if "\x1b" in line else line
-        if "\r" in text:
-            found += [(number, piece) for piece in text.split("\r") if piece]
-        else:
-            found.append((number, text))
-    return found
+def _pieces(text: str, first: int) -> Lines:
+    """Return lines with their numbers, without colours; those that bars overwrite, one each.
+
+    Args:
+        text: whole lines.
+        first: number of the first.
+    """
+    lines = (COLOUR.sub("", text) if "\x1b" in text else text).split("\n")
+    if "\r" not in text:
+        return Lines(lines, range(first, first + len(lines)))
+    found = [
+        (number, piece)
+        for number, line in enumerate(lines, first)
+        for piece in (line.split("\r") if "\r" in line else (line,))
+        if piece
+    ]
+    return Lines([piece for _, piece in found], [number for number, _ in found])
 
 
 def _fits(last: Column, row: Column, known: NDArray[np.bool_]) -> bool:
@@ -258,6 +273,11 @@ def _steps_read(form: Format, lines: Sequence[str]) -> int:
         for kind in form.kinds
         if form.is_numbered or any(value.column == "step" for value in kind.values)
     )
+
+
+def _one_more(before: Unread, line: int, text: str) -> Unread:
+    told = before.text or text.strip()[:MOST_SHOWN]
+    return Unread(before.count + 1, before.line or line, told)
 
 
 def _no_log(lines: int, unread: Unread) -> str:

@@ -27,7 +27,11 @@ TICK = 20.0
 """Seconds between rows that speeds are taken from, where clocks tell whole seconds alone [s]."""
 
 STALL = 10.0
-"""Seconds beyond twice what its steps usually take, from which a gap is told as a stall [s]."""
+"""Seconds beyond what its steps usually take, from which a gap is told as a stall [s]."""
+
+BEYOND = 0.1
+"""Share of what steps took, as printed, that a stall is beside; of steps that are timed by the
+gap itself, all of what they usually take."""
 
 COPY_SECONDS = 5.0
 """Between lines of a step that ranks print of it [s]; a restart takes longer."""
@@ -123,7 +127,7 @@ class Spent(NamedTuple):
         repeated: steps that a restart made again.
         stalls: times without steps inside a part.
         restarts: times between parts.
-        other: the rest: first steps, and small gaps.
+        other: the rest, in small gaps.
     """
 
     wall: float
@@ -376,7 +380,8 @@ class Timeline:
         """Times without steps inside parts, the longest first."""
         gap, usually = self._gaps
         beyond = gap - usually
-        found = np.flatnonzero(~self.is_first & (beyond > STALL) & (beyond > usually))
+        least = usually * (1.0 if self.source in ("", "clock") else BEYOND)
+        found = np.flatnonzero(~self.is_first & (beyond > STALL) & (beyond > least))
         lines = self.log.at_line[self.rows]
         told = [
             Stall(

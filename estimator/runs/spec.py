@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from types import MappingProxyType
@@ -45,6 +45,9 @@ REPLACES = {
 }
 """What a file said of the same thing in another way, and a flag puts aside."""
 
+
+NEEDED = "give params (or params_active, or model) and tokens, or flop"
+"""What a run lacks that does not say how much is trained."""
 
 FrameworkName = Annotated[str, Field(min_length=1, max_length=100)]
 
@@ -285,13 +288,21 @@ class RunSpec(RunFields):
 
     accelerator: str
 
+    @classmethod
+    def lacking(cls, data: Mapping[str, Any]) -> Iterator[str]:
+        """Yield that nothing says how much is trained."""
+        known = {key for key, value in data.items() if value is not None}
+        is_sized = "tokens" in known and known & {"params", "params_active", "model"}
+        if "flop" not in known and not is_sized:
+            yield NEEDED
+
     @model_validator(mode="after")
     def _consistent(self) -> RunSpec:
         has_params = self.params is not None or self.params_active is not None
         self.check_model(has_params=has_params)
         is_sized = has_params or self.model is not None
         if self.flop is None and not (is_sized and self.tokens is not None):
-            raise ValueError("give params (or params_active, or model) and tokens, or flop")
+            raise ValueError(NEEDED)
         if self.flop is not None and is_sized and self.tokens is not None:
             raise ValueError("give flop, or params and tokens, not both")
         self.check_fields()

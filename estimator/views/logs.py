@@ -34,7 +34,7 @@ SPENT = {
     "repeated": "steps made again after a restart",
     "stalls": "stalls",
     "restarts": "restarts",
-    "other": "first steps, and the rest",
+    "other": "the rest",
 }
 """What time went to, in words."""
 

@@ -62,7 +62,7 @@ def test_lines_of_ranks_on_one_line_are_told_apart_and_cut_ones_are_counted(
     log = read(tmp_path, "\n".join(mixed))
     assert log.columns["step"].tolist() == [1, 2, 4]
     assert log.columns["samples"].tolist() == [512, 1024, 2048]
-    assert (log.unread.count, log.unread.line) == (2, 2)
+    assert (log.unread.count, log.unread.line) == (3, 2)
     assert log.unread.text.startswith("[2026-03-01 08:00:24] iteration        3/")
 
 
@@ -107,8 +107,11 @@ def test_what_is_no_log_is_named(tmp_path: Path, text: str | bytes, told: str) -
 
 
 def test_a_log_of_cut_lines_alone_says_so(tmp_path: Path) -> None:
-    text = f"{TEXT}{LINES[0][:150]}\n"
+    text = f"{TEXT}{LINES[0][:40]}\n"
     assert read(tmp_path, text).unread.count == 0  # not a step's mark yet: nothing looks like one
+    assert read(tmp_path, f"{TEXT}{LINES[0][:100]}\n").unread.count == 1
+    with pytest.raises(RequestError, match="tells no whole step: 2 lines look like one and cannot"):
+        read(tmp_path, f"{LINES[0][:100]}\n{LINES[1][:100]}\n")
     longer = f"{TEXT}{LINES[0].replace('(ms): 8000.0', '(ms): 8..0.0')}\n"
     assert read(tmp_path, longer).unread.count == 1
 

@@ -100,9 +100,11 @@ def _best_layout(result: Result) -> str:
     usd = "" if best["cost_usd"] is None else f" and {plan.rented(best)}"
     took = f"{duration_interval(distribution(best['days']))}{usd}"
     reached = percent_interval(distribution(best["mfu"]))
+    used = percent_interval(distribution(result["mfu"]))
     return (
-        f" On the best layout that `computebill plan` finds ({plan.described(best)}), with a "
-        f"utilisation of {reached}, it would take {took}."
+        f" That is at the utilisation that real runs reached, {used}, their lost time in it; on the "
+        f"best layout that `computebill plan` finds ({plan.described(best)}) {reached} is "
+        f"predicted, with which it would take {took}."
     )
 
 
