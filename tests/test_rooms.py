@@ -19,7 +19,8 @@ Launch files are a room on base: training makes layouts of them, commands and vi
 The ledger is one, on six rooms below it; batches, the streaming of files that it and catalogues
 have in common, another.
 Logs are a room on base, which utilisation, measured rows, runs and commands read.
-A watch on a run is one, on eight below it, and nothing stands on it.
+A watch on a run is one, on eight below it, and nothing stands on it; programmes read price lists,
+an arrow to costs.
 Public rules are a room that catalogues and statements stand on, statements one beside programmes.
 """
 FEW = 3
