@@ -214,7 +214,9 @@ def _totals(loaded: list[LoadedProgramme], asked: dict[str, Any]) -> Iterator[Sp
     for programme in loaded:
         with _bar(programme.name, asked) as progress:
             regressions = known.get(programme.name)
-            yield compare_totals(programme, progress=progress, regressions=regressions, **asked)
+            yield compare_totals(
+                programme, progress=progress, regressions=regressions, follower=False, **asked
+            )
 
 
 def _estimates(

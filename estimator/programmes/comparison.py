@@ -37,7 +37,8 @@ class SpendTotals:
         variant: which set of assumptions the figures are under.
         programme: the spec they come from, the variant's changes made.
         totals: final runs, R&D compute, share, exploration.
-        follower: the bill of one who skips each part of ``SKIPPED``.
+        follower: the bill of one who skips each part of ``SKIPPED``; empty where it was not asked
+            for.
         graded: how far the share can be relied on, and why.
         settings: draws, seed, device.
         changes: what flags changed of the file, as they were given.
@@ -97,11 +98,13 @@ def compare_totals(
     profiles: Sequence[Path] = (),
     progress: Progress | None = None,
     regressions: Regressions | None = None,
+    follower: bool = True,
 ) -> SpendTotals:
     """Return a programme's totals and the follower's bill, and nothing else: soon done.
 
-    The figures are those of ``compare_spend``, whose arguments these are, and ``regressions``:
-    those of another programme of the same seed, device and published models.
+    The figures are those of ``compare_spend``, whose arguments these are, and two more:
+    ``regressions``, those of another programme of the same seed, device and published models; and
+    ``follower``, false where nobody reads the follower's bill, which takes most of the time.
 
     Raises:
         RequestError: naming the field that is wrong.
@@ -113,7 +116,8 @@ def compare_totals(
         if progress is not None:
             progress(chunk.drawn)
 
-    return SpendTotals(**asked.fields(sample(asked.compiled, chosen, followed, tell), chosen))
+    rows = followed if follower else None
+    return SpendTotals(**asked.fields(sample(asked.compiled, chosen, rows, tell), chosen))
 
 
 def shared_regressions(
