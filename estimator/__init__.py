@@ -30,8 +30,14 @@ if TYPE_CHECKING:
     from .launch import read_launch as read_launch
     from .ledger import Ledger as Ledger
     from .ledger import read_ledger as read_ledger
+    from .logs import Log as Log
+    from .logs import Timeline as Timeline
+    from .logs import Work as Work
+    from .logs import read_log as read_log
     from .models.card import ModelCard as ModelCard
     from .models.card import describe_model as describe_model
+    from .models.logged import LoggedUse as LoggedUse
+    from .models.logged import logged_use as logged_use
     from .models.mfu import Speed as Speed
     from .models.mfu import Utilisation as Utilisation
     from .models.mfu import utilisation as utilisation
@@ -51,6 +57,8 @@ if TYPE_CHECKING:
     from .runs.stage_spec import StagedSpec as StagedSpec
     from .runs.staged import StagedEstimate as StagedEstimate
     from .runs.staged import estimate_stages as estimate_stages
+    from .runs.watched import Watched as Watched
+    from .runs.watched import watch_run as watch_run
     from .statements.estimate import Statement as Statement
     from .statements.estimate import state as state
     from .statements.planned import Watch as Watch
@@ -62,6 +70,9 @@ if TYPE_CHECKING:
     from .sweep import price_sweep as price_sweep
     from .sweep import shipped_sweeps as shipped_sweeps
     from .training.layout import Layout as Layout
+    from .watching.passport import Passport as Passport
+    from .watching.run_watch import RunWatch as RunWatch
+    from .watching.trainer import WatchCallback as WatchCallback
 
 # Before torch is loaded, which reads it once: waiting threads that spin take the cores of a busy
 # machine from those that work. What was set already stands.
@@ -74,13 +85,17 @@ _HOMES = {
     "Launch": "launch",
     "Layout": "training.layout",
     "Ledger": "ledger",
+    "Log": "logs",
+    "LoggedUse": "models.logged",
     "ModelCard": "models.card",
+    "Passport": "watching.passport",
     "Plan": "planning.result",
     "PlanSpec": "planning.spec",
     "Programme": "programmes.spec",
     "RequestError": "base.errors",
     "RunEstimate": "runs.estimate",
     "RunSpec": "runs.spec",
+    "RunWatch": "watching.run_watch",
     "Score": "catalogue",
     "Speed": "models.mfu",
     "SpendEstimate": "programmes.spend",
@@ -90,9 +105,13 @@ _HOMES = {
     "StatementSpec": "statements.spec",
     "SweepEstimate": "sweep",
     "SweepSpec": "sweep",
+    "Timeline": "logs",
     "Utilisation": "models.mfu",
     "Validation": "accuracy.validation",
     "Watch": "statements.planned",
+    "WatchCallback": "watching.trainer",
+    "Watched": "runs.watched",
+    "Work": "logs",
     "bench": "benchmark",
     "calibrate": "accuracy.validation",
     "compare_spend": "programmes.spend",
@@ -104,11 +123,13 @@ _HOMES = {
     "list_accelerators": "hardware.accelerators",
     "load_programme": "programmes.loading",
     "load_sweep": "sweep",
+    "logged_use": "models.logged",
     "plan": "planning.search",
     "price_sweep": "sweep",
     "read_architecture": "architectures",
     "read_ledger": "ledger",
     "read_launch": "launch",
+    "read_log": "logs",
     "score_catalogue": "catalogue",
     "score_files": "catalogue",
     "shares_elsewhere": "programmes.measured_shares",
@@ -118,6 +139,7 @@ _HOMES = {
     "utilisation": "models.mfu",
     "validate": "accuracy.validation",
     "watch": "statements.planned",
+    "watch_run": "runs.watched",
 }
 """Public names, and the module each lives in."""
 

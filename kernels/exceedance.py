@@ -64,18 +64,28 @@ def running_total(amounts: Tensor, starts: Tensor, ends: Tensor, times: Tensor) 
 
     Args:
         amounts: ``(lines, draws)``.
-        starts: time at which each begins; ``(lines,)``.
+        starts: time at which each begins; ``(lines,)``, or ``(lines, draws)`` as the next two.
         ends: time at which each ends, not before its start; ``(lines,)``. One that starts and
             ends at a time comes at once.
         times: times that are asked for; ``(times,)``.
     """
+    if times.ndim == 1:
+        return Running(*(each @ amounts for each in _grown(times[:, None], starts, ends)))
+    # Time by time: all shares at once would be (times, lines, draws).
+    rows = [[(share * amounts).sum(0) for share in _grown(time, starts, ends)] for time in times]
+    before, at = (torch.stack(each) for each in zip(*rows, strict=True))
+    return Running(before, at)
+
+
+def _grown(times: Tensor, starts: Tensor, ends: Tensor) -> tuple[Tensor, Tensor]:
+    """Shares of lines that are there just before times, and at them."""
     spans = ends - starts
-    grown = (times[:, None] - starts) / torch.where(spans > 0, spans, 1.0)
-    shares = [
-        torch.where(spans > 0, grown.clamp(0.0, 1.0), is_there.to(amounts.dtype))
-        for is_there in (times[:, None] > starts, times[:, None] >= starts)
-    ]
-    return Running(*(each @ amounts for each in shares))
+    grown = ((times - starts) / torch.where(spans > 0, spans, 1.0)).clamp(0.0, 1.0)
+    before, at = (
+        torch.where(spans > 0, grown, is_there.to(grown.dtype))
+        for is_there in (times > starts, times >= starts)
+    )
+    return before, at
 
 
 def crossing_time(totals: Running, times: Tensor, threshold: float) -> Tensor:
@@ -83,7 +93,7 @@ def crossing_time(totals: Running, times: Tensor, threshold: float) -> Tensor:
 
     Args:
         totals: at all times at which a line starts or ends, none below the one before.
-        times: ascending; ``(times,)``.
+        times: ascending; ``(times,)``, or ``(times, draws)``.
         threshold: in the totals' unit.
 
     Returns:
@@ -96,5 +106,7 @@ def crossing_time(totals: Running, times: Tensor, threshold: float) -> Tensor:
     high, low = totals.before.gather(0, first[None])[0], totals.at.gather(0, last[None])[0]
     rise = torch.where(high > low, high - low, 1.0)
     part = torch.where(high > threshold, (threshold - low) / rise, 1.0)  # else by a jump
-    found = torch.where(first > 0, torch.lerp(times[last], times[first], part), times[0])
+    days = times[:, None].expand_as(totals.at) if times.ndim == 1 else times
+    begun, ended = days.gather(0, last[None])[0], days.gather(0, first[None])[0]
+    found = torch.where(first > 0, torch.lerp(begun, ended, part), days[0])
     return torch.where(does, found, math.inf)

@@ -24,6 +24,7 @@ from computebill.hardware.figures import Figure
 from computebill.training.cases import Case
 from computebill.training.doubts import assumed_facts
 from computebill.training.layout import FILLS, AttentionKernel, Layout
+from computebill.training.offers import Offer, offer_of
 from computebill.training.software import Running, month_of, running
 
 from .cells import Cells, UnusableError, flag, layer_count, measure, number, optional, whole
@@ -92,6 +93,8 @@ class MeasuredRow:
         seconds: measured time of a step [s]; None where it was not measured.
         flop_per_s: printed speed of one accelerator [FLOP/s]; None where none was.
         convention: convention by which those FLOP were counted.
+        framework: name of its framework in the table of frameworks, where it is known.
+        year: of the software's release, or else of the figures.
     """
 
     row: int
@@ -106,6 +109,15 @@ class MeasuredRow:
     seconds: float | None
     flop_per_s: float | None
     convention: str
+    framework: str | None = None
+    year: float | None = None
+
+    @property
+    def offer(self) -> Offer | None:
+        """What layouts its framework had, by the end of a year without a month; None for all."""
+        year = self.year
+        is_whole = year is not None and year == int(year)
+        return offer_of(self.framework, month_of(int(year), 12) if year and is_whole else year)
 
 
 class MemoryRow(NamedTuple):
@@ -228,6 +240,7 @@ def _measured(line: int, cited: Cited, cells: Cells) -> MeasuredRow:
     else:
         flop_per_s = measure(cells, "measured_mfu") * peak
     source = cells.get("source_id", "")
+    told = running(cells.get("framework", ""), _date(cells))
     return MeasuredRow(
         row=line,
         source=source,
@@ -241,6 +254,8 @@ def _measured(line: int, cited: Cited, cells: Cells) -> MeasuredRow:
         seconds=seconds,
         flop_per_s=flop_per_s,
         convention=cells.get("flop_convention", "full"),
+        framework=told.framework if told.is_known else None,
+        year=_date(cells),
     )
 
 

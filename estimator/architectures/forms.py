@@ -24,7 +24,7 @@ def as_config(fields: Mapping[str, Any], file: str) -> tuple[Mapping[str, Any], 
         RequestError: where a field of another form cannot be.
     """
     if "model_type" in fields:
-        return _as_llava(fields)
+        return _as_own_code(fields, file)
     for is_form, read in FORMS:
         if is_form(fields):
             return read(fields, file)
@@ -37,21 +37,51 @@ def as_config(fields: Mapping[str, Any], file: str) -> tuple[Mapping[str, Any], 
     return fields, []
 
 
-LLAVA = {
-    "LlavaLlamaForCausalLM": "llava_llama",
-    "LlavaMistralForCausalLM": "llava_mistral",
-    "LlavaQwenForCausalLM": "llava_qwen",
+CLASSES = {
+    ("llava", "LlavaLlamaForCausalLM"): "llava_llama",
+    ("llava", "LlavaMistralForCausalLM"): "llava_mistral",
+    ("llava", "LlavaQwenForCausalLM"): "llava_qwen",
+    ("git", "Grok1ForCausalLM"): "grok-1",
 }
-"""Classes of LLaVA's own code, whose files hold the language model's fields themselves."""
+"""Types, by the class beside them, that only makers' own code has under a name of another type."""
+
+MINICPM_VERSIONS = {"2.5": "llama", "2.6": "qwen2", "4": "llama", "4.0": "llama", "4.5": "qwen3"}
+"""Language models of MiniCPM-V and MiniCPM-o, by what their files call their version."""
 
 
-def _as_llava(fields: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[str]]:
-    """Return the file of LLaVA's own code under the type of its language model."""
-    named = fields.get("architectures")
-    found = LLAVA.get(str(named[0])) if isinstance(named, list) and named else None
-    if fields.get("model_type") != "llava" or "text_config" in fields or found is None:
+def _as_own_code(fields: Mapping[str, Any], file: str) -> tuple[Mapping[str, Any], list[str]]:
+    """Return a file of makers' own code under the type of its language model, or as it is."""
+    given, named = fields.get("model_type"), fields.get("architectures")
+    name = str(named[0]) if isinstance(named, list) and named else ""
+    found = None
+    if "text_config" not in fields and isinstance(given, str):
+        is_minicpm = given in ("minicpmv", "minicpmo") and "hidden_size" in fields
+        found = _minicpm(fields, file) if is_minicpm else CLASSES.get((given, name))
+    if found is None:
         return fields, []
-    return {**fields, "model_type": found}, [f"Read as the file of LLaVA's own code, {found}."]
+    told = f"{name}, " if name else ""
+    return {**fields, "model_type": found}, [
+        f"Read as the file of {told}its makers' code: {found}."
+    ]
+
+
+def _minicpm(fields: Mapping[str, Any], file: str) -> str:
+    """Return the type of a MiniCPM-V's language model.
+
+    Raises:
+        RequestError: where the file does not tell.
+    """
+    given = fields.get("version")
+    if given is None and "scale_emb" in fields:
+        return "minicpmv_minicpm"
+    known = MINICPM_VERSIONS.get(str(given))
+    if known is None:
+        told = "is missing" if given is None else f"got {shown(given)}"
+        joint = " " if given is None else ": "
+        allowed = ", ".join(f"{name} (a {each})" for name, each in MINICPM_VERSIONS.items())
+        problem = f"version{joint}{told}; allowed: {allowed}, which says what language model it has"
+        raise RequestError(file, problem)
+    return f"minicpmv_{known}"
 
 
 def _size(fields: Mapping[str, Any], name: str, file: str, default: int | None = None) -> int:

@@ -288,3 +288,77 @@ def rwkv5(hidden: Count, width: Count, head: Count) -> list[Operator]:
         vector(name, 4 * hidden + 2 * width),
         *row(f"{name}_out", width, hidden, adapted="attention", kept_split=BYTES * 2 * width),
     ]
+
+
+class Rwkv6Ranks(NamedTuple):
+    """Ranks of what RWKV-6 makes of each token.
+
+    Attributes:
+        shifts: of each of the five shifts between a token and the one before.
+        decay: of the decay.
+    """
+
+    shifts: Count
+    decay: Count
+
+
+def rwkv6(hidden: Count, width: Count, head: Count, ranks: Rwkv6Ranks) -> list[Operator]:
+    """Return RWKV-6's time mixing (arXiv 2404.05892): shifts and decay hang on the token.
+
+    Its recurrence is counted as RWKV-5's.
+    """
+    name = "linear_attention"
+    five = Operator(f"{name}_in", ranks.shifts, hidden, copies=5, uses=5, ways=1)
+    return [
+        *rwkv5(hidden, width, head),
+        # RWKV-5 has four shifts, and this one five and what they start from.
+        vector(name, 2 * hidden),
+        column(f"{name}_in", hidden, 5 * ranks.shifts, ways=1),
+        five,
+        column(f"{name}_in", hidden, ranks.decay, ways=1),
+        column(f"{name}_in", ranks.decay, width, kept=BYTES * ranks.decay),
+    ]
+
+
+class Rwkv7Ranks(NamedTuple):
+    """Ranks of what RWKV-7 makes of each token.
+
+    Attributes:
+        decay: of the decay.
+        rates: of the rates of learning.
+        values: of the share of the first layer's values; 0 in the first layer.
+        gate: of the output's gate.
+    """
+
+    decay: Count
+    rates: Count
+    values: Count
+    gate: Count
+
+
+def rwkv7(hidden: Count, head: Count, ranks: Rwkv7Ranks) -> list[Operator]:
+    """Return RWKV-7's time mixing (arXiv 2503.14456): a generalised delta rule.
+
+    Its recurrence takes 7 FLOP for each element of the state and token, as the gated delta rule's.
+    """
+    name, heads = "linear_attention", hidden // head
+    parts = [column(f"{name}_in", hidden, hidden, adapted="attention", kept=BYTES * hidden)]
+    parts += [column(f"{name}_in", hidden, hidden, adapted="attention")] * 2
+    biased = ((ranks.decay, True), (ranks.rates, True), (ranks.values, True), (ranks.gate, False))
+    for rank, has_bias in biased:
+        if rank:
+            parts.append(column(f"{name}_in", hidden, rank, ways=1))
+            parts.append(column(f"{name}_in", rank, hidden, has_bias, kept=BYTES * rank))
+    return [
+        *parts,
+        # Keys' two scales and the bonus of the token itself, and the norm of each head's output.
+        Operator(
+            name,
+            vectors=5 * hidden,
+            per_token=7 * hidden * head,
+            ways=heads,
+            kept_split=BYTES * 7 * hidden,
+        ),
+        vector(name, 6 * hidden),
+        *row(f"{name}_out", hidden, hidden, adapted="attention", kept_split=BYTES * 2 * hidden),
+    ]

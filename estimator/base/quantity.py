@@ -246,7 +246,10 @@ def parse_quantity(
 
 def _bounded(key: str, number: float, lower: float, upper: float, zero: bool) -> float:
     if number < lower or number > upper or (number == lower and not zero):
-        raise ValueError(f"{key}got {number_text(number)}; allowed: {_range(lower, upper, zero)}")
+        is_percent = upper == 1.0 and 1.0 < number <= 100.0
+        asked = f"; did you mean {number_text(number)}%?" if is_percent else ""
+        allowed = f"allowed: {_range(lower, upper, zero)}"
+        raise ValueError(f"{key}got {number_text(number)}; {allowed}{asked}")
     return number
 
 

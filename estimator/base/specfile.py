@@ -37,6 +37,11 @@ class Spec(BaseModel):
         defer_build=True,
     )
 
+    @classmethod
+    def lacking(cls, data: Mapping[str, Any]) -> Iterator[str]:
+        """Yield what data lack of several fields together, told beside mistakes in single ones."""
+        yield from ()
+
     def __repr__(self) -> str:
         """Return the fields that were given, in one line that ends where it gets long."""
         given = (name for name in type(self).model_fields if name in self.model_fields_set)
@@ -232,6 +237,9 @@ def validate(model: type[S], data: Mapping[str, Any], name: str, flags: Collecti
         return model.model_validate(data)
     except ValidationError as error:
         first, *others = mistakes_in(error, model, name, flags)
+        # What fields lack together pydantic asks only where each of them is right.
+        if isinstance(data, Mapping) and all(each["loc"] for each in error.errors()):
+            others += [(name, text) for text in model.lacking(data)]
         raise RequestError(*first, others) from None
 
 

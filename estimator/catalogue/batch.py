@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from computebill.base.errors import RequestError, one_line
+from computebill.base.errors import RequestError, one_line, shown
 from computebill.batches.columns import arrow_column
 from computebill.batches.pieces import Batch
 from computebill.regulation.rules import RuleSet
@@ -198,14 +198,18 @@ def _lines(batch: Batch, places: Sequence[int]) -> list[int | None]:
 
 def _with_cells(rejects: pa.Table, columns: Mapping[str, Column]) -> pa.Table:
     """Return rejects with the cells that something was noted of, as they stand."""
-    headings = [column.heading for column in columns.values()]
     notes = rejects[own_name(NOTES, rejects.column_names)].to_pylist() if len(rejects) else []
     told = []
     for row, text in enumerate(notes):
-        noted = [name for name in headings if f"; {text}".find(f"; {name}: ") >= 0]
-        cells = ((name, rejects[name][row].as_py()) for name in noted)
+        cells = ((name, rejects[name][row].as_py()) for name in _noted(text, columns))
         told.append("; ".join(f"{name} {cell!r}" for name, cell in cells if cell is not None))
     return rejects.append_column(_free(CELLS, rejects.column_names), pa.array(told, pa.string()))
+
+
+def _noted(notes: str, columns: Mapping[str, Column]) -> list[str]:
+    """Return the headings of cells that something was noted of."""
+    headings = (column.heading for column in columns.values())
+    return [name for name in headings if f"; {name}: " in f"; {notes}"]
 
 
 def columns_of(batch: Batch, settings: Settings) -> dict[str, Column]:
@@ -332,7 +336,11 @@ class _Scorer:
         unknown = np.flatnonzero(~found.known)
         reasons = [found.reasons.values[code] for code in found.reasons.codes[unknown]]
         notes = found.table["notes"].take(pa.array(unknown)).to_pylist()
-        rejects = self._rejects(table.take(pa.array(unknown)), reasons, notes)
+        left = table.take(pa.array(unknown))
+        own = [
+            self._own_reason(left, *each) for each in enumerate(zip(reasons, notes, strict=True))
+        ]
+        rejects = self._rejects(left, own, notes)
         counts = Counts(
             len(scored),
             len(rejects),
@@ -341,6 +349,14 @@ class _Scorer:
             _remarked(found),
         )
         return Scored(scored, rejects, counts)
+
+    def _own_reason(self, table: pa.Table, row: int, told: tuple[str, str]) -> str:
+        """Return why a row is rejected, with what was made of its cells."""
+        reason, notes = told
+        for name in _noted(notes, self.columns):
+            cell = table[name][row].as_py()
+            notes = notes.replace(f"{name}: ", f"{name} {shown(cell)}: ", 1)
+        return "; ".join(filter(None, (reason, notes)))
 
     def _rejects(self, table: pa.Table, reasons: list[str], notes: list[str]) -> pa.Table:
         lines: list[str | None] = [None] * len(table)

@@ -21,11 +21,16 @@ import torch
 from torch import Tensor
 
 from computebill.base.constants import number
-from computebill.base.errors import RequestError
+from computebill.base.errors import RequestError, shown
 from computebill.costs import method
 from computebill.costs.ownership import acquired, price_with_server
 from computebill.costs.prices import purchase_price, typical_cloud_price
-from computebill.hardware.accelerators import Accelerator, accelerators_named, find_accelerator
+from computebill.hardware.accelerators import (
+    Accelerator,
+    accelerator_like,
+    accelerators_named,
+    find_accelerator,
+)
 from computebill.kernels import cost
 from computebill.kernels.units import JOULES_PER_KWH, JOULES_PER_MWH, SECONDS_PER_HOUR
 
@@ -134,11 +139,19 @@ def find_chip(text: str, number: str, profiles: tuple[Path, ...]) -> Chip:
         found = accelerators_named(name, profiles) or accelerators_named(plain, profiles)
         if name and found:
             usual = min(found, key=lambda each: ("sxm" not in each.name, each.memory_gb.value))
-            notes = [f"may be {len(found)}, taken as {usual.name}"] if len(found) > 1 else []
+            names = f"may be one of {len(found)} accelerators, taken as {usual.name}"
+            notes = [names] if len(found) > 1 else []
             notes += [f"several, priced as {usual.name}"] if "," in text else []
             told = "; ".join(f"hardware: {note}" for note in notes)
             return _chip(usual, number)._replace(note=told)
-    return UNKNOWN._replace(note="hardware: is not a known accelerator") if text else UNKNOWN
+    return UNKNOWN._replace(note=_not_known(text, profiles)) if text else UNKNOWN
+
+
+def _not_known(text: str, profiles: tuple[Path, ...]) -> str:
+    """Say that a cell names no accelerator, and the nearest name."""
+    nearest = accelerator_like(text, profiles)
+    told = f", nearest: {nearest}" if nearest else ""
+    return f"hardware: {shown(text)} is not a known accelerator{told}"
 
 
 def _chip(found: Accelerator, number: str) -> Chip:

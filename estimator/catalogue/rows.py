@@ -50,6 +50,9 @@ DERIVED = ("flop", "gpu_hours")
 MISSING = "no FLOP, no size with data, no hardware with time"
 REASONS = (f"{MISSING}, no date", f"{MISSING}, no line of its domain")
 
+GIVEN_ALONE = {"params": "parameters", "tokens": "data", "hours": "time"}
+"""Fields that say nothing of a run by themselves, and what each is called in a reason."""
+
 NOTHING = Texts(np.zeros(0, dtype=np.int64), [""])
 TAKEN_AS_LANGUAGE = "no column of domains: taken as language"
 OF_DOMAIN = frozenset({WAYS[2], WAYS[4], WAYS[5]})
@@ -298,4 +301,16 @@ def joined(notes: Iterable[Texts], rows: int) -> Texts:
 
 
 def _reasons(cells: Cells) -> Texts:
-    return Texts((~np.isnat(cells.published)).astype(np.int64), REASONS)
+    """Return what each row lacks, and what of that it has: of a few texts, one a row."""
+    codes = (~np.isnat(cells.published)).astype(np.int64)
+    given = [~np.isnan(cells.numbers[name]) for name in GIVEN_ALONE]
+    given.append(cells.texts["hardware"].told(bool).astype(bool))
+    names = [*GIVEN_ALONE.values(), "hardware"]
+    texts = []
+    for place in range(len(REASONS) << len(names)):
+        has = [name for bit, name in enumerate(names) if place // len(REASONS) >> bit & 1]
+        alone = f"; it has {', '.join(has)} alone" if has else ""
+        texts.append(f"{REASONS[place % len(REASONS)]}{alone}")
+    for bit, is_given in enumerate(given):
+        codes = codes + is_given * (len(REASONS) << bit)
+    return Texts(codes, texts)

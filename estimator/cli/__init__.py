@@ -26,6 +26,7 @@ COMMANDS = {
     "mfu": "Read a speed, or a published MFU, under every convention.",
     "bench": "Measure what this machine's accelerator reaches, beside its datasheet.",
     "validate": "Predict measured training steps, and say how far off the model is.",
+    "measured": "Make rows for calibrate of a log and its launch files.",
     "calibrate": "Fit the step model's efficiencies to measured training steps.",
     "sweep": "Price a research programme, experiment by experiment, beside its final run.",
     "spend": "Set an organisation's final runs against the R&D compute it reported.",

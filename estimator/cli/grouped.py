@@ -52,7 +52,7 @@ FOLDS = {
 """Groups that are folded, where a command has any of their flags."""
 
 SECTIONS: dict[str, str] = {
-    "What is trained": """kind launch model params params-active tokens flop global-batch
+    "What is trained": """kind launch log model params params-active tokens flop global-batch
         global-batch-tokens sequence-length lengths packing part images-per-sample image-size
         text-length""",
     "On what": """accelerator count max-gpus gpus gpu-hours precision mfu tokens-per-second
@@ -66,7 +66,7 @@ SECTIONS: dict[str, str] = {
     "Price": """price provider commitment prices region date operator pue usd-per-kwh
         carbon-g-per-kwh final-share budget""",
     "Interruptions": "goodput lost failures-per-gpu-day checkpoint-seconds restart-seconds",
-    LAYOUT: """recipe qlora lora-rank lora-targets dora modules-to-save recompute early-stop
+    LAYOUT: """recipe qlora lora lora-rank lora-targets dora modules-to-save recompute early-stop
         tp pp vpp schedule dp cp cp-exchange ep etp micro-batch micro-batches zero shards
         sequence-parallel across-domains tp-overlap ep-overlap dispatcher experts weights gradients
         reduce-bits optimizer offload loss loss-chunk attention attention-kernel kernels dropout
@@ -181,6 +181,17 @@ class Grouped(click.Command):
                 self.params.append(
                     click.Option([fold.flag], callback=_shows(title), help=text, **asked)
                 )
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments; of a flag that is none, name first those that begin like it."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            word = error.option_name.rstrip("s")
+            names = [name for each in self.params for name in each.opts]
+            begun = [name for name in names if len(word) > 3 and name.startswith(word)]
+            error.possibilities = begun or error.possibilities
+            raise
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the flags, group by group; folded ones where they are few, or asked for."""

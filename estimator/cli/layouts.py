@@ -80,7 +80,13 @@ qlora_option = click.option(
     "--qlora",
     is_flag=True,
     default=None,
-    help="Short for --weights nf4 --optimizer paged-adamw-8bit, and a --lora-rank.",
+    help="Short for --weights nf4 --optimizer paged-adamw-8bit --recompute full, and a --lora-rank.",
+)
+lora_option = click.option(
+    "--lora",
+    is_flag=True,
+    default=None,
+    help="Short for a --lora-rank (16) beside frozen weights of 16 bits.",
 )
 
 
@@ -95,7 +101,7 @@ def setting_options(command: Command) -> Command:
 
 
 def _collected(command: Command, fields: Sequence[tuple[str, str]]) -> Command:
-    names = ["qlora", *(name.replace("-", "_") for name, _ in fields)]
+    names = ["qlora", "lora", *(name.replace("-", "_") for name, _ in fields)]
 
     @wraps(command)
     def collecting(**given: Any) -> Any:
@@ -103,7 +109,7 @@ def _collected(command: Command, fields: Sequence[tuple[str, str]]) -> Command:
         return command(layout_flags=flags, **given)
 
     options = (flag([f"--{name}"], text) for name, text in fields)
-    return with_options(collecting, *options, qlora_option)
+    return with_options(collecting, *options, qlora_option, lora_option)
 
 
 def read_layout(flags: dict[str, Any]) -> Layout | None:

@@ -7,11 +7,12 @@ from typing import Any
 import click
 
 from .grouped import WithTasks
+from .ledger_files import Onward, onward_options
 from .options import (
     FILE,
     FOLDER,
     Outputs,
-    answer_options,
+    output_options,
     profiles_option,
     progress_bar,
     with_options,
@@ -83,9 +84,10 @@ def price_options(command: Any) -> Any:
 @click.option("--address", metavar="HOST:PORT", help="Of the Ray cluster; else RAY_ADDRESS.")
 @records_options
 @price_options
-@answer_options(click.option("--csv", "as_csv", is_flag=True, help="Print the runs as CSV."))
+@onward_options
 @profiles_option
-def command(records: tuple[str, ...], outputs: Outputs, **given: Any) -> None:
+@output_options
+def command(records: tuple[str, ...], onward: Onward, outputs: Outputs, **given: Any) -> None:
     """Read what clusters, trackers and clouds recorded, and tell what it was for and cost.
 
     RECORDS are files, folders or globs, compressed or not: Slurm's sacct -P and sreport, Weights &
@@ -97,19 +99,41 @@ def command(records: tuple[str, ...], outputs: Outputs, **given: Any) -> None:
     computebill ledger init sacct.txt -o rules.toml       proposes rules, to be edited
     computebill ledger 'sacct/*.txt.gz' runs.csv --rules rules.toml --price 2.1
     computebill ledger bill.parquet --rules rules.toml --json
+    computebill ledger sacct.txt --rules rules.toml -o my-lab.toml   a programme for spend
+    computebill ledger sacct.txt --rules rules.toml --html page.html
     """  # noqa: D301 -- click reads the backslash
+    outputs, onward = onward.after(outputs)
     outputs.check()
+    onward.check(outputs, is_anonymous=given["anonymise"])
     found = account(records, given)
-    from computebill.views import ledger as view
+    result = {**found.to_dict(), "records": list(records)}
+    if outputs.plot or outputs.html or _is_kept(outputs):
+        from computebill.programmes.opened import opened_bars
 
-    if outputs.as_csv:
-        click.echo(view.runs_csv(found), nl=False)
-    else:
-        outputs.emit_answer({**found.to_dict(), "records": list(records)}, lambda: view.full(found))
+        result["beside"] = opened_bars()
+    onward.write(found)
+
+    def tables() -> Any:
+        from computebill.views import ledger as view
+
+        return view.full(found)
+
+    def frame() -> Any:
+        from computebill.views.ledger import runs_frame
+
+        return runs_frame(found)
+
+    outputs.emit(result, frame, tables)
+    onward.tell(is_aside=outputs.form is not None)
     for file, reason in found.unread_files.items():
         click.echo(f"Error: {file}: {reason}", err=True)
     if found.unread_files:
         raise SystemExit(1)
+
+
+def _is_kept(outputs: Outputs) -> bool:
+    """Whether a file gets the result, of which a page may be made later."""
+    return outputs.file is not None and outputs.file.suffix.lower() in (".json", ".xlsx")
 
 
 def account(records: tuple[str, ...], given: dict[str, Any], *, has_groups: bool = False) -> Any:

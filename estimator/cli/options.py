@@ -15,7 +15,7 @@ import click
 
 from .completion import completed
 from .grouped import spellings, unit
-from .telling import markdown, print_line, tell
+from .telling import brief, markdown, print_line, tell
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,11 +99,22 @@ def part_options(command: F) -> F:
 
 
 def sampling_options(command: Command) -> Command:
-    """Add --samples, --seed, --method, --device and --profiles, collected as ``sampling``.
+    """Add the options of ``sampling_of``, of a command that draws 131,072 times."""
+    return sampling_of("131,072")(command)
+
+
+def sampling_of(draws: str) -> Callable[[Command], Command]:
+    """Return a decorator that adds --samples, --seed and more, collected as ``sampling``.
 
     ``sampling`` holds the keyword arguments that every estimate of the Python API takes.
-    """
 
+    Args:
+        draws: how often is drawn where nobody says, in words.
+    """
+    return lambda command: _with_sampling(command, draws)
+
+
+def _with_sampling(command: Command, draws: str) -> Command:
     @wraps(command)
     def collecting(**given: Any) -> Any:
         names = ("samples", "seed", "method", "device", "profiles")
@@ -115,7 +126,7 @@ def sampling_options(command: Command) -> Command:
             "--samples",
             metavar="N",
             callback=whole_number,
-            help="Monte Carlo draws, 10M (default 131,072).",
+            help=f"Monte Carlo draws, 10M (default {draws}).",
         ),
         click.option(
             "--seed",
@@ -410,7 +421,7 @@ class Outputs:
         if answer is None or self.form is None:
             tell(answer, tables())
         else:
-            print_line(answer.sentence if self.brief else markdown(answer, result))
+            print_line(brief(answer) if self.brief else markdown(answer, result))
 
     def _tell_written(self) -> None:
         for path in (self.file, self.plot, self.html):

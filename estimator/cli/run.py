@@ -10,17 +10,20 @@ import click
 from .grouped import Grouped
 from .launches import launch_option, launch_tables, read_launches, with_launch
 from .layouts import layout_options, read_layout
+from .logs import GivenLog, log_options
 from .options import (
     Outputs,
     field_options,
     given_fields,
     output_options,
-    sampling_options,
+    sampling_of,
     set_option,
 )
 from .stages import FIELDS as STAGE_FIELDS
 
 if TYPE_CHECKING:
+    from computebill.logs import Log
+    from computebill.runs.estimate import RunEstimate
     from computebill.training.launched import Launched
 
 FIELDS = (
@@ -56,8 +59,8 @@ FIELDS = (
     ("final-share", "Share of its programme that the run is, 0.1..0.25: what the rest costs."),
     ("provider", "Take the price from this provider's list: aws, gcp, lambda, …"),
     ("commitment", "Of that price: on-demand, 1y, 3y, spot."),
-    ("prices", "A price list of your own: SkyPilot's or gpuhunt's CSV."),
-    ("region", "Of its offers that count: us-east-1."),
+    ("prices", "Take it from this list: a CSV of SkyPilot, of gpuhunt or of your own; a folder."),
+    ("region", "Of --prices: us-east-1, …; all of them without it."),
     ("date", "Of the prices and the run, 2025-06-30."),
     ("operator", "Who runs the data centre, for its power usage effectiveness."),
     ("pue", "Power usage effectiveness."),
@@ -75,13 +78,15 @@ FIELDS = (
 @click.argument("spec", required=False, metavar="[SPEC]")
 @field_options((*FIELDS, *STAGE_FIELDS))
 @launch_option
+@log_options
 @layout_options
 @set_option
-@sampling_options
+@sampling_of("131,072; of stages 16,384")
 @output_options
 def command(
     spec: str | None,
     launches: tuple[Path, ...],
+    given_log: GivenLog,
     layout_flags: dict[str, Any],
     changes: tuple[str, ...],
     sampling: dict[str, Any],
@@ -99,10 +104,12 @@ def command(
     computebill run --params 70B --tokens 2T --accelerator a100-80gb --provider aws --count 2048
     computebill run --model config.json --tokens 2T --accelerator h100 --count 512 --tp 8 --pp 4
     computebill run --launch train.sh --accelerator h100 --count 512
+    computebill run --launch train.sh --log train.log --follow
     computebill run --kind rl --params 8B --steps 500 --prompts 64 --samples-per-prompt 16
         --prompt-length 400 --answer-length 1000..8000 --accelerator h100 --count 64
     """  # noqa: D301 -- click reads the backslash
     outputs.check()
+    given_log.check()
     from computebill.base.specfile import read_toml
     from computebill.runs.stage_spec import is_staged
 
@@ -114,12 +121,19 @@ def command(
     of_launch = found is not None and bool(found.stage) and "tokens" not in given
     staged = is_staged(given) or of_file or of_launch
     if staged:
+        given_log.refuse("a run of stages")
         estimate, result, view = _staged(asked, sampling)
     else:
-        estimate, result, view = _alone(asked, sampling, more=not outputs.as_csv)
+        is_alone = not outputs.as_csv and given_log.log is None
+        estimate, result, view = _alone(asked, sampling, more=is_alone)
+    seen = _watched(given_log, estimate, result, aside=outputs.form is not None)
+    result |= seen
 
     def tables() -> Any:
-        return [*view.full(estimate), *launch_tables(found)]
+        from computebill.views import logs
+
+        beside = logs.watched(result) if seen else ()
+        return [*beside, *view.full(estimate), *launch_tables(found)]
 
     outputs.emit(with_launch(result, found), lambda: view.sheet(estimate), tables)
 
@@ -155,6 +169,21 @@ def _alone(asked: Asked, sampling: dict[str, Any], *, more: bool) -> Told:
     estimate = estimate_run(run, **sampling)
     best = beside_run(run, device=sampling["device"], profiles=sampling["profiles"]) if more else {}
     return estimate, {**estimate.to_dict(), **best}, view
+
+
+def _watched(
+    given_log: GivenLog, estimate: RunEstimate, result: dict[str, Any], *, aside: bool
+) -> dict[str, Any]:
+    """Return the keys that a result gets of a log beside it; none without a log."""
+    if given_log.log is None:
+        return {}
+    from computebill.runs.watched import watch_run
+    from computebill.views import logs
+
+    def line(log: Log) -> str:
+        return logs.line({**result, **watch_run(estimate, log).to_dict()})
+
+    return watch_run(estimate, given_log.read(line, aside=aside)).to_dict()
 
 
 def _staged(asked: Asked, sampling: dict[str, Any]) -> Told:

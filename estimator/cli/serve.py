@@ -42,13 +42,15 @@ def command(
 ) -> None:
     """Serve a local page where assumptions are sliders: a company's programme, or a run.
 
-    A FILE is a programme of your own, offered beside those that ship; it is read at the start. No
-    request reads a file, and the page asks nobody else. On an address of a network, give the
-    --name by which others ask for it; its number always does.
+    A FILE is a programme of your own, offered beside those that ship, or what `computebill ledger
+    … -o FILE.json` wrote of your records; it is read at the start. No request reads a file, and the
+    page asks nobody else. On an address of a network, give the --name by which others ask for it;
+    its number always does.
 
     \b
     computebill serve
     computebill serve my-lab.toml
+    computebill serve ledger.json
     computebill serve --host 0.0.0.0 --name prices.example --workers 4
     """  # noqa: D301 -- click reads the backslash
     try:

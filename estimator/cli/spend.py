@@ -38,6 +38,11 @@ class Choice(NamedTuple):
     variant: str
     grade: str | None
     price: str | None
+    prices: str | None
+    accelerator: str | None
+    provider: str | None
+    region: str | None
+    commitment: str | None
     followers: Path | None
     multiverse: bool
     draws: Path | None
@@ -71,6 +76,20 @@ class Spend(WithTasks):
     help="Of an accelerator's hour, 1.5..3, for the one a file's runs share; tells programmes in "
     "hours in dollars as well.",
 )
+@click.option(
+    "--prices",
+    metavar="FILE",
+    help="Take it from this list, a CSV of SkyPilot, of gpuhunt or of your own, or a folder.",
+)
+@click.option(
+    "--accelerator",
+    metavar="NAME",
+    shell_complete=completed("accelerator"),
+    help="Of --prices: whose price, where a programme names none.",
+)
+@click.option("--provider", metavar="NAME", help="Of --prices: aws, gcp, lambda, …")
+@click.option("--region", metavar="NAME", help="Of --prices: us-east-1, …")
+@click.option("--commitment", metavar="NAME", help="Of --prices: on-demand, 1y, 3y, spot.")
 @click.option(
     "--followers", type=FILE, metavar="FILE", help="Ways of following of your own, by kind: a TOML."
 )
@@ -154,6 +173,12 @@ def _loaded(programmes: tuple[str, ...], choice: Choice) -> list[LoadedProgramme
             raise RequestError(flag, f"got {len(names)} programmes; allowed: one, by its name")
     # Read once: a pipe is empty the second time.
     loaded = [load_programme(name).changed(choice.changes) for name in names]
+    check_list(choice)
+    if choice.prices is not None:
+        from computebill.costs.price_lists import Asked
+
+        asked = Asked(choice.commitment or "on-demand", choice.provider, choice.region)
+        loaded = [each.listed(choice.prices, asked, choice.accelerator) for each in loaded]
     if choice.price is not None:
         # Where none has hours, each is refused by name; beside others it is left as it is.
         is_any = any(programme.takes_price for programme in loaded)
@@ -164,6 +189,21 @@ def _loaded(programmes: tuple[str, ...], choice: Choice) -> list[LoadedProgramme
     for programme in loaded:
         programme.stages(choice.variant)
     return loaded
+
+
+def check_list(choice: Choice) -> None:
+    """Refuse a price beside a list, and what narrows a list beside none.
+
+    Raises:
+        RequestError: naming the flag.
+    """
+    from computebill.base.errors import RequestError
+
+    if choice.price is not None and choice.prices is not None:
+        raise RequestError("--prices", "got --price as well; allowed: one of them")
+    for name in ("accelerator", "provider", "region", "commitment"):
+        if getattr(choice, name) is not None and choice.prices is None:
+            raise RequestError(f"--{name}", "is of a price list; allowed: with --prices")
 
 
 def _file_of(loaded: LoadedProgramme) -> str:

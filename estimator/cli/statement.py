@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from .grouped import Grouped
-from .options import FILE, Outputs, about, output_options, sampling_options, to_json
+from .options import FILE, Outputs, about, output_options, sampling_of, to_json
 
 
 @click.command(cls=Grouped)
@@ -33,7 +33,7 @@ from .options import FILE, Outputs, about, output_options, sampling_options, to_
 @click.option(
     "--form", is_flag=True, help="Print the fields of the Commission's Model Documentation Form."
 )
-@sampling_options
+@sampling_of("8,192")
 @output_options
 def command(
     spec: Path,
@@ -150,4 +150,5 @@ def _print_form(found: Any, outputs: Outputs) -> None:
 
     from .telling import print_tables
 
-    print_tables(view.form(filled_form(found), documentation_form().how_read))
+    notes = (documentation_form().how_read, *found.notes)
+    print_tables(view.form(filled_form(found), notes))

@@ -31,6 +31,8 @@ FIELDS = (
     ("days", "In its place: in which all are to end; the smallest cluster is found."),
     ("price", "USD per accelerator-hour, 2.1 or 1.5..3; of each, h100=2.1,b200=3..5."),
     ("provider", "Take the price from this provider's list: aws, gcp, lambda, …"),
+    ("prices", "Take it from this list: a CSV of SkyPilot, of gpuhunt or of your own; a folder."),
+    ("region", "Of --prices: us-east-1, …; all of them without it."),
     ("commitment", "Of that price: on-demand, 1y, 3y, spot."),
     ("date", "Of the prices, 2025-06-30."),
 )

@@ -70,6 +70,16 @@ def print_line(text: str) -> None:
     _write(text)
 
 
+INTERVAL = re.compile(r"\([^()]*\d–[^()]*\d[^()]*\)")
+"""Brackets that have the ends of an interval."""
+
+
+def brief(answer: Answer) -> str:
+    """Return an answer's sentence alone, with what its brackets are where it has intervals."""
+    told = answer.sentence
+    return f"{told} In brackets: 5th–95th percentile." if INTERVAL.search(told) else told
+
+
 def markdown(answer: Answer, result: Mapping[str, Any]) -> str:
     """Return an answer as a slide has it: heading, sentence, figures, assumptions in a line.
 

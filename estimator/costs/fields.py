@@ -15,9 +15,9 @@ from computebill.base.specfile import Spec
 
 PRICE_REPLACES: dict[str, tuple[str, ...]] = {
     "price": ("provider", "commitment", "prices", "region"),
-    "provider": ("price", "prices", "region"),
-    "prices": ("price", "provider"),
-    "region": ("price", "provider"),
+    "provider": ("price",),
+    "prices": ("price",),
+    "region": ("price",),
     "commitment": ("price",),
 }
 """What a file said of a price in another way, and a flag puts aside."""
@@ -70,14 +70,13 @@ Prices = Annotated[Quantity | dict[str, Quantity], PlainValidator(_prices)]
 
 
 def check_price_list(spec: Spec) -> None:
-    """Refuse a price list beside another price, and a region without a list.
+    """Refuse a price list beside a price, and a region without a list.
 
     Raises:
         ValueError: naming both.
     """
     prices, region = getattr(spec, "prices", None), getattr(spec, "region", None)
-    for name in ("price", "provider"):
-        if prices is not None and getattr(spec, name) is not None:
-            raise ValueError(f"give prices or {name}, not both")
+    if prices is not None and getattr(spec, "price", None) is not None:
+        raise ValueError("give prices or price, not both")
     if region is not None and prices is None:
         raise ValueError("region: needs prices, a price list")

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from computebill.base.assumptions import GIVEN, Assumption, Input
 from computebill.base.errors import RequestError
@@ -22,10 +22,18 @@ from computebill.kernels.units import JOULES_PER_KWH, SECONDS_PER_HOUR
 from . import method
 from .method import Interval
 from .ownership import price_with_server, years_owned
-from .price_lists import listed_rent
+from .price_lists import Asked, listed_price
 from .prices import Commitment, cloud_price, purchase_price, typical_cloud_price
 
 METHOD = "Cottier et al. 2024, arXiv:2405.21015"
+
+CARDS_OF_A_PC = 4
+"""Most cards of a desktop that are taken as one's own PC's: as many as a large case holds."""
+
+DESKTOP = re.compile(r"GeForce|GTX|RTX|Quadro|TITAN", re.I)
+"""In titles of cards that are sold by themselves, for desktops."""
+
+OF_A_PC = f"the card alone: up to {CARDS_OF_A_PC} of a desktop are taken as one's own PC's"
 
 
 @dataclass(frozen=True)
@@ -36,8 +44,10 @@ class Pricing:
         price: rent [USD an accelerator-hour]; or it is taken from a provider's list.
         provider: whose list price.
         commitment: kind of rent: on-demand, 1y, 3y or spot.
-        prices: a price list of one's own, SkyPilot's or gpuhunt's CSV, in a provider's place.
+        prices: a price list in place of the profile's: a CSV of SkyPilot, of gpuhunt or of one's
+            own, or a folder of them.
         region: of the offers of that list that count.
+        count: accelerators of the run; a few cards of a desktop are bought without a server.
         date: day of the prices, and of the start.
         operator: who runs the data centre, for its power usage effectiveness.
         pue: power usage effectiveness.
@@ -55,6 +65,13 @@ class Pricing:
     carbon_g_per_kwh: Quantity | None = None
     prices: str | None = None
     region: str | None = None
+    count: Quantity | None = None
+
+    def is_of_a_pc(self, accelerator: Accelerator) -> bool:
+        """Whether the cards are those of somebody's own PC, which is no cluster."""
+        count = self.count
+        is_few = count is not None and count.is_constant and count.value <= CARDS_OF_A_PC
+        return is_few and DESKTOP.search(accelerator.title) is not None
 
 
 def hour_inputs(pricing: Pricing, accelerator: Accelerator) -> Iterator[Input | Assumption]:
@@ -71,9 +88,16 @@ def rent_inputs(pricing: Pricing, accelerator: Accelerator) -> Iterator[Input | 
     """Yield the rent, and that there is none on record where that is so.
 
     Raises:
-        RequestError: where the provider has no price.
+        RequestError: where the provider or the list has no price.
     """
     label, scale = "USD per accelerator-hour", 1 / SECONDS_PER_HOUR
+    if pricing.price is None and pricing.prices is not None:
+        asked = Asked(pricing.commitment, pricing.provider, pricing.region, pricing.date)
+        listed = listed_price(pricing.prices, accelerator, asked)
+        yield Input("usd_per_second", listed.quantity, label, listed.source, scale)
+        if listed.left_out is not None:
+            yield listed.left_out
+        return
     found = _rent(pricing, accelerator)
     if found is None:
         yield Input("usd_per_second", UNKNOWN)
@@ -87,9 +111,6 @@ def _rent(pricing: Pricing, accelerator: Accelerator) -> tuple[Quantity, str] | 
     """Rent [USD an accelerator-hour] and its source; None where no price is on record."""
     if pricing.price is not None:
         return pricing.price, GIVEN
-    if pricing.prices is not None:
-        path = Path(pricing.prices)
-        return listed_rent(path, accelerator, pricing.commitment, pricing.region)
     if pricing.provider is not None or pricing.commitment != "on-demand":
         quote = cloud_price(
             accelerator,
@@ -124,11 +145,16 @@ def owned_inputs(pricing: Pricing, accelerator: Accelerator) -> Iterator[Input |
 def _hardware_inputs(pricing: Pricing, accelerator: Accelerator) -> Iterator[Input | Assumption]:
     constants = method.cost_method()
     overhead = method.server_overhead(accelerator.title, accelerator.vendor)
+    share = constants.interconnect.share
+    is_pc = pricing.is_of_a_pc(accelerator)
+    if is_pc:
+        overhead, share = 1.0, 0.0
+    method_of = OF_A_PC if is_pc else METHOD
     falling = _between(constants.uncertainty.values.orders_per_year)
     yield Input("orders_per_year", falling, "depreciation, orders of magnitude a year", METHOD)
-    share = constant(constants.interconnect.share)
-    yield Input("interconnect_share", share, "interconnect, share of a cluster's price", METHOD)
-    yield Input("server_overhead", constant(overhead), "server price over its chips'", METHOD)
+    label = "interconnect, share of a cluster's price"
+    yield Input("interconnect_share", constant(share), label, method_of)
+    yield Input("server_overhead", constant(overhead), "server price over its chips'", method_of)
     try:
         quote = purchase_price(accelerator, date=pricing.date)
     except RequestError:
@@ -136,14 +162,15 @@ def _hardware_inputs(pricing: Pricing, accelerator: Accelerator) -> Iterator[Inp
         yield Input("years_owned", UNKNOWN)
         yield Assumption("purchase price, USD", "not known", "no purchase price on record")
         return
-    usd = price_with_server(accelerator, quote)
+    usd = quote.usd if is_pc else price_with_server(accelerator, quote)
     spread = method.price_spread(accelerator.vendor)
     source = f"{quote.kind}, {quote.date or 'undated'}: {source_title(accelerator, quote.source)}"
-    if not quote.includes_server:
+    if not (is_pc or quote.includes_server):
         source += f"; times {overhead:g} for the server"
     source += f"; range {METHOD}"
     price = parse_quantity({"p5": usd * spread.p5, "p95": usd * spread.p95})
-    yield Input("chip_usd", price, "purchase price with its share of the server, USD", source)
+    label = "purchase price, USD" if is_pc else "purchase price with its share of the server, USD"
+    yield Input("chip_usd", price, label, source)
     # Bought for the run where no date is given.
     years = constant(years_owned(accelerator, quote, pricing.date) if pricing.date else 0.0)
     source = "from acquisition to --date" if pricing.date else "bought for the run: no --date"

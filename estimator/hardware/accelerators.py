@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -35,7 +36,7 @@ from .figures import (
     Source,
 )
 from .fitted import Fitted
-from .names import KnownName, meant_by, resolve_name
+from .names import KnownName, compact, meant_by, resolve_name
 
 PROFILES_VARIABLE = "COMPUTEBILL_PROFILES"
 """Environment variable: directories of further profiles, separated as in PATH."""
@@ -238,6 +239,16 @@ def accelerators_named(name: str, profiles: Sequence[Path] = ()) -> list[Acceler
         return [_load(files[stem])]
     known = [_names_in(files[stem]) for stem in sorted(files)]
     return [_load(files[item.name]) for item in meant_by(name, known)]
+
+
+def accelerator_like(text: str, profiles: Sequence[Path] = ()) -> str:
+    """Return the short name that a text is spelled most like; empty where it is like none.
+
+    Of short names alone, and so soon found: a catalogue has thousands of texts.
+    """
+    names = {compact(stem): stem for stem in sorted(_profile_files(profiles))}
+    likest = get_close_matches(compact(text)[:60], names, 1)
+    return names[likest[0]] if likest else ""
 
 
 def _load_named_file(name: str) -> Accelerator:

@@ -33,6 +33,8 @@ FORMS = (
     (re.compile(r"\b[hd]gx\b"), " sxm "),
 )
 FORM_WORD = re.compile(r"pcie|sxm|nvl\d*|oam")
+NUMBERED = re.compile(r"(?P<count>\d[\d,]*)\s*[x×*]?\s+(?P<name>[A-Za-z].*)", re.I)
+"""A number of accelerators before their name: ``256 x H100``."""
 USUAL_GB = {"v100": 32}
 """Memory that a family means where a name gives none; its other sizes are as fast."""
 
@@ -137,12 +139,23 @@ def resolve_name(text: str, known: Sequence[KnownName]) -> str:
         raise RequestError(
             "accelerator", f"{shown(text)} names more than one accelerator: {names}; say which"
         )
-    nearest = ", ".join(nearest_names(text, known))
     raise RequestError(
         "accelerator",
-        f"{shown(text)} is not a known accelerator; nearest: {nearest}; "
+        f"{shown(text)} is not a known accelerator; {_meant(text, known)}; "
         "`computebill hardware list` names all",
     )
+
+
+def _meant(text: str, known: Sequence[KnownName]) -> str:
+    """Return how a number beside a name, or several names, are given; else the nearest names."""
+    numbered = NUMBERED.fullmatch(text.strip())
+    if numbered and meant_by(numbered["name"], known):
+        count = numbered["count"].replace(",", "")
+        return f"give name and number apart: --accelerator {numbered['name']!r} --count {count}"
+    listed = [each.strip() for each in text.split(",")]
+    if len(listed) > 1 and all(meant_by(each, known) for each in listed):
+        return f"give one, {listed[0]}; `computebill plan` compares several"
+    return f"nearest: {', '.join(nearest_names(text, known))}"
 
 
 def meant_by(text: str, known: Sequence[KnownName]) -> list[KnownName]:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from .cells import Words
+from .cells import Words, together
 from .cube import Measured, cells_of
 from .joining import nodes_of, numbers_in, words_in
 from .schema import BY, IDLE, MEASURES
@@ -24,14 +24,14 @@ class Billed:
     """What a bill says of a scheduler's machines.
 
     Attributes:
-        hosts: machines with accelerators that the bill has.
+        hosts: machines with accelerators that the bill has, each with what it has.
         seen: those that jobs ran on.
         charges: dollars and hours of machines that jobs ran on: cells of their own.
         jobs: cells of jobs on such machines.
         rows: charges that were joined.
     """
 
-    hosts: set[str] = field(default_factory=set)
+    hosts: dict[str, str] = field(default_factory=dict)
     seen: set[str] = field(default_factory=set)
     charges: list[pd.DataFrame] = field(default_factory=list)
     jobs: list[pd.DataFrame] = field(default_factory=list)
@@ -39,13 +39,23 @@ class Billed:
 
     def note_hosts(self, charges: pa.Table) -> None:
         """Take in the machines that a part of the bill has accelerators of."""
-        words, hours = words_in(charges, "host"), numbers_in(charges, "gpu_hours")
-        for code in np.unique(words.codes[(hours > 0) & (words.codes >= 0)]):
-            self.hosts.add(_machine(words.values[code]))
+        words, parts = (words_in(charges, name) for name in ("host", "accelerator"))
+        hours = numbers_in(charges, "gpu_hours")
+        pairs = np.stack([words.codes, parts.codes])[:, (hours > 0) & (words.codes >= 0)]
+        for host, part in np.unique(pairs, axis=1).T:
+            self.hosts[_machine(words.values[host])] = parts.values[part]
+
+    def filled(self, accelerators: Words, hosts: Words) -> Words:
+        """Return jobs' accelerators, where none is told those of the machine that is billed."""
+
+        def part(text: str) -> str | None:
+            return next((self.hosts[node] for node in nodes_of(text) & self.hosts.keys()), None)
+
+        return together(accelerators, hosts.mapped(part))
 
     def note_jobs(self, jobs: Measured, hosts: Words) -> None:
         """Take in the hours of jobs on machines that the bill has."""
-        both = [nodes_of(text) & self.hosts for text in hosts.values]
+        both = [nodes_of(text) & self.hosts.keys() for text in hosts.values]
         for nodes in both:
             self.seen |= nodes
         is_on = np.array([*map(bool, both), False])[hosts.codes]

@@ -94,6 +94,15 @@ def same_words(rows: int, text: str) -> Words:
     return Words(np.zeros(rows, dtype=np.int32), [text])
 
 
+def together(one: Words, other: Words) -> Words:
+    """Return texts of one, and those of the other where it has none."""
+    values = list(dict.fromkeys([*one.values, *other.values]))
+    place = {value: number for number, value in enumerate(values)}
+    moved = np.array([*(place[value] for value in other.values), -1], dtype=np.int32)
+    codes = np.where(one.codes >= 0, one.codes, moved[other.codes])
+    return Words(codes.astype(np.int32), values)
+
+
 def read_words(column: pa.Array) -> Words:
     """Read texts; nothing where a cell says nothing."""
     if pa.types.is_dictionary(column.type):

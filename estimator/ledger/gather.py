@@ -39,6 +39,7 @@ NEEDED = [name for name in JOBS.names if name not in ("identity", "config", "lin
 MOST_TRACKERS = 100_000
 """Rows of trackers that a result has."""
 TWICE = "rows that another row tells too"
+APART = "billed machines that no job names as its own; the bill and the jobs are both counted"
 NO_RESTART = ("interactive", IDLE, "inference", "data generation", "evaluation")
 """Kinds whose jobs follow each other without being restarts."""
 
@@ -119,9 +120,9 @@ class Gathering:
         """Return what they are."""
         of = {record: [part for part in self._parts if part.record == record] for record in ORDER}
         billed = self.found.billed
-        if of["scheduler"]:
+        if of["scheduler"] or of["tracker"]:
             for part in of["bill"]:
-                billed.note_hosts(self._read(part, ["host", "gpu_hours"]))
+                billed.note_hosts(self._read(part, ["host", "accelerator", "gpu_hours"]))
         trackers = self._trackers(of["tracker"])
         joins = trackers if trackers is not None and of["scheduler"] else None
         self._sum(of["scheduler"], joins)
@@ -132,6 +133,8 @@ class Gathering:
             self._sum_trackers(trackers)
         self._sum(of["report"], None)
         self._sum(of["bill"], None)
+        if billed.hosts and not billed.rows:
+            self.found.remarks[APART] = len(billed.hosts)
         no_chain = np.array([kind in NO_RESTART for kind in KINDS])
         self.found.runs = find_runs(self._spill, self._rules.chains, no_chain)
         if len(self.found.runs.largest):
@@ -215,6 +218,9 @@ class Gathering:
         numbers = {name: numbers_in(jobs, name) for name in NUMBERS}
         if trackers is not None:
             jobs = self._with_runs(jobs, words, numbers, trackers)
+        record = words["record"].values[0] if words["record"].values else ""
+        if record in RAN and self.found.billed.hosts:
+            words["accelerator"] = self.found.billed.filled(words["accelerator"], words["host"])
         kinds = self._kinds(jobs, words)
         start, end = moments_in(jobs, "start"), moments_in(jobs, "end")
         submit = moments_in(jobs, "submit")
@@ -223,15 +229,14 @@ class Gathering:
         is_first = numbers["jobs"] > 0
         measures = _measures(numbers, np.where(is_first, wait, np.nan))
         measured = Measured(words, kinds, numbers["accelerators"], start, end, measures)
-        record = words["record"].values[0] if words["record"].values else ""
         cells = cells_of(measured) if len(jobs) else pd.DataFrame()
         waits = waits_of(numbers["accelerators"], np.where(is_first, wait, np.nan))
         if record == "bill" and self.found.billed.hosts:
             cells = self.found.billed.without_known(measured, words["host"])
-        elif record == "scheduler" and self.found.billed.hosts:
+        elif record in RAN and self.found.billed.hosts:
             self.found.billed.note_jobs(measured, words["host"])
         rows = np.zeros(0, dtype=ROW)
-        if record in ("scheduler", "tracker"):
+        if record in RAN:
             rows = _restartable(jobs, words, numbers, kinds, part)
         groups = groups_of(measured) if self._has_groups else pd.DataFrame()
         return Summed(cells, waits, rows, groups)
@@ -281,6 +286,8 @@ class Gathering:
         return self._rest.select(names)
 
 
+RAN = ("scheduler", "tracker")
+"""Records of what ran."""
 ORDER = ("scheduler", "tracker", "report", "bill")
 NUMBERS = (
     *("jobs", "accelerators", "gpu_hours", "usd", "energy_j"),

@@ -386,7 +386,9 @@ def distribution(draws: np.ndarray) -> Distribution:
     if np.isnan(draws).any():
         return NOT_KNOWN
     p5, p50, p95 = np.quantile(draws, (0.05, 0.5, 0.95))
-    return Distribution(float(p5), float(p50), float(p95), float(draws.mean()))
+    # One set of points tells no error of its own; draws of one number have none.
+    error = 0.0 if p5 == p95 else math.nan
+    return Distribution(float(p5), float(p50), float(p95), float(draws.mean()), (error,) * 4)
 
 
 def check_prices(prices: Prices) -> None:

@@ -174,6 +174,7 @@ class Ledger(Shown):
             "by_kind": {},
             "by_state": {},
             **told,
+            **_crossed(self.cells),
             "final_share": self.final_share.to_dict(),
             "final_share_of_research": self.final_share_of_research.to_dict(),
             "final_share_of": self.share_basis,
@@ -200,6 +201,27 @@ class Ledger(Shown):
         idle = self.capacity - self.total.gpu_hours
         share = idle / self.capacity
         return {"gpu_hours": self.capacity, "idle_gpu_hours": idle, "idle_share": share}
+
+
+MOST_PROJECTS = 30
+"""Projects whose kinds are told, those of the most hours."""
+
+
+def _crossed(cells: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
+    """Return hours and dollars, medians, by kind and month, and by project and kind."""
+    priced = cells.reindex(columns=[*BY, "gpu_hours", "cost_usd"])
+    order = priced.groupby("project")["gpu_hours"].sum().nlargest(MOST_PROJECTS).index
+    is_told = priced["project"].isin(order)
+    named = priced.assign(project=priced["project"].where(is_told, "(others)"))
+    return {
+        "by_kind_and_month": _sums(priced, ["kind", "month"]),
+        "by_project_and_kind": _sums(named, ["project", "kind"]),
+    }
+
+
+def _sums(cells: pd.DataFrame, by: list[str]) -> list[dict[str, Any]]:
+    sums = cells.groupby(by)[["gpu_hours", "cost_usd"]].sum(min_count=1)
+    return _records(sums.reset_index())
 
 
 def _period(period: tuple[dt.datetime, dt.datetime]) -> dict[str, str]:

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from computebill.batches.columns import arrow_column
 
 from . import cells
-from .cells import Words, same_words
+from .cells import same_words, together
 from .draft import Draft
 from .formats import words
 from .nested import CONFIG, last_part
@@ -39,7 +39,7 @@ def read_tracker(rows: Rows) -> Draft:
         for heading in by_key.get(name, ()):
             if not (known.codes < 0).any():
                 break
-            known = _together(known, cells.read_words(rows.table[heading]))
+            known = together(known, cells.read_words(rows.table[heading]))
         draft.words[name] = known
     draft.config = config_of(rows)
     if rows.reading.name == "trainer":
@@ -55,15 +55,6 @@ def tell_flop(draft: Draft) -> None:
     told = draft.number("flop")
     rule = FLOP_PER_TOKEN * draft.number("params") * draft.number("tokens")
     draft.numbers["flop"] = np.where(np.isnan(told) | (told <= 0), rule, told)
-
-
-def _together(one: Words, other: Words) -> Words:
-    """Return texts of one, and those of the other where it has none."""
-    values = list(dict.fromkeys([*one.values, *other.values]))
-    place = {value: number for number, value in enumerate(values)}
-    moved = np.array([*(place[value] for value in other.values), -1], dtype=np.int32)
-    codes = np.where(one.codes >= 0, one.codes, moved[other.codes])
-    return Words(codes.astype(np.int32), values)
 
 
 def _by_key(rows: Rows) -> dict[str, list[str]]:

@@ -70,7 +70,8 @@ def _of_part(
 ) -> Iterator[Prices]:
     """Yield prices of clusters of one accelerator, in one batch ``(clusters, draws)``."""
     part = clusters[0].accelerator
-    pricing = Pricing(**spec.pricing(spelled(part)))
+    name = spelled(part)
+    pricing = Pricing(**spec.pricing(name))
     efficiency = None if spec.efficiency is None else Path(spec.efficiency)
     step = estimate_step(clusters[0], efficiency)
     # Medians of costs hang on how a step's true time may lie about its prediction.
@@ -79,7 +80,7 @@ def _of_part(
         [
             Input("tokens", spec.tokens),
             Input("lateness", lateness),
-            *lost_time_inputs(spec),
+            *lost_time_inputs(spec.lost(name)),
             *hour_inputs(pricing, part),
         ]
     ).quantities

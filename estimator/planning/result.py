@@ -13,9 +13,11 @@ from computebill.base.notebook import Shown
 from computebill.costs.method import cost_method
 from computebill.hardware.accelerators import Accelerator
 from computebill.runs.estimate import RunEstimate
+from computebill.runs.inputs import LLAMA_3, LLAMA_3_FAILURES
 from computebill.training.handover import Handed, Step, hand_over
 from computebill.training.layout import Layout
 from computebill.training.memory_odds import fit_odds, memory_interval
+from computebill.training.offers import offer_of
 
 from .spec import PlanSpec
 
@@ -97,7 +99,9 @@ class Plan(Shown):
         spec: what was asked.
         best: by the objective, under all limits.
         estimate: of the best, with intervals.
-        runners_up: the next best of other layouts, by the objective.
+        runners_up: the next best of other layouts, by the objective; of those that hardly differ in
+            time and memory, the first.
+        alike: layouts that were passed over for that.
         pareto: that nothing else beats in days, cost and share of the memory, by days.
         each: the best of every accelerator and precision that keeps the limits, by the objective.
         dropped: the other accelerators and precisions, and why none of their layouts is left.
@@ -113,6 +117,7 @@ class Plan(Shown):
     best: Candidate
     estimate: RunEstimate
     runners_up: tuple[Candidate, ...]
+    alike: int
     pareto: tuple[Candidate, ...]
     each: tuple[Candidate, ...]
     dropped: Mapping[tuple[str, str], str]
@@ -138,7 +143,8 @@ class Plan(Shown):
     @property
     def assumptions(self) -> tuple[Assumption, ...]:
         """Every number that went in beside what was given, with its source."""
-        of_search = (*self._batch(), *self._room(), *self._degrees())
+        of_search = (*self._batch(), *self._room(), *self._offer(), *self._degrees())
+        of_search = (*of_search, *self._interruptions())
         return (*self.estimate.assumptions, *of_search)
 
     def _room(self) -> Iterator[Assumption]:
@@ -156,6 +162,26 @@ class Plan(Shown):
             source = f"{law}: Li et al. 2025, arXiv:2503.04715; --global-batch"
             told = f"{self.estimate.spec.global_batch:,.0f} sequences"
             yield Assumption("global batch", told, source)
+
+    def _offer(self) -> Iterator[Assumption]:
+        """Yield what layouts the framework has, where one is known."""
+        choice = self.spec.software_choice
+        offer = offer_of(choice.framework, choice.year)
+        if offer is not None:
+            yield Assumption(f"layouts of {offer.title}", offer.told, offer.source)
+
+    def _interruptions(self) -> Iterator[Assumption]:
+        """Yield how often spot machines are taken away, where they are, or may be."""
+        spec, name = self.spec, "spot machines taken away, a GPU and day"
+        rate = spec.interruptions(str(self.estimate.spec.accelerator))
+        if spec.interruptions_per_gpu_day is not None:
+            beside = spec.failures_per_gpu_day
+            others = LLAMA_3_FAILURES if beside is None else beside.value
+            source = f"given; the others of the failures, {others:.4g}, are "
+            yield Assumption(name, f"{rate:g}", source + (LLAMA_3 if beside is None else "given"))
+        elif spec.commitment == "spot":
+            source = "nobody said how often: --interruptions-per-gpu-day"
+            yield Assumption(name, "none", source)
 
     def _degrees(self) -> Iterator[Assumption]:
         """Yield degrees that the trainer decided, where nobody gave them."""
@@ -207,6 +233,7 @@ class Plan(Shown):
             "runners_up": [
                 {**each.to_dict(), "odds_slower": self.odds(each)} for each in self.runners_up
             ],
+            "runners_up_alike": self.alike,
             "pareto": [each.to_dict() for each in self.pareto],
             "by_accelerator": [each.to_dict() for each in self.each],
             "dropped": [

@@ -18,7 +18,7 @@ from computebill.hardware.accelerators import Accelerator, find_accelerator
 from computebill.hardware.cluster import in_cluster
 from computebill.kernels import search
 from computebill.runs.estimate import RunEstimate, estimate_of
-from computebill.runs.spec import LOST, read_run
+from computebill.runs.spec import read_run
 from computebill.training.cases import Case, usual_precision
 from computebill.training.choice_grid import Chunk, Grid
 from computebill.training.choices import Space, make_space
@@ -27,6 +27,7 @@ from computebill.training.from_files import with_files
 from computebill.training.layout import Layout, check_sequence_length, default_sequence
 from computebill.training.memory import GB, stage_bytes
 from computebill.training.memory_odds import most_predicted
+from computebill.training.offers import offer_of
 from computebill.training.parameters import bounded, unbounded
 from computebill.training.rules import check_part
 from computebill.uncertainty.draws import choose_device, settings
@@ -38,6 +39,10 @@ from .spec import PlanSpec, read_plan
 
 KEPT = 64
 """Fastest layouts that are kept of each accelerator, precision and number of them."""
+
+ALIKE_TIME, ALIKE_MEMORY = 0.01, 0.05
+"""Relative differences of a step's time and of memory below which two layouts hardly differ: the
+one is far less than a prediction's error, the other than a measurement's of its own memory."""
 
 FITS = "fits the memory"
 """The rule that only the model's and the layout's bytes decide."""
@@ -174,7 +179,7 @@ def plan(
         found = searched.setdefault((space.case.accelerator.name, space.case.precision), _Found())
         values = efficiencies_of(space.case.accelerator, asked.efficiency).values
         grid = Grid(space, bounded(unbounded(values)), on)
-        for count in asked.spec.counts:
+        for count in asked.spec.counts(asked.spelled(space.case.accelerator)):
             _search(asked, grid, count, found)
     seconds = time.perf_counter() - start
     if not any(found.kept for found in searched.values()):
@@ -209,6 +214,7 @@ def _looked_up(spec: PlanSpec, profiles: Sequence[Path]) -> _Asked:
 def _spaces(asked: _Asked) -> Iterator[Space]:
     spec, pipes = asked.spec, None
     choice = spec.software_choice
+    offer = offer_of(choice.framework, choice.year)
     given = {} if spec.layout is None else spec.layout.model_dump(exclude_unset=True)
     layout = with_files(Layout(**{**choice.settings, **given}), asked.architecture)
     for accelerator in {each.name: each for each in asked.parts.values()}.values():
@@ -223,7 +229,7 @@ def _spaces(asked: _Asked) -> Iterator[Space]:
                 sequence=asked.sequence,
                 software=choice.software,
             )
-            space = make_space(case, spec.choices, spec.across_domains, pipes)
+            space = make_space(case, spec.choices, spec.across_domains, pipes, offer)
             pipes = space.pipes
             yield space
 
@@ -334,11 +340,13 @@ def _answer(asked: _Asked, searched: Mapping[tuple[str, str], _Found], seconds: 
     for each in ranked:
         best_of.setdefault(each.kept.part, each)
     best = ranked[0].candidate()
+    shown, alike = _different(ranked, spec.top)
     return Plan(
         spec=spec,
         best=best,
         estimate=_estimate(asked, best),
-        runners_up=tuple(each.candidate() for each in ranked[1 : spec.top]),
+        runners_up=tuple(each.candidate() for each in shown[1:]),
+        alike=alike,
         pareto=tuple(each.candidate() for each in _front(within)),
         each=tuple(each.candidate() for each in best_of.values()),
         dropped=_dropped(spec, searched, offers, best_of),
@@ -348,6 +356,36 @@ def _answer(asked: _Asked, searched: Mapping[tuple[str, str], _Found], seconds: 
         search_seconds=seconds,
         apart=efficiencies_of(best.accelerator, asked.efficiency).apart,
     )
+
+
+def _different(ranked: Sequence[_Offer], most: int) -> tuple[list[_Offer], int]:
+    """Return the first offers that differ in time or memory from all before them.
+
+    Args:
+        ranked: offers, the best first.
+        most: how many are returned.
+
+    Returns:
+        The offers, and the number of others that were passed over as near-copies of one.
+    """
+    shown: list[_Offer] = []
+    alike = 0
+    for each in ranked:
+        if len(shown) == most:
+            break
+        if any(_is_alike(each.kept, other.kept) for other in shown):
+            alike += 1
+        else:
+            shown.append(each)
+    return shown, alike
+
+
+def _is_alike(one: _Kept, other: _Kept) -> bool:
+    """Whether two layouts of one cluster hardly differ in a step's time and in memory."""
+    if (one.part, one.count) != (other.part, other.count):
+        return False
+    is_as_fast = math.isclose(one.seconds, other.seconds, rel_tol=ALIKE_TIME)
+    return is_as_fast and math.isclose(one.bytes, other.bytes, rel_tol=ALIKE_MEMORY)
 
 
 def _front(within: Sequence[_Offer]) -> list[_Offer]:
@@ -445,7 +483,7 @@ def _estimate(asked: _Asked, best: Candidate) -> RunEstimate:
     is_told = spec.sequence_length is not None or spec.global_batch_tokens is not None
     fields = {
         **spec.pricing(spelled),
-        **{name: getattr(spec, name) for name in LOST},
+        **spec.lost(spelled)._asdict(),
         "name": spec.name,
         "model": spec.model,
         "tokens": spec.tokens,

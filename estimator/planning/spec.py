@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, model_validator
 
 from computebill.architectures import IMAGES
 from computebill.base.amounts import (
@@ -18,16 +19,20 @@ from computebill.base.amounts import (
     usual_sequences,
     whole_sequences,
 )
+from computebill.base.errors import shown
 from computebill.base.quantity import (
     NotNegative,
     Number,
     Positive,
+    Quantity,
     Share,
+    constant,
 )
 from computebill.base.specfile import Name, Spec, as_data, with_fields, with_flags
 from computebill.costs.fields import Day, Prices, check_price_list
 from computebill.costs.prices import Commitment
 from computebill.hardware.cluster import NodeNetwork, PowerLimit
+from computebill.runs.inputs import LLAMA_3_FAILURES
 from computebill.runs.spec import (
     LOST,
     REPLACES,
@@ -71,6 +76,24 @@ def _texts(value: object) -> object:
     return tuple(str(part) for part in parts) if isinstance(parts, list | tuple) else parts
 
 
+def _counts(value: object) -> object:
+    """Read numbers, or those of each accelerator: a table, or ``h100=256,512,b200=64..128``."""
+    if isinstance(value, str) and "=" in value:
+        found: dict[str, list[str]] = {}
+        name = ""
+        for part in value.split(","):
+            before, equals, count = part.rpartition("=")
+            if equals:
+                name = before.strip()
+            if not name:
+                raise ValueError(f"got {shown(value)}; allowed: of each accelerator, h100=512")
+            found.setdefault(name, []).append(count)
+        value = found
+    if isinstance(value, Mapping):
+        return {str(name): _split_counts(each) for name, each in value.items()}
+    return _split_counts(value)
+
+
 def _split_counts(value: object) -> object:
     """Read ``64..512`` as the powers of two between, ``64,96`` as two."""
     parts = _split(value)
@@ -93,6 +116,7 @@ def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
+Counts = Annotated[tuple[int, ...], Field(min_length=1)]
 Degrees = Annotated[tuple[Degree, ...], BeforeValidator(_split), Field(min_length=1)]
 Switches = Annotated[tuple[bool, ...], BeforeValidator(_split), Field(min_length=1)]
 Stages = Annotated[
@@ -104,6 +128,48 @@ Names = Annotated[
     Field(min_length=1),
     AfterValidator(_each_once),
 ]
+
+
+def _rates(value: object) -> float | dict[str, float]:
+    """Read a rate, or one of each accelerator: a table, or ``h100=0.01,b200=0``."""
+    if isinstance(value, str) and "=" in value:
+        value = {
+            name.strip(): rate
+            for name, _, rate in (part.partition("=") for part in value.split(","))
+        }
+    if isinstance(value, Mapping):
+        return {str(name): _rate(rate) for name, rate in value.items()}
+    return _rate(value)
+
+
+def _rate(value: object) -> float:
+    try:
+        rate = float(str(value))
+    except ValueError:
+        rate = math.nan
+    if not 0 <= rate < math.inf:
+        raise ValueError(f"got {shown(value)}; allowed: a number from 0 on, or of each, h100=0.01")
+    return rate
+
+
+Rates = Annotated[float | dict[str, float], PlainValidator(_rates)]
+"""Of all accelerators, or by their names."""
+
+
+class Lost(NamedTuple):
+    """What takes time from training on one accelerator.
+
+    Attributes:
+        goodput: share of the time that trains, in place of the others.
+        failures_per_gpu_day: interruptions of any kind [1/(GPU d)].
+        checkpoint_seconds: that training stands still for a checkpoint [s].
+        restart_seconds: from a failure until training goes on [s].
+    """
+
+    goodput: Quantity | None
+    failures_per_gpu_day: Quantity | None
+    checkpoint_seconds: Quantity | None
+    restart_seconds: Quantity | None
 
 
 class PlanSpec(Spec):
@@ -118,7 +184,7 @@ class PlanSpec(Spec):
         text_length: tokens of text beside it.
         tokens: trained on.
         accelerator: names, or profiles' files: each is tried.
-        count: accelerators: each number is tried.
+        count: accelerators: each number is tried; of all, or by accelerator.
         max_gpus: in its place, powers of two from 8 up to this, and this.
         node_network: bandwidth from a node to the others, 800gbit.
         power_limit: watts that an accelerator may take, where fewer than its own.
@@ -152,13 +218,16 @@ class PlanSpec(Spec):
             list.
         provider: whose list price.
         commitment: on-demand, 1y, 3y or spot.
-        prices: a price list of one's own, SkyPilot's or gpuhunt's CSV.
+        prices: a price list in place of the profiles': a CSV of SkyPilot, of gpuhunt or of one's
+            own, or a folder of them.
         region: of its offers that count.
         date: of the prices.
         failures_per_gpu_day: unexpected interruptions; Llama 3's if not given, 0: none.
         checkpoint_seconds: training stands still for each.
         restart_seconds: from a failure until training goes on.
-        goodput: share of the time that trains, in place of those three.
+        interruptions_per_gpu_day: of spot machines, taken away by their owner, beside failures, of
+            all or by accelerator: a machine of 8 that goes once in 10 days has 0.0125.
+        goodput: share of the time that trains, in place of those four.
     """
 
     name: Name = "plan"
@@ -169,9 +238,7 @@ class PlanSpec(Spec):
     text_length: int | None = None
     tokens: Tokens
     accelerator: Names
-    count: (
-        Annotated[tuple[int, ...], BeforeValidator(_split_counts), Field(min_length=1)] | None
-    ) = None
+    count: Annotated[Counts | dict[str, Counts] | None, BeforeValidator(_counts)] = None
     max_gpus: Whole | None = None
     node_network: NodeNetwork | None = None
     power_limit: PowerLimit | None = None
@@ -217,6 +284,7 @@ class PlanSpec(Spec):
     failures_per_gpu_day: NotNegative | None = None
     checkpoint_seconds: Positive | None = None
     restart_seconds: Positive | None = None
+    interruptions_per_gpu_day: Rates | None = None
     goodput: Share | None = None
 
     @model_validator(mode="after")
@@ -226,9 +294,15 @@ class PlanSpec(Spec):
                 raise ValueError(f"layout.{name}: is searched; give {name} outside of layout")
         if (self.count is None) == (self.max_gpus is None):
             raise ValueError("give count or max_gpus")
+        if isinstance(self.count, dict) and set(self.count) != set(self.accelerator):
+            raise ValueError(
+                f"count: got those of {', '.join(self.count)}; allowed: of each that is asked "
+                f"for, {', '.join(self.accelerator)}"
+            )
         if self.global_batch is not None and self.global_batch_tokens is not None:
             raise ValueError("give global_batch or global_batch_tokens, not both")
         check_lost_time(self)
+        self._check_interruptions()
         check_one_software(self)
         check_precision(self.layout, self.precision or ())
         if self.price is not None and (self.provider or self.commitment != "on-demand"):
@@ -245,17 +319,67 @@ class PlanSpec(Spec):
                 raise ValueError(f"{key}: got {limit:g}; allowed: above 0")
         return self
 
+    def _check_interruptions(self) -> None:
+        """Refuse interruptions that cannot be added to failures, or of a part that is not asked.
+
+        Raises:
+            ValueError: naming the field.
+        """
+        rates, failures = self.interruptions_per_gpu_day, self.failures_per_gpu_day
+        if rates is None:
+            return
+        if self.goodput is not None:
+            raise ValueError("give goodput or interruptions_per_gpu_day, not both")
+        if failures is not None and not failures.is_constant:
+            raise ValueError(
+                f"failures_per_gpu_day: got {failures.text}; allowed beside "
+                "interruptions_per_gpu_day: one number"
+            )
+        for name in rates if isinstance(rates, dict) else ():
+            if name not in self.accelerator:
+                raise ValueError(
+                    f"interruptions_per_gpu_day.{name}: no such accelerator is asked for; "
+                    f"{', '.join(self.accelerator)}"
+                )
+
+    def interruptions(self, accelerator: str) -> float:
+        """Return how often machines are taken away [1/(GPU d)]; 0 where nobody said.
+
+        Args:
+            accelerator: as the plan spells it.
+        """
+        rates = self.interruptions_per_gpu_day
+        return (rates.get(accelerator, 0.0) if isinstance(rates, dict) else rates) or 0.0
+
+    def lost(self, accelerator: str) -> Lost:
+        """Return what takes time from training on an accelerator, interruptions among failures.
+
+        Args:
+            accelerator: as the plan spells it.
+        """
+        own = Lost(*(getattr(self, name) for name in LOST))
+        rate = self.interruptions(accelerator)
+        if not rate:
+            return own
+        failures = own.failures_per_gpu_day
+        others = LLAMA_3_FAILURES if failures is None else failures.value
+        return own._replace(failures_per_gpu_day=constant(others + rate))
+
     @property
     def software_choice(self) -> Choice:
         """What steps are timed on."""
         is_given = "software" in self.model_fields_set
         return choose_software(self.software, self.framework, self.date, is_given=is_given)
 
-    @property
-    def counts(self) -> tuple[int, ...]:
-        """Numbers of accelerators to try, each once."""
+    def counts(self, accelerator: str) -> tuple[int, ...]:
+        """Return the numbers of an accelerator to try, each once.
+
+        Args:
+            accelerator: as the plan spells it.
+        """
         if self.count is not None:
-            return tuple(dict.fromkeys(self.count))
+            own = self.count[accelerator] if isinstance(self.count, dict) else self.count
+            return tuple(dict.fromkeys(own))
         most = self.max_gpus or 1
         powers = (FEWEST * 2**n for n in range(64) if FEWEST * 2**n <= most)
         return tuple(dict.fromkeys((*powers, most)))
@@ -320,6 +444,8 @@ def _replaces() -> dict[str, tuple[str, ...]]:
         "count": ("max_gpus",),
         "max_gpus": ("count",),
         **{name: REPLACES[name] for name in shared},
+        "goodput": (*REPLACES["goodput"], "interruptions_per_gpu_day"),
+        "interruptions_per_gpu_day": ("goodput",),
     }
 
 

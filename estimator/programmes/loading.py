@@ -19,6 +19,8 @@ from computebill.base.specfile import (
     table_rows,
     validate,
 )
+from computebill.costs.price_lists import Asked, listed_price
+from computebill.hardware.accelerators import find_accelerator
 
 from .changes import changed_data
 from .spec import BASE_VARIANT, SIZE_KEYS, Change, Programme
@@ -119,11 +121,41 @@ class LoadedProgramme(NamedTuple):
             parse_quantity(price)
         except ValueError as error:
             raise RequestError("--price", str(error)) from None
-        note = "USD per accelerator-hour, as given."
+        return self._with_price(price, "--price", "USD per accelerator-hour, as given.")
+
+    def listed(
+        self, prices: str | Path, asked: Asked, accelerator: str | None = None
+    ) -> LoadedProgramme:
+        """Return the programme with what a price list says of its accelerator.
+
+        Args:
+            prices: file of the list, or a folder of lists.
+            asked: which of its prices.
+            accelerator: whose; of the programme's runs where None.
+
+        Raises:
+            RequestError: where nothing is told in hours, the programme names no accelerator, or
+                the list has no price of it.
+        """
+        name = accelerator or self.programme.assumptions.accelerator
+        if not self.takes_price or name is None:
+            why = "names no accelerator that its runs share; allowed: with --accelerator NAME"
+            if not self.takes_price:
+                unit = self.programme.counted_in.unit
+                why = f"is counted in {unit}; allowed: programmes in hours or dollars"
+            raise RequestError("--prices", f"{self.name} {why}")
+        found = listed_price(prices, find_accelerator(name), asked)
+        return self._with_price(
+            found.as_field, "--prices", f"USD per accelerator-hour; {found.source}."
+        )
+
+    def _with_price(
+        self, price: str | float | Mapping[str, float], flag: str, note: str
+    ) -> LoadedProgramme:
         assumed = {"value": price, "source": BY_FLAG, "note": note}
         data = {
             **self.data,
-            "sources": {**self.data["sources"], BY_FLAG: {"title": "--price on the command line"}},
+            "sources": {**self.data["sources"], BY_FLAG: {"title": f"{flag} on the command line"}},
             "assumptions": {**self.data.get("assumptions", {}), "price": assumed},
         }
         return self._replace(data=data, programme=validate(Programme, data, self.name))

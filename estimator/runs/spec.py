@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from types import MappingProxyType
@@ -47,6 +47,9 @@ REPLACES = {
 }
 """What a file said of the same thing in another way, and a flag puts aside."""
 
+
+NEEDED = "give params (or params_active, or model) and tokens, or flop"
+"""What a run lacks that does not say how much is trained."""
 
 FrameworkName = Annotated[str, Field(min_length=1, max_length=100)]
 
@@ -128,7 +131,8 @@ class RunFields(Spec):
         final_share: share of its programme's R&D compute that the run is; the rest explores.
         provider: whose list price.
         commitment: on-demand, 1y, 3y or spot.
-        prices: a price list of one's own, SkyPilot's or gpuhunt's CSV.
+        prices: a price list in place of the profiles': a CSV of SkyPilot, of gpuhunt or of one's
+            own, or a folder of them.
         region: of its offers that count.
         date: of the prices, and of the run's start.
         operator: who runs the data centre, for its power usage effectiveness.
@@ -286,13 +290,21 @@ class RunSpec(RunFields):
 
     accelerator: str
 
+    @classmethod
+    def lacking(cls, data: Mapping[str, Any]) -> Iterator[str]:
+        """Yield that nothing says how much is trained."""
+        known = {key for key, value in data.items() if value is not None}
+        is_sized = "tokens" in known and known & {"params", "params_active", "model"}
+        if "flop" not in known and not is_sized:
+            yield NEEDED
+
     @model_validator(mode="after")
     def _consistent(self) -> RunSpec:
         has_params = self.params is not None or self.params_active is not None
         self.check_model(has_params=has_params)
         is_sized = has_params or self.model is not None
         if self.flop is None and not (is_sized and self.tokens is not None):
-            raise ValueError("give params (or params_active, or model) and tokens, or flop")
+            raise ValueError(NEEDED)
         if self.flop is not None and is_sized and self.tokens is not None:
             raise ValueError("give flop, or params and tokens, not both")
         self.check_fields()
@@ -383,10 +395,10 @@ def read_run(
     """
     if isinstance(spec, RunSpec):
         return with_fields(RunSpec, as_data(spec), given, REPLACES, "run") if given else spec
+    data: Mapping[str, Any] = {} if spec is None or isinstance(spec, str | Path) else spec
+    name = "run"
     if isinstance(spec, str | Path):
         data, name = fields_of_file(Path(spec)), str(spec)
-    else:
-        data, name = {} if spec is None else spec, "run"
     if isinstance(data, Mapping) and "stage" in data:
         raise RequestError(f"{name}: stage", "a run of stages; allowed: estimate_stages")
     return with_fields(RunSpec, data, given, REPLACES, name)

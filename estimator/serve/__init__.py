@@ -18,9 +18,11 @@ import uvicorn
 from fastapi import FastAPI
 
 from computebill.base.errors import RequestError, shown
+from computebill.views.result import Result
 
 from .app import HOSTS, make_app
-from .what_if import programmes
+from .ledgers import is_ledger, read_ledgers
+from .what_if import WhatIf, programmes
 
 __all__ = ["application", "make_app", "run"]
 
@@ -51,19 +53,19 @@ def run(
         names: by which the page is asked for, besides those of this machine.
         rate: requests a second of one client, of each process.
         workers: processes.
-        files: programmes of one's own.
+        files: programmes of one's own, and results of ``ledger``.
         tell: called with what is to be known: the address, and who can reach it.
 
     Raises:
         RequestError: where a name is none, the rate no number, the address not to be had, or a
-            file no programme.
+            file no programme and no result of ``ledger``.
     """
     wrong = [name for name in names if not re.fullmatch(r"[A-Za-z0-9._:\[\]-]+", name)]
     if wrong:
         raise RequestError("--name", f"got {shown(wrong[0])}; allowed: a host's name")
     if not math.isfinite(rate):
         raise RequestError("--rate", f"got {rate}; allowed: a number of 1 or more")
-    programmes(files)
+    _read(files)
     listening = _listen(host, port)
     is_own = ipaddress.ip_address(listening.getsockname()[0]).is_loopback
     hosts = [*HOSTS, host, f"[{host}]", *names]
@@ -166,13 +168,21 @@ def _own_address(family: int) -> str:
         return ""
 
 
+def _read(files: Sequence[str]) -> tuple[dict[str, WhatIf], dict[str, Result]]:
+    """Return programmes and results of ``ledger`` by their names."""
+    own = [file for file in files if not is_ledger(file)]
+    return programmes(own), read_ledgers([file for file in files if is_ledger(file)])
+
+
 def application() -> FastAPI:
     """Return the application of one process, as its environment tells."""
     torch.set_num_threads(1)  # requests are small, and run side by side
     told = json.loads(os.environ.get(TOLD, "{}"))
+    known, ledgers = _read(told.get("files", ()))
     return make_app(
         told.get("hosts", HOSTS),
         told.get("rate", 40.0),
-        programmes(told.get("files", ())),
+        known,
         by_number=told.get("by_number", False),
+        ledgers=ledgers,
     )

@@ -15,7 +15,9 @@ from computebill.base.errors import RequestError, shown
 from computebill.base.provenance import provenance
 from computebill.views.report import reports_of
 from computebill.views.report.page import render
+from computebill.views.result import Result
 
+from .ledgers import Ledgers
 from .organisations import BEGIN, Organisations
 from .screen import run_shown, spend_shown
 from .sliders import ProgrammeSliders, run_fields, run_options
@@ -32,15 +34,19 @@ class Answers:
 
     Args:
         programmes: by name.
+        ledgers: results of ``ledger`` by name.
     """
 
-    def __init__(self, programmes: Mapping[str, WhatIf]) -> None:
+    def __init__(
+        self, programmes: Mapping[str, WhatIf], ledgers: Mapping[str, Result] | None = None
+    ) -> None:
         self._programmes = programmes
         self._published = {name: each.answer({}).totals for name, each in programmes.items()}
         self._sliders = {name: ProgrammeSliders(each) for name, each in programmes.items()}
         self.spend = lru_cache(maxsize=4096)(self._spend)
         self.run = lru_cache(maxsize=4096)(self._run)
         self._organisations = Organisations()
+        self._ledgers = Ledgers(ledgers or {})
         self.result = lru_cache(maxsize=64)(self._result)
         # The first answer of each is made now, and the shapes of its charts: nobody waits for them.
         for name in programmes:
@@ -58,7 +64,8 @@ class Answers:
             },
             "accelerators": accelerators(),
             "organisations": self._organisations.options,
-            "begin": {"organisations": BEGIN},
+            "records": self._ledgers.options,
+            "begin": {"organisations": BEGIN, "ledger": self._begin()},
             "run": run_options(),
         }
 
@@ -77,6 +84,13 @@ class Answers:
     def organisations(self, given: Given) -> str:
         """Return what is known of all programmes that ship, and of one that is opened."""
         return dumped(self._organisations.answer(dict(given)))
+
+    def _begin(self) -> dict[str, str]:
+        return {"records": next(iter(self._ledgers.options), "")}
+
+    def ledger(self, given: Given) -> str:
+        """Return what records tell, of those that the server was started with."""
+        return dumped(self._ledgers.answer(dict(given)))
 
     def _programme_of(self, given: Given) -> tuple[str, dict[str, str]]:
         moved = dict(given)

@@ -21,6 +21,7 @@ from starlette.exceptions import HTTPException
 from computebill.base.errors import RequestError
 from computebill.views.charts import browser
 from computebill.views.charts.look import INK, look
+from computebill.views.result import Result
 
 from .answers import Answers, Given, dumped
 from .limits import BusyError, Limits, Queue
@@ -64,6 +65,7 @@ def make_app(
     known: Mapping[str, WhatIf] | None = None,
     *,
     by_number: bool = False,
+    ledgers: Mapping[str, Result] | None = None,
 ) -> FastAPI:
     """Return the application.
 
@@ -72,9 +74,10 @@ def make_app(
         rate: requests a second of one client; more are told to wait.
         known: programmes to choose from; those that ship if not given.
         by_number: whether it may be asked for by any IP address: no name leads there.
+        ledgers: results of ``ledger`` to choose from; none if not given.
     """
     app = FastAPI(title="computebill", docs_url=None, redoc_url=None, openapi_url=None)
-    answers = Answers(programmes() if known is None else known)
+    answers = Answers(programmes() if known is None else known, ledgers)
     names = frozenset(host.lower().rstrip(".") for host in hosts)
     limits = Limits(rate)
 
@@ -197,6 +200,11 @@ def _add_answers(app: FastAPI, answers: Answers, rate: float) -> None:
     async def organisations(request: Request) -> Response:
         """Return every shipped programme: ``grade``, the one ``opened``, and its ``methods``."""
         return _json(await opening.compute(answers.organisations, _given(request)))
+
+    @app.api_route("/api/ledger", methods=ASKING)
+    async def ledger(request: Request) -> Response:
+        """Return what ``records`` tell that the server was started with."""
+        return _json(await queue.compute(answers.ledger, _given(request)))
 
     @app.api_route("/api/run", methods=ASKING)
     async def run(request: Request) -> Response:

@@ -26,8 +26,11 @@ const FIELDS = {
     opened: { label: "Opened, with its grade" },
     methods: { label: "Its share by method" },
   },
+  ledger: {
+    records: { label: "Records" },
+  },
 };
-const CHOICES = ["programme", "accelerator", "grade", "opened", "methods"];
+const CHOICES = ["programme", "accelerator", "grade", "opened", "methods", "records"];
 const REST_MS = 400;
 const [FIRST_WAIT_MS, LONGEST_WAIT_MS] = [1000, 30000]; // before a server that is gone is asked again
 const $ = (selector) => document.querySelector(selector);
@@ -49,6 +52,7 @@ function element(name, attributes = {}, ...children) {
 }
 // What is given: texts, as the server reads them; a company's only where they were moved --------
 
+const hasRecords = () => Object.keys(options.records).length > 0;
 const keyOf = () => (view === "spend" ? `of ${programme}` : view);
 function state() {
   return (states[keyOf()] ??= {});
@@ -58,7 +62,7 @@ function keptOf() {
 }
 function sliders() {
   if (view === "run") return options.run;
-  if (view === "organisations") return {};
+  if (view === "organisations" || view === "ledger") return {};
   return Object.hasOwn(options.programmes, programme) ? options.programmes[programme].fields : {};
 }
 function ends(name) {
@@ -104,7 +108,7 @@ function makeField(name) {
   return set;
 }
 function makeChoice(name, label, told) {
-  const all = name === "programme" ? Object.entries(options.programmes).map(([key, each]) => [key, each.title]) : Object.entries(name === "accelerator" ? options.accelerators : options.organisations[name]);
+  const all = name === "programme" ? Object.entries(options.programmes).map(([key, each]) => [key, each.title]) : Object.entries({ accelerator: options.accelerators, records: options.records }[name] || options.organisations[name]);
   const chosen = name === "programme" ? programme : state()[name] || "";
   if (!all.some(([key]) => key === chosen)) all.unshift([chosen, chosen ? `${chosen} (not known)` : "choose one"]);
   const select = element("select", { name, "aria-label": label, "aria-describedby": told }, ...all.map(([value, title]) => element("option", { value }, title)));
@@ -262,7 +266,7 @@ function go(toView, toProgramme) {
 }
 function read() {
   const from = Object.fromEntries(new URLSearchParams(location.search));
-  view = Object.hasOwn(FIELDS, from.view) ? from.view : "spend";
+  view = Object.hasOwn(FIELDS, from.view) && (from.view !== "ledger" || hasRecords()) ? from.view : "spend";
   programme = (view === "spend" && from.programme) || programme || Object.keys(options.programmes)[0];
   const names = Object.keys(FIELDS[view]).filter((name) => name in from && name !== "programme");
   const given = Object.fromEntries(names.map((name) => [name, from[name]]));
@@ -313,7 +317,7 @@ async function answer() {
   show(found.shown);
   if (!isWaiting) $("main").classList.remove("late");
   for (const link of document.querySelectorAll("[data-file]")) {
-    link.hidden = view === "organisations"; // of all of them the command writes files
+    link.hidden = ["organisations", "ledger"].includes(view); // of these the command writes files
     link.href = `/download/${link.dataset.file}?${text}`;
   }
 }
@@ -429,7 +433,8 @@ async function start() {
   $("#problem").textContent = "";
   patience = FIRST_WAIT_MS;
   options = await response.json();
-  Object.assign(states, { organisations: { ...options.begin.organisations } });
+  Object.assign(states, { organisations: { ...options.begin.organisations }, ledger: { ...options.begin.ledger } });
+  $("[data-view=ledger]").hidden = !hasRecords();
   for (const button of document.querySelectorAll("nav button")) button.addEventListener("click", () => go(button.dataset.view, programme));
   for (const link of document.querySelectorAll("[data-file]")) link.addEventListener("click", download);
   $("#form").addEventListener("submit", (event) => event.preventDefault());

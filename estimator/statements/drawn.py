@@ -16,7 +16,7 @@ from computebill.uncertainty.draws import Settings
 from .inputs import Gathered, is_by_hours
 from .lines import PARTS, Line, lineage_lines, stage_lines
 from .methods import Hours, Reconciled, reconcile
-from .spec import StatementSpec
+from .spec import StatementSpec, span_of
 
 METHODS = ("architecture", "hardware", "implied", "observed")
 """Figures of a stage that its methods are told by."""
@@ -31,6 +31,7 @@ class Drawn(NamedTuple):
         observed: their utilisation.
         lineage: training FLOP of other weights; ``(lineages, draws)``.
         energy: electricity of the stages [MWh].
+        days: from the first to the last day of the stages; NaN where nothing tells.
     """
 
     stages: StageFlop
@@ -38,6 +39,7 @@ class Drawn(NamedTuple):
     observed: Tensor
     lineage: Tensor
     energy: Tensor
+    days: Tensor
 
 
 class Drawer:
@@ -80,13 +82,14 @@ class Drawer:
             for each in (methods.architecture, methods.implied)
         )
         rows = [beside[f"of {place}"] for place in range(len(self.spec.lineage))]
-        metered = self._column("metered", beside)
+        metered, days = (self._column(name, beside) for name in ("metered", "days"))
         return Drawn(
             stages=StageFlop(*(each * factor for each in counted)),
             methods=methods._replace(architecture=architecture, implied=implied),
             observed=hours.utilisation,
             lineage=torch.stack(rows) if rows else metered[:0],
             energy=torch.where(metered.isnan(), priced.bill.energy_mwh, metered),
+            days=torch.where(days.isnan(), priced.days, days),
         )
 
     def _column(self, name: str, beside: Mapping[str, Tensor]) -> Tensor:
@@ -132,8 +135,12 @@ class Frame:
     """The lines of a statement, the same in every draw."""
 
     def __init__(self, spec: StatementSpec, middle: Drawn) -> None:
-        """Find which parts of stages there are, at the medians."""
-        found = list(stage_lines(spec, middle.stages))
+        """Find which parts of stages there are, and their days, at the medians."""
+        self.spans = tuple(
+            span_of(stage, days)
+            for stage, days in zip(spec.stage, middle.days[:, 0].tolist(), strict=True)
+        )
+        found = list(stage_lines(spec, middle.stages, self.spans))
         self._places = [(place, part) for _, place, part in found]
         self.lines: Sequence[Line] = (*(line for line, _, _ in found), *lineage_lines(spec))
 

@@ -26,11 +26,11 @@ from computebill.uncertainty.sensitivity import Swing, swings
 
 from .drawn import METHODS, Drawer, Drawn, Frame, method_of
 from .inputs import gather
-from .lines import Line
+from .lines import Line, Span
 from .methods import Methods, context_note
 from .modification import Modification, Test, limit_of, modified, notions, originals
-from .spec import StatementSpec, days_between, read_statement
-from .timeline import Crossing, Timeline, crossing, timeline
+from .spec import StatementSpec, read_statement
+from .timeline import Crossing, crossing, timeline
 from .totals import Membership, RuleTotals, membership, rule_totals
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ class Statement(Shown):
         whole_energy: electricity of all stages whose own is known [MWh].
         modifications: the model as a modification of each that it was begun from.
         crossings: when totals exceed thresholds; none where no stage has days.
+        spans: first and last day of each stage, at the median.
         undated: stages without days of their own, where others have some.
         assumptions: every number that went in, with its source.
         settings: draws, seed, device.
@@ -86,6 +87,7 @@ class Statement(Shown):
     whole_energy: Distribution
     modifications: tuple[Modification, ...]
     crossings: tuple[Crossing, ...]
+    spans: tuple[Span, ...]
     undated: tuple[str, ...]
     assumptions: tuple[Assumption, ...]
     settings: Settings
@@ -209,7 +211,7 @@ class _Statement:
         self.marks = torch.tensor(
             [each.value for each in marks()], dtype=torch.float64, device=chosen.device
         )
-        self.days: Timeline | None = timeline(self.lines)
+        self.is_dated = any(each.start is not None for each in self.lines)
         self.pairs = [
             (original, notion) for original in originals(spec) for notion in notions(original)
         ]
@@ -242,7 +244,8 @@ class _Statement:
         if not self.drawer.columns.dimensions:
             chosen = chosen._replace(samples=1)  # all draws are the same
         collector: Collector | None = None
-        above, tests, drawn_flop = 0.0, 0.0, []  # type: Any, Any, list[Tensor]
+        above, tests = 0.0, 0.0  # type: Any, Any
+        dated: list[tuple[Tensor, Tensor]] = []
         for replicate, drawn in self.drawer.chunks(chosen):
             flop = self.frame.flop(drawn)
             rows, draws = self.rows(drawn, flop), flop.shape[1]
@@ -250,11 +253,11 @@ class _Statement:
             collector.add(replicate, rows)
             above = above + share_above(self._totals(rows), self.marks) * draws
             tests = tests + self._odds(rows) * draws
-            if self.days is not None:
-                drawn_flop.append(flop.cpu())
+            if self.is_dated:
+                dated.append((flop.cpu(), drawn.days.cpu()))
         assert collector is not None
         found = collector.finish()
-        return self._told(found, above / chosen.samples, tests / chosen.samples, drawn_flop)
+        return self._told(found, above / chosen.samples, tests / chosen.samples, dated)
 
     def _totals(self, rows: Tensor) -> Tensor:
         first = len(self.lines)
@@ -271,7 +274,11 @@ class _Statement:
         return self.members.different[rows]
 
     def _told(
-        self, found: list[Distribution], above: Tensor, tests: Tensor, drawn_flop: list[Tensor]
+        self,
+        found: list[Distribution],
+        above: Tensor,
+        tests: Tensor,
+        dated: list[tuple[Tensor, Tensor]],
     ) -> Statement:
         rest = iter(found)
         flop = tuple(next(rest) for _ in self.lines)
@@ -290,6 +297,7 @@ class _Statement:
             for place, stage in enumerate(stages)
         )
         swings_of, moved = self._swings()
+        crossings, undated = self._crossed(dated)
         return Statement(
             spec=self.spec,
             rules=self.rules,
@@ -300,8 +308,9 @@ class _Statement:
             energy=energy,
             whole_energy=whole,
             modifications=self._modifications(tested, tests.tolist()),
-            crossings=self._crossed(drawn_flop),
-            undated=self.days.undated if self.days else (),
+            crossings=crossings,
+            spans=self.frame.spans,
+            undated=undated,
             assumptions=self.inputs.assumptions,
             settings=self.chosen,
             swings_of=swings_of,
@@ -321,18 +330,23 @@ class _Statement:
             for original in originals(self.spec)
         )
 
-    def _crossed(self, flop: list[Tensor]) -> tuple[Crossing, ...]:
-        """Return the crossings that any draw has, of totals that are held to a threshold."""
-        if self.days is None:
-            return ()
-        counted, crossed = self._counted(), []
-        found = self.days.days(torch.cat(flop, dim=1), counted)
+    def _crossed(
+        self, dated: list[tuple[Tensor, Tensor]]
+    ) -> tuple[tuple[Crossing, ...], tuple[str, ...]]:
+        """Return the crossings that any draw has, and the stages without days."""
+        if not dated:
+            return (), ()
+        flop, lengths = (torch.cat(each, dim=1) for each in zip(*dated, strict=True))
+        names = (stage.label for stage in self.spec.stage)
+        days = timeline(self.lines, dict(zip(names, lengths, strict=True)))
+        assert days is not None
+        counted, crossed = self._counted().cpu(), []
+        found = days.days(flop, counted)
         for rules, inside, rows in zip(self.rules, counted > 0, found, strict=True):
             for mark, day in zip(marks(), rows, strict=True):
                 if bool(day.isfinite().any()):
-                    told = crossing(rules.name, mark, day, self.lines, inside, self.days)
-                    crossed.append(told)
-        return tuple(crossed)
+                    crossed.append(crossing(rules.name, mark, day, self.lines, inside, days))
+        return tuple(crossed), days.undated
 
     def _swings(self) -> tuple[str, tuple[Swing, ...]]:
         names = [each.name for each in self.rules]
@@ -378,6 +392,16 @@ def _notes(found: Statement) -> Iterator[str]:
             "Without days of their own, at the end of the stage before: "
             f"{', '.join(found.undated)}."
         )
+    at_once = [
+        stage.label
+        for stage, (start, end) in zip(found.spec.stage, found.spans, strict=True)
+        if start is not None and end is None
+    ]
+    if at_once:
+        yield (
+            "Nothing tells how long they take, so that all of it is on their first day; give end, "
+            f"days or count: {', '.join(at_once)}."
+        )
 
 
 def _model_dict(spec: StatementSpec) -> dict[str, Any]:
@@ -395,7 +419,7 @@ def _text(value: object) -> object:
 
 def _stage_dict(found: Statement, place: int) -> dict[str, Any]:
     stage = found.spec.stage[place]
-    start, end = days_between(stage)
+    start, end = found.spans[place]
     parts = {
         line.part: flop.to_dict()
         for line, flop in zip(found.lines, found.flop, strict=True)

@@ -17,7 +17,6 @@ from computebill.regulation.thresholds import in_figures
 
 from .estimate import BOUNDARY, MAIN, Statement
 from .modification import originals
-from .spec import days_between
 
 FILE = Path(rules.__file__).with_name("form.toml")
 
@@ -101,6 +100,7 @@ def form_dict(found: Statement) -> dict[str, Any]:
         "how_read": form.how_read,
         "source": form.source.model_dump(),
         "fields": [each._asdict() for each in filled_form(found)],
+        "notes": list(found.notes),
     }
 
 
@@ -141,9 +141,8 @@ def _rules(found: Statement) -> str:
 
 def _wall_clock_days(found: Statement) -> float | None:
     """Return days from the first stage's start to the last one's end; None without days."""
-    spans = [days_between(stage) for stage in found.spec.stage]
-    starts = [start for start, _ in spans if start is not None]
-    ends = [end for _, end in spans if end is not None]
+    starts = [start for start, _ in found.spans if start is not None]
+    ends = [end for _, end in found.spans if end is not None]
     return float((max(ends) - min(starts)).days) if starts and ends else None
 
 
@@ -165,4 +164,6 @@ def _methodology(found: Statement) -> str:
     }
     used = dict.fromkeys(each.chosen for each in found.methods)
     rules_used = found.total(_rules(found)).rules
-    return f"{'; '.join(ways[each] for each in used)}. {rules_used.title}. {rules_used.rounding}"
+    rounded = "cut" if rules_used.rounding == "cut" else "rounded to the nearest"
+    told = "; ".join(ways[each] for each in used)
+    return f"{told}. {rules_used.title}. Two significant figures, {rounded}."

@@ -120,6 +120,10 @@ def _of_stage(place: int, stage: StatedStage) -> Iterator[Input | Assumption]:
     yield _utilisation(place, stage)
     yield Input(f"{place} recomputed_share", stage.recomputed_share or constant(0.0))
     yield Input(f"{place} metered", stage.energy_mwh or UNKNOWN)
+    told = stage.days
+    if stage.start is not None and stage.end is not None:
+        told = constant(float((stage.end - stage.start).days))
+    yield Input(f"{place} days", told or UNKNOWN)
 
 
 def _utilisation(place: int, stage: StatedStage) -> Input:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from computebill.kernels.stages import StageFlop
 from computebill.regulation.rules import items
 
-from .spec import StatedStage, StatementSpec, days_between
+from .spec import StatedStage, StatementSpec
+
+Span = tuple[dt.date | None, dt.date | None]
+"""First and last day; None of what is not known."""
 
 PARTS = (
     "updates",
@@ -98,16 +101,19 @@ def item_of(stage: StatedStage, part: str) -> str:
     return discarded if part == "discarded" else kept
 
 
-def stage_lines(spec: StatementSpec, flop: StageFlop) -> Iterator[tuple[Line, int, str]]:
+def stage_lines(
+    spec: StatementSpec, flop: StageFlop, spans: Sequence[Span]
+) -> Iterator[tuple[Line, int, str]]:
     """Yield the lines of stages that there is something of, each with its stage and part.
 
     Args:
         spec: the statement.
         flop: of its stages; ``(stages, draws)`` each.
+        spans: their first and last days.
     """
     there = {part: getattr(flop, part).nan_to_num(nan=0.0).amax(-1).tolist() for part in PARTS}
     for place, stage in enumerate(spec.stage):
-        start, end = days_between(stage)
+        start, end = spans[place]
         for part in PARTS:
             if there[part][place] > 0:
                 yield (

@@ -137,6 +137,7 @@ class Methods:
             "observed_utilisation": self.observed.to_dict(),
             "observed_is": "hfu" if self.stage.hfu is not None else "mfu",
             "difference": self.difference,
+            "apart": self.apart,
         }
 
 

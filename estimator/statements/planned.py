@@ -16,6 +16,7 @@ from computebill.base.specfile import read_toml, validate
 from computebill.kernels.flop import BACKWARD_FLOP_PER_PARAMETER, FORWARD_FLOP_PER_PARAMETER
 from computebill.planning.spec import PlanSpec, read_plan
 from computebill.regulation.thresholds import Mark, marks
+from computebill.uncertainty.distribution import Distribution
 
 from .estimate import MAIN, Statement, state
 from .spec import StatedStage, StatementSpec, read_statement
@@ -182,7 +183,7 @@ def _of_plan(
     stage: dict[str, Any] = {"name": "pretraining", "tokens": asked.tokens, "source": "the plan"}
     told: list[Assumption] = []
     if start is not None:
-        stage |= _searched(asked, start, profiles, told)
+        stage |= _searched(asked, start, profiles)
     stages = [stage]
     if synthetic is not None:
         made = {"name": "data made by the model", "kind": "generate", "tokens": synthetic}
@@ -195,24 +196,24 @@ def _of_plan(
     return validate(StatementSpec, {"model": model, "stage": stages}, "plan"), told
 
 
-def _searched(
-    asked: PlanSpec, start: dt.date, profiles: Sequence[Path], told: list[Assumption]
-) -> dict[str, Any]:
-    """Return the days of a plan's run on its best layout."""
+def _searched(asked: PlanSpec, start: dt.date, profiles: Sequence[Path]) -> dict[str, Any]:
+    """Return the days of a plan's run on its best layout, with their interval."""
     from computebill.planning.search import plan
 
     best = plan(asked, profiles=profiles).estimate
-    days, mfu = best.rows["days"], best.rows["mfu"]
-    span = f"{days.p50:,.3g} ({days.p5:,.3g}–{days.p95:,.3g})"
-    told.append(
-        Assumption("days of the run", span, "the plan's best layout; see `computebill plan`")
-    )
     return {
         "start": start,
-        "end": start + dt.timedelta(days=days.p50),
+        "days": _as_given(best.rows["days"]),
         "accelerator": best.accelerator.name,
-        "mfu": {"p5": mfu.p5, "p50": mfu.p50, "p95": mfu.p95} if mfu.p5 < mfu.p95 else mfu.p50,
+        "mfu": _as_given(best.rows["mfu"]),
+        "source": "the plan; days and mfu on its best layout, see `computebill plan`",
     }
+
+
+def _as_given(found: Distribution) -> dict[str, float] | float:
+    """Return a distribution as a user would give it, by its quantiles."""
+    quantiles = {"p5": found.p5, "p50": found.p50, "p95": found.p95}
+    return quantiles if found.p5 < found.p95 else found.p50
 
 
 def _largest(found: Statement) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -102,6 +103,7 @@ class StatedStage(Stage):
     Attributes:
         start: first day.
         end: last day.
+        days: days that it takes from its start, in place of an end; a range for what is planned.
         peak_tflops: dense peak of an accelerator that is reckoned with, in place of its own.
         hfu: hardware FLOP utilisation, with what is computed again, in place of mfu.
         recomputed_share: FLOP of activations computed again, over those of the updates: a third
@@ -115,6 +117,7 @@ class StatedStage(Stage):
 
     start: Day | None = None
     end: Day | None = None
+    days: Positive | None = None
     peak_tflops: Positive | None = None
     hfu: Share | None = None
     recomputed_share: NotNegative | None = None
@@ -131,8 +134,11 @@ class StatedStage(Stage):
             raise ValueError(f"counts_as: got {shown(self.counts_as)}; allowed: {allowed}")
         if self.hfu is not None and self.mfu is not None:
             raise ValueError("give mfu or hfu, not both")
-        if self.end is not None and self.start is None:
-            raise ValueError("start: is missing; give start and end")
+        if self.end is not None and self.days is not None:
+            raise ValueError("give end or days, not both")
+        for name in ("end", "days"):
+            if getattr(self, name) is not None and self.start is None:
+                raise ValueError(f"start: is missing; give start and {name}")
         if self.start is not None and self.end is not None and self.end < self.start:
             raise ValueError(f"end: got {self.end}; allowed: {self.start} or later")
         if self.peak_tflops is not None and self.gpu_hours is None:
@@ -282,11 +288,16 @@ def read_statement(spec: StatementSpec | str | Path | Mapping[str, Any]) -> Stat
     return validate(StatementSpec, spec, "statement")
 
 
-def days_between(stage: StatedStage) -> tuple[dt.date | None, dt.date | None]:
-    """Return a stage's first and last day; the last by its hours where it is not given."""
-    if stage.start is None or stage.end is not None:
+def span_of(stage: StatedStage, days: float) -> tuple[dt.date | None, dt.date | None]:
+    """Return a stage's first and last day; None of what is not known.
+
+    Args:
+        stage: the stage.
+        days: that it takes, at the median; NaN where nothing tells.
+    """
+    if stage.start is None or stage.end is not None or math.isnan(days):
         return stage.start, stage.end
-    if stage.gpu_hours is not None and stage.count is not None:
-        days = stage.gpu_hours.median / stage.count.median / 24
+    try:
         return stage.start, stage.start + dt.timedelta(days=days)
-    return stage.start, stage.start
+    except OverflowError:  # after the last year that a calendar has
+        return stage.start, dt.date.max

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,18 +21,19 @@ PROBABILITIES = {"p5": 0.05, "p50": 0.5, "p95": 0.95}
 
 @dataclass(frozen=True)
 class Timeline:
-    """The days on which lines grow.
+    """The days on which stages grow; what came before all of them is the first row.
 
     Attributes:
-        starts: day on which each line begins, in days of the calendar; ``(lines,)``.
-        ends: day on which each ends.
-        times: days on which any begins or ends, ascending.
+        rows: row of each line; ``(lines,)``.
+        starts: day on which each row begins, in days of the calendar; ``(rows, draws)``, or
+            ``(rows, 1)`` where no draw differs.
+        ends: day on which each ends, the same.
         undated: stages without days of their own, which stand at the end of the one before.
     """
 
+    rows: Tensor
     starts: Tensor
     ends: Tensor
-    times: Tensor
     undated: tuple[str, ...]
 
     def days(self, flop: Tensor, inside: Tensor) -> Tensor:
@@ -46,47 +47,58 @@ class Timeline:
             ``(totals, marks, draws)``; infinite where it does not.
         """
         found = flop.new_full((len(inside), len(marks()), flop.shape[1]), math.inf)
+        starts, ends = self.starts, self.ends
+        times = torch.cat([starts, ends]).sort(0).values
+        if starts.shape[1] == 1:
+            starts, ends, times = starts[:, 0], ends[:, 0], times[:, 0].unique()
         for row, kept in enumerate(inside > 0):
-            amounts = flop[kept].nan_to_num(nan=0.0)
+            amounts = flop.new_zeros((len(self.starts), flop.shape[1]))
+            amounts.index_add_(0, self.rows[kept], flop[kept].nan_to_num(nan=0.0))
             most = float(amounts.sum(0).max())
             crossed = [place for place, mark in enumerate(marks()) if most > mark.value]
             if crossed:
-                totals = running_total(amounts, self.starts[kept], self.ends[kept], self.times)
+                totals = running_total(amounts, starts, ends, times)
             for place in crossed:
-                found[row, place] = crossing_time(totals, self.times, marks()[place].value)
+                found[row, place] = crossing_time(totals, times, marks()[place].value)
         return found
 
 
-def timeline(lines: Sequence[Line]) -> Timeline | None:
+def timeline(lines: Sequence[Line], lengths: Mapping[str, Tensor]) -> Timeline | None:
     """Return the days of lines; None where no stage has any.
 
     Lineage was trained before all of it. A stage without days stands at the end of the stage
-    before it.
+    before it; one whose length nothing tells comes at once.
+
+    Args:
+        lines: of all stages and lineages.
+        lengths: days that each stage takes, by its name; ``(draws,)``, NaN where nothing tells.
     """
-    dated = [each for each in lines if each.start is not None]
+    begun = {each.source: each.start for each in lines if not each.is_lineage}
+    dated = [start for start in begun.values() if start is not None]
     if not dated:
         return None
-    first = min(each.start.toordinal() for each in dated if each.start is not None)
-    starts, ends, undated = [], [], []
-    last = float(first)
-    for each in lines:
-        if each.start is not None:
-            starts.append(float(each.start.toordinal()))
-            ends.append(float((each.end or each.start).toordinal()))
-            last = max(last, ends[-1])
+    last = first = torch.tensor([float(min(dated).toordinal())], dtype=torch.float64)
+    spans, undated = [(first, first)], []
+    for source, start in begun.items():
+        if start is None:
+            spans.append((last, last))
+            undated.append(source)
             continue
-        place = float(first) if each.is_lineage else last
-        starts.append(place)
-        ends.append(place)
-        if not each.is_lineage:
-            undated.append(each.source)
-    times = sorted({*starts, *ends})
-
-    def column(days: list[float]) -> Tensor:
-        return torch.tensor(days, dtype=torch.float64)
-
-    told = tuple(dict.fromkeys(undated))
-    return Timeline(column(starts), column(ends), column(times), told)
+        from_day = torch.full((1,), float(start.toordinal()), dtype=torch.float64)
+        length = lengths[source].nan_to_num(nan=0.0)
+        if bool((length == length[0]).all()):
+            length = length[:1]
+        spans.append((from_day, from_day + length))
+        last = torch.maximum(last, spans[-1][1])
+    starts, ends = zip(*spans, strict=True)
+    draws = max(map(len, ends))
+    rows = {source: place for place, source in enumerate(begun, 1)}
+    return Timeline(
+        torch.tensor([0 if each.is_lineage else rows[each.source] for each in lines]),
+        torch.stack([each.expand(draws) for each in starts]),
+        torch.stack([each.expand(draws) for each in ends]),
+        tuple(undated),
+    )
 
 
 @dataclass(frozen=True)
@@ -155,11 +167,12 @@ def crossing(
         key: float(ordered[min(count - 1, int(share * count))])
         for key, share in PROBABILITIES.items()
     }
+    starts, ends = (
+        each.median(-1).values[found.rows].tolist() for each in (found.starts, found.ends)
+    )
     growing = (
         each.source
-        for each, start, end, counts in zip(
-            lines, found.starts.tolist(), found.ends.tolist(), inside.tolist(), strict=True
-        )
+        for each, start, end, counts in zip(lines, starts, ends, inside.tolist(), strict=True)
         if counts and start <= quantiles["p50"] <= end
     )
     stage = next(growing, None)

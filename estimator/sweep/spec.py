@@ -31,7 +31,7 @@ from computebill.base.specfile import (
     with_fields,
     with_flags,
 )
-from computebill.costs.fields import PRICE_REPLACES, Day, Prices
+from computebill.costs.fields import PRICE_REPLACES, Day, Prices, check_price_list
 from computebill.costs.prices import Commitment
 
 from .fields import (
@@ -306,6 +306,8 @@ class SweepSpec(Spec):
         cluster: that they share.
         price: USD per accelerator-hour, of all or by accelerator.
         provider: whose list price, in its place.
+        prices: a price list in place of the profiles' prices, a CSV or a folder of them.
+        region: of that list's prices.
         commitment: on-demand, 1y, 3y or spot.
         date: of the prices.
         operator: of the data centre.
@@ -325,6 +327,8 @@ class SweepSpec(Spec):
     cluster: Cluster | None = None
     price: Prices | None = None
     provider: str | None = None
+    prices: str | None = None
+    region: str | None = None
     commitment: Commitment = "on-demand"
     date: Day | None = None
     operator: str | None = None
@@ -352,6 +356,7 @@ class SweepSpec(Spec):
                 raise ValueError(f"groups: the name {shown(name)} is given twice")
         if self.price is not None and (self.provider or self.commitment != "on-demand"):
             raise ValueError("give price, or provider and commitment, not both")
+        check_price_list(self)
         for i, group in enumerate(self.groups):
             if group.source is not None and group.source not in self.sources:
                 allowed = ", ".join(self.sources) or "none given"
@@ -367,7 +372,10 @@ class SweepSpec(Spec):
     @property
     def pricing(self) -> dict[str, Any]:
         """What an hour costs beside its price, as a run's fields."""
-        names = ("provider", "commitment", "date", "operator", "pue", "usd_per_kwh")
+        names = (
+            *("provider", "prices", "region", "commitment", "date", "operator", "pue"),
+            "usd_per_kwh",
+        )
         return {name: value for name in names if (value := getattr(self, name)) is not None}
 
 
@@ -482,8 +490,9 @@ def sweep_data(source: str | Path) -> dict[str, Any]:
     if not isinstance(source, Path) and source in shipped_sweeps():
         return data
     path = Path(source)
-    if isinstance(data.get("efficiency"), str):
-        data["efficiency"] = str(path.parent / data["efficiency"])
+    for name in ("efficiency", "prices"):
+        if isinstance(data.get(name), str):
+            data[name] = str(path.parent / data[name])
     _beside(data, path.parent)
     return data
 

@@ -12,10 +12,22 @@ from .recipes import MODULES
 ADAPTED = ("attention", "mlp", "experts")
 """Parts of a layer that low-rank adapters are put beside."""
 
-QLORA: dict[str, Any] = {"weights": "nf4", "optimizer": "paged-adamw-8bit", "lora_rank": 16}
-"""What ``qlora`` stands for."""
+LORA: dict[str, Any] = {"lora_rank": 16}
+"""What ``lora`` stands for."""
 
-QLORA_SOURCE = "QLoRA: Dettmers et al. 2023, arXiv:2305.14314; its rank: TRL's default, lora_r"
+LORA_SOURCE = "TRL's default, lora_r"
+
+QLORA: dict[str, Any] = {
+    "weights": "nf4",
+    "optimizer": "paged-adamw-8bit",
+    "recompute": "full",
+    **LORA,
+}
+"""What ``qlora`` stands for; layers are computed again, as its authors' script does by default
+(``gradient_checkpointing``, github.com/artidoro/qlora), and as peft prepares such a model."""
+
+QLORA_SOURCE = f"QLoRA: Dettmers et al. 2023, arXiv:2305.14314; its rank: {LORA_SOURCE}"
+QLORA_RECOMPUTES = "QLoRA's script: gradient_checkpointing is on (github.com/artidoro/qlora)"
 
 TARGETS = {*ADAPTED, *MODULES, *(part for names in MODULES.values() for part in names)} | {
     "q_a_proj",

@@ -24,6 +24,7 @@ from .cases import Case, case_columns, case_setting
 from .choices import Sharding, Space
 from .layout import LARGEST_DEGREE, RECOMPUTE, SCHEDULES, process_gb
 from .memory import GB, RESERVED
+from .offers import DEGREES
 
 T = TypeVar("T")
 
@@ -216,6 +217,7 @@ class Grid:
             for each in (batch, self.space.case.sequence)
         )
         masks = search.legal_masks(layout, *sizes) | self._own_masks(layout)
+        masks |= self._offered(pipes, layout)
         legal = functools.reduce(operator.and_, masks.values())
         shape = (pipes.stop - pipes.start, *self.space.shape[1:])
         alive = _alive(legal, shape)
@@ -288,6 +290,38 @@ class Grid:
             "zero 3 has no schedule but 1f1b": (layout.zero < 3) | (layout.schedule == plain),
             "each layout once": once & ((layout.zero < 3) | (replicas > alone)),
         }
+
+    def _offered(self, pipes: slice, layout: kernel.Layout) -> dict[str, Tensor]:
+        """Rules of the framework, by what it lacks; none where it has everything."""
+        space, offer = self.space, self.space.offer
+        if offer is None:
+            return {}
+
+        def has(allowed: Sequence[Any], values: Sequence[Any], dimension: int) -> Tensor:
+            return self._column([float(each in allowed) for each in values], dimension) > 0
+
+        stages = [each.zero for each in space.sharding]
+        piped, split = layout.pipeline > 1, layout.tensor > 1
+        degrees = (layout.tensor, layout.pipeline, layout.virtual, layout.context, layout.expert)
+        rules = {
+            f"{name} is 1": degree <= 1
+            for name, degree in zip(DEGREES, degrees, strict=True)
+            if name not in offer.degrees
+        }
+        if "sequence_parallel" not in offer.degrees:
+            rules["sequence parallelism is off"] = layout.sequence_parallel <= 0
+        rules |= {
+            "its ZeRO stages": has(offer.zero, stages, SHARDING),
+            "its ZeRO stages with pipelines": ~piped | has(offer.piped_zero, stages, SHARDING),
+            "its ZeRO stages with tensor parallelism": (
+                ~split | has(offer.tensor_zero, stages, SHARDING)
+            ),
+            "its recomputation": has(offer.recompute, space.recompute, RECOMPUTED),
+            "its schedules": has(
+                offer.schedules, [each.schedule for each in space.pipes[pipes]], PIPE
+            ),
+        }
+        return {f"{offer.title}: {rule}": mask for rule, mask in rules.items()}
 
 
 def _alive(legal: Tensor, shape: Sequence[int]) -> tuple[Tensor, ...]:

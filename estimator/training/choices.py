@@ -20,6 +20,7 @@ from computebill.training.rules import check_layout, chunk_counts
 
 from .cases import Case
 from .layout import SCHEDULES, Layout
+from .offers import Offer
 from .software import LACKS
 
 LONGEST_PIPELINE = 128
@@ -76,6 +77,7 @@ class Space:
         micro: sequences of a micro-batch.
         recompute: what is computed again.
         across: whether tensor parallel ranks may span scale-up domains.
+        offer: what the framework has, whose rules leave layouts out; None for all.
     """
 
     case: Case
@@ -87,6 +89,7 @@ class Space:
     micro: tuple[int, ...]
     recompute: tuple[str, ...]
     across: bool = False
+    offer: Offer | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -204,6 +207,7 @@ def make_space(
     given: Mapping[str, Sequence[Any]],
     across: bool = False,
     pipes: tuple[Pipe, ...] | None = None,
+    offer: Offer | None = None,
 ) -> Space:
     """Return all choices that the software has and that are legal alone, or those that were given.
 
@@ -215,10 +219,15 @@ def make_space(
             etp, zero, micro_batch, recompute) that are not free.
         across: whether tensor parallel ranks may span scale-up domains; a rule masks them if not.
         pipes: choices of the pipeline, of a space of the same model on another part.
+        offer: what the framework has; ZeRO stages and recomputation are tried as it has them, and
+            what else it lacks is left out by its rules. None for software that has everything.
 
     Raises:
-        RequestError: where a choice that was given is not legal.
+        RequestError: where a choice that was given is not legal, or the framework has none of it.
     """
+    if offer is not None:
+        offer.check(given)
+        given = {**_offered(case.layout, offer), **given}
     given = {**LACKS.get(case.software, {}), **_preset(case.layout), **given}
     legal = _Legal(case, given)
     routed = [each for each in case.architecture.operators() if each.expert]
@@ -240,7 +249,19 @@ def make_space(
         micro=tuple(given.get("micro_batch", MICRO_BATCHES)),
         recompute=tuple(given.get("recompute", ("none", "full"))),
         across=across,
+        offer=offer,
     )
+
+
+def _offered(layout: Layout, offer: Offer) -> dict[str, tuple[Any, ...]]:
+    """Choices as a framework has them, where what is usual is for any."""
+    usual = ("none", "operators", "full")
+    scores = ("selective",) if layout.attention == "unfused" else ()
+    return {
+        "zero": offer.tried("zero", (1, 2, 3)),
+        "recompute": offer.tried("recompute", (*usual, *scores)),
+        "sequence_parallel": offer.tried("sequence_parallel", (True,)),
+    }
 
 
 def _preset(layout: Layout) -> dict[str, tuple[Any, ...]]:

@@ -11,7 +11,7 @@ from computebill.base.assumptions import GIVEN, Assumption
 from computebill.base.errors import RequestError, shown
 from computebill.base.specfile import validate
 
-from .adapters import QLORA_SOURCE, SAVED, TARGETS
+from .adapters import LORA_SOURCE, QLORA_SOURCE, SAVED, TARGETS
 from .layout import Layout
 from .rules import check_adapters
 
@@ -117,8 +117,9 @@ def adapter_assumptions(
     """
     adapter, rank = architecture.adapter, str(layout.lora_rank)
     if adapter is None:
-        if layout.qlora and "lora_rank" not in given.model_fields_set:
-            yield Assumption("rank of adapters", rank, QLORA_SOURCE)
+        if (layout.qlora or layout.lora) and "lora_rank" not in given.model_fields_set:
+            source = QLORA_SOURCE if layout.qlora else LORA_SOURCE
+            yield Assumption("rank of adapters", rank, source)
         return
     source = f"adapter_config.json of an adapter of {adapter.base}"
     if not layout.lora_rank:

@@ -10,7 +10,7 @@ from computebill.hardware.assumptions import source_of
 from computebill.hardware.fitted import Fitted
 from computebill.hardware.generations import multiprocessors
 
-from .adapters import QLORA, QLORA_SOURCE
+from .adapters import QLORA, QLORA_RECOMPUTES, QLORA_SOURCE
 from .cases import HOST_LINK_GB_S, HOST_MEMORY_GB_S, Case
 from .doubts import DOUBTS, is_routed
 from .layout import FILLS, Layout
@@ -58,7 +58,7 @@ def setting_source(given: Layout, name: str, usual: str) -> str:
     if name in given.model_fields_set:
         return GIVEN
     if given.qlora and name in QLORA:
-        return QLORA_SOURCE
+        return QLORA_RECOMPUTES if name == "recompute" else QLORA_SOURCE
     if name == "zero" and "weights" in given.offload:
         return "as offload weights shards fully"
     trainer = given.trainer

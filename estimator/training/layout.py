@@ -15,7 +15,7 @@ from computebill.base.errors import RequestError, shown
 from computebill.base.specfile import Spec
 from computebill.kernels import schedules
 
-from .adapters import FUSED, QLORA, SAVED, known_saved, known_targets, listed, products_of
+from .adapters import FUSED, LORA, QLORA, SAVED, known_saved, known_targets, listed, products_of
 from .recipes import (
     MOMENTS,
     RECIPES,
@@ -79,8 +79,9 @@ def _usual(name: str, plain: Any) -> Any:
     """Return a field that a preset may set where its user does not."""
 
     def found(given: dict[str, Any]) -> Any:
-        if given.get("qlora") and name in QLORA:
-            return QLORA[name]
+        for short, stands_for in (("qlora", QLORA), ("lora", LORA)):
+            if given.get(short) and name in stands_for:
+                return stands_for[name]
         if name == "zero" and "weights" in given.get("offload", ()):
             return 3
         trainer = TRAINERS.get(given.get("recipe") or "")
@@ -129,7 +130,8 @@ class Layout(Spec):
         recipe: mixed-precision bookkeeping (megatron, megatron-fp8, deepspeed, deepspeed-bf16,
             fsdp, bf16, fp32, amp), or a trainer, which sets more (trl, torchtune, axolotl,
             llama-factory, unsloth, fsdp2); as a rule fsdp with zero 3, else megatron.
-        qlora: short for weights nf4, optimizer paged-adamw-8bit and a lora_rank.
+        qlora: short for weights nf4, optimizer paged-adamw-8bit, recompute full and a lora_rank.
+        lora: short for a lora_rank.
         weights: what weights rest in: fp32, bf16; frozen ones also fp8, int8, nf4, ….
         gradients: what gradients are held and reduced in: bf16, fp32, or fused (applied in the
             backward pass as they come); as a rule as the recipe's.
@@ -165,6 +167,7 @@ class Layout(Spec):
 
     recipe: Recipe | None = None
     qlora: bool = False
+    lora: bool = False
     offload: Annotated[tuple[Offloaded, ...], BeforeValidator(listed)] = _usual("offload", ())
     tp: Degree = 1
     pp: Degree = 1
@@ -419,8 +422,9 @@ def check_recipe(layout: Layout) -> None:
         ValueError: naming the field, what was given and what is allowed.
     """
     weights = layout.weights
-    if layout.qlora and not layout.lora_rank:
-        raise ValueError("lora_rank: got 0; allowed with qlora: 1 or more")
+    for short in ("qlora", "lora"):
+        if getattr(layout, short) and not layout.lora_rank:
+            raise ValueError(f"lora_rank: got 0; allowed with {short}: 1 or more")
     if layout.qlora and not WEIGHTS[weights or "bf16"].frozen:
         raise ValueError(f"weights: got {weights}; allowed with qlora: {_names(frozen=True)}")
     if weights is not None and not layout.lora_rank:

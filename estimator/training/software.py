@@ -158,12 +158,16 @@ class Choice(NamedTuple):
         settings: fields of a layout that it decides where its user does not.
         source: why, as an assumption is told.
         is_known: whether somebody named it, by a name that is known.
+        framework: its name in the table of frameworks, where one was named and is known.
+        year: of its release; the newest if not known.
     """
 
     software: Software
     settings: Mapping[str, str]
     source: str
     is_known: bool = True
+    framework: str | None = None
+    year: float | None = None
 
 
 def choose_software(
@@ -183,9 +187,11 @@ def choose_software(
     if framework is None:
         source = GIVEN if is_given else "assumed (the default; none was named)"
         return Choice(read_software(software), {}, source, is_given)
-    found = running(framework, year_of(day))
+    year = year_of(day)
+    found = running(framework, year)
     told = found.told(framework, day)
-    return Choice(found.software, found.settings, told, found.is_known)
+    name = found.framework if found.is_known else None
+    return Choice(found.software, found.settings, told, found.is_known, name, year)
 
 
 def year_of(day: dt.date | None) -> float | None:
@@ -196,6 +202,12 @@ def year_of(day: dt.date | None) -> float | None:
 def month_of(year: int, month: int) -> float:
     """Return a month as a year: its first day."""
     return year + (month - 1) / 12
+
+
+def read_month(text: str) -> float:
+    """Return a month, as the tables have it, as a year: ``2024-07`` is 2024.5."""
+    year, month = text.split("-")
+    return month_of(int(year), int(month))
 
 
 def _find(framework: str) -> str | None:
@@ -264,11 +276,7 @@ def _frameworks() -> tuple[dict[str, _Framework], dict[str, str]]:
 
 
 def _history(months: Mapping[str, str]) -> tuple[tuple[float, str], ...]:
-    found = []
-    for text, value in months.items():
-        year, month = text.split("-")
-        found.append((month_of(int(year), int(month)), value))
-    return tuple(sorted(found))
+    return tuple(sorted((read_month(text), value) for text, value in months.items()))
 
 
 def read_software(value: str) -> Software:

@@ -204,12 +204,15 @@ def _assumptions(found: Ledger) -> Table:
     return table
 
 
-def runs_csv(found: Ledger) -> str:
-    """Return the largest runs as CSV; no name in it is run as a formula."""
+def runs_frame(found: Ledger) -> pd.DataFrame:
+    """Return the largest runs as a table of which no cell is run as a formula."""
     runs = found.runs
-    table = pa.table({name: _column(runs[name]) for name in runs.columns})
-    frame: pd.DataFrame = harmless(table).to_pandas() if len(runs) else runs
-    return frame.to_csv(index=False)
+    if not len(runs):
+        return runs
+    made: pd.DataFrame = harmless(
+        pa.table({name: _column(runs[name]) for name in runs.columns})
+    ).to_pandas()
+    return made
 
 
 def _column(values: pd.Series) -> pa.Array:

@@ -24,7 +24,7 @@ from .text import (
     memory_with_ends,
     money,
     money_interval,
-    percent,
+    observed_text,
     percent_interval,
 )
 
@@ -58,14 +58,15 @@ def full(found: Plan) -> Iterator[RenderableType]:
 def described(one: Candidate) -> str:
     """Return a layout in one line: what is not one, or not usual."""
     layout = one.layout
-    parts = [f"tp {layout.tp}"]
+    parts = [f"tp {layout.tp}"] * (layout.tp > 1)
     parts += ["no sequence parallel"] * (layout.tp > 1 and not layout.is_sequence_parallel)
-    parts += [f"pp {layout.pp}"]
+    parts += [f"pp {layout.pp}"] * (layout.pp > 1)
     parts += [f"vpp {layout.vpp}"] * (layout.vpp > 1)
     parts += [layout.schedule] * (layout.schedule != "1f1b")
     parts += [f"cp {layout.cp}"] * (layout.cp > 1)
-    parts += [f"dp {layout.dp}"]
+    parts += [f"dp {layout.dp}"] * (layout.dp > 1)
     parts += [f"ep {layout.ep}"] * (layout.ep > 1)
+    parts = parts or ["no parallel degree"]
     parts += [f"etp {layout.expert_tensor}"] * (layout.ep > 1 and layout.expert_tensor > 1)
     parts += [f"zero {layout.zero}" + (f" in {layout.shards}" if layout.shards else "")]
     parts += [f"micro-batch {layout.micro_batch}"]
@@ -97,8 +98,7 @@ def _best(found: Plan) -> Table:
     table.add_row("Seconds a step", count_interval(rows["step_seconds"]))
     table.add_row("Utilisation (MFU)", percent_interval(rows["mfu"]))
     observed = cost_method().mfu.observed
-    ends = f"{percent(observed.p10)}–{percent(observed.p90)}, 10th–90th"
-    reached = f"{percent(observed.p50)} ({ends})"
+    reached = observed_text(observed.p10, observed.p50, observed.p90)
     table.add_row(f"  {observed.runs} real runs reached", reached)
     table.add_row("Time that trains (goodput)", percent_interval(rows["goodput"]))
     memory = memory_with_ends(found.best.memory_gb, memory_interval(found.best.memory_gb))
@@ -113,9 +113,9 @@ def _best(found: Plan) -> Table:
 
 
 def _runners(found: Plan) -> Table:
-    table = tables.table(
-        "The next best; odds that they are really slower a step than the best", FEWER
-    )
+    alike = f"; {found.alike:,} left out that hardly differ from one here" if found.alike else ""
+    title = f"The next best; odds that they are really slower a step than the best{alike}"
+    table = tables.table(title, FEWER)
     _columns(table, found)
     table.add_column("step", justify="right")
     table.add_column("odds", justify="right")

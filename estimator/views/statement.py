@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from collections.abc import Iterator, Sequence
 
 from rich.console import RenderableType
@@ -15,8 +17,8 @@ from computebill.statements.planned import Watch
 from . import statement_tables, tables
 from .statement_tables import Told
 
-SHORT = 16
-"""Letters of a cell that is kept on one line."""
+SHORT = 12
+"""Letters of words that are kept on one line, and the least that a column of words has."""
 
 
 def full(found: Statement | Watch) -> Iterator[RenderableType]:
@@ -33,8 +35,8 @@ def full(found: Statement | Watch) -> Iterator[RenderableType]:
     yield Text(f"{versions}; seed {result['seed']}; inputs SHA-256 {result['inputs_sha256']}")
 
 
-def form(fields: Sequence[Filled], how_read: str) -> Iterator[RenderableType]:
-    """The fields of the documentation form, as far as a statement fills them."""
+def form(fields: Sequence[Filled], notes: Sequence[str]) -> Iterator[RenderableType]:
+    """The fields of the documentation form, as far as a statement fills them, and notes."""
     table = tables.table("Model Documentation Form, what a statement of compute fills")
     table.add_column("section", overflow="fold")
     table.add_column("asks for", overflow="fold")
@@ -42,23 +44,38 @@ def form(fields: Sequence[Filled], how_read: str) -> Iterator[RenderableType]:
     for each in fields:
         table.add_row(each.section, each.title, each.value)
     yield table
-    yield how_read
+    yield from (Text(note) for note in notes)
 
 
 def _rich(told: Told) -> Table:
-    table = tables.table(told.title)
+    table = tables.table(told.title, told.less)
     for place, heading in enumerate(told.headings):
+        cells = [row[place] for row in told.rows]
         is_left = place == 0 or heading in told.left
-        is_short = all(len(row[place]) <= SHORT for row in told.rows)
+        most = max((_longest(cell) for cell in cells), default=0)
         table.add_column(
-            heading,
+            _stacked_heading(heading, most),
             justify="left" if is_left else "right",
             overflow="fold",
-            no_wrap=is_short or not is_left,
+            no_wrap=most <= SHORT or not is_left,
+            min_width=SHORT if is_left and most > SHORT else None,
         )
     for row in told.rows:
         table.add_row(*row)
     return table
+
+
+def _longest(cell: str) -> int:
+    return max(map(len, cell.splitlines()), default=0)
+
+
+def _stacked_heading(heading: str, most: int) -> str:
+    """Return a heading on as many lines as keep it no wider than its column's cells.
+
+    A heading that is cut names another column.
+    """
+    words = max(map(len, re.split(r"(?<=-)|\s", heading)), default=0)
+    return textwrap.fill(heading, max(most, words, 1))
 
 
 def _assumptions(rows: Sequence[dict[str, str]]) -> Table:

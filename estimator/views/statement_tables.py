@@ -46,6 +46,7 @@ class Told(NamedTuple):
         headings: of the columns.
         rows: cells as people read them.
         left: headings of columns of words; the others are figures, set to the right.
+        less: headings of columns that may go on a narrow terminal, the first to go first.
         note: what is to be said below.
     """
 
@@ -54,6 +55,7 @@ class Told(NamedTuple):
     rows: Sequence[Sequence[str]]
     left: Sequence[str] = ()
     note: str = ""
+    less: Sequence[str] = ()
 
 
 def odds_text(odds: float) -> str:
@@ -98,12 +100,16 @@ def totals(result: Result) -> Told:
                 whole["two_figures"] if is_open else "the same",
                 UNKNOWN if used is None else percent(used),
                 *(
-                    odds_text(each["odds"]) + (" *" if each["applies"] else "")
+                    # Of a rule that nobody read, nothing is above or below.
+                    UNKNOWN
+                    if is_unread
+                    else odds_text(each["odds"]) + (" *" if each["applies"] else "")
                     for each in total["thresholds"]
                 ),
             ]
         )
-    return Told(f"{result['name']}: training compute (* held to)", headings, rows)
+    title = f"{result['name']}: training compute (* held to)"
+    return Told(title, headings, rows, less=headings[4:2:-1])
 
 
 def _least(total: Mapping[str, Any]) -> str:
@@ -129,7 +135,8 @@ def lines(result: Result) -> Told:
         ]
         for each in result["lines"]
     ]
-    return Told("Line by line", ["of", "what", "FLOP", *names], rows, ("what", *names))
+    headings = ["of", "what", "FLOP", *names]
+    return Told("Line by line", headings, rows, ("what", *names), less=names[::-1])
 
 
 def planned(result: Result) -> Iterator[Told]:
@@ -189,7 +196,7 @@ def crossing(result: Result) -> Told | None:
             )
     headings = ("threshold", "crosses", "on", "5th–95th percentile", "two weeks later", "during")
     title = "When the running total crosses; sooner where that is known before"
-    return Told(title, headings, rows, ("during",)) if rows else None
+    return Told(title, headings, rows, ("during",), less=("during",)) if rows else None
 
 
 def modification(result: Result) -> Told | None:
@@ -209,7 +216,8 @@ def modification(result: Result) -> Told | None:
     ]
     headings = ("of", "compute", "counted", "modification", "a third", "share", "above")
     title = "As a modification (* of the threshold: the original is not known)"
-    return Told(title, headings, rows, ("compute", "counted")) if rows else None
+    left = ("compute", "counted")
+    return Told(title, headings, rows, left, less=("compute",)) if rows else None
 
 
 def methods(result: Result) -> Told | None:
@@ -233,7 +241,8 @@ def methods(result: Result) -> Told | None:
         )
     headings = ("stage", "architecture", "hardware", "apart", "implied", "told", "stated")
     title = "Both methods; utilisation that the first makes of the hours, and what was told"
-    return Told(title, headings, rows, ("stated",)) if rows else None
+    less = ("stated", "told", "implied")
+    return Told(title, headings, rows, ("stated",), less=less) if rows else None
 
 
 def energy(result: Result) -> Told | None:
@@ -247,7 +256,7 @@ def energy(result: Result) -> Told | None:
         return None
     if len(rows) > 1:
         rows.append(["all of these", energy_interval(distribution(result["energy_mwh"]))])
-    return Told("Electricity", ("stage", ""), rows, note=f"Of {result['energy_boundary']}.")
+    return Told("Electricity", ("stage", "used"), rows, note=f"Of {result['energy_boundary']}.")
 
 
 def moves(result: Result) -> Told | None:

@@ -60,7 +60,7 @@ def narrowed(given: Table, width: int) -> Table:
     for heading in getattr(given, "less", ()):
         if sum(map(_letters, columns)) + BETWEEN * len(columns) <= width:
             break
-        kept = [column for column in columns if str(column.header) != heading]
+        kept = [column for column in columns if _unbroken(str(column.header)) != _unbroken(heading)]
         gone += [heading] * (len(kept) < len(columns))
         columns = kept
     if not gone:
@@ -73,11 +73,16 @@ def narrowed(given: Table, width: int) -> Table:
     return found
 
 
+def _unbroken(heading: str) -> str:
+    """Return a heading whichever lines it is broken into."""
+    return "".join(heading.split())
+
+
 def _letters(column: Column) -> int:
-    """Return the letters that a column needs: all of figures, not all of words."""
+    """Return the letters that a column needs: all of figures; of words its least, or a few."""
     texts = (getattr(cell, "plain", str(cell)) for cell in (column.header, *column.cells))
     most = max((cell_len(line) for text in texts for line in text.splitlines()), default=0)
-    return min(most, LONGEST_WORDS) if column.justify == "left" else most
+    return min(most, column.min_width or LONGEST_WORDS) if column.justify == "left" else most
 
 
 def inputs(given: Iterable[Assumption], title: str = "What went in") -> Table:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ WIDE = 100.0
 """Bounds further apart have a unit each."""
 SMALLEST_EXCESS = 0.001
 """Share of draws beyond the spend from which on it is told."""
+OUTWARD = NormalDist().inv_cdf(0.95) / NormalDist().inv_cdf(0.9)
+"""How much further from a normal distribution's middle its 95th percentile is than its 90th."""
 _SCALES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 
 _Units = tuple[tuple[float, str], ...]
@@ -206,6 +209,18 @@ def percent_interval(value: Distribution) -> str:
     if not value.is_known:
         return UNKNOWN
     return f"{percent(value.p50)}{_bounds(value, 0.01)}"
+
+
+def observed_text(p10: float, p50: float, p90: float) -> str:
+    """Write shares that are known by deciles as others are: with their 5th and 95th percentile.
+
+    Args:
+        p10: 10th percentile of a distribution that is log-normal on each side of its median.
+        p50: median.
+        p90: 90th percentile.
+    """
+    low, high = (p50 * (end / p50) ** OUTWARD for end in (p10, p90))
+    return f"{percent(p50)} ({digits(100 * low)}–{digits(100 * high)})"
 
 
 def flop_interval(value: Distribution) -> str:

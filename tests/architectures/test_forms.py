@@ -85,7 +85,7 @@ def test_llavas_own_files_hold_the_language_model() -> None:
     assert total(own) == 13_015_864_320
     assert found.counted_by == "alias"
     assert "Only the language model is counted" in " ".join(found.notes)
-    assert "LLaVA's own code" in " ".join(found.notes)
+    assert "LlavaLlamaForCausalLM, its makers' code" in " ".join(found.notes)
 
 
 MINICPM = {

@@ -196,7 +196,9 @@ def test_rows_that_tell_too_little_keep_their_cells_and_get_a_reason() -> None:
     assert found.rejects is not None
     ghost = found.rejects.iloc[0]
     assert ghost["Parameters"] == "=cmd"
-    assert ghost["row_reason"] == "no FLOP, no size with data, no hardware with time, no date"
+    lacking = "no FLOP, no size with data, no hardware with time, no date"
+    assert ghost["row_reason"] == f"{lacking}; Parameters '=cmd': is no number"
+    assert found.reasons == {lacking: 1}
     assert "Parameters: is no number" in ghost["row_notes"]
 
 

@@ -52,7 +52,7 @@ def refusal(*arguments: str) -> str:
 
 
 def test_every_field_of_a_layout_has_a_flag_and_every_flag_a_field() -> None:
-    switches = {"qlora"}
+    switches = {"qlora", "lora"}
     assert {name.replace("-", "_") for name, _ in FIELDS} | switches == set(Layout.model_fields)
     assert {f"--{name}" for name in switches} <= set(
         re.findall(r"--\w+", invoke("model", "--help-layout").stdout)

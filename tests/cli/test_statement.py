@@ -53,6 +53,10 @@ def test_the_card_and_the_form() -> None:
     assert run(STATEMENT, "--markdown", *FEW).stdout.startswith("## Training compute of SmolLM3")
     (line,) = run(STATEMENT, "--brief", *FEW).stdout.splitlines()
     assert line.startswith("SmolLM3-3B: 2.1e23 FLOP by eu-updates, above 1e23; ")
+    assert line.endswith("Arithmetic, not legal advice.")
+    for told in (card.stdout, form.stdout):
+        assert "not legal advice" in told
+        assert "Read second-hand, at least in part: raise" in told
     fields = json.loads(run(STATEMENT, "--form", "--json", *FEW).stdout)["fields"]
     assert {"section": "General information", "title": "Model name"}.items() <= fields[1].items()
 

@@ -21,6 +21,8 @@ COUNTS = {
     "calibration": 3,
     "run": 300,
     "stages": 20,
+    "statement": 20,
+    "rule set": 30,
     "run file": 150,
     "run flags": 150,
     "plan": 12,

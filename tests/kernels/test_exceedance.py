@@ -65,6 +65,19 @@ def test_the_crossing_is_where_the_total_is_the_threshold() -> None:
         assert float(at.at) == pytest.approx(2.5, rel=1e-9)
 
 
+def test_lines_that_last_longer_in_some_draws_cross_later_there() -> None:
+    torch.manual_seed(1)
+    amounts = torch.rand(4, 50, dtype=torch.float64)
+    starts = (torch.rand(4, 50, dtype=torch.float64) * 100).round()
+    ends = starts + (torch.rand(4, 50, dtype=torch.float64) * 20).round()  # a few come at once
+    times = torch.cat([starts, ends]).sort(0).values
+    found = crossing_time(running_total(amounts, starts, ends, times), times, 1.5)
+    for draw in range(50):
+        own = [each[:, draw] for each in (starts, ends, times)]
+        alone = crossing_time(running_total(amounts[:, [draw]], *own), own[2], 1.5)
+        assert float(found[draw]) == pytest.approx(float(alone), rel=1e-12)
+
+
 def test_a_jump_crosses_at_its_time() -> None:
     amounts = torch.tensor([[9.0], [3.0]], dtype=torch.float64)
     starts, ends, times = column(0.0, 10.0), column(10.0, 10.0), column(0.0, 10.0)

@@ -79,6 +79,16 @@ def test_a_bill_of_the_machines_that_jobs_ran_on_prices_them(tmp_path: Path) -> 
         "JobID|JobName|State|Start|End|Elapsed|NodeList|AllocTRES\n"
         "1|x|COMPLETED|2024-05-01T01:00:00|2024-05-01T06:00:00|05:00:00|node7|gres/gpu:h100=8\n"
     )
+    (tmp_path / "runs.csv").write_text(
+        "run,name,gpus,start,end,host,tokens\n"
+        "a,x,8,2024-05-01T01:00:00,2024-05-01T06:00:00,node7,1e9\n"
+    )
+    tracked = read_ledger([tmp_path / "bill.csv", tmp_path / "runs.csv"])
+    assert (tracked.total.gpu_hours, tracked.parts["kind"]["idle"].gpu_hours) == (80.0, 40.0)
+    (tmp_path / "far.csv").write_text((tmp_path / "runs.csv").read_text().replace("node7", "far"))
+    apart = read_ledger([tmp_path / "bill.csv", tmp_path / "far.csv"])
+    assert apart.total.gpu_hours == 120.0
+    assert any("both counted" in text for text in apart.remarks)
     found = read_ledger([tmp_path / "bill.csv", tmp_path / "sacct.txt"])
     assert found.total.gpu_hours == 80.0
     assert found.total.cost_usd.p50 == pytest.approx(800.0)

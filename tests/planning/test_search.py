@@ -11,7 +11,9 @@ from plans import SEQUENCE, planned
 
 import computebill as cb
 from computebill.planning.search import FITS
+from computebill.training.cases import Case
 from computebill.training.memory import stage_bytes
+from computebill.training.step_time import estimate_step
 
 
 def test_the_best_is_the_run_that_it_is_priced_as(llama_config: str) -> None:
@@ -225,3 +227,68 @@ def test_buckets_are_weighed(llama_config: str) -> None:
     found = planned(llama_config, layout={"recipe": "deepspeed"})
     stages = stage_bytes(cb.read_architecture(LLAMA_8B), [found.best.layout], float(SEQUENCE))
     assert found.best.memory_gb == pytest.approx(float(stages.nan_to_num(0.0).amax()) / 1e9)
+
+
+def test_spot_machines_that_are_taken_away_are_paid_for(llama_config: str) -> None:
+    both = {"accelerator": "a100-sxm-80gb,h100-sxm", "objective": "cost", "restart_seconds": 1800}
+    # At the same price a FLOP, what is taken away more often costs more.
+    prices = {"a100-sxm-80gb": 0.5, "h100-sxm": 2.5}
+    calm = planned(llama_config, **both, price=prices)
+    rough = planned(llama_config, **both, price=prices, interruptions_per_gpu_day="a100-sxm-80gb=2")
+    assert calm.best.accelerator.name == "a100-sxm-80gb"
+    assert rough.best.accelerator.name == "h100-sxm"
+    costs = [{each.accelerator.name: each.cost_usd for each in one.each} for one in (calm, rough)]
+    assert costs[0]["h100-sxm"] == pytest.approx(costs[1]["h100-sxm"])
+    # As failures are: they are one sum.
+    failures = 2 + 419 / (54 * 16384)
+    alone = {**both, "accelerator": "a100-sxm-80gb", "price": 0.5}
+    taken = planned(llama_config, **alone, interruptions_per_gpu_day=2)
+    failed = planned(llama_config, **alone, failures_per_gpu_day=failures)
+    assert taken.best.cost_usd == pytest.approx(failed.best.cost_usd)
+    assert taken.best.cost_usd == pytest.approx(costs[1]["a100-sxm-80gb"])
+    assert taken.to_dict()["best"]["goodput"] == failed.to_dict()["best"]["goodput"]
+    told = {each.name: each for each in taken.assumptions}
+    assert told["spot machines taken away, a GPU and day"].value == "2"
+
+
+def test_spot_prices_say_that_no_interruption_is_counted(llama_config: str) -> None:
+    found = planned(llama_config, commitment="spot", top=1, tp=1, pp=1)
+    told = {each.name: each for each in found.assumptions}
+    assert told["spot machines taken away, a GPU and day"].value == "none"
+    with pytest.raises(cb.RequestError, match="give goodput or interruptions_per_gpu_day"):
+        planned(llama_config, goodput=0.9, interruptions_per_gpu_day=0.1)
+    with pytest.raises(cb.RequestError, match=r"interruptions_per_gpu_day.*no such accelerator"):
+        planned(llama_config, interruptions_per_gpu_day="b200=0.1")
+    with pytest.raises(cb.RequestError, match=r"interruptions_per_gpu_day.*allowed: a number"):
+        planned(llama_config, interruptions_per_gpu_day="often")
+
+
+def test_clusters_of_different_parts_stand_side_by_side(llama_config: str) -> None:
+    prices = {"a100-sxm-80gb": 1.2, "h100-sxm": 2.4}
+    both = planned(
+        llama_config,
+        accelerator="a100-sxm-80gb,h100-sxm",
+        count={"a100-sxm-80gb": 128, "h100-sxm": 32},
+        price=prices,
+    )
+    found = {each.accelerator.name: each for each in both.each}
+    for name, count in (("a100-sxm-80gb", 128), ("h100-sxm", 32)):
+        alone = planned(llama_config, accelerator=name, count=count, price=prices[name]).best
+        assert found[name].layout == alone.layout
+        assert found[name].cost_usd == pytest.approx(alone.cost_usd)
+
+
+def test_a_plan_of_adapters_is_as_fast_and_as_light_as_its_steps(llama_config: str) -> None:
+    found = planned(llama_config, count=4, layout={"lora_rank": 16}, top=4)
+    architecture = cb.read_architecture(LLAMA_8B)
+    for each in (found.best, *found.runners_up):
+        assert each.layout.lora_rank == 16
+        step = estimate_step(
+            Case(architecture, each.layout, each.accelerator, "bf16", SEQUENCE, "modern")
+        )
+        assert each.step_seconds == pytest.approx(step.seconds, rel=1e-9)
+        sizes = stage_bytes(architecture, [each.layout], SEQUENCE)
+        assert each.memory_gb == pytest.approx(float(sizes.nan_to_num(0.0).amax()) / 1e9, rel=1e-9)
+    whole = planned(llama_config, count=4, top=1)
+    # Frozen weights have neither gradients to add nor states to hold.
+    assert found.best.step_seconds < whole.best.step_seconds

@@ -51,18 +51,18 @@ def test_plans_that_cannot_be(llama_config: str, changes: dict[str, Any], proble
 def test_counts_and_choices_are_read_as_people_write_them() -> None:
     spec = {"model": "m", "tokens": "1T", "accelerator": "h100, a100", "global_batch": "1k"}
     found = PlanSpec.model_validate(spec | {"count": "64..512,96"})
-    assert found.counts == (64, 128, 256, 512, 96)
+    assert found.counts("h100") == (64, 128, 256, 512, 96)
     assert found.accelerator == ("h100", "a100")
     assert found.global_batch == 1000
     found = PlanSpec.model_validate(spec | {"max_gpus": "100", "tp": "1,4", "etp": "tp"})
-    assert found.counts == (8, 16, 32, 64, 100)
+    assert found.counts("h100") == (8, 16, 32, 64, 100)
     assert found.choices == {"tp": (1, 4), "etp": ("tp",)}
 
 
 def test_fields_by_keyword_go_before_a_spec_as_flags_do() -> None:
     given = {"model": "m", "tokens": "2T", "accelerator": "h100", "count": 8}
     assert read_plan(None, given) == read_plan(given)
-    assert read_plan(given, {"max_gpus": 64}).counts == (8, 16, 32, 64)
+    assert read_plan(given, {"max_gpus": 64}).counts("h100") == (8, 16, 32, 64)
 
 
 def test_a_batch_that_nobody_gives_is_step_laws() -> None:
@@ -70,3 +70,14 @@ def test_a_batch_that_nobody_gives_is_step_laws() -> None:
     # 0.58 (1e12)^0.571 tokens are 1,007 sequences of 4,096: 512 is the power of two below.
     assert read_plan(given).sequences(4096) == 512
     assert read_plan({**given, "tokens": "10k"}).sequences(4096) == 1
+
+
+def test_each_accelerator_may_have_its_own_numbers() -> None:
+    given: dict[str, Any] = {"model": "llama-3.1-8b", "tokens": "1T", "accelerator": "h100,b200"}
+    found = read_plan({**given, "count": "h100=256,512,b200=64..128"})
+    assert found.counts("h100") == (256, 512)
+    assert found.counts("b200") == (64, 128)
+    assert read_plan({**given, "count": {"h100": 8, "b200": [4, 4]}}).counts("b200") == (4,)
+    for wrong in ("h100=8", "h100=8,b200=8,a100=8", "8,b200=8"):
+        with pytest.raises(cb.RequestError, match=r"count: got .*; allowed: of each"):
+            read_plan({**given, "count": wrong})

@@ -51,6 +51,7 @@ def test_every_line_has_a_source_a_place_and_words(name: str) -> None:
         assert (source.address or "").startswith("https://"), line.item
         assert line.where, line.item
         assert line.words.endswith("."), line.item
+        assert not any(key in line.words for key in items() if "_" in key), line.item
         # What a rule does not mention cannot count.
         assert line.basis != "absent" or line.treatment == "silent", line.item
 

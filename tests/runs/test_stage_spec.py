@@ -149,8 +149,8 @@ def test_lineage_is_all_that_went_into_a_stage_nearest_first() -> None:
         {"kind": "distill", "from": "open", "teacher": "sft", "tokens": "1B"},
         base=[{"name": "open", "params": "1B", "flop": 1e22}],
     )  # fmt: skip
-    assert run.lineage("sft") == ("m1", "m2", "pre")
-    assert run.lineage("distill") == ("open",)
+    assert run.ancestors("sft") == ("m1", "m2", "pre")
+    assert run.ancestors("distill") == ("open",)
     assert run.stage[4].rests_on == ("open", "sft")
 
 

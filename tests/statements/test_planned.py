@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 from pathlib import Path
 from typing import Any
 
@@ -73,15 +74,22 @@ def test_made_data_is_a_stage_of_its_own() -> None:
 
 def test_with_a_first_day_the_crossing_is_dated() -> None:
     found = cb.watch({**SMALL, "tokens": 4e12}, start=dt.date(2027, 1, 1), rules=["eu-updates"])
-    days = next(
-        each.value for each in found.statement.assumptions if each.name == "days of the run"
+    days = found.statement.spec.stage[0].days
+    assert days is not None
+    assert any(
+        each.name == "days" and "see `computebill plan`" in each.source
+        for each in found.statement.assumptions
     )
     (crossing,) = (each for each in found.statement.crossings if each.mark.value == 1e23)
     day = crossing.day()
     assert day is not None
     share = 1e23 / found.statement.total("eu-updates").total.flop.p50
-    expected = share * float(days.split(" ")[0].replace(",", ""))
-    assert (day - dt.date(2027, 1, 1)).days == pytest.approx(expected, abs=1.5)
+    assert (day - dt.date(2027, 1, 1)).days == pytest.approx(share * days.median, abs=1.5)
+    # The share that is done when it crosses is certain here; how long the run takes is not.
+    early, late = (crossing.days[key] - dt.date(2027, 1, 1).toordinal() for key in ("p5", "p95"))
+    _, below, above = days.parameters  # of the logarithm
+    assert late / early == pytest.approx(math.exp(1.6449 * (below + above)), rel=0.02)
+    assert late > 1.1 * early
     assert crossing.notify_by == day + dt.timedelta(days=14)
 
 

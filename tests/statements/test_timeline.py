@@ -66,5 +66,36 @@ def test_the_last_day_follows_from_hours_and_accelerators() -> None:
     assert found[("eu-updates", 1e23)].day() == dt.date(2026, 1, 10)
 
 
+def test_a_run_of_uncertain_length_crosses_within_days() -> None:
+    # Half of it is done when 1e23 is exceeded, after 5 to 15 days of 10 to 30.
+    stage = {"tokens": 2e12, "params": 1e23 / 6e12, "start": "2026-01-01"}
+    each = crossings({**stage, "days": {"low": 10, "high": 30}})[("eu-updates", 1e23)]
+    found = {key: day - dt.date(2026, 1, 1).toordinal() for key, day in each.days.items()}
+    assert found == pytest.approx({"p5": 5.5, "p50": 10.0, "p95": 14.5}, rel=0.01)
+    # What follows without days of its own stands at the end, whenever that is.
+    later = {"name": "later", "kind": "sft", "tokens": 2e12, "params": 1e11}
+    short = {**stage, "tokens": 1e12, "days": {"low": 10, "high": 30}}
+    after = crossings(short, later)[("eu-updates", 1e23)].days
+    assert after["p5"] - dt.date(2026, 1, 1).toordinal() == pytest.approx(11, rel=0.01)
+
+
+def test_a_planned_stage_lasts_as_long_as_its_accelerators_take() -> None:
+    on = {"accelerator": "h100-sxm", "count": 512, "mfu": {"low": 0.3, "high": 0.5}}
+    stage = {"name": "pre", "tokens": 2e12, "start": "2026-01-01", **on, "goodput": 1.0}
+    found = cb.state({"model": {"name": "m", "params": 1e10}, "stage": [stage]})
+    (each,) = (each for each in found.crossings if each.rule_set == "eu-updates")
+    day = dt.date(2026, 1, 1).toordinal()
+    for key, mfu in (("p5", 0.49), ("p50", 0.4), ("p95", 0.31)):
+        expected = 1e23 / (512 * 989.4e12 * mfu) / 86400
+        assert each.days[key] - day == pytest.approx(expected, rel=0.01)
+
+
+def test_a_stage_of_no_known_length_is_said_to_come_at_once() -> None:
+    stage = {"name": "pre", "tokens": 2e12, "start": "2026-01-01"}
+    found = cb.state({"model": {"name": "m", "params": 1e10}, "stage": [stage]})
+    assert any(note.endswith("give end, days or count: pre.") for note in found.notes)
+    assert found.to_dict()["stages"][0]["end"] is None
+
+
 def test_without_days_nothing_is_said_of_when() -> None:
     assert crossings({"tokens": 2e13}) == {}

@@ -39,6 +39,7 @@ from computebill.models.card import describe_model
 from computebill.programmes.spend import compare_spend
 from computebill.runs.estimate import estimate_run
 from computebill.runs.staged import estimate_stages
+from computebill.statements.estimate import state
 from computebill.sweep import price_sweep
 from computebill.training.efficiency import SHIPPED
 from computebill.views.report import page, reports_of
@@ -271,6 +272,27 @@ STAGED["stage"] = [
     {"kind": "generate", "params": 7e9, "requests": 1e4, "answer_length": [10, 500], "kept": 5e3},
     {"kind": "sft", "from": "rl", "gpu_hours": 100, "mfu": 0.4, "price_per_token": 2},
 ]  # fmt: skip
+STATED: dict[str, Any] = {
+    "accelerator": "h100",
+    "model": {"name": "m", "params": 7e9, "context": 8192},
+}
+STATED |= {"sources": {"post": {"title": "A report", "address": "https://example.org"}}}
+STATED["lineage"] = [
+    {"name": "open", "params": 3e9, "flop": "1e22..3e22", "basis": "estimated", "source": "post"},
+    {"name": "older", "of": "open", "relation": "merge", "systemic_risk": False},
+    {"name": "judge", "relation": "reward", "params": 1e9},
+]
+STATED["stage"] = [
+    {"name": "pre", "tokens": "1T..2T", "gpu_hours": 2e5, "mfu": 0.4, "start": "2026-01-05",
+     "count": 512, "recomputed_share": 0.3, "restarted_tokens": 1e10},
+    {"name": "dropped", "tokens": 1e11, "fate": "dropped", "energy_mwh": 20},
+    {"kind": "generate", "requests": 1e8, "answer_length": "100..900", "kept": 1e7, "public": True},
+    {"kind": "sft", "from": "pre", "tokens": 1e9, "epochs": 2, "counts_as": "mid_training"},
+    {"kind": "rl", "from": "sft", "steps": 20, "prompts": 32, "samples_per_prompt": 8,
+     "prompt_length": 100, "answer_length": 1000, "reward": "judge", "start": "2026-03-01",
+     "end": "2026-03-09"},
+    {"kind": "evaluate", "gpu_hours": 100, "hfu": 0.5, "peak_tflops": 989, "method": "hardware"},
+]  # fmt: skip
 PLANNED = {"name": "p", "tokens": 1e12, "accelerator": "h100", "count": 64, "global_batch": 512}
 PLANNED |= {"sequence_length": 4096, "price": 2.0, "tp": "1,2", "pp": "1,2", "micro_batch": "1"}
 PLANNED |= {"cp": "1", "zero": "1", "recompute": "none", "top": 2, "max_days": 1000}
@@ -294,6 +316,30 @@ def _run_mapping(maker: Maker, random: Random) -> Made:
 def _staged(maker: Maker, random: Random) -> Made:
     spec = mutated(STAGED, random)
     return repr(spec)[:10_000], lambda: estimate_stages(spec, samples=SAMPLES).to_dict()
+
+
+def _statement(maker: Maker, random: Random) -> Made:
+    text = maker.toml(STATED, random)
+    path = maker.file("statement.toml", text)
+    if random.random() < 0.05:
+        form = random.choice((("--json",), ("--form", "--json")))
+        words = ("statement", str(path), "--samples", str(SAMPLES), *form)
+        return text, lambda: commanded(*words)
+    return text, lambda: state(path, samples=SAMPLES).to_dict()
+
+
+def _rule_set(maker: Maker, random: Random) -> Made:
+    own = {**random.choice(_shipped_rules()), "name": "own"}
+    text = maker.toml(own, random)
+    path = maker.file("rules.toml", text)
+    return text, lambda: state(STATED, rules=[path], samples=SAMPLES).to_dict()
+
+
+@cache
+def _shipped_rules() -> tuple[dict[str, Any], ...]:
+    folder = PACKAGE / "regulation" / "rule_sets"
+    shipped = [read_toml(path) for path in sorted(folder.glob("*.toml"))]
+    return tuple({**each, "line": each["line"][:3]} for each in shipped)
 
 
 def _run_file(maker: Maker, random: Random) -> Made:
@@ -538,6 +584,8 @@ KINDS: dict[str, Callable[[Maker, Random], Made]] = {
     "calibration": _calibration,
     "run": _run_mapping,
     "stages": _staged,
+    "statement": _statement,
+    "rule set": _rule_set,
     "run file": _run_file,
     "run flags": _run_flags,
     "plan": _plan_mapping,

@@ -13,6 +13,7 @@ from measured_device import whole_bench
 
 from computebill.cli import main
 from computebill.cli.options import to_json
+from computebill.programmes.opened import opened_bars
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 RUN = ("run", "--params", "7B", "--tokens", "2T", "--accelerator", "h100", "--count", "512")
@@ -87,6 +88,15 @@ def told(*arguments: str) -> dict[str, Any]:
 
 
 @cache
+def told_ledger() -> dict[str, Any]:
+    """Return what the example's records tell, beside the best known programmes."""
+    folder = EXAMPLES / "ledger"
+    records = (str(folder / "sacct.txt"), str(folder / "runs.csv"))
+    rules = ("--rules", str(folder / "rules.toml"))
+    return {**told("ledger", *records, *rules, "--json"), "beside": opened_bars("A")}
+
+
+@cache
 def all_results(folder: Path) -> dict[str, dict[str, Any]]:
     """Return one result of each kind; made once a folder."""
     names = ("config.json", "s.toml", "m.csv", "stages.toml")
@@ -112,6 +122,7 @@ def all_results(folder: Path) -> dict[str, dict[str, Any]]:
         "spend": told("spend", lab, "--samples", "512", "--json"),
         "spends": told("spend", lab, "openai-2024", "--samples", "512", "--json"),
         "statement": told("statement", str(EXAMPLES / "statement.toml"), *FEW),
+        "ledger": told_ledger(),
         "score": told("score", catalogue, "-o", str(folder / "scored.csv"), "--json"),
         "validate": told("validate", str(measured), "--json"),
         "hardware": told("hardware", "--json"),

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from looks import printed
 from rich.console import Console
 
 import computebill as cb
@@ -13,6 +14,7 @@ from computebill.views import statement as view
 from computebill.views import statement_tables as parts
 from computebill.views.answers.statement import answer
 from computebill.views.statement_card import markdown
+from computebill.views.tables import narrowed
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "statement.toml"
 Results = dict[str, dict[str, Any]]
@@ -47,6 +49,46 @@ def text() -> str:
 )
 def test_the_terminal_tells(text: str, told: str) -> None:
     assert told in re.sub(r"\s+", " ", text)
+
+
+@pytest.mark.parametrize("width", [80, 100, 120])
+def test_no_heading_and_no_figure_is_cut(results: Results, width: int) -> None:
+    """Of tables whose columns went whole; headings may be on several lines."""
+    found = cb.state(EXAMPLE, samples=512)
+    for told in parts.all_tables(results["statement"]):
+        given = next(each for each in view.full(found) if getattr(each, "title", "") == told.title)
+        table = narrowed(given, width)
+        shown = printed([table], width)
+        letters = "".join(shown.split())
+        gone = str(table.caption or "").partition(": ")[2].partition(";")[0].split(", ")
+        places = [at for at, heading in enumerate(told.headings) if heading not in gone]
+        assert len(places) >= 2, told.title
+        assert max(map(len, shown.splitlines())) <= width
+        lines = [line.split() for line in shown.splitlines()]
+        for place in places:
+            for word in told.headings[place].replace("-", "- ").split():
+                assert any(word in line for line in lines), (told.title, word)
+            if place and told.headings[place] not in told.left:
+                for row in told.rows:
+                    assert "".join(row[place].split()) in letters, (told.title, row)
+        if width == 120:
+            assert table.caption is None, told.title
+
+
+def test_what_nobody_read_is_on_no_side_of_a_threshold(results: Results) -> None:
+    rows = {row[0]: row for row in parts.totals(results["statement"]).rows}
+    assert set(rows["fmf"][-3:]) == {"–"}
+    assert set(rows["sb53"][-3:]) == {"yes", "no", "no *"}
+
+
+def test_the_sentence_says_what_it_rests_on() -> None:
+    stage = {"name": "pre", "tokens": 1e12, "gpu_hours": 1e5, "mfu": 0.4, "accelerator": "h100"}
+    data = {"model": {"name": "m", "params": 1e9}, "stage": [stage]}
+    told = answer(cb.state(data, rules=["raise", "sb53"]).to_dict()).sentence
+    assert "FLOP by raise (read second-hand), not above 1e26; 6.0e21 FLOP by sb53, not" in told
+    assert told.endswith(
+        "The two methods differ by more than the margin in pre. Arithmetic, not legal advice."
+    )
 
 
 def test_every_line_is_told_with_its_treatment(results: Results) -> None:

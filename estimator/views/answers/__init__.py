@@ -37,6 +37,7 @@ KINDS: dict[str, tuple[frozenset[str], str]] = {
         "validation.answer",
     ),
     "model": (frozenset({"flop_per_token", "memory_gb", "model_type"}), "model.answer"),
+    "measured": (frozenset({"measured_rows", "log"}), "logs.rows"),
     "mfu": (frozenset({"mfu", "hfu", "peak_flop_per_s"}), "mfu.answer"),
     "run of stages": (frozenset({"stages", "gpu_hours", "swings_of"}), "stages.answer"),
     "run": (RUN_KEYS, "run.answer"),
@@ -46,7 +47,7 @@ KINDS: dict[str, tuple[frozenset[str], str]] = {
 }
 """Keys that tell a command's result, and what answers it; the first that fits is taken."""
 
-NO_PAGE = ("several programmes", "spend forecast", "ledger")
+NO_PAGE = ("measured", "several programmes", "spend forecast")
 PAGES = tuple(kind for kind in KINDS if kind not in NO_PAGE)
 """Kinds that have a page each."""
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from computebill.views.text import count, percent
 
+from . import logs
 from .answer import Answer, Figure
 
 if TYPE_CHECKING:  # loads torch, which counts and lists need not
@@ -31,6 +32,8 @@ def answer(result: Result) -> Answer:
         told += f"; between {least} and {most} under all conventions"
     else:
         told += "; the other conventions need the model's shape"
+    if result.get("log"):
+        told = f"{told}. {logs.course(result)[:-1]}"
     figures = [Figure(name, percent(value)) for name, value in known.items()]
     notes = [f"{note[:1].upper()}{note[1:]}" for note in result.get("notes") or ()]
     return Answer(f"Utilisation of {name_of_part}", f"{told}.", figures, notes)

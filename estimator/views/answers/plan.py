@@ -12,7 +12,7 @@ from computebill.views.text import (
     fit_text,
     memory_with_ends,
     money_interval,
-    percent,
+    observed_text,
     percent_interval,
 )
 
@@ -52,7 +52,7 @@ def _observed(result: Result) -> str:
     if not runs:
         return ""
     reached = percent_interval(distribution(result["best"]["mfu"]))
-    real = f"{percent(runs['p50'])} ({percent(runs['p10'])} to {percent(runs['p90'])})"
+    real = observed_text(runs["p10"], runs["p50"], runs["p90"])
     return f", at a utilisation of {reached}, where {runs['runs']} real runs reached {real}"
 
 

@@ -9,7 +9,7 @@ from computebill.views.result import Result, distribution
 from computebill.views.run import ROWS
 from computebill.views.text import count, duration_interval, money_interval, percent_interval
 
-from . import plan
+from . import logs, plan
 from .answer import Answer, figure
 
 UNNAMED = "run"
@@ -34,6 +34,8 @@ def answer(result: Result) -> Answer:
     told = _sentence(result, "If it fits, the run" if first else "The run")
     figures = [figure(label, text) for label, text in figures_of(result) if label in TILES]
     notes = [each for each in result.get("notes", ()) if each != doubt]
+    if result.get("watched"):
+        told = f"{logs.watched(result)} As predicted: {told[:1].lower()}{told[1:]}"
     return Answer(title(result), f"{first} {told}" if first else told, figures, notes)
 
 
@@ -98,9 +100,11 @@ def _best_layout(result: Result) -> str:
     usd = "" if best["cost_usd"] is None else f" and {plan.rented(best)}"
     took = f"{duration_interval(distribution(best['days']))}{usd}"
     reached = percent_interval(distribution(best["mfu"]))
+    used = percent_interval(distribution(result["mfu"]))
     return (
-        f" On the best layout that `computebill plan` finds ({plan.described(best)}), with a "
-        f"utilisation of {reached}, it would take {took}."
+        f" That is at the utilisation that real runs reached, {used}, their lost time in it; on the "
+        f"best layout that `computebill plan` finds ({plan.described(best)}) {reached} is "
+        f"predicted, with which it would take {took}."
     )
 
 

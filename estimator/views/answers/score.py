@@ -21,9 +21,9 @@ def answer(result: Result) -> Answer:
     told = f"{result['rows_scored']:,} of {result['rows_in']:,} rows have figures"
     largest, dearest = (_most(rows, name) for name in (FLOP_KEY, COST_KEY))
     if largest is not None:
-        told += f"; the largest run is {largest['model']}, {spread_text(largest, FLOP_KEY)} FLOP"
+        told += f"; the largest run is {_named(largest)}{spread_text(largest, FLOP_KEY)} FLOP"
     if dearest is not None:
-        told += f"; the dearest is {dearest['model']}, {spread_text(dearest, COST_KEY)}"
+        told += f"; the dearest is {_named(dearest)}{spread_text(dearest, COST_KEY)}"
     figures = [
         Figure("rows", f"{result['rows_in']:,}"),
         Figure("scored", f"{result['rows_scored']:,}"),
@@ -34,6 +34,11 @@ def answer(result: Result) -> Answer:
     )
     notes = [f"{each['file']}: {each['reason']}" for each in result.get("unread_files") or ()]
     return Answer(f"{names}, scored", f"{told}.", figures, notes)
+
+
+def _named(row: Mapping[str, Any]) -> str:
+    """Return the name of a row's model, before its figure; nothing where it has none."""
+    return f"{row['model']}, " if row["model"] else ""
 
 
 def _most(rows: Sequence[Mapping[str, Any]], name: str) -> Mapping[str, Any] | None:

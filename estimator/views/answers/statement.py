@@ -21,15 +21,29 @@ def answer(result: Result) -> Answer:
     energy = distribution(result["energy_mwh"])
     if energy.is_known and energy.p50 > 0:
         figures.append(figure("electricity", energy_interval(energy)))
-    sentence = f"{result['name']}: {'; '.join(told)}."
+    sentence = f"{result['name']}: {'; '.join(told)}. {_caution(result)}"
     title = f"Training compute of {result['model']['name']}"
     return Answer(title, sentence, figures, result["notes"])
+
+
+def _caution(result: Result) -> str:
+    """Tell what goes with the totals wherever they go alone."""
+    apart = [
+        each["name"]
+        for each in result["stages"]
+        if abs(each["methods"]["apart"] or 0.0) > result["margin"]
+    ]
+    told = f"The two methods differ by more than the margin in {', '.join(apart)}. "
+    told = told if apart else ""
+    return f"{told}Arithmetic, not legal advice."
 
 
 def _total(result: Result, name: str) -> str:
     total = result["totals"][name]
     least = "at least " if total["is_lower_bound"] else ""
-    return f"{least}{total['two_figures']} FLOP by {name}"
+    second = {each["name"] for each in result["rules"] if each["is_second_hand"]}
+    read = " (read second-hand)" if name in second else ""
+    return f"{least}{total['two_figures']} FLOP by {name}{read}"
 
 
 def _held(result: Result) -> Iterator[str]:

@@ -19,6 +19,7 @@ from computebill.views.text import (
 )
 
 from .document import Chart, Report, Section, Table, parts, sections
+from .logs import over_time
 
 SHAPE = ("layers", "hidden", "vocabulary", "sequence_length")
 
@@ -57,7 +58,10 @@ def utilisation(result: Result) -> Report:
     table = Table("Conventions", headings, cells, ("counts",))
     picture = drawn.utilisation(result)
     part = table if picture is None else Chart(picture, table)
-    return Report.of(mfu.answer(result), result, [Section("Conventions", [part])])
+    found = sections(
+        Section("Over the run", parts([over_time(result)])), Section("Conventions", [part])
+    )
+    return Report.of(mfu.answer(result), result, found)
 
 
 def _operators(result: Result) -> Chart:

@@ -16,7 +16,12 @@ from computebill.views.answers.answer import Figure, figure
 from computebill.views.report import reports_of
 
 Results = dict[str, dict[str, Any]]
-OF = {"laid-out": "run", "validate": "validate or calibrate", "spends": "several programmes"}
+OF = {
+    "laid-out": "run",
+    "spends": "several programmes",
+    "stages": "run of stages",
+    "validate": "validate or calibrate",
+}
 
 
 def test_figures_are_read_from_their_text() -> None:

@@ -18,7 +18,7 @@ from computebill.views.result import distribution
 H100 = ("--accelerator", "h100")
 Results = dict[str, dict[str, Any]]
 KINDS = ("run", "laid-out", "plan", "model", "mfu", "sweep", "spend", "score", "validate")
-KINDS += ("bench", "hardware", "hardware-show", "statement", "stages")
+KINDS += ("bench", "hardware", "hardware-show", "statement", "stages", "ledger")
 
 
 def one(result: dict[str, Any], *others: dict[str, Any]) -> Report:
