@@ -32,8 +32,8 @@ from computebill.base.specfile import Name, Spec, as_data, with_fields, with_fla
 from computebill.costs.fields import Day, Prices, check_price_list
 from computebill.costs.prices import Commitment
 from computebill.hardware.cluster import NodeNetwork, PowerLimit
-from computebill.runs.inputs import LLAMA_3_FAILURES
 from computebill.runs.spec import (
+    LLAMA_3_FAILURES,
     LOST,
     REPLACES,
     FrameworkName,

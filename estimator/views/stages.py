@@ -91,8 +91,8 @@ def _stages(estimate: StagedEstimate) -> Table:
     ]
     known = [each for each in shown if any(s.rows[each[1]].is_known for s in estimate.stages)]
     for heading, key, write in known:
-        shown_in = (*estimate.stages, estimate)
-        tables.add_figures(table, heading, [write(each.rows[key]) for each in shown_in])
+        texts = [write(rows[key]) for rows in _all_rows(estimate)]
+        tables.add_figures(table, heading, texts)
     for each in estimate.stages:
         cells = [write(each.rows[key]) for _, key, write in known]
         table.add_row(each.stage.label, KINDS[each.stage.kind].label, *cells)
@@ -103,14 +103,18 @@ def _stages(estimate: StagedEstimate) -> Table:
     return table
 
 
+def _all_rows(estimate: StagedEstimate) -> list[Mapping[str, Distribution]]:
+    """Return the figures of each stage, then of all."""
+    return [*(each.rows for each in estimate.stages), estimate.rows]
+
+
 def _ledger(estimate: StagedEstimate) -> Table:
     """FLOP by what they were for; columns that are nothing in all stages are left out."""
     kept = [each for each in LEDGER if any(_is_some(s.rows[each[0]]) for s in estimate.stages)]
     table = tables.table("FLOP, by what they are for", [heading for _, heading in kept[:0:-1]])
     table.add_column("stage", overflow="fold", min_width=tables.LEAST_WORDS)
     for key, heading in kept:
-        shown_in = (*estimate.stages, estimate)
-        tables.add_figures(table, heading, [_cell(each.rows, key) for each in shown_in])
+        tables.add_figures(table, heading, [_cell(rows, key) for rows in _all_rows(estimate)])
     for each in estimate.stages:
         table.add_row(each.stage.label, *(_cell(each.rows, key) for key, _ in kept))
     if len(estimate.stages) > 1:
