@@ -120,9 +120,10 @@ class Crossing:
     stage: str | None
 
     def day(self, key: str = "p50") -> dt.date | None:
-        """Return a quantile of the day; None where it is not expected at all."""
+        """Return a quantile of the day; None where it is not expected, in no year of a calendar."""
         found = self.days[key]
-        return dt.date.fromordinal(math.ceil(found)) if math.isfinite(found) else None
+        last = dt.date.max.toordinal() - regulation().notice_days.value
+        return dt.date.fromordinal(math.ceil(found)) if found < last else None
 
     @property
     def notify_by(self) -> dt.date | None:
