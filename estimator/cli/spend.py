@@ -248,13 +248,19 @@ def _compared(estimates: list[SpendEstimate]) -> dict[str, Any]:
 
 def _totals(loaded: list[LoadedProgramme], asked: dict[str, Any]) -> Iterator[SpendTotals]:
     """Price what a comparison shows; variants, scenarios and drivers are of one programme."""
-    from computebill.programmes.comparison import compare_totals, shared_regressions
+    from computebill.programmes.comparison import (
+        SHOWN_SKIPS,
+        compare_totals,
+        shared_regressions,
+    )
 
     known = shared_regressions(loaded, asked["seed"], asked["device"])
     for programme in loaded:
         with _bar(programme.name, asked) as progress:
             regressions = known.get(programme.name)
-            yield compare_totals(programme, progress=progress, regressions=regressions, **asked)
+            yield compare_totals(
+                programme, progress=progress, regressions=regressions, skipped=SHOWN_SKIPS, **asked
+            )
 
 
 def _estimates(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +23,9 @@ from .totals import Chunk, Sampled, Totals, sample
 SKIPPED = tuple(step / 20 for step in range(21))
 """Parts of the exploration that a follower skips, for the follower's bill."""
 
+SHOWN_SKIPS = (0.0, 0.25, 0.5, 0.75, 1.0)
+"""Those of them that stand in a table."""
+
 Progress = Callable[[int], None]
 Given = str | Path | Mapping[str, Any] | Programme | LoadedProgramme
 """A programme as a caller names it."""
@@ -37,10 +40,11 @@ class SpendTotals:
         variant: which set of assumptions the figures are under.
         programme: the spec they come from, the variant's changes made.
         totals: final runs, R&D compute, share, exploration.
-        follower: the bill of one who skips each part of ``SKIPPED``.
+        follower: the bill of one who skips each part of ``skipped``.
         graded: how far the share can be relied on, and why.
         settings: draws, seed, device.
         changes: what flags changed of the file, as they were given.
+        skipped: parts of the exploration that a follower skips.
     """
 
     name: str
@@ -51,6 +55,7 @@ class SpendTotals:
     graded: Graded
     settings: Settings
     changes: tuple[str, ...]
+    skipped: tuple[float, ...] = field(default=SKIPPED, kw_only=True)
 
     @property
     def price_given(self) -> str | None:
@@ -97,11 +102,13 @@ def compare_totals(
     profiles: Sequence[Path] = (),
     progress: Progress | None = None,
     regressions: Regressions | None = None,
+    skipped: tuple[float, ...] = SKIPPED,
 ) -> SpendTotals:
     """Return a programme's totals and the follower's bill, and nothing else: soon done.
 
-    The figures are those of ``compare_spend``, whose arguments these are, and ``regressions``:
-    those of another programme of the same seed, device and published models.
+    The figures are those of ``compare_spend``, whose arguments these are, and two more:
+    ``regressions``, those of another programme of the same seed, device and published models; and
+    ``skipped``, the parts that a follower skips: their bills take most of the time.
 
     Raises:
         RequestError: naming the field that is wrong.
@@ -113,7 +120,11 @@ def compare_totals(
         if progress is not None:
             progress(chunk.drawn)
 
-    return SpendTotals(**asked.fields(sample(asked.compiled, chosen, followed, tell), chosen))
+    def rows(outcome: Outcome) -> Tensor:
+        return followed(outcome, skipped)
+
+    sampled = sample(asked.compiled, chosen, rows, tell)
+    return SpendTotals(**asked.fields(sampled, chosen, skipped))
 
 
 def shared_regressions(
@@ -155,14 +166,17 @@ class Asked(NamedTuple):
     graded: Graded
     compile: Callable[[Programme], CompiledProgramme]
 
-    def fields(self, sampled: Sampled, chosen: Settings) -> dict[str, Any]:
+    def fields(
+        self, sampled: Sampled, chosen: Settings, skipped: tuple[float, ...] = SKIPPED
+    ) -> dict[str, Any]:
         """Return the fields of SpendTotals; the follower's bills come first beside the totals."""
         return {
             "name": self.loaded.name,
             "variant": self.variant,
             "programme": self.compiled.programme,
             "totals": sampled.totals,
-            "follower": tuple(sampled.more[: len(SKIPPED)]),
+            "follower": tuple(sampled.more[: len(skipped)]),
+            "skipped": skipped,
             "graded": self.graded,
             "settings": chosen,
             "changes": self.loaded.changes,
@@ -194,7 +208,7 @@ def ask(
     return Asked(loaded, name, is_base, laid_out, graded(laid_out), compiled)
 
 
-def followed(outcome: Outcome) -> Tensor:
+def followed(outcome: Outcome, skipped: Sequence[float] = SKIPPED) -> Tensor:
     """Bill of one who skips each part of the exploration, ``(parts, draws)``."""
-    left = 1 - torch.tensor(SKIPPED, dtype=torch.float64, device=outcome.final.device)[:, None]
+    left = 1 - torch.tensor(skipped, dtype=torch.float64, device=outcome.final.device)[:, None]
     return outcome.final + left * outcome.exploration

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -22,9 +22,11 @@ from computebill.costs.hour import Pricing
 from computebill.costs.prices import Commitment
 from computebill.hardware.cluster import NodeNetwork, PowerLimit
 from computebill.training.documents import is_quantity
-from computebill.training.launched import Launched
 from computebill.training.layout import FP8_RECIPE, Layout
 from computebill.training.software import Choice, choose_software, number_format
+
+if TYPE_CHECKING:
+    from computebill.training.launched import Launched
 
 LOST = ("goodput", "failures_per_gpu_day", "checkpoint_seconds", "restart_seconds")
 """Fields that say what interrupts training: the share that trains, or what takes the rest."""

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
@@ -29,12 +29,14 @@ from computebill.costs.fields import Rent
 from computebill.hardware.accelerators import Accelerator, find_accelerator
 from computebill.hardware.cluster import in_cluster
 from computebill.training.documents import is_quantity
-from computebill.training.launched import Launched
 
 from .spec import RunFields, fields_of_file
 from .stage_defaults import LENGTHS, STAGE_REPLACES, completed
 from .stage_defaults import SIZES as SIZES
 from .stage_kinds import KINDS, Kind, needs_text, one_kind, uses
+
+if TYPE_CHECKING:
+    from computebill.training.launched import Launched
 
 MOST_STAGES = 100
 MOST_PIECES = 50
@@ -265,6 +267,9 @@ class Stage(RunFields):
             self._check_schedule()
 
     def _check_schedule(self) -> None:
+        for name in ("flop", "pairs"):
+            if getattr(self, name) is not None:
+                raise ValueError(f"give {name} or schedule, not both")
         parts = sum(piece.tokens.median for piece in self.schedule)
         if self.tokens is not None and abs(self.tokens.median / parts - 1) > 0.01:
             raise ValueError(

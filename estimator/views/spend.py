@@ -10,7 +10,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from computebill.programmes.comparison import SKIPPED, SpendTotals
+from computebill.programmes.comparison import SHOWN_SKIPS, SpendTotals
 from computebill.programmes.grades import UNTOLD, amount_bounds, bill_bound
 from computebill.programmes.loading import shipped_programmes
 from computebill.programmes.measured_shares import ShareElsewhere, shares_elsewhere
@@ -44,7 +44,6 @@ GRADES_TOLD = {
     "C": "C, one side is a guess, a plan, or something else than R&D compute.",
 }
 MOVED = "of the months that the drawn lag leads to"
-FOLLOWER_STEPS = (0.0, 0.25, 0.5, 0.75, 1.0)
 LABELS = {
     "rnd_compute_usd": "R&D compute, as reported",
     "inference_compute_usd": "Inference compute",
@@ -338,10 +337,10 @@ def followers(estimates: Sequence[SpendTotals]) -> Table:
         "The follower's bill: final runs + (1 - k) x everything else, the part k of it skipped"
     )
     table.add_column("")
-    for step in FOLLOWER_STEPS:
+    for step in SHOWN_SKIPS:
         table.add_column(f"k = {step:.0%}", justify="right")
     for estimate in estimates:
-        bills = dict(zip(SKIPPED, estimate.follower, strict=True))
+        bills = dict(zip(estimate.skipped, estimate.follower, strict=True))
         table.add_row(
             _owner(estimate, estimates),
             *(
@@ -349,7 +348,7 @@ def followers(estimates: Sequence[SpendTotals]) -> Table:
                     amount_interval(bills[step], estimate.programme.basis),
                     bill_bound(estimate.programme, step),
                 )
-                for step in FOLLOWER_STEPS
+                for step in SHOWN_SKIPS
             ),
         )
     return table

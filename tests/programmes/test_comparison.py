@@ -42,6 +42,16 @@ def test_totals_alone_are_those_of_the_whole_estimate(variant: str) -> None:
     assert brief.settings == whole.settings
 
 
+def test_bills_that_nobody_reads_are_left_out_and_change_nothing() -> None:
+    whole = compare_totals("zai-2025", samples=4096)
+    brief = compare_totals("zai-2025", samples=4096, skipped=(0.5,))
+    half = whole.follower[SKIPPED.index(0.5)]
+    assert [(each.p5, each.p50, each.p95) for each in brief.follower] == [
+        (half.p5, half.p50, half.p95)
+    ]
+    assert brief.totals.final_share.p50 == whole.totals.final_share.p50
+
+
 def test_draws_are_told_as_they_are_done() -> None:
     done: list[int] = []
     compare_totals("openai-2024", samples=10_000, progress=done.append)

@@ -139,8 +139,10 @@ def test_what_is_not_moved_with_every_micro_batch_is_held(
         # Gathered for each: forward and backward.
         assert math.isclose(twice, 2 * once, rel_tol=1e-9)
 
+    if layout.lora_rank:
+        return
     once, twice = (moved(batch, layout, count, "gradient_bytes") for count in (8, 16))
-    if not layout.lora_rank and twice <= once:
+    if twice <= once:
         # Gradients add up here until the step's end.
         assert number(here.gradients) >= number(whole.gradients) * ROOM
 
