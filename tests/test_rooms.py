@@ -39,7 +39,7 @@ TESTED_BY = {
     "architectures.mixers": "architectures/test_mutated.py",
     **{
         f"architectures.modules.{name}": "architectures/modules/test_architecture.py"
-        for name in ("attention", "inputs", "measured", "recurrence", "unsaid", "walk")
+        for name in ("attention", "inputs", "measured", "recurrence", "walk")
     },
     **{
         f"architectures.{name}": "architectures/modules/test_diffusion.py"
