@@ -44,6 +44,7 @@ def seconds_a_step(step: Callable[[], None]) -> float:
 @pytest.fixture(scope="module")
 def train() -> Callable[[], None]:
     """An optimizer step of two layers of 512 on 256 rows."""
+    torch.set_num_threads(1)
     torch.manual_seed(0)
     model = torch.nn.Sequential(
         torch.nn.Linear(512, 512), torch.nn.ReLU(), torch.nn.Linear(512, 512)

@@ -40,6 +40,8 @@ class Layout(NamedTuple):
         keeps_outputs: 1 where a pipeline stage keeps what it sent on until the backward pass
             (DeepSpeed), 0 where it is freed (Megatron-LM).
         schedule: schedule of the pipeline, as ``pipeline`` numbers them.
+        first: layers of the first stage, where it has a number of its own; else 0.
+        last: layers of the last stage, likewise.
     """
 
     tensor: Tensor
@@ -57,6 +59,8 @@ class Layout(NamedTuple):
     holds: Tensor
     keeps_outputs: Tensor
     schedule: Tensor
+    first: Tensor
+    last: Tensor
 
     @property
     def expert_shards(self) -> Tensor:
@@ -106,10 +110,39 @@ def stage_layers(
         begun = layers_before(groups, start.clamp_min(0.0))
         done = layers_before(groups, stop.clamp_min(0.0))
         held = held + torch.where(virtual > turn, (done - begun).clamp_min(0.0), 0.0).sum(0)
+    return _with_ends(groups, held, pipeline, stage)
+
+
+def _with_ends(groups: Groups, held: Tensor, pipeline: Tensor, stage: Tensor) -> Tensor:
+    """Layers of each kind with the embedding on the first stage and the head on the last."""
     first = torch.where(stage == 0, 1.0, 0.0)
     last = torch.where(stage == pipeline - 1, 1.0, 0.0)
     ends = torch.where(groups.place == 1, first, last)
     return torch.where(groups.place == 0, held, ends)
+
+
+def uneven_layers(groups: Groups, layers: Tensor, layout: Layout, stage: Tensor) -> Tensor:
+    """Layers of each kind on a stage whose first or last has a number of its own.
+
+    All other stages have as many as each other.
+
+    Args:
+        groups: kinds of layers.
+        layers: number of layers of the model; ``(*batch)``, as all that follow.
+        layout: with one chunk a stage.
+        stage: which, from 0.
+
+    Returns:
+        ``(groups, *batch)``.
+    """
+    own = (layout.first > 0).to(layers) + (layout.last > 0).to(layers)
+    others = (layout.pipeline - own).clamp_min(1.0)
+    inner = (layers - layout.first - layout.last) / others
+    lead = torch.where(layout.first > 0, layout.first, inner)
+    start = torch.where(stage == 0, 0.0, lead + (stage - 1.0) * inner)
+    stop = torch.where(stage == layout.pipeline - 1, layers, lead + stage * inner)
+    held = layers_before(groups, stop) - layers_before(groups, start)
+    return _with_ends(groups, held, layout.pipeline, stage)
 
 
 def rank_layers(
@@ -121,6 +154,8 @@ def rank_layers(
     other from the beginning.
     """
     own = stage_layers(groups, layers, layout.pipeline, layout.virtual, stage, turns)
+    uneven = uneven_layers(groups, layers, layout, stage)
+    own = torch.where(layout.first + layout.last > 0, uneven, own)
     far = layout.pipeline - 1 - stage
     other = stage_layers(groups, layers, layout.pipeline, layout.virtual, far, turns)
     return torch.where(layout.schedule == DUAL, own + other, own)

@@ -15,6 +15,24 @@ SHORTEST, LONGEST = 1e-12, 1e12
 
 FLAGS = {"yes": True, "1": True, "1.0": True, "no": False, "0": False, "0.0": False}
 
+MEANT = {
+    **dict.fromkeys(("gpus", "num_gpus", "ngpus", "world_size", "count", "devices"), "n_gpus"),
+    **dict.fromkeys(("accelerator", "gpu_type", "device", "hardware", "chip"), "gpu"),
+    **dict.fromkeys(("layers", "num_layers", "num_hidden_layers", "n_layer"), "n_layers"),
+    **dict.fromkeys(("hidden_size", "d_model", "hidden_dim", "n_embd"), "hidden"),
+    **dict.fromkeys(("heads", "num_heads", "num_attention_heads", "n_head"), "n_heads"),
+    **dict.fromkeys(("ffn", "intermediate_size", "ffn_hidden_size", "d_ff"), "ffn_hidden"),
+    **dict.fromkeys(("sequence_length", "seqlen", "seq_length", "context_length"), "seq_len"),
+    **dict.fromkeys(("tensor_parallel", "tensor_model_parallel_size", "tp_size"), "tp"),
+    **dict.fromkeys(("pipeline_parallel", "pipeline_model_parallel_size", "pp_size"), "pp"),
+    **dict.fromkeys(("global_batch", "global_batch_size", "gbs", "batch"), "global_batch_seqs"),
+    **dict.fromkeys(("step_seconds", "step_time", "iteration_time", "seconds"), "iter_seconds"),
+    **dict.fromkeys(("tokens_per_sec_per_gpu", "tokens_per_gpu_per_s"), "tokens_per_s_per_gpu"),
+    **dict.fromkeys(("mfu",), "measured_mfu"),
+    **dict.fromkeys(("tflops", "tflops_per_gpu"), "measured_tflops_per_gpu"),
+}
+"""Columns by other headings that people and frameworks give them."""
+
 Cells = Mapping[str, str]
 """What a row says, by column; cells that say nothing are left out."""
 

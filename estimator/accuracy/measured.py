@@ -27,7 +27,7 @@ from computebill.training.layout import FILLS, AttentionKernel, Layout
 from computebill.training.offers import Offer, offer_of
 from computebill.training.software import Running, month_of, running
 
-from .cells import Cells, UnusableError, flag, layer_count, measure, number, optional, whole
+from .cells import MEANT, Cells, UnusableError, flag, layer_count, measure, number, optional, whole
 from .printed_memory import PrintedMemory, printed_memory
 from .row_models import has_experts, row_architecture
 
@@ -203,7 +203,8 @@ def _lines(path: str | Path | None) -> Iterator[tuple[int, int, Cells]]:
         text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise RequestError(str(path), f"cannot be read: {error}") from None
-    for place, (line, row) in enumerate(numbered_rows(text, str(path), REQUIRED), start=2):
+    rows = numbered_rows(text, str(path), REQUIRED, MEANT)
+    for place, (line, row) in enumerate(rows, start=2):
         yield place, line, {key: value.strip() for key, value in row.items() if key and value}
 
 
@@ -217,7 +218,7 @@ def read_sources() -> dict[str, Cited]:
 def _measured(line: int, cited: Cited, cells: Cells) -> MeasuredRow:
     _check_stated(cells)
     if not any(name in cells for name in SPEEDS):
-        raise UnusableError("no speed was measured")
+        raise UnusableError(f"no speed was measured: none of {', '.join(SPEEDS)} is filled")
     if _is_quantised(cells):
         raise UnusableError(f"precision: {cells['precision']}; 4-bit base weights are not modelled")
     if cells.get("packed") == "within":

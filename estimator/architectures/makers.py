@@ -10,7 +10,7 @@ from .operators import Heads, Layers, Operator
 from .recipes import DENSE, SPARSE, SharedExperts, grouped_labels, mixture, mlp
 
 FIRST, LATER = "first", "later"
-"""Labels of RWKV-7's first layer, whose values take nothing of a layer before, and of all others."""
+"""Labels of RWKV-7's first layer, whose values take none of another layer, and of all others."""
 
 
 def swish_pair(config: Config, label: str) -> list[Operator]:

@@ -168,10 +168,8 @@ def vision_tower(
     if has_class:
         ends += [norm, blocks.vector("embedding", hidden)]
     elif config.get("vision_use_head") is not False:
-        # One query attends all patches: its products are an image's, not a token's.
-        once = 1 / tokens
         ends += [blocks.vector("pooler", hidden), norm]
-        ends += [replace(each, uses=once, per_key=0, name="pooler") for each in (*attention, *mlp)]
+        ends += [_once(each, 1 / tokens) for each in (*attention, *mlp)]
     return Architecture(
         model_type=model_type,
         counted_as=family.counted_as,
@@ -195,3 +193,15 @@ def vision_tower(
         outputs=tuple(ends),
         notes=(f"A token is one of an image's {tokens}.",),
     )
+
+
+def _once(operator: Operator, share: float) -> Operator:
+    """An operator of a pooler, whose one query an image attends all patches.
+
+    Keys and values are made of each patch; all else is an image's, a share of it a patch's.
+    """
+    if operator.module in ("k_proj", "v_proj"):
+        return replace(operator, name="pooler")
+    # Each patch is met by that query: two FLOP for each element of key and value.
+    met = 2 * operator.per_key
+    return replace(operator, uses=share, per_key=0, per_token=met, name="pooler")

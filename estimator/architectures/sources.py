@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -203,6 +204,10 @@ def _of_adapter(fields: Mapping[str, Any], name: str) -> Source:
     )
 
 
+ENDINGS = re.compile(r"\^?\.\*(?:\\\.)?\((?:\?:)?(\w+(?:\|\w+)*)\)\$?")
+"""Patterns of peft that say what the names of modules end in, as a list of names does."""
+
+
 def _names(fields: Mapping[str, Any], key: str, file: str) -> tuple[str, ...]:
     """Return the names of modules in a field of an adapter.
 
@@ -210,6 +215,9 @@ def _names(fields: Mapping[str, Any], key: str, file: str) -> tuple[str, ...]:
         RequestError: where they are no names.
     """
     given = fields.get(key) or ()
+    found = ENDINGS.fullmatch(given) if isinstance(given, str) else None
+    if found is not None:
+        return tuple(found[1].split("|"))
     names = (given,) if isinstance(given, str) else given
     if not isinstance(names, list | tuple) or not all(isinstance(each, str) for each in names):
         raise RequestError(file, f"{key}: got {shown(given)}; allowed: a list of names")

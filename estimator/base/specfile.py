@@ -199,9 +199,15 @@ def table_rows(text: str, name: str = "", needed: Sequence[str] = ()) -> Iterato
 
 
 def numbered_rows(
-    text: str, name: str = "", needed: Sequence[str] = ()
+    text: str, name: str = "", needed: Sequence[str] = (), meant: Mapping[str, str] | None = None
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield a CSV table's rows as ``table_rows``, each with the line, from 1, that it begins in.
+
+    Args:
+        text: the table.
+        name: of the file.
+        needed: columns that it has to have.
+        meant: columns by other headings that people give them, which a message offers.
 
     Raises:
         RequestError: as ``table_rows``.
@@ -210,9 +216,11 @@ def numbered_rows(
     lines = [(number, line) for number, line in numbered if not line.startswith("#")]
     table = csv.DictReader(io.StringIO("\n".join(line for _, line in lines)))
     try:
-        missing = [key for key in needed if key not in (table.fieldnames or ())]
+        headings = table.fieldnames or ()
+        missing = [key for key in needed if key not in headings]
         if missing:
-            has_none = f"has no column {', '.join(missing)}; needed: {', '.join(needed)}"
+            offered = _offered(headings, meant or {})
+            has_none = f"has no column {', '.join(missing)}; {offered}needed: {', '.join(needed)}"
             raise RequestError(name, has_none)
         read = table.line_num
         for row in table:
@@ -222,6 +230,14 @@ def numbered_rows(
             read = table.line_num
     except csv.Error as error:
         raise RequestError(name, f"is not a CSV table: {error}") from None
+
+
+def _offered(headings: Sequence[str], meant: Mapping[str, str]) -> str:
+    """Say which headings may be renamed to columns that a table lacks; empty where none may."""
+    words = {heading: heading.strip().lower().replace(" ", "_") for heading in headings}
+    found = ((heading, meant.get(word, "")) for heading, word in words.items())
+    named = [f"{heading} to {own}" for heading, own in found if own and own not in headings]
+    return f"rename {', '.join(named)}; " if named else ""
 
 
 def validate(model: type[S], data: Mapping[str, Any], name: str, flags: Collection[str] = ()) -> S:

@@ -41,9 +41,9 @@ WORDS = {
 """Values of flags that take a few words."""
 
 
-def _files(package: str, ending: str) -> list[str]:
-    """Return the names of a package's data files, without their ending."""
-    folder = resources.files(package)
+def _files(package: str, ending: str, inside: str = "") -> list[str]:
+    """Return the names of a package's data files, or of a folder in it, without their ending."""
+    folder = resources.files(package).joinpath(inside)
     return sorted(
         each.name.removesuffix(ending) for each in folder.iterdir() if each.name.endswith(ending)
     )
@@ -78,11 +78,16 @@ def _sweeps() -> list[str]:
     return list(shipped_sweeps())
 
 
+def _rules() -> list[str]:
+    return _files("computebill.regulation", ".toml", "rule_sets")
+
+
 READ: dict[str, Callable[[], Iterable[str]]] = {
     "accelerator": _accelerators,
     "framework": _frameworks,
     "model": _models,
     "programmes": _programmes,
+    "rules": _rules,
     "sweep": _sweeps,
 }
 """Values that are read when a shell asks for them."""

@@ -65,12 +65,13 @@ SECTIONS: dict[str, str] = {
         price-per-token price-per-token-read price-per-token-written""",
     "Price": """price provider commitment prices region date operator pue usd-per-kwh
         carbon-g-per-kwh final-share budget""",
-    "Interruptions": "goodput lost failures-per-gpu-day checkpoint-seconds restart-seconds",
+    "Interruptions": """goodput lost failures-per-gpu-day interruptions-per-gpu-day
+        checkpoint-seconds restart-seconds""",
     LAYOUT: """recipe qlora lora lora-rank lora-targets dora modules-to-save recompute early-stop
-        tp pp vpp schedule dp cp cp-exchange ep etp micro-batch micro-batches zero shards
-        sequence-parallel across-domains tp-overlap ep-overlap dispatcher experts weights gradients
-        reduce-bits optimizer offload loss loss-chunk attention attention-kernel kernels dropout
-        overhead-gb""",
+        tp pp vpp uneven first-layers last-layers schedule dp cp cp-exchange ep etp micro-batch
+        micro-batches zero shards sequence-parallel across-domains tp-overlap ep-overlap dispatcher
+        experts weights gradients reduce-bits optimizer offload loss loss-chunk attention
+        attention-kernel kernels dropout overhead-gb""",
     "Sampling": "samples seed method device",
     "Output": """brief markdown output html plot json csv draws experiments pictures profiles note
         print help""",
@@ -190,8 +191,11 @@ class Grouped(click.Command):
             word = error.option_name.rstrip("s")
             names = [name for each in self.params for name in each.opts]
             begun = [name for name in names if len(word) > 3 and name.startswith(word)]
-            error.possibilities = begun or error.possibilities
-            raise
+            if not begun:
+                raise
+            meant = " or ".join(f"'{name}'" for name in begun)
+            told = f"No such option '{error.option_name}'. Did you mean {meant}?"
+            raise click.UsageError(told, ctx) from None
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the flags, group by group; folded ones where they are few, or asked for."""

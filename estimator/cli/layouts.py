@@ -18,6 +18,8 @@ FIELDS = (
     ("pp", "Pipeline stages."),
     ("vpp", "Chunks of layers on a stage (interleaved schedule)."),
     ("schedule", "Of the pipeline: 1f1b, zero-bubble, dualpipe."),
+    ("first-layers", "Layers of the first stage, where the others share the rest evenly."),
+    ("last-layers", "Layers of the last stage, likewise."),
     ("dp", "Data parallel ranks."),
     ("cp", "Ranks that share a sequence."),
     ("cp-exchange", "What they exchange: ring (keys and values), all-to-all (heads)."),
@@ -80,7 +82,7 @@ qlora_option = click.option(
     "--qlora",
     is_flag=True,
     default=None,
-    help="Short for --weights nf4 --optimizer paged-adamw-8bit --recompute full, and a --lora-rank.",
+    help="Short for --weights nf4 --optimizer paged-adamw-8bit --recompute full and a --lora-rank.",
 )
 lora_option = click.option(
     "--lora",

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from .completion import completed
 from .grouped import WithTasks
 from .ledger_files import Onward, onward_options
 from .options import (
@@ -57,7 +58,11 @@ def price_options(command: Any) -> Any:
         click.option("--provider", metavar="NAME", help="Whose list prices."),
         click.option("--date", metavar="DAY", help="Of list prices; else each job's month."),
         click.option(
-            "--accelerator", default="", metavar="NAME", help="Of jobs whose record names none."
+            "--accelerator",
+            default="",
+            metavar="NAME",
+            help="Of jobs whose record names none.",
+            shell_complete=completed("accelerator"),
         ),
     )
 

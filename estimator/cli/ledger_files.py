@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
@@ -89,12 +89,12 @@ class Onward:
         for flag, path in self.files.items():
             name, file = self.name or path.stem, path.name
             if flag == PROGRAMME:
-                yield path, lambda found, n=name, f=file: programme_text(found, n, f, basis)
+                yield path, partial(programme_text, name=name, file=file, basis=basis)
             elif flag == STEPS:
                 yield path, steps_csv
             else:
                 text = sweep_text if flag == SWEEP else stages_text
-                yield path, lambda found, t=text, n=name, f=file: t(found, n, f)
+                yield path, partial(text, name=name, file=file)
 
     def tell(self, *, is_aside: bool) -> None:
         """Say what was written, and what reads it."""

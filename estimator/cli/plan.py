@@ -54,6 +54,7 @@ FIELDS = (
     ("across-domains", "Whether tensor parallel ranks may span scale-up domains: true, false."),
     ("sequence-parallel", "To try: on, off (default on)."),
     ("pp", "Pipeline stages to try."),
+    ("uneven", "Whether to try first and last stages with fewer layers, too: true, false."),
     ("vpp", "Chunks of layers on a stage to try."),
     ("schedule", "Of the pipeline, to try: 1f1b (default), zero-bubble, dualpipe."),
     ("cp", "Ranks that share a sequence, to try."),

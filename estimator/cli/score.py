@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import click
 
+from .completion import completed
 from .grouped import Grouped
 from .options import (
     FILE,
@@ -42,6 +43,7 @@ LONG = 10_000_000
 @click.option(
     "--rules",
     metavar="NAME|FILE",
+    shell_complete=completed("rules"),
     help="Rule set, eu-cumulative: adds the odds of exceeding each threshold of training compute.",
 )
 @click.option("--resume", is_flag=True, help="Go on with a folder's parts, after a stop.")

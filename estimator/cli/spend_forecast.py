@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .grouped import Grouped
-from .options import Outputs, answer_options, sampling_options, whole_number
+from .options import Outputs, answer_options, sampling_options, set_option, whole_number
 
 if TYPE_CHECKING:
     from computebill.base.quantity import Quantity
@@ -38,18 +38,30 @@ def _quantity(ctx: click.Context, param: click.Parameter, value: str | None) -> 
     "--years", metavar="N", callback=whole_number, default="1", show_default=True, help="Ahead."
 )
 @click.option("--variant", default="as-published", show_default=True, help="Set of assumptions.")
+@set_option
 @answer_options()
 @sampling_options
-def command(programme: str, outputs: Outputs, sampling: dict[str, Any], **given: Any) -> None:
+def command(
+    programme: str,
+    changes: tuple[str, ...],
+    outputs: Outputs,
+    sampling: dict[str, Any],
+    **given: Any,
+) -> None:
     """Split a later budget over final runs and all else, with intervals.
 
     \b
     computebill spend forecast minimax-fy2025 --growth 1.3..1.8
     computebill spend forecast my-lab.toml --budget 30M
+    computebill spend forecast openai-2024 --growth 2 --set assumptions.price=2.5..4
     """  # noqa: D301 -- click reads the backslash
+    from computebill.programmes.loading import load_programme
+
+    loaded = load_programme(programme).changed(changes)
+    # What is wrong so far was told before torch was loaded.
     from computebill.programmes.forecast import forecast_spend
 
-    found = forecast_spend(programme, **given, **sampling)
+    found = forecast_spend(loaded, **given, **sampling)
 
     def tables() -> Any:
         from computebill.views import forecast as view

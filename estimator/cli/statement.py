@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from .completion import completed
 from .grouped import Grouped
 from .options import FILE, Outputs, about, output_options, sampling_of, to_json
 
@@ -17,6 +18,7 @@ from .options import FILE, Outputs, about, output_options, sampling_of, to_json
     "--rules",
     multiple=True,
     metavar="NAME|FILE",
+    shell_complete=completed("rules"),
     help="Rule set: eu-updates, eu-cumulative, eu-modification, sb53, raise, fmf, all, or a .toml "
     "of your own; may be repeated (default all).",
 )

@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
@@ -127,10 +128,15 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
         if path.stat().st_size > LARGEST:
             raise RequestError(str(path), f"is larger than {LARGEST // 2**20} MiB")
         with path.open(encoding="utf-8-sig", newline="") as file:
-            table = csv.DictReader(file, restval="")
+            lines = enumerate(file, start=1)
+            first, header = next(
+                ((number, line) for number, line in lines if not line.startswith("#")), (0, "")
+            )
+            rest = ("\n" if line.startswith("#") else line for _, line in lines)
+            table = csv.DictReader(chain([header], rest), restval="")
             for row in table:
                 row.pop(None, None)
-                yield table.line_num, row
+                yield first - 1 + table.line_num, row
     except (OSError, UnicodeDecodeError, csv.Error, ValueError) as error:
         if isinstance(error, RequestError):
             raise

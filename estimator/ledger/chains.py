@@ -39,6 +39,8 @@ COLUMNS = {
 }
 ROW = np.dtype(list(COLUMNS.items()))
 """What is kept of a job: whose restart it may be, its time, and what it took."""
+CHAINED = ("key", "base", "start", "end", "hours", "accelerators", "kind", "is_done")
+"""Columns that tell whether a job goes on with another; the others are of few jobs."""
 
 
 def keys_of(words: Mapping[str, Words], rows: int) -> np.ndarray:
@@ -142,8 +144,48 @@ def find_runs(spill: Spill, chains: Chains, no_chain: np.ndarray) -> Runs:
 
 
 def _add(found: Runs, rows: np.ndarray, chains: Chains, no_chain: np.ndarray) -> None:
-    rows = rows[np.lexsort((rows["start"], rows["key"]))]
-    before, after = rows[:-1], rows[1:]
+    order = np.lexsort((rows["start"], rows["key"]))
+    # A column at a time: fields of a row lie too far apart to be gone through together.
+    jobs = {name: rows[name][order] for name in CHAINED}
+    pause, goes_on = _goes_on(jobs, chains, no_chain)
+    begins = np.append(True, ~goes_on)
+    run = np.cumsum(begins) - 1
+    number = int(run[-1]) + 1
+    # Restarts are few: what is only of them is not worked out of all jobs.
+    at = np.flatnonzero(goes_on)
+    lost, is_told = _lost(rows[order[at]], rows[order[at + 1]], chains)
+    of = run[at]
+    sums = {
+        "jobs": np.bincount(run, minlength=number),
+        "gpu_hours": np.bincount(run, jobs["hours"], minlength=number),
+        "lost_gpu_hours": _summed(of, lost, number),
+        "untold": _summed(of, ~is_told, number),
+        "pause_h": _summed(of, np.maximum(0.0, pause[at]) / 3600.0, number),
+    }
+    several = np.flatnonzero(sums["jobs"] > 1)
+    found.runs += number
+    found.chains += len(several)
+    found.restarts += len(at)
+    found.hours += float(sums["gpu_hours"][several].sum())
+    found.lost += float(lost.sum())
+    found.untold += int((~is_told).sum())
+    whole = several[sums["untold"][several] == 0]
+    found.told_hours += float(sums["gpu_hours"][whole].sum())
+    found.pause_h += float(sums["pause_h"].sum())
+    found.ran_h += float(_ran_hours(rows[order[np.union1d(at, at + 1)]]).sum())
+    frame = _largest(rows, order, sums, run)
+    both = pd.concat([found.largest, frame], ignore_index=True)
+    found.largest = both.nlargest(KEPT, "gpu_hours").reset_index(drop=True)
+
+
+def _goes_on(
+    jobs: Mapping[str, np.ndarray], chains: Chains, no_chain: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the pause after each job but the last [s], and whether the next goes on with it."""
+    before, after = (
+        {name: values[part] for name, values in jobs.items()}
+        for part in (slice(None, -1), slice(1, None))
+    )
     pause = (after["start"] - before["end"]).astype(float)
     goes_on = (before["key"] == after["key"]) & (after["key"] != 0)
     goes_on &= (before["start"] != NO_TIME) & (before["end"] != NO_TIME)
@@ -151,30 +193,18 @@ def _add(found: Runs, rows: np.ndarray, chains: Chains, no_chain: np.ndarray) ->
     goes_on &= before["accelerators"] == after["accelerators"]
     goes_on &= ~before["is_done"] | ((before["base"] == after["base"]) & (after["base"] != 0))
     goes_on &= ~no_chain[before["kind"]] & ~no_chain[after["kind"]]
-    begins = np.append(True, ~goes_on)
-    run = np.cumsum(begins) - 1
-    number = int(run[-1]) + 1
-    lost, is_told = _lost(before, after, chains)
-    lost, untold = np.where(goes_on & is_told, lost, 0.0), goes_on & ~is_told
-    frame = _frame(rows, run, begins, number)
-    frame["lost_gpu_hours"] = np.bincount(run[1:], lost, minlength=number)
-    frame["untold"] = np.bincount(run[1:], untold, minlength=number)
-    frame["pause_h"] = np.bincount(
-        run[1:], np.where(goes_on, np.maximum(0.0, pause) / 3600.0, 0.0), minlength=number
-    )
-    several = frame[frame["jobs"] > 1]
-    found.runs += number
-    found.chains += len(several)
-    found.restarts += int((several["jobs"] - 1).sum())
-    found.hours += float(several["gpu_hours"].sum())
-    found.lost += float(lost.sum())
-    found.untold += int(untold.sum())
-    whole = several[several["untold"] == 0]
-    found.told_hours += float(whole["gpu_hours"].sum())
-    found.pause_h += float(several["pause_h"].sum())
-    found.ran_h += float(several["ran_h"].sum())
-    both = pd.concat([found.largest, frame.nlargest(KEPT, "gpu_hours")], ignore_index=True)
-    found.largest = both.nlargest(KEPT, "gpu_hours").reset_index(drop=True)
+    return pause, goes_on
+
+
+def _ran_hours(rows: np.ndarray) -> np.ndarray:
+    """Return the time that each job ran [h]."""
+    is_known = (rows["start"] != NO_TIME) & (rows["end"] != NO_TIME)
+    return np.asarray(np.where(is_known, rows["end"] - rows["start"], 0) / 3600.0)
+
+
+def _summed(of: np.ndarray, values: np.ndarray, number: int) -> np.ndarray:
+    """Return sums of values by what they are of, 0 of none."""
+    return np.bincount(of, values, minlength=number).astype(float)
 
 
 def _lost(before: np.ndarray, after: np.ndarray, chains: Chains) -> tuple[np.ndarray, np.ndarray]:
@@ -190,33 +220,47 @@ def _lost(before: np.ndarray, after: np.ndarray, chains: Chains) -> tuple[np.nda
     return np.nan_to_num(by_steps), ~np.isnan(by_steps)
 
 
-def _frame(rows: np.ndarray, run: np.ndarray, begins: np.ndarray, number: int) -> pd.DataFrame:
-    """Return a row of sums for each run."""
-    first = np.flatnonzero(begins)
-    last = np.append(first[1:], len(rows)) - 1
-    ran = np.where(
-        (rows["start"] == NO_TIME) | (rows["end"] == NO_TIME), 0, rows["end"] - rows["start"]
-    )
+def _largest(
+    rows: np.ndarray, order: np.ndarray, sums: Mapping[str, np.ndarray], run: np.ndarray
+) -> pd.DataFrame:
+    """Return a row of sums for each of the largest runs.
+
+    Args:
+        rows: jobs.
+        order: that puts those of a run together.
+        sums: of each run.
+        run: of each job, in that order.
+    """
+    chosen = pd.Series(sums["gpu_hours"]).nlargest(KEPT).index.to_numpy()
+    place = np.full(len(sums["jobs"]), -1)
+    place[chosen] = np.arange(len(chosen))
+    kept = np.flatnonzero(place[run] >= 0)
+    of, own = place[run[kept]], rows[order[kept]]
+    number = len(chosen)
 
     def total(name: str) -> np.ndarray:
-        values = rows[name].astype(float)
-        known = np.bincount(run, ~np.isnan(values), minlength=number)
-        sums = np.bincount(run, np.nan_to_num(values), minlength=number)
-        return np.where(known > 0, sums, np.nan)
+        known = np.bincount(of, ~np.isnan(own[name]), minlength=number)
+        return np.where(known > 0, _summed(of, np.nan_to_num(own[name]), number), np.nan)
 
+    def most(name: str) -> np.ndarray:
+        values = np.full(number, np.nan)
+        np.fmax.at(values, of, own[name])
+        return values
+
+    first = np.searchsorted(run, chosen)
+    begins, ends = rows[order[first]], rows[order[first + sums["jobs"][chosen] - 1]]
     return pd.DataFrame(
         {
-            "jobs": np.bincount(run, minlength=number),
+            "jobs": sums["jobs"][chosen],
             "gpu_hours": total("hours"),
             "usd": total("usd"),
             "flop": total("flop"),
-            "tokens": np.fmax.reduceat(rows["tokens"], first),
-            "accelerators": np.fmax.reduceat(rows["accelerators"], first),
-            "ran_h": np.bincount(run, ran / 3600.0, minlength=number),
-            "start": rows["start"][first],
-            "end": rows["end"][last],
-            "kind": rows["kind"][first],
-            "part": rows["part"][first],
-            "row": rows["row"][first],
+            "tokens": most("tokens"),
+            "accelerators": most("accelerators"),
+            "ran_h": _summed(of, _ran_hours(own), number),
+            "start": begins["start"],
+            "end": ends["end"],
+            **{name: begins[name] for name in ("kind", "part", "row")},
+            **{name: sums[name][chosen] for name in ("lost_gpu_hours", "untold", "pause_h")},
         }
     )

@@ -67,10 +67,9 @@ def _description(found: Ledger) -> str:
 def _prices(cells: pd.DataFrame) -> dict[str, float]:
     """Return what an hour of each accelerator cost [USD], where all of its hours have a price."""
     known = cells[cells["accelerator"] != UNKNOWN]
-    sums = known.groupby("accelerator")[["cost_usd", "gpu_hours"]].agg(
-        lambda values: values.sum(skipna=False)
-    )
-    prices = sums["cost_usd"] / sums["gpu_hours"]
+    unpriced = set(known.loc[known["cost_usd"].isna(), "accelerator"])
+    sums = known.groupby("accelerator")[["cost_usd", "gpu_hours"]].sum()
+    prices = (sums["cost_usd"] / sums["gpu_hours"]).drop(list(unpriced))
     return {str(name): float(price) for name, price in prices.items() if price > 0}
 
 

@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from computebill.base.errors import RequestError, shown
 from computebill.uncertainty.distribution import Distribution
@@ -184,11 +185,11 @@ class Programme:
         note = {"note": f"{jobs:,} jobs, restarts of one run."} if jobs > 1 else {}
         return {**run, **self._mark, **note}
 
-    def _sizes(self, runs: pd.DataFrame, cells: pd.DataFrame) -> np.ndarray:
+    def _sizes(self, runs: pd.DataFrame, cells: pd.DataFrame) -> NDArray[np.float64]:
         """Return what each run took; of energy, as an hour of its accelerator takes."""
         if self._basis != "energy":
             own = "cost_usd" if self._basis == "dollars" else "gpu_hours"
-            return np.nan_to_num(runs[own].to_numpy(float))
+            return np.asarray(np.nan_to_num(runs[own].to_numpy(float)))
         sums = cells.groupby("accelerator")[["energy_mwh", "gpu_hours"]].sum()
         each = (sums["energy_mwh"] / sums["gpu_hours"]).to_dict()
         whole = float(sums["energy_mwh"].sum() / sums["gpu_hours"].sum())

@@ -56,7 +56,9 @@ def measured_steps(found: Ledger) -> pd.DataFrame:
     rows = rows[is_whole]
     keys = [name for name in rows.columns if name not in SPEEDS]
     speeds = [name for name in SPEEDS if name in rows.columns]
-    several = rows.groupby(keys, dropna=False, sort=False)[speeds].median().reset_index()
+    several: pd.DataFrame = (
+        rows.groupby(keys, dropna=False, sort=False)[speeds].median().reset_index()
+    )
     return several.dropna(axis=1, how="all")
 
 

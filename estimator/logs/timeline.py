@@ -33,6 +33,9 @@ BEYOND = 0.1
 """Share of what steps took, as printed, that a stall is beside; of steps that are timed by the
 gap itself, all of what they usually take."""
 
+SPIKE = 1.5
+"""Times the windows before and after that one takes which has a stall in it."""
+
 COPY_SECONDS = 5.0
 """Between lines of a step that ranks print of it [s]; a restart takes longer."""
 
@@ -292,7 +295,9 @@ class Timeline:
             ends = place[np.flatnonzero(np.diff(bucket, append=np.inf))]
             steps, times = np.diff(self.step[ends]), np.diff(clock[ends])
             kept = steps > 0
-            found[ends[1:][kept]] = times[kept] / steps[kept]
+            pace = times[kept] / steps[kept]
+            pace[1:-1][_stands_out(pace)] = np.nan  # a stall, which is told by itself
+            found[ends[1:][kept]] = pace
         found[found <= 0] = np.nan
         return found
 
@@ -520,6 +525,11 @@ class Timeline:
             yield "no line tells a time: goodput and stalls are not known"
         elif not self.has_gaps and len(self.restarts):
             yield "lines tell the time since a start alone: what a restart took is not known"
+
+
+def _stands_out(pace: Column) -> NDArray[np.bool_]:
+    """Return which values but the first and the last are far above both neighbours."""
+    return (pace[1:-1] > SPIKE * pace[:-2]) & (pace[1:-1] > SPIKE * pace[2:])
 
 
 def _quantiles(values: Column) -> dict[str, float] | None:

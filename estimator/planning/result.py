@@ -13,7 +13,7 @@ from computebill.base.notebook import Shown
 from computebill.costs.method import cost_method
 from computebill.hardware.accelerators import Accelerator
 from computebill.runs.estimate import RunEstimate
-from computebill.runs.inputs import LLAMA_3, LLAMA_3_FAILURES
+from computebill.runs.spec import LLAMA_3, LLAMA_3_FAILURES
 from computebill.training.handover import Handed, Step, hand_over
 from computebill.training.layout import Layout
 from computebill.training.memory_odds import fit_odds, memory_interval

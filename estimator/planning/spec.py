@@ -32,8 +32,8 @@ from computebill.base.specfile import Name, Spec, as_data, with_fields, with_fla
 from computebill.costs.fields import Day, Prices, check_price_list
 from computebill.costs.prices import Commitment
 from computebill.hardware.cluster import NodeNetwork, PowerLimit
-from computebill.runs.inputs import LLAMA_3_FAILURES
 from computebill.runs.spec import (
+    LLAMA_3_FAILURES,
     LOST,
     REPLACES,
     FrameworkName,
@@ -43,7 +43,7 @@ from computebill.runs.spec import (
     fields_of_file,
 )
 from computebill.training.launched import Launched
-from computebill.training.layout import Degree, Layout, Recompute, Schedule
+from computebill.training.layout import ENDS, Degree, Layout, Recompute, Schedule
 from computebill.training.memory_odds import USUAL_ODDS
 from computebill.training.software import Choice, choose_software
 
@@ -53,7 +53,7 @@ CHOICES = (
 )  # fmt: skip
 """Fields of a layout that are searched, or given."""
 
-SEARCHED = (*CHOICES, "dp", "shards", "micro_batches")
+SEARCHED = (*CHOICES, "dp", "shards", "micro_batches", *ENDS)
 """Fields of a layout that a plan decides."""
 
 PRICING = ("price", "provider", "commitment", "date", "prices", "region")
@@ -206,6 +206,7 @@ class PlanSpec(Spec):
         across_domains: whether tensor parallel ranks may span scale-up domains.
         sequence_parallel: on and off; on if not given.
         pp: pipeline stages.
+        uneven: whether first and last stages with fewer layers than the others are tried, too.
         vpp: chunks of a stage.
         schedule: 1f1b if not given.
         cp: context parallel ranks.
@@ -260,6 +261,7 @@ class PlanSpec(Spec):
     across_domains: bool = False
     sequence_parallel: Switches | None = None
     pp: Degrees | None = None
+    uneven: bool = False
     vpp: Degrees | None = None
     schedule: (
         Annotated[tuple[Schedule, ...], BeforeValidator(_split), Field(min_length=1)] | None
@@ -291,7 +293,8 @@ class PlanSpec(Spec):
     def _consistent(self) -> PlanSpec:
         for name in SEARCHED:
             if self.layout is not None and name in self.layout.model_fields_set:
-                raise ValueError(f"layout.{name}: is searched; give {name} outside of layout")
+                own = "uneven" if name in ENDS else name
+                raise ValueError(f"layout.{name}: is searched; give {own} outside of layout")
         if (self.count is None) == (self.max_gpus is None):
             raise ValueError("give count or max_gpus")
         if isinstance(self.count, dict) and set(self.count) != set(self.accelerator):
@@ -401,7 +404,8 @@ class PlanSpec(Spec):
     def choices(self) -> dict[str, tuple[Any, ...]]:
         """Choices that were given, by the layout's fields."""
         given = {name: getattr(self, name) for name in CHOICES}
-        return {
+        ends: dict[str, tuple[Any, ...]] = {"uneven": (True,)} if self.uneven else {}
+        return ends | {
             name: tuple(dict.fromkeys(each)) for name, each in given.items() if each is not None
         }
 

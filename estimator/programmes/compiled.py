@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -412,14 +412,29 @@ def _check(compiled: CompiledProgramme) -> None:
             needs = "a price, and for its FLOP a utilisation and a peak or an accelerator"
             if unit != DOLLARS.unit:
                 needs = "accelerator-hours, or for its FLOP a utilisation and a peak"
+            lacks = ", ".join(_lacking(compiled.programme, run))
+            told = f"; missing: {lacks}" if lacks else ""
             raise RequestError(
-                f"runs[{i}]", f"{run.name} cannot be priced; it needs {needs}, its own or shared"
+                f"runs[{i}]",
+                f"{run.name} cannot be priced; it needs {needs}, its own or shared{told}",
             )
     rnd = float(outcome.rnd)
     if not rnd > 0:
         raise RequestError(
             "reported", f"R&D compute adds up to {rnd:,.0f} {unit}; allowed: above 0"
         )
+
+
+def _lacking(programme: Programme, run: Run) -> Iterator[str]:
+    """Yield the fields that neither a run nor all runs together have, of those that price it."""
+    shared = programme.assumptions
+    is_in_dollars = programme.counted_in.unit == DOLLARS.unit
+    names: list[tuple[str, ...]] = [("price",)] if is_in_dollars else []
+    if run.accelerator_hours is None and run.count is None:
+        names += [("mfu",), ("accelerator", "peak_flop_per_s")]
+    for ways in names:
+        if all(getattr(each, way) is None for each in (run, shared) for way in ways):
+            yield f"assumptions.{ways[0]}"
 
 
 def _depth(i: int, bases: Sequence[int]) -> int:

@@ -8,9 +8,8 @@ from computebill.uncertainty.draws import settings
 
 from .comparison import ask
 from .exploration import split_rest
-from .grades import Grade
 from .loading import shipped_programmes
-from .spec import BASE_VARIANT
+from .spec import BASE_VARIANT, Grade
 
 SAMPLES = 4096
 """Draws of each; a bar is of means."""

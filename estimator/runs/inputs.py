@@ -34,10 +34,7 @@ from computebill.training.inputs import (
 from computebill.training.memory_odds import odds_assumption
 
 from .model import RunModel
-from .spec import RunFields, RunSpec, lost_time
-
-LLAMA_3_FAILURES = 419 / (54 * 16384)
-LLAMA_3 = "Grattafiori et al. 2024, arXiv:2407.21783: 419 in 54 days on 16,384 GPUs"
+from .spec import LLAMA_3, LLAMA_3_FAILURES, RunFields, RunSpec, lost_time
 
 Parts = Iterator[Input | Assumption]
 

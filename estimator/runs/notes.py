@@ -14,9 +14,9 @@ from computebill.training.memory_odds import SURE, verdict
 from computebill.training.recipes import MOMENTS, RECIPES, WEIGHTS
 from computebill.uncertainty.distribution import Distribution
 
-from .inputs import LLAMA_3_FAILURES, is_observed
+from .inputs import is_observed
 from .model import RunModel
-from .spec import RunFields, RunSpec, lost_time
+from .spec import LLAMA_3_FAILURES, RunFields, RunSpec, lost_time
 
 MOST_FAILURES = 0.01
 """A GPU and day, beyond which a rate is doubted: some 20 times Llama 3's (``LLAMA_3_FAILURES``)."""

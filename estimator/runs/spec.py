@@ -28,6 +28,10 @@ from computebill.training.software import Choice, choose_software, number_format
 if TYPE_CHECKING:
     from computebill.training.launched import Launched
 
+LLAMA_3_FAILURES = 419 / (54 * 16384)
+"""Interruptions of an accelerator and day where nobody says [1/day]."""
+LLAMA_3 = "Grattafiori et al. 2024, arXiv:2407.21783: 419 in 54 days on 16,384 GPUs"
+
 LOST = ("goodput", "failures_per_gpu_day", "checkpoint_seconds", "restart_seconds")
 """Fields that say what interrupts training: the share that trains, or what takes the rest."""
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -64,6 +65,9 @@ from .stage_spec import Stage, StagedSpec
 
 ZERO, ONE = constant(0.0), constant(1.0)
 PER_MILLION = 1e-6
+OF_THE_WHOLE = ("gpu_hours", "restarted_tokens")
+"""Fields of a stage that are shared out among the parts of its schedule."""
+
 
 GIVEN_BY = {
     "accelerators": "count",
@@ -166,12 +170,19 @@ def stage_rows(spec: StagedSpec, parts: Mapping[str, Accelerator]) -> Iterator[S
 
 
 def pieces(stage: Stage) -> tuple[Stage, ...]:
-    """Return the parts of a stage's schedule; without one the stage itself."""
+    """Return the parts of a stage's schedule; without one the stage itself.
+
+    What a stage took as a whole is theirs by their tokens.
+    """
     if not stage.schedule:
         return (stage,)
+    whole = sum(piece.tokens.median for piece in stage.schedule)
     found = []
     for piece in stage.schedule:
-        own = {name: getattr(piece, name) for name in piece.model_fields_set}
+        own: dict[str, Any] = {name: getattr(piece, name) for name in piece.model_fields_set}
+        for name in OF_THE_WHOLE:
+            if (told := getattr(stage, name)) is not None:
+                own[name] = scaled(told, piece.tokens.median / whole)
         found.append(stage.model_copy(update={**own, "schedule": ()}))
     return tuple(found)
 
@@ -372,9 +383,28 @@ def _passes(bench: Bench) -> Iterator[Input | Assumption]:
     if found.tail > 1.0 and stage.tail is None:
         told = "the answer's lengths, of a step's samples; all are waited for"
         yield Assumption("longest over mean answer", f"{found.tail:.3g}", told)
+    for what, length, mean in (
+        ("prompt", stage.prompt_length, found.prompt),
+        ("answer", stage.answer_length, found.answer),
+    ):
+        if length is not None and not _is_number(length):
+            told = "mean of lengths that samples have; the mean itself is taken as known"
+            yield Assumption(
+                f"tokens of {'an' if what == 'answer' else 'a'} {what}", f"{mean:,.4g}", told
+            )
     if stage.prompt_length is None and stage.answer_length is not None and found.answer:
         yield Assumption("tokens of a prompt", "0", "assumed: no prompt_length is given")
     yield Input("verifier", stage.verifier_seconds or ZERO)
+
+
+def _is_number(length: object) -> bool:
+    """Whether a length is the same of all samples."""
+    if isinstance(length, str):
+        try:
+            return parse_quantity(length).is_constant
+        except ValueError:  # a file of lengths
+            return False
+    return isinstance(length, int | float)
 
 
 def _flop(bench: Bench, run: Mapping[str, Quantity]) -> dict[str, Quantity]:

@@ -267,6 +267,9 @@ class Stage(RunFields):
             self._check_schedule()
 
     def _check_schedule(self) -> None:
+        for name in ("flop", "pairs"):
+            if getattr(self, name) is not None:
+                raise ValueError(f"give {name} or schedule, not both")
         parts = sum(piece.tokens.median for piece in self.schedule)
         if self.tokens is not None and abs(self.tokens.median / parts - 1) > 0.01:
             raise ValueError(

@@ -284,7 +284,8 @@ def work_of_run(estimate: RunEstimate) -> Work:
     run, model = estimate.spec, estimate.model
     if run.count is None or not run.count.is_constant:
         raise RequestError("count", "is missing, or no one number; allowed with a log: a number")
-    sequence, batch = run.sequence_length, None
+    sequence: float | None = run.sequence_length
+    batch: float | None = None
     if model is not None:
         sequence = float(model.card.sequence) * model.card.architecture.stacks
         if model.step is not None:

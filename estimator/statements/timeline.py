@@ -50,7 +50,7 @@ class Timeline:
         starts, ends = self.starts, self.ends
         times = torch.cat([starts, ends]).sort(0).values
         if starts.shape[1] == 1:
-            starts, ends, times = starts[:, 0], ends[:, 0], times[:, 0].unique()
+            starts, ends, times = starts[:, 0], ends[:, 0], torch.unique(times[:, 0])
         for row, kept in enumerate(inside > 0):
             amounts = flop.new_zeros((len(self.starts), flop.shape[1]))
             amounts.index_add_(0, self.rows[kept], flop[kept].nan_to_num(nan=0.0))
@@ -120,9 +120,10 @@ class Crossing:
     stage: str | None
 
     def day(self, key: str = "p50") -> dt.date | None:
-        """Return a quantile of the day; None where it is not expected at all."""
+        """Return a quantile of the day; None where it is not expected, in no year of a calendar."""
         found = self.days[key]
-        return dt.date.fromordinal(math.ceil(found)) if math.isfinite(found) else None
+        last = dt.date.max.toordinal() - regulation().notice_days.value
+        return dt.date.fromordinal(math.ceil(found)) if found < last else None
 
     @property
     def notify_by(self) -> dt.date | None:

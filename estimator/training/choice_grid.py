@@ -195,6 +195,8 @@ class Grid:
             shards=torch.where(inside > 0, torch.minimum(replicas, domain), replicas),
             holds=torch.where(pipeline > 1, self._holds, 0.0),
             schedule=self._column([SCHEDULES[each.schedule] for each in chosen], PIPE),
+            first=self._column([each.first for each in chosen], PIPE),
+            last=self._column([each.last for each in chosen], PIPE),
         )
 
     def chunks(self) -> Iterator[slice]:

@@ -19,7 +19,7 @@ from computebill.hardware.accelerators import domain_size
 from computebill.training.rules import check_layout, chunk_counts
 
 from .cases import Case
-from .layout import SCHEDULES, Layout
+from .layout import ENDS, SCHEDULES, Layout
 from .offers import Offer
 from .software import LACKS
 
@@ -35,11 +35,13 @@ MICRO_BATCHES = (1, 2, 4, 8, 16)
 
 
 class Pipe(NamedTuple):
-    """A pipeline: stages, chunks of a stage, schedule."""
+    """A pipeline: stages, chunks of a stage, schedule, and what its ends have of their own."""
 
     pp: int
     vpp: int
     schedule: str
+    first: int = 0
+    last: int = 0
 
 
 class Ranks(NamedTuple):
@@ -118,6 +120,8 @@ class Space:
         within = min(max(1, domain_size(self.case.accelerator) // tensor.tp), dp * self.cp[cp])
         base = self.case.layout
         given = {name: getattr(base, name) for name in base.model_fields_set}
+        ends = zip(ENDS, (chosen.first, chosen.last), strict=True)
+        given |= {name: layers for name, layers in ends if layers}
         return Layout(
             **given
             | {
@@ -194,12 +198,37 @@ class _Legal:
                     found.append(Pipe(pp, vpp, schedule))
                 else:
                     errors.append(error)
+            if self._given.get("uneven", (False,))[0] and "1f1b" in schedules and 1 in chunks:
+                found += self._uneven(layers, pp)
             if "pp" in self._given and len(found) == legal and errors:
                 raise errors[0]
             first = first or (errors[-1] if errors else None)
         if not found and first is not None:
             raise first
         return tuple(sorted(found, key=lambda pipe: SCHEDULES[pipe.schedule]))
+
+    def _uneven(self, layers: int, pp: int) -> Iterator[Pipe]:
+        """Yield pipelines whose ends have fewer layers than the stages between."""
+        for first, last in lighter_ends(layers, pp):
+            ends = {"first_layers": first, "last_layers": last}
+            if self.problem(pp=pp, vpp=1, schedule="1f1b", **ends) is None:
+                yield Pipe(pp, 1, "1f1b", first, last)
+
+
+def lighter_ends(layers: int, pp: int) -> list[tuple[int, int]]:
+    """Return layers of the first and last stage where those between have a little more than even.
+
+    The embedding and the head take time and memory too: layers are taken from both ends, or from
+    either. Stages between have as many as would be even, rounded up, or one more.
+    """
+    if pp == 1:
+        return []
+    found = []
+    for inner in (-(-layers // pp), -(-layers // pp) + 1):
+        ends = layers - (pp - 2) * inner
+        pairs = ((ends // 2, ends - ends // 2), (inner, ends - inner), (ends - inner, inner))
+        found += [each for each in pairs if 1 <= min(each) < inner >= max(each)]
+    return list(dict.fromkeys(found))
 
 
 def make_space(
@@ -216,7 +245,8 @@ def make_space(
     Args:
         case: model, part, precision, sequence and software; its layout is what no choice decides.
         given: choices by the layout's fields (tp, sequence_parallel, pp, vpp, schedule, cp, ep,
-            etp, zero, micro_batch, recompute) that are not free.
+            etp, zero, micro_batch, recompute) that are not free; ``uneven`` (True,) tries ends of
+            the pipeline that are lighter, too.
         across: whether tensor parallel ranks may span scale-up domains; a rule masks them if not.
         pipes: choices of the pipeline, of a space of the same model on another part.
         offer: what the framework has; ZeRO stages and recomputation are tried as it has them, and

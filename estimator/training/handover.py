@@ -11,10 +11,11 @@ from computebill.launch.read import launch_of_text
 from computebill.launch.writing import file_name, write
 
 from .launched import launched
-from .layout import Layout
+from .layout import ENDS, Layout
 
 COMPARED = (
-    "tp", "pp", "vpp", "schedule", "dp", "cp", "cp_exchange", "ep", "etp", "micro_batch",
+    "tp", "pp", "vpp", "schedule", "first_layers", "last_layers", "dp", "cp", "cp_exchange",
+    "ep", "etp", "micro_batch",
     "micro_batches", "zero", "shards", "recompute", "sequence_parallel", "optimizer", "gradients",
     "reduce_bits", "weights", "offload", "loss", "attention", "attention_kernel", "kernels",
     "dropout", "lora_rank", "lora_targets", "tp_overlap", "dispatcher", "ep_overlap", "experts",
@@ -108,6 +109,7 @@ def layout_facts(layout: Layout, step: Step) -> dict[str, Any]:
         **{name: getattr(layout, name) for name in ("tp", "pp", "dp", "cp", "ep", "micro_batch")},
         "vpp": layout.vpp if layout.vpp > 1 else None,
         "pipeline": _pipeline(layout),
+        **{name: layout.ends.get(name) for name in ENDS},
         "etp": layout.expert_tensor if layout.ep > 1 or "etp" in given else None,
         "micro_batches": times,
         "global_batch": layout.micro_batch * times * layout.dp,

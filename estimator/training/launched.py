@@ -446,7 +446,15 @@ class _Mapping:
         if chunks is None and plain.startswith(("interleaved", "looped")):
             chunks = 2
             self.notes.append(f"vpp: 2, as {name} has two chunks of a stage where none are given")
-        return {} if chunks is None or chunks == 1 else {"vpp": chunks}
+        own = {name: self.degree(name) for name in ("first_layers", "last_layers")}
+        ends = {name: layers for name, layers in own.items() if layers}
+        if chunks is None or chunks == 1:
+            return ends
+        if ends:
+            self.notes.append(
+                "ends of a pipeline with layers of their own are not counted with vpp"
+            )
+        return {"vpp": chunks}
 
     def optimizer(self, zero: int) -> dict[str, Any]:
         """Return the optimizer, and what rests on the host."""

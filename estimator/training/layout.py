@@ -45,7 +45,12 @@ Kinds = TypeVar("Kinds", "float", "Tensor")
 
 LONGEST_SEQUENCE = 10**9
 
-DEGREES = frozenset(("tp", "pp", "vpp", "dp", "cp", "ep", "etp", "zero", "shards", "micro_batches"))
+ENDS = ("first_layers", "last_layers")
+"""Stages that may have a number of layers of their own."""
+
+DEGREES = frozenset(
+    ("tp", "pp", "vpp", *ENDS, "dp", "cp", "ep", "etp", "zero", "shards", "micro_batches")
+)
 """Fields that make a layout; the others are settings of any."""
 
 RECOMPUTE: dict[str, float] = {"none": 0.0, "selective": 1.0, "operators": 2.0, "full": 3.0}
@@ -111,6 +116,9 @@ class Layout(Spec):
         vpp: chunks of layers on a stage (interleaved schedule).
         schedule: schedule of the pipeline: 1f1b (interleaved where vpp is more than 1), zero-bubble
             (ZB-H1: gradients of weights fill it), dualpipe (from both ends at once).
+        first_layers: layers of the first stage, where it has a number of its own (Megatron-LM's
+            --decoder-first-pipeline-num-layers); the others share the rest evenly.
+        last_layers: layers of the last stage, likewise.
         dp: data parallel ranks.
         cp: ranks that share a sequence.
         cp_exchange: what they exchange: a ring of keys and values, or all-to-all heads for
@@ -173,6 +181,8 @@ class Layout(Spec):
     pp: Degree = 1
     vpp: Degree = 1
     schedule: Schedule = "1f1b"
+    first_layers: Degree | None = None
+    last_layers: Degree | None = None
     dp: Degree = 1
     cp: Degree = 1
     cp_exchange: Literal["ring", "all-to-all"] = "ring"
@@ -225,8 +235,19 @@ class Layout(Spec):
             raise ValueError(f"pp: got {self.pp}; allowed with dualpipe: an even number")
         if self.schedule != "1f1b" and self.zero == 3:
             raise ValueError(f"zero: got 3; allowed with {self.schedule}: 0, 1, 2")
+        for name in ENDS:
+            given = getattr(self, name)
+            if given is not None and (self.pp == 1 or self.vpp > 1 or self.schedule != "1f1b"):
+                allowed = "more than one stage of one chunk, in the schedule 1f1b"
+                raise ValueError(f"{name}: got {given}; allowed with {allowed}")
         check_recipe(self)
         return self
+
+    @property
+    def ends(self) -> dict[str, int]:
+        """Layers of the first and the last stage, of those that have a number of their own."""
+        found = {name: getattr(self, name) for name in ENDS}
+        return {name: layers for name, layers in found.items() if layers is not None}
 
     def with_settings(self, other: Layout) -> Layout:
         """Return this layout with what another sets besides degrees."""
@@ -400,6 +421,7 @@ class Layout(Spec):
             **degrees,
             "etp": self.expert_tensor,
             "schedule": self.schedule,
+            **self.ends,
             "micro_batch": self.micro_batch,
             "micro_batches": self.micro_batches,
             "zero": self.zero,

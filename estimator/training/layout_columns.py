@@ -50,6 +50,10 @@ def layout_columns(layouts: Sequence[Layout]) -> kernel.Layout:
             [float(each.used_recipe in BUCKETS_GB) for each in layouts], dtype=torch.float64
         ),
         schedule=torch.tensor([SCHEDULES[each.schedule] for each in layouts], dtype=torch.float64),
+        first=torch.tensor(
+            [float(each.first_layers or 0) for each in layouts], dtype=torch.float64
+        ),
+        last=torch.tensor([float(each.last_layers or 0) for each in layouts], dtype=torch.float64),
     )
 
 

@@ -159,8 +159,24 @@ def chunk_counts(architecture: Architecture) -> list[int]:
     return [n for n in range(1, places.stop) if any(count % n == 0 for count in places)]
 
 
+def _check_ends(layers: int, layout: Layout) -> None:
+    others, left = layout.pp - len(layout.ends), layers - sum(layout.ends.values())
+    if left == 0 if others == 0 else left >= others and left % others == 0:
+        return
+    name = next(iter(layout.ends))
+    given = " and ".join(f"{field} {own}" for field, own in layout.ends.items())
+    raise RequestError(
+        name,
+        f"got {given}; allowed: what leaves as many of {layers} layers, and one at least, to each "
+        f"of the {others} other stages",
+    )
+
+
 def _check_pipeline(architecture: Architecture, layout: Layout) -> None:
     layers, chunks = int(architecture.layer_count), layout.pp * layout.vpp
+    if layout.ends:
+        _check_ends(layers, layout)
+        return
     allowed = chunk_counts(architecture)
     if chunks in allowed:
         return

@@ -228,7 +228,8 @@ def line(result: Result) -> str:
     if log["goodput"] is not None:
         told.append(f"goodput {percent(log['goodput'])}")
     if log["restarts"]:
-        told.append(f"{len(log['restarts'])} restarts")
+        several = "" if len(log["restarts"]) == 1 else "s"
+        told.append(f"{len(log['restarts']):,} restart{several}")
     return ", ".join([*told, *_watched_line(result.get("watched"))])
 
 

@@ -77,9 +77,10 @@ def sheet(estimate: StagedEstimate) -> pd.DataFrame:
 
 
 def _stages(estimate: StagedEstimate) -> Table:
-    table = tables.table(f"{estimate.spec.name}: median (5th–95th percentile)")
-    table.add_column("stage")
-    table.add_column("kind")
+    less = ("MFU", "kind", "days")
+    table = tables.table(f"{estimate.spec.name}: median (5th–95th percentile)", less)
+    table.add_column("stage", overflow="fold", min_width=tables.LEAST_WORDS)
+    table.add_column("kind", overflow="fold", min_width=tables.LEAST_WORDS)
     is_sold = not estimate.rows["gpu_hours"].is_known and estimate.rows["cloud"].is_known
     shown = [
         ("FLOP", "flop", flop_interval),
@@ -89,8 +90,9 @@ def _stages(estimate: StagedEstimate) -> Table:
         ("cost, sold by the token" if is_sold else "cost, rented", "cloud", money_interval),
     ]
     known = [each for each in shown if any(s.rows[each[1]].is_known for s in estimate.stages)]
-    for heading, _, _ in known:
-        table.add_column(heading, justify="right")
+    for heading, key, write in known:
+        texts = [write(rows[key]) for rows in _all_rows(estimate)]
+        tables.add_figures(table, heading, texts)
     for each in estimate.stages:
         cells = [write(each.rows[key]) for _, key, write in known]
         table.add_row(each.stage.label, KINDS[each.stage.kind].label, *cells)
@@ -101,13 +103,18 @@ def _stages(estimate: StagedEstimate) -> Table:
     return table
 
 
+def _all_rows(estimate: StagedEstimate) -> list[Mapping[str, Distribution]]:
+    """Return the figures of each stage, then of all."""
+    return [*(each.rows for each in estimate.stages), estimate.rows]
+
+
 def _ledger(estimate: StagedEstimate) -> Table:
     """FLOP by what they were for; columns that are nothing in all stages are left out."""
-    table = tables.table("FLOP, by what they are for")
-    table.add_column("stage")
     kept = [each for each in LEDGER if any(_is_some(s.rows[each[0]]) for s in estimate.stages)]
-    for _, heading in kept:
-        table.add_column(heading, justify="right")
+    table = tables.table("FLOP, by what they are for", [heading for _, heading in kept[:0:-1]])
+    table.add_column("stage", overflow="fold", min_width=tables.LEAST_WORDS)
+    for key, heading in kept:
+        tables.add_figures(table, heading, [_cell(rows, key) for rows in _all_rows(estimate)])
     for each in estimate.stages:
         table.add_row(each.stage.label, *(_cell(each.rows, key) for key, _ in kept))
     if len(estimate.stages) > 1:

@@ -17,8 +17,8 @@ from computebill.statements.planned import Watch
 from . import statement_tables, tables
 from .statement_tables import Told
 
-SHORT = 12
-"""Letters of words that are kept on one line, and the least that a column of words has."""
+SHORT = tables.LEAST_WORDS
+"""Letters of words that are kept on one line."""
 
 
 def full(found: Statement | Watch) -> Iterator[RenderableType]:

@@ -14,6 +14,8 @@ from computebill.base.assumptions import Assumption
 
 LONGEST_WORDS = 22
 """Letters that a column of words is given before it folds, where there is little room."""
+LEAST_WORDS = 12
+"""Letters that a column of words keeps, however little room there is."""
 BETWEEN = 3
 """Letters between two columns."""
 
@@ -45,6 +47,24 @@ def table(title: str, less: Sequence[str] = ()) -> Table:
     )
     found.less = tuple(less)
     return found
+
+
+def add_figures(found: Table, heading: str, cells: Iterable[str]) -> None:
+    """Add a column of figures, whose intervals may stand on a line of their own but are not cut.
+
+    Args:
+        found: the table.
+        heading: of the column.
+        cells: what will stand in it.
+    """
+    least = max((cell_len(word) for cell in cells for word in _unsplit(cell)), default=1)
+    found.add_column(heading, justify="right", min_width=least)
+
+
+def _unsplit(cell: str) -> list[str]:
+    """Return a figure and its interval, each with its unit."""
+    figure, bracket, interval = cell.partition(" (")
+    return [figure, bracket[1:] + interval]
 
 
 def narrowed(given: Table, width: int) -> Table:
@@ -79,10 +99,11 @@ def _unbroken(heading: str) -> str:
 
 
 def _letters(column: Column) -> int:
-    """Return the letters that a column needs: all of figures; of words its least, or a few."""
+    """Return the letters that a column needs: its least, else all of figures, of words a few."""
     texts = (getattr(cell, "plain", str(cell)) for cell in (column.header, *column.cells))
     most = max((cell_len(line) for text in texts for line in text.splitlines()), default=0)
-    return min(most, column.min_width or LONGEST_WORDS) if column.justify == "left" else most
+    enough = LONGEST_WORDS if column.justify == "left" else most
+    return min(most, column.min_width or enough)
 
 
 def inputs(given: Iterable[Assumption], title: str = "What went in") -> Table:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
+from computebill.base.quantity import parse_quantity
+
 if TYPE_CHECKING:
     from computebill.uncertainty.distribution import Distribution
 
@@ -15,8 +17,6 @@ WIDE = 100.0
 """Bounds further apart have a unit each."""
 SMALLEST_EXCESS = 0.001
 """Share of draws beyond the spend from which on it is told."""
-OUTWARD = NormalDist().inv_cdf(0.95) / NormalDist().inv_cdf(0.9)
-"""How much further from a normal distribution's middle its 95th percentile is than its 90th."""
 _SCALES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
 
 _Units = tuple[tuple[float, str], ...]
@@ -215,12 +215,18 @@ def observed_text(p10: float, p50: float, p90: float) -> str:
     """Write shares that are known by deciles as others are: with their 5th and 95th percentile.
 
     Args:
-        p10: 10th percentile of a distribution that is log-normal on each side of its median.
+        p10: 10th percentile of a log-normal distribution on each side of its median, cut off at 1.
         p50: median.
         p90: 90th percentile.
     """
-    low, high = (p50 * (end / p50) ** OUTWARD for end in (p10, p90))
-    return f"{percent(p50)} ({digits(100 * low)}–{digits(100 * high)})"
+    share = parse_quantity({"p10": p10, "p50": p50, "p90": p90}, upper=1.0)
+    (under, over), (median, below, above) = share.cut_off(), share.parameters
+
+    def at(probability: float) -> float:
+        place = NormalDist().inv_cdf(under + probability * (1 - under - over))
+        return 100 * median * math.exp(place * (below if place < 0 else above))
+
+    return f"{digits(at(0.5))} % ({digits(at(0.05))}–{digits(at(0.95))})"
 
 
 def flop_interval(value: Distribution) -> str:

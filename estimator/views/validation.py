@@ -31,8 +31,10 @@ def full(found: Validation) -> Iterator[RenderableType]:
         yield Text(changes_told(told["verdict"]["changes"]), style="dim")
     if found.judged is not None:
         yield Text(headline(told["left_out"]))
-    for key, name in GROUPS:
-        yield _by(found, key, name)
+    for place, (key, name) in enumerate(GROUPS):
+        # A table of one group tells again what the first one's row of all tells.
+        if not place or len(found.by(key)) > 1:
+            yield _by(found, key, name, has_all=not place)
     if told["few"]:
         yield _few(told["few"])
     yield _worst(found)
@@ -112,7 +114,7 @@ def _memory(memory: Mapping[str, Any]) -> Table:
     return table
 
 
-def _by(found: Validation, key: str, name: str) -> Table:
+def _by(found: Validation, key: str, name: str, *, has_all: bool) -> Table:
     """Rows as the profile predicts them and, apart from that, as fits without their lab do."""
     title = f"Error of a step's time, by {name}; one line: FLOP / (peak x utilisation)"
     if found.judged is not None:
@@ -127,8 +129,10 @@ def _by(found: Validation, key: str, name: str) -> Table:
     table.add_column(name)
     for heading in headings:
         table.add_column(heading, justify="right")
-    own = {"all": found.metrics(), **found.by(key)}
-    out = {"all": found.metrics(left_out=True), **found.by(key, left_out=True)}
+    own, out = found.by(key), found.by(key, left_out=True)
+    if has_all:
+        own = {"all": found.metrics(), **own}
+        out = {"all": found.metrics(left_out=True), **out}
     for group, each in own.items():
         left = None if found.judged is None else out[group]
         table.add_row(group, f"{each.rows:,}", *_cells(each, left))
@@ -160,7 +164,9 @@ def _percent(value: float | None) -> str:
 
 
 def _worst(found: Validation) -> Table:
-    table = tables.table(f"The {WORST} rows furthest off")
+    shown = min(WORST, len(found.to_frame()))
+    title = f"The {shown} rows furthest off" if shown == WORST else "Rows, the furthest off first"
+    table = tables.table(title)
     for heading in ("row", "source", "model", "gpu", "layout", "measured s", "predicted s", "off"):
         table.add_column(heading, justify="left" if heading in ("source", "model") else "right")
     frame = found.to_frame()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,26 +104,26 @@ def read_subject(
         find_accelerator(run.accelerator, profiles), run.node_network, run.power_limit
     )
     architecture = run_architecture(run)
-    active = run.params_active or run.params
-    layout = run.layout
+    given_active, layout = run.params_active or run.params, run.layout
     unit = utilisation(
         architecture,
         speed=Speed(tokens_per_second_per_gpu=1.0),
         accelerator=run.accelerator,
         precision=run.precision or usual_precision(part, layout),
-        params_active=active.median if active and architecture is None else None,
+        params_active=given_active.median if given_active and architecture is None else None,
         sequence_length=run.sequence_length if architecture is not None else None,
         documents=given_documents(run.lengths, run.packing),
         recompute=layout.recompute if layout else "none",
         lora_rank=layout.lora_rank if layout else None,
         profiles=profiles,
     )
-    params = active = (active or run.tokens).median
     if architecture is not None:
         counts = count_run_model(run, part, architecture).card.parameters
         params, active = float(counts.total), float(counts.active)
-    elif run.params is not None:
-        params = run.params.median
+    else:
+        # A run without a model has one of the two, or it had been refused.
+        active = given_active.median if given_active is not None else math.nan
+        params = run.params.median if run.params is not None else active
     parts = list(hour_inputs(run.pricing, part))
     # A watch tells rent, electricity and carbon; what owning costs is a run's to tell.
     rented = gathered(each for each in parts if not _is_of_owning(each)).assumptions

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -109,6 +110,23 @@ def test_a_row_that_cannot_be_used_says_why(
     assert not rows
     assert reason in skipped[0].reason
     assert skipped[0].row == 2
+
+
+def test_headings_that_people_and_frameworks_use_are_offered(tmp_path: Path) -> None:
+    path = tmp_path / "own.csv"
+    path.write_text("model,gpus,gpu,layers,hidden_size,num_attention_heads,tp,pp,batch\n")
+    with pytest.raises(cb.RequestError) as caught:
+        read_measured(path)
+    told = str(caught.value)
+    assert "has no column n_gpus, n_layers, hidden, n_heads, ffn_hidden, seq_len; rename " in told
+    for each in (
+        "gpus to n_gpus",
+        "layers to n_layers",
+        "hidden_size to hidden",
+        "num_attention_heads to n_heads",
+        "batch to global_batch_seqs",
+    ):
+        assert each in told
 
 
 def one(write: Write, change: dict[str, Any]) -> MeasuredRow:

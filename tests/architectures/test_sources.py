@@ -157,6 +157,7 @@ QKV, HEAD = 2 * 16 * 3 * (64 + 64), 64 * 256
     [
         ({}, 2 * 16 * 2 * (64 + 64)),
         ({"target_modules": ["q_proj", "k_proj", "v_proj"]}, QKV),
+        ({"target_modules": r".*\.(q_proj|k_proj|v_proj)$"}, QKV),
         # One matrix of three outputs has one adapter, with one set of inputs.
         ({"target_modules": ["qkv_proj"]}, 2 * 16 * (64 + 3 * 64)),
         ({"target_modules": ["gate_up_proj"]}, 2 * 16 * (64 + 2 * 128)),

@@ -568,16 +568,16 @@ def test_rows_without_flop_are_none_of_the_largest() -> None:
 
 def test_headings_that_were_read_and_those_that_were_not_are_told(tmp_path: Path) -> None:
     path = tmp_path / "list.csv"
-    path.write_text("Model,Params,Tokens,Release,Remark\nA,70B,15T,2024-04-18,x\n")
+    path.write_text("Model,Params,Tokens,Ticket,Remark\nA,70B,15T,2024-04-18,x\n")
     told = CliRunner().invoke(main, ["score", str(path), "-o", str(tmp_path / "out.csv"), "--json"])
     columns = json.loads(told.stdout)["columns"]
     assert columns == {
         "Model": "model",
         "Params": "params",
         "Tokens": "tokens",
-        "Release": None,
+        "Ticket": None,
         "Remark": None,
     }
     assert cb.score_catalogue(pd.read_csv(path)).to_dict()["columns"] == columns
     table = CliRunner().invoke(main, ["score", str(path), "-o", str(tmp_path / "out.csv")])
-    assert "Not used: Release, Remark." in table.stdout.replace("\n", " ")
+    assert "Not used: Ticket, Remark." in table.stdout.replace("\n", " ")

@@ -412,7 +412,9 @@ def test_a_share_that_is_lost_is_the_rest_of_what_trains() -> None:
 def test_a_run_without_a_layout_tells_the_best_that_a_plan_finds() -> None:
     asked = ("--model", "llama-3.1-8b", "--tokens", "1T", "--accelerator", "h100", "--count", "64")
     line = run(*asked, "--brief", "--samples", "256").stdout
-    assert " On the best layout that `computebill plan` finds (" in line
+    assert " That is at the utilisation that real runs reached, " in line
+    assert " is predicted on the best layout that `computebill plan` finds (" in line
+    assert line.rstrip().endswith(" In brackets: 5th–95th percentile.")
     found = parsed(*asked, "--samples", "256")
     assert found["best_layout"]["mfu"]["p50"] > found["mfu"]["p50"]
     one = run(*asked[:-1], "1", "--brief", "--samples", "256").stdout

@@ -6,7 +6,10 @@ import datetime as dt
 
 import pytest
 
+from computebill.base.assumptions import Input
+from computebill.base.quantity import Quantity, constant
 from computebill.costs import method
+from computebill.costs.hour import Pricing, hour_inputs
 from computebill.costs.ownership import acquired, price_with_server, years_owned
 from computebill.costs.prices import PurchaseQuote
 from computebill.hardware.accelerators import find_accelerator
@@ -48,3 +51,18 @@ def test_the_wait_is_the_method_s() -> None:
     assert H100.release_date is not None
     wait = dt.timedelta(days=method.cost_method().dates.days_to_acquisition)
     assert acquired(H100, quote(None)) == H100.release_date.value + wait
+
+
+def test_a_card_of_a_desktop_is_bought_without_a_server_or_a_network() -> None:
+    def bought(name: str, count: int) -> dict[str, Quantity]:
+        given = hour_inputs(Pricing(count=constant(count)), find_accelerator(name))
+        return {each.key: each.quantity for each in given if isinstance(each, Input)}
+
+    own, rack, server = bought("rtx-4090", 1), bought("rtx-4090", 64), bought("h100-sxm", 1)
+    assert (own["server_overhead"].value, own["interconnect_share"].value) == (1, 0)
+    # What a shop asked for the card in March 2025 (the profile's newest quote).
+    assert own["chip_usd"].median == pytest.approx(1417.2)
+    for other in (rack, server):
+        assert other["server_overhead"].value > 1
+        assert other["interconnect_share"].value > 0
+    assert rack["chip_usd"].median > own["chip_usd"].median

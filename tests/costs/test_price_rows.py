@@ -119,6 +119,15 @@ def test_what_is_no_offer_is_left_out_with_its_line_and_its_reason(tmp_path: Pat
     }
 
 
+def test_comments_are_no_rows_and_lines_are_the_files(tmp_path: Path) -> None:
+    path = tmp_path / "own.csv"
+    path.write_text("# a list\n# made up\naccelerator,usd_per_hour\nh100,2\n# more\nh200,-3\n")
+    offers, left, rows = read_offers(path)
+    assert [(each.name, each.line) for each in offers] == [("h100", 4)]
+    assert [(each.why, each.line) for each in left] == [("the price is negative", 6)]
+    assert rows == 2
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [

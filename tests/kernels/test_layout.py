@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -125,3 +126,30 @@ def test_both_ends_have_the_embedding_and_the_head_of_a_dual_pipe() -> None:
     )
     assert (dual > 0).tolist() == [True, False, False, True]
     assert (plain > 0).tolist() == [False, False, False, True]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(2, 6), st.integers(1, 5), st.integers(0, 7), st.integers(0, 7), st.integers(0, 5)
+)
+def test_uneven_ends_hold_what_they_are_given(
+    stages: int, inner: int, first: int, last: int, dense: int
+) -> None:
+    held = [first or inner, *[inner] * (stages - 2), last or inner]
+    layers = list(itertools.chain(*([stage] * count for stage, count in enumerate(held))))
+    config = DEEPSEEK_LIKE | {"num_hidden_layers": len(layers), "first_k_dense_replace": dense}
+    batch = batch_of(config)
+    ends = {"first_layers": first or None, "last_layers": last or None}
+    layout = layout_columns([cb.Layout(pp=stages, **ends)])
+    if not first and not last:
+        return  # dealt out evenly, as above
+    for stage in range(stages):
+        found = kernel.rank_layers(batch.groups, batch.layers, layout, tensor([stage]))[:, 0]
+        leading = sum(each == stage for each in layers[:dense])
+        rest = sum(each == stage for each in layers[dense:])
+        kinds = [
+            count
+            for count, total in ((leading, min(dense, len(layers))), (rest, len(layers) - dense))
+            if total > 0
+        ]
+        assert found.tolist() == [stage == 0, *kinds, stage == stages - 1]

@@ -93,6 +93,18 @@ def test_seconds_of_whole_second_clocks_are_taken_over_many_steps() -> None:
     assert found.mean_seconds(found.is_steady.nonzero()[0]) == pytest.approx(0.3, rel=0.02)
 
 
+def test_a_stall_is_no_slow_step_where_lines_tell_the_time_alone() -> None:
+    seconds, bars = 0, []
+    for n in range(400):
+        seconds += 5 if n % 100 else 60
+        bars.append(
+            f" 10%|#  | {n}/900 [{seconds // 60:02d}:{seconds % 60:02d}<1:00:00,  5.00s/it]"
+        )
+    found = Timeline.of(log_of(bars), WORK)
+    assert found.mean_seconds(found.is_steady.nonzero()[0]) == pytest.approx(5.0)
+    assert [each.seconds for each in found.stalls] == pytest.approx([55.0] * 3)
+
+
 def test_bars_of_evaluations_are_left_out() -> None:
     bar = "{p:3d}%|#  | {n}/{total} [{m:02d}:{s:02d}<1:00:00,  1.00s/it]"
     train = [bar.format(p=1, n=n, total=900, m=n // 60, s=n % 60) for n in range(1, 300)]

@@ -13,6 +13,7 @@ import computebill as cb
 from computebill.planning.search import FITS
 from computebill.training.cases import Case
 from computebill.training.memory import stage_bytes
+from computebill.training.rules import check_layout
 from computebill.training.step_time import estimate_step
 
 
@@ -292,3 +293,27 @@ def test_a_plan_of_adapters_is_as_fast_and_as_light_as_its_steps(llama_config: s
     whole = planned(llama_config, count=4, top=1)
     # Frozen weights have neither gradients to add nor states to hold.
     assert found.best.step_seconds < whole.best.step_seconds
+
+
+def test_a_lighter_last_stage_pays_for_a_large_vocabulary(llama_config: str) -> None:
+    wide = {**LLAMA_8B, "vocab_size": 512000}
+    asked = {"model": wide, "tp": 8, "pp": 4, "cp": 1, "vpp": 1, "micro_batch": 1, "zero": 1}
+    even, uneven = (planned(llama_config, **asked, uneven=each) for each in (False, True))
+    # The head of 512,000 words is as much as several layers.
+    assert uneven.best.layout.ends["last_layers"] < 8
+    assert uneven.best.step_seconds < even.best.step_seconds
+    assert uneven.evaluated > even.evaluated
+    # A small one is not worth it: what is even is found again.
+    small = {**asked, "model": {**LLAMA_8B, "vocab_size": 8000}}
+    even, uneven = (planned(llama_config, **small, uneven=each) for each in (False, True))
+    assert uneven.best.step_seconds <= even.best.step_seconds
+
+
+def test_ends_that_leave_no_whole_layers_are_refused() -> None:
+    architecture = cb.read_architecture(LLAMA_8B)
+    for ends in ({"first_layers": 7}, {"first_layers": 30, "last_layers": 2}):
+        with pytest.raises(cb.RequestError, match=r"first_layers: got .*; allowed: what leaves"):
+            check_layout(architecture, cb.Layout(pp=4, **ends), SEQUENCE)
+    check_layout(architecture, cb.Layout(pp=4, first_layers=7, last_layers=7), SEQUENCE)
+    with pytest.raises(ValueError, match="first_layers: got 7; allowed with more than one stage"):
+        cb.Layout(first_layers=7)

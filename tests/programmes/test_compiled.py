@@ -150,7 +150,9 @@ def test_a_counted_run_without_a_price_is_refused(programme: Small) -> None:
     for key in ("price", "mfu", "accelerator"):
         less = programme()
         del less["assumptions"][key]
-        assert "runs[0]: A cannot be priced" in refusal(less)
+        told = refusal(less)
+        assert "runs[0]: A cannot be priced" in told
+        assert told.endswith(f"its own or shared; missing: assumptions.{key}")
     data["runs"][0]["accelerator"] = "h1000"
     assert "runs[0]: accelerator: 'h1000' is not a known accelerator" in refusal(data)
     data["runs"][0] |= {"accelerator": "a100-80gb", "precision": "fp8"}

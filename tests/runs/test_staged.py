@@ -150,6 +150,16 @@ def test_rl_follows_its_lengths_its_reference_and_what_it_throws_away() -> None:
     assert judged.rows["gpu_hours"].p50 > plain.rows["gpu_hours"].p50
 
 
+def test_lengths_that_differ_are_told_by_their_mean_which_is_taken_as_known() -> None:
+    rl: Data = {"kind": "rl", "params": "8B", "steps": 1, "prompts": 8, "samples_per_prompt": 4}
+    found = staged({**rl, "prompt_length": 400, "answer_length": {"low": 500, "high": 1500}})
+    told = {each.name: each for each in found.assumptions}
+    assert told["tokens of an answer"].value == "1,000"
+    assert "taken as known" in told["tokens of an answer"].source
+    assert "tokens of a prompt" not in told
+    assert found.rows["updates"].p5 == found.rows["updates"].p95
+
+
 def test_the_longest_answer_is_the_one_that_one_of_so_many_reaches() -> None:
     answers = read_documents(list(range(1, 1001)))
     assert longest_of(answers, 1000) == 1000
@@ -181,6 +191,23 @@ def test_parts_of_a_schedule_are_one_stage() -> None:
     for name in ("flop", "gpu_hours", "days", "cloud"):
         together = first.rows[name].p50 + second.rows[name].p50
         assert whole.stages[0].rows[name].p50 == pytest.approx(together), name
+
+
+def test_what_a_stage_took_as_a_whole_is_not_counted_once_a_part() -> None:
+    parts = [{"tokens": "400B"}, {"tokens": "600B", "count": 32}]
+    took: Data = {"gpu_hours": "800..1200", "mfu": 0.4, "restarted_tokens": "10B"}
+    whole = staged({**PRE, **ON, **took}).rows
+    parted = staged({**PRE, **ON, **took, "schedule": parts}).rows
+    for name in ("gpu_hours", "cloud", "updates", "restarted", "hardware"):
+        for key in ("p5", "p50", "p95"):
+            expected = getattr(whole[name], key)
+            assert getattr(parted[name], key) == pytest.approx(expected, rel=1e-6), name
+
+
+@pytest.mark.parametrize("twice", [{"flop": 1e21}, {"kind": "dpo", "pairs": 5, "answer_length": 9}])
+def test_a_schedule_is_not_told_beside_another_amount(twice: Data) -> None:
+    with pytest.raises(RequestError, match=r"give (flop|pairs) or schedule, not both"):
+        staged({"params": "7B", "schedule": [{"tokens": "1B"}], **twice})
 
 
 def test_totals_are_sums_and_say_what_they_lack() -> None:

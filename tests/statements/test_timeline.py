@@ -97,5 +97,12 @@ def test_a_stage_of_no_known_length_is_said_to_come_at_once() -> None:
     assert found.to_dict()["stages"][0]["end"] is None
 
 
+def test_a_day_that_no_calendar_has_is_not_expected() -> None:
+    stage = {"tokens": 2e12, "start": "2026-01-01", "days": 1e9}
+    found = crossings(stage)[("eu-updates", 1e23)]
+    assert found.day() is None
+    assert found.notify_by is None
+
+
 def test_without_days_nothing_is_said_of_when() -> None:
     assert crossings({"tokens": 2e13}) == {}

@@ -66,7 +66,7 @@ def setting(**changes: dict[str, float]) -> Setting:
     return Setting(**parts)
 
 
-PLAIN = ("sequence_parallel", "zero", "holds", "keeps_outputs", "schedule")
+PLAIN = ("sequence_parallel", "zero", "holds", "keeps_outputs", "schedule", "first", "last")
 """What a layout has not, where one rank holds the whole model."""
 
 ADAM = {

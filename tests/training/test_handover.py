@@ -16,7 +16,7 @@ from computebill.training.layout import Layout
 DEGREES = {"tp", "cp", "dp", "ep"}
 SAYS = {
     "megatron": DEGREES
-    | {"pp", "vpp", "etp", "micro_batch", "micro_batches", "zero"}
+    | {"pp", "vpp", "first_layers", "last_layers", "etp", "micro_batch", "micro_batches", "zero"}
     | {"recompute", "sequence_parallel", "dispatcher", "tp_overlap", "ep_overlap", "dropout"},
     "torchtitan": DEGREES | {"pp", "micro_batch", "micro_batches", "shards", "tp_overlap"},
     "nanotron": DEGREES | {"pp", "micro_batch", "micro_batches", "zero", "sequence_parallel"},
@@ -30,7 +30,18 @@ SAYS = {
 Read off the frameworks' own configurations; a framework without pipelines has no pp.
 """
 
-READ = ("tp", "pp", "cp", "dp", "ep", "micro_batch", "zero", "recompute")
+READ = (
+    "tp",
+    "pp",
+    "cp",
+    "dp",
+    "ep",
+    "micro_batch",
+    "zero",
+    "recompute",
+    "first_layers",
+    "last_layers",
+)
 """Fields that are held against each other here, whatever the writer thinks of them."""
 
 NO_STAGES = ("deepspeed", "axolotl", "accelerate")
@@ -57,6 +68,9 @@ def layouts(draw: st.DrawFn) -> Layout:
         fields["vpp"] = draw(st.sampled_from([1, 1, 2, 3]))
         if fields["vpp"] == 1 and zero < 3:
             fields["schedule"] = draw(st.sampled_from(["1f1b", "zero-bubble", "dualpipe"]))
+        if fields["vpp"] == 1 and fields.get("schedule", "1f1b") == "1f1b":
+            ends = st.sampled_from([(None, None), (7, None), (None, 5), (3, 4)])
+            fields |= dict(zip(("first_layers", "last_layers"), draw(ends), strict=True))
     options = {
         "etp": draw(powers),
         "sequence_parallel": draw(st.booleans()),

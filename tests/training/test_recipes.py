@@ -98,9 +98,21 @@ def test_a_quantised_base_takes_the_bits_of_its_paper() -> None:
     assert WEIGHTS["nf4"].bytes * 8 == pytest.approx(4.127, abs=5e-4)
 
 
-def test_qlora_is_short_for_three_fields() -> None:
-    given = cb.Layout(weights="nf4", optimizer="paged-adamw-8bit", lora_rank=16)
+def test_lora_is_short_for_a_rank_beside_weights_of_16_bits() -> None:
+    short, given = cb.Layout(lora=True), cb.Layout(lora_rank=16)
+    assert (short.lora_rank, short.used_weights, short.recompute) == (16, "bf16", "none")
+    assert short.to_dict() == given.to_dict()
+    with pytest.raises(ValueError, match="lora_rank: got 0; allowed with lora: 1 or more"):
+        cb.Layout(lora=True, lora_rank=0)
+    told = cb.describe_model(LLAMA_8B, layout={"dp": 1, "lora": True}).assumptions
+    assert "TRL" in next(each for each in told if each.name == "rank of adapters").source
+
+
+def test_qlora_is_short_for_four_fields() -> None:
+    given = cb.Layout(weights="nf4", optimizer="paged-adamw-8bit", lora_rank=16, recompute="full")
     short = cb.Layout(qlora=True)
+    assert short.to_dict() == given.to_dict()
+    assert cb.Layout(qlora=True, recompute="none").recompute == "none"
     for one, other in zip(recipe_columns([given]), recipe_columns([short]), strict=True):
         assert float(one) == float(other)
     assert cb.Layout(qlora=True, lora_rank=64).lora_rank == 64

@@ -39,11 +39,12 @@ def read_modules(
     if found is None:
         from .architecture import architecture_of
         from .build import build
-        from .unsaid import unsaid_notes
+        from .unsaid import check_sizes_used, unsaid_notes
 
         model = build(fields, file, named_only=named_only)
         if model is None:
             return None
+        check_sizes_used(fields, model.config, file)
         found = architecture_of(model, language_only=language_only)
         notes = (*found.notes, *unsaid_notes(fields, model.config))
         found = replace(found, notes=notes)

@@ -51,7 +51,17 @@ def media_call(model: nn.Module, length: int) -> Call:
     return _whole_call(model, length, with_media=True)
 
 
-def _whole_call(model: nn.Module, length: int, *, with_media: bool) -> Call:
+def passed(model: Any) -> Any:
+    """Return what a sequence is passed to: the model, or the part of it that reads and thinks.
+
+    Qwen's Omni models have no pass of their own: they generate, part after part.
+    """
+    has_none = type(model).forward is nn.Module.forward
+    return getattr(model, "thinker", model) if has_none else model
+
+
+def _whole_call(whole: nn.Module, length: int, *, with_media: bool) -> Call:
+    model = passed(whole)
     names = inspect.signature(model.forward).parameters
     config: Any = model.config
     given: dict[str, Any] = {}
@@ -98,6 +108,7 @@ def parts_call(model: nn.Module, length: int) -> Call:
 
 def image_calls(model: nn.Module) -> list[Call]:
     """Return ways to call what reads images, with one; none where nothing does."""
+    model = passed(model)
     config: Any = model.config
     call = _method(model, "vision_config", "get_image_features", "get_video_features")
     if call is None:
@@ -121,6 +132,7 @@ def image_calls(model: nn.Module) -> list[Call]:
 
 def audio_calls(model: nn.Module) -> list[Call]:
     """Return ways to call what reads sound, with one clip; none where nothing does."""
+    model = passed(model)
     call = _method(model, "audio_config", "get_audio_features")
     if call is None:
         return []
@@ -195,8 +207,10 @@ def clip_frames(audio: Any) -> tuple[int, str]:
 
 
 def _merged(vision: Any) -> int:
-    merge = _first(vision, ("spatial_merge_size", "pooling_kernel_size")) or 1
-    return int(merge) if isinstance(merge, int) else 1
+    names = ("spatial_merge_size", "pooling_kernel_size", "merge_kernel_size")
+    merge = _first(vision, names) or 1
+    merge = merge[0] if isinstance(merge, list | tuple) else merge
+    return merge if isinstance(merge, int) else 1
 
 
 def _method(model: Any, part: str, *names: str) -> Any:

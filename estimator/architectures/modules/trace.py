@@ -197,9 +197,16 @@ class _Lists(TorchFunctionMode):
         if func in (Tensor.tolist, Tensor.numpy) and args[0].is_meta:
             zeros = torch.zeros(args[0].shape, dtype=args[0].dtype, device="cpu")
             return func(zeros)
+        if func in (Tensor.split, torch.split) and args[0].is_meta and _are_unknown(args[1:2]):
+            return (args[0], *(args[0][:0] for _ in args[1][1:]))
         if func in (torch.tensor, torch.as_tensor) and not isinstance(args[0], Tensor):
             kwargs = {name: value for name, value in kwargs.items() if name != "device"}
         return func(*args, **kwargs)
+
+
+def _are_unknown(sizes: tuple[Any, ...]) -> bool:
+    """Whether the parts of a tensor are a list that came of no values: all go to the first."""
+    return bool(sizes) and isinstance(sizes[0], list) and bool(sizes[0]) and not any(sizes[0])
 
 
 def run(model: nn.Module, call: Callable[[], object], alike: Mapping[str, str]) -> Pass:

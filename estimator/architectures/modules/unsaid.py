@@ -6,6 +6,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from computebill.base.errors import RequestError, shown
+
+from ..config import DEFINING
+
 SIZE = re.compile(r"size|dim|width|rank|layers|heads|experts|per_tok|depth|window|vocab|^n_|^d_")
 """Parts of the names of fields that change a model's shape."""
 NO_SHAPE = re.compile(r"chunk_size_feed_forward|ngram")
@@ -20,12 +24,40 @@ def unsaid_notes(fields: Mapping[str, Any], config: Any) -> Iterator[str]:
         fields: content of the file.
         config: the library's configuration.
     """
-    defaults = list(_defaults(fields, config))
+    outside = _outside(fields, config)
+    defaults = [each for each in _defaults(fields, config) if each != "text_config" or not outside]
     if defaults:
         yield f"What the file leaves out is as {config.model_type} has it: {listed(defaults)}."
-    unknown = list(_unknown(fields, config))
+    unknown = [name for name in _unknown(fields, config) if name not in outside]
     if unknown:
-        yield f"Fields that {config.model_type} does not know have no part: {listed(unknown)}."
+        yield (
+            f"Fields that {config.model_type} does not declare have no part, unless its modules "
+            f"read them all the same: {listed(unknown)}."
+        )
+
+
+def check_sizes_used(fields: Mapping[str, Any], config: Any, file: str) -> None:
+    """Refuse sizes that define a model, and that the library passes over.
+
+    Raises:
+        RequestError: naming the first.
+    """
+    unused = DEFINING & {*_unknown(fields, config)} - _outside(fields, config)
+    for name in sorted(unused):
+        raise RequestError(
+            file,
+            f"{name}: got {shown(fields[name])}, which {config.model_type} does not have there, so "
+            "that its default would be counted; allowed: in the table of the part that it is of, "
+            "such as text_config, or totals: computebill run --params 405B --tokens 15T …",
+        )
+
+
+def _outside(fields: Mapping[str, Any], config: Any) -> set[str]:
+    """Return fields of the language model that a file has outside its table, and that are taken."""
+    text = config.get_text_config() if hasattr(config, "get_text_config") else config
+    if text is config:
+        return set()
+    return {name for name, value in fields.items() if getattr(text, name, None) == value}
 
 
 def _defaults(fields: Mapping[str, Any], config: Any) -> Iterator[str]:

@@ -102,9 +102,9 @@ def _best_layout(result: Result) -> str:
     reached = percent_interval(distribution(best["mfu"]))
     used = percent_interval(distribution(result["mfu"]))
     return (
-        f" That is at the utilisation that real runs reached, {used}, their lost time in it; on the "
-        f"best layout that `computebill plan` finds ({plan.described(best)}) {reached} is "
-        f"predicted, with which it would take {took}."
+        f" That is at the utilisation that real runs reached, {used}, their lost time in it; "
+        f"{reached} is predicted on the best layout that `computebill plan` finds "
+        f"({plan.described(best)}), which would take {took}."
     )
 
 

@@ -283,7 +283,7 @@ def sizes(result: Result) -> Picture | None:
     if len(order) < 2:
         return None
     whole = {key: sum(found[size][key] for size in order) for key in ("jobs", "gpu_hours")}
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "name": size,
             "of": of,
