@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import rooms
 
-MOST_ROOMS, MOST_FLOORS, MOST_ARROWS = 31, 14, 175
+MOST_ROOMS, MOST_FLOORS, MOST_ARROWS = 31, 13, 175
 """Figures of today: a change may lower them, and says why where it raises one.
 
 Counting from a library's modules is a room of its own, on architectures and base: two arrows.
@@ -39,7 +39,7 @@ TESTED_BY = {
     "architectures.mixers": "architectures/test_mutated.py",
     **{
         f"architectures.modules.{name}": "architectures/modules/test_architecture.py"
-        for name in ("attention", "inputs", "measured", "recurrence", "unsaid", "walk")
+        for name in ("attention", "inputs", "measured", "recurrence", "walk")
     },
     **{
         f"architectures.{name}": "architectures/modules/test_diffusion.py"

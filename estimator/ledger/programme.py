@@ -196,7 +196,7 @@ class Programme:
         hours = runs["gpu_hours"].to_numpy(float)
         return np.asarray(hours * [each.get(name, whole) for name in runs["accelerator"]])
 
-    def _month(self, end: pd.Timestamp) -> str:
+    def _month(self, end: Any) -> str:
         """Return the month of a run's end, within the window."""
         if pd.isna(end):
             return self._last
