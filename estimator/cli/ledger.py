@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import glob
+from pathlib import Path
 from typing import Any
 
 import click
@@ -144,6 +146,11 @@ def _is_kept(outputs: Outputs) -> bool:
 def account(records: tuple[str, ...], given: dict[str, Any], *, has_groups: bool = False) -> Any:
     """Read records as the flags say."""
     from computebill.batches.pieces import find_files, state_of
+
+    # A name that is none is told before torch is loaded.
+    for name in records:
+        if not glob.has_magic(name):
+            state_of(Path(name))
     from computebill.ledger import read_ledger
     from computebill.ledger.account import Options, Running
     from computebill.ledger.naming import Naming

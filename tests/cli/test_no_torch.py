@@ -58,6 +58,7 @@ REFUSED = (
     (["run", "--launch", "nosuch.sh"], "nosuch.sh: cannot be read"),
     (["run", "--launch", "lab.toml"], "lab.toml: is of no framework that is known"),
     (["ledger"], "RECORDS"),
+    (["ledger", "nosuch.csv"], "nosuch.csv: cannot be read"),
 )
 """Requests, and what each is told."""
 
