@@ -73,8 +73,9 @@ def _flags(change: Change) -> str:
     """Return a change as flags of a command."""
     told = []
     for name, value in change.items():
+        flag = f"--{name.replace('_', '-')}"
         text = ",".join(value) if isinstance(value, tuple) else str(value)
-        told.append(f"--{name.replace('_', '-')} {text}")
+        told.append(flag if value is True else f"{flag} {text}")
     return " ".join(told)
 
 
@@ -115,3 +116,5 @@ def _changes(layout: Layout, domain: int) -> Iterator[Change]:
     for part in ("optimizer", "activations"):
         if part not in layout.offload:
             yield {"offload": (*layout.offload, part)}
+    if layout.lora_rank and not WEIGHTS[layout.used_weights].frozen:
+        yield {"qlora": True}

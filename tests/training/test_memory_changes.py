@@ -77,3 +77,16 @@ def test_one_accelerator_is_not_told_to_share_with_itself() -> None:
 def test_where_nothing_helps_there_is_no_change() -> None:
     layout = cb.Layout(recompute="full")
     assert would_fit(MODEL, layout, 4096, find_accelerator("rtx-4090")) is None
+
+
+def test_adapters_that_no_one_field_makes_fit_are_told_of_a_quantised_base() -> None:
+    # A sequence of 8,192 of an 8 B model: 16 GB of weights in bf16 leave no room for activations
+    # of 24 GB, and in 4 bits too few where no layer is computed again.
+    layout = laid_out(dp=1, micro_batches=8, lora=True)
+    card = find_accelerator("rtx-4090")
+    found = would_fit(MODEL, layout, 8192, card)
+    assert found is not None
+    assert found.change == "--qlora"
+    room = card.memory_gb.value
+    assert found.total_gb == total_gb(laid_out(dp=1, micro_batches=8, qlora=True), 8192)
+    assert found.fit_odds == fit_odds(found.total_gb, room) >= USUAL_ODDS
