@@ -169,7 +169,7 @@ def plan(
     Raises:
         RequestError: naming the field that is wrong; where no layout is legal, fits and keeps the
             limits, the rules and how many layouts each leaves out.
-        NothingFitsError: where layouts are legal, and none fits.
+        computebill.planning.nearest.NothingFitsError: where layouts are legal, and none fits.
     """
     asked = _looked_up(read_plan(spec, given), profiles)
     on = torch.device(choose_device(device))
