@@ -23,6 +23,14 @@ settings.load_profile("computebill")
 
 
 @pytest.fixture(autouse=True, scope="session")
+def _usual_width() -> Iterator[None]:
+    """Leave aside the width that a test runner tells its workers."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("COLUMNS", raising=False)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep counts of models in a folder of the tests, and not in the user's."""
     with pytest.MonkeyPatch.context() as patch:

@@ -43,7 +43,8 @@ def test_every_public_name_is_on_a_page() -> None:
     "spec", [cb.RunSpec, cb.PlanSpec, cb.SweepSpec, cb.Programme, cb.Layout, cb.Accelerator]
 )
 def test_every_field_is_described(spec: type[BaseModel]) -> None:
-    told = re.findall(r"^ +(\w+): \w", spec.__doc__ or "", re.MULTILINE)
+    docs = "\n".join(each.__doc__ or "" for each in spec.__mro__)
+    told = re.findall(r"^ +(\w+): \w", docs, re.MULTILINE)
     assert set(spec.model_fields) <= set(told)
 
 

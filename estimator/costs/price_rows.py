@@ -175,7 +175,7 @@ def _count(text: str, line: int) -> float | Left:
 def _skypilot(rows: list[tuple[int, dict[str, str]]], provider: str) -> Iterator[Offer | Left]:
     columns = formats()["skypilot"]
     machines = {
-        (row[columns["instance"]], row.get(columns["zone"], "")): row
+        (row.get(columns["instance"], ""), row.get(columns["zone"], "")): row
         for _, row in rows
         if not row[columns["accelerator"]]
     }
@@ -189,20 +189,24 @@ def _skypilot(rows: list[tuple[int, dict[str, str]]], provider: str) -> Iterator
             yield count
             continue
         slice_, usual = _TPU.fullmatch(name), columns["usual_gb"].get(name)
-        sizes = [float(size) / MIB_PER_GB for size in _MEMORY.findall(row[columns["memory"]] or "")]
+        sizes = [
+            float(size) / MIB_PER_GB for size in _MEMORY.findall(row.get(columns["memory"], ""))
+        ]
         memory = tuple(dict.fromkeys((*sizes[:1], *(size / count for size in sizes[:1]))))
         memory = memory or ((float(usual),) if usual else ())
         name, count, zone = *_chips(slice_, name, count), row.get(columns["zone"], "")
         part_of = columns["machines"].get(name, {}).get(f"{count:g}")
-        machine = row[columns["instance"]] or part_of or ""
+        machine = row.get(columns["instance"], "") or part_of or ""
+        # A row that leaves its machine empty is of accelerators alone.
+        is_apart = row.get(columns["instance"]) == "" and not slice_
         for commitment, column in columns["prices"].items():
             usd = _price(row[column], count, line)
-            if isinstance(usd, float) and not row[columns["instance"]] and not slice_:
+            if isinstance(usd, float) and is_apart:
                 usd = _with_machine(usd, machines.get((machine, zone)), column, count, line)
             if usd is None or isinstance(usd, Left):
                 yield usd or Left(f"no {commitment} price", line)
                 continue
-            region, place = row[columns["region"]], f"{machine} {zone}".strip()
+            region, place = row.get(columns["region"], ""), f"{machine} {zone}".strip()
             yield Offer(name, memory, usd, count, provider, region, place, commitment, None, line)
 
 

@@ -21,6 +21,7 @@ SIZES: dict[str, Any] = {
     "vocab_size": 60,
     "pad_token_id": 0,
 }
+IMAGES = {name: value for name, value in SIZES.items() if name != "vocab_size"}
 T5: dict[str, Any] = {
     "d_model": 32,
     "d_ff": 48,
@@ -76,9 +77,9 @@ CASES = [
     ("bert", SIZES, "BertForNextSentencePrediction"),
     ("electra", SIZES, "ElectraForPreTraining"),
     ("gpt2", GPT2, "GPT2DoubleHeadsModel"),
-    ("vit", SIZES, "ViTForMaskedImageModeling"),
+    ("vit", IMAGES, "ViTForMaskedImageModeling"),
     ("whisper", BART, "WhisperForAudioClassification"),
-    ("clip_vision_model", SIZES, "CLIPVisionModelWithProjection"),
+    ("clip_vision_model", IMAGES, "CLIPVisionModelWithProjection"),
     *(("t5", T5, f"T5{head}") for head in ("EncoderModel", "Model", *HEADS[:2])),
     *(("bart", BART, f"Bart{head}") for head in ("ForConditionalGeneration", HEADS[0], *HEADS[2:])),
 ]

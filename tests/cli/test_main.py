@@ -84,7 +84,8 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 
 
 def test_a_bad_request_is_one_line_and_no_traceback() -> None:
-    result = python("-m", "computebill.cli", "run", "--accelerator", "h100", "--mfu", "2")
+    whole = ("run", "--params", "7B", "--tokens", "1T", "--accelerator", "h100")
+    result = python("-m", "computebill.cli", *whole, "--mfu", "2")
     assert result.returncode == 2
     assert result.stdout == ""
     assert result.stderr.splitlines()[0].startswith("Error: --mfu: got 2")

@@ -434,7 +434,7 @@ def test_a_price_list_of_ones_own(tmp_path: Path) -> None:
         for each in found["assumptions"]
         if each["name"] == "USD per accelerator-hour"
     ]
-    assert source.startswith("lambda.csv of lambda, ")
+    assert source.startswith("lambda.csv: on-demand, us-west-3 of lambda, ")
 
 
 RL = ["--kind", "rl", "--params", "8B", "--steps", "100", "--prompts", "32", "--mfu", "0.3"]

@@ -147,7 +147,6 @@ def test_an_ambiguous_name_lists_its_candidates(name: str, candidates: list[str]
         ("H800 PCIe", "h800-sxm"),
         ("GB200 NVL4", "gb200-nvl72"),
         ("H20 141GB", "h20"),
-        ("8x H100", "h100-sxm"),
         ("A100 40GB 80GB", "a100-sxm-40gb"),
     ],
 )
@@ -156,6 +155,12 @@ def test_a_part_that_is_not_known_is_not_taken_for_another(name: str, near: str)
         find_accelerator(name)
     assert near in caught.value.problem
     assert "computebill hardware list" in caught.value.problem
+
+
+def test_a_number_before_a_part_is_asked_for_apart() -> None:
+    with pytest.raises(RequestError, match="give name and number apart") as caught:
+        find_accelerator("8x H100")
+    assert "--accelerator 'H100' --count 8" in caught.value.problem
 
 
 @pytest.mark.parametrize("name", ["", " ", "NVIDIA", "GPU", "80GB", "SXM", "no-such-chip"])

@@ -176,7 +176,15 @@ def test_the_best_is_the_fastest_of_all(llama_config: str) -> None:
     assert found.evaluated == math.prod(of.shape)
     assert found.feasible == len(fitting)
     assert found.best.step_seconds == pytest.approx(min(one[0] for one in fitting))
-    fastest = sorted(one[0] for one in fitting)[1:6]
+    # The next best, but those that hardly differ in time and in memory from one before.
+    apart: list[tuple[float, float]] = []
+    for time, size in sorted(one[:2] for one in fitting):
+        if not any(
+            math.isclose(time, other, rel_tol=0.01) and math.isclose(size, its, rel_tol=0.05)
+            for other, its in apart
+        ):
+            apart.append((time, size))
+    fastest = [time for time, _ in apart[1:6]]
     assert [each.step_seconds for each in found.runners_up] == pytest.approx(fastest)
 
 

@@ -100,7 +100,7 @@ def test_a_link_that_is_not_known_is_told_wherever_the_run_is(spec: dict[str, An
             console.print(each)
     text = capture.get()
     assert NOTE in text
-    assert text.index(NOTE) < text.index("Days")
+    assert text.index(NOTE) < text.index("Wall-clock time")
     (page,) = reports_of([("run", result)])
     assert any(note.endswith(NOTE) for note in page.notes)
     assert not any("no bandwidth" in note for note in estimate(spec).notes)

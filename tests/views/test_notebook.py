@@ -82,6 +82,7 @@ def made(kind: str, folder: Path) -> Any:
         "Watch": lambda: cb.watch(EXAMPLES / "plan.toml", samples=64),
         "Score": lambda: cb.score_catalogue(pd.read_csv(EXAMPLES / "models.csv")),
         "Validation": lambda: cb.validate(measured),
+        "Ledger": lambda: cb.read_ledger([EXAMPLES / "ledger" / "runs.csv"]),
         "Bench": whole_bench,
         "Forecast": lambda: cb.forecast_spend("openai-2024", parse_quantity("2"), samples=64),
     }

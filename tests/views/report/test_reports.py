@@ -122,7 +122,7 @@ def test_results_of_before_have_a_page_too(results: Results) -> None:
     [
         ([1], "x.json: allowed: one JSON object"),
         ({}, "x.json: is no result of a command that has a page; allowed: what a command wrote"),
-        ({"gpus": []}, " --json or -o x.json, of spend, score, sweep, plan, "),
+        ({"gpus": []}, " --json or -o x.json, of spend, score, statement, "),
         ({"programmes": [1]}, "x.json: programmes: allowed: a list of objects"),
         ({"final_share": 1, "reported": 1, "runs": 1}, "x.json: a key of the result is missing"),
         ({"cost_ways_usd": 1, "gpu_hours": "a", "mfu": 1}, "x.json: "),
