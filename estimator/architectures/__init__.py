@@ -156,6 +156,8 @@ def _by_type(fields: Mapping[str, Any], file: str, part: str) -> Architecture:
             whole = _from_modules(fields, file, part)
         except RequestError as error:
             whole, notes = None, [*notes, f"The whole: {error}."]
+            if inner is fields:
+                notes.append(f"Not counted: {_media(fields)}.")
         if whole is not None:
             return whole if inner is not fields else _with_media_told(whole, fields, given, file)
     return counted(inner, given, file, notes, is_inner=inner is not fields)
@@ -177,9 +179,13 @@ def _with_media_told(
     own = counted(fields, given, file, [], is_inner=False)
     if plain_parameters(whole).total != plain_parameters(own).total:
         return whole
-    parts = ", ".join(name for name in MEDIA if isinstance(fields.get(name), Mapping))
-    note = f"Not counted, as {given} has no such part: {parts}."
+    note = f"Not counted, as {given} has no such part: {_media(fields)}."
     return replace(whole, notes=(*whole.notes, note))
+
+
+def _media(fields: Mapping[str, Any]) -> str:
+    """Name the parts of a file that read images or sound."""
+    return ", ".join(name for name in MEDIA if isinstance(fields.get(name), Mapping))
 
 
 def _language_model(fields: Mapping[str, Any]) -> tuple[Mapping[str, Any], str, list[str]]:
