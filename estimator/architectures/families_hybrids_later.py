@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import blocks, mixers, particulars
+from . import mixers, particulars
 from .families_common import BIASES_ON_REQUEST
 from .families_hybrids import HYBRIDS
 from .recipes import (
@@ -97,6 +97,6 @@ LATER_HYBRIDS: dict[str, Family] = {
         mixer=mixers.rwkv4,
         feed_forward=mixers.rwkv4_channels,
         norm="layer",
-        before=lambda config: [blocks.norm("norm", config.size("hidden_size"), "layer")],
+        before=mixers.rwkv_first_norm,
     ),
 }

@@ -6,7 +6,7 @@ against modules.
 
 from __future__ import annotations
 
-from . import blocks, makers, mixers, particulars, searched
+from . import makers, mixers, particulars, searched
 from .recipes import Family, SharedExperts, attention, dense_or, leading, mixture, mlp
 
 GPT2_NAMES = {
@@ -132,7 +132,7 @@ MAKERS: dict[str, Family] = {
         mixer=mixers.rwkv5,
         feed_forward=mixers.rwkv5_channels,
         norm="layer",
-        before=lambda config: [blocks.norm("norm", config.size("hidden_size"), "layer")],
+        before=mixers.rwkv_first_norm,
         can_tie=False,
     ),
     "rwkv6": Family(
@@ -140,7 +140,7 @@ MAKERS: dict[str, Family] = {
         mixer=makers.rwkv6,
         feed_forward=mixers.rwkv5_channels,
         norm="layer",
-        before=lambda config: [blocks.norm("norm", config.size("hidden_size"), "layer")],
+        before=mixers.rwkv_first_norm,
         can_tie=False,
     ),
     "rwkv7": Family(
@@ -149,7 +149,7 @@ MAKERS: dict[str, Family] = {
         feed_forward=makers.rwkv7_channels,
         mixers=makers.rwkv7_layers,
         norm="layer",
-        before=lambda config: [blocks.norm("norm", config.size("hidden_size"), "layer")],
+        before=mixers.rwkv_first_norm,
         can_tie=False,
     ),
     "step3_text": Family(

@@ -249,6 +249,11 @@ def griffin_feed_forward(config: Config, label: str) -> list[Operator]:
     return blocks.mlp(config.size("hidden_size"), width, bias=True)
 
 
+def rwkv_first_norm(config: Config) -> list[Operator]:
+    """The norm of embeddings that stands before RWKV's layers, of every version."""
+    return [blocks.norm("norm", config.size("hidden_size"), "layer")]
+
+
 def rwkv4(config: Config, label: str) -> list[Operator]:
     """RWKV-4's time mixing by its own names."""
     hidden = config.size("hidden_size")
