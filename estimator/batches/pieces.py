@@ -15,6 +15,8 @@ import pyarrow.parquet as pq
 
 from computebill.base.errors import RequestError
 
+from .working import part_name
+
 ROWS = 100_000
 """Rows of a batch."""
 
@@ -181,12 +183,12 @@ def named_pieces(
             unread[str(path)] = error.problem
             continue
         for number, piece in enumerate(pieces):
-            yield f"{name_of(place)}-{number:05d}", piece
+            yield part_name(name_of(place), number), piece
 
 
 def name_of(place: int) -> str:
     """Return the beginning of the names of a file's parts, by its place among all."""
-    return f"part-{place:05d}"
+    return part_name("part", place)
 
 
 def find_pieces(path: Path, rows: int = ROWS, layout: Layout = USUAL) -> list[Piece]:

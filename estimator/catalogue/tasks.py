@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from computebill.base.errors import RequestError
 from computebill.batches.pieces import ROWS, Batch, Piece
 from computebill.batches.reading import day_first, read_batches
+from computebill.batches.working import batch_tasks, part_name
 from computebill.batches.writing import Parts
 
 from .batch import Counts, Settings, score_batch, with_style
@@ -58,20 +58,8 @@ def tasks_of(pieces: Iterable[tuple[str, Piece]], job: Job) -> Iterator[Callable
         if known is not None:
             yield from known
             continue
-        batches = read_batches(piece, job.rows)
-        number = 0
-        while True:
-            try:
-                batch = next(batches, None)
-            except RequestError as error:
-                failed = (piece.name, error.problem)
-                yield partial(Done, Counts(), Summary(), 0, failed)
-                break
-            if batch is None:
-                break
-            part = f"{name}-{number:05d}"
-            yield partial(_make, part, batch, job)
-            number += 1
+        batches, make = read_batches(piece, job.rows), partial(_make, job)
+        yield from batch_tasks(name, batches, make, partial(_failed, piece.name))
 
 
 def _all_there(name: str, piece: Piece, job: Job) -> list[Callable[[], Done]] | None:
@@ -79,7 +67,7 @@ def _all_there(name: str, piece: Piece, job: Job) -> list[Callable[[], Done]] | 
     if piece.rows is None:
         return None
     parts, number = Parts(job.folder), -(-piece.rows // job.rows)
-    names = [f"{name}-{place:05d}" for place in range(number)]
+    names = [part_name(name, place) for place in range(number)]
     if not all(parts.has(each) for each in names):
         return None
     size = piece.size // max(1, number)
@@ -97,7 +85,11 @@ def _known(part: str, size: int, job: Job, batch: Batch) -> Done:
     return Done(Counts.from_json(told), summary, size)
 
 
-def _make(part: str, batch: Batch, job: Job) -> Done:
+def _failed(file: str, reason: str) -> Done:
+    return Done(Counts(), Summary(), 0, (file, reason))
+
+
+def _make(job: Job, part: str, batch: Batch) -> Done:
     parts = Parts(job.folder)
     if parts.has(part):
         return _known(part, batch.size, job, batch)

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from computebill.base.errors import RequestError
 from computebill.batches.cluster import Named
 from computebill.batches.pieces import ROWS, Batch
 from computebill.batches.reading import read_batches
+from computebill.batches.working import batch_tasks, part_name
 from computebill.batches.writing import COUNTS, Parts
 
 from .normalise import Counts, normalise
@@ -79,29 +79,24 @@ class Reading:
             if known:
                 yield from known
                 continue
-            batches, number = read_batches(piece, self.rows), 0
-            while True:
-                try:
-                    batch = next(batches, None)
-                except RequestError as error:
-                    failed = (piece.name, error.problem)
-                    yield partial(Done, "", place, Counts(), 0, failed)
-                    break
-                if batch is None:
-                    parts.finish(name, number)
-                    break
-                yield partial(self._make, parts, f"{name}-{number:05d}", place, batch)
-                number += 1
+            number = yield from batch_tasks(
+                name,
+                read_batches(piece, self.rows),
+                partial(self._make, parts, place),
+                partial(_failed, piece.name, place),
+            )
+            if number is not None:
+                parts.finish(name, number)
 
     def _known(self, parts: Parts, name: str, place: int) -> list[Callable[[], Done]]:
         """Return how to count a piece's parts without its rows, where all of them are there."""
         number = parts.finished(name)
-        names = [f"{name}-{each:05d}" for each in range(number or 0)]
+        names = [part_name(name, each) for each in range(number or 0)]
         if not names or not all(parts.has(each) for each in names):
             return []
         return [partial(_told, self.folder, each, place) for each in names]
 
-    def _make(self, parts: Parts, part: str, place: int, batch: Batch) -> Done:
+    def _make(self, parts: Parts, place: int, part: str, batch: Batch) -> Done:
         if parts.has(part):
             return _told(self.folder, part, place)
         size = batch.size
@@ -125,6 +120,10 @@ class Reading:
         told["counts"] = Counts(**told["counts"])
         told["failed"] = None if told["failed"] is None else tuple(told["failed"])
         return Done(**told)
+
+
+def _failed(file: str, place: int, reason: str) -> Done:
+    return Done("", place, Counts(), 0, (file, reason))
 
 
 def _told(folder: Path, part: str, place: int) -> Done:
