@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import tomllib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, TypeVar
 
@@ -308,6 +308,21 @@ def with_fields(
     if not isinstance(data, Mapping):  # says what is allowed
         return validate(model, data, name)
     return validate(model, {**_kept(data, fields, replaces), **fields}, name)
+
+
+def described(
+    spec: object, read: Callable[[Path], Mapping[str, Any]], name: str
+) -> tuple[Any, str]:
+    """Return the data that a caller describes something by, and its name in messages.
+
+    Args:
+        spec: a mapping of fields, or a file.
+        read: reads the file's fields.
+        name: of what is described, where it is no file.
+    """
+    if isinstance(spec, str | Path):
+        return read(Path(spec)), str(spec)
+    return spec, name
 
 
 def _kept(

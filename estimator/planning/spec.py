@@ -28,7 +28,7 @@ from computebill.base.quantity import (
     Share,
     constant,
 )
-from computebill.base.specfile import Name, Spec, as_data, with_fields, with_flags
+from computebill.base.specfile import Name, Spec, as_data, described, with_fields, with_flags
 from computebill.costs.fields import Day, Prices, check_price_list
 from computebill.costs.prices import Commitment
 from computebill.hardware.cluster import NodeNetwork, PowerLimit
@@ -435,10 +435,11 @@ def read_plan(
         RequestError: naming the field, or the file and its field.
     """
     if isinstance(spec, PlanSpec):
-        return with_fields(PlanSpec, as_data(spec), given, _replaces(), "plan") if given else spec
-    if isinstance(spec, str | Path):
-        return with_fields(PlanSpec, fields_of_file(Path(spec)), given, _replaces(), str(spec))
-    return with_fields(PlanSpec, {} if spec is None else spec, given, _replaces(), "plan")
+        if not given:
+            return spec
+        spec = as_data(spec)
+    data, name = described({} if spec is None else spec, fields_of_file, "plan")
+    return with_fields(PlanSpec, data, given, _replaces(), name)
 
 
 def _replaces() -> dict[str, tuple[str, ...]]:

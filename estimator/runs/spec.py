@@ -16,7 +16,15 @@ from computebill.base.amounts import Parameters, Tokens, check_batch, whole_sequ
 from computebill.base.changes import read_change, set_in
 from computebill.base.errors import RequestError
 from computebill.base.quantity import AtLeastOne, NotNegative, Number, Positive, Share
-from computebill.base.specfile import Name, Spec, as_data, read_toml, with_fields, with_flags
+from computebill.base.specfile import (
+    Name,
+    Spec,
+    as_data,
+    described,
+    read_toml,
+    with_fields,
+    with_flags,
+)
 from computebill.costs.fields import PRICE_REPLACES, Day, Rent, check_price_list
 from computebill.costs.hour import Pricing
 from computebill.costs.prices import Commitment
@@ -372,16 +380,31 @@ def _with_launch(
 def fields_of_file(path: Path) -> dict[str, Any]:
     """Read a spec; the files it names are looked for beside it."""
     data = read_toml(path)
-    if isinstance(data.get("efficiency"), str):
-        data["efficiency"] = str(path.parent / data["efficiency"])
-    if isinstance(data.get("prices"), str):
-        data["prices"] = str(path.parent / data["prices"])
-    if isinstance(data.get("model"), str):
-        data["model"] = beside(path.parent, data["model"])
-    lengths = data.get("lengths")
-    if isinstance(lengths, str) and not is_quantity(lengths):
-        data["lengths"] = str(path.parent / lengths)
+    for key in ("efficiency", "prices"):
+        if isinstance(data.get(key), str):
+            data[key] = str(path.parent / data[key])
+    point_beside(data, path.parent, ("model",), ("lengths",))
     return data
+
+
+def point_beside(
+    table: dict[str, Any], folder: Path, models: Iterable[str], lengths: Iterable[str]
+) -> None:
+    """Point what a file's table names to where the file is.
+
+    Args:
+        table: fields by name.
+        folder: of the file.
+        models: fields that name a model.
+        lengths: fields that name a file of lengths, or are a quantity.
+    """
+    for key in models:
+        if isinstance(table.get(key), str):
+            table[key] = beside(folder, table[key])
+    for key in lengths:
+        given = table.get(key)
+        if isinstance(given, str) and not is_quantity(given):
+            table[key] = str(folder / given)
 
 
 def read_run(
@@ -398,11 +421,10 @@ def read_run(
         RequestError: naming the field, or the file and its field.
     """
     if isinstance(spec, RunSpec):
-        return with_fields(RunSpec, as_data(spec), given, REPLACES, "run") if given else spec
-    data: Mapping[str, Any] = {} if spec is None or isinstance(spec, str | Path) else spec
-    name = "run"
-    if isinstance(spec, str | Path):
-        data, name = fields_of_file(Path(spec)), str(spec)
+        if not given:
+            return spec
+        spec = as_data(spec)
+    data, name = described({} if spec is None else spec, fields_of_file, "run")
     if isinstance(data, Mapping) and "stage" in data:
         raise RequestError(f"{name}: stage", "a run of stages; allowed: estimate_stages")
     return with_fields(RunSpec, data, given, REPLACES, name)

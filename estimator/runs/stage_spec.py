@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
-from computebill.architectures.sources import beside
 from computebill.base.amounts import Parameters, Tokens
 from computebill.base.changes import read_change, set_in
 from computebill.base.errors import shown
@@ -24,13 +23,12 @@ from computebill.base.quantity import (
     Positive,
     Share,
 )
-from computebill.base.specfile import Name, Spec, validate, with_flags
+from computebill.base.specfile import Name, Spec, described, validate, with_flags
 from computebill.costs.fields import Rent
 from computebill.hardware.accelerators import Accelerator, find_accelerator
 from computebill.hardware.cluster import in_cluster
-from computebill.training.documents import is_quantity
 
-from .spec import RunFields, fields_of_file
+from .spec import RunFields, fields_of_file, point_beside
 from .stage_defaults import LENGTHS, STAGE_REPLACES, completed
 from .stage_defaults import SIZES as SIZES
 from .stage_kinds import KINDS, Kind, needs_text, one_kind, uses
@@ -475,26 +473,14 @@ def _with_stages(data: Mapping[str, Any], given: Mapping[str, Any], name: str) -
 def staged_fields(path: Path) -> dict[str, Any]:
     """Read a file of stages; the files it names are looked for beside it."""
     data = fields_of_file(path)
-    _beside(data, path.parent, ("teacher_model", "reward_model"), LENGTHS[1:])
+    point_beside(data, path.parent, ("teacher_model", "reward_model"), LENGTHS[1:])
     for table in (*_tables(data.get("stage")), *_tables(data.get("base"))):
-        _beside(table, path.parent, MODELS, LENGTHS)
+        point_beside(table, path.parent, MODELS, LENGTHS)
     return data
 
 
 def _tables(value: object) -> list[dict[str, Any]]:
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
-
-
-def _beside(
-    table: dict[str, Any], folder: Path, models: Sequence[str], lengths: Sequence[str]
-) -> None:
-    for key in models:
-        if isinstance(table.get(key), str):
-            table[key] = beside(folder, table[key])
-    for key in lengths:
-        given = table.get(key)
-        if isinstance(given, str) and not is_quantity(given):
-            table[key] = str(folder / given)
 
 
 def read_staged(spec: StagedSpec | str | Path | Mapping[str, Any]) -> StagedSpec:
@@ -505,9 +491,7 @@ def read_staged(spec: StagedSpec | str | Path | Mapping[str, Any]) -> StagedSpec
     """
     if isinstance(spec, StagedSpec):
         return spec
-    if isinstance(spec, str | Path):
-        return validate(StagedSpec, staged_fields(Path(spec)), str(spec))
-    return validate(StagedSpec, spec, "run")
+    return validate(StagedSpec, *described(spec, staged_fields, "run"))
 
 
 def stage_parts(spec: StagedSpec, profiles: Sequence[Path] = ()) -> dict[str, Accelerator]:

@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from computebill.base.amounts import Parameters
 from computebill.base.errors import shown
 from computebill.base.quantity import NotNegative, Number, Positive, Share
-from computebill.base.specfile import Name, SourceNote, Spec, validate
+from computebill.base.specfile import Name, SourceNote, Spec, described, validate
 from computebill.costs.fields import Day
 from computebill.regulation.rules import items
 from computebill.runs.stage_defaults import SIZES
@@ -283,9 +283,7 @@ def read_statement(spec: StatementSpec | str | Path | Mapping[str, Any]) -> Stat
     """
     if isinstance(spec, StatementSpec):
         return spec
-    if isinstance(spec, str | Path):
-        return validate(StatementSpec, statement_fields(Path(spec)), str(spec))
-    return validate(StatementSpec, spec, "statement")
+    return validate(StatementSpec, *described(spec, statement_fields, "statement"))
 
 
 def span_of(stage: StatedStage, days: float) -> tuple[dt.date | None, dt.date | None]:
