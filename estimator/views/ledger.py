@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -31,7 +30,6 @@ from .text import (
 )
 
 MOST = 10
-MOST_REASONS = 8
 TITLES = {
     "kind": "By kind",
     "state": "By state at the end; a cancelled job is how a long run ends, and no waste",
@@ -58,9 +56,12 @@ def full(found: Ledger) -> Iterator[RenderableType]:
         yield _restarts(found)
     if len(found.queue):
         yield _queue(found.queue)
-    yield from _told("Joined, so that no job counts twice", found.joined)
-    yield from _told("To know of rows", found.remarks)
-    yield from _told("Rejected, by reason", found.reasons)
+    counted = (
+        ("Joined, so that no job counts twice", found.joined),
+        ("To know of rows", found.remarks),
+        ("Rejected, by reason", found.reasons),
+    )
+    yield from (tables.reasons(title, "", each, "others") for title, each in counted if each)
     if found.assumptions:
         yield _assumptions(found)
 
@@ -178,21 +179,6 @@ def _queue(queue: pd.DataFrame) -> Table:
         waits = (f"{row[name]:.2g}" for name in ("p50_h", "p90_h", "p99_h"))
         table.add_row(str(size), f"{row['jobs']:,.0f}", *waits)
     return table
-
-
-def _told(title: str, counts: Counter[str]) -> Iterator[Table]:
-    if not counts:
-        return
-    table = tables.table(title)
-    table.add_column("", overflow="fold")
-    table.add_column("rows", justify="right")
-    told = counts.most_common()
-    for reason, rows in told[:MOST_REASONS]:
-        table.add_row(reason, f"{rows:,}")
-    left = sum(rows for _, rows in told[MOST_REASONS:])
-    if left:
-        table.add_row("others", f"{left:,}")
-    yield table
 
 
 def _assumptions(found: Ledger) -> Table:

@@ -16,7 +16,6 @@ from computebill.uncertainty.distribution import Distribution
 from . import tables
 from .text import flop, flop_interval, money, money_interval, percent
 
-MOST_REASONS = 8
 MOST_YEARS = 10
 MOST_ORGANISATIONS = 10
 
@@ -40,7 +39,7 @@ def full(found: Score, output: str = "") -> Iterator[RenderableType]:
         yield _years(found)
         yield _organisations(found)
     if found.reasons:
-        yield _reasons(found)
+        yield tables.reasons("Rejected, by reason", "reason", found.reasons, "other reasons")
 
 
 def _columns(found: Score) -> str:
@@ -103,17 +102,4 @@ def _sums(sums: pd.DataFrame, title: str) -> Table:
     for name, row in sums.iterrows():
         rows, known = (f"{row[key]:,.0f}" for key in ("rows", "rows_with_cost"))
         table.add_row(str(name), rows, flop(row["flop"]), known, money(row["cost_amortised_usd"]))
-    return table
-
-
-def _reasons(found: Score) -> Table:
-    table = tables.table("Rejected, by reason")
-    table.add_column("reason", overflow="fold")
-    table.add_column("rows", justify="right")
-    told = found.reasons.most_common()
-    for reason, count in told[:MOST_REASONS]:
-        table.add_row(reason, f"{count:,}")
-    left = sum(count for _, count in told[MOST_REASONS:])
-    if left:
-        table.add_row("other reasons", f"{left:,}")
     return table

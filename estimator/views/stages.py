@@ -57,7 +57,7 @@ def full(estimate: StagedEstimate) -> Iterator[RenderableType]:
     yield from (Text(note) for note in estimate.notes)
     yield _stages(estimate)
     yield _ledger(estimate)
-    yield _assumptions(estimate)
+    yield tables.inputs(estimate.assumptions)
 
 
 def sheet(estimate: StagedEstimate) -> pd.DataFrame:
@@ -132,13 +132,3 @@ def _cell(rows: Mapping[str, Distribution], key: str) -> str:
     if not row.is_known:
         return UNKNOWN
     return flop_interval(row) if row.p95 > 0 else "0"
-
-
-def _assumptions(estimate: StagedEstimate) -> Table:
-    table = tables.table("What went in")
-    table.add_column("input")
-    table.add_column("value", justify="right")
-    table.add_column("source", overflow="fold")
-    for assumption in estimate.assumptions:
-        table.add_row(assumption.name, assumption.value, assumption.source)
-    return table

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from copy import copy
 from dataclasses import replace
@@ -16,6 +17,8 @@ LONGEST_WORDS = 22
 """Letters that a column of words is given before it folds, where there is little room."""
 LEAST_WORDS = 12
 """Letters that a column of words keeps, however little room there is."""
+MOST_REASONS = 8
+"""Reasons that are told by themselves."""
 BETWEEN = 3
 """Letters between two columns."""
 
@@ -104,6 +107,19 @@ def _letters(column: Column) -> int:
     most = max((cell_len(line) for text in texts for line in text.splitlines()), default=0)
     enough = LONGEST_WORDS if column.justify == "left" else most
     return min(most, column.min_width or enough)
+
+
+def reasons(title: str, heading: str, counts: Counter[str], others: str) -> Table:
+    """Return how many rows each reason counts, the commonest by themselves."""
+    found = table(title)
+    found.add_column(heading, overflow="fold")
+    found.add_column("rows", justify="right")
+    told = counts.most_common()
+    for reason, rows in told[:MOST_REASONS]:
+        found.add_row(reason, f"{rows:,}")
+    if left := sum(rows for _, rows in told[MOST_REASONS:]):
+        found.add_row(others, f"{left:,}")
+    return found
 
 
 def inputs(given: Iterable[Assumption], title: str = "What went in") -> Table:
