@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from timing import best_seconds
 
 from computebill.logs import Log, LogReader, Timeline, read_log
 
@@ -68,16 +69,6 @@ def plain(file: Path) -> dict[str, list[float]]:
     return found
 
 
-def best_seconds(function: Callable[[], object], rounds: int) -> float:
-    """Seconds of this process alone, of the best round."""
-    best = float("inf")
-    for _ in range(rounds):
-        start = time.process_time()
-        function()
-        best = min(best, time.process_time() - start)
-    return best
-
-
 @pytest.fixture(scope="module")
 def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     file = tmp_path_factory.mktemp("logs") / "train.log"
@@ -86,8 +77,8 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_million_lines_are_read_in_seconds(log: Path, note: Callable[[str], None]) -> None:
-    seconds = best_seconds(lambda: read_log(log), 2)
-    baseline = best_seconds(lambda: plain(log), 1)
+    seconds = best_seconds(lambda: read_log(log), 2, time.process_time)
+    baseline = best_seconds(lambda: plain(log), 1, time.process_time)
     found, wanted = read_log(log), plain(log)
     for name, values in wanted.items():
         scale = 1e-3 if name == "seconds" else 1.0

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from results import asked
 
 from computebill.cli import main
 from computebill.launch import read_launch
@@ -21,13 +21,6 @@ LAUNCH = ("--launch", str(EXAMPLE))
 
 def invoke(*arguments: str) -> Any:
     return CliRunner().invoke(main, list(arguments))
-
-
-def asked(*arguments: str) -> dict[str, Any]:
-    done = invoke(*arguments, "--json")
-    assert done.exit_code == 0, done.output
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
 
 
 def test_a_run_is_filled_from_a_launch_file_as_from_flags(tmp_path: Path) -> None:
@@ -170,11 +163,3 @@ def test_wrong_usage_is_told(arguments: list[str], told: str) -> None:
     done = invoke(*arguments)
     assert done.exit_code == 2, done.output
     assert told in done.output
-
-
-def test_reading_adds_less_than_a_tenth_of_a_second() -> None:
-    read_launch(EXAMPLE)
-    start = time.perf_counter()
-    for _ in range(5):
-        read_launch(EXAMPLE)
-    assert (time.perf_counter() - start) / 5 < 0.1

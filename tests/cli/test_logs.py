@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from results import asked
 
 from computebill.cli import logs, main
 from computebill.models.mfu import Speed, utilisation
@@ -19,13 +20,6 @@ LOG = ("--log", str(EXAMPLES / "train.log"))
 
 def invoke(*arguments: str) -> Any:
     return CliRunner().invoke(main, list(arguments))
-
-
-def asked(*arguments: str) -> dict[str, Any]:
-    done = invoke(*arguments, "--json")
-    assert done.exit_code == 0, done.output
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
 
 
 def test_mfu_of_a_log_is_that_of_its_mean_speed() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from results import asked
 
 from computebill.cli import main
 from computebill.ledger.stages import stage_kind
@@ -24,13 +25,6 @@ def run(*arguments: str) -> Result:
     return CliRunner().invoke(main, list(arguments))
 
 
-def told(*arguments: str) -> dict[str, Any]:
-    result = run(*arguments, "--json")
-    assert result.exit_code == 0, result.output
-    found: dict[str, Any] = json.loads(result.stdout)
-    return found
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("onward")
@@ -40,13 +34,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def ledger(folder: Path) -> dict[str, Any]:
     files = ("-o", str(folder / "lab.toml"), "--sweep-to", str(folder / "sweep.toml"))
     files += ("--run-to", str(folder / "stages.toml"), "--organisation", "=My lab")
-    return told("ledger", *RECORDS, *RULES, *files)
+    return asked("ledger", *RECORDS, *RULES, *files)
 
 
 def test_a_programme_says_the_share_that_the_records_do(
     ledger: dict[str, Any], folder: Path
 ) -> None:
-    found = told("spend", str(folder / "lab.toml"), "--samples", "512")
+    found = asked("spend", str(folder / "lab.toml"), "--samples", "512")
     kinds = {name: each["gpu_hours"] for name, each in ledger["by_kind"].items()}
     assert found["basis"] == "hours"  # the scheduler counted them; no bill priced any
     assert found["grade"] == "A"
@@ -62,14 +56,14 @@ def test_a_programme_says_the_share_that_the_records_do(
 
 
 def test_a_programme_beside_a_shipped_one(ledger: dict[str, Any], folder: Path) -> None:
-    found = told("spend", str(folder / "lab.toml"), "meta-opt", "--samples", "512")
+    found = asked("spend", str(folder / "lab.toml"), "meta-opt", "--samples", "512")
     assert [each["programme"] for each in found["programmes"]][-1] == "meta-opt"
 
 
 def test_dollars_are_as_uncertain_as_their_prices_and_the_share_is_not(tmp_path: Path) -> None:
     path = tmp_path / "lab.toml"
-    found = told("ledger", *RECORDS, *RULES, "-o", str(path), "--basis", "dollars")
-    spent = told("spend", str(path), "--samples", "4096")
+    found = asked("ledger", *RECORDS, *RULES, "-o", str(path), "--basis", "dollars")
+    spent = asked("spend", str(path), "--samples", "4096")
     whole = spent["rnd_compute_usd"]
     for end in ("p5", "p50", "p95"):
         assert whole[end] == pytest.approx(found["cost_usd"][end], rel=0.01)
@@ -79,8 +73,8 @@ def test_dollars_are_as_uncertain_as_their_prices_and_the_share_is_not(tmp_path:
 
 def test_energy_is_a_basis(tmp_path: Path) -> None:
     path = tmp_path / "lab.toml"
-    found = told("ledger", *RECORDS, *RULES, "-o", str(path), "--basis", "energy")
-    spent = told("spend", str(path), "--samples", "512")
+    found = asked("ledger", *RECORDS, *RULES, "-o", str(path), "--basis", "energy")
+    spent = asked("spend", str(path), "--samples", "512")
     assert spent["rnd_compute_mwh"]["p50"] == pytest.approx(found["energy_mwh"]["p50"], rel=0.02)
 
 
@@ -99,20 +93,20 @@ def test_a_bill_is_dollars_and_inference_is_no_research(tmp_path: Path) -> None:
         "".join(f'[[rule]]\nkind = "{kind}"\nproject = "{who}"\n' for kind, who in kinds)
     )
     path = tmp_path / "lab.toml"
-    told("ledger", str(bill), "--rules", str(rules), "-o", str(path))
+    asked("ledger", str(bill), "--rules", str(rules), "-o", str(path))
     data = tomllib.loads(path.read_text())
     assert data["basis"] == "dollars"
     lines = {each["counts_as"]: each["periods"] for each in data["reported"]}
     assert [each["amount"] for each in lines["rnd_compute"]] == [98.5, 101.5]
     assert [each["amount"] for each in lines["inference_compute"]] == [0.0, 60.0]
-    spent = told("spend", str(path), "--samples", "512")
+    spent = asked("spend", str(path), "--samples", "512")
     assert spent["final_share"]["p50"] == pytest.approx(1.0)
 
 
 def test_a_sweep_takes_the_hours_that_the_records_have(
     ledger: dict[str, Any], folder: Path
 ) -> None:
-    found = told("sweep", str(folder / "sweep.toml"), "--samples", "512")
+    found = asked("sweep", str(folder / "sweep.toml"), "--samples", "512")
     final = ledger["by_kind"]["final run"]["gpu_hours"]
     assert found["gpu_hours"]["p50"] == pytest.approx(ledger["gpu_hours"] - final, rel=1e-6)
     jobs = sum(each["jobs"] for each in ledger["by_kind"].values())
@@ -123,7 +117,7 @@ def test_a_sweep_takes_the_hours_that_the_records_have(
 def test_stages_are_final_runs_and_what_came_upon_them(
     ledger: dict[str, Any], folder: Path
 ) -> None:
-    found = told("run", str(folder / "stages.toml"), "--samples", "512")
+    found = asked("run", str(folder / "stages.toml"), "--samples", "512")
     hours = {each["name"]: each["gpu_hours"]["p50"] for each in found["stages"]}
     kinds = ("final run", "post-training", "data generation")
     whole = sum(ledger["by_kind"][kind]["gpu_hours"] for kind in kinds)
@@ -181,7 +175,7 @@ def test_tracked_steps_are_read_by_calibrate(tmp_path: Path) -> None:
         ("2.1", "2", "bf16")
     ]
     assert rows[0]["model"] == "'=cmd()"
-    found = told("validate", str(path))
+    found = asked("validate", str(path))
     assert (found["rows"], found["skipped"]) == (1, [])
     fitted = run("calibrate", str(path), "-o", str(tmp_path / "mine.toml"))
     assert fitted.exit_code == 0, fitted.output
@@ -228,5 +222,5 @@ def test_names_are_hidden_in_what_is_written(tmp_path: Path) -> None:
     assert len(texts) == 3
     for text in texts:
         assert "atlas" not in text
-    spent = told("spend", str(path), "--samples", "512")
+    spent = asked("spend", str(path), "--samples", "512")
     assert spent["final_share"]["p50"] > 0.8

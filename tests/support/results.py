@@ -87,6 +87,11 @@ def told(*arguments: str) -> dict[str, Any]:
     return found
 
 
+def asked(*arguments: str) -> dict[str, Any]:
+    """Return what a command prints when --json is put after its arguments."""
+    return told(*arguments, "--json")
+
+
 @cache
 def told_ledger() -> dict[str, Any]:
     """Return what the example's records tell, beside the best known programmes."""
