@@ -54,9 +54,9 @@ if TYPE_CHECKING:
     from .runs.estimate import RunEstimate as RunEstimate
     from .runs.estimate import estimate_run as estimate_run
     from .runs.spec import RunSpec as RunSpec
-    from .runs.stage_spec import StagedSpec as StagedSpec
     from .runs.staged import StagedEstimate as StagedEstimate
     from .runs.staged import estimate_stages as estimate_stages
+    from .runs.staged_spec import StagedSpec as StagedSpec
     from .runs.watched import Watched as Watched
     from .runs.watched import watch_run as watch_run
     from .statements.estimate import Statement as Statement
@@ -100,7 +100,7 @@ _HOMES = {
     "Speed": "models.mfu",
     "SpendEstimate": "programmes.spend",
     "StagedEstimate": "runs.staged",
-    "StagedSpec": "runs.stage_spec",
+    "StagedSpec": "runs.staged_spec",
     "Statement": "statements.estimate",
     "StatementSpec": "statements.spec",
     "SweepEstimate": "sweep",

@@ -61,7 +61,8 @@ from .stage_models import (
     sample_seconds,
     sampled,
 )
-from .stage_spec import Stage, StagedSpec
+from .stage_spec import Stage
+from .staged_spec import StagedSpec
 
 ZERO, ONE = constant(0.0), constant(1.0)
 PER_MILLION = 1e-6

@@ -30,7 +30,8 @@ from computebill.training.serving import (
     served_sizes,
 )
 
-from .stage_spec import Base, Lengths, Stage, StagedSpec
+from .stage_spec import Base, Lengths, Stage
+from .staged_spec import StagedSpec
 
 
 class Counted(NamedTuple):

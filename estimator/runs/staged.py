@@ -20,8 +20,9 @@ from computebill.uncertainty.sensitivity import Swing, swings
 from .notes import memory_note
 from .stage_draws import PricedStages, StageDraws
 from .stage_inputs import StageRow, stage_rows
-from .stage_spec import Stage, StagedSpec, read_staged
-from .stage_spec import stage_parts as stage_parts
+from .stage_spec import Stage
+from .staged_spec import StagedSpec, read_staged
+from .staged_spec import stage_parts as stage_parts
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -17,7 +17,8 @@ from computebill.base.specfile import Name, SourceNote, Spec, described, validat
 from computebill.costs.fields import Day
 from computebill.regulation.rules import items
 from computebill.runs.stage_defaults import SIZES
-from computebill.runs.stage_spec import MOST_STAGES, Base, Stage, StagedSpec, staged_fields
+from computebill.runs.stage_spec import Base, Stage
+from computebill.runs.staged_spec import MOST_STAGES, StagedSpec, staged_fields
 
 Relation = Literal["base", "merge", "teacher", "reward"]
 """What other weights are to the model: begun from, merged in, learnt from, or its judge."""

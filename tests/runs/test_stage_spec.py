@@ -11,8 +11,8 @@ from computebill.base.errors import RequestError
 from computebill.runs.spec import RunFields
 from computebill.runs.stage_defaults import STAGE_REPLACES, WANTS
 from computebill.runs.stage_kinds import ALSO, KINDS, OWN, Kind, needs_text
-from computebill.runs.stage_spec import (
-    Stage,
+from computebill.runs.stage_spec import Stage
+from computebill.runs.staged_spec import (
     StagedSpec,
     is_staged,
     read_staged,

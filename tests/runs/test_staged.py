@@ -18,8 +18,8 @@ from computebill.base.errors import RequestError
 from computebill.runs.stage_draws import StageDraws
 from computebill.runs.stage_inputs import stage_rows
 from computebill.runs.stage_models import longest_of
-from computebill.runs.stage_spec import read_staged
 from computebill.runs.staged import FIGURES, StagedEstimate, stage_parts
+from computebill.runs.staged_spec import read_staged
 from computebill.sweep.effort import effort_of
 from computebill.training.documents import read_documents
 from computebill.training.utilisation import practice
