@@ -112,15 +112,21 @@ class StageDraws:
 def _derived(given: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """What kernels take that is made of several quantities, and those of other names there."""
     samples = given["steps"] * given["prompts"] * given["group"]
-    length = given["prompt"] + given["answer"]
+    factor = given["answer_factor"]
+    answer = given["answer"] * factor
+    power = torch.where(factor < 1.0, given["sample_power_below"], given["sample_power_above"])
+    length = given["prompt"] + answer
     number = given["kept_number"]
     share = torch.where(number.isnan(), given["kept_share"], (number / samples).clamp(max=1.0))
     return {
         "samples": samples,
+        "answer": answer,
+        "sample_seconds": given["sample_seconds"] * factor**power,
         "kept": share,
         "tokens": given["trained_tokens"] + 2.0 * given["pairs"] * length,
         "teacher": given["teacher_flop"],
         "reward": given["reward_flop"],
+        "critic": given["critic_flop"],
         "waiting": given["verifier"] * given["steps"],
     }
 
@@ -137,6 +143,7 @@ def _pace(given: Mapping[str, Tensor]) -> Pace:
         reference=given["read_seconds"],
         teacher=given["teacher_seconds"],
         reward=given["reward_seconds"],
+        critic=given["critic_seconds"],
         waiting=given["waiting"],
         given=given["given_seconds"],
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
@@ -20,9 +20,13 @@ from computebill.costs.fields import Rent
 
 from .spec import RunFields
 from .stage_defaults import SIZES as SIZES
-from .stage_kinds import KINDS, Kind, needs_text, one_kind, uses
+from .stage_kinds import KINDS, REINFORCED, Kind, needs_text, one_kind, uses
 
 MOST_PIECES = 50
+MOST_STALE = 1000
+
+ROLES = ("teacher", "reward", "critic")
+"""What weights beside a stage's own are to it; fields that name them."""
 
 Lengths = float | str | tuple[int, ...] | dict[str, Any] | None
 """Tokens of prompts or answers: a number, a range, a distribution, a list, or a file of them."""
@@ -81,6 +85,8 @@ class Generation(Spec):
         precision: of weights and products there.
         price: USD per accelerator-hour; without it as of the stage.
         asynchronous: whether they write while the others train; else one waits for the other.
+        staleness: steps that what is trained on may be behind the weights, in its place: 0 waits,
+            more keep as many steps' answers under way.
     """
 
     count: Positive
@@ -88,6 +94,18 @@ class Generation(Spec):
     precision: str | None = None
     price: Rent | None = None
     asynchronous: bool = False
+    staleness: Annotated[int, Field(ge=0, le=MOST_STALE)] | None = None
+
+    @property
+    def steps_under_way(self) -> int:
+        """Steps whose answers are written at a time while others train; 0: one pool waits."""
+        return int(self.asynchronous) if self.staleness is None else self.staleness
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Generation:
+        if self.staleness == 0 and self.asynchronous:
+            raise ValueError("staleness: got 0; allowed with asynchronous: 1 or more")
+        return self
 
 
 class Stage(RunFields):
@@ -95,8 +113,8 @@ class Stage(RunFields):
 
     Attributes:
         name: name of the stage; without it its kind.
-        kind: pretrain, midtrain, context, sft, lora, distill, preference, reward, rl, generate,
-            filter or evaluate.
+        kind: pretrain, midtrain, context, sft, lora, distill, preference, reward, rl, ppo,
+            generate, filter or evaluate.
         begins: names of the stages or bases whose weights it begins from, ``from`` in files; of
             several merged.
         gpu_hours: accelerator-hours that it took, in place of a prediction.
@@ -107,6 +125,8 @@ class Stage(RunFields):
         pairs: pairs of answers that are compared.
         prompt_length: tokens of a prompt; a range or a file is how they differ.
         answer_length: tokens of an answer, the same.
+        answer_mean: tokens of an answer on average, as well as that is known; without it that of
+            the lengths, which of reinforcement learning may move as far as others' did.
         longest_answer: most tokens of an answer: longer ones are cut there.
         steps: optimizer steps of reinforcement learning.
         prompts: prompts of a step.
@@ -121,6 +141,10 @@ class Stage(RunFields):
         reward: name of the stage or base whose weights judge.
         reward_params: parameters of the reward model that a token meets; with neither, a verifier.
         reward_model: a config.json of the reward model.
+        critic: name of the stage or base whose weights the critic of PPO begins from.
+        critic_params: parameters of the critic that a token meets; without any as large as the
+            policy.
+        critic_model: a config.json of the critic.
         verifier_seconds: time of a step in which accelerators wait for a verifier.
         generation: accelerators apart that write rollouts.
         tail: longest over mean answer, where a step waits for it.
@@ -133,6 +157,8 @@ class Stage(RunFields):
     """
 
     model_config = ConfigDict(populate_by_name=True)
+    answers_are_known: ClassVar[bool] = False
+    """Whether it is over, so that a mean answer that is told is no guess."""
 
     name: Name = ""
     kind: Annotated[Kind, BeforeValidator(one_kind)] = "pretrain"
@@ -145,6 +171,7 @@ class Stage(RunFields):
     pairs: Positive | None = None
     prompt_length: Lengths = None
     answer_length: Lengths = None
+    answer_mean: Positive | None = None
     longest_answer: Annotated[Number, Field(ge=1)] | None = None
     steps: Positive | None = None
     prompts: Positive | None = None
@@ -159,6 +186,9 @@ class Stage(RunFields):
     reward: Name | None = None
     reward_params: Parameters | None = None
     reward_model: str | None = None
+    critic: Name | None = None
+    critic_params: Parameters | None = None
+    critic_model: str | None = None
     verifier_seconds: Positive | None = None
     generation: Generation | None = None
     tail: AtLeastOne | None = None
@@ -180,6 +210,11 @@ class Stage(RunFields):
         return KINDS[self.kind].updates
 
     @property
+    def is_reinforced(self) -> bool:
+        """Whether it learns from what it samples."""
+        return self.kind in REINFORCED
+
+    @property
     def purpose(self) -> str:
         """What its model's own forward passes are for: rollouts, generation, …; empty for none."""
         return KINDS[self.kind].samples
@@ -187,7 +222,13 @@ class Stage(RunFields):
     @property
     def rests_on(self) -> tuple[str, ...]:
         """Names of all weights that it has a use for: begun from, taught or judged by."""
-        return (*self.begins, *filter(None, (self.teacher, self.reward)))
+        return (*self.begins, *(name for _, name in self.beside))
+
+    @property
+    def beside(self) -> tuple[tuple[str, str], ...]:
+        """Names of the weights that pass beside its own, each with its role."""
+        named = ((role, getattr(self, role)) for role in ROLES)
+        return tuple((role, name) for role, name in named if name is not None)
 
     @property
     def samples(self) -> float | None:
@@ -272,9 +313,8 @@ class Stage(RunFields):
 
     def _check_beside(self) -> None:
         """Refuse a teacher or judge that is the stage itself, or of no size."""
-        for role in ("teacher", "reward"):
-            name = getattr(self, role)
-            if name is not None and name == self.label:
+        for role, name in self.beside:
+            if name == self.label:
                 raise ValueError(
                     f"{role}: got {shown(name)}, which is the stage itself; allowed: another's name"
                 )
@@ -288,5 +328,7 @@ class Stage(RunFields):
 
 
 def _is_given(stage: Stage, name: str) -> bool:
+    if name == "answer_length" and stage.answer_mean is not None:
+        return True
     value = getattr(stage, name)
     return value is not None and value != ()

@@ -129,7 +129,8 @@ def figures(rows: Mapping[str, Distribution], purpose: str) -> dict[str, Any]:
     """
     figure = {name: row.to_dict() for name, row in rows.items()}
     by = {purpose or "samples": figure["samples"]}
-    by |= {name: figure[name] for name in ("discarded", "reference", "teacher", "reward")}
+    beside = ("discarded", "reference", "teacher", "reward", "critic")
+    by |= {name: figure[name] for name in beside}
     return {
         "tokens": figure["tokens"],
         "flop": {
@@ -137,6 +138,7 @@ def figures(rows: Mapping[str, Distribution], purpose: str) -> dict[str, Any]:
             "hardware": figure["flop_hardware"],
             **{name: figure[name] for name in ("updates", "forward", "recomputed", "restarted")},
             "discarded": figure["discarded"],
+            "critic_updates": figure["critic_updates"],
             "forward_by": by,
             "by_hours": figure["hardware"],
         },
@@ -210,8 +212,8 @@ def told_figures(priced: PricedStages) -> Tensor:
         "tokens": priced.tokens,
         **{name: getattr(flop, name) for name in FLOP},
         "forward": flop.forward,
-        "flop": flop.updates + flop.forward,
-        "flop_hardware": flop.updates + flop.forward + flop.restarted + recomputed,
+        "flop": flop.once,
+        "flop_hardware": flop.once + flop.restarted + recomputed,
         "days": priced.days,
         **{name: getattr(bill, name) for name in MONEY},
     }

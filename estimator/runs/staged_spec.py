@@ -21,14 +21,14 @@ from computebill.hardware.cluster import in_cluster
 
 from .spec import RunFields, fields_of_file, point_beside
 from .stage_defaults import LENGTHS, STAGE_REPLACES, completed
-from .stage_spec import Base, Stage
+from .stage_spec import ROLES, Base, Stage
 
 if TYPE_CHECKING:
     from computebill.training.launched import Launched
 
 MOST_STAGES = 100
 
-MODELS = ("model", "teacher_model", "reward_model")
+MODELS = ("model", *(f"{role}_model" for role in ROLES))
 """Fields that name a configuration."""
 
 
@@ -110,9 +110,7 @@ class StagedSpec(Spec):
 def _weights(stage: Stage) -> Iterator[tuple[str, str]]:
     """Yield the names that a stage calls weights by, each with its field."""
     yield from (("from", name) for name in stage.begins)
-    for role in ("teacher", "reward"):
-        if (name := getattr(stage, role)) is not None:
-            yield role, name
+    yield from stage.beside
 
 
 OF_STAGES = frozenset(Stage.model_fields) - frozenset(RunFields.model_fields) | {"stage"}
@@ -138,7 +136,8 @@ def staged_run(
 
     Args:
         path: a TOML file.
-        flags: fields of a stage; ``generators`` are accelerators apart.
+        flags: fields of a stage; ``generators`` are accelerators apart, whose ``staleness`` is how
+            many steps their answers may be behind.
         layout: fields of its layout.
         changes: of the file's data by their paths, ``stage.SFT.tokens=2B``.
         launch: launch files, which the file and the flags go before.
@@ -160,8 +159,13 @@ def staged_run(
     files = ([] if path is None else [str(path)]) + list(launch.launch.files if launch else ())
     name = ", ".join(files) or "run"
     given = {**flags, **({"layout": dict(layout)} if layout else {})}
-    if "generators" in given:
-        given["generation"] = {"count": given.pop("generators")}
+    apart = {
+        field: given.pop(flag)
+        for flag, field in (("generators", "count"), ("staleness", "staleness"))
+        if flag in given
+    }
+    if apart:
+        given["generation"] = apart
     return _with_stages(data, given, name) if "stage" in data else _of_one(data, given, name)
 
 
@@ -195,7 +199,7 @@ def _with_stages(data: Mapping[str, Any], given: Mapping[str, Any], name: str) -
 def staged_fields(path: Path) -> dict[str, Any]:
     """Read a file of stages; the files it names are looked for beside it."""
     data = fields_of_file(path)
-    point_beside(data, path.parent, ("teacher_model", "reward_model"), LENGTHS[1:])
+    point_beside(data, path.parent, MODELS[1:], LENGTHS[1:])
     for table in (*_tables(data.get("stage")), *_tables(data.get("base"))):
         point_beside(table, path.parent, MODELS, LENGTHS)
     return data
@@ -229,5 +233,7 @@ def stage_parts(spec: StagedSpec, profiles: Sequence[Path] = ()) -> dict[str, Ac
             found[stage.accelerator] = in_cluster(part, stage.node_network, stage.power_limit)
         apart = None if stage.generation is None else stage.generation.accelerator
         if apart is not None:
-            found[apart] = find_accelerator(apart, profiles)
+            part = find_accelerator(apart, profiles)
+            # By the same name it is the stage's own, in its cluster.
+            found.setdefault(apart, in_cluster(part, stage.node_network, None))
     return found

@@ -6,7 +6,7 @@ import datetime as dt
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -116,6 +116,7 @@ class StatedStage(Stage):
         method: architecture or hardware, whose figure is stated where both can be had.
     """
 
+    answers_are_known: ClassVar[bool] = True
     start: Day | None = None
     end: Day | None = None
     days: Positive | None = None

@@ -41,7 +41,8 @@ def passes(**given: float) -> Passes:
 def flop_of(**given: float) -> PassFlop:
     whole = {
         "active": N, "update": math.nan, "update_per_parameter": 6.0, "forward": math.nan,
-        "recomputed": math.nan, "teacher": 0.0, "reward": 0.0, "total": math.nan,
+        "recomputed": math.nan, "teacher": 0.0, "reward": 0.0, "critic": 0.0,
+        "total": math.nan,
     }  # fmt: skip
     return PassFlop(**{name: column(value) for name, value in {**whole, **given}.items()})
 
@@ -128,8 +129,8 @@ def test_forward_parts_are_the_whole_and_scale_with_the_samples(
 def pace(**given: float) -> Pace:
     whole = {
         "peak_flop_per_s": 1e15, "mfu": 0.4, "training": 1.0, "serving": 1.0, "sample": 2.0,
-        "read": 0.0, "reference": 0.0, "teacher": 0.0, "reward": 0.0, "waiting": 0.0,
-        "given": math.nan,
+        "read": 0.0, "reference": 0.0, "teacher": 0.0, "reward": 0.0, "critic": 0.0,
+        "waiting": 0.0, "given": math.nan,
     }  # fmt: skip
     return Pace(**{name: column(value) for name, value in {**whole, **given}.items()})
 
