@@ -42,6 +42,9 @@ if TYPE_CHECKING:
     from .models.mfu import Utilisation as Utilisation
     from .models.mfu import utilisation as utilisation
     from .planning.result import Plan as Plan
+    from .planning.rollout_result import RolloutPlan as RolloutPlan
+    from .planning.rollout_spec import RolloutSpec as RolloutSpec
+    from .planning.rollouts import plan_rollouts as plan_rollouts
     from .planning.search import plan as plan
     from .planning.spec import PlanSpec as PlanSpec
     from .programmes.forecast import forecast_spend as forecast_spend
@@ -93,6 +96,8 @@ _HOMES = {
     "PlanSpec": "planning.spec",
     "Programme": "programmes.spec",
     "RequestError": "base.errors",
+    "RolloutPlan": "planning.rollout_result",
+    "RolloutSpec": "planning.rollout_spec",
     "RunEstimate": "runs.estimate",
     "RunSpec": "runs.spec",
     "RunWatch": "watching.run_watch",
@@ -125,6 +130,7 @@ _HOMES = {
     "load_sweep": "sweep",
     "logged_use": "models.logged",
     "plan": "planning.search",
+    "plan_rollouts": "planning.rollouts",
     "price_sweep": "sweep",
     "read_architecture": "architectures",
     "read_ledger": "ledger",

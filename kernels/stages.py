@@ -254,11 +254,15 @@ class StageTime(NamedTuple):
         own: of the accelerators that train, waiting included [s].
         apart: of those apart that write samples [s].
         wall: from the stage's start to its end [s]; NaN where no accelerators are given.
+        training: of updates and passes beside them, without waiting [s].
+        writing: of samples and of what is read beside them, without waiting [s].
     """
 
     own: Tensor
     apart: Tensor
     wall: Tensor
+    training: Tensor
+    writing: Tensor
 
 
 def stage_time(
@@ -299,6 +303,8 @@ def stage_time(
         own=torch.where(is_given, pace.given, held),
         apart=torch.where(is_apart & ~is_given, wall * pools.generators, 0.0),
         wall=torch.where(is_given, pace.given / (pools.accelerators + pools.generators), wall),
+        training=own,
+        writing=apart,
     )
 
 

@@ -35,6 +35,8 @@ class PricedStages(NamedTuple):
         tokens: tokens that updates are made on, epochs counted.
         bill: hours, money, energy; NaN where no accelerator is named.
         days: from a stage's start to its end; NaN where no number of accelerators is given.
+        training: accelerator time of updates, and of passes beside them [s].
+        writing: accelerator time of samples [s].
         peak_flop: FLOP that the accelerators' peak would have given in the stage's hours.
         beside: quantities that were drawn with the stages' own, ``(quantities, draws)``.
     """
@@ -43,6 +45,8 @@ class PricedStages(NamedTuple):
     tokens: Tensor
     bill: TimeBill
     days: Tensor
+    training: Tensor
+    writing: Tensor
     peak_flop: Tensor
     beside: Tensor
 
@@ -97,6 +101,8 @@ class StageDraws:
             tokens=self._by_stage(passes.trained),
             bill=TimeBill(*map(self._by_stage, bill)),
             days=self._by_stage(time.wall) / SECONDS_PER_DAY,
+            training=self._by_stage(time.training),
+            writing=self._by_stage(time.writing),
             peak_flop=self._by_stage((time.own + time.apart) * peak),
             beside=values[count:],
         )

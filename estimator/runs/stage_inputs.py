@@ -84,14 +84,23 @@ def stage_rows(spec: StagedSpec, parts: Mapping[str, Accelerator]) -> Iterator[S
     for place, stage in enumerate(spec.stage):
         for each in pieces(stage):
             try:
-                yield _row(place, make_bench(each, spec, parts, searched))
+                yield row_of(place, make_bench(each, spec, parts, searched))
             except RequestError as error:
                 raise (
                     error if error.field.startswith(stage.label) else error.within(stage.label)
                 ) from None
 
 
-def _row(place: int, bench: Bench) -> StageRow:
+def row_of(place: int, bench: Bench) -> StageRow:
+    """Return a stage, or a part of one, as quantities.
+
+    Args:
+        place: of the stage among those that are priced together.
+        bench: the stage with its models and parts.
+
+    Raises:
+        RequestError: naming the field that is wrong.
+    """
     stage = bench.stage
     run = gathered(_run_parts(bench))
     beside = gathered((*passes(bench), *speeds(bench), *sold(stage)))

@@ -68,7 +68,7 @@ def _means(stage: Stage, found: Sampled, *, is_given: bool) -> Iterator[Input]:
         label = "" if mean.is_constant else "mean tokens of an answer, over the median"
         told = f"given: {mean.text}" if label else ""
         yield Input("answer_factor", scaled(mean, 1.0 / mean.median), label, told)
-    elif is_given or stage.answers_are_known or not stage.is_reinforced or not _is_guess(length):
+    elif is_given or stage.answers_are_known or not stage.is_reinforced or not is_guess(length):
         yield Input("answer_factor", ONE)
     else:
         known = constants()[ANSWER_DOUBT]
@@ -79,7 +79,7 @@ def _means(stage: Stage, found: Sampled, *, is_given: bool) -> Iterator[Input]:
         yield Input("answer_factor", parse_quantity(ends), label, told)
 
 
-def _is_guess(length: object) -> bool:
+def is_guess(length: object) -> bool:
     """Whether lengths are told by a number or a distribution, not counted in a file or list."""
     if length is None:
         return False

@@ -78,15 +78,7 @@ def fastest_share(bench: Bench, accelerator: Accelerator) -> float | None:
     if not stage.count.is_constant or stage.count.value > LARGEST:
         allowed = f"allowed without mfu: one number, to {LARGEST:,}"
         raise RequestError("count", f"got {stage.count.text}; {allowed}")
-    precision = stage.precision or usual_precision(accelerator, None)
-    sequence = int(stage.sequence_length or DEFAULT_SEQUENCE)
-    software = stage.software_choice.software
-    of = (stage.accelerator, stage.node_network, precision, sequence, software, stage.efficiency)
-    if of not in bench.searched:
-        fitted = efficiencies_of(accelerator, Path(stage.efficiency) if stage.efficiency else None)
-        found = Utilisation(accelerator, precision, sequence, software, fitted)
-        bench.searched[of] = found
-    layouts = bench.searched[of]
+    layouts = common_layouts(bench, accelerator)
     batches = torch.tensor([batch], dtype=torch.float64)
     count, active, model = int(stage.count.value), bench.own.active.median, bench.own.model
     if model is not None:
@@ -104,6 +96,19 @@ def fastest_share(bench: Bench, accelerator: Accelerator) -> float | None:
         )
     per_token = 1.0 if bench.model is None else bench.flop_per_token / (6.0 * active)
     return reached * per_token
+
+
+def common_layouts(bench: Bench, accelerator: Accelerator) -> Utilisation:
+    """Return the common layouts of a stage's sequences on a part, searched once for all stages."""
+    stage = bench.stage
+    precision = stage.precision or usual_precision(accelerator, None)
+    sequence = int(stage.sequence_length or DEFAULT_SEQUENCE)
+    software = stage.software_choice.software
+    of = (stage.accelerator, stage.node_network, precision, sequence, software, stage.efficiency)
+    if of not in bench.searched:
+        fitted = efficiencies_of(accelerator, Path(stage.efficiency) if stage.efficiency else None)
+        bench.searched[of] = Utilisation(accelerator, precision, sequence, software, fitted)
+    return bench.searched[of]
 
 
 def speeds(bench: Bench) -> Iterator[Input | Assumption]:

@@ -148,6 +148,29 @@ def staged_run(
     data = {} if path is None else staged_fields(Path(path))
     for text in changes:
         set_in(data, read_change(text), StagedSpec if "stage" in data else Stage)
+    files = () if path is None else (str(path),)
+    return staged_of(data, flags, layout, launch, files)
+
+
+def staged_of(
+    data: dict[str, Any],
+    flags: Mapping[str, Any],
+    layout: Mapping[str, Any] | None = None,
+    launch: Launched | None = None,
+    files: Sequence[str] = (),
+) -> StagedSpec:
+    """Return the run of stages that a file's data describe, flags going before them.
+
+    Args:
+        data: of a file; may be changed.
+        flags: as of ``staged_run``, like the two after.
+        layout: fields of the layout.
+        launch: launch files.
+        files: names of those that the data are of.
+
+    Raises:
+        RequestError: naming the flag, or the file and its field.
+    """
     if launch is not None:
         own = data.get("layout")
         laid = {**launch.layout, **(own if isinstance(own, dict) else {})}
@@ -156,8 +179,7 @@ def staged_run(
             has_model = any(name in flags for name in ("params", "params_active"))
             launch.need(wanted, {**data, **flags, **({"model": ""} if has_model else {})})
         data = {**launch.of_stage(), **data, **({"layout": laid} if laid else {})}
-    files = ([] if path is None else [str(path)]) + list(launch.launch.files if launch else ())
-    name = ", ".join(files) or "run"
+    name = ", ".join((*files, *(launch.launch.files if launch else ()))) or "run"
     given = {**flags, **({"layout": dict(layout)} if layout else {})}
     apart = {
         field: given.pop(flag)

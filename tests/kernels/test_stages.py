@@ -154,6 +154,7 @@ def test_one_pool_does_one_after_the_other_and_two_wait_for_the_longer() -> None
     apart = seconds(done, (8, 24, 1))
     assert float(apart.wall) == pytest.approx(wall)
     assert (float(apart.own), float(apart.apart)) == pytest.approx((8 * wall, 24 * wall))
+    assert (float(apart.training), float(apart.writing)) == pytest.approx((training, writing))
     waiting = seconds(done, (8, 24, 0))
     assert float(waiting.wall) == pytest.approx(training / 8 + writing / 24)
 
@@ -174,7 +175,7 @@ def test_what_is_waited_for_lost_and_given() -> None:
 
 def test_tokens_are_sold_by_what_happens_to_them() -> None:
     hour = Hour(*[column(1.0)] * len(Hour._fields))
-    time = StageTime(column(3600.0), column(7200.0), column(1.0))
+    time = StageTime(*map(column, (3600.0, 7200.0, 1.0, 3600.0, 7200.0)))
     none = TokenPrices(*[column(math.nan)] * 3)
     done = passes(**RL, kept=0.5, references=1.0)
     rented = stage_bill(done, time, (hour, hour), none)
