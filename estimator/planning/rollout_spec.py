@@ -150,7 +150,9 @@ def _of_data(
     given = dict(flags)
     is_flat = not isinstance(data.get("stage"), list)
     wanted = given.pop("stage", None)
-    own = {key: data.pop(key) for key in OWN if is_flat and key in data}
+    # With a pool of its own beside them they are those that train, as run has them.
+    kept = ("accelerator", "count", "price") if "generation" in data else ()
+    own = {key: data.pop(key) for key in OWN if is_flat and key in data and key not in kept}
     own |= {key: given.pop(key) for key in OWN if key in given}
     placed = _placeholders(own)
     run = staged_of(data, {**given, **placed}, layout, launch, files)

@@ -43,9 +43,10 @@ from .rollout_spec import PLACED, RolloutSpec, read_rollouts
 UNITS = ((16, 1), (64, 4))
 """Accelerators up to which splits go in such steps; beyond, in nodes."""
 NODE = 8
-COARSE = 32
-"""Splits of one cluster that are looked at first; those between the best and its neighbours
-follow."""
+COARSE = 64
+"""Splits of one cluster that are looked at, where there are more; those near the best follow."""
+NEAR = 3
+"""Of the best of them, whose neighbours are looked at, too: whole copies make steps."""
 
 ENDS = (0.05, 0.5, 0.95)
 """Percentiles of the mean answer at which splits are compared."""
@@ -260,9 +261,10 @@ def _of_cluster(bench: _Bench, name: str, total: int) -> list[Divided]:
     found = _timed(bench, [Split(name, total - each, name, each) for each in first])
     if stride == 1 or not found:
         return found
-    best = _ranked(bench.spec, found, limits=False)[0].split.generators
+    best = [each.split.generators for each in _ranked(bench.spec, found, limits=False)[:NEAR]]
     reach = (stride - 1) * unit
-    near = [each for each in every if abs(each - best) <= reach and each not in first]
+    around = {each for each in every for one in best if abs(each - one) <= reach}
+    near = sorted(around.difference(first))
     return found + _timed(bench, [Split(name, total - each, name, each) for each in near])
 
 
