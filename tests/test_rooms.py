@@ -136,8 +136,10 @@ TESTED_BY = {
     "planning.rollout_spec": "planning/test_rollouts.py",
     "costs.spot_rates": "planning/test_compared.py",
     "runs.staged_spec": "runs/test_stage_spec.py",
-    "views.compared": "cli/test_plan.py",
-    "views.rollouts": "cli/test_plan.py",
+    **{
+        f"views.{name}": "views/test_rollouts.py"
+        for name in ("answers.rollouts", "charts.rollouts", "plan_words", "report.rollouts")
+    },
     "programmes.opened": "views/charts/test_ledger.py",
     "programmes.bases": "programmes/test_lines.py",
     "runs.inputs": "runs/test_estimate.py",

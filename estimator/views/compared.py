@@ -10,7 +10,7 @@ from rich.table import Table
 from computebill.planning.compared import Alternative, ComparedPlan
 
 from . import plan, tables
-from .answers.plan import chance, checkpointed
+from .plan_words import chance, checkpointed
 from .text import count_interval, money_interval, percent_interval
 
 FEWER = ("taken away", "checkpoint", "goodput", "USD/h")

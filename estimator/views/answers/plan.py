@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from computebill.views.plan_words import chance
 from computebill.views.result import Result, distribution
 from computebill.views.text import (
     count_interval,
-    digits,
     duration_interval,
     fit_text,
     memory_with_ends,
@@ -81,18 +81,6 @@ def _way(one: Mapping[str, Any], result: Result) -> str:
 def way_label(one: Mapping[str, Any]) -> str:
     """Return the name of a cluster and market."""
     return ", ".join(filter(None, (one["cluster"], one["market"]))) or where(one)
-
-
-def chance(one: Mapping[str, Any]) -> str:
-    """Return the odds that a run is done by its deadline; nothing without one."""
-    odds = one.get("deadline_odds")
-    return "" if odds is None else fit_text(odds)
-
-
-def checkpointed(one: Mapping[str, Any]) -> str:
-    """Return the time from one checkpoint to the next; nothing where none is reckoned with."""
-    seconds = one["checkpoint_interval_seconds"]
-    return "" if seconds is None else f"{digits(seconds / 60)} min"
 
 
 def _observed(result: Result) -> str:

@@ -6,8 +6,6 @@ from dataclasses import replace
 
 from computebill.views.answers.plan import (
     answer,
-    chance,
-    checkpointed,
     described,
     heading,
     rented,
@@ -16,6 +14,7 @@ from computebill.views.answers.plan import (
 )
 from computebill.views.charts.picture import Picture
 from computebill.views.charts.plan import front, middle
+from computebill.views.plan_words import chance, checkpointed
 from computebill.views.result import Result, distribution
 from computebill.views.text import (
     count_interval,
