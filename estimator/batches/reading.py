@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from functools import cache, lru_cache, partial
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from types import FunctionType
 from typing import Any, Literal
@@ -38,6 +38,7 @@ LEAST_FIELDS = 2
 """Headings that a row below a title has to name."""
 
 BAR = "|"
+VALUE = re.compile(r"[-+]?\d")
 NEWLINE = re.compile(rb"[\r\n]")
 
 
@@ -200,7 +201,8 @@ def _parsed(piece: Piece, rows: int, only: str | None, *, is_mended: bool) -> It
         )
         # The line of the headings, where there are any.
         begun = done = before + (not piece.layout.names)
-        for table in rebatched(reader, rows, piece.layout.cut):
+        tables = chain(rebatched(reader, rows, piece.layout.cut), _nothing(headings, unread))
+        for table in tables:
             if not is_mended and is_quoted and _may_be_several(table, unread, separator, headings):
                 raise _Odd
             first = done
@@ -253,6 +255,12 @@ def _skipping(unread: deque[Any]) -> Callable[[Any], str]:
 
     _quietly().add(skip)
     return skip
+
+
+def _nothing(headings: Sequence[str], unread: Sequence[Any]) -> Iterator[pa.Table]:
+    """Yield a table of no rows where some that are none have not been told with others."""
+    if unread:
+        yield pa.table({name: pa.array([], pa.string()) for name in headings})
 
 
 def _why_unread(row: Any, mending: Mending) -> tuple[str, str]:
@@ -356,19 +364,31 @@ def _headings(piece: Piece) -> tuple[str, list[str], int]:
     path, layout = piece.path, piece.layout
     separators = "\t" if form_of(path, layout) == "tsv" else layout.separators
     found = {separator: first_lines(path, separator) for separator in separators}
-    separator = max(separators, key=lambda each: max(len(row) for _, row in found[each]))
+
+    def known(cells: Sequence[str]) -> int:
+        return 0 if layout.is_heading is None else sum(map(layout.is_heading, cells))
+
+    def fits(separator: str) -> tuple[int, int]:
+        rows = [row for _, row in found[separator]]
+        return max(map(known, rows)), max(map(len, rows))
+
+    separator = max(separators, key=fits)
     if layout.names:
         return separator, list(layout.names), 0
-    lines, place = found[separator], 0
-    if layout.is_heading is not None:
-        known = [sum(map(layout.is_heading, row)) for _, row in lines]
-        titled = (n for n, fields in enumerate(known) if fields >= LEAST_FIELDS)
-        place = 0 if known[0] else next(titled, 0)
-    before, names = lines[place]
-    names = [name if name.isascii() else as_told(name) for name in names]
+    lines = found[separator]
+    counts = [known(row) for _, row in lines]
+    titled = (place for place, count in enumerate(counts) if count >= LEAST_FIELDS)
+    place = 0 if counts[0] else next(titled, 0)
+    before, cells = lines[place]
+    names = [cell if cell.isascii() else as_told(cell) for cell in cells]
+    if layout.is_heading is not None and counts[place] < LEAST_FIELDS:
+        # Values may be twice in a first row: what reads the headings says that they are none.
+        names = [
+            f"{name} ({at})" if VALUE.match(name) and name in names[:at] else name
+            for at, name in enumerate(names)
+        ]
     _check_headings(path, names)
-    headings = [name or f"column {place}" for place, name in enumerate(names, start=1)]
-    return separator, headings, before
+    return separator, [name or f"column {at}" for at, name in enumerate(names, start=1)], before
 
 
 def first_lines(path: Path, separator: str) -> list[tuple[int, list[str]]]:

@@ -194,3 +194,19 @@ def test_a_record_of_json_that_is_no_text_costs_itself_alone(tmp_path: Path, nam
     ((line, text, why),) = unread(found)
     assert (line, why) == (2, NO_TEXT)
     assert unescaped(text) == rows[1]
+
+
+def test_a_table_without_a_good_row_tells_every_row(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("a,b\n1;2\n3;4\n")
+    found = read(path)
+    assert [len(batch.table) for batch in found] == [0]
+    assert [(line, text) for line, text, _ in unread(found)] == [(2, "1;2"), (3, "3;4")]
+
+
+def test_what_divides_cells_is_told_by_the_headings(tmp_path: Path) -> None:
+    """Not by the longest row, which may have signs of its own in a cell."""
+    path = tmp_path / "x.txt"
+    path.write_text("a|b\n1|cpu=1,gpu=2,mem=3\n2|x,y,z,w,v\n")
+    layout = Layout(is_heading=lambda cell: cell in ("a", "b"), other="csv", separators=",|")
+    assert rows_of(read(path, layout=layout)) == ["1", "2"]
