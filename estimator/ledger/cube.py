@@ -143,7 +143,8 @@ class Cube:
     def cells(self) -> pd.DataFrame:
         """Return all cells."""
         if not self.held:
-            return pd.DataFrame(columns=[*BY, *MEASURES])
+            kinds = {**dict.fromkeys(BY, object), **dict.fromkeys(MEASURES, float)}
+            return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in kinds.items()})
         found = _summed(pd.concat(self.held, ignore_index=True))
         for name in ("user", "project"):
             if len(found) > MOST:
