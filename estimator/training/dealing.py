@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from computebill.base.errors import shown
 
-if TYPE_CHECKING:
-    from .layout import Layout
-
 MOST_LAYERS = 10**6
+
+
+class Pipeline(Protocol):
+    """What of a layout tells how layers are dealt out; its fields, as ``Layout`` describes them."""
+
+    pp: int
+    vpp: int
+    first_layers: int | None
+    last_layers: int | None
+    layers_per_stage: tuple[int, ...] | None
+    recompute_layers: int | tuple[int, ...] | None
+
+    @property
+    def recompute(self) -> str:
+        """What is computed again."""
+
+    @property
+    def ends(self) -> dict[str, int]:
+        """Layers of the first and the last stage, of those that have a number of their own."""
 
 
 def as_list(value: object) -> object:
@@ -54,8 +70,9 @@ def _whole_numbers(value: object) -> tuple[int, ...]:
 def _whole(part: object) -> int | None:
     if isinstance(part, str) and part.strip().isascii() and part.strip().isdigit():
         part = int(part.strip()[:9])
-    is_whole = isinstance(part, int) and not isinstance(part, bool)
-    return part if is_whole and 0 <= part <= MOST_LAYERS else None
+    if not isinstance(part, int) or isinstance(part, bool):
+        return None
+    return part if 0 <= part <= MOST_LAYERS else None
 
 
 def even_deal(layers: int, chunks: int) -> tuple[int, ...]:
@@ -70,7 +87,7 @@ def even_deal(layers: int, chunks: int) -> tuple[int, ...]:
     return tuple(stop - start for start, stop in itertools.pairwise(cuts))
 
 
-def dealt(layout: Layout, layers: int) -> tuple[int, ...]:
+def dealt(layout: Pipeline, layers: int) -> tuple[int, ...]:
     """Return the layers of each chunk of a pipeline, in the order in which they are met.
 
     Args:
@@ -87,7 +104,7 @@ def dealt(layout: Layout, layers: int) -> tuple[int, ...]:
     return (first, *[inner] * (layout.pp - 2), last)
 
 
-def on_stages(layout: Layout, layers: int) -> tuple[int, ...]:
+def on_stages(layout: Pipeline, layers: int) -> tuple[int, ...]:
     """Return the layers of each stage, of all its chunks.
 
     Args:
@@ -98,7 +115,7 @@ def on_stages(layout: Layout, layers: int) -> tuple[int, ...]:
     return tuple(sum(chunks[stage :: layout.pp]) for stage in range(layout.pp))
 
 
-def check_lists(layout: Layout) -> None:
+def check_lists(layout: Pipeline) -> None:
     """Refuse lists of stages that are not as long as the pipeline, or contradict the rest.
 
     Raises:
