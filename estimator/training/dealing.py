@@ -3,30 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from typing import Protocol
+from typing import NamedTuple
 
 from computebill.base.errors import shown
 
 MOST_LAYERS = 10**6
-
-
-class Pipeline(Protocol):
-    """What of a layout tells how layers are dealt out; its fields, as ``Layout`` describes them."""
-
-    pp: int
-    vpp: int
-    first_layers: int | None
-    last_layers: int | None
-    layers_per_stage: tuple[int, ...] | None
-    recompute_layers: int | tuple[int, ...] | None
-
-    @property
-    def recompute(self) -> str:
-        """What is computed again."""
-
-    @property
-    def ends(self) -> dict[str, int]:
-        """Layers of the first and the last stage, of those that have a number of their own."""
 
 
 def as_list(value: object) -> object:
@@ -87,60 +68,95 @@ def even_deal(layers: int, chunks: int) -> tuple[int, ...]:
     return tuple(stop - start for start, stop in itertools.pairwise(cuts))
 
 
-def dealt(layout: Pipeline, layers: int) -> tuple[int, ...]:
-    """Return the layers of each chunk of a pipeline, in the order in which they are met.
+class Deal(NamedTuple):
+    """How a layout deals layers out, and what of them it computes again; as ``Layout`` has them.
 
-    Args:
-        layout: checked against the model.
-        layers: of the model.
+    Attributes:
+        pp: pipeline stages.
+        vpp: chunks of a stage.
+        first: layers of the first stage, where it has a number of its own.
+        last: layers of the last stage, likewise.
+        listed: layers of each chunk, where they are listed.
+        again: layers that stages compute again, of all or of each; None for all that they hold.
     """
-    if layout.layers_per_stage is not None:
-        return layout.layers_per_stage
-    if not layout.ends:
-        return even_deal(layers, layout.pp * layout.vpp)
-    others = layout.pp - len(layout.ends)
-    inner = (layers - sum(layout.ends.values())) // max(1, others)
-    first, last = layout.first_layers or inner, layout.last_layers or inner
-    return (first, *[inner] * (layout.pp - 2), last)
 
+    pp: int
+    vpp: int
+    first: int | None
+    last: int | None
+    listed: tuple[int, ...] | None
+    again: int | tuple[int, ...] | None
 
-def on_stages(layout: Pipeline, layers: int) -> tuple[int, ...]:
-    """Return the layers of each stage, of all its chunks.
+    @property
+    def own(self) -> tuple[int, ...]:
+        """Layers of each chunk where they are not dealt out as if nobody said; else none."""
+        given = self.listed or ()
+        return () if given == even_deal(sum(given), len(given)) else given
 
-    Args:
-        layout: checked against the model.
-        layers: of the model.
-    """
-    chunks = dealt(layout, layers)
-    return tuple(sum(chunks[stage :: layout.pp]) for stage in range(layout.pp))
+    @property
+    def ends(self) -> tuple[int, ...]:
+        """Layers of the first and the last stage, 0 of one without its own; none of neither."""
+        return (self.first or 0, self.last or 0) if self.first or self.last else ()
 
+    @property
+    def repeated(self) -> tuple[int, ...]:
+        """Layers that each stage computes again, where that is not all; else none."""
+        if self.again is None:
+            return ()
+        return (self.again,) * self.pp if isinstance(self.again, int) else self.again
 
-def check_lists(layout: Pipeline) -> None:
-    """Refuse lists of stages that are not as long as the pipeline, or contradict the rest.
+    def chunks(self, layers: int) -> tuple[int, ...]:
+        """Return the layers of each chunk, in the order in which a micro-batch meets them.
 
-    Raises:
-        ValueError: naming the field, what was given and what is allowed.
-    """
-    given, again = layout.layers_per_stage, layout.recompute_layers
-    if given is not None and layout.ends:
-        raise ValueError("give layers_per_stage or first_layers and last_layers, not both")
-    if given is not None and len(given) != layout.pp * layout.vpp:
-        raise ValueError(
-            f"layers_per_stage: got {told(given)}, {len(given)} in all; allowed: as many numbers "
-            f"as pp x vpp, {layout.pp} x {layout.vpp}"
-        )
-    if again is None:
-        return
-    if layout.recompute != "full":
-        raise ValueError(
-            f"recompute_layers: got {told(again)}; allowed with recompute {layout.recompute}: "
-            "none, as it is whole layers that are counted (recompute full)"
-        )
-    if not isinstance(again, int) and len(again) != layout.pp:
-        raise ValueError(
-            f"recompute_layers: got {told(again)}, {len(again)} in all; allowed: one number for "
-            f"all stages, or as many as pp, {layout.pp}"
-        )
+        Args:
+            layers: of the model, for which the deal was checked.
+        """
+        if self.listed is not None:
+            return self.listed
+        if not self.ends:
+            return even_deal(layers, self.pp * self.vpp)
+        own = [each for each in self.ends if each]
+        inner = (layers - sum(own)) // max(1, self.pp - len(own))
+        return (self.first or inner, *[inner] * (self.pp - 2), self.last or inner)
+
+    def stages(self, layers: int) -> tuple[int, ...]:
+        """Return the layers of each stage, of all its chunks.
+
+        Args:
+            layers: of the model, for which the deal was checked.
+        """
+        chunks = self.chunks(layers)
+        return tuple(sum(chunks[stage :: self.pp]) for stage in range(self.pp))
+
+    def check(self, recompute: str) -> None:
+        """Refuse lists that are not as long as the pipeline, or contradict the rest.
+
+        Args:
+            recompute: what is computed again.
+
+        Raises:
+            ValueError: naming the field, what was given and what is allowed.
+        """
+        listed, again = self.listed, self.again
+        if listed is not None and self.ends:
+            raise ValueError("give layers_per_stage or first_layers and last_layers, not both")
+        if listed is not None and len(listed) != self.pp * self.vpp:
+            raise ValueError(
+                f"layers_per_stage: got {told(listed)}, {len(listed)} in all; allowed: as many "
+                f"numbers as pp x vpp, {self.pp} x {self.vpp}"
+            )
+        if again is None:
+            return
+        if recompute != "full":
+            raise ValueError(
+                f"recompute_layers: got {told(again)}; allowed with recompute full, which counts "
+                f"whole layers, not with {recompute}"
+            )
+        if not isinstance(again, int) and len(again) != self.pp:
+            raise ValueError(
+                f"recompute_layers: got {told(again)}, {len(again)} in all; allowed: one number "
+                f"for all stages, or as many as pp, {self.pp}"
+            )
 
 
 def told(given: int | tuple[int, ...]) -> str:

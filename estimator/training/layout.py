@@ -16,7 +16,7 @@ from computebill.base.specfile import Spec
 from computebill.kernels import schedules
 
 from .adapters import FUSED, LORA, QLORA, SAVED, known_saved, known_targets, listed, products_of
-from .dealing import as_list, as_number_or_list, check_lists, even_deal
+from .dealing import Deal, as_list, as_number_or_list
 from .recipes import (
     MOMENTS,
     RECIPES,
@@ -255,7 +255,7 @@ class Layout(Spec):
             if given is not None and (self.pp == 1 or self.vpp > 1 or self.schedule != "1f1b"):
                 allowed = "more than one stage of one chunk, in the schedule 1f1b"
                 raise ValueError(f"{name}: got {given}; allowed with {allowed}")
-        check_lists(self)
+        self.deal.check(self.recompute)
         check_recipe(self)
         return self
 
@@ -266,18 +266,16 @@ class Layout(Spec):
         return {name: layers for name, layers in found.items() if layers is not None}
 
     @property
-    def own_layers(self) -> tuple[int, ...]:
-        """Layers of each chunk where they are not dealt out as if nobody said; else none."""
-        given = self.layers_per_stage or ()
-        return () if given == even_deal(sum(given), len(given)) else given
-
-    @property
-    def repeated_layers(self) -> tuple[int, ...]:
-        """Layers that each stage computes again, where that is not all; else none."""
-        again = self.recompute_layers
-        if again is None:
-            return ()
-        return (again,) * self.pp if isinstance(again, int) else again
+    def deal(self) -> Deal:
+        """How layers are dealt out to stages, and what of them is computed again."""
+        return Deal(
+            self.pp,
+            self.vpp,
+            self.first_layers,
+            self.last_layers,
+            self.layers_per_stage,
+            self.recompute_layers,
+        )
 
     def with_settings(self, other: Layout) -> Layout:
         """Return this layout with what another sets besides degrees."""

@@ -51,14 +51,10 @@ def layout_columns(layouts: Sequence[Layout]) -> kernel.Layout:
             [float(each.used_recipe in BUCKETS_GB) for each in layouts], dtype=torch.float64
         ),
         schedule=torch.tensor([SCHEDULES[each.schedule] for each in layouts], dtype=torch.float64),
-        ends=_rows([_ends(each) for each in layouts]),
-        dealt=_rows([each.own_layers for each in layouts]),
-        repeated=_rows([each.repeated_layers or () for each in layouts], math.inf),
+        ends=_rows([each.deal.ends for each in layouts]),
+        dealt=_rows([each.deal.own for each in layouts]),
+        repeated=_rows([each.deal.repeated for each in layouts], math.inf),
     )
-
-
-def _ends(layout: Layout) -> tuple[int, ...]:
-    return (layout.first_layers or 0, layout.last_layers or 0) if layout.ends else ()
 
 
 def _rows(lists: Sequence[Sequence[float]], rest: float = 0.0) -> torch.Tensor:

@@ -10,7 +10,7 @@ from computebill.hardware.accelerators import Accelerator
 from computebill.hardware.generations import has_deepep
 
 from .adapters import SAVED
-from .dealing import on_stages, told
+from .dealing import told
 from .layout import Layout
 
 
@@ -181,7 +181,7 @@ def _check_lists(layers: int, layout: Layout) -> None:
             f"got {told(given)}, {sum(given):,} in all; allowed: the model's {layers:,} layers",
         )
     if isinstance(again, tuple):
-        held = on_stages(layout, layers)
+        held = layout.deal.stages(layers)
         if any(one > most for one, most in zip(again, held, strict=True)):
             raise RequestError(
                 "recompute_layers",
