@@ -68,11 +68,11 @@ SECTIONS: dict[str, str] = {
         carbon-g-per-kwh final-share budget""",
     "Interruptions": """goodput lost failures-per-gpu-day interruptions-per-gpu-day
         checkpoint-seconds restart-seconds""",
-    LAYOUT: """recipe qlora lora lora-rank lora-targets dora modules-to-save recompute early-stop
-        tp pp vpp uneven first-layers last-layers schedule dp cp cp-exchange ep etp micro-batch
-        micro-batches zero shards sequence-parallel across-domains tp-overlap ep-overlap dispatcher
-        experts weights gradients reduce-bits optimizer offload loss loss-chunk attention
-        attention-kernel kernels dropout overhead-gb""",
+    LAYOUT: """recipe qlora lora lora-rank lora-targets dora modules-to-save recompute
+        recompute-layers early-stop tp pp vpp uneven first-layers last-layers layers-per-stage
+        schedule dp cp cp-exchange ep etp micro-batch micro-batches zero shards sequence-parallel
+        across-domains tp-overlap ep-overlap dispatcher experts weights gradients reduce-bits
+        optimizer offload loss loss-chunk attention attention-kernel kernels dropout overhead-gb""",
     "Sampling": "samples seed method device",
     "Output": """brief markdown output html plot json csv draws experiments pictures profiles note
         print help""",
