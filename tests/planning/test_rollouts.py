@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
+from minutes import takes_minutes
 
 import computebill as cb
 from computebill.base.errors import RequestError
@@ -227,6 +228,7 @@ def standings() -> list[Any]:
     return list(module.standings())
 
 
+@takes_minutes("thirteen searches of published splits")
 def test_who_waits_is_who_was_seen_to_on_published_splits() -> None:
     """Of six published splits, at both ends of what their mean answer may be; AReaL tells none."""
     known = [each for each in standings() if each.seen]
@@ -237,6 +239,21 @@ def test_who_waits_is_who_was_seen_to_on_published_splits() -> None:
     of = {each.name.split(",")[0]: each for each in known}
     assert of["Olmo 3.1 32B"].longer < 1.1
     assert of["Qwen3-30B-A3B"].longer > 2
+
+
+def test_training_waits_with_olmo_s_split_and_servers_with_verl_s() -> None:
+    """Two of the published splits, in every run of the tests; all of them are judged above."""
+    for params, accelerator, trains, writes, mean, seen in (
+        ("32.2B", "h100", 64, 160, 14_628, "train"), ("7.6B", "h20", 8, 8, 2000, "write"),
+    ):  # fmt: skip
+        given = {"params": params, "prompts": 128, "samples_per_prompt": 8, "answer_mean": mean}
+        stage = {**RL, **given, "references": 0, "accelerator": accelerator, "count": trains}
+        spec = read_rollouts({**stage, "generation": {"count": writes, "staleness": 1}})
+        (row,) = stage_rows(spec.run, {accelerator: cb.find_accelerator(accelerator)})
+        draws = StageDraws([row], "cpu")
+        time = draws.price(torch.full((draws.columns.dimensions, 1), 0.5, dtype=torch.float64))
+        is_training = float(time.training) / trains > float(time.writing) / writes
+        assert seen == ("write" if is_training else "train")
 
 
 def test_the_table_of_published_splits_is_whole() -> None:
