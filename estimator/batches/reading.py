@@ -221,7 +221,7 @@ def _parsed(piece: Piece, rows: int, only: str | None, *, is_mended: bool) -> It
                 text.read(),
                 comma=separator == ";",
                 before=before,
-                places=np.setdiff1d(places, gone, assume_unique=True),
+                places=np.setdiff1d(places, gone, assume_unique=True) if gone else places,
                 unread_places=gone,
                 first=begun + 1,
                 line_of=partial(lines_of, piece, separator, before),

@@ -21,11 +21,6 @@ WORDS = (
     *("cluster", "user", "project", "partition", "qos", "name", "state", "host", "device"),
     *("accelerator", "tags", "checkpoint"),
 )
-MOMENTS = ("submit", "start", "end")
-NUMBERS = (
-    *("elapsed_s", "jobs", "accelerators", "nodes", "gpu_hours", "energy_j", "usd"),
-    *("tokens", "params", "flop", "first_step", "last_step"),
-)
 
 SECONDS_PER_HOUR = 3600.0
 MOST = 1e7
@@ -250,9 +245,11 @@ def normalised(draft: Draft, file: int, lines: np.ndarray) -> pa.Table:
         "line": pa.array(lines.astype(np.int64)),
         "identity": pa.array(identities(draft)),
     }
-    columns |= {name: draft.text(name).column() for name in WORDS}
-    columns |= {name: cells.as_timestamps(draft.moment(name)) for name in MOMENTS}
-    columns |= {name: cells.as_numbers(draft.number(name)) for name in NUMBERS}
+    columns |= {name: draft.text(name).column() for name in WORDS if name in draft.words}
+    columns |= {name: cells.as_timestamps(found) for name, found in draft.moments.items()}
+    columns |= {name: cells.as_numbers(found) for name, found in draft.numbers.items()}
+    nothing = {each.name: each.type for each in JOBS if each.name not in columns}
+    columns |= {name: pa.nulls(draft.rows, kind) for name, kind in nothing.items()}
     table = pa.table({name: columns[name] for name in JOBS.names})
     is_used = draft.reason == 0
     if draft.joined is not None:

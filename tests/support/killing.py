@@ -159,7 +159,8 @@ def outcome(folder: Path) -> dict[str, Any]:
         **{name: (folder / name).read_text("utf-8") for name in texts},
         "parts": {path.name: pq.read_table(path).cast(plain(path)).to_pydict() for path in parts},
         "kept": sorted(each.name for each in (folder / KEPT).iterdir()),
-        "beside": sorted(each.name for each in folder.iterdir()),
+        # A kill leaves what it was writing, under a hidden name that nobody reads.
+        "beside": sorted(each.name for each in folder.glob("[!.]*")),
     }
 
 
