@@ -64,7 +64,8 @@ def find_device(text: str, profiles: tuple[Path, ...] = ()) -> Device:
     low = " ".join(text.lower().split())
     known = instances()
     plain = low.replace("_", " ").removeprefix("standard ")
-    for name in (low, plain, *_AZURE.findall(plain), *_TOKEN.findall(low)):
+    tokens = [token.removeprefix("ml.") for token in _TOKEN.findall(low)]  # of SageMaker
+    for name in (low, plain, *_AZURE.findall(plain), *tokens):
         if name in known:
             return known[name]
     if any(char.isdigit() for char in low):
