@@ -33,7 +33,7 @@ def test_a_kill_at_any_moment_and_a_resume_leave_the_same(
         kills += [[{"at": 1}, {"at": every // 2}, {"at": 2 * every // 3}]]
         for place, kill in enumerate([*kills, *chains(25, 1, first.seconds)]):
             killed, left = resumed(starter, tmp_path / str(place), kill)
-            assert killed == len(kill) or "after" in kill[0]
+            assert killed or "after" in kill[0]
             assert left == expected, kill
 
 
