@@ -77,7 +77,6 @@ class Gathered:
 
     Attributes:
         cube: sums.
-        runs: jobs with their restarts as one.
         trackers: rows of trackers, with their kind.
         joined: rows that tell the same job as another, by how that was found.
         remarks: rows by what to know of them.
@@ -87,7 +86,6 @@ class Gathered:
     """
 
     cube: Cube = field(default_factory=Cube)
-    runs: Runs = field(default_factory=Runs)
     trackers: pd.DataFrame = field(default_factory=pd.DataFrame)
     joined: Counter[str] = field(default_factory=Counter)
     remarks: Counter[str] = field(default_factory=Counter)
@@ -137,11 +135,15 @@ class Gathering:
             self.found.cube.add(billed.idle_cells())
         if billed.hosts and not billed.rows:
             self.found.remarks[APART] = len(billed.hosts)
-        no_chain = np.array([kind in NO_RESTART for kind in KINDS])
-        self.found.runs = find_runs(self._spill, self._rules.chains, no_chain)
-        if len(self.found.runs.largest):
-            self.found.runs.largest = self._named(self.found.runs.largest)
         return self.found
+
+    def find_runs(self) -> Runs:
+        """Return jobs with their restarts as one, once all were gathered."""
+        no_chain = np.array([kind in NO_RESTART for kind in KINDS])
+        found = find_runs(self._spill, self._rules.chains, no_chain)
+        if len(found.largest):
+            found.largest = self._named(found.largest)
+        return found
 
     def _read(self, part: Part, columns: Sequence[str] | None = None) -> pa.Table:
         """Return a part's jobs, those that are there twice left out."""
