@@ -136,7 +136,8 @@ def read_ledger(
         if not good:
             raise RequestError(*next(iter(found.unread_files.items())))
         folder = running.keep or scratch / "parts"
-        Parts(folder).open(_made_from(good, states, rules, options, plans), resume=running.resume)
+        kept = Parts(folder)
+        kept.open(_made_from(good, states, rules, options, plans), resume=running.resume)
         work = Reading(
             folder,
             plans,
@@ -148,6 +149,7 @@ def read_ledger(
         pieces = list(named_pieces(good, found.unread_files, running.rows, layout))
         done = list(_through(work, pieces, running))
         _count(found, done, good, plans)
+        kept.close(found.unread_files)
         parts = [
             Part(each.part, _record(each, plans), each.counts.jobs)
             for each in done

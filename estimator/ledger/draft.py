@@ -23,12 +23,15 @@ WORDS = (
 )
 
 SECONDS_PER_HOUR = 3600.0
+MOST = 1e7
+"""Accelerators of a job; there are no more of one kind in the world."""
 TIMED = ("scheduler", "tracker")
 """Records whose rows have a time of their own."""
 NEAR = 0.01
 """Share by which recorded accelerator-hours may differ from count times time: rounding."""
 LONGEST_JOB = 20 * 366 * 86400.0
 """Seconds; a longer job is a mistake."""
+MOST_HOURS = MOST * LONGEST_JOB / SECONDS_PER_HOUR
 
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
@@ -159,6 +162,8 @@ def settle_hours(draft: Draft, *, may_lack: bool) -> None:
     differs = has_both & (np.abs(told - made) > NEAR * np.maximum(np.abs(told), 1e-9))
     draft.remark(differs, "its accelerator-hours are not count times duration; they are used")
     hours = np.where(np.isnan(made) | differs, told, made)
+    draft.reject(count > MOST, "its accelerators are above ten million")
+    draft.reject(np.abs(told) > MOST_HOURS, "its accelerator-hours are too many to be any")
     draft.reject((hours < 0) & (draft.record != "bill"), "its accelerator-hours are negative")
     no_time = np.isnan(hours) & np.isnan(elapsed)
     no_count = np.isnan(hours) & np.isnan(count)
