@@ -26,7 +26,7 @@ from computebill.base.assumptions import Assumption
 from computebill.base.errors import RequestError, shown
 from computebill.base.writing import replacing
 from computebill.batches.cluster import run_on_ray
-from computebill.batches.pieces import ROWS, find_files, named_pieces, state_of
+from computebill.batches.pieces import find_files, named_pieces, state_of
 from computebill.batches.working import in_order
 from computebill.batches.writing import Parts, harmless
 from computebill.hardware.accelerators import find_accelerator
@@ -41,7 +41,7 @@ from .pricing import Priced, Prices, check_prices
 from .result import FileRead, Ledger, Reject
 from .rules import Rules, read_rules
 from .schema import UNKNOWN
-from .work import Done, Reading
+from .work import ROWS, Done, Reading
 
 Engine = Literal["local", "ray"]
 Progress = Callable[[int], None]
