@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .cells import NO_TIME, Words
+from .cells import NO_TIME, Words, hashed
 from .rules import Chains
 
 MOST = 1 << 20
@@ -52,16 +52,11 @@ def keys_of(words: Mapping[str, Words], rows: int) -> np.ndarray:
     with np.errstate(over="ignore"):
         for name in ("cluster", "user", "project", "name"):
             found *= np.uint64(0x9E3779B97F4A7C15)
-            found += _hashed(words[name])
+            found += hashed(words[name])
     folder = words["checkpoint"]
     if not folder.values:
         return found.view(np.int64)
-    return np.where(folder.codes >= 0, _hashed(folder), found).view(np.int64)
-
-
-def _hashed(words: Words) -> np.ndarray:
-    texts = np.array([*words.values, ""], dtype=object)
-    return np.asarray(pd.util.hash_array(texts, categorize=False)[words.codes])
+    return np.where(folder.codes >= 0, hashed(folder), found).view(np.int64)
 
 
 @dataclass

@@ -47,11 +47,12 @@ ARRAY = re.compile(r"[_\[].*$")
 
 
 class Part(NamedTuple):
-    """A part of jobs: its name, and its records."""
+    """A part of jobs: its name, its records, their number, and the place of its file."""
 
     name: str
     record: str
     rows: int
+    file: int
 
 
 class Summed(NamedTuple):
@@ -106,7 +107,10 @@ class Gathering:
         self._rules = rules
         rows = sum(part.rows for part in parts)
         self._spill = Spill(spill, rows)
-        self._twice = find_twice(folder, [part.name for part in parts])
+        # A file may well charge the same twice: one bill alone is not looked through.
+        alone = len({part.file for part in parts if part.record == "bill"}) < 2
+        looked = [part.name for part in parts if not (alone and part.record == "bill")]
+        self._twice = find_twice(folder, looked)
         self._rest = JOBS.empty_table()
         self._needs_config = any(rule.config for rule in rules.rule)
         self.found = Gathered()
