@@ -104,6 +104,7 @@ def applied(source: Source, own: Framework) -> Applied:
     for name, parts in shares.items():
         found.add(name, _product([value for value, _ in parts]), parts[-1][1])
     _name_model(found)
+    _name_policy(found)
     _settle(found.facts)
     return found
 
@@ -192,6 +193,13 @@ def _settle(facts: dict[str, Fact]) -> None:
 
 
 _NO = Fact(value=False, said=Said("usual", "the framework"))
+
+
+def _name_policy(found: Applied) -> None:
+    """Take torchtitan's dumped policy of recomputation for the one that has no settings more."""
+    policy = found.facts.pop("policy", None)
+    if policy is not None and not any("memory_budget" in each.said.key for each in found.unused):
+        found.facts.setdefault("recompute", policy)
 
 
 def _name_model(found: Applied) -> None:
