@@ -39,6 +39,8 @@ def read_frameworks() -> str:
 def _row(known: Known) -> str:
     own = framework(known.key)
     facts = sum(not row.why for row in (*own.rows.values(), *own.patterns.values()))
-    written = (key for key in written_frameworks() if framework(key).known.framework == own.known.framework)
+    written = (
+        key for key in written_frameworks() if framework(key).known.framework == own.known.framework
+    )
     emits = ", ".join(f"`{key}`" for key in written if own.writes)
     return f"| {known.title} | {FORMS[known.key]} | {facts} | {emits} |"

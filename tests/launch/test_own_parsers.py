@@ -66,7 +66,7 @@ UNSAID_WITH = {"dp_shards": "shards", "dp_replicas": "shards", "offload_weights"
 
 
 def wrong(layout: Layout, handed: Handed, answer: dict[str, Any]) -> dict[str, Any]:
-    """What a parser read otherwise than it stands in the layout, but for what is named as unsaid."""
+    """What a parser read otherwise than it stands in the layout, if not named as unsaid."""
     if "refused" in answer:
         return answer
     says = answer["says"]

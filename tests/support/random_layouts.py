@@ -22,7 +22,7 @@ def any_layout(draw: Random) -> Layout:
     }  # fmt: skip
     if pp > 1:
         fields |= _stages(draw, zero)
-    options = {**_options(draw), "shards": draw.choice((2, 4, 8)) * fields["cp"]}
+    options = {**_options(draw, zero), "shards": draw.choice((2, 4, 8)) * fields["cp"]}
     chosen = draw.sample(sorted(options), draw.randrange(6))
     return Layout(**fields, **{name: options[name] for name in chosen})
 
@@ -40,7 +40,8 @@ def _stages(draw: Random, zero: int) -> dict[str, Any]:
     return {}
 
 
-def _options(draw: Random) -> dict[str, Any]:
+def _options(draw: Random, zero: int) -> dict[str, Any]:
+    rests = [("optimizer",), ("activations",), *([("weights",)] if zero == 3 else [])]
     return {
         "etp": draw.choice((1, 2, 4, 8)),
         "sequence_parallel": draw.random() < 0.5,
@@ -48,7 +49,7 @@ def _options(draw: Random) -> dict[str, Any]:
         "tp_overlap": draw.random() < 0.5,
         "ep_overlap": draw.random() < 0.5,
         "optimizer": draw.choice(("adamw", "muon", "adamw-8bit", "sgd")),
-        "offload": draw.choice((("optimizer",), ("weights",), ("activations",))),
+        "offload": draw.choice(rests),
         "dropout": draw.random() < 0.5,
         "gradients": draw.choice(("bf16", "fp32")),
         "cp_exchange": draw.choice(("ring", "all-to-all")),

@@ -19,12 +19,12 @@ torch.cuda.get_device_properties = lambda *_: type("Device", (), {"major": 9, "m
 
 from megatron.training.arguments import parse_args, validate_args
 
-MODEL = (
-    "--num-layers 32 --hidden-size 4096 --num-attention-heads 32 --group-query-attention "
-    "--num-query-groups 8 --max-position-embeddings 4096 --train-iters 10 --lr 1e-4 "
-    "--num-experts 8 --vocab-size 32000 --disable-bias-linear "
-    "--tokenizer-type NullTokenizer --transformer-impl transformer_engine"
-).split()
+MODEL = """
+    --num-layers 32 --hidden-size 4096 --num-attention-heads 32 --group-query-attention
+    --num-query-groups 8 --max-position-embeddings 4096 --train-iters 10 --lr 1e-4
+    --num-experts 8 --vocab-size 32000 --disable-bias-linear
+    --tokenizer-type NullTokenizer --transformer-impl transformer_engine
+""".split()  # noqa: SIM905
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def read(path: Path) -> dict[str, Any]:
     args.rank, args.world_size = 0, facts["nodes"] * facts["node_devices"]
     validate_args(args)
     sharding = {"no_shard": 0, "optim": 1, "optim_grads": 2, "optim_grads_params": 3}
-    found = {
+    return {
         **facts,
         "tp": args.tensor_model_parallel_size, "pp": args.pipeline_model_parallel_size,
         "cp": args.context_parallel_size, "ep": args.expert_model_parallel_size,
@@ -50,7 +50,6 @@ def read(path: Path) -> dict[str, Any]:
         if args.use_megatron_fsdp
         else int(args.use_distributed_optimizer),
     }  # fmt: skip
-    return found
 
 
 answer(read)
