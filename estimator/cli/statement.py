@@ -82,7 +82,8 @@ def command(
     from computebill.regulation.rules import rule_sets
     from computebill.statements.spec import read_statement
 
-    rule_sets(rules)
+    if rules:
+        rule_sets(rules)
     watched = {"start": start, "synthetic": synthetic}
     if not planned:
         _refuse(watched)
