@@ -147,16 +147,30 @@ class Steps:
     @cached_property
     def tokens(self) -> Column:
         """Tokens of a step; NaN where nobody tells them."""
-        told = self.column("step_tokens")
-        sequence = math.nan if self.work.sequence is None else self.work.sequence
-        of_batch = self.column("batch") * sequence
-        given = math.nan if self.work.sequences is None else self.work.sequences * sequence
-        found = np.where(np.isfinite(told), told, of_batch)
-        found = np.where(np.isfinite(found), found, self._counted())
-        return np.where(np.isfinite(found), found, given)
+        given = math.nan if self.work.sequences is None else self.work.sequences * self._sequence
+        found = self.column("step_tokens")
+        for each in (self._of_batch, self._counted, np.full(len(found), given)):
+            found = np.where(np.isfinite(found), found, each)
+        return found
 
+    @property
+    def tokens_are_counted(self) -> bool:
+        """Whether lines tell the tokens of most steps, rather than a batch or nothing of them."""
+        counted = np.isfinite(self._counted) & ~np.isfinite(self._of_batch)
+        return bool((np.isfinite(self.column("step_tokens")) | counted).mean() > 0.5)
+
+    @property
+    def _sequence(self) -> float:
+        return math.nan if self.work.sequence is None else self.work.sequence
+
+    @property
+    def _of_batch(self) -> Column:
+        """Tokens of a step by the sequences that lines tell."""
+        return self.column("batch") * self._sequence
+
+    @cached_property
     def _counted(self) -> Column:
-        """Return tokens of a step by those seen so far; NaN where they are not told exactly."""
+        """Tokens of a step by those seen so far; NaN where they are not told exactly."""
         so_far = self.column("tokens")
         known = np.flatnonzero(np.isfinite(so_far))
         found = np.full(len(self.rows), np.nan)

@@ -23,6 +23,8 @@ NORMAL, OUTLYING = 1.4826, 6.0
 """Standard deviation of a normal over its median absolute deviation; standard deviations of gaps
 that a stall is beside, where lines tell the time alone: of sequences of any length steps vary."""
 
+SECONDS_PER_HOUR = 3600.0
+
 MOST_POINTS = 200
 """Points of a course over time."""
 
@@ -241,6 +243,14 @@ class Timeline(Steps):
         other = max(0.0, wall - kept - repeated - stalls - restarts)
         return Spent(wall, kept, repeated, stalls, restarts, other)
 
+    @cached_property
+    def hours(self) -> float:
+        """Hours so far: by the clock, or of its steps alone; NaN where lines tell neither [h]."""
+        if self.spent is not None:
+            return self.spent.wall / SECONDS_PER_HOUR
+        of_steps = float(np.nansum(self.seconds * self.width))
+        return of_steps / SECONDS_PER_HOUR if of_steps > 0 else math.nan
+
     @property
     def last_step(self) -> int:
         """Number of the last step that was printed."""
@@ -283,7 +293,9 @@ class Timeline(Steps):
             first_step=int(self.step[rows[0]]),
             last_step=int(self.step[rows[-1]]),
             part=int(self.part[rows[0]]),
-            hours=math.nan if clock is None else float(clock[rows[-1]] - clock[0]) / 3600,
+            hours=math.nan
+            if clock is None
+            else float(clock[rows[-1]] - clock[0]) / SECONDS_PER_HOUR,
             seconds=self.mean_seconds(rows),
             speed=self.mean_speed(rows),
             loss=float(known.mean()) if len(known) else math.nan,
