@@ -149,13 +149,11 @@ class Timeline(Steps):
         if clock is None:
             nothing = np.zeros(len(self.rows))
             return nothing, nothing
-        steady = self.pace[self.is_steady]
         own = self.seconds if self._has_own_seconds else self.seconds * np.nan
-        if not np.isfinite(self.seconds).any() and len(steady):  # of tokens' pace nothing is known
-            gaps = np.diff(clock, prepend=np.nan) / self.width
-            usual = float(np.nanmedian(gaps[~self.is_first])) if (~self.is_first).any() else 0.0
-        else:
-            usual = float(np.nanmedian(self.seconds[self.is_steady]))
+        if np.isfinite(self.seconds).any():
+            usual = _median(self.seconds[self.is_steady])
+        else:  # of tokens' pace nothing is known
+            usual = _median((np.diff(clock, prepend=np.nan) / self.width)[~self.is_first])
         usually = np.where(np.isfinite(own), own, usual) * self.width
         gap = np.diff(clock, prepend=np.nan)
         gap[0] = usually[0]
@@ -363,6 +361,12 @@ class Timeline(Steps):
             yield "no line tells a time: goodput and stalls are not known"
         elif not self.has_gaps and len(self.restarts):
             yield "lines tell the time since a start alone: what a restart took is not known"
+
+
+def _median(values: Column) -> float:
+    """Return the median of what is known; zero where nothing is."""
+    found = values[np.isfinite(values)]
+    return float(np.median(found)) if len(found) else 0.0
 
 
 def _quantiles(values: Column) -> dict[str, float] | None:
