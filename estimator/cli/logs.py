@@ -17,7 +17,7 @@ import click
 from .options import FILE, with_options
 
 if TYPE_CHECKING:
-    from computebill.logs import Log
+    from computebill.logs import Log, LogReader
 
 POLL = 0.5
 """Seconds between two looks at a growing file."""
@@ -173,16 +173,19 @@ def _followed(
 ) -> Log:
     from computebill.base.errors import RequestError
     from computebill.logs import LogReader
+    from computebill.logs.files import is_packed
 
     reader = LogReader(path.name)
     told_at, told_rows = 0.0, 0
     try:
         with path.open("rb") as file, _telling(aside) as tell:
             for data in _growth(file, path, reader.note, until_idle):
+                if not reader.lines and is_packed(data):
+                    raise RequestError("--follow", f"got {path.name}, which gzip packed")
                 reader.feed(data)
                 now = time.monotonic()
                 if reader.rows > told_rows and now - told_at >= EVERY:
-                    tell(told(reader.log()))
+                    tell(_line(reader, told))
                     told_at, told_rows = now, reader.rows
     except KeyboardInterrupt:
         pass  # what was read so far is the answer
@@ -190,6 +193,16 @@ def _followed(
         raise RequestError(str(path), f"cannot be read: {error.strerror or error}") from None
     reader.close()
     return reader.log()
+
+
+def _line(reader: LogReader, told: Callable[[Log], str]) -> str:
+    """Return where a log stands; of one too young to tell a speed, what it does not tell yet."""
+    from computebill.base.errors import RequestError
+
+    try:
+        return told(reader.log())
+    except RequestError as error:
+        return f"so far, {error}"
 
 
 def _growth(

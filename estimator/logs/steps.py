@@ -238,7 +238,7 @@ class Steps:
         whole = self.log.last("run_seconds")
         if whole is not None and last < LEAST_PRINTED:
             return whole / float(self.step[-1] - self.step[0] + self.width[0])
-        return 1 / last
+        return 1 / last if last else math.nan
 
     def _of_clock(self) -> Column:
         """Return seconds of a step by the times of lines, of rows that are ``TICK`` apart."""

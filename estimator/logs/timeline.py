@@ -263,11 +263,12 @@ class Timeline(Steps):
     def windows(self) -> list[Window]:
         """Steady rows in some ``MOST_POINTS`` windows, none of which spans two parts."""
         steady = np.flatnonzero(self.is_steady)
-        pieces = np.array_split(steady, min(MOST_POINTS, len(steady)))
+        pieces = np.array_split(steady, max(1, min(MOST_POINTS, len(steady))))
         return [
             self._window(inside)
             for piece in pieces
             for inside in np.split(piece, np.flatnonzero(np.diff(self.part[piece])) + 1)
+            if len(inside)
         ]
 
     def over_time(self, shares: Shares) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -133,6 +134,39 @@ def test_a_growing_log_is_followed_until_nothing_comes(
     assert " left" in first
     assert second.startswith("step 900/25,000, ")
     assert done.stdout.startswith("train.log at step 900: ")
+
+
+def test_a_log_too_young_to_tell_a_speed_is_followed_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = (
+        "2025-12-07 17:{m:02d}:{s:02d}.000\tgpu:0\tolmo.train:979\tINFO\t[step={n}/900]\n"
+        "    throughput/total_tokens={tokens}\n"
+    )
+    lines = [line.format(m=n // 6, s=10 * n % 60, n=n, tokens=n * 8192) for n in range(1, 40)]
+    file = tmp_path / "train.log"
+    file.write_text(lines[0])
+    added = iter(["".join(lines[1:]), ""])
+
+    def wait(_: float) -> None:
+        with file.open("a") as opened:
+            opened.write(next(added, ""))
+
+    monkeypatch.setattr(logs, "EVERY", 0.0)
+    monkeypatch.setattr(logs.time, "sleep", wait)
+    size = ("--params", "8B", "--accelerator", "h100", "--count", "8")
+    done = invoke("mfu", *size, "--log", str(file), "--follow", "--until-idle", "0.05", "--json")
+    assert done.exit_code == 0, done.output
+    first, second = done.stderr.splitlines()
+    assert first.startswith("so far, train.log: tells neither a step's seconds")
+    assert second.startswith("step 39/900, 10")
+    packed = tmp_path / "train.log.gz"
+    packed.write_bytes(gzip.compress(b"x" * 999))
+    done = invoke("mfu", *size, "--log", str(packed), "--follow")
+    assert (done.exit_code, "--follow: got train.log.gz, which gzip packed" in done.stderr) == (
+        2,
+        True,
+    )
 
 
 def test_following_ends_with_the_answer_at_an_interrupt(monkeypatch: pytest.MonkeyPatch) -> None:
