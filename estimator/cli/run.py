@@ -219,10 +219,10 @@ class Beside(NamedTuple):
         told = found.to_dict()
         if self.passport.passport is not None and isinstance(estimate, RunEstimate):
             from computebill.watching.logged import logged_passport
-            from computebill.watching.subject import read_subject
 
-            subject = read_subject(estimate.spec, {}, profiles)
-            passport = logged_passport(subject, found.course, kwh=self.passport.kwh)
+            passport = logged_passport(
+                estimate, found.course.log, kwh=self.passport.kwh, profiles=profiles
+            )
             passport.save(self.passport.passport)
             told["passport"] = passport.to_dict()
         return told

@@ -132,7 +132,8 @@ class Steps:
         before = np.roll(elapsed, 1)
         is_anew = self.is_first | (elapsed < ANEW * before)
         is_anew[0] = False
-        return elapsed + np.cumsum(np.where(is_anew, before, 0.0))
+        found: Column = elapsed + np.cumsum(np.where(is_anew, before, 0.0))
+        return found
 
     @cached_property
     def is_of_whole_seconds(self) -> bool:
@@ -182,7 +183,8 @@ class Steps:
         each = np.append(np.nan, each)
         is_first = np.isnan(each)
         each[:-1][is_first[:-1]] = each[1:][is_first[:-1]]  # what its start's next steps have
-        return each[np.searchsorted(known, np.arange(len(found))).clip(max=len(known) - 1)]
+        found = each[np.searchsorted(known, np.arange(len(found))).clip(max=len(known) - 1)]
+        return found
 
     @cached_property
     def source(self) -> str:

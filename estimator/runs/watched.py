@@ -10,19 +10,25 @@ from typing import Any
 
 import numpy as np
 
+from computebill.base.assumptions import gathered
 from computebill.base.errors import RequestError
+from computebill.costs.hour import hour_inputs
+from computebill.kernels.units import SECONDS_PER_HOUR
 from computebill.logs import Log, Timeline, Work
 from computebill.models.logged import steady_speed
 from computebill.training.blame import Blame, blamed
 from computebill.uncertainty.distribution import Distribution
 
 from .estimate import RunEstimate
+from .rates import rates
 from .rest import days_left, known, measured, rest, so_far, whole
 
 FEWEST = 5
 """Rows that count, from which on an alarm is raised."""
 
-WAYS = ("cloud", "amortised")
+WAYS = {"cloud": "usd", "amortised": "amortised_usd"}
+"""Ways of counting, and the rate of each."""
+
 NOW = 0.1
 """Share of the rows that count, the last, that tell how fast the run is now."""
 
@@ -148,13 +154,13 @@ class Watched:
         seconds = self.tokens_left / (self.speed_now * self.count)
         return days_left(self.course, seconds, self.estimate.rows["goodput"])
 
+    @cached_property
     def usd_per_gpu_hour(self) -> dict[str, float]:
-        """Return what an accelerator's hour costs, by the way of counting; of what is known."""
-        rows = self.estimate.rows
+        """What an accelerator's hour costs, its median by the way of counting, where it is known."""
+        spec, part = self.estimate.spec, self.estimate.accelerator
+        second = rates(gathered(hour_inputs(spec.pricing, part)).quantities, 1.0)
         return {
-            way: rows[way].p50 / rows["gpu_hours"].p50
-            for way in WAYS
-            if rows[way].is_known and rows["gpu_hours"].is_known
+            way: second[name].p50 * SECONDS_PER_HOUR for way, name in WAYS.items() if name in second
         }
 
     def to_dict(self) -> dict[str, Any]:
@@ -170,7 +176,7 @@ class Watched:
         return {self.estimate.spec.convention: share} if math.isfinite(share) else {}
 
     def _watched(self) -> dict[str, Any]:
-        usd, left = self.usd_per_gpu_hour(), self.days_left
+        usd, left = self.usd_per_gpu_hour, self.days_left
         ratio = self.expected.p50 / self.speed
         return {
             "alarm": self.alarm or None,

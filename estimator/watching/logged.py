@@ -3,35 +3,53 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
 from computebill.base.errors import RequestError
-from computebill.logs import Timeline
+from computebill.kernels.units import SECONDS_PER_HOUR
+from computebill.logs import Log, Timeline
+from computebill.runs.estimate import RunEstimate
+from computebill.runs.watched import work_of_run
 
 from .done import Done, passport
 from .passport import Passport
-from .subject import Subject
+from .subject import read_subject
 
 
 def logged_passport(
-    subject: Subject, course: Timeline, *, kwh: float | None = None, name: str | None = None
+    estimate: RunEstimate,
+    log: Log,
+    *,
+    kwh: float | None = None,
+    name: str | None = None,
+    profiles: Sequence[Path] = (),
 ) -> Passport:
-    """Return the passport of a run by what its log says.
+    """Return the passport of a priced run by what its log says.
 
     Args:
-        subject: the run as described.
-        course: of its log.
+        estimate: of the run.
+        log: as read.
         kwh: electricity that a meter measured, of the whole run [kWh].
         name: of the run; its own if not given.
+        profiles: folders of accelerator profiles of one's own.
 
     Raises:
         RequestError: naming what nobody tells: a step's tokens, or its time.
     """
-    return passport(subject, _done(course), kwh=kwh, name=name)
+    course = Timeline.of(log, work_of_run(estimate))
+    subject = read_subject(estimate.spec, {}, profiles)
+    return passport(subject, done_by_log(course), kwh=kwh, name=name)
 
 
-def _done(course: Timeline) -> Done:
+def done_by_log(course: Timeline) -> Done:
+    """Return what a run has done, by the course of its log.
+
+    Raises:
+        RequestError: naming what nobody tells: a step's tokens, or its time.
+    """
     log, spent = course.log, course.spent
     each = course.tokens * course.width
     if not np.isfinite(each).any():
@@ -48,7 +66,7 @@ def _done(course: Timeline) -> Done:
         tokens_computed=float(np.nansum(each)),
         tokens_are="measured" if is_counted else "declared",
         updates=int(course.width.sum()),
-        seconds=course.hours * 3600.0,
+        seconds=course.hours * SECONDS_PER_HOUR,
         goodput=None if spent is None else spent.goodput,
         restarts=len(course.restarts),
         stalls=len(course.stalls),

@@ -10,7 +10,9 @@ import pytest
 
 from computebill.base.errors import RequestError
 from computebill.logs import LogReader, Timeline, Work
-from computebill.watching.logged import logged_passport
+from computebill.watching.done import passport
+from computebill.watching.logged import done_by_log
+from computebill.watching.passport import Passport
 from computebill.watching.subject import Subject, read_subject
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "logs"))
@@ -29,6 +31,10 @@ def course(lines: list[str], work: Work = WORK) -> Timeline:
     reader = LogReader("train.log")
     reader.feed(("\n".join(lines) + "\n").encode())
     return Timeline.of(reader.log(), work)
+
+
+def logged_passport(subject: Subject, course: Timeline, **given: Any) -> Passport:
+    return passport(subject, done_by_log(course), **given)
 
 
 def test_it_says_what_the_log_says(subject: Subject) -> None:
