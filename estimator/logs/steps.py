@@ -178,13 +178,13 @@ class Steps:
         if len(known) < 2 or "tokens" in self.log.rounded:
             return found
         with np.errstate(divide="ignore", invalid="ignore"):
-            each = np.diff(so_far[known]) / np.diff(self.step[known])
-        each[(np.diff(self.part[known]) > 0) | (each <= 0)] = np.nan
-        each = np.append(np.nan, each)
+            later = np.diff(so_far[known]) / np.diff(self.step[known])
+        later[(np.diff(self.part[known]) > 0) | (later <= 0)] = np.nan
+        each: Column = np.append(np.nan, later)
         is_first = np.isnan(each)
         each[:-1][is_first[:-1]] = each[1:][is_first[:-1]]  # what its start's next steps have
-        found = each[np.searchsorted(known, np.arange(len(found))).clip(max=len(known) - 1)]
-        return found
+        place = np.searchsorted(known, np.arange(len(found))).clip(max=len(known) - 1)
+        return np.asarray(each[place])
 
     @cached_property
     def source(self) -> str:

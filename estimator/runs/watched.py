@@ -156,7 +156,7 @@ class Watched:
 
     @cached_property
     def usd_per_gpu_hour(self) -> dict[str, float]:
-        """What an accelerator's hour costs, its median by the way of counting, where it is known."""
+        """Median of what an accelerator's hour costs, by the way of counting; what is known."""
         spec, part = self.estimate.spec, self.estimate.accelerator
         second = rates(gathered(hour_inputs(spec.pricing, part)).quantities, 1.0)
         return {
