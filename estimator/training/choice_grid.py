@@ -18,10 +18,11 @@ from computebill.kernels import layout as kernel
 from computebill.kernels import memory, search, step
 from computebill.kernels.operators import Model
 from computebill.kernels.setting import Setting
+from computebill.kernels.stage_times import Stages, pipeline_stages
 from computebill.training.layout_columns import activation_columns, recipe_columns
 
 from .cases import Case, case_columns, case_setting
-from .choices import Sharding, Space
+from .choices import Pipe, Sharding, Space
 from .layout import LARGEST_DEGREE, RECOMPUTE, SCHEDULES, process_gb
 from .memory import GB, RESERVED
 from .offers import DEGREES
@@ -140,11 +141,11 @@ class Grid:
         layout = self._layout(slice(0, 1), 1, 1)
         return step.layer_times(self._model, self._setting._replace(layout=layout, work=work))
 
-    def _held(self, pipes: slice) -> tuple[step.Stages, list[tuple[Tensor, Tensor]]]:
+    def _held(self, pipes: slice) -> tuple[Stages, list[tuple[Tensor, kernel.StageLayers]]]:
         """Layers of stages: those that are timed, and those that may be the fullest."""
         layout = self._layout(pipes, 1, 1)
         turns = max(each.vpp for each in self.space.pipes[pipes])
-        timed = step.pipeline_stages(self._model, layout, turns)
+        timed = pipeline_stages(self._model, layout, turns)
         last = layout.pipeline - 1
         groups, layers = self._model.groups, self._model.layers
         first = 2 if self.weighs_all else WEIGHED
@@ -165,6 +166,14 @@ class Grid:
         shape = [1] * DIMENSIONS
         shape[dimension] = len(values)
         return torch.tensor(values, dtype=torch.float64, device=self.device).reshape(shape)
+
+    def _rows(self, lists: Sequence[Sequence[float]]) -> Tensor:
+        """A list of each pipeline, in a dimension before all others; none where all are zero."""
+        if not any(map(any, lists)):
+            return self._column([0.0] * len(lists), PIPE).unsqueeze(0)[:0]
+        count = max(map(len, lists))
+        filled = [[*each, *[0.0] * (count - len(each))] for each in lists]
+        return torch.stack([self._column(row, PIPE) for row in zip(*filled, strict=True)])
 
     def _layout(self, pipes: slice, count: int, batch: int) -> kernel.Layout:
         """Columns of some pipelines on so many accelerators."""
@@ -195,17 +204,16 @@ class Grid:
             shards=torch.where(inside > 0, torch.minimum(replicas, domain), replicas),
             holds=torch.where(pipeline > 1, self._holds, 0.0),
             schedule=self._column([SCHEDULES[each.schedule] for each in chosen], PIPE),
-            first=self._column([each.first for each in chosen], PIPE),
-            last=self._column([each.last for each in chosen], PIPE),
+            ends=self._rows([(each.first, each.last) for each in chosen]),
         )
 
     def chunks(self) -> Iterator[slice]:
-        """Yield pipelines of one schedule, so many at a time that columns stay small."""
+        """Yield pipelines of one kind, so many at a time that columns stay small."""
         rest = 1
         for length in self.space.shape[1:]:
             rest *= length
         width, start = max(1, ROWS // rest), 0
-        for _, pipes in itertools.groupby(self.space.pipes, key=lambda pipe: pipe.schedule):
+        for _, pipes in itertools.groupby(self.space.pipes, key=_kind):
             stop = start + len(list(pipes))
             for first in range(start, stop, width):
                 yield slice(first, min(first + width, stop))
@@ -248,7 +256,7 @@ class Grid:
         layout: kernel.Layout,
         recipe: memory.Recipe,
         activations: memory.Activations,
-        weighed: list[tuple[Tensor, Tensor]],
+        weighed: list[tuple[Tensor, kernel.StageLayers]],
     ) -> Tensor:
         """Of the fullest process, looked for on the first stages and the last."""
         most = torch.zeros((), dtype=torch.float64, device=self.device)
@@ -324,6 +332,11 @@ class Grid:
             ),
         }
         return {f"{offer.title}: {rule}": mask for rule, mask in rules.items()}
+
+
+def _kind(pipe: Pipe) -> tuple[str, bool]:
+    """What pipelines are computed together by: schedule, and whether ends are of their own."""
+    return pipe.schedule, pipe.first + pipe.last > 0
 
 
 def _alive(legal: Tensor, shape: Sequence[int]) -> tuple[Tensor, ...]:

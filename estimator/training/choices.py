@@ -205,7 +205,10 @@ class _Legal:
             first = first or (errors[-1] if errors else None)
         if not found and first is not None:
             raise first
-        return tuple(sorted(found, key=lambda pipe: SCHEDULES[pipe.schedule]))
+        # Those that are computed together stand together.
+        return tuple(
+            sorted(found, key=lambda pipe: (SCHEDULES[pipe.schedule], pipe.first + pipe.last > 0))
+        )
 
     def _uneven(self, layers: int, pp: int) -> Iterator[Pipe]:
         """Yield pipelines whose ends have fewer layers than the stages between."""

@@ -14,8 +14,8 @@ from .launched import launched
 from .layout import ENDS, Layout
 
 COMPARED = (
-    "tp", "pp", "vpp", "schedule", "first_layers", "last_layers", "dp", "cp", "cp_exchange",
-    "ep", "etp", "micro_batch",
+    "tp", "pp", "vpp", "schedule", "first_layers", "last_layers",
+    "layers_per_stage", "recompute_layers", "dp", "cp", "cp_exchange", "ep", "etp", "micro_batch",
     "micro_batches", "zero", "shards", "recompute", "sequence_parallel", "optimizer", "gradients",
     "reduce_bits", "weights", "offload", "loss", "attention", "attention_kernel", "kernels",
     "dropout", "lora_rank", "lora_targets", "tp_overlap", "dispatcher", "ep_overlap", "experts",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -50,11 +51,17 @@ def layout_columns(layouts: Sequence[Layout]) -> kernel.Layout:
             [float(each.used_recipe in BUCKETS_GB) for each in layouts], dtype=torch.float64
         ),
         schedule=torch.tensor([SCHEDULES[each.schedule] for each in layouts], dtype=torch.float64),
-        first=torch.tensor(
-            [float(each.first_layers or 0) for each in layouts], dtype=torch.float64
-        ),
-        last=torch.tensor([float(each.last_layers or 0) for each in layouts], dtype=torch.float64),
+        ends=_rows([each.deal.ends for each in layouts]),
+        dealt=_rows([each.deal.own for each in layouts]),
+        repeated=_rows([each.deal.repeated for each in layouts], math.inf),
     )
+
+
+def _rows(lists: Sequence[Sequence[float]], rest: float = 0.0) -> torch.Tensor:
+    """Return lists as columns, filled up to the longest; no rows where there is nothing in any."""
+    count = max(map(len, lists), default=0)
+    filled = [[*map(float, each), *[rest] * (count - len(each))] for each in lists]
+    return torch.tensor(filled, dtype=torch.float64).reshape(len(lists), count).T
 
 
 def recipe_columns(layouts: Sequence[Layout]) -> memory.Recipe:
