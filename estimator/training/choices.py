@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from computebill.base.errors import RequestError
@@ -18,7 +19,9 @@ from computebill.base.specfile import validate
 from computebill.hardware.accelerators import domain_size
 from computebill.training.rules import check_layout, chunk_counts
 
+from .balance import Work, balanced, work_of
 from .cases import Case
+from .dealing import Deal
 from .layout import ENDS, SCHEDULES, Layout
 from .offers import Offer
 from .software import LACKS
@@ -33,15 +36,41 @@ SHORTEST_PART = 1024
 
 MICRO_BATCHES = (1, 2, 4, 8, 16)
 
+LISTED = "layers_per_stage"
+
+BALANCED_CHUNKS = (1, 2)
+"""Chunks of a stage that are tried where layers are dealt out by their work."""
+
 
 class Pipe(NamedTuple):
-    """A pipeline: stages, chunks of a stage, schedule, and what its ends have of their own."""
+    """A pipeline.
+
+    Attributes:
+        pp: stages.
+        vpp: chunks of a stage.
+        schedule: as the layout has it.
+        first: layers of the first stage, where it has a number of its own.
+        last: layers of the last stage, likewise.
+        layers: of each chunk, where they are listed.
+    """
 
     pp: int
     vpp: int
     schedule: str
     first: int = 0
     last: int = 0
+    layers: tuple[int, ...] = ()
+
+    @property
+    def own(self) -> dict[str, int | tuple[int, ...]]:
+        """What stages have of their own, by the layout's fields."""
+        values = (*zip(ENDS, (self.first, self.last), strict=True), (LISTED, self.layers))
+        return {name: value for name, value in values if value}
+
+    @property
+    def kind(self) -> tuple[float, bool, bool]:
+        """What pipelines are computed together by: schedule, and what they have of their own."""
+        return SCHEDULES[self.schedule], bool(self.first or self.last), bool(self.layers)
 
 
 class Ranks(NamedTuple):
@@ -120,10 +149,9 @@ class Space:
         within = min(max(1, domain_size(self.case.accelerator) // tensor.tp), dp * self.cp[cp])
         base = self.case.layout
         given = {name: getattr(base, name) for name in base.model_fields_set}
-        ends = zip(ENDS, (chosen.first, chosen.last), strict=True)
-        given |= {name: layers for name, layers in ends if layers}
         return Layout(
             **given
+            | chosen.own
             | {
                 "pp": chosen.pp,
                 "vpp": chosen.vpp,
@@ -182,7 +210,8 @@ class _Legal:
             RequestError: where none is legal.
         """
         layers = int(self._case.architecture.layer_count)
-        divisors = {*chunk_counts(self._case.architecture)}
+        listed = self._base.get(LISTED) or ()
+        divisors = {len(listed)} if listed else {*chunk_counts(self._case.architecture)}
         schedules = self._given.get("schedule", ("1f1b",))
         found: list[Pipe] = []
         first = None
@@ -195,10 +224,10 @@ class _Legal:
                     continue
                 error = self.problem(pp=pp, vpp=vpp, schedule=schedule)
                 if error is None:
-                    found.append(Pipe(pp, vpp, schedule))
+                    found.append(Pipe(pp, vpp, schedule, layers=listed))
                 else:
                     errors.append(error)
-            if self._given.get("uneven", (False,))[0] and "1f1b" in schedules and 1 in chunks:
+            if self._given.get("uneven", (False,))[0] and not listed and "1f1b" in schedules:
                 found += self._uneven(layers, pp)
             if "pp" in self._given and len(found) == legal and errors:
                 raise errors[0]
@@ -206,16 +235,26 @@ class _Legal:
         if not found and first is not None:
             raise first
         # Those that are computed together stand together.
-        return tuple(
-            sorted(found, key=lambda pipe: (SCHEDULES[pipe.schedule], pipe.first + pipe.last > 0))
-        )
+        return tuple(sorted(found, key=lambda pipe: pipe.kind))
 
     def _uneven(self, layers: int, pp: int) -> Iterator[Pipe]:
-        """Yield pipelines whose ends have fewer layers than the stages between."""
-        for first, last in lighter_ends(layers, pp):
-            ends = {"first_layers": first, "last_layers": last}
-            if self.problem(pp=pp, vpp=1, schedule="1f1b", **ends) is None:
-                yield Pipe(pp, 1, "1f1b", first, last)
+        """Yield pipelines whose ends are lighter, or whose stages have as equal work as can be."""
+        chunks = self._given.get("vpp", BALANCED_CHUNKS)
+        found = [Pipe(pp, 1, "1f1b", *ends) for ends in lighter_ends(layers, pp) if 1 in chunks]
+        deals = [Deal(pp, 1), *(Deal(pp, 1, each.first, each.last) for each in found)]
+        known = {deal.chunks(layers) for deal in deals}
+        for vpp in chunks:
+            if pp > 1 and pp * vpp <= layers:
+                listed = balanced(self._work, pp * vpp)
+                if vpp > 1 or listed not in known:
+                    found.append(Pipe(pp, vpp, "1f1b", layers=listed))
+        for pipe in found:
+            if self.problem(pp=pp, vpp=pipe.vpp, schedule="1f1b", **pipe.own) is None:
+                yield pipe
+
+    @cached_property
+    def _work(self) -> Work:
+        return work_of(self._case.architecture, self._case.sequence)
 
 
 def lighter_ends(layers: int, pp: int) -> list[tuple[int, int]]:
