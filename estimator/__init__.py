@@ -42,6 +42,9 @@ if TYPE_CHECKING:
     from .models.mfu import Utilisation as Utilisation
     from .models.mfu import utilisation as utilisation
     from .planning.result import Plan as Plan
+    from .planning.rollout_result import RolloutPlan as RolloutPlan
+    from .planning.rollout_spec import RolloutSpec as RolloutSpec
+    from .planning.rollouts import plan_rollouts as plan_rollouts
     from .planning.search import plan as plan
     from .planning.spec import PlanSpec as PlanSpec
     from .programmes.forecast import forecast_spend as forecast_spend
@@ -54,9 +57,9 @@ if TYPE_CHECKING:
     from .runs.estimate import RunEstimate as RunEstimate
     from .runs.estimate import estimate_run as estimate_run
     from .runs.spec import RunSpec as RunSpec
-    from .runs.stage_spec import StagedSpec as StagedSpec
     from .runs.staged import StagedEstimate as StagedEstimate
     from .runs.staged import estimate_stages as estimate_stages
+    from .runs.staged_spec import StagedSpec as StagedSpec
     from .runs.watched import Watched as Watched
     from .runs.watched import watch_run as watch_run
     from .statements.estimate import Statement as Statement
@@ -93,6 +96,8 @@ _HOMES = {
     "PlanSpec": "planning.spec",
     "Programme": "programmes.spec",
     "RequestError": "base.errors",
+    "RolloutPlan": "planning.rollout_result",
+    "RolloutSpec": "planning.rollout_spec",
     "RunEstimate": "runs.estimate",
     "RunSpec": "runs.spec",
     "RunWatch": "watching.run_watch",
@@ -100,7 +105,7 @@ _HOMES = {
     "Speed": "models.mfu",
     "SpendEstimate": "programmes.spend",
     "StagedEstimate": "runs.staged",
-    "StagedSpec": "runs.stage_spec",
+    "StagedSpec": "runs.staged_spec",
     "Statement": "statements.estimate",
     "StatementSpec": "statements.spec",
     "SweepEstimate": "sweep",
@@ -125,6 +130,7 @@ _HOMES = {
     "load_sweep": "sweep",
     "logged_use": "models.logged",
     "plan": "planning.search",
+    "plan_rollouts": "planning.rollouts",
     "price_sweep": "sweep",
     "read_architecture": "architectures",
     "read_ledger": "ledger",

@@ -133,6 +133,7 @@ TESTED_BY = {
     "programmes.opened": "views/charts/test_ledger.py",
     "programmes.bases": "programmes/test_lines.py",
     "runs.inputs": "runs/test_estimate.py",
+    **{f"runs.stage_{name}": "runs/test_staged.py" for name in ("bench", "passes", "speeds")},
     "runs.stage_defaults": "runs/test_stage_spec.py",
     "runs.stage_draws": "runs/test_staged.py",
     "runs.stage_inputs": "runs/test_staged.py",

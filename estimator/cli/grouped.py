@@ -59,9 +59,10 @@ SECTIONS: dict[str, str] = {
         tokens-per-second-per-gpu step-seconds software framework efficiency node-network
         power-limit days""",
     OWN: "",
-    STAGE: """steps prompts samples-per-prompt prompt-length answer-length longest-answer requests
-        pairs epochs kept kept-share references reward-params reward-model verifier-seconds
-        teacher-params teacher-model generators tail throughput batch trained-share restarted-tokens
+    STAGE: """stage steps prompts samples-per-prompt prompt-length answer-length answer-mean
+        longest-answer requests pairs epochs kept kept-share references reward-params reward-model
+        critic-params critic-model verifier-seconds teacher-params teacher-model generators
+        staleness colocated tail throughput batch trained-share restarted-tokens
         price-per-token price-per-token-read price-per-token-written""",
     "Price": """price provider commitment prices region date operator pue usd-per-kwh
         carbon-g-per-kwh final-share budget""",

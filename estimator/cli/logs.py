@@ -150,7 +150,7 @@ def _growth(
     file: Any, path: Path, note: Callable[[str], None], until_idle: float | None
 ) -> Iterator[bytes]:
     """Yield what is added to a file; a file that is shorter than before was begun anew."""
-    from computebill.logs.reader import BLOCK
+    from computebill.logs.files import BLOCK
 
     idle_since = time.monotonic()
     while True:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -19,10 +19,13 @@ from .options import (
     given_fields,
     output_options,
     profiles_option,
+    set_option,
 )
+from .stages import FIELDS as STAGE_FIELDS
 
 if TYPE_CHECKING:
     from computebill.planning.result import Plan
+    from computebill.training.launched import Launched
 
 FIELDS = (
     ("name", "A name for the plan."),
@@ -77,10 +80,26 @@ FIELDS = (
     ("lost", "The rest of it, 10%: the share of the time that is lost."),
 )
 
+ROLLOUTS = (
+    "kind", "steps", "prompts", "samples-per-prompt", "prompt-length", "answer-length",
+    "answer-mean", "longest-answer", "epochs", "kept-share", "references", "reward-params",
+    "reward-model", "critic-params", "critic-model", "verifier-seconds", "staleness", "tail",
+    "throughput", "batch", "trained-share",
+)  # fmt: skip
+"""Flags of a stage of reinforcement learning, whose accelerators are shared out."""
+
+STAGE = (
+    ("stage", "Of a file of several: the name of the one of reinforcement learning."),
+    ("params", "Of reinforcement learning without --model: parameters, 32B."),
+    ("params-active", "Parameters that one token meets, where fewer than all."),
+    *(each for each in STAGE_FIELDS if each[0] in ROLLOUTS),
+    ("colocated", "Whether one pool that writes and trains in turn is tried, too: true, false."),
+)
+
 
 @click.command(cls=Grouped)
 @click.argument("spec", required=False, metavar="[SPEC]")
-@field_options(FIELDS)
+@field_options((*FIELDS, *STAGE))
 @launch_option
 @click.option(
     "--emit",
@@ -89,6 +108,7 @@ FIELDS = (
 )
 @click.option("--emit-to", type=FILE, metavar="FILE", help="Write it there, beside the result.")
 @setting_options
+@set_option
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:1.")
 @profiles_option
 @output_options
@@ -98,6 +118,7 @@ def command(
     emit: str | None,
     emit_to: Path | None,
     layout_flags: dict[str, Any],
+    changes: tuple[str, ...],
     device: str,
     profiles: tuple[Path, ...],
     outputs: Outputs,
@@ -105,7 +126,9 @@ def command(
 ) -> None:
     """Find the layout, the number of GPUs and the accelerator that are fastest or cheapest.
 
-    SPEC is a TOML file of the same fields as the flags; a flag goes before the file.
+    SPEC is a TOML file of the same fields as the flags; a flag goes before the file. Of a stage of
+    reinforcement learning (--kind rl, a file of stages, or a launch file of one) it shares the
+    accelerators out: how many write answers, and how many train.
 
     \b
     computebill plan --model config.json --tokens 2T --accelerator h100 --count 512 \\
@@ -113,6 +136,8 @@ def command(
     computebill plan --model config.json --tokens 15T --accelerator h100,h200,b200 \\
       --max-gpus 4096 --global-batch 2048 --objective cost --max-days 60
     computebill plan --launch train.sh --accelerator h100 --count 512 --emit megatron
+    computebill plan --kind rl --params 32B --steps 500 --prompts 128 --samples-per-prompt 8 \\
+      --prompt-length 300 --answer-length 12000 --accelerator h100 --count 256
     """  # noqa: D301 -- click reads the backslash
     outputs.check()
     check_emitted(emit, emit_to, outputs)
@@ -124,7 +149,14 @@ def command(
     read_layout(layout_flags)  # a mistake in a flag is told by the flag's name
     path = None if spec is None else Path(spec)
     launched = read_launches(launches, given, layout_flags, path)
-    asked = plan_spec(path, given, layout_flags, launched)
+    if is_of_rollouts(path, given, launched):
+        if emit is not None:
+            raise RequestError("--emit", "a split of reinforcement learning has no writer yet")
+        share_out(
+            Described(path, given, layout_flags, changes, launched), device, profiles, outputs
+        )
+        return
+    asked = plan_spec(path, given, layout_flags, changes, launched)
     for name in asked.accelerator:
         in_cluster(find_accelerator(name, profiles), asked.node_network, asked.power_limit)
     # What is wrong so far was told before torch was loaded.
@@ -140,6 +172,48 @@ def command(
         return [*view.full(found), *launch_tables(launched)]
 
     outputs.emit(with_launch(found.to_dict(), launched), found.to_frame, tables)
+
+
+class Described(NamedTuple):
+    """What describes a plan, in the order in which files and flags take it."""
+
+    path: Path | None
+    flags: dict[str, Any]
+    layout: dict[str, Any]
+    changes: tuple[str, ...]
+    launch: Launched | None
+
+
+def is_of_rollouts(path: Path | None, given: dict[str, str], launched: Launched | None) -> bool:
+    """Whether a plan is of a stage of reinforcement learning."""
+    from computebill.base.specfile import read_toml
+    from computebill.runs.staged_spec import is_staged
+
+    of_launch = launched is not None and bool(launched.stage) and "tokens" not in given
+    return of_launch or is_staged(given) or (path is not None and is_staged(read_toml(path)))
+
+
+def share_out(
+    described: Described, device: str, profiles: tuple[Path, ...], outputs: Outputs
+) -> None:
+    """Share accelerators out between writing and training, and print what is found."""
+    from computebill.hardware.accelerators import find_accelerator
+    from computebill.planning.rollout_spec import rollout_spec
+
+    asked = rollout_spec(*described)
+    for name in asked.accelerator:
+        find_accelerator(name, profiles)
+    # What is wrong so far was told before torch was loaded.
+    from computebill.planning.rollouts import plan_rollouts
+
+    found = plan_rollouts(asked, device=device, profiles=profiles)
+
+    def tables() -> Any:
+        from computebill.views import rollouts as view
+
+        return [*view.full(found), *launch_tables(described.launch)]
+
+    outputs.emit(with_launch(found.to_dict(), described.launch), found.to_frame, tables)
 
 
 def check_emitted(emit: str | None, emit_to: Path | None, outputs: Outputs) -> None:

@@ -111,7 +111,7 @@ def command(
     outputs.check()
     given_log.check()
     from computebill.base.specfile import read_toml
-    from computebill.runs.stage_spec import is_staged
+    from computebill.runs.staged_spec import is_staged
 
     given = given_fields(fields)
     read_layout(layout_flags)  # a mistake in a flag is told by the flag's name
@@ -188,7 +188,7 @@ def _watched(
 
 def _staged(asked: Asked, sampling: dict[str, Any]) -> Told:
     """Return a run priced stage by stage."""
-    from computebill.runs.stage_spec import stage_parts, staged_run
+    from computebill.runs.staged_spec import stage_parts, staged_run
 
     run = staged_run(*asked)
     stage_parts(run, sampling["profiles"])

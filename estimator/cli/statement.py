@@ -65,7 +65,8 @@ def command(
     _check(outputs, card=card, form=form)
     from computebill.regulation.rules import rule_sets
 
-    rule_sets(rules)
+    if rules:
+        rule_sets(rules)
     watched = {"start": start, "synthetic": synthetic}
     if not planned:
         _refuse(watched)

@@ -13,14 +13,16 @@ from collections.abc import Iterable
 from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from computebill.base.constants import number
 from computebill.base.specfile import Spec, read_toml, validate
 from computebill.kernels.units import JOULES_PER_MWH
+
+if TYPE_CHECKING:
+    import numpy as np
 
 FILE = Path(__file__).with_name("method.toml")
 DAYS_PER_YEAR = number("costs.method.DAYS_PER_YEAR")
@@ -315,6 +317,8 @@ def training_start(
         acquired: day the hardware was acquired, before which training cannot have started. The
             method applies this to GPUs, not to TPUs.
     """
+    import numpy as np
+
     known = math.nan if hours is None else hours
     start: date = training_starts(np.datetime64(publication, "D"), np.array(known)).item()
     return start if acquired is None else max(start, acquired)
@@ -327,6 +331,8 @@ def training_starts(publication: np.ndarray | np.datetime64, hours: np.ndarray) 
         publication: days; NaT where there is none, and then there is no start either.
         hours: durations of the runs [h]; NaN where they are not known.
     """
+    import numpy as np
+
     dates = cost_method().dates
     run = np.floor(np.where(np.isnan(hours), dates.training_hours, hours))
     end = publication.astype("datetime64[h]") - np.timedelta64(24 * dates.days_to_publication, "h")

@@ -131,11 +131,20 @@ def read_ledger(
         if not good:
             raise RequestError(*next(iter(found.unread_files.items())))
         folder = running.keep or scratch / "parts"
-        Parts(folder).open(_made_from(good, states, rules, options, plans), resume=running.resume)
-        work = Reading(folder, plans, rules, options.prices.profiles, running.rows)
+        kept = Parts(folder)
+        kept.open(_made_from(good, states, rules, options, plans), resume=running.resume)
+        work = Reading(
+            folder,
+            plans,
+            rules,
+            options.prices.profiles,
+            running.rows,
+            is_kept=running.keep is not None,
+        )
         pieces = list(named_pieces(good, found.unread_files, running.rows, layout))
         done = list(_through(work, pieces, running))
         _count(found, done, good, plans)
+        kept.close(found.unread_files)
         parts = [
             Part(each.part, _record(each, plans), each.counts.jobs)
             for each in done
@@ -299,11 +308,8 @@ def _write_rejects(
 def _price(found: Ledger, gathered: Gathered, rules: Rules, options: Options) -> None:
     """Price all cells, and sum them by what they are of."""
     billed = gathered.billed
-    cells = gathered.cube.cells()
-    if billed.charges:
-        cells = pd.concat([cells, billed.idle_cells()], ignore_index=True)
-    priced = Priced(cells, options.prices, rules, billed.prices())
-    found.cells = priced.cells
+    priced = Priced(gathered.cube.cells(), options.prices, rules, billed.prices())
+    found.cells = priced.frame()
     found.total = priced.amount()
     found.parts = {
         name: priced.by(name, MOST_NAMES if name in ("user", "project") else None) for name in BY

@@ -29,6 +29,8 @@ CODED = [
     if pa.types.is_string(each.type) and each.name not in ("job", "config")
 ]
 """Columns whose texts are few."""
+SCRATCH = ".arrow"
+"""Ending of a part that only this process reads."""
 
 
 class Done(NamedTuple):
@@ -59,6 +61,8 @@ class Reading:
         rules: which accelerators places have; rates of currencies.
         profiles: folders of accelerator profiles of one's own.
         rows: rows of a batch.
+        is_kept: whether parts stay, as Parquet; else they are written as they lie in memory, which
+            is soon done, and soon undone.
         gpus: share of a GPU that a task takes.
     """
 
@@ -67,6 +71,7 @@ class Reading:
     rules: Rules
     profiles: tuple[Path, ...] = ()
     rows: int = ROWS
+    is_kept: bool = True
     gpus: float = 0.0
     schema = pa.schema({"told": pa.string()})
 
@@ -101,7 +106,11 @@ class Reading:
             return _told(self.folder, part, place)
         size = batch.size
         made = normalise(batch, self.plans[place], place, self.rules, self.profiles)
-        parts.write(part, made.jobs, made.rejects, made.counts.to_json())
+        if self.is_kept:
+            parts.write(part, made.jobs, made.rejects, made.counts.to_json())
+        else:
+            parts.reject(part, made.rejects)
+            _write_scratch(self.folder, part, made.jobs)
         return Done(part, place, made.counts, size)
 
     def elsewhere(self, *, has_gpus: bool) -> Reading:
@@ -132,7 +141,27 @@ def _told(folder: Path, part: str, place: int) -> Done:
     return Done(part, place, Counts.from_json(metadata[COUNTS].decode()), 0)
 
 
+def _write_scratch(folder: Path, part: str, jobs: pa.Table) -> None:
+    """Write the jobs of a part for this process alone, without columns that tell nothing."""
+    told = [name for name in jobs.column_names if jobs[name].null_count < len(jobs)]
+    table = jobs.select(told).unify_dictionaries().combine_chunks()
+    path = str(folder / f"{part}{SCRATCH}")
+    with pa.OSFile(path, "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+        writer.write_table(table)
+
+
 def read_part(folder: Path, part: str, columns: Sequence[str] | None = None) -> pa.Table:
     """Return the jobs of a part, their texts as codes of the different ones."""
-    with pq.ParquetFile(folder / f"{part}.parquet", read_dictionary=CODED) as file:
-        return file.read(columns=None if columns is None else list(columns))
+    names = JOBS.names if columns is None else list(columns)
+    scratch = folder / f"{part}{SCRATCH}"
+    if not scratch.exists():
+        with pq.ParquetFile(folder / f"{part}.parquet", read_dictionary=CODED) as file:
+            return file.read(columns=names)
+    with pa.memory_map(str(scratch)) as file:
+        table = pa.ipc.open_file(file).read_all()
+    known = set(table.column_names)
+    found = [
+        table[name] if name in known else pa.nulls(len(table), JOBS.field(name).type)
+        for name in names
+    ]
+    return pa.table(found, names=names)

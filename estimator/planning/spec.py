@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, NamedTuple
@@ -19,6 +19,7 @@ from computebill.base.amounts import (
     usual_sequences,
     whole_sequences,
 )
+from computebill.base.changes import read_change, set_in
 from computebill.base.errors import shown
 from computebill.base.quantity import (
     NotNegative,
@@ -117,6 +118,8 @@ def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 Counts = Annotated[tuple[int, ...], Field(min_length=1)]
+CountsOf = Annotated[Counts | dict[str, Counts] | None, BeforeValidator(_counts)]
+"""Numbers of accelerators, of all or by accelerator."""
 Degrees = Annotated[tuple[Degree, ...], BeforeValidator(_split), Field(min_length=1)]
 Switches = Annotated[tuple[bool, ...], BeforeValidator(_split), Field(min_length=1)]
 Stages = Annotated[
@@ -239,7 +242,7 @@ class PlanSpec(Spec):
     text_length: int | None = None
     tokens: Tokens
     accelerator: Names
-    count: Annotated[Counts | dict[str, Counts] | None, BeforeValidator(_counts)] = None
+    count: CountsOf = None
     max_gpus: Whole | None = None
     node_network: NodeNetwork | None = None
     power_limit: PowerLimit | None = None
@@ -458,6 +461,7 @@ def plan_spec(
     path: Path | None,
     flags: Mapping[str, Any],
     layout: Mapping[str, Any] | None = None,
+    changes: Sequence[str] = (),
     launch: Launched | None = None,
 ) -> PlanSpec:
     """Return the plan that a file describes, flags going before it.
@@ -466,12 +470,15 @@ def plan_spec(
         path: a TOML file; its model is looked for beside it.
         flags: fields of the plan.
         layout: fields of the layout that no choice decides.
+        changes: of the file's data by their paths.
         launch: launch files, which the file and the flags go before; their degrees are searched.
 
     Raises:
         RequestError: naming the flag, or the file and its field.
     """
     data = {} if path is None else fields_of_file(path)
+    for text in changes:
+        set_in(data, read_change(text), PlanSpec)
     settings = dict(layout or {})
     if launch is not None:
         given = {**data, **flags}

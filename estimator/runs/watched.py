@@ -202,20 +202,17 @@ class Watched:
     def to_dict(self) -> dict[str, Any]:
         """Return the keys that a run's result gets: ``log`` and ``watched``."""
         return {
-            "log": {**self.course.to_dict(), "over_time": list(self.over_time())},
+            "log": {**self.course.to_dict(), "over_time": self.course.over_time(self.shares)},
             "watched": self._watched(),
         }
 
-    def over_time(self) -> Iterator[dict[str, Any]]:
-        """Yield a point a window of steps: speed, and utilisation as the run counts it."""
-        convention, mfu = self.estimate.spec.convention, self.estimate.rows["mfu"]
-        for window in self.course.windows:
-            share = mfu.p50 * window.speed / self.expected.p50
-            told = {convention: share} if math.isfinite(share) else {}
-            yield {**window.to_dict(), "mfu": told}
+    def shares(self, speed: float) -> dict[str, float]:
+        """Return utilisation as the run counts it, of tokens a second and accelerator."""
+        share = self.estimate.rows["mfu"].p50 * speed / self.expected.p50
+        return {self.estimate.spec.convention: share} if math.isfinite(share) else {}
 
     def _watched(self) -> dict[str, Any]:
-        rows, gpu_hours = self.estimate.rows, self.hours * self.count
+        gpu_hours = self.hours * self.count
         usd, left = self.usd_per_gpu_hour(), self.days_left
         hours_left = left.scaled(HOURS_PER_DAY * self.count)
         past = self.hours / HOURS_PER_DAY
@@ -227,7 +224,7 @@ class Watched:
                 "tokens_per_second_per_gpu": self.speed,
                 "tokens_per_second_per_gpu_now": self.speed_now,
                 "step_seconds": _known(self.step_seconds),
-                "mfu": _known(rows["mfu"].p50 / ratio),
+                "mfu": self.shares(self.speed).get(self.estimate.spec.convention),
                 "goodput": None if self.course.spent is None else self.course.spent.goodput,
                 "memory_gb": self.course.to_dict()["memory_gb"],
             },
@@ -250,7 +247,7 @@ class Watched:
             },
             "whole": {
                 "days": _told(whole),
-                "days_predicted": rows["days"].to_dict(),
+                "days_predicted": self.estimate.rows["days"].to_dict(),
                 "gpu_hours": _told(whole.scaled(HOURS_PER_DAY * self.count)),
             },
             "notes": list(self.notes()),

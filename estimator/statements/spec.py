@@ -6,7 +6,7 @@ import datetime as dt
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -17,7 +17,8 @@ from computebill.base.specfile import Name, SourceNote, Spec, described, validat
 from computebill.costs.fields import Day
 from computebill.regulation.rules import items
 from computebill.runs.stage_defaults import SIZES
-from computebill.runs.stage_spec import MOST_STAGES, Base, Stage, StagedSpec, staged_fields
+from computebill.runs.stage_spec import Base, Stage
+from computebill.runs.staged_spec import MOST_STAGES, StagedSpec, staged_fields
 
 Relation = Literal["base", "merge", "teacher", "reward"]
 """What other weights are to the model: begun from, merged in, learnt from, or its judge."""
@@ -115,6 +116,7 @@ class StatedStage(Stage):
         method: architecture or hardware, whose figure is stated where both can be had.
     """
 
+    answers_are_known: ClassVar[bool] = True
     start: Day | None = None
     end: Day | None = None
     days: Positive | None = None

@@ -48,6 +48,9 @@ MEGATRON = ("megatron-lm", "megatron-bridge", "nemo")
 LORA_RANK = 8
 """Rank of adapters where files train them and say none: peft's default, as trainers take it."""
 
+WITH_CRITIC = ("ppo", "gae")
+"""Algorithms of reinforcement learning, or estimators of advantages, that train a critic."""
+
 OF_STAGE = ("model", "count", "precision", "framework", "accelerator")
 """Fields of a run that a stage of reinforcement learning has too."""
 
@@ -211,7 +214,9 @@ class _Mapping:
             "prompt_length": "rl_prompt_tokens", "longest_answer": "rl_answer_tokens",
         }  # fmt: skip
         found = {field: self.launch.get(fact) for field, fact in facts.items()}
-        return {"kind": "rl", **{field: value for field, value in found.items() if value}}
+        has_critic = self.launch.get("rl_algorithm") in WITH_CRITIC
+        kind = "ppo" if has_critic or self.launch.get("rl_critic_model") else "rl"
+        return {"kind": kind, **{field: value for field, value in found.items() if value}}
 
     # The cluster.
 

@@ -24,6 +24,7 @@ VIEWS = {
     "Ledger": "ledger",
     "ModelCard": "model",
     "Plan": "plan",
+    "RolloutPlan": "rollouts",
     "RunEstimate": "run",
     "Score": "score",
     "SpendEstimate": "spend",

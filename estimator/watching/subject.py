@@ -68,12 +68,8 @@ class Subject:
 
     def shares(self, tokens_per_second_per_gpu: float) -> dict[str, float]:
         """Return utilisation by convention, and ``hfu``, of a speed; what is known of them."""
-        known = {**self.unit.mfu, "hfu": self.unit.hfu}
-        return {
-            name: share * tokens_per_second_per_gpu
-            for name, share in known.items()
-            if share is not None
-        }
+        found = self.unit.at(tokens_per_second_per_gpu)
+        return {name: share for name, share in found.items() if share is not None}
 
     def is_given(self, label: str) -> bool:
         """Whether the user gave an input, by its label among the assumptions."""

@@ -93,7 +93,10 @@ def test_shapes_are_read_as_patterns_read_them(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("", "is no log that is known: none of its 0 lines tells a step; looked for: DeepSpeed"),
+        (
+            "",
+            "none of its 0 lines tells a step; looked for: NeMo AutoModel, DeepSpeed",
+        ),
         ("a\nb\n", "none of its 2 lines tells a step"),
         (bytes(range(256)) * 40, "is no log that is known"),
         ("{}", "is no log that is known"),

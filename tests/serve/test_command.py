@@ -82,7 +82,7 @@ def get(port: str, path: str, host: str = "localhost") -> tuple[int, bytes]:
         return answer.status, answer.read()
 
 
-def test_the_address_is_told_and_answers_at_once(tmp_path: Path) -> None:
+def test_the_address_is_told_and_answers_at_once_until_all_processes_end(tmp_path: Path) -> None:
     own = tmp_path / "my-lab.toml"
     own.write_bytes(SHIPPED.joinpath("openai-2024.toml").read_bytes())
     with serving("--workers", "2", str(own)) as (server, line, port):
@@ -99,11 +99,13 @@ def test_the_address_is_told_and_answers_at_once(tmp_path: Path) -> None:
                 kept.getresponse().read()
         # A delayed acknowledgement takes 40 ms each.
         assert time.monotonic() - start < 60 * 0.04 * 0.6
-        server.send_signal(signal.SIGINT)
+        server.send_signal(signal.SIGTERM)
         assert server.wait(90) == 0
+        with pytest.raises(OSError, match="refused"):
+            get(port, "/")
 
 
-def test_a_server_of_a_network_says_who_can_reach_it() -> None:
+def test_a_server_of_a_network_says_who_can_reach_it_and_ends_when_interrupted() -> None:
     with serving("--host", "0.0.0.0", "--name", "prices.example") as (server, line, port):
         assert line == f"Serving http://localhost:{port}; Ctrl+C stops.\n"
         assert server.stdout is not None
@@ -114,16 +116,24 @@ def test_a_server_of_a_network_says_who_can_reach_it() -> None:
         codes = [get(port, "/", host)[0] for host in ("10.1.2.3:80", "[::1]", "prices.example")]
         assert codes == [200, 200, 200]
         assert get(port, "/", "evil.example")[0] == 400
+        server.send_signal(signal.SIGINT)
+        assert server.wait(90) == 0
 
 
-def test_others_are_told_an_address_that_they_can_open() -> None:
+@pytest.fixture(scope="module")
+def nameless() -> Iterator[tuple[str, str]]:
+    """What a server of a network without a name told besides its address, and its port."""
     with serving("--host", "0.0.0.0") as (server, _, port):
         assert server.stdout is not None
-        told = server.stdout.readline()
-        assert "0.0.0.0" not in told
-        found = re.search(rf" at http://([\d.]+):{port};", told)
-        if found:  # a machine without a network has none
-            assert get(port, "/", found[1])[0] == 200
+        yield server.stdout.readline(), port
+
+
+def test_others_are_told_an_address_that_they_can_open(nameless: tuple[str, str]) -> None:
+    told, port = nameless
+    assert "0.0.0.0" not in told
+    found = re.search(rf" at http://([\d.]+):{port};", told)
+    if found:  # a machine without a network has none
+        assert get(port, "/", found[1])[0] == 200
 
 
 def answered(port: str, sent: bytes, seconds: float = 10.0) -> bytes:
@@ -138,21 +148,12 @@ def answered(port: str, sent: bytes, seconds: float = 10.0) -> bytes:
     return found
 
 
-def test_what_is_too_long_or_idle_is_closed() -> None:
-    with serving() as (_, _, port):
-        assert get(port, "/static/icon.svg")[0] == 200  # it has begun: what follows is timed
-        whole = b"GET /static/icon.svg HTTP/1.1\r\nHost: localhost\r\n"
-        start = time.monotonic()
-        assert answered(port, whole + b"\r\n").startswith(b"HTTP/1.1 200")
-        assert IDLE - 1 < time.monotonic() - start < IDLE + 3
-        long = whole + b"X: " + b"y" * 2 * LONGEST_HEAD
-        assert b" 200 " not in answered(port, long)
-
-
-def test_several_processes_end_with_the_first() -> None:
-    with serving("--workers", "2") as (server, _, port):
-        assert get(port, "/")[0] == 200
-        server.send_signal(signal.SIGTERM)
-        assert server.wait(90) == 0
-        with pytest.raises(OSError, match="refused"):
-            get(port, "/")
+def test_what_is_too_long_or_idle_is_closed(nameless: tuple[str, str]) -> None:
+    _, port = nameless
+    assert get(port, "/static/icon.svg")[0] == 200  # it has begun: what follows is timed
+    whole = b"GET /static/icon.svg HTTP/1.1\r\nHost: localhost\r\n"
+    start = time.monotonic()
+    assert answered(port, whole + b"\r\n").startswith(b"HTTP/1.1 200")
+    assert IDLE - 1 < time.monotonic() - start < IDLE + 3
+    long = whole + b"X: " + b"y" * 2 * LONGEST_HEAD
+    assert b" 200 " not in answered(port, long)
