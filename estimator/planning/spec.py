@@ -54,8 +54,11 @@ CHOICES = (
 )  # fmt: skip
 """Fields of a layout that are searched, or given."""
 
-SEARCHED = (*CHOICES, "dp", "shards", "micro_batches", *ENDS)
+SEARCHED = (*CHOICES, "dp", "shards", "micro_batches", "recompute_layers", *ENDS)
 """Fields of a layout that a plan decides."""
+
+INSTEAD = {**dict.fromkeys(ENDS, "uneven"), "recompute_layers": "recompute fewest"}
+"""What of a plan stands for a field of a layout that it decides."""
 
 PRICING = ("price", "provider", "commitment", "date", "prices", "region")
 
@@ -209,7 +212,8 @@ class PlanSpec(Spec):
         across_domains: whether tensor parallel ranks may span scale-up domains.
         sequence_parallel: on and off; on if not given.
         pp: pipeline stages.
-        uneven: whether first and last stages with fewer layers than the others are tried, too.
+        uneven: whether first and last stages with fewer layers than the others are tried, too, and
+            stages with as equal work as can be.
         vpp: chunks of a stage.
         schedule: 1f1b if not given.
         cp: context parallel ranks.
@@ -217,7 +221,7 @@ class PlanSpec(Spec):
         etp: 1 (experts are whole) and tp (divided as all else) if not given.
         zero: 1 and 3 if not given, 3 also inside a domain.
         micro_batch: 1, 2, 4, 8 and 16 if not given.
-        recompute: none and full if not given.
+        recompute: none and full if not given; fewest: whole layers, of each stage as few as fit.
         price: USD per accelerator-hour, of all or by accelerator; or take it from a provider's
             list.
         provider: whose list price.
@@ -278,7 +282,10 @@ class PlanSpec(Spec):
     zero: Stages | None = None
     micro_batch: Degrees | None = None
     recompute: (
-        Annotated[tuple[Recompute, ...], BeforeValidator(_split), Field(min_length=1)] | None
+        Annotated[
+            tuple[Literal[Recompute, "fewest"], ...], BeforeValidator(_split), Field(min_length=1)
+        ]
+        | None
     ) = None
     price: Prices | None = None
     provider: str | None = None
@@ -296,7 +303,7 @@ class PlanSpec(Spec):
     def _consistent(self) -> PlanSpec:
         for name in SEARCHED:
             if self.layout is not None and name in self.layout.model_fields_set:
-                own = "uneven" if name in ENDS else name
+                own = INSTEAD.get(name, name)
                 raise ValueError(f"layout.{name}: is searched; give {own} outside of layout")
         if (self.count is None) == (self.max_gpus is None):
             raise ValueError("give count or max_gpus")

@@ -23,7 +23,7 @@ from computebill.training.layout_columns import activation_columns, recipe_colum
 
 from .balance import busiest, layer_kinds
 from .cases import Case, case_columns, case_setting
-from .choices import Sharding, Space
+from .choices import FEWEST, Sharding, Space
 from .layout import LARGEST_DEGREE, RECOMPUTE, SCHEDULES, process_gb
 from .memory import GB, RESERVED
 from .offers import DEGREES
@@ -62,6 +62,30 @@ class Chunk(NamedTuple):
         """Seconds of layouts that obey every rule and take so many bytes at most; else infinite."""
         return torch.where(self.legal & (self.bytes <= limit), self.seconds, torch.inf)
 
+    def with_fewest(self, limit: float, recompute: Sequence[str]) -> Chunk:
+        """Return the chunk with what layouts take that compute as few layers again as fit.
+
+        They are those that fit with all layers computed again and not with none. What lies between
+        is taken to follow a straight line in the layers of the fullest stage.
+
+        Args:
+            limit: most bytes of a process.
+            recompute: of the space.
+        """
+        if FEWEST not in recompute or not self.seconds.numel():
+            return self
+        names = [recompute[place] for place in self.places[RECOMPUTED].tolist()]
+        none, some, whole = (names.index(each) for each in ("none", FEWEST, "full"))
+        sizes, seconds = self.bytes.expand_as(self.seconds), self.seconds.clone()
+        legal = self.legal.expand_as(seconds).clone()
+        saved = (sizes[..., none] - sizes[..., whole]).clamp_min(1.0)
+        share = ((sizes[..., none] - limit) / saved).clamp(0.0, 1.0)
+        seconds[..., some] = torch.lerp(seconds[..., none], seconds[..., whole], share)
+        legal[..., some] &= (sizes[..., none] > limit) & (sizes[..., whole] <= limit)
+        sizes = sizes.clone()
+        sizes[..., some] = torch.minimum(sizes[..., none], torch.full_like(share, limit))
+        return self._replace(seconds=seconds, bytes=sizes, legal=legal)
+
     def place(self, found: Tensor, shape: Sequence[int]) -> Tensor:
         """Where in the flattened space layouts are.
 
@@ -88,6 +112,7 @@ class Grid:
             device: that the grid is computed on.
         """
         self.space = space
+        self.values = values
         self.device = device
         cases = [self.case(each) for each in space.sharding]
         described = case_columns(cases)
@@ -109,7 +134,8 @@ class Grid:
             type(one.groups)(*(lift(each) for each in one.groups)),
             *(lift(each) for each in (one.hidden, one.layers, one.vocabulary)),
         )
-        recompute = self._column([RECOMPUTE[each] for each in space.recompute], RECOMPUTED)
+        modes = [RECOMPUTE["full" if each == FEWEST else each] for each in space.recompute]
+        recompute = self._column(modes, RECOMPUTED)
         setting = Setting(*(by_sharding(part) for part in case_setting(described, values)))
         self._setting = setting._replace(work=setting.work._replace(recompute=recompute))
         layouts = [case.layout for case in cases]
@@ -132,7 +158,8 @@ class Grid:
         after it, where it has as many layers.
         """
         is_listed = any(pipe.layers for pipe in self.space.pipes)
-        return len(self.space.case.architecture.kinds) == 1 and not is_listed
+        is_one = len(self.space.case.architecture.kinds) == 1
+        return is_one and not is_listed and FEWEST not in self.space.recompute
 
     def _layer_times(self, schedule: str) -> step.LayerTimes:
         """Of layers under a schedule, which decides what is hidden."""
@@ -347,7 +374,7 @@ class Grid:
             "its ZeRO stages with tensor parallelism": (
                 ~split | has(offer.tensor_zero, stages, SHARDING)
             ),
-            "its recomputation": has(offer.recompute, space.recompute, RECOMPUTED),
+            "its recomputation": has(offer.recomputed, space.recompute, RECOMPUTED),
             "its schedules": has(
                 offer.schedules, [each.schedule for each in space.pipes[pipes]], PIPE
             ),

@@ -38,6 +38,9 @@ MICRO_BATCHES = (1, 2, 4, 8, 16)
 
 LISTED = "layers_per_stage"
 
+FEWEST = "fewest"
+"""Recomputation of whole layers, of as few on each stage as let it fit."""
+
 BALANCED_CHUNKS = (1, 2)
 """Chunks of a stage that are tried where layers are dealt out by their work."""
 
@@ -106,7 +109,7 @@ class Space:
         experts: choices for experts.
         sharding: choices of ZeRO.
         micro: sequences of a micro-batch.
-        recompute: what is computed again.
+        recompute: what is computed again; ``FEWEST`` among it needs none and full there too.
         across: whether tensor parallel ranks may span scale-up domains.
         offer: what the framework has, whose rules leave layouts out; None for all.
     """
@@ -136,6 +139,11 @@ class Space:
         )
         return tuple(len(part) for part in parts)
 
+    @property
+    def repeats_alike(self) -> bool:
+        """Whether all stages compute as many layers again, as the framework has it."""
+        return self.offer is not None and self.offer.recompute_layers == "one"
+
     def layout(self, place: int, count: int, batch: int) -> Layout:
         """Return the layout at a place of the flattened grid."""
         places = []
@@ -143,6 +151,7 @@ class Space:
             place, here = divmod(place, length)
             places.append(here)
         recompute, micro, sharding, experts, cp, tp, pipe = places
+        again = self.recompute[recompute]
         chosen, tensor = self.pipes[pipe], self.tp[tp]
         dp = count // (tensor.tp * self.cp[cp] * chosen.pp)
         zero = self.sharding[sharding]
@@ -166,7 +175,7 @@ class Space:
                 "shards": within if zero.inside else None,
                 "micro_batch": self.micro[micro],
                 "micro_batches": batch // (dp * self.micro[micro]),
-                "recompute": self.recompute[recompute],
+                "recompute": "full" if again == FEWEST else again,
             }
         )
 
@@ -319,7 +328,7 @@ def make_space(
         ),
         sharding=tuple(_shardings(legal.degrees("zero", (1, 3)))),
         micro=tuple(given.get("micro_batch", MICRO_BATCHES)),
-        recompute=tuple(given.get("recompute", ("none", "full"))),
+        recompute=_recomputed(given.get("recompute", ("none", "full"))),
         across=across,
         offer=offer,
     )
@@ -342,6 +351,11 @@ def _preset(layout: Layout) -> dict[str, tuple[Any, ...]]:
         return {}
     names = layout.trainer.settings.keys() & {"zero", "micro_batch", "recompute"}
     return {**layout.trainer.degrees, **{name: (getattr(layout, name),) for name in names}}
+
+
+def _recomputed(given: Sequence[str]) -> tuple[str, ...]:
+    """What is tried; the fewest layers that fit may be none, and may be all."""
+    return tuple(dict.fromkeys(("none", *given, "full") if FEWEST in given else given))
 
 
 def _powers(most: int) -> tuple[int, ...]:
