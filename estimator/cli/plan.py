@@ -58,6 +58,7 @@ FIELDS = (
     ("sequence-parallel", "To try: on, off (default on)."),
     ("pp", "Pipeline stages to try."),
     ("uneven", "Whether to try stages with fewer layers than others, too: true, false."),
+    ("layers-per-stage", "Layers of every stage, in place of what is tried: 7,8,8,7."),
     ("vpp", "Chunks of layers on a stage to try."),
     ("schedule", "Of the pipeline, to try: 1f1b (default), zero-bubble, dualpipe."),
     ("cp", "Ranks that share a sequence, to try."),

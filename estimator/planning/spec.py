@@ -43,6 +43,8 @@ from computebill.runs.spec import (
     check_precision,
     fields_of_file,
 )
+from computebill.training.choices import LISTED
+from computebill.training.dealing import as_list
 from computebill.training.launched import Launched
 from computebill.training.layout import ENDS, Degree, Layout, Recompute, Schedule
 from computebill.training.memory_odds import USUAL_ODDS
@@ -54,7 +56,7 @@ CHOICES = (
 )  # fmt: skip
 """Fields of a layout that are searched, or given."""
 
-SEARCHED = (*CHOICES, "dp", "shards", "micro_batches", "recompute_layers", *ENDS)
+SEARCHED = (*CHOICES, "dp", "shards", "micro_batches", LISTED, "recompute_layers", *ENDS)
 """Fields of a layout that a plan decides."""
 
 INSTEAD = {**dict.fromkeys(ENDS, "uneven"), "recompute_layers": "recompute fewest"}
@@ -214,6 +216,7 @@ class PlanSpec(Spec):
         pp: pipeline stages.
         uneven: whether first and last stages with fewer layers than the others are tried, too, and
             stages with as equal work as can be.
+        layers_per_stage: layers of every stage, or of every chunk, in place of what is tried.
         vpp: chunks of a stage.
         schedule: 1f1b if not given.
         cp: context parallel ranks.
@@ -269,6 +272,7 @@ class PlanSpec(Spec):
     sequence_parallel: Switches | None = None
     pp: Degrees | None = None
     uneven: bool = False
+    layers_per_stage: Annotated[tuple[int, ...] | None, BeforeValidator(as_list)] = None
     vpp: Degrees | None = None
     schedule: (
         Annotated[tuple[Schedule, ...], BeforeValidator(_split), Field(min_length=1)] | None
@@ -414,8 +418,10 @@ class PlanSpec(Spec):
     def choices(self) -> dict[str, tuple[Any, ...]]:
         """Choices that were given, by the layout's fields."""
         given = {name: getattr(self, name) for name in CHOICES}
-        ends: dict[str, tuple[Any, ...]] = {"uneven": (True,)} if self.uneven else {}
-        return ends | {
+        stages: dict[str, tuple[Any, ...]] = {"uneven": (True,)} if self.uneven else {}
+        if self.layers_per_stage is not None:
+            stages[LISTED] = (self.layers_per_stage,)
+        return stages | {
             name: tuple(dict.fromkeys(each)) for name, each in given.items() if each is not None
         }
 

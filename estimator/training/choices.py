@@ -219,7 +219,10 @@ class _Legal:
             RequestError: where none is legal.
         """
         layers = int(self._case.architecture.layer_count)
-        listed = self._base.get(LISTED) or ()
+        (listed,) = self._given.get(LISTED, ((),))
+        deal = {LISTED: listed} if listed else {}
+        if listed and sum(listed) != layers and (error := self.problem(pp=len(listed), **deal)):
+            raise error
         divisors = {len(listed)} if listed else {*chunk_counts(self._case.architecture)}
         schedules = self._given.get("schedule", ("1f1b",))
         found: list[Pipe] = []
@@ -231,7 +234,7 @@ class _Legal:
                 # Of what is free, what divides no layers is not worth a look, but for its reason.
                 if "vpp" not in self._given and vpp > 1 and pp * vpp not in divisors:
                     continue
-                error = self.problem(pp=pp, vpp=vpp, schedule=schedule)
+                error = self.problem(pp=pp, vpp=vpp, schedule=schedule, **deal)
                 if error is None:
                     found.append(Pipe(pp, vpp, schedule, layers=listed))
                 else:
@@ -297,7 +300,7 @@ def make_space(
         case: model, part, precision, sequence and software; its layout is what no choice decides.
         given: choices by the layout's fields (tp, sequence_parallel, pp, vpp, schedule, cp, ep,
             etp, zero, micro_batch, recompute) that are not free; ``uneven`` (True,) tries ends of
-            the pipeline that are lighter, too.
+            the pipeline that are lighter, too; ``layers_per_stage`` is one list of all.
         across: whether tensor parallel ranks may span scale-up domains; a rule masks them if not.
         pipes: choices of the pipeline, of a space of the same model on another part.
         offer: what the framework has; ZeRO stages and recomputation are tried as it has them, and
