@@ -42,7 +42,8 @@ class Stages(NamedTuple):
     Attributes:
         timed: layers of the first stage, a middle one, the last and others, as a micro-batch meets
             them.
-        ranks: layers that ranks of each of those stages hold.
+        ranks: layers that ranks of each of those stages hold; of the first alone where layers are
+            dealt out evenly.
         spared: of all stages together, layers that are not computed again where others are; no
             elements where no layout has any.
     """
@@ -78,7 +79,9 @@ def pipeline_stages(
     if len(layout.repeated):
         timed = [each._replace(spared=each.spared * met) for each in timed]
         spared = _spared(model, layout, turns)
-    return Stages(tuple(timed), tuple(each.held for each in found), spared)
+    is_even = not (len(layout.ends) or len(layout.dealt))
+    held = [each.held for each in found]
+    return Stages(tuple(timed), tuple(held[:1] if is_even else held), spared)
 
 
 def _all_others(layout: Layout) -> list[Tensor]:
@@ -142,9 +145,8 @@ def fullest(layout: Layout, stages: Stages, parameters: Tensor) -> Tensor:
         stages: stages of the pipeline.
         parameters: of one layer on a rank; ``(groups, *batch)``.
     """
-    first = stages.ranks[0]
-    if not (len(layout.ends) or len(layout.dealt)):
-        return first
+    if len(stages.ranks) == 1:
+        return stages.ranks[0]
     sizes = [(held * parameters).sum(0) for held in stages.ranks]
     uneven = torch.zeros_like(layout.pipeline) > 0
     uneven = uneven | layout.has_ends if len(layout.ends) else uneven

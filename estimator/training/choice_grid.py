@@ -402,6 +402,8 @@ def _picked(bundle: T, alive: Sequence[Tensor], shape: Sequence[int]) -> T:
     if not isinstance(bundle, Tensor):
         parts = (_picked(each, alive, shape) for each in bundle)  # type: ignore[attr-defined]
         return type(bundle)(*parts) if hasattr(bundle, "_fields") else type(bundle)(parts)  # type: ignore[call-arg]
+    if not bundle.numel():
+        return bundle
     for dimension, (places, length) in enumerate(zip(alive, shape, strict=True), -len(shape)):
         if bundle.dim() >= -dimension and bundle.shape[dimension] == length > len(places):
             bundle = bundle.index_select(dimension, places)  # type: ignore[assignment]

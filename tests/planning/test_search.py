@@ -375,8 +375,8 @@ def test_layers_that_are_listed_win(llama_config: str) -> None:
     assert {each.layout.layers_per_stage for each in kept} == {listed}
     stages = {each.layout.pp for each in kept}
     assert stages <= {1, 2, 4}
-    with pytest.raises(cb.RequestError, match="layers_per_stage: got 7,9,9, 3 in all"):
-        planned(llama_config, layers_per_stage=(7, 9, 9), pp=4)
+    with pytest.raises(cb.RequestError, match="layers_per_stage: got 7,9,16, 3 in all"):
+        planned(llama_config, layers_per_stage=(7, 9, 16), pp=4)
     with pytest.raises(cb.RequestError, match=r"layers_per_stage: got .*, 33 in all; allowed: the"):
         planned(llama_config, layers_per_stage=(7, 9, 9, 8))
     with pytest.raises(cb.RequestError, match=r"layout.layers_per_stage: is searched; give"):
