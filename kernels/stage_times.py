@@ -78,7 +78,7 @@ def pipeline_stages(
     timed = [each._replace(held=each.held * met) for each in found]
     if len(layout.repeated):
         timed = [each._replace(spared=each.spared * met) for each in timed]
-        spared = _spared(model, layout, turns)
+        spared = spared_layers(model, layout, turns)
     is_even = not (len(layout.ends) or len(layout.dealt))
     held = [each.held for each in found]
     return Stages(tuple(timed), tuple(held[:1] if is_even else held), spared)
@@ -99,8 +99,14 @@ def _lists_any(layout: Layout) -> Tensor:
     return lists | layout.repeats_some if len(layout.repeated) else lists
 
 
-def _spared(model: Model, layout: Layout, turns: int | None) -> Tensor:
-    """Layers of each group that are not computed again, on all stages together."""
+def spared_layers(model: Model, layout: Layout, turns: int | None = None) -> Tensor:
+    """Layers of each group that are not computed again, on all stages together.
+
+    Args:
+        model: what is trained.
+        layout: how it is laid out; of some, what is computed again is listed.
+        turns: most chunks of a stage, as in ``layout.stage_layers``.
+    """
     whole = torch.zeros_like(model.layers + layout.pipeline + model.groups.place)
     for place in range(len(layout.repeated)):
         stage = torch.full_like(layout.pipeline, float(place))

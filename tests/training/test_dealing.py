@@ -164,3 +164,14 @@ def test_lists_that_fit_no_pipeline_are_refused(fields: dict[str, Any], problem:
     with pytest.raises(cb.RequestError, match=problem) as caught:
         check_layout(LLAMA, validate(Layout, {"pp": 2} | fields, "layout"), SEQUENCE)
     assert "\n" not in str(caught.value)
+
+
+def test_hardware_flop_count_the_layers_that_are_computed_again() -> None:
+    # Of 32 layers of one kind, on four stages, 2 + 1 + 0 + 1.
+    fields = {"pp": 4, "recompute": "full", "recompute_layers": (2, 1, 0, 1)}
+    some, every = (
+        cb.describe_model(LLAMA, layout=Layout(**each), sequence_length=SEQUENCE)
+        for each in (fields, fields | {"recompute_layers": None})
+    )
+    assert float(some.flop.recomputed) == pytest.approx(float(every.flop.recomputed) * 4 / 32)
+    assert float(some.flop.forward) == float(every.flop.forward)
