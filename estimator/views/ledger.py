@@ -90,8 +90,8 @@ def _total(found: Ledger) -> Table:
         share = percent_interval(found.final_share_of_research)
         table.add_row("", f"{share} without inference and idle accelerators")
     if found.capacity is not None:
-        idle = found.capacity - total.gpu_hours
-        told = f"{count(found.capacity)} hours; idle {percent(idle / found.capacity)}"
+        idle = percent(found.idle_hours() / found.capacity)
+        told = f"{count(found.capacity)} hours; idle {idle}"
         table.add_row("capacity", told)
     return table
 

@@ -112,7 +112,7 @@ def _capacity(result: Result) -> Table | None:
         return None
     cells = [
         ("accelerator-hours that there were", count(told["gpu_hours"])),
-        ("that the records have", count(result["gpu_hours"])),
+        ("that jobs used", count(told["gpu_hours"] - told["idle_gpu_hours"])),
         ("idle", f"{count(told['idle_gpu_hours'])} ({percent(told['idle_share'])})"),
     ]
     return Table("Against the cluster's capacity", ("", ""), cells)
