@@ -348,7 +348,7 @@ def _largest(
             "gpu_hours": total("hours"),
             "usd": total("usd"),
             "flop": total("flop"),
-            "tokens": most("tokens"),
+            "tokens": total("tokens"),
             "accelerators": most("accelerators"),
             "ran_h": _summed(of, _ran_hours(own), len(largest)),
             "start": own["start"][begins],

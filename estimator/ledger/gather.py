@@ -19,6 +19,7 @@ from computebill.batches.working import in_order
 from .billed import Billed
 from .cells import NO_TIME, Words
 from .chains import Jobs, Runs, Spill, find_runs, keys_of
+from .counters import parts_of_runs
 from .cube import Cells, Cube, Measured, cells_of, waits_of
 from .groups import added, groups_of
 from .joining import (
@@ -163,7 +164,9 @@ class Gathering:
         if not parts:
             return None
         tables = [self._read(part).cast(JOBS) for part in parts]
-        return Trackers(pa.concat_tables(tables))
+        table, told = parts_of_runs(pa.concat_tables(tables), self._rules.chains)
+        self.found.remarks.update(told)
+        return Trackers(table)
 
     def _tell_untracked(self, trackers: Trackers) -> None:
         rest = int((~trackers.owner).sum())
