@@ -100,8 +100,6 @@ TESTED_BY = {
     "launch.writing": "training/test_handover.py",
     "ledger.billed": "ledger/test_tables.py",
     "ledger.bills": "ledger/test_tables.py",
-    "ledger.chains": "ledger/test_trackers.py",
-    "ledger.cube": "ledger/test_account.py",
     "ledger.devices": "ledger/test_slurm.py",
     "ledger.draft": "ledger/test_account.py",
     "ledger.experiments": "ledger/test_programme.py",
