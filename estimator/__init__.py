@@ -41,6 +41,9 @@ if TYPE_CHECKING:
     from .models.mfu import Speed as Speed
     from .models.mfu import Utilisation as Utilisation
     from .models.mfu import utilisation as utilisation
+    from .planning.compared import ComparedPlan as ComparedPlan
+    from .planning.compared import compare_plans as compare_plans
+    from .planning.compared_spec import ComparedSpec as ComparedSpec
     from .planning.result import Plan as Plan
     from .planning.rollout_result import RolloutPlan as RolloutPlan
     from .planning.rollout_spec import RolloutSpec as RolloutSpec
@@ -88,6 +91,8 @@ _HOMES = {
     "Accelerator": "hardware.accelerators",
     "Architecture": "architectures",
     "Bench": "benchmark",
+    "ComparedPlan": "planning.compared",
+    "ComparedSpec": "planning.compared_spec",
     "Launch": "launch",
     "Layout": "training.layout",
     "Ledger": "ledger",
@@ -123,6 +128,7 @@ _HOMES = {
     "Work": "logs",
     "bench": "benchmark",
     "calibrate": "accuracy.validation",
+    "compare_plans": "planning.compared",
     "compare_spend": "programmes.spend",
     "describe_model": "models.card",
     "estimate_run": "runs.estimate",
