@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 from computebill.base.amounts import parse_whole
 from computebill.base.errors import shown
 from computebill.costs.spot_rates import Rate, published_rates
+from computebill.training.dealing import as_list
 from computebill.training.layout import Degree, Recompute, Schedule
 
 
@@ -77,7 +78,12 @@ Stages = Annotated[
     tuple[Annotated[int, Field(ge=0, le=3)], ...], BeforeValidator(_split), Field(min_length=1)
 ]
 Schedules = Annotated[tuple[Schedule, ...], BeforeValidator(_split), Field(min_length=1)]
-Recomputes = Annotated[tuple[Recompute, ...], BeforeValidator(_split), Field(min_length=1)]
+Recomputes = Annotated[
+    tuple[Literal[Recompute, "fewest"], ...], BeforeValidator(_split), Field(min_length=1)
+]
+"""What is computed again; ``fewest``: as few whole layers as fit."""
+StageLayers = Annotated[tuple[int, ...] | None, BeforeValidator(as_list)]
+"""Layers of each stage, in words or a list."""
 Experts = Annotated[tuple[Literal["1", "tp"], ...], BeforeValidator(_texts), Field(min_length=1)]
 """Whether experts are whole, or divided as all else."""
 Names = Annotated[

@@ -40,6 +40,7 @@ from computebill.runs.spec import (
     check_precision,
     fields_of_file,
 )
+from computebill.training.choices import LISTED
 from computebill.training.launched import Launched
 from computebill.training.layout import ENDS, Layout
 from computebill.training.memory_odds import USUAL_ODDS
@@ -53,6 +54,7 @@ from .fields import (
     Rates,
     Recomputes,
     Schedules,
+    StageLayers,
     Stages,
     Switches,
 )
@@ -63,8 +65,11 @@ CHOICES = (
 )  # fmt: skip
 """Fields of a layout that are searched, or given."""
 
-SEARCHED = (*CHOICES, "dp", "shards", "micro_batches", *ENDS)
+SEARCHED = (*CHOICES, "dp", "shards", "micro_batches", LISTED, "recompute_layers", *ENDS)
 """Fields of a layout that a plan decides."""
+
+INSTEAD = {**dict.fromkeys(ENDS, "uneven"), "recompute_layers": "recompute fewest"}
+"""What of a plan stands for a field of a layout that it decides."""
 
 PRICING = ("price", "provider", "commitment", "date", "prices", "region")
 
@@ -122,7 +127,9 @@ class PlanSpec(Spec):
         across_domains: whether tensor parallel ranks may span scale-up domains.
         sequence_parallel: on and off; on if not given.
         pp: pipeline stages.
-        uneven: whether first and last stages with fewer layers than the others are tried, too.
+        uneven: whether first and last stages with fewer layers than the others are tried, too, and
+            stages with as equal work as can be.
+        layers_per_stage: layers of every stage, or of every chunk, in place of what is tried.
         vpp: chunks of a stage.
         schedule: 1f1b if not given.
         cp: context parallel ranks.
@@ -130,7 +137,7 @@ class PlanSpec(Spec):
         etp: 1 (experts are whole) and tp (divided as all else) if not given.
         zero: 1 and 3 if not given, 3 also inside a domain.
         micro_batch: 1, 2, 4, 8 and 16 if not given.
-        recompute: none and full if not given.
+        recompute: none and full if not given; fewest: whole layers, of each stage as few as fit.
         price: USD per accelerator-hour, of all or by accelerator; or take it from a provider's
             list.
         provider: whose list price.
@@ -178,6 +185,7 @@ class PlanSpec(Spec):
     sequence_parallel: Switches | None = None
     pp: Degrees | None = None
     uneven: bool = False
+    layers_per_stage: StageLayers = None
     vpp: Degrees | None = None
     schedule: Schedules | None = None
     cp: Degrees | None = None
@@ -202,7 +210,7 @@ class PlanSpec(Spec):
     def _consistent(self) -> PlanSpec:
         for name in SEARCHED:
             if self.layout is not None and name in self.layout.model_fields_set:
-                own = "uneven" if name in ENDS else name
+                own = INSTEAD.get(name, name)
                 raise ValueError(f"layout.{name}: is searched; give {own} outside of layout")
         if (self.count is None) == (self.max_gpus is None):
             raise ValueError("give count or max_gpus")
@@ -313,8 +321,10 @@ class PlanSpec(Spec):
     def choices(self) -> dict[str, tuple[Any, ...]]:
         """Choices that were given, by the layout's fields."""
         given = {name: getattr(self, name) for name in CHOICES}
-        ends: dict[str, tuple[Any, ...]] = {"uneven": (True,)} if self.uneven else {}
-        return ends | {
+        stages: dict[str, tuple[Any, ...]] = {"uneven": (True,)} if self.uneven else {}
+        if self.layers_per_stage is not None:
+            stages[LISTED] = (self.layers_per_stage,)
+        return stages | {
             name: tuple(dict.fromkeys(each)) for name, each in given.items() if each is not None
         }
 

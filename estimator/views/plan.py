@@ -27,6 +27,7 @@ from .text import (
     money_interval,
     observed_text,
     percent_interval,
+    stage_texts,
 )
 
 ALIKE = 0.8
@@ -71,7 +72,7 @@ def described(one: Candidate | Fastest) -> str:
     parts += [f"etp {layout.expert_tensor}"] * (layout.ep > 1 and layout.expert_tensor > 1)
     parts += [f"zero {layout.zero}" + (f" in {layout.shards}" if layout.shards else "")]
     parts += [f"micro-batch {layout.micro_batch}"]
-    parts += [f"recompute {layout.recompute}"] * (layout.recompute != "none")
+    parts += stage_texts(layout.to_dict())
     return ", ".join(parts)
 
 

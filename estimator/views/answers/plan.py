@@ -15,6 +15,7 @@ from computebill.views.text import (
     money_interval,
     observed_text,
     percent_interval,
+    stage_texts,
 )
 
 from .answer import Answer, figure
@@ -23,7 +24,6 @@ UNNAMED = "plan"
 """Name of a plan that was given none."""
 
 LEAST = {"time": "Fastest", "cost": "Cheapest", "energy": "Least energy"}
-ENDS = ("first_layers", "last_layers")
 DEGREES = ("tp", "pp", "vpp", "dp", "cp", "ep")
 
 
@@ -112,10 +112,8 @@ def described(one: Mapping[str, Any]) -> str:
     layout = one["layout"]
     told = [f"{key} {layout[key]}" for key in DEGREES if layout[key] > 1] or ["no parallel degree"]
     told += [f"zero {layout['zero']}", f"micro-batch {layout['micro_batch']}"]
-    ends = (f"{key.replace('_', ' ')} {layout[key]}" for key in ENDS if layout.get(key))
-    told += ends
     told += [layout["schedule"]] * (layout["schedule"] != "1f1b")
-    told += [f"recompute {layout['recompute']}"] * (layout["recompute"] != "none")
+    told += stage_texts(layout)
     return ", ".join(told)
 
 
