@@ -118,8 +118,11 @@ TESTED_BY = {
     "ledger.steps": "ledger/test_programme.py",
     "ledger.telling": "ledger/test_programme.py",
     "ledger.twice": "ledger/test_account.py",
+    "logs.files": "logs/test_reader.py",
     "logs.kinds": "logs/test_reader.py",
+    "logs.parts": "logs/test_timeline.py",
     "logs.record": "logs/test_reader.py",
+    "logs.steps": "logs/test_timeline.py",
     "models.count": "architectures/test_plain.py",
     "views.answers.stages": "views/report/test_stages.py",
     "views.launch": "cli/test_launches.py",
@@ -142,6 +145,8 @@ TESTED_BY = {
     "programmes.bases": "programmes/test_lines.py",
     "runs.inputs": "runs/test_estimate.py",
     **{f"runs.stage_{name}": "runs/test_staged.py" for name in ("bench", "passes", "speeds")},
+    "runs.rates": "runs/test_watched.py",
+    "runs.rest": "runs/test_watched.py",
     "runs.stage_defaults": "runs/test_stage_spec.py",
     "runs.stage_draws": "runs/test_staged.py",
     "runs.stage_inputs": "runs/test_staged.py",
@@ -170,6 +175,7 @@ TESTED_BY = {
     "views.report.ledger": "views/report/test_reports.py",
     "views.answers.ledger": "ledger/test_account.py",
     "views.ledger": "ledger/test_account.py",
+    "watching.done": "watching/test_passport.py",
     "watching.subject": "watching/test_run_watch.py",
 }
 """Modules whose tests stand elsewhere, with what they are a part of or are compared with."""
