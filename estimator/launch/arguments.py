@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from .entries import Entry
-from .marks import Text
+from .marks import HOLE, Text
 
 FLAG = re.compile(r"-{1,2}[A-Za-z]")
 OVERRIDE = re.compile(r"\+{0,2}([A-Za-z_]\w*(?:[./]\w+)*)=(.*)", re.DOTALL)
@@ -65,7 +65,9 @@ def _entry(name: str, value: object, line: int) -> Entry:
 
 def _values(words: Sequence[Text], at: int) -> Iterator[Text]:
     """Yield what follows a flag and belongs to it."""
-    for word in words[at:]:
+    for place, word in enumerate(words[at:], at):
+        if place > at and all(HOLE.fullmatch(each) for each in words[place:]):
+            return  # $EXTRA at the end, which nobody sets, is no value of the last flag
         if any(each.fullmatch(word) for each in (OVERRIDE, PROGRAM, CHOICE)) or FLAG.match(word):
             return
         yield word
