@@ -42,7 +42,8 @@ class Stages(NamedTuple):
     Attributes:
         timed: layers of the first stage, a middle one, the last and others, as a micro-batch meets
             them.
-        ranks: layers that ranks of each of those stages hold.
+        ranks: layers that ranks of each of those stages hold; of the first alone where layers are
+            dealt out evenly.
         spared: of all stages together, layers that are not computed again where others are; no
             elements where no layout has any.
     """
@@ -77,8 +78,10 @@ def pipeline_stages(
     timed = [each._replace(held=each.held * met) for each in found]
     if len(layout.repeated):
         timed = [each._replace(spared=each.spared * met) for each in timed]
-        spared = _spared(model, layout, turns)
-    return Stages(tuple(timed), tuple(each.held for each in found), spared)
+        spared = spared_layers(model, layout, turns)
+    is_even = not (len(layout.ends) or len(layout.dealt))
+    held = [each.held for each in found]
+    return Stages(tuple(timed), tuple(held[:1] if is_even else held), spared)
 
 
 def _all_others(layout: Layout) -> list[Tensor]:
@@ -96,8 +99,14 @@ def _lists_any(layout: Layout) -> Tensor:
     return lists | layout.repeats_some if len(layout.repeated) else lists
 
 
-def _spared(model: Model, layout: Layout, turns: int | None) -> Tensor:
-    """Layers of each group that are not computed again, on all stages together."""
+def spared_layers(model: Model, layout: Layout, turns: int | None = None) -> Tensor:
+    """Layers of each group that are not computed again, on all stages together.
+
+    Args:
+        model: what is trained.
+        layout: how it is laid out; of some, what is computed again is listed.
+        turns: most chunks of a stage, as in ``layout.stage_layers``.
+    """
     whole = torch.zeros_like(model.layers + layout.pipeline + model.groups.place)
     for place in range(len(layout.repeated)):
         stage = torch.full_like(layout.pipeline, float(place))
@@ -142,9 +151,8 @@ def fullest(layout: Layout, stages: Stages, parameters: Tensor) -> Tensor:
         stages: stages of the pipeline.
         parameters: of one layer on a rank; ``(groups, *batch)``.
     """
-    first = stages.ranks[0]
-    if not (len(layout.ends) or len(layout.dealt)):
-        return first
+    if len(stages.ranks) == 1:
+        return stages.ranks[0]
     sizes = [(held * parameters).sum(0) for held in stages.ranks]
     uneven = torch.zeros_like(layout.pipeline) > 0
     uneven = uneven | layout.has_ends if len(layout.ends) else uneven

@@ -81,8 +81,8 @@ FIELDS = (
 
 
 SEARCHED = (
-    "tp", "pp", "vpp", "schedule", "dp", "cp", "ep", "etp", "micro-batch", "micro-batches", "zero",
-    "shards", "recompute", "recompute-layers", "sequence-parallel",
+    "tp", "pp", "vpp", "schedule", "layers-per-stage", "dp", "cp", "ep", "etp", "micro-batch",
+    "micro-batches", "zero", "shards", "recompute", "recompute-layers", "sequence-parallel",
 )  # fmt: skip
 """Flags of a layout that a search decides, or takes choices of."""
 

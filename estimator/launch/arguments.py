@@ -39,7 +39,8 @@ def settings(words: Sequence[Text]) -> tuple[list[Entry], list[str]]:
         if word == "-m":
             continue
         if choice is not None:
-            found.append(replace(_entry(*choice.groups(), word.line), spelled=str(word)))
+            part, name = choice.groups()
+            found.append(replace(_entry(part, name, word.line), spelled=str(word)))
             continue
         if FLAG.match(word):
             name, equals, value = word.partition("=")

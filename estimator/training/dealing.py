@@ -82,10 +82,10 @@ class Deal(NamedTuple):
 
     pp: int
     vpp: int
-    first: int | None
-    last: int | None
-    listed: tuple[int, ...] | None
-    again: int | tuple[int, ...] | None
+    first: int | None = None
+    last: int | None = None
+    listed: tuple[int, ...] | None = None
+    again: int | tuple[int, ...] | None = None
 
     @property
     def own(self) -> tuple[int, ...]:

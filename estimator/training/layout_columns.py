@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from computebill.architectures.columns import Columns
 from computebill.kernels import layout as kernel
-from computebill.kernels import memory, offload
+from computebill.kernels import memory, offload, stage_times
 
 from .layout import (
     BUCKETS_GB,
@@ -62,6 +63,19 @@ def _rows(lists: Sequence[Sequence[float]], rest: float = 0.0) -> torch.Tensor:
     count = max(map(len, lists), default=0)
     filled = [[*map(float, each), *[rest] * (count - len(each))] for each in lists]
     return torch.tensor(filled, dtype=torch.float64).reshape(len(lists), count).T
+
+
+def spared_of(batch: Columns, layout: Layout) -> torch.Tensor | None:
+    """Return the layers of each group that a layout does not compute again; None if it lists none.
+
+    Args:
+        batch: one architecture.
+        layout: checked against it.
+    """
+    described = layout_columns([layout])
+    if not len(described.repeated):
+        return None
+    return stage_times.spared_layers(batch.model, described)
 
 
 def recipe_columns(layouts: Sequence[Layout]) -> memory.Recipe:
