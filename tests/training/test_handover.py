@@ -89,7 +89,7 @@ def layouts(draw: st.DrawFn) -> Layout:
 
 
 @given(layouts(), st.sampled_from(sorted(SAYS)))
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=500, deadline=None)
 def test_what_is_written_is_read_again(layout: Layout, framework: str) -> None:
     handed = hand_over(framework, layout, Step(4096, "bf16"), ["chosen by a search"])
     for field, value in handed.unsaid.items():
