@@ -41,7 +41,13 @@ if TYPE_CHECKING:
     from .models.mfu import Speed as Speed
     from .models.mfu import Utilisation as Utilisation
     from .models.mfu import utilisation as utilisation
+    from .planning.compared import ComparedPlan as ComparedPlan
+    from .planning.compared import compare_plans as compare_plans
+    from .planning.compared_spec import ComparedSpec as ComparedSpec
     from .planning.result import Plan as Plan
+    from .planning.rollout_result import RolloutPlan as RolloutPlan
+    from .planning.rollout_spec import RolloutSpec as RolloutSpec
+    from .planning.rollouts import plan_rollouts as plan_rollouts
     from .planning.search import plan as plan
     from .planning.spec import PlanSpec as PlanSpec
     from .programmes.forecast import forecast_spend as forecast_spend
@@ -54,11 +60,13 @@ if TYPE_CHECKING:
     from .runs.estimate import RunEstimate as RunEstimate
     from .runs.estimate import estimate_run as estimate_run
     from .runs.spec import RunSpec as RunSpec
-    from .runs.stage_spec import StagedSpec as StagedSpec
     from .runs.staged import StagedEstimate as StagedEstimate
     from .runs.staged import estimate_stages as estimate_stages
+    from .runs.staged_spec import StagedSpec as StagedSpec
     from .runs.watched import Watched as Watched
     from .runs.watched import watch_run as watch_run
+    from .runs.watched_stage import WatchedStage as WatchedStage
+    from .runs.watched_stage import watch_stage as watch_stage
     from .statements.estimate import Statement as Statement
     from .statements.estimate import state as state
     from .statements.planned import Watch as Watch
@@ -70,6 +78,7 @@ if TYPE_CHECKING:
     from .sweep import price_sweep as price_sweep
     from .sweep import shipped_sweeps as shipped_sweeps
     from .training.layout import Layout as Layout
+    from .watching.logged import logged_passport as logged_passport
     from .watching.passport import Passport as Passport
     from .watching.run_watch import RunWatch as RunWatch
     from .watching.trainer import WatchCallback as WatchCallback
@@ -82,6 +91,8 @@ _HOMES = {
     "Accelerator": "hardware.accelerators",
     "Architecture": "architectures",
     "Bench": "benchmark",
+    "ComparedPlan": "planning.compared",
+    "ComparedSpec": "planning.compared_spec",
     "Launch": "launch",
     "Layout": "training.layout",
     "Ledger": "ledger",
@@ -93,6 +104,8 @@ _HOMES = {
     "PlanSpec": "planning.spec",
     "Programme": "programmes.spec",
     "RequestError": "base.errors",
+    "RolloutPlan": "planning.rollout_result",
+    "RolloutSpec": "planning.rollout_spec",
     "RunEstimate": "runs.estimate",
     "RunSpec": "runs.spec",
     "RunWatch": "watching.run_watch",
@@ -100,7 +113,7 @@ _HOMES = {
     "Speed": "models.mfu",
     "SpendEstimate": "programmes.spend",
     "StagedEstimate": "runs.staged",
-    "StagedSpec": "runs.stage_spec",
+    "StagedSpec": "runs.staged_spec",
     "Statement": "statements.estimate",
     "StatementSpec": "statements.spec",
     "SweepEstimate": "sweep",
@@ -111,9 +124,11 @@ _HOMES = {
     "Watch": "statements.planned",
     "WatchCallback": "watching.trainer",
     "Watched": "runs.watched",
+    "WatchedStage": "runs.watched_stage",
     "Work": "logs",
     "bench": "benchmark",
     "calibrate": "accuracy.validation",
+    "compare_plans": "planning.compared",
     "compare_spend": "programmes.spend",
     "describe_model": "models.card",
     "estimate_run": "runs.estimate",
@@ -123,8 +138,10 @@ _HOMES = {
     "list_accelerators": "hardware.accelerators",
     "load_programme": "programmes.loading",
     "load_sweep": "sweep",
+    "logged_passport": "watching.logged",
     "logged_use": "models.logged",
     "plan": "planning.search",
+    "plan_rollouts": "planning.rollouts",
     "price_sweep": "sweep",
     "read_architecture": "architectures",
     "read_ledger": "ledger",
@@ -140,6 +157,7 @@ _HOMES = {
     "validate": "accuracy.validation",
     "watch": "statements.planned",
     "watch_run": "runs.watched",
+    "watch_stage": "runs.watched_stage",
 }
 """Public names, and the module each lives in."""
 

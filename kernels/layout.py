@@ -40,8 +40,13 @@ class Layout(NamedTuple):
         keeps_outputs: 1 where a pipeline stage keeps what it sent on until the backward pass
             (DeepSpeed), 0 where it is freed (Megatron-LM).
         schedule: schedule of the pipeline, as ``pipeline`` numbers them.
-        first: layers of the first stage, where it has a number of its own; else 0.
-        last: layers of the last stage, likewise.
+        ends: layers of the first and the last stage, where they have a number of their own, else
+            0: ``(2, *batch)``; no rows where no layout has such ends.
+        dealt: layers of each chunk in the order in which a micro-batch meets them, where they are
+            listed: ``(chunks, *batch)``, all zero of a layout that lists none; no rows where none
+            does.
+        repeated: layers of each stage that are computed again, where not all are: ``(stages,
+            *batch)``, infinite where all are; no rows where that holds of every layout.
     """
 
     tensor: Tensor
@@ -59,8 +64,24 @@ class Layout(NamedTuple):
     holds: Tensor
     keeps_outputs: Tensor
     schedule: Tensor
-    first: Tensor
-    last: Tensor
+    ends: Tensor
+    dealt: Tensor
+    repeated: Tensor
+
+    @property
+    def has_ends(self) -> Tensor:
+        """Whether the first or the last stage has a number of layers of its own; boolean."""
+        return self.ends.sum(0) > 0
+
+    @property
+    def is_listed(self) -> Tensor:
+        """Whether each chunk's layers are listed; boolean."""
+        return self.dealt.sum(0) > 0
+
+    @property
+    def repeats_some(self) -> Tensor:
+        """Whether some stage computes some of its layers again and not all; boolean."""
+        return torch.isfinite(self.repeated).any(0)
 
     @property
     def expert_shards(self) -> Tensor:
@@ -69,48 +90,152 @@ class Layout(NamedTuple):
         return torch.minimum(self.shards, replicas)
 
 
-def stage_layers(
-    groups: Groups,
-    layers: Tensor,
-    pipeline: Tensor,
-    virtual: Tensor,
-    stage: Tensor,
-    turns: int | None = None,
-) -> Tensor:
-    """Layers of each kind on a pipeline stage; 1 for the embedding's and the head's group.
+class _Chunk(NamedTuple):
+    """Layers before a chunk, and before what follows it; of any batch."""
+
+    start: Tensor
+    stop: Tensor
+
+
+def _chunk(layers: Tensor, layout: Layout, stage: Tensor, turn: Tensor) -> _Chunk:
+    """The layers of a stage's chunk.
 
     Layers are dealt out in chunks of one size. Where they do not divide, the last chunk is
     short, and the first too if more than one is missing: the embedding and the head take their
-    places.
+    places. Of ends with a number of their own, stages have one chunk, and those between as many
+    layers as each other.
+    """
+    pipeline, virtual = layout.pipeline, layout.virtual
+    place = stage + turn * pipeline
+    chunks = pipeline * virtual
+    size = torch.ceil(layers / chunks)
+    front = torch.floor((size * chunks - layers) / 2)
+    start = place * size - front
+    stop = torch.minimum(start + size, layers).clamp_min(0.0)
+    start = start.clamp_min(0.0)
+    if len(layout.ends):
+        first, last = layout.ends
+        own = (first > 0).to(layers) + (last > 0).to(layers)
+        inner = (layers - first - last) / (pipeline - own).clamp_min(1.0)
+        lead = torch.where(first > 0, first, inner)
+        before = torch.where(stage == 0, 0.0, lead + (stage - 1.0) * inner)
+        behind = torch.where(stage == pipeline - 1, layers, lead + stage * inner)
+        start = torch.where(layout.has_ends, before, start)
+        stop = torch.where(layout.has_ends, behind, stop)
+    if not len(layout.dealt):
+        return _Chunk(start, stop)
+    is_listed = layout.is_listed
+    return _Chunk(
+        torch.where(is_listed, _sum_before(layout.dealt, place), start),
+        torch.where(is_listed, _sum_before(layout.dealt, place + 1.0), stop),
+    )
+
+
+def _sum_before(rows: Tensor, place: Tensor) -> Tensor:
+    """Sum of the rows ``(rows, *batch)`` before a place; ``(*batch)``."""
+    lead = (1,) * (place.dim() + 1 - rows.dim())
+    each = rows.reshape(len(rows), *lead, *rows.shape[1:])
+    numbers = torch.arange(len(rows), dtype=place.dtype, device=place.device)
+    numbers = numbers.reshape(-1, *[1] * place.dim())
+    return torch.where(numbers < place, each, 0.0).sum(0)
+
+
+class StageLayers(NamedTuple):
+    """Layers of each kind on a pipeline stage; ``(groups, *batch)``.
+
+    Attributes:
+        held: all of them; 1 of the embedding's and the head's group on its stage.
+        spared: of them, those that are not computed again where the others are; no elements where
+            no layout has any.
+    """
+
+    held: Tensor
+    spared: Tensor
+
+
+def stage_layers(
+    groups: Groups,
+    layers: Tensor,
+    layout: Layout,
+    stage: Tensor,
+    turns: int | None = None,
+) -> StageLayers:
+    """Layers of each kind on a pipeline stage, and those that it does not compute again.
+
+    What is computed again are the first layers that a micro-batch meets there.
 
     Args:
         groups: kinds of layers.
         layers: number of layers of the model; ``(*batch)``, as all that follow.
-        pipeline: stages.
-        virtual: chunks of a stage.
+        layout: how they are dealt out.
         stage: which, from 0.
         turns: most chunks of any stage in the batch; looked up where not given, which a compiled
             kernel cannot do.
-
-    Returns:
-        ``(groups, *batch)``.
     """
-    chunks = pipeline * virtual
-    size = torch.ceil(layers / chunks)
-    front = torch.floor((size * chunks - layers) / 2)
     held = torch.zeros_like(layers + stage + groups.place)
-    turns = int(virtual.max()) if turns is None else turns
+    spared = held if len(layout.repeated) else held.new_empty(0)
+    met = torch.zeros_like(layers + stage)
+    turns = int(layout.virtual.max()) if turns is None else turns
     # Many chunks at a time, as long as what they take stays small.
     width = max(1, CHUNKS_AT_ONCE // max(1, held.numel()))
     for first_turn in range(0, turns, width):
         several = torch.arange(first_turn, min(first_turn + width, turns), device=held.device)
         turn = several.to(held.dtype).reshape(-1, *[1] * held.dim())
-        start = (stage + turn * pipeline) * size - front
-        stop = torch.minimum(start + size, layers)
-        begun = layers_before(groups, start.clamp_min(0.0))
-        done = layers_before(groups, stop.clamp_min(0.0))
-        held = held + torch.where(virtual > turn, (done - begun).clamp_min(0.0), 0.0).sum(0)
-    return _with_ends(groups, held, pipeline, stage)
+        each = chunk_layers(groups, layers, layout, stage, turn, met)
+        held = held + each.held.sum(0)
+        if len(layout.repeated):
+            spared, met = spared + each.spared.sum(0), each.met[-1]
+    return StageLayers(_with_ends(groups, held, layout.pipeline, stage), spared)
+
+
+class ChunkLayers(NamedTuple):
+    """Layers of each kind in chunks of a stage; ``(chunks, groups, *batch)``.
+
+    Attributes:
+        held: all of them; none of the embedding's and the head's group.
+        spared: of them, those that are not computed again; no elements where no layout has any.
+        met: layers of the stage up to the end of the chunk; ``(chunks, 1, *batch)``.
+    """
+
+    held: Tensor
+    spared: Tensor
+    met: Tensor
+
+
+def chunk_layers(
+    groups: Groups, layers: Tensor, layout: Layout, stage: Tensor, turn: Tensor, met: Tensor
+) -> ChunkLayers:
+    """Layers of each kind in chunks of a pipeline stage that follow each other.
+
+    Args:
+        groups: kinds of layers.
+        layers: number of layers of the model; ``(*batch)``.
+        layout: how they are dealt out.
+        stage: which, from 0; ``(*batch)``.
+        turn: which chunks of the stage, from 0; ``(chunks, 1, ...)``, with as many dimensions as
+            the result.
+        met: layers of the stage's chunks before these; ``(*batch)``.
+    """
+    start, stop = _chunk(layers, layout, stage, turn)
+    is_there = (layout.virtual > turn) & (groups.place == 0)
+    begun, done = (layers_before(groups, bound) for bound in (start, stop))
+    held = torch.where(is_there, (done - begun).clamp_min(0.0), 0.0)
+    if not len(layout.repeated):
+        return ChunkLayers(held, held.new_empty(0), met)
+    size = torch.where(layout.virtual > turn, (stop - start).clamp_min(0.0), 0.0)
+    until = met + size.cumsum(0)
+    again = _at_stage(layout.repeated, stage) - (until - size)
+    kept = done - layers_before(groups, start + torch.minimum(again.clamp_min(0.0), size))
+    return ChunkLayers(held, torch.where(is_there, kept.clamp_min(0.0), 0.0), until)
+
+
+def _at_stage(rows: Tensor, stage: Tensor) -> Tensor:
+    """The row ``(stages, *batch)`` of a stage; ``(*batch)``."""
+    lead = (1,) * max(0, stage.dim() + 1 - rows.dim())
+    each = rows.reshape(len(rows), *lead, *rows.shape[1:])
+    numbers = torch.arange(len(rows), dtype=stage.dtype, device=stage.device)
+    numbers = numbers.reshape(-1, *[1] * (each.dim() - 1))
+    return torch.where(numbers == stage, each, 0.0).sum(0)
 
 
 def _with_ends(groups: Groups, held: Tensor, pipeline: Tensor, stage: Tensor) -> Tensor:
@@ -121,44 +246,22 @@ def _with_ends(groups: Groups, held: Tensor, pipeline: Tensor, stage: Tensor) ->
     return torch.where(groups.place == 0, held, ends)
 
 
-def uneven_layers(groups: Groups, layers: Tensor, layout: Layout, stage: Tensor) -> Tensor:
-    """Layers of each kind on a stage whose first or last has a number of its own.
-
-    All other stages have as many as each other.
-
-    Args:
-        groups: kinds of layers.
-        layers: number of layers of the model; ``(*batch)``, as all that follow.
-        layout: with one chunk a stage.
-        stage: which, from 0.
-
-    Returns:
-        ``(groups, *batch)``.
-    """
-    own = (layout.first > 0).to(layers) + (layout.last > 0).to(layers)
-    others = (layout.pipeline - own).clamp_min(1.0)
-    inner = (layers - layout.first - layout.last) / others
-    lead = torch.where(layout.first > 0, layout.first, inner)
-    start = torch.where(stage == 0, 0.0, lead + (stage - 1.0) * inner)
-    stop = torch.where(stage == layout.pipeline - 1, layers, lead + stage * inner)
-    held = layers_before(groups, stop) - layers_before(groups, start)
-    return _with_ends(groups, held, layout.pipeline, stage)
-
-
 def rank_layers(
     groups: Groups, layers: Tensor, layout: Layout, stage: Tensor, turns: int | None = None
-) -> Tensor:
-    """Layers of each kind on the ranks of a stage; ``(groups, *batch)``.
+) -> StageLayers:
+    """Layers of each kind on the ranks of a stage.
 
     From both ends at once (DualPipe), ranks hold two stages: one as far from the end as the
     other from the beginning.
     """
-    own = stage_layers(groups, layers, layout.pipeline, layout.virtual, stage, turns)
-    uneven = uneven_layers(groups, layers, layout, stage)
-    own = torch.where(layout.first + layout.last > 0, uneven, own)
+    own = stage_layers(groups, layers, layout, stage, turns)
     far = layout.pipeline - 1 - stage
-    other = stage_layers(groups, layers, layout.pipeline, layout.virtual, far, turns)
-    return torch.where(layout.schedule == DUAL, own + other, own)
+    other = stage_layers(groups, layers, layout, far, turns)
+    is_dual = layout.schedule == DUAL
+    held = torch.where(is_dual, own.held + other.held, own.held)
+    if not len(layout.repeated):
+        return own._replace(held=held)
+    return StageLayers(held, torch.where(is_dual, own.spared + other.spared, own.spared))
 
 
 def in_flight(

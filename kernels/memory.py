@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from .constants import number
-from .layout import Layout, in_flight, rank_layers
+from .layout import Layout, StageLayers, in_flight, rank_layers
 from .operators import Groups, Model, Operators, matrix
 from .schedules import DUAL
 
@@ -285,7 +285,7 @@ def training_memory(
     recipe: Recipe,
     activations: Activations,
     stage: Tensor,
-    on_stage: Tensor | None = None,
+    on_stage: StageLayers | None = None,
 ) -> Memory:
     """Bytes that one accelerator of a pipeline stage holds at the peak of a training step.
 
@@ -295,7 +295,7 @@ def training_memory(
         recipe: what is held for each parameter.
         activations: what is kept for the backward pass.
         stage: pipeline stage, from 0; ``(*batch)``.
-        on_stage: layers of its ranks, where they are known; ``(groups, *batch)``.
+        on_stage: layers of its ranks, where they are known.
     """
     if on_stage is None:
         on_stage = rank_layers(model.groups, model.layers, layout, stage)
@@ -303,23 +303,22 @@ def training_memory(
     flying = in_flight(
         layout.pipeline, layout.virtual, layout.micro_batches, stage, layout.schedule
     )
-    kept = _kept(model, layout, activations)
+    kept = stage_kept(model, layout, activations, on_stage)
     sends = torch.where(stage < layout.pipeline - 1, layout.keeps_outputs, 0.0)
     sent = sends * ACTIVATION_BYTES * activations.width * model.hidden / spread(layout)
-    resting = ((on_stage * kept.resting).sum(0) + sent) * flying
-    moving = ON_THE_WAY * torch.where(on_stage > 0, kept.resting, 0.0).amax(0)
+    resting = (kept.resting + sent) * flying
+    moving = ON_THE_WAY * kept.most
     resting = torch.where(activations.away > 0, torch.minimum(moving, resting), resting)
-    passing = torch.where(on_stage > 0, kept.passing, 0.0).amax(0)
     ends = (stage == layout.pipeline - 1) | ((layout.schedule == DUAL) & (stage == 0))
     last = torch.where(ends, 1.0, 0.0)
     each = last * model.vocabulary / layout.tensor * activations.logit_bytes
-    held = _states(model, on_stage, layout, recipe)
+    held = _states(model, on_stage.held, layout, recipe)
     # The second micro-batch's gradients are added to the first's.
     is_first = (recipe.keeps_gradients == 0) & (layout.micro_batches <= 1)
     return held._replace(
-        activations=tokens * (resting + passing),
+        activations=tokens * (resting + kept.passing),
         logits=each * tokens_at_loss(model, tokens, activations),
-        late=tokens * passing,
+        late=tokens * kept.passing,
         coming=torch.where(is_first, held.gradients, 0.0),
     )
 
@@ -350,6 +349,57 @@ def resting_bytes(model: Model, layout: Layout, activations: Activations) -> Ten
         activations: what is kept for the backward pass.
     """
     return _kept(model, layout, activations).resting
+
+
+class StageKept(NamedTuple):
+    """Bytes per token of a stage; ``(*batch)``.
+
+    Attributes:
+        resting: bytes between the forward and the backward pass, of all layers.
+        most: the same of the layer that keeps most.
+        passing: most bytes that a layer takes besides, while it is recomputed and passed backward.
+    """
+
+    resting: Tensor
+    most: Tensor
+    passing: Tensor
+
+
+def stage_kept(
+    model: Model, layout: Layout, activations: Activations, on_stage: StageLayers
+) -> StageKept:
+    """What layers of a stage keep of a token for the backward pass.
+
+    Args:
+        model: its operators, and where they stand.
+        layout: how the model is laid out.
+        activations: what is kept for the backward pass; of layers that are spared, everything.
+        on_stage: layers of its ranks.
+    """
+    again, repeated = _kept(model, layout, activations), on_stage.held
+    if on_stage.spared.numel():
+        repeated = repeated - on_stage.spared
+    found = _of_layers(again, repeated)
+    if not on_stage.spared.numel():
+        return found
+    nothing = torch.zeros_like(activations.recompute)
+    once = _of_layers(
+        _kept(model, layout, activations._replace(recompute=nothing)), on_stage.spared
+    )
+    return StageKept(
+        found.resting + once.resting,
+        torch.maximum(found.most, once.most),
+        torch.maximum(found.passing, once.passing),
+    )
+
+
+def _of_layers(kept: _Kept, layers: Tensor) -> StageKept:
+    """Bytes of so many layers of each kind, ``(groups, *batch)``."""
+    return StageKept(
+        (layers * kept.resting).sum(0),
+        torch.where(layers > 0, kept.resting, 0.0).amax(0),
+        torch.where(layers > 0, kept.passing, 0.0).amax(0),
+    )
 
 
 class _Kept(NamedTuple):

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from .layout import Layout, in_flight, rank_layers
-from .memory import Activations, Recipe, held_parameters, on_rank, resting_bytes
+from .memory import Activations, Recipe, held_parameters, on_rank, resting_bytes, stage_kept
 from .operators import Model
 from .setting import Setting
 
@@ -53,7 +53,8 @@ def host_bytes(
         host: what rests on the host for each parameter.
         stage: pipeline stage, from 0; ``(*batch)``.
     """
-    on_stage = rank_layers(model.groups, model.layers, layout, stage)
+    layers = rank_layers(model.groups, model.layers, layout, stage)
+    on_stage = layers.held
     held = held_parameters(model.operators, model.groups, layout, torch.zeros_like(layout.tensor))
     inside = (model.groups.place == 0).unsqueeze(1)
     inner = torch.where(inside, held.matrices, 0.0)
@@ -73,7 +74,7 @@ def host_bytes(
         layout.pipeline, layout.virtual, layout.micro_batches, stage, layout.schedule
     )
     tokens = layout.micro_batch * activations.sequence / layout.context
-    kept = (on_stage * resting_bytes(model, layout, activations)).sum(0) * tokens * flying
+    kept = stage_kept(model, layout, activations, layers).resting * tokens * flying
     return states + torch.where(activations.away > 0, kept, 0.0)
 
 

@@ -11,6 +11,8 @@ References:
     Rafailov et al. 2023, arXiv:2305.18290: policy and reference of preference tuning.
     Shao et al. 2024, arXiv:2402.03300 (GRPO): rollouts in groups, reference, updates.
     Yu et al. 2025, arXiv:2503.14476 (DAPO), section 3.2: samples that are made and filtered.
+    Ouyang et al. 2022, arXiv:2203.02155, appendix C: policy, reference, reward and value model of
+    PPO.
 """
 
 from __future__ import annotations
@@ -21,8 +23,11 @@ import torch
 from torch import Tensor
 
 from . import cost
-from .flop import FORWARD_FLOP_PER_PARAMETER
+from .flop import BACKWARD_FLOP_PER_PARAMETER, FORWARD_FLOP_PER_PARAMETER
 from .run import Hour, Interruptions, TimeBill, price_time
+
+UPDATE_OVER_FORWARD = 1.0 + BACKWARD_FLOP_PER_PARAMETER / FORWARD_FLOP_PER_PARAMETER
+"""FLOP of an update over those of its forward pass, where all is trained."""
 
 
 class Passes(NamedTuple):
@@ -81,6 +86,7 @@ class PassFlop(NamedTuple):
         recomputed: FLOP of activations computed again in an update; NaN where not known.
         teacher: FLOP of the teacher's forward pass.
         reward: FLOP of the reward model's forward pass.
+        critic: FLOP of the critic's forward pass; zero where there is none.
         total: FLOP of all updates, where they were given; NaN where they follow from the rest.
     """
 
@@ -91,6 +97,7 @@ class PassFlop(NamedTuple):
     recomputed: Tensor
     teacher: Tensor
     reward: Tensor
+    critic: Tensor
     total: Tensor
 
     @property
@@ -118,6 +125,8 @@ class StageFlop(NamedTuple):
         reference: forward passes of a reference model, or of the policy before the step.
         teacher: forward passes of a teacher.
         reward: forward passes of a reward model.
+        critic: forward passes of a critic, which values what was sampled.
+        critic_updates: forward and backward passes that update it.
         recomputed: activations that updates compute again; NaN where not known.
         restarted: updates that were thrown away, and done again.
         hardware: of the stage by its hours, N L H U in place of the parts; NaN where hours or
@@ -130,6 +139,8 @@ class StageFlop(NamedTuple):
     reference: Tensor
     teacher: Tensor
     reward: Tensor
+    critic: Tensor
+    critic_updates: Tensor
     recomputed: Tensor
     restarted: Tensor
     hardware: Tensor
@@ -137,7 +148,13 @@ class StageFlop(NamedTuple):
     @property
     def forward(self) -> Tensor:
         """All forward passes that update nothing."""
-        return self.samples + self.discarded + self.reference + self.teacher + self.reward
+        beside = self.reference + self.teacher + self.reward + self.critic
+        return self.samples + self.discarded + beside
+
+    @property
+    def once(self) -> Tensor:
+        """All passes, each once: without what was computed or trained again."""
+        return self.updates + self.critic_updates + self.forward
 
 
 def stage_flop(passes: Passes, of: PassFlop, hardware: Tensor) -> StageFlop:
@@ -146,8 +163,10 @@ def stage_flop(passes: Passes, of: PassFlop, hardware: Tensor) -> StageFlop:
     Updates :math:`u E (D + k S)`, with tokens :math:`D` given and :math:`S` sampled, a share
     :math:`k` of them kept, :math:`E` epochs and :math:`u` FLOP a token; samples :math:`f k S` and
     discarded :math:`f (1-k) S` with :math:`f` FLOP of a forward pass; reference and teacher once
-    over :math:`D + k S`, the reward model over all of :math:`S`. Where nothing tells what passes
-    through a stage that does but one thing, that is what its hours give.
+    over :math:`D + k S`, the reward model over all of :math:`S`. A critic of :math:`c` FLOP a token
+    values all of :math:`S` and is updated beside the policy, :math:`c S` and
+    :math:`3 c E (D + k S)`. Where nothing tells what passes through a stage that does but one
+    thing, that is what its hours give.
 
     Args:
         passes: what goes through the models.
@@ -169,6 +188,8 @@ def stage_flop(passes: Passes, of: PassFlop, hardware: Tensor) -> StageFlop:
         reference=_where_any(passes.references * passes.once, per_forward),
         teacher=_where_any(passes.teachers * passes.once, of.teacher),
         reward=_where_any(of.reward, passes.sampled),
+        critic=_where_any(of.critic, passes.sampled),
+        critic_updates=_where_any(UPDATE_OVER_FORWARD * of.critic, passes.trained),
         recomputed=_where_any(passes.trained + passes.restarted, of.recomputed),
         restarted=_where_any(passes.restarted, per_update),
         hardware=hardware + torch.zeros_like(made),
@@ -193,6 +214,7 @@ class Pace(NamedTuple):
         reference: accelerator time of a token on its way through a reference [s].
         teacher: accelerator time of a token on its way through a teacher [s].
         reward: accelerator time of a token on its way through a reward model [s].
+        critic: accelerator time of a token on its way through a critic [s].
         waiting: time in which all accelerators wait, as for a verifier [s].
         given: accelerator time of the whole stage, where it was given; else NaN [s].
     """
@@ -206,6 +228,7 @@ class Pace(NamedTuple):
     reference: Tensor
     teacher: Tensor
     reward: Tensor
+    critic: Tensor
     waiting: Tensor
     given: Tensor
 
@@ -231,11 +254,15 @@ class StageTime(NamedTuple):
         own: of the accelerators that train, waiting included [s].
         apart: of those apart that write samples [s].
         wall: from the stage's start to its end [s]; NaN where no accelerators are given.
+        training: of updates and passes beside them, without waiting [s].
+        writing: of samples and of what is read beside them, without waiting [s].
     """
 
     own: Tensor
     apart: Tensor
     wall: Tensor
+    training: Tensor
+    writing: Tensor
 
 
 def stage_time(
@@ -253,13 +280,14 @@ def stage_time(
         pools: accelerators.
         interruptions: what takes time from them.
     """
-    done = flop.updates + flop.restarted
+    done = flop.updates + flop.restarted + flop.critic_updates
     busy = cost.accelerator_seconds(done, pace.peak_flop_per_s, pace.mfu) * pace.training
     training = torch.where(done == 0, 0.0, busy)
     beside = (
         _where_any(passes.references * passes.once, pace.reference)
         + _where_any(passes.teachers * passes.once, pace.teacher)
         + torch.where(flop.reward == 0, 0.0, passes.sampled * pace.reward)
+        + torch.where(flop.critic == 0, 0.0, passes.sampled * pace.critic)
     )
     writing = _where_any(passes.samples, pace.sample) + _where_any(passes.read, pace.read)
     share = interruptions.training_share(pools.accelerators)
@@ -275,6 +303,8 @@ def stage_time(
         own=torch.where(is_given, pace.given, held),
         apart=torch.where(is_apart & ~is_given, wall * pools.generators, 0.0),
         wall=torch.where(is_given, pace.given / (pools.accelerators + pools.generators), wall),
+        training=own,
+        writing=apart,
     )
 
 

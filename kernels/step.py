@@ -8,19 +8,29 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from . import communication, offload, pipeline, schedules
+from . import communication, offload
 from .layer_time import layer_passes, repeated_seconds
-from .layout import Layout, rank_layers
 from .memory import held_parameters
-from .operators import Model, layers_of
+from .operators import Model
 from .optimizers import RankParameters, optimizer_seconds
 from .setting import Setting
+from .stage_times import (
+    Each,
+    Paced,
+    Stages,
+    chosen,
+    fullest,
+    listed_seconds,
+    longest,
+    pipeline_stages,
+    slowest,
+    waiting_seconds,
+)
 
 
 class StepTime(NamedTuple):
@@ -98,44 +108,34 @@ class LayerTimes(NamedTuple):
         return compute + self.tensor + self.expert + self.context + self.host
 
 
-_OnStages = tuple[Tensor, Tensor, Tensor]
-
-
-class Stages(NamedTuple):
-    """Layers of each group on some pipeline stages; ``(groups, *batch)``.
-
-    Attributes:
-        timed: layers of the first stage, a middle one and the last, as a micro-batch meets them.
-        first: layers that ranks of the first stage hold.
-    """
-
-    timed: tuple[Tensor, Tensor, Tensor]
-    first: Tensor
-
-
 def step_seconds(model: Model, setting: Setting, turns: int | None = None) -> StepTime:
     """Time of a training step.
 
     The slowest pipeline stage sets the pace; it is looked for among the first, a middle one and
-    the last.
+    the last, or among all where their layers are listed.
 
     Args:
         model: what is trained.
         setting: what it is trained on, and how.
         turns: most chunks of a stage, as in ``layout.stage_layers``: for ``torch.compile``.
     """
-    times = layer_times(model, setting)
-    stages = pipeline_stages(model, setting.layout, turns)
-    busy = _on(times.total, stages)
-    slowest = _slowest(busy)
+    times, layout = layer_times(model, setting), setting.layout
+    once = _once(model, setting, times)
+    stages = pipeline_stages(model, layout, turns)
+    paced = _paced(times, once)
+    busy = [paced.total.on(each) for each in stages.timed]
+    place = slowest(busy)
     parts = {
-        name: _at(part, stages, slowest) * setting.layout.micro_batches
-        for name, part in times._asdict().items()
+        name: chosen((each.on(layers) for layers in stages.timed), place) * layout.micro_batches
+        for name, each in _pairs(times, once).items()
         if name not in ("forward", "weights")
     }
-    rest = _rest(model, setting, times, stages, busy)
+    rest = _rest(model, setting, stages, paced, busy)
+    waiting = listed_seconds(model, layout, paced, rest.bubble, turns)
+    bubble = waiting + communication.sending_seconds(model.hidden, setting)
     host = parts.pop("host") + setting.efficiency.step_floor
-    time = StepTime(**parts, **rest._asdict(), host=host, stragglers=torch.zeros_like(rest.bubble))
+    beside = rest._replace(bubble=bubble)._asdict()
+    time = StepTime(**parts, **beside, host=host, stragglers=torch.zeros_like(bubble))
     whole = time._replace(stragglers=time.total * _straggling(setting))
     return StepTime(*(part * setting.efficiency.pace for part in whole))
 
@@ -143,22 +143,48 @@ def step_seconds(model: Model, setting: Setting, turns: int | None = None) -> St
 def total_seconds(model: Model, setting: Setting, times: LayerTimes, stages: Stages) -> Tensor:
     """Time of a training step, undivided; its layers' times may serve many pipelines.
 
+    That of ``step_seconds``, but where layers of stages are listed: they are taken to be waited
+    for as in all other pipelines, which is as long or longer.
+
     Args:
         model: what is trained.
         setting: what it is trained on, and how.
         times: times of one layer of each group.
         stages: stages of the pipeline.
     """
-    busy = _on(times.total, stages)
-    rest = _rest(model, setting, times, stages, busy)
+    paced = _paced(times, times)
+    busy = [paced.total.on(each) for each in stages.timed]
+    rest = _rest(model, setting, stages, paced, busy)
     total = (
-        _round_trip(busy) * setting.layout.micro_batches
-        + rest.bubble
+        longest(busy) * setting.layout.micro_batches
+        + (rest.bubble + communication.sending_seconds(model.hidden, setting))
         + rest.data
         + rest.optimizer
         + setting.efficiency.step_floor
     )
     return total * (1.0 + _straggling(setting)) * setting.efficiency.pace
+
+
+def _once(model: Model, setting: Setting, times: LayerTimes) -> LayerTimes:
+    """Times of layers that are spared what others compute again."""
+    if not len(setting.layout.repeated):
+        return times
+    nothing = torch.zeros_like(setting.work.recompute)
+    return layer_times(model, setting._replace(work=setting.work._replace(recompute=nothing)))
+
+
+def _pairs(times: LayerTimes, once: LayerTimes) -> dict[str, Each]:
+    again, spared = times._asdict(), once._asdict()
+    return {name: Each(again[name], spared[name]) for name in again}
+
+
+def _paced(times: LayerTimes, once: LayerTimes) -> Paced:
+    total = times.total
+    return Paced(
+        Each(total, total if once is times else once.total),
+        Each(times.forward, once.forward),
+        Each(times.weights, once.weights),
+    )
 
 
 def layer_times(model: Model, setting: Setting) -> LayerTimes:
@@ -198,49 +224,14 @@ def layer_times(model: Model, setting: Setting) -> LayerTimes:
     )
 
 
-def pipeline_stages(model: Model, layout: Layout, turns: int | None = None) -> Stages:
-    """Layers of the first, a middle and the last stage.
-
-    Args:
-        model: what is trained.
-        layout: how it is laid out.
-        turns: most chunks of a stage, as in ``layout.stage_layers``.
-    """
-    last = layout.pipeline - 1
-    first, *others = (
-        rank_layers(model.groups, model.layers, layout, stage, turns)
-        for stage in (torch.zeros_like(last), torch.floor(last / 2), last)
-    )
-    # Of two stages that ranks hold, a micro-batch meets one.
-    met = torch.where(layout.schedule == schedules.DUAL, 0.5, 1.0)
-    return Stages((first * met, others[0] * met, others[1] * met), first)
-
-
-def _on(each_layer: Tensor, stages: Stages) -> _OnStages:
-    """Seconds on the first, a middle and the last stage."""
-    first, middle, last = ((each_layer * held).sum(0) for held in stages.timed)
-    return first, middle, last
-
-
-def _round_trip(busy: _OnStages) -> Tensor:
-    first, middle, last = busy
-    return torch.maximum(torch.maximum(first, middle), last)
-
-
-def _slowest(busy: _OnStages) -> Tensor:
-    """Which of the timed stages is: 0, 1 or 2; the first of equals."""
-    first, middle, last = busy
-    slower = torch.where(middle > first, 1.0, 0.0)
-    return torch.where(last > torch.maximum(first, middle), 2.0, slower)
-
-
-def _at(each_layer: Tensor, stages: Stages, chosen: Tensor) -> Tensor:
-    first, middle, last = _on(each_layer, stages)
-    return torch.where(chosen == 0, first, torch.where(chosen == 1, middle, last))
-
-
 class _Rest(NamedTuple):
-    """Seconds that a step takes beside its micro-batches; every field ``(*batch)``."""
+    """Seconds that a step takes beside its micro-batches; every field ``(*batch)``.
+
+    Attributes:
+        bubble: waiting for other stages.
+        data: gradients and weights between replicas, not hidden.
+        optimizer: the optimizer's step.
+    """
 
     bubble: Tensor
     data: Tensor
@@ -248,50 +239,24 @@ class _Rest(NamedTuple):
 
 
 def _rest(
-    model: Model, setting: Setting, times: LayerTimes, stages: Stages, busy: _OnStages
+    model: Model, setting: Setting, stages: Stages, paced: Paced, busy: list[Tensor]
 ) -> _Rest:
     layout = setting.layout
-    round_trip, slowest = _round_trip(busy), _slowest(busy)
-    others = _of_others(model, layout, stages, slowest)
-    forward = others(times.forward)
-    waiting = pipeline.bubble_seconds(
-        layout.schedule,
-        layout.pipeline,
-        layout.virtual,
-        forward,
-        others(times.total) - forward,
-        others(times.weights),
-    )
-    # Of the first stage, which has the embedding besides its layers.
     each = held_parameters(model.operators, model.groups, layout, torch.zeros_like(layout.tensor))
-    count = stages.first.unsqueeze(1)
-    held = RankParameters(count * each.matrices, count * each.vectors)
-    parameters = held.matrices + held.vectors
+    held = fullest(layout, stages, (each.matrices + each.vectors).sum(1))
+    count = held.unsqueeze(1)
+    of_rank = RankParameters(count * each.matrices, count * each.vectors)
     return _Rest(
-        bubble=waiting + communication.sending_seconds(model.hidden, setting),
+        bubble=waiting_seconds(model, layout, stages, paced, busy),
         data=communication.data_seconds(
-            model.operators, setting, parameters, stages.first.sum(0), round_trip
+            model.operators,
+            setting,
+            of_rank.matrices + of_rank.vectors,
+            held.sum(0),
+            longest(busy),
         ),
-        optimizer=optimizer_seconds(model, held, setting),
+        optimizer=optimizer_seconds(model, of_rank, setting),
     )
-
-
-def _of_others(
-    model: Model, layout: Layout, stages: Stages, slowest: Tensor
-) -> Callable[[Tensor], Tensor]:
-    """From a layer's seconds, the mean of all stages but the slowest, for which they wait.
-
-    References:
-        Narayanan et al. 2021, section 2.2: a pipeline fills and drains through every stage once.
-    """
-    everything = layers_of(model.groups)
-    count = (layout.pipeline - 1).clamp_min(1.0)
-
-    def mean(each_layer: Tensor) -> Tensor:
-        rest = (each_layer * everything).sum(0) - _at(each_layer, stages, slowest)
-        return rest.clamp_min(0.0) / count
-
-    return mean
 
 
 def _straggling(setting: Setting) -> Tensor:

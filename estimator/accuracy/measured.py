@@ -399,6 +399,12 @@ def _layout(cells: Cells, batch: float | None, told: Running) -> Layout:
         raise UnusableError(f"layout: {str(error).splitlines()[-1].strip()}") from None
 
 
+def _repeated(cells: Cells) -> int | None:
+    """Return the layers of a stage that are computed again, of Megatron's ``block-5layers``."""
+    name, _, count = cells.get("recompute", "").removesuffix("layers").partition("-")
+    return int(count) if name == "block" and count.isdigit() else None
+
+
 def _settings(cells: Cells, tp: int, told: Running) -> dict[str, object]:
     """Return what a layout says beside degrees; None where a row leaves it to the rule."""
     sequence_parallel = flag(cells, "seq_parallel")
@@ -418,6 +424,7 @@ def _settings(cells: Cells, tp: int, told: Running) -> dict[str, object]:
     is_lora, targets = cells.get("task", "").startswith("lora"), cells.get("lora_targets")
     return {
         "recompute": _recompute(cells),
+        "recompute_layers": _repeated(cells),
         "sequence_parallel": sequence_parallel,
         "attention": "unfused" if kernel == "unfused" else "flash",
         "attention_kernel": kernel if kernel in get_args(AttentionKernel) else None,

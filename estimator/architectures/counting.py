@@ -36,7 +36,12 @@ def count_parameters(columns: Columns, adapter_rank: float = 0.0) -> Parameters:
 
 
 def count_flop(
-    columns: Columns, sequence: float | Tensor, *, recompute: str = "none", adapter_rank: int = 0
+    columns: Columns,
+    sequence: float | Tensor,
+    *,
+    recompute: str = "none",
+    spared: Tensor | None = None,
+    adapter_rank: int = 0,
 ) -> FlopPerToken:
     """Count FLOP per token.
 
@@ -44,6 +49,7 @@ def count_flop(
         columns: a batch of architectures.
         sequence: tokens of a sequence.
         recompute: none, selective, operators or full.
+        spared: layers of each group that full recomputation leaves out, ``(groups, *batch)``.
         adapter_rank: rank of low-rank adapters beside frozen weights; 0 trains all weights.
     """
     operators, groups = columns.operators, columns.groups
@@ -63,10 +69,13 @@ def count_flop(
             ("full", "full"),
         )
     }
+    recomputed = kernel.recomputed_flop(operators, groups, each, **modes)
+    if spared is not None:
+        recomputed = recomputed - (spared * groups.tokens * each.forward.sum(1)).sum(0)
     return FlopPerToken(
         forward=kernel.over_layers(groups, each.forward),
         backward=kernel.over_layers(groups, each.backward),
-        recomputed=kernel.recomputed_flop(operators, groups, each, **modes),
+        recomputed=recomputed,
         by_operator=_by_operator(columns.names, passes),
         conventions=dict(zip(CONVENTIONS, counted, strict=True)),
     )

@@ -14,6 +14,9 @@ import pyarrow.compute as pc
 
 MONTHS = 12
 
+LONGEST = 1_000_000
+"""Letters of a row that is told as it stands."""
+
 PLAIN = r"^[+-]?([0-9]{1,40}\.?[0-9]{0,20}|\.[0-9]{1,20})([eE][+-]?[0-9]{1,2})?$"
 """Numbers that Arrow reads as Python does."""
 
@@ -60,6 +63,22 @@ def without_zone(column: pa.Array) -> pa.Array:
 
 def _decoded(value: bytes | None) -> str | None:
     return None if value is None else value.decode("utf-8", "replace")
+
+
+def is_utf8(raw: bytes) -> bool:
+    """Whether bytes are UTF-8."""
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def escaped(raw: bytes) -> str:
+    r"""Return text; where some bytes are none, those as ``\xNN`` and a backslash as two."""
+    if is_utf8(raw):
+        return raw.decode()
+    return raw.replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")
 
 
 def is_number(kind: pa.DataType) -> bool:

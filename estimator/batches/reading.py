@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import csv
+import re
+import sys
 import threading
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from functools import lru_cache, partial
-from itertools import islice
+from functools import cache, lru_cache, partial
+from itertools import chain, islice
 from pathlib import Path
+from types import FunctionType
 from typing import Any, Literal
+from weakref import WeakSet
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 import pyarrow.parquet as pq
 
 from computebill.base.errors import RequestError
 
-from .columns import arrow_column, days_come_first
-from .documents import LONGEST, Text, document, json_lines
+from .columns import LONGEST, arrow_column, days_come_first, escaped, flat, is_text, is_utf8
+from .documents import Text, as_told, document, json_lines
+from .mending import BLOCK, LONGEST_ROW, NO_TEXT, Mending
 from .pieces import ROWS, Batch, Piece, form_of, named, state_of
 
 MOST_TITLES = 20
@@ -31,9 +37,12 @@ MOST_COUNTED = 200_000
 LEAST_FIELDS = 2
 """Headings that a row below a title has to name."""
 
+FEW, LITTLE = 5000, 1 << 20
+"""Rows of a batch for which no more than so many bytes of text are looked at together."""
+
 BAR = "|"
-BLOCK = 8 << 20
-"""Bytes of text that are looked at together; no row may be longer."""
+VALUE = re.compile(r"[-+]?\d")
+NEWLINE = re.compile(rb"[\r\n]")
 
 
 def read_batches(piece: Piece, rows: int = ROWS) -> Iterator[Batch]:
@@ -101,10 +110,42 @@ def _parquet(piece: Piece, rows: int) -> Iterator[Batch]:
         first = piece.first
         for batch in file.iter_batches(rows, row_groups=list(piece.groups or ())):
             size = round(piece.size * len(batch) / max(1, piece.rows or 0))
-            places = np.arange(first, first + len(batch))
             table = pa.Table.from_batches([batch])
-            yield Batch(piece.name, table, [], size, places=places, first=1)
+            places = np.arange(first, first + len(batch))
+            good, lines = _with_texts(table)
+            yield Batch(
+                piece.name,
+                table if good.all() else table.filter(pa.array(good)),
+                lines,
+                size,
+                places=places[good],
+                unread_places=places[~good].tolist(),
+                first=1,
+            )
             first += len(batch)
+
+
+def _with_texts(table: pa.Table) -> tuple[np.ndarray, list[tuple[str, str]]]:
+    """Return which rows' texts are UTF-8, and the others as they stand, with the reason."""
+    good = np.ones(len(table), dtype=bool)
+    for column in table.columns:
+        if is_text(column.type):
+            try:
+                column.validate(full=True)
+            except pa.ArrowInvalid:
+                cells = column.cast(pa.large_binary()).to_pylist()
+                good &= np.array([cell is None or is_utf8(cell) for cell in cells])
+    if good.all():
+        return good, []
+    bad = [_raw(column.filter(pa.array(~good))) for column in table.columns]
+    return good, [("|".join(cells), NO_TEXT) for cells in zip(*bad, strict=True)]
+
+
+def _raw(column: pa.ChunkedArray) -> list[str]:
+    r"""Return cells as texts; bytes that are none as ``\xNN``."""
+    if not is_text(column.type):
+        return [flat(cell) or "" for cell in column.to_pylist()]
+    return [escaped(cell or b"") for cell in column.cast(pa.large_binary()).to_pylist()]
 
 
 def _check_headings(path: Path, names: Sequence[str]) -> None:
@@ -115,38 +156,68 @@ def _check_headings(path: Path, names: Sequence[str]) -> None:
         raise RequestError(str(path), f"has the heading {twice[0]} twice")
 
 
+class _Odd(Exception):  # noqa: N818 -- no error of a user's
+    """A row of a table may be of several lines that are rows themselves."""
+
+
 def _separated(piece: Piece, rows: int, only: str | None = None) -> Iterator[Batch]:
     """Rows of a table; a row with other than the heading's number of cells is told as unread.
+
+    A file that Arrow's reader fails at, or has rows of several lines that may be several rows, is
+    read once more, its text mended: the batches before are the same.
 
     Args:
         piece: the file.
         rows: rows of a batch.
         only: heading of the one column that is wanted.
     """
+    given = 0
+    try:
+        for batch in _parsed(piece, rows, only, is_mended=False):
+            yield batch
+            given += 1
+    except (_Odd, pa.ArrowInvalid):
+        yield from islice(_parsed(piece, rows, only, is_mended=True), given, None)
+
+
+def _parsed(piece: Piece, rows: int, only: str | None, *, is_mended: bool) -> Iterator[Batch]:
+    """Rows of a table, by Arrow's reader.
+
+    Raises:
+        _Odd: where its text is not mended, and a row may be several.
+    """
     separator, headings, before = _headings(piece)
+    is_quoted = separator != BAR
     unread: deque[Any] = deque()
-
-    def skip(row: Any) -> str:
-        unread.append(row)
-        return "skip"
-
+    skip = _skipping(unread)
     with ExitStack() as stack:
         text = Text(piece.path, stack)
-        how, taking = _options(piece, headings, before, only)
-        parsing = _parsing(separator, skip)
-        reading = arrow_csv.open_csv(text.stream, how, parsing, taking)
-        reader = stack.enter_context(reading)
+        mending = Mending(text.stream, separator, len(headings), is_quoted=is_quoted)
+        block = BLOCK if rows > FEW else LITTLE
+        how, taking = _options(
+            piece, headings, before, only, block=LONGEST_ROW if is_mended else block
+        )
+        reader = stack.enter_context(
+            arrow_csv.open_csv(
+                mending.stream() if is_mended else text.stream,
+                how,
+                _parsing(separator, skip),
+                taking,
+            )
+        )
         # The line of the headings, where there are any.
         begun = done = before + (not piece.layout.names)
-        for table in rebatched(reader, rows, piece.layout.cut):
+        tables = chain(rebatched(reader, rows, piece.layout.cut), _nothing(headings, unread))
+        for table in tables:
+            if not is_mended and is_quoted and _may_be_several(table, unread, separator, headings):
+                raise _Odd
             first = done
             done += len(table)
             lines, gone = [], []
             while unread and unread[0].number <= done + 1:
                 row = unread.popleft()
                 done += 1
-                told = f"has {row.actual_columns} cells, where there are {row.expected_columns}"
-                lines.append((row.text[:LONGEST], f"{told} headings"))
+                lines.append(_why_unread(row, mending))
                 gone.append(row.number - begun - 1)
             places = np.arange(first - begun, done - begun)
             yield Batch(
@@ -156,11 +227,74 @@ def _separated(piece: Piece, rows: int, only: str | None = None) -> Iterator[Bat
                 text.read(),
                 comma=separator == ";",
                 before=before,
-                places=np.setdiff1d(places, gone, assume_unique=True),
+                places=np.setdiff1d(places, gone, assume_unique=True) if gone else places,
                 unread_places=gone,
                 first=begun + 1,
                 line_of=partial(lines_of, piece, separator, before),
             )
+
+
+@cache
+def _quietly() -> WeakSet[Callable[[Any], str]]:
+    """Return what is called for rows that are none, whose text may be no UTF-8.
+
+    Python says so by itself, of a callback's arguments, before Arrow's reader fails.
+    """
+    found: WeakSet[Callable[[Any], str]] = WeakSet()
+    usual = sys.unraisablehook
+
+    def tell(what: sys.UnraisableHookArgs) -> None:
+        is_ours = isinstance(what.object, FunctionType) and what.object in found
+        if not (is_ours and what.exc_type is UnicodeDecodeError):
+            usual(what)
+
+    sys.unraisablehook = tell
+    return found
+
+
+def _skipping(unread: deque[Any]) -> Callable[[Any], str]:
+    """Return what Arrow's reader calls for a row that is none."""
+
+    def skip(row: Any) -> str:
+        unread.append(row)
+        return "skip"
+
+    _quietly().add(skip)
+    return skip
+
+
+def _nothing(headings: Sequence[str], unread: Sequence[Any]) -> Iterator[pa.Table]:
+    """Yield a table of no rows where some that are none have not been told with others."""
+    if unread:
+        yield pa.table({name: pa.array([], pa.string()) for name in headings})
+
+
+def _why_unread(row: Any, mending: Mending) -> tuple[str, str]:
+    """Return a row that is none as it stands, and why it is none."""
+    told = f"has {row.actual_columns} cells, where there are {row.expected_columns} headings"
+    return mending.row_of(row.text) or (row.text[:LONGEST], told)
+
+
+def _may_be_several(
+    table: pa.Table, unread: Iterable[Any], separator: str, headings: Sequence[str]
+) -> bool:
+    """Whether a row of several lines has one that may be a row of its own."""
+    further = len(headings) - 1
+
+    def is_row(text: str) -> bool:
+        return any(line.count(separator) == further for line in text.splitlines()[1:])
+
+    if any(is_row(row.text) for row in unread):
+        return True
+    for column in table.columns:
+        for chunk in column.chunks:
+            letters = chunk.buffers()[2]
+            if letters is None or not NEWLINE.search(letters):
+                continue
+            several = chunk.filter(pc.match_substring_regex(chunk, NEWLINE.pattern.decode()))
+            if any(is_row(text) for text in several.to_pylist()):
+                return True
+    return False
 
 
 def lines_of(piece: Piece, separator: str, before: int, places: Sequence[int]) -> list[int | None]:
@@ -199,13 +333,13 @@ def _row_lines(path: Path, state: tuple[int, int], separator: str, before: int) 
 
 
 def _options(
-    piece: Piece, headings: list[str], before: int, only: str | None
+    piece: Piece, headings: list[str], before: int, only: str | None, *, block: int
 ) -> tuple[arrow_csv.ReadOptions, arrow_csv.ConvertOptions]:
     """Return how a table is read and its cells are taken: as texts, as they stand."""
     reading = arrow_csv.ReadOptions(
         # One thread, so that lines that are no rows come in their order, with their number.
         use_threads=False,
-        block_size=BLOCK,
+        block_size=block,
         column_names=headings,
         skip_rows=before,
         skip_rows_after_names=0 if piece.layout.names else 1,
@@ -236,18 +370,31 @@ def _headings(piece: Piece) -> tuple[str, list[str], int]:
     path, layout = piece.path, piece.layout
     separators = "\t" if form_of(path, layout) == "tsv" else layout.separators
     found = {separator: first_lines(path, separator) for separator in separators}
-    separator = max(separators, key=lambda each: max(len(row) for _, row in found[each]))
+
+    def known(cells: Sequence[str]) -> int:
+        return 0 if layout.is_heading is None else sum(map(layout.is_heading, cells))
+
+    def fits(separator: str) -> tuple[int, int]:
+        rows = [row for _, row in found[separator]]
+        return max(map(known, rows)), max(map(len, rows))
+
+    separator = max(separators, key=fits)
     if layout.names:
         return separator, list(layout.names), 0
-    lines, place = found[separator], 0
-    if layout.is_heading is not None:
-        known = [sum(map(layout.is_heading, row)) for _, row in lines]
-        titled = (n for n, fields in enumerate(known) if fields >= LEAST_FIELDS)
-        place = 0 if known[0] else next(titled, 0)
-    before, names = lines[place]
+    lines = found[separator]
+    counts = [known(row) for _, row in lines]
+    titled = (place for place, count in enumerate(counts) if count >= LEAST_FIELDS)
+    place = 0 if counts[0] else next(titled, 0)
+    before, cells = lines[place]
+    names = [cell if cell.isascii() else as_told(cell) for cell in cells]
+    if layout.is_heading is not None and counts[place] < LEAST_FIELDS:
+        # Values may be twice in a first row: what reads the headings says that they are none.
+        names = [
+            f"{name} ({at})" if VALUE.match(name) and name in names[:at] else name
+            for at, name in enumerate(names)
+        ]
     _check_headings(path, names)
-    headings = [name or f"column {place}" for place, name in enumerate(names, start=1)]
-    return separator, headings, before
+    return separator, [name or f"column {at}" for at, name in enumerate(names, start=1)], before
 
 
 def first_lines(path: Path, separator: str) -> list[tuple[int, list[str]]]:
@@ -269,6 +416,16 @@ def first_lines(path: Path, separator: str) -> list[tuple[int, list[str]]]:
     return found or [(0, [])]
 
 
+LARGEST = 128 << 20
+"""Bytes of a batch's texts."""
+
+
+def _fitting(table: pa.Table, rows: int) -> int:
+    """Return the number of first rows that make a batch."""
+    size = table.nbytes
+    return rows if size <= LARGEST else max(1, min(rows, len(table) * LARGEST // size))
+
+
 def rebatched(
     batches: Iterable[pa.RecordBatch],
     rows: int,
@@ -278,16 +435,16 @@ def rebatched(
 
     Args:
         batches: rows.
-        rows: of a table.
+        rows: of a table, fewer where these would take more than `LARGEST`.
         cut: number of a table's last rows that the next begins with.
     """
     held: pa.Table | None = None
     for batch in batches:
         table = pa.Table.from_batches([batch])
         held = table if held is None else pa.concat_tables([held, table])
-        while len(held) > rows:
-            whole = held.slice(0, rows)
-            kept = rows - (cut(whole) if cut is not None else 0)
+        while len(held) > (most := _fitting(held, rows)):
+            whole = held.slice(0, most)
+            kept = most - (cut(whole) if cut is not None else 0)
             yield held.slice(0, kept)
             held = held.slice(kept)
     if held is not None:

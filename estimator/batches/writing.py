@@ -224,11 +224,15 @@ class Parts:
         table = pq.ParquetFile(self.folder / f"{name}.parquet").read()
         return table, table.schema.metadata[COUNTS].decode()
 
-    def write(self, name: str, table: pa.Table, rejects: pa.Table, told: str) -> None:
-        """Write a part: its rejects, then its rows with what is told of them."""
+    def reject(self, name: str, rejects: pa.Table) -> None:
+        """Write a part's rejects, where it has any."""
         if len(rejects):
             with replacing(self.folder / f"{name}.rejects.csv") as temporary:
                 arrow_csv.write_csv(harmless(rejects), temporary)
+
+    def write(self, name: str, table: pa.Table, rejects: pa.Table, told: str) -> None:
+        """Write a part: its rejects, then its rows with what is told of them."""
+        self.reject(name, rejects)
         table = _typed(table)
         metadata = {**(table.schema.metadata or {}), COUNTS: told.encode()}
         with replacing(self.folder / f"{name}.parquet") as temporary:

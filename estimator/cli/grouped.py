@@ -55,23 +55,24 @@ SECTIONS: dict[str, str] = {
     "What is trained": """kind launch log model params params-active tokens flop global-batch
         global-batch-tokens sequence-length lengths packing part images-per-sample image-size
         text-length""",
-    "On what": """accelerator count max-gpus gpus gpu-hours precision mfu tokens-per-second
+    "On what": """accelerator count cluster max-gpus gpus gpu-hours precision mfu tokens-per-second
         tokens-per-second-per-gpu step-seconds software framework efficiency node-network
         power-limit days""",
     OWN: "",
-    STAGE: """steps prompts samples-per-prompt prompt-length answer-length longest-answer requests
-        pairs epochs kept kept-share references reward-params reward-model verifier-seconds
-        teacher-params teacher-model generators tail throughput batch trained-share restarted-tokens
+    STAGE: """stage steps prompts samples-per-prompt prompt-length answer-length answer-mean
+        longest-answer requests pairs epochs kept kept-share references reward-params reward-model
+        critic-params critic-model verifier-seconds teacher-params teacher-model generators
+        staleness colocated tail throughput batch trained-share restarted-tokens
         price-per-token price-per-token-read price-per-token-written""",
-    "Price": """price provider commitment prices region date operator pue usd-per-kwh
+    "Price": """price provider commitment market prices region date operator pue usd-per-kwh
         carbon-g-per-kwh final-share budget""",
     "Interruptions": """goodput lost failures-per-gpu-day interruptions-per-gpu-day
         checkpoint-seconds restart-seconds""",
-    LAYOUT: """recipe qlora lora lora-rank lora-targets dora modules-to-save recompute early-stop
-        tp pp vpp uneven first-layers last-layers schedule dp cp cp-exchange ep etp micro-batch
-        micro-batches zero shards sequence-parallel across-domains tp-overlap ep-overlap dispatcher
-        experts weights gradients reduce-bits optimizer offload loss loss-chunk attention
-        attention-kernel kernels dropout overhead-gb""",
+    LAYOUT: """recipe qlora lora lora-rank lora-targets dora modules-to-save recompute
+        recompute-layers early-stop tp pp vpp uneven first-layers last-layers layers-per-stage
+        schedule dp cp cp-exchange ep etp micro-batch micro-batches zero shards sequence-parallel
+        across-domains tp-overlap ep-overlap dispatcher experts weights gradients reduce-bits
+        optimizer offload loss loss-chunk attention attention-kernel kernels dropout overhead-gb""",
     "Sampling": "samples seed method device",
     "Output": """brief markdown output html plot json csv draws experiments pictures profiles note
         print help""",
@@ -123,6 +124,7 @@ UNITS = {
     "date": "DAY",
     "days": "DAYS",
     "max-days": "DAYS",
+    "deadline": "DAYS",
     "mfu": "SHARE",
     "goodput": "SHARE",
     "lost": "SHARE",

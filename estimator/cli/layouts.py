@@ -20,6 +20,10 @@ FIELDS = (
     ("schedule", "Of the pipeline: 1f1b, zero-bubble, dualpipe."),
     ("first-layers", "Layers of the first stage, where the others share the rest evenly."),
     ("last-layers", "Layers of the last stage, likewise."),
+    (
+        "layers-per-stage",
+        "Layers of every stage: 7,8,8,7; with --vpp of every chunk, in the order they are met.",
+    ),
     ("dp", "Data parallel ranks."),
     ("cp", "Ranks that share a sequence."),
     ("cp-exchange", "What they exchange: ring (keys and values), all-to-all (heads)."),
@@ -30,6 +34,10 @@ FIELDS = (
     ("zero", "ZeRO stage: 0 none, 1 optimizer, 2 gradients, 3 weights (FSDP)."),
     ("shards", "Ranks that ZeRO divides over, where fewer than dp x cp."),
     ("recompute", "none, selective (scores), operators (torchtitan's), full."),
+    (
+        "recompute-layers",
+        "Layers of a stage that full recomputation repeats: 4, or of each stage 4,3,2,1.",
+    ),
     ("early-stop", "true: full recomputation stops at what the backward pass needs."),
     ("sequence-parallel", "true or false; as a rule true wherever tp is more than 1."),
     ("tp-overlap", "true or false: tensor parallel sums hide behind products."),
@@ -73,8 +81,8 @@ FIELDS = (
 
 
 SEARCHED = (
-    "tp", "pp", "vpp", "schedule", "dp", "cp", "ep", "etp", "micro-batch", "micro-batches", "zero",
-    "shards", "recompute", "sequence-parallel",
+    "tp", "pp", "vpp", "schedule", "layers-per-stage", "dp", "cp", "ep", "etp", "micro-batch",
+    "micro-batches", "zero", "shards", "recompute", "recompute-layers", "sequence-parallel",
 )  # fmt: skip
 """Flags of a layout that a search decides, or takes choices of."""
 

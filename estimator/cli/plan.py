@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -19,10 +19,13 @@ from .options import (
     given_fields,
     output_options,
     profiles_option,
+    set_option,
 )
+from .stages import FIELDS as STAGE_FIELDS
 
 if TYPE_CHECKING:
     from computebill.planning.result import Plan
+    from computebill.training.launched import Launched
 
 FIELDS = (
     ("name", "A name for the plan."),
@@ -54,7 +57,8 @@ FIELDS = (
     ("across-domains", "Whether tensor parallel ranks may span scale-up domains: true, false."),
     ("sequence-parallel", "To try: on, off (default on)."),
     ("pp", "Pipeline stages to try."),
-    ("uneven", "Whether to try first and last stages with fewer layers, too: true, false."),
+    ("uneven", "Whether to try stages with fewer layers than others, too: true, false."),
+    ("layers-per-stage", "Layers of every stage, in place of what is tried: 7,8,8,7."),
     ("vpp", "Chunks of layers on a stage to try."),
     ("schedule", "Of the pipeline, to try: 1f1b (default), zero-bubble, dualpipe."),
     ("cp", "Ranks that share a sequence, to try."),
@@ -62,25 +66,54 @@ FIELDS = (
     ("etp", "Tensor parallel ranks of an expert, to try: 1, tp (default both)."),
     ("zero", "ZeRO stages to try (default 1,3)."),
     ("micro-batch", "Sequences of a micro-batch, to try (default 1,2,4,8,16)."),
-    ("recompute", "What to recompute, to try (default none,full)."),
-    ("price", "USD per accelerator-hour, 2.1 or 1.5..3; of each, h100=2.1,b200=3..5."),
+    ("recompute", "What to recompute, to try (default none,full); fewest: as few layers as fit."),
+    ("deadline", "Days by which it is to be done: the odds are told."),
+    ("price", "USD per accelerator-hour, 2.1; of each, h100=2.1,b200=3..5, spot=1.1,on-demand=2."),
     ("provider", "Take the price from this provider's list: aws, gcp, lambda, …"),
     ("commitment", "Of that price: on-demand, 1y, 3y, spot."),
+    ("market", "Several of these side by side: on-demand,spot."),
     ("prices", "Take it from this list: a CSV of SkyPilot, of gpuhunt or of your own; a folder."),
     ("region", "Of --prices: us-east-1, …; all of them without it."),
     ("date", "Of the prices, 2025-06-30."),
     ("failures-per-gpu-day", "Unexpected interruptions; as Llama 3's if not given; 0: none."),
     ("checkpoint-seconds", "Training stands still for each checkpoint."),
     ("restart-seconds", "From a failure until training goes on."),
-    ("interruptions-per-gpu-day", "Of spot machines, taken away, 0.0125; h100=0.0125,b200=0."),
+    (
+        "interruptions-per-gpu-day",
+        "Of spot machines, taken away, 0.0125; h100=0.0125,b200=0; as published, aws-5-10, …",
+    ),
     ("goodput", "Share of the time that trains, 0.9, in place of those four."),
     ("lost", "The rest of it, 10%: the share of the time that is lost."),
+)
+
+ROLLOUTS = (
+    "kind", "steps", "prompts", "samples-per-prompt", "prompt-length", "answer-length",
+    "answer-mean", "longest-answer", "epochs", "kept-share", "references", "reward-params",
+    "reward-model", "critic-params", "critic-model", "verifier-seconds", "staleness", "tail",
+    "throughput", "batch", "trained-share",
+)  # fmt: skip
+"""Flags of a stage of reinforcement learning, whose accelerators are shared out."""
+
+STAGE = (
+    ("stage", "Of a file of several: the name of the one of reinforcement learning."),
+    ("params", "Of reinforcement learning without --model: parameters, 32B."),
+    ("params-active", "Parameters that one token meets, where fewer than all."),
+    *(each for each in STAGE_FIELDS if each[0] in ROLLOUTS),
+    ("colocated", "Whether one pool that writes and trains in turn is tried, too: true, false."),
 )
 
 
 @click.command(cls=Grouped)
 @click.argument("spec", required=False, metavar="[SPEC]")
-@field_options(FIELDS)
+@field_options((*FIELDS, *STAGE))
+@click.option(
+    "--cluster",
+    "clusters",
+    multiple=True,
+    type=FILE,
+    metavar="FILE",
+    help="A cluster, side by side with others: accelerator, count, network, price; repeated.",
+)
 @launch_option
 @click.option(
     "--emit",
@@ -89,15 +122,18 @@ FIELDS = (
 )
 @click.option("--emit-to", type=FILE, metavar="FILE", help="Write it there, beside the result.")
 @setting_options
+@set_option
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:1.")
 @profiles_option
 @output_options
 def command(
     spec: str | None,
+    clusters: tuple[Path, ...],
     launches: tuple[Path, ...],
     emit: str | None,
     emit_to: Path | None,
     layout_flags: dict[str, Any],
+    changes: tuple[str, ...],
     device: str,
     profiles: tuple[Path, ...],
     outputs: Outputs,
@@ -105,7 +141,9 @@ def command(
 ) -> None:
     """Find the layout, the number of GPUs and the accelerator that are fastest or cheapest.
 
-    SPEC is a TOML file of the same fields as the flags; a flag goes before the file.
+    SPEC is a TOML file of the same fields as the flags; a flag goes before the file. Of a stage of
+    reinforcement learning (--kind rl, a file of stages, or a launch file of one) it shares the
+    accelerators out: how many write answers, and how many train.
 
     \b
     computebill plan --model config.json --tokens 2T --accelerator h100 --count 512 \\
@@ -113,6 +151,8 @@ def command(
     computebill plan --model config.json --tokens 15T --accelerator h100,h200,b200 \\
       --max-gpus 4096 --global-batch 2048 --objective cost --max-days 60
     computebill plan --launch train.sh --accelerator h100 --count 512 --emit megatron
+    computebill plan --kind rl --params 32B --steps 500 --prompts 128 --samples-per-prompt 8 \\
+      --prompt-length 300 --answer-length 12000 --accelerator h100 --count 256
     """  # noqa: D301 -- click reads the backslash
     outputs.check()
     check_emitted(emit, emit_to, outputs)
@@ -124,7 +164,17 @@ def command(
     read_layout(layout_flags)  # a mistake in a flag is told by the flag's name
     path = None if spec is None else Path(spec)
     launched = read_launches(launches, given, layout_flags, path)
-    asked = plan_spec(path, given, layout_flags, launched)
+    described = Described(path, given, layout_flags, changes, launched)
+    if is_of_rollouts(path, given, launched):
+        if emit is not None:
+            raise RequestError("--emit", "a split of reinforcement learning has no writer yet")
+        share_out(described, device, profiles, outputs)
+        return
+    if is_of_several(path, given, clusters):
+        handing = (emit, emit_to)
+        side_by_side(described, clusters, device, profiles, outputs, handing)
+        return
+    asked = plan_spec(*described)
     for name in asked.accelerator:
         in_cluster(find_accelerator(name, profiles), asked.node_network, asked.power_limit)
     # What is wrong so far was told before torch was loaded.
@@ -140,6 +190,89 @@ def command(
         return [*view.full(found), *launch_tables(launched)]
 
     outputs.emit(with_launch(found.to_dict(), launched), found.to_frame, tables)
+
+
+class Described(NamedTuple):
+    """What describes a plan, in the order in which files and flags take it."""
+
+    path: Path | None
+    flags: dict[str, Any]
+    layout: dict[str, Any]
+    changes: tuple[str, ...]
+    launch: Launched | None
+
+
+def is_of_rollouts(path: Path | None, given: dict[str, str], launched: Launched | None) -> bool:
+    """Whether a plan is of a stage of reinforcement learning."""
+    from computebill.base.specfile import read_toml
+    from computebill.runs.staged_spec import is_staged
+
+    of_launch = launched is not None and bool(launched.stage) and "tokens" not in given
+    return of_launch or is_staged(given) or (path is not None and is_staged(read_toml(path)))
+
+
+def share_out(
+    described: Described, device: str, profiles: tuple[Path, ...], outputs: Outputs
+) -> None:
+    """Share accelerators out between writing and training, and print what is found."""
+    from computebill.hardware.accelerators import find_accelerator
+    from computebill.planning.rollout_spec import rollout_spec
+
+    asked = rollout_spec(*described)
+    for name in asked.accelerator:
+        find_accelerator(name, profiles)
+    # What is wrong so far was told before torch was loaded.
+    from computebill.planning.rollouts import plan_rollouts
+
+    found = plan_rollouts(asked, device=device, profiles=profiles)
+
+    def tables() -> Any:
+        from computebill.views import rollouts as view
+
+        return [*view.full(found), *launch_tables(described.launch)]
+
+    outputs.emit(with_launch(found.to_dict(), described.launch), found.to_frame, tables)
+
+
+def is_of_several(path: Path | None, given: dict[str, str], clusters: tuple[Path, ...]) -> bool:
+    """Whether clusters or markets are asked for side by side."""
+    from computebill.base.specfile import read_toml
+    from computebill.planning.compared_spec import is_compared
+
+    of_file = {} if path is None else read_toml(path)
+    return is_compared({**of_file, **given}, clusters)
+
+
+def side_by_side(
+    described: Described,
+    clusters: tuple[Path, ...],
+    device: str,
+    profiles: tuple[Path, ...],
+    outputs: Outputs,
+    handing: tuple[str | None, Path | None],
+) -> None:
+    """Search clusters and price them on markets, and print what is found, the best first."""
+    from computebill.hardware.accelerators import find_accelerator
+    from computebill.planning.compared_spec import compared_spec
+
+    asked = compared_spec(*described, clusters)
+    for way in asked.ways:
+        for name in way.plan.accelerator:
+            find_accelerator(name, profiles)
+    # What is wrong so far was told before torch was loaded.
+    from computebill.planning.compared import compare_plans
+
+    found = compare_plans(asked, device=device, profiles=profiles)
+    emit, emit_to = handing
+    if emit is not None and hand_over(found.best.plan, emit, emit_to):
+        return
+
+    def tables() -> Any:
+        from computebill.views import compared as view
+
+        return [*view.full(found), *launch_tables(described.launch)]
+
+    outputs.emit(with_launch(found.to_dict(), described.launch), found.to_frame, tables)
 
 
 def check_emitted(emit: str | None, emit_to: Path | None, outputs: Outputs) -> None:

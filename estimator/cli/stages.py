@@ -5,14 +5,15 @@ from __future__ import annotations
 FIELDS = (
     (
         "kind",
-        "pretrain, midtrain, context, sft, lora, distill, preference (dpo), reward, rl, generate, "
-        "filter, evaluate.",
+        "pretrain, midtrain, context, sft, lora, distill, preference (dpo), reward, rl, ppo, "
+        "generate, filter, evaluate.",
     ),
     ("steps", "Of reinforcement learning."),
     ("prompts", "Of a step."),
     ("samples-per-prompt", "Answers to each, a group."),
     ("prompt-length", "Tokens of a prompt: a number, 100..800 (p10..p90), or a CSV with tokens."),
     ("answer-length", "Tokens of an answer, the same; a step waits for the longest."),
+    ("answer-mean", "Its mean, as well as it is known: 4000, 3000..6000."),
     ("longest-answer", "Most tokens of an answer: longer ones are cut there."),
     ("requests", "Prompts that are answered, by generate and evaluate."),
     ("pairs", "Of answers that are compared, by preference and reward."),
@@ -22,10 +23,13 @@ FIELDS = (
     ("references", "Forward passes of a reference (default 1 with rl and preference)."),
     ("reward-params", "Parameters of a reward model; without one a verifier."),
     ("reward-model", "Its config.json."),
+    ("critic-params", "Parameters of PPO's critic (default: as the policy)."),
+    ("critic-model", "Its config.json."),
     ("verifier-seconds", "Of a step, in which accelerators wait for a verifier."),
     ("teacher-params", "Parameters of a teacher, of distillation."),
     ("teacher-model", "Its config.json."),
     ("generators", "Accelerators apart that write rollouts."),
+    ("staleness", "Steps that their answers may be behind: 0 waits (default), 1 overlaps."),
     ("tail", "Longest over mean answer, where a step waits for it."),
     ("throughput", "Tokens written a second and GPU, in place of the serving model's."),
     ("batch", "Sequences written at once on one copy."),

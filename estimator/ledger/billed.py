@@ -9,9 +9,9 @@ import pandas as pd
 import pyarrow as pa
 
 from .cells import Words, together
-from .cube import Measured, cells_of
+from .cube import Cells, Measured, cells_of
 from .joining import nodes_of, numbers_in, words_in
-from .schema import BY, IDLE, MEASURES
+from .schema import BY, IDLE, SIZES, UNKNOWN
 
 
 def _machine(text: str) -> str:
@@ -60,16 +60,16 @@ class Billed:
             self.seen |= nodes
         is_on = np.array([*map(bool, both), False])[hosts.codes]
         if is_on.any():
-            self.jobs.append(_chosen(jobs, is_on))
+            self.jobs.append(_chosen(jobs, is_on).frame())
 
-    def without_known(self, charges: Measured, hosts: Words) -> pd.DataFrame:
+    def without_known(self, charges: Measured, hosts: Words) -> Cells:
         """Return the cells of charges, without those of machines that jobs ran on."""
         known = np.array([*(_machine(text) in self.seen for text in hosts.values), False])
         is_known = known[hosts.codes] & (charges.measures["gpu_hours"] != 0)
         if not is_known.any():
             return cells_of(charges)
         self.rows += int(is_known.sum())
-        self.charges.append(_chosen(charges, is_known))
+        self.charges.append(_chosen(charges, is_known).frame())
         return _chosen(charges, ~is_known)
 
     def prices(self) -> pd.DataFrame:
@@ -83,23 +83,22 @@ class Billed:
         billed["price"] = billed["usd"] / billed["gpu_hours"]
         return billed
 
-    def idle_cells(self) -> pd.DataFrame:
+    def idle_cells(self) -> Cells:
         """Return what was billed and no job used, as cells."""
         found = self.prices().reset_index()
-        rows = found[found["idle"] > 0] if len(found) else found
-        cells = pd.DataFrame(dict.fromkeys(BY, "unknown"), index=range(len(rows)))
-        cells = cells.assign(record="bill", kind=IDLE, state=IDLE, size="none")
-        for name in MEASURES:
-            cells[name] = 0.0
+        rows = found[found["idle"] > 0]
+        same = {"record": "bill", "kind": IDLE, "state": IDLE, "size": SIZES[0]}
+        texts = {name: [same.get(name, UNKNOWN)] for name in BY}
+        codes = {name: np.zeros(len(rows), dtype=np.int32) for name in BY}
         for name in ("accelerator", "month"):
-            cells[name] = rows[name].to_numpy() if len(rows) else cells[name]
-        if len(rows):
-            cells["gpu_hours"] = cells["usd_hours"] = rows["idle"].to_numpy(float)
-            cells["usd"] = (rows["idle"] * rows["price"]).to_numpy(float)
-        return cells
+            places, values = pd.factorize(rows[name])
+            texts[name], codes[name] = values.tolist(), places.astype(np.int32)
+        hours = rows["idle"].to_numpy(float)
+        usd = (rows["idle"] * rows["price"]).to_numpy(float)
+        return Cells(texts, codes, {"gpu_hours": hours, "usd_hours": hours, "usd": usd})
 
 
-def _chosen(measured: Measured, rows: np.ndarray) -> pd.DataFrame:
+def _chosen(measured: Measured, rows: np.ndarray) -> Cells:
     """Return the cells of some rows."""
     words = {name: Words(words.codes[rows], words.values) for name, words in measured.words.items()}
     measures = {name: values[rows] for name, values in measured.measures.items()}

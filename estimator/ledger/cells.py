@@ -6,6 +6,7 @@ import datetime as dt
 import re
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
@@ -40,7 +41,6 @@ _ZONED = (
     r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?"
     r"( ?UTC|Z|[+-][0-9]{2}:?[0-9]{2})$"
 )
-_CLOCK = r"^([0-9]{1,6}-)?([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]$"
 _DURATION = re.compile(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+(?:\.\d+)?)")
 _WORDED = re.compile(r"(?:(\d+) days?,? )?(\d+):(\d+):(\d+(?:\.\d+)?)")
 _UNITED = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|us|s|sec|min|m|h|d)\b")
@@ -80,8 +80,16 @@ class Words(NamedTuple):
 
     def column(self) -> pa.DictionaryArray:
         """Return the texts row by row."""
-        codes = pa.array(self.codes.astype(np.int32), mask=self.codes < 0)
+        is_nothing = self.codes < 0
+        mask = is_nothing if is_nothing.any() else None
+        codes = pa.array(self.codes.astype(np.int32, copy=False), mask=mask)
         return pa.DictionaryArray.from_arrays(codes, pa.array(self.values, pa.string()))
+
+
+def hashed(words: Words) -> np.ndarray:
+    """Return a number for each row's text, whatever rows come with it; ``(rows,)``."""
+    texts = np.array([*words.values, ""], dtype=object)
+    return np.asarray(pd.util.hash_array(texts, categorize=False)[words.codes])
 
 
 def no_words(rows: int) -> Words:
@@ -110,11 +118,25 @@ def read_words(column: pa.Array) -> Words:
     else:
         plain = arrow_column(column)
         coded = plain.cast(pa.string()).dictionary_encode()
-    codes = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32)
-    told = Words(codes, coded.dictionary.to_pylist())
-    if not any(value is None or value != value.strip() or is_nothing(value) for value in told[1]):
+    told = Words(codes_of(coded), coded.dictionary.to_pylist())
+    if _all_say_something(coded.dictionary):
         return told
     return told.mapped(lambda value: None if value is None or is_nothing(value) else value.strip())
+
+
+def codes_of(column: pa.DictionaryArray) -> np.ndarray:
+    """Return the place of each row's text in a column's dictionary, -1 for nothing; ``(rows,)``."""
+    places = column.indices.fill_null(-1) if column.null_count else column.indices
+    return np.asarray(places.to_numpy(zero_copy_only=False)).astype(np.int32, copy=False)
+
+
+def _all_say_something(texts: pa.Array) -> bool:
+    """Whether texts all say something, and have no spaces around them."""
+    if texts.null_count:
+        return False
+    is_bare = pc.equal(pc.utf8_trim_whitespace(texts), texts)
+    is_empty = pc.is_in(pc.utf8_lower(texts), pa.array(sorted(NOTHING)))
+    return bool(pc.all(is_bare, min_count=0).as_py() and not pc.any(is_empty, min_count=0).as_py())
 
 
 def is_nothing(text: str) -> bool:
@@ -125,7 +147,9 @@ def is_nothing(text: str) -> bool:
 def read_ids(column: pa.Array) -> pa.Array:
     """Read texts that are all different: null where a cell says nothing."""
     texts = arrow_column(column).cast(pa.string())
-    is_empty = pc.equal(pc.utf8_length(texts), 0).fill_null(True)
+    is_empty = pc.equal(pc.binary_length(texts), 0).fill_null(True)
+    if not pc.any(is_empty, min_count=0).as_py():
+        return texts
     return pc.if_else(is_empty, None, texts)
 
 
@@ -190,24 +214,70 @@ def read_durations(column: pa.Array, factor: float = 1.0) -> np.ndarray:
     column = arrow_column(column)
     if is_number(column.type):
         return _floats(column) * factor
-    coded = column.cast(pa.string()).dictionary_encode()
-    codes = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-    return np.asarray(np.append(_durations(coded.dictionary, factor), np.nan)[codes])
-
-
-def _durations(texts: pa.Array, factor: float) -> np.ndarray:
-    """Return durations of different texts: ``D-HH:MM:SS`` at once, others one by one."""
-    is_clock = _bools(pc.match_substring_regex(texts, _CLOCK))
-    found = np.full(len(texts), np.nan)
-    clocks = texts.filter(pa.array(is_clock))
-    day = pc.utf8_slice_codeunits(clocks, 0, -9)
-    days = pc.if_else(pc.equal(day, ""), "0", day).cast(pa.float64())
-    clock = pc.binary_join_element_wise("1970-01-01T", pc.utf8_slice_codeunits(clocks, -8), "")
-    seconds = clock.cast(pa.timestamp("s")).cast(pa.int64())
-    found[is_clock] = _floats(days) * SECONDS["d"] + _floats(seconds)
-    for place in np.flatnonzero(~is_clock):
-        found[place] = _duration(texts[place].as_py(), factor)
+    texts = column.cast(pa.string())
+    found, is_clock = _clocks(texts)
+    _others(found, texts, ~is_clock, lambda text: _duration(text, factor))
     return found
+
+
+CLOCK, LONGEST_DAYS = 8, 6
+"""Letters of ``HH:MM:SS``, and of the days before it, without their dash."""
+_DIGITS, _COLONS = (0, 1, 3, 4, 6, 7), (2, 5)
+_EACH = (36000, 3600, 600, 60, 10, 1)
+"""Seconds of one of each digit."""
+
+
+def _clocks(texts: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    """Return the durations [s] of ``D-HH:MM:SS`` and ``HH:MM:SS``, and which rows have that form.
+
+    All rows' letters are looked at together: durations are seldom the same twice.
+    """
+    letters, begins, ends = _letters(texts)
+    length = ends - begins
+    is_clock = (length == CLOCK) | ((length > CLOCK + 1) & (length <= CLOCK + 1 + LONGEST_DAYS))
+    seconds = np.zeros(len(texts))
+    if not is_clock.any():
+        return np.full(len(texts), np.nan), is_clock
+    first = np.where(is_clock, ends - CLOCK, 0)
+    for place, each in zip(_DIGITS, _EACH, strict=True):
+        digit = letters[first + place] - np.uint8(ord("0"))
+        is_clock &= digit <= (5 if each in (600, 10) else 9)
+        seconds += digit * np.float64(each)
+    is_clock &= seconds < SECONDS["d"]
+    for place in _COLONS:
+        is_clock &= letters[first + place] == ord(":")
+    rows = np.flatnonzero(is_clock & (length > CLOCK))
+    if len(rows):
+        days, is_day = _days(letters, begins[rows], ends[rows] - CLOCK - 1)
+        is_clock[rows] = is_day
+        seconds[rows] += days * SECONDS["d"]
+    return np.where(is_clock, seconds, np.nan), is_clock
+
+
+def _days(letters: np.ndarray, begins: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return the numbers between some letters and a dash, and which are such."""
+    days, is_day = np.zeros(len(ends)), letters[ends] == ord("-")
+    for place in range(int((ends - begins).max())):
+        at = ends - 1 - place
+        is_inside = at >= begins
+        digit = letters[np.where(is_inside, at, 0)] - np.uint8(ord("0"))
+        is_day &= ~is_inside | (digit <= 9)
+        days += np.where(is_inside, digit, 0) * np.float64(10**place)
+    return days, is_day
+
+
+def _letters(texts: pa.Array) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the bytes of texts, and where each text begins and ends in them; nothing has none."""
+    _, places, letters = texts.buffers()
+    if places is None or letters is None or not len(texts):
+        nowhere = np.zeros(len(texts), dtype=np.int64)
+        return np.zeros(1, dtype=np.uint8), nowhere, nowhere
+    ends = np.frombuffer(places, np.int32)[texts.offset : texts.offset + len(texts) + 1]
+    ends = ends.astype(np.int64)
+    if not texts.null_count:
+        return np.frombuffer(letters, np.uint8), ends[:-1], ends[1:]
+    is_there = np.asarray(texts.is_valid().to_numpy(zero_copy_only=False), dtype=bool)
+    return np.frombuffer(letters, np.uint8), ends[:-1], np.where(is_there, ends[1:], ends[:-1])
 
 
 @lru_cache(maxsize=1 << 18)
@@ -272,11 +342,12 @@ def _cast(texts: pa.Array, rows: np.ndarray, kind: pa.DataType) -> np.ndarray:
 
 def _read_iso(texts: pa.Array) -> np.ndarray | None:
     """Return moments where all cells are of one usual form, which is soon read."""
-    try:
+    with suppress(pa.ArrowInvalid):
+        return _whole(texts.cast(pa.timestamp("s")).cast(pa.int64()), 1)
+    with suppress(pa.ArrowInvalid):
         plain = pc.if_else(pc.is_in(texts, pa.array(["", "Unknown", "None"])), None, texts)
         return _whole(plain.cast(pa.timestamp("s")).cast(pa.int64()), 1)
-    except pa.ArrowInvalid:
-        return None
+    return None
 
 
 def _whole(ticks: pa.Array, each: int = 1_000_000) -> np.ndarray:
@@ -327,9 +398,12 @@ def joined(parts: list[pa.Array], between: str) -> pa.Array:
 
 def as_timestamps(seconds: np.ndarray) -> pa.Array:
     """Return moments [s since 1970] as Arrow's."""
-    return pa.array(seconds, pa.int64(), mask=seconds == NO_TIME).cast(pa.timestamp("s"))
+    is_none = seconds == NO_TIME
+    mask = is_none if is_none.any() else None
+    return pa.array(seconds, pa.int64(), mask=mask).cast(pa.timestamp("s"))
 
 
 def as_numbers(values: np.ndarray) -> pa.Array:
     """Return numbers as Arrow's, null where there is none."""
-    return pa.array(values, pa.float64(), mask=np.isnan(values))
+    is_none = np.isnan(values)
+    return pa.array(values, pa.float64(), mask=is_none if is_none.any() else None)

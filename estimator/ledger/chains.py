@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .cells import NO_TIME, Words
+from .cells import NO_TIME, Words, hashed
 from .rules import Chains
 
 MOST = 1 << 20
@@ -20,27 +20,30 @@ KEPT = 2000
 TOLERANCE = 60
 """Seconds by which a restart may begin before the job before has ended."""
 
-COLUMNS = {
-    "key": np.int64,
-    "base": np.int64,
-    "start": np.int64,
-    "end": np.int64,
-    "hours": np.float64,
-    "accelerators": np.float64,
-    "usd": np.float64,
-    "flop": np.float64,
-    "tokens": np.float64,
-    "first_step": np.float64,
-    "last_step": np.float64,
-    "kind": np.int8,
-    "is_done": np.bool_,
-    "part": np.int32,
-    "row": np.int32,
+COLUMNS: Mapping[str, tuple[type, float]] = {
+    "key": (np.int64, 0),
+    "base": (np.int64, 0),
+    "start": (np.int64, NO_TIME),
+    "end": (np.int64, NO_TIME),
+    "hours": (np.float64, 0.0),
+    "accelerators": (np.float64, np.nan),
+    "usd": (np.float64, np.nan),
+    "flop": (np.float64, np.nan),
+    "tokens": (np.float64, np.nan),
+    "first_step": (np.float64, np.nan),
+    "last_step": (np.float64, np.nan),
+    "kind": (np.int8, 0),
+    "is_done": (np.bool_, False),
+    "part": (np.int32, 0),
+    "row": (np.int32, 0),
 }
-ROW = np.dtype(list(COLUMNS.items()))
-"""What is kept of a job: whose restart it may be, its time, and what it took."""
+"""What is kept of a job: whose restart it may be, its time, and what it took. Each column's kind,
+and what stands in it where a batch has no such column."""
 CHAINED = ("key", "base", "start", "end", "hours", "accelerators", "kind", "is_done")
 """Columns that tell whether a job goes on with another; the others are of few jobs."""
+
+Jobs = Mapping[str, np.ndarray]
+"""Some of `COLUMNS` of some jobs; ``(jobs,)`` each."""
 
 
 def keys_of(words: Mapping[str, Words], rows: int) -> np.ndarray:
@@ -48,36 +51,70 @@ def keys_of(words: Mapping[str, Words], rows: int) -> np.ndarray:
     found = np.zeros(rows, dtype=np.uint64)
     with np.errstate(over="ignore"):
         for name in ("cluster", "user", "project", "name"):
-            found = found * np.uint64(0x9E3779B97F4A7C15) + _hashed(words[name])
+            found *= np.uint64(0x9E3779B97F4A7C15)
+            found += hashed(words[name])
     folder = words["checkpoint"]
-    return np.where(folder.codes >= 0, _hashed(folder), found).view(np.int64)
+    if not folder.values:
+        return found.view(np.int64)
+    return np.where(folder.codes >= 0, hashed(folder), found).view(np.int64)
 
 
-def _hashed(words: Words) -> np.ndarray:
-    texts = np.array([*words.values, ""], dtype=object)
-    return np.asarray(pd.util.hash_array(texts, categorize=False)[words.codes])
+@dataclass
+class Share:
+    """Jobs on disk, a file a column: those of a key together.
+
+    Attributes:
+        path: beginning of the files' names.
+        rows: how many.
+    """
+
+    path: Path
+    rows: int = 0
+
+    def _file(self, name: str) -> Path:
+        return self.path.with_name(f"{self.path.name}-{name}.bin")
+
+    def add(self, jobs: Jobs) -> None:
+        """Take in jobs."""
+        for name, values in jobs.items():
+            kind, nothing = COLUMNS[name]
+            with self._file(name).open("ab") as file:
+                lacking = self.rows - file.tell() // np.dtype(kind).itemsize
+                np.full(lacking, nothing, kind).tofile(file)
+                values.astype(kind, copy=False).tofile(file)
+        self.rows += len(jobs["key"])
+
+    def column(self, name: str) -> np.ndarray:
+        """Return a column."""
+        kind, nothing = COLUMNS[name]
+        path = self._file(name)
+        found = np.fromfile(path, kind) if path.exists() else np.zeros(0, kind)
+        lacking = self.rows - len(found)
+        return np.append(found, np.full(lacking, nothing, kind)) if lacking else found
+
+    def chosen(self, names: Iterable[str], rows: np.ndarray) -> Jobs:
+        """Return columns of some of the jobs."""
+        return {name: self.column(name)[rows] for name in names}
 
 
 class Spill:
     """Jobs of batches on disk, by the share that their key falls in."""
 
     def __init__(self, folder: Path, rows: int) -> None:
-        self._files = [folder / f"share-{n}.bin" for n in range(max(1, -(-rows // MOST)))]
-        for path in self._files:
-            path.write_bytes(b"")
+        self.shares = [Share(folder / f"share-{n}") for n in range(max(1, -(-rows // MOST)))]
 
-    def add(self, rows: np.ndarray) -> None:
+    def add(self, jobs: Jobs) -> None:
         """Take in jobs."""
-        shares = len(self._files)
-        for share, path in enumerate(self._files):
-            chosen = rows if shares == 1 else rows[rows["key"] % shares == share]
-            with path.open("ab") as file:
-                file.write(chosen.tobytes())
-
-    def shares(self) -> Iterator[np.ndarray]:
-        """Yield all jobs, those of a key together."""
-        for path in self._files:
-            yield np.fromfile(path, dtype=ROW)
+        number = len(self.shares)
+        if jobs and number == 1:
+            self.shares[0].add(jobs)
+        elif jobs:
+            share = (jobs["key"] % number).astype(np.uint16)
+            order = np.argsort(share, kind="stable")
+            ends = np.cumsum(np.bincount(share, minlength=number))
+            parts = {name: np.split(values[order], ends[:-1]) for name, values in jobs.items()}
+            for place, each in enumerate(self.shares):
+                each.add({name: values[place] for name, values in parts.items()})
 
 
 @dataclass
@@ -137,23 +174,26 @@ def find_runs(spill: Spill, chains: Chains, no_chain: np.ndarray) -> Runs:
         no_chain: kinds, by place, whose jobs are no restarts.
     """
     found = Runs()
-    for rows in spill.shares():
-        if len(rows):
-            _add(found, rows, chains, no_chain)
+    for share in spill.shares:
+        if share.rows:
+            _add(found, share, chains, no_chain)
     return found
 
 
-def _add(found: Runs, rows: np.ndarray, chains: Chains, no_chain: np.ndarray) -> None:
-    order = np.lexsort((rows["start"], rows["key"]))
+def _add(found: Runs, share: Share, chains: Chains, no_chain: np.ndarray) -> None:
+    keys = share.column("key")
+    order, single = _in_order(keys, share.column("start"))
     # A column at a time: fields of a row lie too far apart to be gone through together.
-    jobs = {name: rows[name][order] for name in CHAINED}
+    jobs = share.chosen(CHAINED, order)
     pause, goes_on = _goes_on(jobs, chains, no_chain)
-    begins = np.append(True, ~goes_on)
+    begins = np.append(True, ~goes_on)[: len(order)]
     run = np.cumsum(begins) - 1
-    number = int(run[-1]) + 1
+    number = int(begins.sum())
     # Restarts are few: what is only of them is not worked out of all jobs.
     at = np.flatnonzero(goes_on)
-    lost, is_told = _lost(rows[order[at]], rows[order[at + 1]], chains)
+    lost, is_told = _lost(
+        *(share.chosen(LOSING, rows) for rows in (order[at], order[at + 1])), chains
+    )
     of = run[at]
     sums = {
         "jobs": np.bincount(run, minlength=number),
@@ -163,7 +203,7 @@ def _add(found: Runs, rows: np.ndarray, chains: Chains, no_chain: np.ndarray) ->
         "pause_h": _summed(of, np.maximum(0.0, pause[at]) / 3600.0, number),
     }
     several = np.flatnonzero(sums["jobs"] > 1)
-    found.runs += number
+    found.runs += number + len(single)
     found.chains += len(several)
     found.restarts += len(at)
     found.hours += float(sums["gpu_hours"][several].sum())
@@ -172,15 +212,51 @@ def _add(found: Runs, rows: np.ndarray, chains: Chains, no_chain: np.ndarray) ->
     whole = several[sums["untold"][several] == 0]
     found.told_hours += float(sums["gpu_hours"][whole].sum())
     found.pause_h += float(sums["pause_h"].sum())
-    found.ran_h += float(_ran_hours(rows[order[np.union1d(at, at + 1)]]).sum())
-    frame = _largest(rows, order, sums, run)
+    ran = share.chosen(("start", "end"), order[np.union1d(at, at + 1)])
+    found.ran_h += float(_ran_hours(ran).sum())
+    sums["key"], sums["first"] = jobs["key"][begins], np.flatnonzero(begins)
+    frame = _largest(share, order, sums, single)
     both = pd.concat([found.largest, frame], ignore_index=True)
     found.largest = both.nlargest(KEPT, "gpu_hours").reset_index(drop=True)
 
 
-def _goes_on(
-    jobs: Mapping[str, np.ndarray], chains: Chains, no_chain: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _in_order(keys: np.ndarray, start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return rows that have their key in common, by key and start; and those that have it alone.
+
+    What has no key, 0, is alone.
+    """
+    rows = np.flatnonzero(may_be_twice(keys) & (keys != 0))
+    group, kinds = pd.factorize(keys[rows])
+    is_shared = np.bincount(group, minlength=len(kinds))[group] > 1
+    rows, group = rows[is_shared], group[is_shared]
+    # Groups in the order of their keys, so that what is alike always comes in the same order.
+    rank = np.empty(len(kinds), dtype=np.int64)
+    rank[np.argsort(kinds)] = np.arange(len(kinds))
+    begins = start[rows]
+    is_known = begins != NO_TIME
+    low = int(begins[is_known].min()) if is_known.any() else 0
+    since = np.where(is_known, begins - low + 1, 0)
+    # A share has no more than 2^20 keys, and starts are of less than 2^34 seconds.
+    order = np.argsort((rank[group] << 34) + since, kind="stable")
+    is_alone = np.ones(len(keys), dtype=bool)
+    is_alone[rows] = False
+    return rows[order], np.flatnonzero(is_alone)
+
+
+def may_be_twice(keys: np.ndarray) -> np.ndarray:
+    """Return which keys others may equal: all that do, and few that do not; ``(keys,)``."""
+    slots = 1 << max(10, int(SLOTS_EACH * len(keys)).bit_length())
+    slot = keys & (slots - 1)
+    return np.asarray(np.bincount(slot, minlength=slots)[slot] > 1)
+
+
+SLOTS_EACH = 2
+"""Slots, at least, for each key that is looked at; twice as many at most."""
+LOSING = ("first_step", "last_step", "hours", "accelerators")
+"""Columns that tell what a restart lost."""
+
+
+def _goes_on(jobs: Jobs, chains: Chains, no_chain: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the pause after each job but the last [s], and whether the next goes on with it."""
     before, after = (
         {name: values[part] for name, values in jobs.items()}
@@ -196,7 +272,7 @@ def _goes_on(
     return pause, goes_on
 
 
-def _ran_hours(rows: np.ndarray) -> np.ndarray:
+def _ran_hours(rows: Jobs) -> np.ndarray:
     """Return the time that each job ran [h]."""
     is_known = (rows["start"] != NO_TIME) & (rows["end"] != NO_TIME)
     return np.asarray(np.where(is_known, rows["end"] - rows["start"], 0) / 3600.0)
@@ -207,7 +283,7 @@ def _summed(of: np.ndarray, values: np.ndarray, number: int) -> np.ndarray:
     return np.bincount(of, values, minlength=number).astype(float)
 
 
-def _lost(before: np.ndarray, after: np.ndarray, chains: Chains) -> tuple[np.ndarray, np.ndarray]:
+def _lost(before: Jobs, after: Jobs, chains: Chains) -> tuple[np.ndarray, np.ndarray]:
     """Return the accelerator-hours that each restart lost, and whether that is known."""
     with np.errstate(invalid="ignore", divide="ignore"):
         steps = before["last_step"] - before["first_step"]
@@ -220,47 +296,64 @@ def _lost(before: np.ndarray, after: np.ndarray, chains: Chains) -> tuple[np.nda
     return np.nan_to_num(by_steps), ~np.isnan(by_steps)
 
 
+def _least_kept(hours: np.ndarray) -> float:
+    """Return the hours of the smallest run that is told."""
+    return float(np.partition(hours, -KEPT)[-KEPT]) if len(hours) > KEPT else -np.inf
+
+
 def _largest(
-    rows: np.ndarray, order: np.ndarray, sums: Mapping[str, np.ndarray], run: np.ndarray
+    share: Share, order: np.ndarray, sums: Mapping[str, np.ndarray], single: np.ndarray
 ) -> pd.DataFrame:
     """Return a row of sums for each of the largest runs.
 
     Args:
-        rows: jobs.
-        order: that puts those of a run together.
-        sums: of each run.
-        run: of each job, in that order.
+        share: jobs.
+        order: of those that may be of a run of several: it puts those of a run together.
+        sums: of each of their runs; ``first`` is the place of its first job in that order.
+        single: jobs that are a run of their own.
     """
-    chosen = pd.Series(sums["gpu_hours"]).nlargest(KEPT).index.to_numpy()
-    place = np.full(len(sums["jobs"]), -1)
-    place[chosen] = np.arange(len(chosen))
-    kept = np.flatnonzero(place[run] >= 0)
-    of, own = place[run[kept]], rows[order[kept]]
-    number = len(chosen)
+    hours = share.column("hours")[single]
+    least = _least_kept(np.append(sums["gpu_hours"], hours))
+    several, single = np.flatnonzero(sums["gpu_hours"] >= least), single[hours >= least]
+    alone = share.chosen(("hours", "key"), single)
+    every = {
+        "gpu_hours": np.append(sums["gpu_hours"][several], alone["hours"]),
+        "key": np.append(sums["key"][several], alone["key"]),
+        "jobs": np.append(sums["jobs"][several], np.ones(len(single), dtype=np.int64)),
+        "first": np.append(sums["first"][several], len(order) + np.arange(len(single))),
+    }
+    largest = np.lexsort((every["first"], every["key"], -every["gpu_hours"]))[:KEPT]
+    jobs, first = every["jobs"][largest], every["first"][largest]
+    of = np.repeat(np.arange(len(largest)), jobs)
+    since = np.arange(len(of)) - np.repeat(np.cumsum(jobs) - jobs, jobs)
+    rows = np.append(order, single)[np.repeat(first, jobs) + since]
+    own = share.chosen([name for name in COLUMNS if name not in ("key", "base")], rows)
 
     def total(name: str) -> np.ndarray:
-        known = np.bincount(of, ~np.isnan(own[name]), minlength=number)
-        return np.where(known > 0, _summed(of, np.nan_to_num(own[name]), number), np.nan)
+        known = np.bincount(of, ~np.isnan(own[name]), minlength=len(largest))
+        return np.where(known > 0, _summed(of, np.nan_to_num(own[name]), len(largest)), np.nan)
 
     def most(name: str) -> np.ndarray:
-        values = np.full(number, np.nan)
+        values = np.full(len(largest), np.nan)
         np.fmax.at(values, of, own[name])
         return values
 
-    first = np.searchsorted(run, chosen)
-    begins, ends = rows[order[first]], rows[order[first + sums["jobs"][chosen] - 1]]
+    def of_several(name: str) -> np.ndarray:
+        return np.append(sums[name][several], np.zeros(len(single)))[largest]
+
+    begins = np.cumsum(jobs) - jobs
     return pd.DataFrame(
         {
-            "jobs": sums["jobs"][chosen],
+            "jobs": jobs,
             "gpu_hours": total("hours"),
             "usd": total("usd"),
             "flop": total("flop"),
-            "tokens": most("tokens"),
+            "tokens": total("tokens"),
             "accelerators": most("accelerators"),
-            "ran_h": _summed(of, _ran_hours(own), number),
-            "start": begins["start"],
-            "end": ends["end"],
-            **{name: begins[name] for name in ("kind", "part", "row")},
-            **{name: sums[name][chosen] for name in ("lost_gpu_hours", "untold", "pause_h")},
+            "ran_h": _summed(of, _ran_hours(own), len(largest)),
+            "start": own["start"][begins],
+            "end": own["end"][begins + jobs - 1],
+            **{name: own[name][begins] for name in ("kind", "part", "row")},
+            **{name: of_several(name) for name in ("lost_gpu_hours", "untold", "pause_h")},
         }
     )

@@ -21,19 +21,17 @@ WORDS = (
     *("cluster", "user", "project", "partition", "qos", "name", "state", "host", "device"),
     *("accelerator", "tags", "checkpoint"),
 )
-MOMENTS = ("submit", "start", "end")
-NUMBERS = (
-    *("elapsed_s", "jobs", "accelerators", "nodes", "gpu_hours", "energy_j", "usd"),
-    *("tokens", "params", "flop", "first_step", "last_step"),
-)
 
 SECONDS_PER_HOUR = 3600.0
+MOST = 1e7
+"""Accelerators of a job; there are no more of one kind in the world."""
 TIMED = ("scheduler", "tracker")
 """Records whose rows have a time of their own."""
 NEAR = 0.01
 """Share by which recorded accelerator-hours may differ from count times time: rounding."""
 LONGEST_JOB = 20 * 366 * 86400.0
 """Seconds; a longer job is a mistake."""
+MOST_HOURS = MOST * LONGEST_JOB / SECONDS_PER_HOUR
 
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
@@ -164,6 +162,8 @@ def settle_hours(draft: Draft, *, may_lack: bool) -> None:
     differs = has_both & (np.abs(told - made) > NEAR * np.maximum(np.abs(told), 1e-9))
     draft.remark(differs, "its accelerator-hours are not count times duration; they are used")
     hours = np.where(np.isnan(made) | differs, told, made)
+    draft.reject(count > MOST, "its accelerators are above ten million")
+    draft.reject(np.abs(told) > MOST_HOURS, "its accelerator-hours are too many to be any")
     draft.reject((hours < 0) & (draft.record != "bill"), "its accelerator-hours are negative")
     no_time = np.isnan(hours) & np.isnan(elapsed)
     no_count = np.isnan(hours) & np.isnan(count)
@@ -222,8 +222,8 @@ def _numbered(ids: pa.Array) -> np.ndarray:
         found = ids.cast(pa.int64()).fill_null(0)
         return np.asarray(found.to_numpy(zero_copy_only=False)).astype(np.uint64)
     except pa.ArrowInvalid:
-        texts = ids.fill_null("").to_numpy(zero_copy_only=False)
-        return np.asarray(pd.util.hash_array(texts, categorize=False))
+        coded = ids.dictionary_encode()
+        return cells.hashed(Words(cells.codes_of(coded), coded.dictionary.to_pylist()))
 
 
 def normalised(draft: Draft, file: int, lines: np.ndarray) -> pa.Table:
@@ -245,9 +245,11 @@ def normalised(draft: Draft, file: int, lines: np.ndarray) -> pa.Table:
         "line": pa.array(lines.astype(np.int64)),
         "identity": pa.array(identities(draft)),
     }
-    columns |= {name: draft.text(name).column() for name in WORDS}
-    columns |= {name: cells.as_timestamps(draft.moment(name)) for name in MOMENTS}
-    columns |= {name: cells.as_numbers(draft.number(name)) for name in NUMBERS}
+    columns |= {name: draft.text(name).column() for name in WORDS if name in draft.words}
+    columns |= {name: cells.as_timestamps(found) for name, found in draft.moments.items()}
+    columns |= {name: cells.as_numbers(found) for name, found in draft.numbers.items()}
+    nothing = {each.name: each.type for each in JOBS if each.name not in columns}
+    columns |= {name: pa.nulls(draft.rows, kind) for name, kind in nothing.items()}
     table = pa.table({name: columns[name] for name in JOBS.names})
     is_used = draft.reason == 0
     if draft.joined is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -18,8 +18,9 @@ from computebill.batches.working import in_order
 
 from .billed import Billed
 from .cells import NO_TIME, Words
-from .chains import COLUMNS, ROW, Runs, Spill, find_runs, keys_of
-from .cube import Cube, Measured, cells_of, waits_of
+from .chains import Jobs, Runs, Spill, find_runs, keys_of
+from .counters import parts_of_runs
+from .cube import Cells, Cube, Measured, cells_of, waits_of
 from .groups import added, groups_of
 from .joining import (
     GIVEN,
@@ -47,19 +48,20 @@ ARRAY = re.compile(r"[_\[].*$")
 
 
 class Part(NamedTuple):
-    """A part of jobs: its name, and its records."""
+    """A part of jobs: its name, its records, their number, and the place of its file."""
 
     name: str
     record: str
     rows: int
+    file: int
 
 
 class Summed(NamedTuple):
     """What came of a part: sums, waits, and what may be restarts."""
 
-    cells: pd.DataFrame
+    cells: Cells
     waits: np.ndarray
-    rows: np.ndarray
+    rows: Jobs
     groups: pd.DataFrame
 
 
@@ -77,7 +79,6 @@ class Gathered:
 
     Attributes:
         cube: sums.
-        runs: jobs with their restarts as one.
         trackers: rows of trackers, with their kind.
         joined: rows that tell the same job as another, by how that was found.
         remarks: rows by what to know of them.
@@ -87,7 +88,6 @@ class Gathered:
     """
 
     cube: Cube = field(default_factory=Cube)
-    runs: Runs = field(default_factory=Runs)
     trackers: pd.DataFrame = field(default_factory=pd.DataFrame)
     joined: Counter[str] = field(default_factory=Counter)
     remarks: Counter[str] = field(default_factory=Counter)
@@ -108,7 +108,10 @@ class Gathering:
         self._rules = rules
         rows = sum(part.rows for part in parts)
         self._spill = Spill(spill, rows)
-        self._twice = find_twice(folder, [part.name for part in parts], rows)
+        # A file may well charge the same twice: one bill alone is not looked through.
+        alone = len({part.file for part in parts if part.record == "bill"}) < 2
+        looked = [part.name for part in parts if not (alone and part.record == "bill")]
+        self._twice = find_twice(folder, looked)
         self._rest = JOBS.empty_table()
         self._needs_config = any(rule.config for rule in rules.rule)
         self.found = Gathered()
@@ -133,13 +136,19 @@ class Gathering:
             self._sum_trackers(trackers)
         self._sum(of["report"], None)
         self._sum(of["bill"], None)
+        if billed.charges:
+            self.found.cube.add(billed.idle_cells())
         if billed.hosts and not billed.rows:
             self.found.remarks[APART] = len(billed.hosts)
-        no_chain = np.array([kind in NO_RESTART for kind in KINDS])
-        self.found.runs = find_runs(self._spill, self._rules.chains, no_chain)
-        if len(self.found.runs.largest):
-            self.found.runs.largest = self._named(self.found.runs.largest)
         return self.found
+
+    def find_runs(self) -> Runs:
+        """Return jobs with their restarts as one, once all were gathered."""
+        no_chain = np.array([kind in NO_RESTART for kind in KINDS])
+        found = find_runs(self._spill, self._rules.chains, no_chain)
+        if len(found.largest):
+            found.largest = self._named(found.largest)
+        return found
 
     def _read(self, part: Part, columns: Sequence[str] | None = None) -> pa.Table:
         """Return a part's jobs, those that are there twice left out."""
@@ -155,7 +164,9 @@ class Gathering:
         if not parts:
             return None
         tables = [self._read(part).cast(JOBS) for part in parts]
-        return Trackers(pa.concat_tables(tables))
+        table, told = parts_of_runs(pa.concat_tables(tables), self._rules.chains)
+        self.found.remarks.update(told)
+        return Trackers(table)
 
     def _tell_untracked(self, trackers: Trackers) -> None:
         rest = int((~trackers.owner).sum())
@@ -205,39 +216,37 @@ class Gathering:
         kinds = self._kinds(kept, {name: words_in(kept, name) for name in TEXTS})
         self.found.trackers = frame.assign(kind=np.array(KINDS, dtype=object)[kinds])
 
-    def _kinds(self, jobs: pa.Table, words: dict[str, Words]) -> np.ndarray:
+    def _kinds(self, jobs: pa.Table, words: Mapping[str, Words]) -> np.ndarray:
         config = column_of(jobs, "config") if "config" in jobs.column_names else None
         hours = numbers_in(jobs, "elapsed_s") / 3600.0
         kinds = kinds_of(self._rules.rule, words, config, numbers_in(jobs, "accelerators"), hours)
         is_idle = words["state"].told(lambda state: state == IDLE, False).astype(bool)
-        return np.where(is_idle, KINDS.index(IDLE), kinds)
+        return np.where(is_idle, KINDS.index(IDLE), kinds) if is_idle.any() else kinds
 
     def _summed(self, jobs: pa.Table, part: int, trackers: Trackers | None) -> Summed:
         """Return the sums of jobs, what their tracked runs tell among them."""
         words = {name: words_in(jobs, name) for name in (*TEXTS, "accelerator")}
-        numbers = {name: numbers_in(jobs, name) for name in NUMBERS}
+        numbers = {name: numbers_in(jobs, name) for name in NUMBERS if _tells(jobs, name)}
         if trackers is not None:
             jobs = self._with_runs(jobs, words, numbers, trackers)
+        billed = self.found.billed
         record = words["record"].values[0] if words["record"].values else ""
-        if record in RAN and self.found.billed.hosts:
-            words["accelerator"] = self.found.billed.filled(words["accelerator"], words["host"])
+        if record in RAN and billed.hosts:
+            words["accelerator"] = billed.filled(words["accelerator"], words["host"])
         kinds = self._kinds(jobs, words)
+        accelerators = numbers.get("accelerators", np.full(len(jobs), np.nan))
         start, end = moments_in(jobs, "start"), moments_in(jobs, "end")
-        submit = moments_in(jobs, "submit")
-        is_known = (submit != NO_TIME) & (start != NO_TIME)
-        wait = np.where(is_known, start - np.where(is_known, submit, start), np.nan)
-        is_first = numbers["jobs"] > 0
-        measures = _measures(numbers, np.where(is_first, wait, np.nan))
-        measured = Measured(words, kinds, numbers["accelerators"], start, end, measures)
-        cells = cells_of(measured) if len(jobs) else pd.DataFrame()
-        waits = waits_of(numbers["accelerators"], np.where(is_first, wait, np.nan))
-        if record == "bill" and self.found.billed.hosts:
-            cells = self.found.billed.without_known(measured, words["host"])
-        elif record in RAN and self.found.billed.hosts:
-            self.found.billed.note_jobs(measured, words["host"])
-        rows = np.zeros(0, dtype=ROW)
-        if record in RAN:
-            rows = _restartable(jobs, words, numbers, kinds, part)
+        measures = _measures(numbers, moments_in(jobs, "submit"), start)
+        measured = Measured(words, kinds, accelerators, start, end, measures)
+        if record == "bill" and billed.hosts:
+            cells = billed.without_known(measured, words["host"])
+        else:
+            cells = cells_of(measured)
+        if record in RAN and billed.hosts:
+            billed.note_jobs(measured, words["host"])
+        known = np.flatnonzero(measures["waited"]) if "waited" in measures else np.zeros(0, int)
+        waits = waits_of(accelerators[known], measures.get("wait_s", start)[known])
+        rows = _restartable(jobs, measured, numbers, part) if record in RAN else {}
         groups = groups_of(measured) if self._has_groups else pd.DataFrame()
         return Summed(cells, waits, rows, groups)
 
@@ -253,7 +262,8 @@ class Gathering:
         is_run = runs >= 0
         for name in GIVEN:
             told = numbers_in(trackers.table, name)[runs]
-            numbers[name] = np.where(np.isnan(numbers[name]) & is_run, told, numbers[name])
+            own = numbers.get(name, np.full(len(jobs), np.nan))
+            numbers[name] = np.where(np.isnan(own) & is_run, told, own)
         for name in ("tags", "checkpoint", "user", "project"):
             words[name] = taken_words(words[name], words_in(trackers.table, name), runs)
         config = column_of(trackers.table, "config").take(pa.array(runs, mask=~is_run))
@@ -299,63 +309,75 @@ def _moments(seconds: np.ndarray) -> np.ndarray:
     return np.where(seconds == NO_TIME, NO_TIME, seconds).astype("datetime64[s]")
 
 
-def _measures(numbers: dict[str, np.ndarray], wait: np.ndarray) -> dict[str, np.ndarray]:
-    """Return what is summed of each job."""
-    hours = np.nan_to_num(numbers["gpu_hours"])
+def _tells(jobs: pa.Table, name: str) -> bool:
+    """Whether some row has a number in a column."""
+    return bool(jobs[name].null_count < len(jobs))
 
-    def where(name: str) -> np.ndarray:
-        return np.where(np.isnan(numbers[name]), 0.0, hours)
 
-    told = {name: np.nan_to_num(numbers[name]) for name in ("jobs", "usd", "energy_j", "flop")}
-    found = {
-        **told,
-        "gpu_hours": hours,
-        "usd_hours": where("usd"),
-        "energy_hours": where("energy_j"),
-        "flop_hours": where("flop"),
-        "wait_s": np.nan_to_num(wait),
-        "waited": 1.0 * ~np.isnan(wait),
-    }
-    return {name: found[name] for name in MEASURES}
+def _measures(
+    numbers: Mapping[str, np.ndarray], submit: np.ndarray, start: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Return what is summed of each job; what no job tells is left out."""
+    hours = np.nan_to_num(numbers.get("gpu_hours", np.zeros(len(start))))
+    found = {"jobs": np.nan_to_num(numbers.get("jobs", np.zeros(len(start)))), "gpu_hours": hours}
+    of_hours = {"usd": "usd_hours", "energy_j": "energy_hours", "flop": "flop_hours"}
+    for name in of_hours.keys() & numbers.keys():
+        is_told = ~np.isnan(numbers[name])
+        found[name] = np.where(is_told, numbers[name], 0.0)
+        found[of_hours[name]] = np.where(is_told, hours, 0.0)
+    is_known = (submit != NO_TIME) & (start != NO_TIME) & (found["jobs"] > 0)
+    if is_known.any():
+        found["wait_s"] = np.where(is_known, start - np.where(is_known, submit, start), 0.0)
+        found["waited"] = is_known.astype(float)
+    return {name: found[name] for name in MEASURES if name in found}
 
 
 def _restartable(
-    jobs: pa.Table,
-    words: dict[str, Words],
-    numbers: dict[str, np.ndarray],
-    kinds: np.ndarray,
-    part: int,
-) -> np.ndarray:
+    jobs: pa.Table, measured: Measured, numbers: Mapping[str, np.ndarray], part: int
+) -> Jobs:
     """Return what is kept of jobs that took hours, or FLOP."""
-    hours = np.nan_to_num(numbers["gpu_hours"])
-    rows = np.flatnonzero((hours > 0) | (np.nan_to_num(numbers["flop"]) > 0))
-    found = np.zeros(len(rows), dtype=ROW)
+    words, hours = measured.words, measured.measures["gpu_hours"]
+    is_kept = hours > 0
+    if "flop" in numbers:
+        is_kept |= measured.measures["flop"] > 0
     is_done = words["state"].told(lambda state: state == "completed", False).astype(bool)
     has_name = (words["name"].codes >= 0) | (words["checkpoint"].codes >= 0)
-    keys = np.where(has_name, keys_of(words, len(jobs)), 0)
-    columns = {
-        "key": keys,
+    found = {
+        "key": np.where(has_name, keys_of(words, len(jobs)), 0),
         "base": _arrays(column_of(jobs, "job")),
-        "start": moments_in(jobs, "start"),
-        "end": moments_in(jobs, "end"),
+        "start": measured.start,
+        "end": measured.end,
         "hours": hours,
-        "kind": kinds,
+        "kind": measured.kind,
         "is_done": is_done,
-        **{name: numbers[name] for name in ("accelerators", "usd", *GIVEN) if name in COLUMNS},
+        "row": np.arange(len(jobs), dtype=np.int32),
+        "part": np.full(len(jobs), part, dtype=np.int32),
+        **{name: numbers[name] for name in TAKEN if name in numbers},
     }
-    for name, values in columns.items():
-        found[name] = values[rows]
-    found["part"], found["row"] = part, rows
-    return found
+    kept = np.flatnonzero(is_kept)
+    whole = len(kept) == len(jobs)
+    return {
+        name: values if whole else values[kept]
+        for name, values in found.items()
+        if values is not None
+    }
 
 
-def _arrays(ids: pa.Array) -> np.ndarray:
-    """Return a number for each array that a job is a task of; 0 for a job of its own."""
+TAKEN = ("accelerators", "usd", "flop", "tokens", "first_step", "last_step")
+"""Numbers of a job that its run has too."""
+
+
+def _arrays(ids: pa.Array) -> np.ndarray | None:
+    """Return a number for each array that a job is a task of, 0 for a job of its own.
+
+    None where no job is a task.
+    """
     is_task = pc.greater_equal(pc.find_substring(ids, "_"), 0).fill_null(False)
+    if not pc.any(is_task, min_count=0).as_py():
+        return None
     tasks = np.asarray(is_task.to_numpy(zero_copy_only=False), dtype=bool)
     found = np.zeros(len(ids), dtype=np.int64)
-    if tasks.any():
-        own = pc.replace_substring_regex(ids.filter(pa.array(tasks)), ARRAY.pattern, "")
-        texts = own.to_numpy(zero_copy_only=False)
-        found[tasks] = pd.util.hash_array(texts, categorize=False).view(np.int64)
+    own = pc.replace_substring_regex(ids.filter(pa.array(tasks)), ARRAY.pattern, "")
+    texts = own.to_numpy(zero_copy_only=False)
+    found[tasks] = pd.util.hash_array(texts, categorize=False).view(np.int64)
     return found

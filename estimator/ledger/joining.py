@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .cells import NO_TIME, Words, read_words
+from .cells import NO_TIME, Words, codes_of, no_words, read_words
 from .formats import words
 from .rules import config_value
 
@@ -177,16 +177,18 @@ def column_of(table: pa.Table, name: str) -> pa.Array:
 
 def words_in(table: pa.Table, name: str) -> Words:
     """Return a column's texts, each different one once."""
+    if table[name].null_count == len(table):
+        return no_words(len(table))
     column = column_of(table, name)
     if not pa.types.is_dictionary(column.type):
         return read_words(column)
-    codes = column.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32)
-    return Words(codes, column.dictionary.to_pylist())
+    return Words(codes_of(column), column.dictionary.to_pylist())
 
 
 def moments_in(table: pa.Table, name: str) -> np.ndarray:
     """Return a column's moments [s since 1970]."""
-    found = column_of(table, name).cast(pa.timestamp("s")).cast(pa.int64()).fill_null(NO_TIME)
+    found = column_of(table, name).cast(pa.timestamp("s")).cast(pa.int64())
+    found = found.fill_null(NO_TIME) if found.null_count else found
     return np.asarray(found.to_numpy(zero_copy_only=False))
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from computebill.batches.columns import arrow_column
+from computebill.batches.columns import LONGEST, arrow_column
 from computebill.batches.pieces import Batch
 
 from .bills import read_bill
@@ -41,6 +41,7 @@ READERS: Mapping[str, Callable[[Rows], Draft]] = {
 LACKING = frozenset({"tracker"})
 """Records that need not tell hours: a scheduler's may, or FLOP alone are taken."""
 LONGEST_TEXT = 2000
+"""Letters of a rejected row that is told with the answer."""
 MOST_TOLD = 20
 """Rejected rows of a batch that are told, besides their number."""
 
@@ -205,7 +206,7 @@ def _made(batch: Batch, raw: pa.Table, draft: Draft, jobs: pa.Table, numbers: np
         reasons=dict(Counter(rejects["reason"].to_pylist())),
         remarks=dict(draft.remarks),
         rejects=[
-            [row["line"], row["reason"], row["text"]]
+            [row["line"], row["reason"], row["text"][:LONGEST_TEXT]]
             for row in rejects.slice(0, MOST_TOLD).to_pylist()
         ],
     )
@@ -236,4 +237,4 @@ def _texts(table: pa.Table, rows: np.ndarray) -> list[str]:
     chosen = table.take(pa.array(rows))
     cells = [arrow_column(column).cast(pa.string()).fill_null("") for column in chosen.columns]
     joined = pc.binary_join_element_wise(*cells, "|")
-    return [text[:LONGEST_TEXT] for text in joined.to_pylist()]
+    return [text[:LONGEST] for text in joined.to_pylist()]

@@ -6,6 +6,7 @@ import datetime as dt
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from computebill.kernels.units import JOULES_PER_MWH, SECONDS_PER_HOUR
 from computebill.uncertainty.distribution import Distribution
 from computebill.uncertainty.draws import Columns, Settings, bundle
 
-from .cube import NO_MONTH, OTHERS
+from .cube import NO_MONTH, OTHERS, Cells
 from .result import NOT_KNOWN, Amount
 from .rules import Rules
 from .schema import FINAL, IDLE, UNKNOWN
@@ -173,40 +174,48 @@ def _day(month: str) -> dt.date | None:
     return None if month == NO_MONTH else dt.date.fromisoformat(f"{month}-15")
 
 
+def _with_accelerator(cells: Cells, name: str) -> Cells:
+    """Return cells whose hours are of an accelerator where none is known."""
+    texts = list(dict.fromkeys([*cells.texts["accelerator"], UNKNOWN, name]))
+    codes = cells.codes["accelerator"]
+    is_open = (codes == texts.index(UNKNOWN)) & (cells.sum_of("gpu_hours") != 0)
+    return cells._replace(
+        texts={**cells.texts, "accelerator": texts},
+        codes={**cells.codes, "accelerator": np.where(is_open, texts.index(name), codes)},
+    )
+
+
 class Priced:
     """Cells with their dollars, energy and FLOP in draws.
 
     Attributes:
-        cells: with medians of what they cost and took beside their sums.
+        cells: as they are priced.
         assumptions: what that rests on.
         unpriced: accelerator-hours of no known price.
         share_basis: ``cost`` or ``hours``.
     """
 
-    def __init__(
-        self, cells: pd.DataFrame, prices: Prices, rules: Rules, billed: pd.DataFrame
-    ) -> None:
-        cells = cells.copy()
+    def __init__(self, cells: Cells, prices: Prices, rules: Rules, billed: pd.DataFrame) -> None:
         if prices.accelerator:
-            is_open = (cells["accelerator"] == UNKNOWN) & (cells["gpu_hours"] != 0)
             own = find_accelerator(prices.accelerator, prices.profiles).name
-            cells.loc[is_open, "accelerator"] = own
+            cells = _with_accelerator(cells, own)
         self.cells = cells
-        pairs = list(zip(cells["accelerator"], cells["month"], strict=True))
-        self._keys = list(dict.fromkeys(pairs))
-        places = {key: place for place, key in enumerate(self._keys)}
-        self._place = np.array([places[pair] for pair in pairs], dtype=np.int64)
+        parts, months = (cells.texts[name] for name in ("accelerator", "month"))
+        part, month = (cells.codes[name].astype(np.int64) for name in ("accelerator", "month"))
+        self._place, pairs = pd.factorize(part * max(1, len(months)) + month)
+        self._keys = [
+            (parts[pair // len(months)], months[pair % len(months)]) for pair in pairs.tolist()
+        ]
         self._drawn = draw_hours(self._keys, prices, rules)
         self.assumptions = list(self._drawn.assumptions)
         self._take_billed(billed)
-        self._open = (cells["gpu_hours"] - cells["usd_hours"]).to_numpy(float)
+        self._open = cells.sum_of("gpu_hours") - cells.sum_of("usd_hours")
         self._is_recorded = self._recorded()
         is_lacking = np.isnan(self._drawn.usd).any(axis=1)[self._place] if len(cells) else []
         self.unpriced = float(np.abs(self._open[is_lacking]).sum()) if len(cells) else 0.0
-        hours = float(cells["gpu_hours"].sum())
+        hours = float(cells.sum_of("gpu_hours").sum())
         self.is_priced = self.unpriced <= 1e-9 * max(1.0, hours)
         self.share_basis = "cost" if self.is_priced and len(cells) else "hours"
-        self._add_medians()
 
     def _take_billed(self, billed: pd.DataFrame) -> None:
         """Price hours as the bill of the same machines does."""
@@ -221,8 +230,10 @@ class Priced:
         """Return which keys' recorded energy is taken: what is too little leaves out the chips."""
         cells, mwh = self.cells, self._drawn.mwh
         found = np.ones(len(self._keys), dtype=bool)
-        joules = np.bincount(self._place, cells["energy_j"], minlength=len(self._keys))
-        hours = np.bincount(self._place, cells["energy_hours"], minlength=len(self._keys))
+        joules, hours = (
+            np.bincount(self._place, cells.sum_of(name), minlength=len(self._keys))
+            for name in ("energy_j", "energy_hours")
+        )
         by_part: dict[str, list[int]] = {}
         for place, (name, _) in enumerate(self._keys):
             by_part.setdefault(name, []).append(place)
@@ -253,16 +264,16 @@ class Priced:
             return sums.reshape(number, keys)
 
         def whole(name: str) -> np.ndarray:
-            values = cells[name].to_numpy(float)[chosen]
+            values = cells.sum_of(name)[chosen]
             return np.bincount(group[chosen], values, minlength=number)[:, None]
 
-        hours = cells["gpu_hours"].to_numpy(float)
+        hours = cells.sum_of("gpu_hours")
         usd = _times(by_key(self._open), self._drawn.usd, whole("usd"))
-        recorded = by_key(cells["energy_j"].to_numpy(float)) * self._is_recorded
-        covered = by_key(cells["energy_hours"].to_numpy(float)) * self._is_recorded
+        recorded = by_key(cells.sum_of("energy_j")) * self._is_recorded
+        covered = by_key(cells.sum_of("energy_hours")) * self._is_recorded
         told = recorded.sum(axis=1)[:, None] / JOULES_PER_MWH * self._drawn.pue
         mwh = _times(by_key(hours) - covered, self._drawn.mwh, told)
-        untold = hours - cells["flop_hours"].to_numpy(float)
+        untold = hours - cells.sum_of("flop_hours")
         flop = _times(by_key(untold), self._drawn.flop, whole("flop"))
         return usd, mwh, flop
 
@@ -273,7 +284,7 @@ class Priced:
     def _told(self, group: np.ndarray, number: int) -> list[Amount]:
         """Return the sums of groups of cells, a few at a time."""
         jobs, hours = (
-            np.bincount(group, self.cells[name].to_numpy(float), minlength=number)
+            np.bincount(group, self.cells.sum_of(name), minlength=number)
             for name in ("jobs", "gpu_hours")
         )
         found = []
@@ -281,25 +292,33 @@ class Priced:
             count = min(TOGETHER, number - first)
             inside = (group >= first) & (group < first + count)
             drawn = self._amounts(np.where(inside, group - first, -1), count)
-            for row in range(count):
-                amounts = (distribution(each[row]) for each in drawn)
-                place = first + row
-                found.append(Amount(float(jobs[place]), float(hours[place]), *amounts))
+            amounts = zip(*map(distributions, drawn), strict=True)
+            found += [
+                Amount(float(jobs[place]), float(hours[place]), *each)
+                for place, each in enumerate(amounts, start=first)
+            ]
         return found
 
     def by(self, name: str, most: int | None = None) -> dict[str, Amount]:
         """Return the sums by what cells are of, the most hours first; months in their order."""
-        hours = self.cells.groupby(name)[["gpu_hours", "usd", "jobs"]].sum()
-        order = hours.sort_values(["gpu_hours", "usd", "jobs"], ascending=False).index
-        names = sorted(hours.index) if name == "month" else list(order)
-        place = {each: number for number, each in enumerate(names)}
-        group = self.cells[name].map(place).to_numpy(np.int64)
+        texts, codes = self.cells.texts[name], self.cells.codes[name]
+        held = sorted(np.unique(codes).tolist(), key=texts.__getitem__)
+        if name != "month":
+            sums = [
+                np.bincount(codes, self.cells.sum_of(each), minlength=len(texts))[held]
+                for each in ("jobs", "usd", "gpu_hours")
+            ]
+            held = [held[place] for place in np.lexsort([-each for each in sums]).tolist()]
+        names = [texts[code] for code in held]
+        place = np.zeros(len(texts), dtype=np.int64)
+        place[held] = np.arange(len(held))
+        group = place[codes]
         kept = len(names) if most is None else min(most, len(names))
         if kept < len(names):
             names[kept:] = [OTHERS]
             group = np.minimum(group, kept)
         amounts = self._told(group, len(names))
-        return {str(each): amount for each, amount in zip(names, amounts, strict=True)}
+        return dict(zip(names, amounts, strict=True))
 
     def final_share(self, *, of_research: bool) -> Distribution:
         """Return the share that final runs took.
@@ -310,8 +329,8 @@ class Priced:
         Args:
             of_research: whether inference and idle accelerators are left out.
         """
-        kinds = self.cells["kind"].to_numpy(object)
-        has = self.cells["gpu_hours"].to_numpy(float) != 0
+        kinds = np.array([*self.cells.texts["kind"], ""], dtype=object)[self.cells.codes["kind"]]
+        has = self.cells.sum_of("gpu_hours") != 0
         if of_research:
             has &= ~np.isin(kinds, OUTSIDE_RESEARCH)
         parts = [has & (kinds == FINAL), has & (kinds == UNKNOWN), has]
@@ -319,7 +338,7 @@ class Priced:
         if self.share_basis == "cost":
             final, unknown, every = (self._amounts(rows - 1, 1)[0][0] for rows in parts)
         else:
-            hours = self.cells["gpu_hours"].to_numpy(float)
+            hours = self.cells.sum_of("gpu_hours")
             final, unknown, every = (np.full(DRAWS, hours[rows > 0].sum()) for rows in parts)
         if not (every > 0).all():
             return NOT_KNOWN
@@ -330,31 +349,37 @@ class Priced:
         low = np.interp(rank, ends, (0.0, 1.0, 1.0))
         high = np.interp(rank, ends, (0.0, 0.0, 1.0))
         taken = middle * low + (1 - middle) * high
-        return distribution((final + taken * unknown) / every)
+        return distributions(((final + taken * unknown) / every)[None])[0]
 
-    def _add_medians(self) -> None:
-        """Add each cell's dollars, energy and FLOP, medians, where they are known."""
+    def frame(self) -> pd.DataFrame:
+        """Return a row a cell: its sums, and medians of its dollars, energy and FLOP.
+
+        Those are NaN where they are not known.
+        """
         usd, mwh, flop = (
             np.median(each, axis=1)[self._place] if len(self.cells) else np.zeros(0)
             for each in (self._drawn.usd, self._drawn.mwh, self._drawn.flop)
         )
         cells = self.cells
-        hours = cells["gpu_hours"].to_numpy(float)
+        hours = cells.sum_of("gpu_hours")
         recorded = self._is_recorded[self._place] if len(cells) else np.zeros(0)
-        rest = hours - cells["energy_hours"].to_numpy(float) * recorded
+        rest = hours - cells.sum_of("energy_hours") * recorded
         pue = float(np.median(self._drawn.pue))
-        energy = cells["energy_j"].to_numpy(float) * recorded / JOULES_PER_MWH * pue
-        cells["cost_usd"] = cells["usd"].to_numpy(float) + _product(self._open, usd)
-        cells["energy_mwh"] = energy + _product(rest, mwh)
-        left = hours - cells["flop_hours"].to_numpy(float)
-        cells["flop_all"] = cells["flop"].to_numpy(float) + _product(left, flop)
+        energy = cells.sum_of("energy_j") * recorded / JOULES_PER_MWH * pue
+        left = hours - cells.sum_of("flop_hours")
+        return cells.frame().assign(
+            cost_usd=cells.sum_of("usd") + _product(self._open, usd),
+            energy_mwh=energy + _product(rest, mwh),
+            flop_all=cells.sum_of("flop") + _product(left, flop),
+        )
 
     def price_of(self, accelerator: str | None, month: str) -> float:
         """Return the median price of an hour [USD]; NaN where none is known."""
-        key = (accelerator or UNKNOWN, month)
-        if key not in self._keys:
-            return math.nan
-        return float(np.median(self._drawn.usd[self._keys.index(key)]))
+        return self._usual_prices.get((accelerator or UNKNOWN, month), math.nan)
+
+    @cached_property
+    def _usual_prices(self) -> dict[tuple[str, str], float]:
+        return dict(zip(self._keys, np.median(self._drawn.usd, axis=1).tolist(), strict=True))
 
 
 def _product(hours: np.ndarray, each: np.ndarray) -> np.ndarray:
@@ -381,14 +406,17 @@ def _times(hours: np.ndarray, each: np.ndarray, told: np.ndarray) -> np.ndarray:
     return found
 
 
-def distribution(draws: np.ndarray) -> Distribution:
-    """Return quantiles and mean of draws."""
-    if np.isnan(draws).any():
-        return NOT_KNOWN
-    p5, p50, p95 = np.quantile(draws, (0.05, 0.5, 0.95))
-    # One set of points tells no error of its own; draws of one number have none.
-    error = 0.0 if p5 == p95 else math.nan
-    return Distribution(float(p5), float(p50), float(p95), float(draws.mean()), (error,) * 4)
+def distributions(draws: np.ndarray) -> list[Distribution]:
+    """Return quantiles and mean of each row's draws; not known where one is NaN."""
+    found = [NOT_KNOWN] * len(draws)
+    means = draws.mean(axis=1)
+    known = np.flatnonzero(~np.isnan(means))
+    quantiles = np.quantile(draws[known], (0.05, 0.5, 0.95), axis=1).T.tolist()
+    for row, (p5, p50, p95) in zip(known.tolist(), quantiles, strict=True):
+        # One set of points tells no error of its own; draws of one number have none.
+        error = 0.0 if p5 == p95 else math.nan
+        found[row] = Distribution(p5, p50, p95, float(means[row]), (error,) * 4)
+    return found
 
 
 def check_prices(prices: Prices) -> None:

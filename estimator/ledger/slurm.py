@@ -16,7 +16,8 @@ from .draft import Draft, Part
 from .formats import plain
 from .rows import Rows
 
-GPU = re.compile(r"gres/gpu(?::([^=,]+))?=(\d+(?:\.\d+)?)")
+GPU = re.compile(r"gres/gpu(?::([^=,]+))?=(\d+(?:\.\d+)?)(?![^,])")
+ANY_GPU = re.compile(r"gres/gpu[:=]")
 GRES = re.compile(r"(?:gres:)?gpu(?::([a-z][^:,()]*))?:(\d+)", re.I)
 ENERGY = re.compile(r"(?:^|,)energy=(\d+(?:\.\d+)?)([KMGT]?)")
 SCALES = {"": 1.0, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
@@ -39,8 +40,13 @@ class Allocated(NamedTuple):
 
 @lru_cache(maxsize=1 << 16)
 def allocated(text: str) -> Allocated:
-    """Read ``billing=320,cpu=320,gres/gpu=8,gres/gpu:h100=8``: eight, told twice."""
+    """Read ``billing=320,cpu=320,gres/gpu=8,gres/gpu:h100=8``: eight, told twice.
+
+    What is no count is none that is known.
+    """
     found = GPU.findall(text)
+    if len(found) < len(ANY_GPU.findall(text)):
+        return Allocated((("", np.nan),))
     typed: dict[str, float] = {}
     for kind, count in found:
         if kind:

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
+from .chains import may_be_twice
 from .work import read_part
 
-MOST = 1 << 24
-"""Identities that are sorted together; of more, a share at a time."""
+MOST = 1 << 21
+"""Identities that are looked at together; of more, a share at a time."""
 
 
-def find_twice(folder: Path, parts: Sequence[str], rows: int) -> dict[str, np.ndarray]:
+def find_twice(folder: Path, parts: Sequence[str]) -> dict[str, np.ndarray]:
     """Return the rows of each part that another row tells too.
 
     A scheduler's job is its id and its start, and the row with the longest duration stays; of a
@@ -23,24 +24,28 @@ def find_twice(folder: Path, parts: Sequence[str], rows: int) -> dict[str, np.nd
     Args:
         folder: of the parts.
         parts: names of them, in the files' order.
-        rows: of all of them.
     """
-    shares = max(1, -(-rows // MOST))
+    known = sum(np.count_nonzero(_identities(folder, part)) for part in parts)
+    shares = max(1, -(-known // MOST))
     found: dict[str, list[np.ndarray]] = defaultdict(list)
-    for share in range(shares):
+    for share in range(shares if known else 0):
         for part, places in _of_share(folder, parts, share, shares).items():
             found[part].append(places)
     return {part: np.sort(np.concatenate(places)) for part, places in found.items()}
 
 
+def _identities(folder: Path, part: str) -> np.ndarray:
+    column = read_part(folder, part, ["identity"])["identity"]
+    return column.to_numpy() if len(column) else np.zeros(0, dtype=np.int64)
+
+
 def _of_share(folder: Path, parts: Sequence[str], share: int, shares: int) -> dict[str, np.ndarray]:
     held = []
     for part in parts:
-        column = read_part(folder, part, ["identity"])["identity"]
-        found = column.to_numpy() if len(column) else np.zeros(0, dtype=np.int64)
+        found = _identities(folder, part)
         held.append(found[found % shares == share] if shares > 1 else found)
     every = np.concatenate(held) if held else np.zeros(0, dtype=np.int64)
-    every = np.sort(every[every != 0])
+    every = np.sort(every[may_be_twice(every) & (every != 0)])
     twice = np.unique(every[1:][every[1:] == every[:-1]])
     del every, held
     if not len(twice):

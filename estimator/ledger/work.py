@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from computebill.batches.cluster import Named
-from computebill.batches.pieces import ROWS, Batch
+from computebill.batches.pieces import ROWS as MOST_OBJECTS
+from computebill.batches.pieces import Batch, Piece, form_of
 from computebill.batches.reading import read_batches
 from computebill.batches.working import batch_tasks, part_name
 from computebill.batches.writing import COUNTS, Parts
@@ -29,6 +30,11 @@ CODED = [
     if pa.types.is_string(each.type) and each.name not in ("job", "config")
 ]
 """Columns whose texts are few."""
+ROWS = 250_000
+"""Rows of a batch of a table: so many have most of their texts in common, which are each looked at
+once. Of objects, which take more memory, they are `MOST_OBJECTS`."""
+SCRATCH = ".arrow"
+"""Ending of a part that only this process reads."""
 
 
 class Done(NamedTuple):
@@ -59,6 +65,8 @@ class Reading:
         rules: which accelerators places have; rates of currencies.
         profiles: folders of accelerator profiles of one's own.
         rows: rows of a batch.
+        is_kept: whether parts stay, as Parquet; else they are written as they lie in memory, which
+            is soon done, and soon undone.
         gpus: share of a GPU that a task takes.
     """
 
@@ -67,6 +75,7 @@ class Reading:
     rules: Rules
     profiles: tuple[Path, ...] = ()
     rows: int = ROWS
+    is_kept: bool = True
     gpus: float = 0.0
     schema = pa.schema({"told": pa.string()})
 
@@ -81,7 +90,7 @@ class Reading:
                 continue
             number = yield from batch_tasks(
                 name,
-                read_batches(piece, self.rows),
+                read_batches(piece, _rows_of(piece, self.rows)),
                 partial(self._make, parts, place),
                 partial(_failed, piece.name, place),
             )
@@ -101,7 +110,11 @@ class Reading:
             return _told(self.folder, part, place)
         size = batch.size
         made = normalise(batch, self.plans[place], place, self.rules, self.profiles)
-        parts.write(part, made.jobs, made.rejects, made.counts.to_json())
+        if self.is_kept:
+            parts.write(part, made.jobs, made.rejects, made.counts.to_json())
+        else:
+            parts.reject(part, made.rejects)
+            _write_scratch(self.folder, part, made.jobs)
         return Done(part, place, made.counts, size)
 
     def elsewhere(self, *, has_gpus: bool) -> Reading:
@@ -122,6 +135,12 @@ class Reading:
         return Done(**told)
 
 
+def _rows_of(piece: Piece, rows: int) -> int:
+    """Return the rows of a batch of a piece."""
+    is_table = form_of(piece.path, piece.layout) in ("csv", "tsv")
+    return rows if is_table else min(rows, MOST_OBJECTS)
+
+
 def _failed(file: str, place: int, reason: str) -> Done:
     return Done("", place, Counts(), 0, (file, reason))
 
@@ -132,7 +151,27 @@ def _told(folder: Path, part: str, place: int) -> Done:
     return Done(part, place, Counts.from_json(metadata[COUNTS].decode()), 0)
 
 
+def _write_scratch(folder: Path, part: str, jobs: pa.Table) -> None:
+    """Write the jobs of a part for this process alone, without columns that tell nothing."""
+    told = [name for name in jobs.column_names if jobs[name].null_count < len(jobs)]
+    table = jobs.select(told).unify_dictionaries().combine_chunks()
+    path = str(folder / f"{part}{SCRATCH}")
+    with pa.OSFile(path, "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+        writer.write_table(table)
+
+
 def read_part(folder: Path, part: str, columns: Sequence[str] | None = None) -> pa.Table:
     """Return the jobs of a part, their texts as codes of the different ones."""
-    with pq.ParquetFile(folder / f"{part}.parquet", read_dictionary=CODED) as file:
-        return file.read(columns=None if columns is None else list(columns))
+    names = JOBS.names if columns is None else list(columns)
+    scratch = folder / f"{part}{SCRATCH}"
+    if not scratch.exists():
+        with pq.ParquetFile(folder / f"{part}.parquet", read_dictionary=CODED) as file:
+            return file.read(columns=names)
+    with pa.memory_map(str(scratch)) as file:
+        table = pa.ipc.open_file(file).read_all()
+    known = set(table.column_names)
+    found = [
+        table[name] if name in known else pa.nulls(len(table), JOBS.field(name).type)
+        for name in names
+    ]
+    return pa.table(found, names=names)

@@ -2,6 +2,7 @@
 
 from .reader import LogReader, read_log
 from .record import Log
-from .timeline import Timeline, Work
+from .steps import Work
+from .timeline import Timeline
 
 __all__ = ["Log", "LogReader", "Timeline", "Work", "read_log"]

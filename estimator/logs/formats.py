@@ -50,6 +50,8 @@ TOKENS = {
     "GROUPED": r"([0-9][0-9,]{0,31}(?:\.[0-9]{1,12})?)",
     "SCALED": r"([-+]?[0-9][0-9.]{0,31}(?:e[-+]?[0-9]{1,3})?[KMGTB]?|nan)",
     "CLOCK": r"([0-9]{1,6}:[0-9]{2}(?::[0-9]{2})?)",
+    "SPAN": r"((?:[0-9]{1,4} ?d(?:ays?)?,? )?(?:[0-9]{1,6}:[0-9]{2}(?::[0-9]{2})?|"
+    r"(?:[0-9]{1,6}h )?(?:[0-9]{1,6}m )?[0-9]{1,6}s))",
     "ISO": r"([0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]{1,6})?)",
     "USDATE": r"([0-9]{2}/[0-9]{2}/[0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2})",
     "GLOG": r"[IWE]([0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{1,6})",
@@ -60,6 +62,9 @@ _NAMED = re.compile("|".join(TOKENS))
 SCALES = {"K": 1e3, "M": 1e6, "G": 1e9, "B": 1e9, "T": 1e12}
 LEAP_YEAR = "2000"
 """Year of lines that tell none; it has every day."""
+
+SECONDS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
+UNITS = re.compile(r"([0-9]+) ?([dhms])")
 
 LEAST_BYTES = 1e6
 """A figure in GB is less; bytes are more."""
@@ -90,6 +95,19 @@ def _clock(texts: Sequence[str]) -> Column:
     )
 
 
+def _span(texts: Sequence[str]) -> Column:
+    """Return seconds of ``1 day, 2:03:04`` and of ``1d 2h 3m 4s``."""
+    return np.array([_seconds(text) for text in texts])
+
+
+def _seconds(text: str) -> float:
+    if ":" not in text:
+        return sum(float(n) * SECONDS[unit] for n, unit in UNITS.findall(text))
+    days, _, rest = text.rpartition(" ")
+    whole = float(days.split("d")[0]) if days else 0.0
+    return whole * SECONDS["d"] + float(_clock([rest])[0])
+
+
 def _scaled(texts: Sequence[str]) -> Column:
     scales = [SCALES.get(text[-1]) for text in texts]
     both = zip(texts, scales, strict=True)
@@ -110,6 +128,7 @@ FORMS: dict[str, Callable[[Sequence[str]], Column]] = {
     "scaled": _scaled,
     "grouped": _grouped,
     "clock": _clock,
+    "span": _span,
     "iso": _iso,
     "us": _us,
     "glog": _glog,
@@ -145,6 +164,7 @@ class Kind:
     Attributes:
         marks: texts that each such line has.
         any: texts of which it has one; empty: none is asked for.
+        none: texts of which it has none.
         alone: matches its beginning, where it stands for itself; None: it stands anywhere.
         values: what it tells, in the order in which it is printed.
         joins: whether it tells more of the step of a line before.
@@ -153,6 +173,7 @@ class Kind:
 
     marks: tuple[str, ...]
     any: tuple[str, ...]
+    none: tuple[str, ...]
     alone: re.Pattern[str] | None
     values: tuple[Value, ...]
     joins: bool
@@ -163,6 +184,7 @@ class Kind:
         return (
             all(mark in line for mark in self.marks)
             and (not self.any or any(mark in line for mark in self.any))
+            and not any(mark in line for mark in self.none)
             and (self.alone is None or self.alone.match(line) is not None)
         )
 
@@ -186,6 +208,12 @@ class Format:
     kinds: tuple[Kind, ...]
     memory: str = ""
     is_numbered: bool = False
+
+    @property
+    def rounded(self) -> frozenset[str]:
+        """Columns that are printed to a few digits, as 75.8G is."""
+        values = (value for kind in self.kinds for value in kind.values)
+        return frozenset(each.column for each in values if each.read is _scaled)
 
 
 def compiled(pattern: str) -> re.Pattern[str]:
@@ -223,6 +251,7 @@ def _kind(row: Mapping[str, Any]) -> Kind:
     return Kind(
         marks=tuple(row["marks"]),
         any=tuple(row.get("any", ())),
+        none=tuple(row.get("none", ())),
         alone=compiled(row["alone"]) if "alone" in row else None,
         values=tuple(_value(name, given, needs) for name, given in row["values"].items()),
         joins=row.get("joins", False),

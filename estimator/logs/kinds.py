@@ -28,7 +28,7 @@ PIECES = 64
 """Steps of one line that are told apart, where ranks wrote several on it; a cut line has fewer."""
 
 SAMPLE = 200
-"""Lines of a kind that tell whose a log is."""
+"""Lines of a kind that tell how much such lines say."""
 
 NUMBER = re.compile(r"( *)[-+0-9.:,]*[0-9][-+0-9.:,]*(?:[eE][-+]?[0-9]+)?")
 ANY_NUMBER = "[-+0-9.:,eE]++"
@@ -203,11 +203,14 @@ class KindReader:
         return Told(places[is_whole], rows[is_whole])
 
 
-def steps_read(kind: Kind, lines: Sequence[str]) -> int:
-    """Return how many of the first lines that look so can be read."""
-    looked = (line for line in lines if kind.marks[0] in line and kind.looks_so(line))
-    first = [line for _, line in zip(range(SAMPLE), looked, strict=False)]
-    return sum(_spans(kind.values, line[:LONGEST_LINE]) is not None for line in first)
+def figures_read(kind: Kind, lines: Sequence[str]) -> float:
+    """Return how many figures lines of a kind tell, by the first of those that look so."""
+    rare = kind.marks[0]
+    alike = [line for line in lines if rare in line and kind.looks_so(line)]
+    first = alike[:SAMPLE]
+    told = (_spans(kind.values, line[:LONGEST_LINE]) for line in first)
+    figures = sum(0 if spans is None else len(spans) for spans in told)
+    return figures * len(alike) / max(1, len(first))
 
 
 def _never(_: str) -> re.Match[str] | None:

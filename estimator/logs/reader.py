@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +16,11 @@ from numpy.typing import NDArray
 
 from computebill.base.errors import RequestError, shown
 
+from .files import blocks
 from .formats import COLUMNS, PLACE, Format, events, formats
-from .kinds import PIECES, KindReader, Lines, Told, steps_read
+from .kinds import PIECES, KindReader, Lines, Told, figures_read
 from .record import Column, Event, Log, Unread
 from .states import is_state, read_state
-
-BLOCK = 4 * 2**20
-"""Bytes that are read at once."""
 
 LONGEST_TAIL = 2**20
 """Letters without an end of a line, as progress bars print them, that are kept for the next."""
@@ -117,6 +115,7 @@ class LogReader:
             events=tuple(self._events),
             is_numbered=is_numbered,
             notes=tuple(self._notes),
+            rounded=found.rounded,
         )
 
     def _read(self, text: str) -> None:
@@ -202,28 +201,19 @@ def read_log(path: str | Path) -> Log:
     """Read a log: the lines that a framework printed, or a trainer's ``trainer_state.json``.
 
     Args:
-        path: its file.
+        path: its file, which gzip may have packed.
 
     Raises:
         RequestError: naming the file: not readable, or no log of a framework that is known.
     """
     file = Path(path)
     reader = LogReader(file.name)
-    for block in _blocks(file):
+    for block in blocks(file, reader.note):
         if not reader.lines and is_state(block):
             return read_state(file)
         reader.feed(block)
     reader.close()
     return reader.log()
-
-
-def _blocks(file: Path) -> Iterator[bytes]:
-    try:
-        with file.open("rb") as opened:
-            while block := opened.read(BLOCK):
-                yield block
-    except OSError as error:
-        raise RequestError(str(file), f"cannot be read: {error.strerror or error}") from None
 
 
 def _encoding(data: bytes) -> str:
@@ -261,15 +251,15 @@ def _fits(last: Column, row: Column, known: NDArray[np.bool_]) -> bool:
 
 
 def _format_of(lines: Sequence[str]) -> Format | None:
-    """Return the format in which most lines tell a step; None where none does."""
-    counted = [(_steps_read(each, lines), each) for each in formats()]
+    """Return the format in which lines tell the most; None where none tells a step."""
+    counted = [(_figures_read(each, lines), each) for each in formats()]
     most, found = max(counted, key=lambda each: each[0])
     return found if most else None
 
 
-def _steps_read(form: Format, lines: Sequence[str]) -> int:
+def _figures_read(form: Format, lines: Sequence[str]) -> float:
     return sum(
-        steps_read(kind, lines)
+        figures_read(kind, lines)
         for kind in form.kinds
         if form.is_numbered or any(value.column == "step" for value in kind.values)
     )

@@ -58,6 +58,7 @@ class Log:
         events: what other lines tell, the first ``reader.MOST_EVENTS``.
         is_numbered: whether lines tell no step, and were counted as they came.
         notes: what a reader must know.
+        rounded: columns that are printed to a few digits.
     """
 
     file: str
@@ -71,6 +72,7 @@ class Log:
     events: Sequence[Event] = ()
     is_numbered: bool = False
     notes: Sequence[str] = field(default=())
+    rounded: frozenset[str] = frozenset()
 
     def __len__(self) -> int:
         """Rows."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from computebill.base.errors import RequestError, shown
 
+from .files import blocks
 from .formats import COLUMNS
 from .record import Log
 
@@ -48,10 +49,13 @@ def read_state(file: Path) -> Log:
     Raises:
         RequestError: naming the file, and what is wrong there.
     """
-    if file.stat().st_size > LARGEST:
-        raise RequestError(str(file), f"is larger than {LARGEST / 2**20:.0f} MiB")
+    text = bytearray()
+    for block in blocks(file, lambda note: None):
+        text += block
+        if len(text) > LARGEST:
+            raise RequestError(str(file), f"is larger than {LARGEST / 2**20:.0f} MiB")
     try:
-        state = json.loads(file.read_text(encoding="utf-8"))
+        state = json.loads(text.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise RequestError(str(file), f"is no JSON: {error}") from None
     history = state.get("log_history") if isinstance(state, dict) else None

@@ -32,6 +32,7 @@ from computebill.training.layout import (
     DEGREES,
     Layout,
 )
+from computebill.training.layout_columns import spared_of
 from computebill.training.memory import (
     BESIDE,
     GB,
@@ -250,7 +251,13 @@ def describe_model(
         architecture=architecture,
         sequence=sequence,
         parameters=count_parameters(batch, used.lora_rank),
-        flop=count_flop(batch, sequence, recompute=used.recompute, adapter_rank=used.lora_rank),
+        flop=count_flop(
+            batch,
+            sequence,
+            recompute=used.recompute,
+            spared=spared_of(batch, used),
+            adapter_rank=used.lora_rank,
+        ),
         memory=uses,
         accelerator=part,
         layout=used if by_stage else None,

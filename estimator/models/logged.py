@@ -12,7 +12,6 @@ import numpy as np
 from computebill.base.errors import RequestError
 from computebill.base.notebook import Shown
 from computebill.logs import Log, Timeline, Work
-from computebill.logs.timeline import Window
 
 from .mfu import Speed, Utilisation, utilisation
 
@@ -32,12 +31,6 @@ class LoggedUse(Shown):
     mean: Utilisation
     course: Timeline
 
-    def shares(self, speed: float) -> dict[str, float | None]:
-        """Return utilisation by convention, hfu last, at a speed [1/s of one accelerator]."""
-        now = self.mean.tokens_per_second_per_gpu
-        found = {**self.mean.mfu, "hfu": self.mean.hfu}
-        return {name: None if each is None else each * speed / now for name, each in found.items()}
-
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form: that of a speed, and ``log``; its keys are a contract."""
         goodput = None if self.course.spent is None else self.course.spent.goodput
@@ -46,20 +39,14 @@ class LoggedUse(Shown):
             **self.mean.to_dict(),
             "log": {
                 **self.course.to_dict(),
-                "mfu_of_all_time": None if goodput is None else self.shares(now * goodput),
+                "mfu_of_all_time": None if goodput is None else self.mean.at(now * goodput),
                 "over_time": self.over_time(),
             },
         }
 
     def over_time(self) -> list[dict[str, Any]]:
         """Return a point a window: its steps, seconds of a step, speed, utilisation."""
-        return [self._point(window) for window in self.course.windows]
-
-    def _point(self, window: Window) -> dict[str, Any]:
-        shares: Mapping[str, float | None] = {}
-        if math.isfinite(window.speed):
-            shares = self.shares(window.speed)
-        return {**window.to_dict(), "mfu": dict(shares)}
+        return self.course.over_time(self.mean.at)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row a window of steps: the course over time."""

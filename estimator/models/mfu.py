@@ -100,6 +100,12 @@ class Utilisation(Shown):
         """Hardware FLOP utilisation: recomputation counted, masked attention not."""
         return self.share(self.hardware_flop_per_token)
 
+    def at(self, tokens_per_second_per_gpu: float) -> dict[str, float | None]:
+        """Return utilisation by convention, hfu last, of another speed [1/s of one]."""
+        ratio = tokens_per_second_per_gpu / self.tokens_per_second_per_gpu
+        found = {**self.mfu, "hfu": self.hfu}
+        return {name: None if each is None else each * ratio for name, each in found.items()}
+
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader must know: why a speed that no accelerator can have was found."""

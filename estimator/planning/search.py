@@ -25,13 +25,14 @@ from computebill.training.choices import Space, make_space
 from computebill.training.efficiency import efficiencies_of
 from computebill.training.from_files import with_files
 from computebill.training.layout import Layout, check_sequence_length, default_sequence
-from computebill.training.memory import GB, stage_bytes
+from computebill.training.memory import GB
 from computebill.training.memory_odds import most_predicted
 from computebill.training.offers import offer_of
 from computebill.training.parameters import bounded, unbounded
 from computebill.training.rules import check_part
 from computebill.uncertainty.draws import choose_device, settings
 
+from .kept import Kept, settled
 from .nearest import NothingFitsError, nearest_text
 from .pricing import prices_of
 from .result import Candidate, Plan
@@ -47,6 +48,13 @@ one is far less than a prediction's error, the other than a measurement's of its
 FITS = "fits the memory"
 """The rule that only the model's and the layout's bytes decide."""
 
+OF_PRICES = (
+    "name", "price", "provider", "commitment", "prices", "region", "goodput",
+    "failures_per_gpu_day", "checkpoint_seconds", "restart_seconds", "interruptions_per_gpu_day",
+    "objective", "max_days", "max_cost", "top",
+)  # fmt: skip
+"""Fields of a plan that decide nothing of which layouts fit and how long a step takes."""
+
 OBJECTIVES = {"time": "days", "cost": "cost_usd", "energy": "energy_mwh"}
 
 
@@ -57,56 +65,20 @@ class _Found:
     evaluated: int = 0
     feasible: int = 0
     excluded: Counter[str] = field(default_factory=Counter)
-    kept: list[_Kept] = field(default_factory=list)
-    nearest: _Kept | None = None
+    kept: list[Kept] = field(default_factory=list)
+    nearest: Kept | None = None
 
-    def come_near(self, other: _Kept | None) -> None:
+    def come_near(self, other: Kept | None) -> None:
         """Take another legal layout as the nearest, if less of the memory holds it."""
         if other is not None and (self.nearest is None or other.share < self.nearest.share):
             self.nearest = other
 
 
 @dataclass(frozen=True)
-class _Kept:
-    """A layout of a space that fits, where it is in the space; written out only if it is told.
-
-    Attributes:
-        space: choices.
-        place: among them, in the flattened space.
-        count: accelerators.
-        batch: sequences of a step.
-        seconds: of a step [s].
-        bytes: of the fullest process.
-    """
-
-    space: Space
-    place: int
-    count: int
-    batch: int
-    seconds: float
-    bytes: float
-
-    @property
-    def layout(self) -> Layout:
-        """The layout itself."""
-        return self.space.layout(self.place, self.count, self.batch)
-
-    @property
-    def share(self) -> float:
-        """Of the accelerator's memory, that the fullest process takes."""
-        return self.bytes / (self.space.case.accelerator.memory_gb.value * GB)
-
-    @property
-    def part(self) -> tuple[str, str]:
-        """Accelerator and precision."""
-        return self.space.case.accelerator.name, self.space.case.precision
-
-
-@dataclass(frozen=True)
 class _Offer:
     """A layout that fits, with what the run takes on it at the median."""
 
-    kept: _Kept
+    kept: Kept
     days: float
     cost_usd: float
     energy_mwh: float
@@ -172,6 +144,37 @@ def plan(
         computebill.planning.nearest.NothingFitsError: where layouts are legal, and none fits.
     """
     asked = _looked_up(read_plan(spec, given), profiles)
+    return _answer(asked, *_looked_through(asked, device))
+
+
+def plans(
+    specs: Iterable[PlanSpec], *, device: str = "auto", profiles: Sequence[Path] = ()
+) -> Iterator[Plan | RequestError]:
+    """Yield what is found for each plan, or why nothing is; what they share is searched once.
+
+    Args:
+        specs: what is planned.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``.
+        profiles: folders of accelerator profiles of one's own.
+    """
+    known: dict[str, tuple[dict[tuple[str, str], _Found], float]] = {}
+    for spec in specs:
+        try:
+            asked = _looked_up(spec, profiles)
+            of = repr(spec.model_dump(exclude=set(OF_PRICES)))
+            if of not in known:
+                known[of] = _looked_through(asked, device)
+            yield _answer(asked, *known[of])
+        except RequestError as error:
+            yield error
+
+
+def _looked_through(asked: _Asked, device: str) -> tuple[dict[tuple[str, str], _Found], float]:
+    """Return what each accelerator and precision has, and the seconds that it took to find.
+
+    Raises:
+        RequestError: where nothing is found.
+    """
     on = torch.device(choose_device(device))
     start = time.perf_counter()
     searched: dict[tuple[str, str], _Found] = {}
@@ -184,7 +187,7 @@ def plan(
     seconds = time.perf_counter() - start
     if not any(found.kept for found in searched.values()):
         raise _nothing(asked.spec, _together(searched.values()))
-    return _answer(asked, searched, seconds)
+    return searched, seconds
 
 
 def _looked_up(spec: PlanSpec, profiles: Sequence[Path]) -> _Asked:
@@ -241,7 +244,7 @@ def _search(asked: _Asked, grid: Grid, count: int, found: _Found) -> None:
     rest = math.prod(space.shape[1:])
     fastest: list[tuple[float, float, int]] = []
     for pipes in grid.chunks():
-        chunk = grid.evaluate(pipes, count, asked.batch)
+        chunk = grid.evaluate(pipes, count, asked.batch).with_fewest(limit, space.recompute)
         size = (pipes.stop - pipes.start) * rest
         found.evaluated += size
         for rule, mask in chunk.masks.items():
@@ -265,10 +268,8 @@ def _search(asked: _Asked, grid: Grid, count: int, found: _Found) -> None:
         columns = torch.tensor(timed, dtype=torch.float64).reshape(-1, 3).T
         front = search.front_of_two(columns[0], columns[1]).tolist()
         timed = timed[:KEPT] + [timed[place] for place in front if place >= KEPT]
-    kept = [
-        _Kept(space, place, count, asked.batch, seconds, size) for seconds, size, place in timed
-    ]
-    found.kept += kept if grid.weighs_all else _weighed(kept, limit)
+    kept = [Kept(space, place, count, asked.batch, seconds, size) for seconds, size, place in timed]
+    found.kept += kept if grid.weighs_all else settled(kept, grid.values, limit)
 
 
 def _limit(spec: PlanSpec, accelerator: Accelerator) -> float:
@@ -277,7 +278,7 @@ def _limit(spec: PlanSpec, accelerator: Accelerator) -> float:
     return min(room * (1 - spec.memory_margin), most_predicted(room, spec.fit_odds))
 
 
-def _lightest(space: Space, chunk: Chunk, count: int, batch: int) -> _Kept | None:
+def _lightest(space: Space, chunk: Chunk, count: int, batch: int) -> Kept | None:
     """The legal layout of a chunk that takes the least memory; None where none is legal."""
     seconds = chunk.seconds.reshape(-1)
     sizes = torch.where(chunk.legal, chunk.bytes, torch.inf).expand_as(chunk.seconds).reshape(-1)
@@ -286,20 +287,7 @@ def _lightest(space: Space, chunk: Chunk, count: int, batch: int) -> _Kept | Non
     if not math.isfinite(size):
         return None
     place = int(chunk.place(where, space.shape))
-    return _Kept(space, place, count, batch, float(seconds[where]), size)
-
-
-def _weighed(kept: Sequence[_Kept], limit: float) -> Iterator[_Kept]:
-    """Weigh layouts on all of their stages, and leave out what does not fit after all."""
-    if not kept:
-        return
-    case = kept[0].space.case
-    layouts = [each.layout for each in kept]
-    stages = stage_bytes(case.architecture, layouts, float(case.sequence))
-    most = stages.nan_to_num(0.0).amax(0).tolist()
-    for each, size in zip(kept, most, strict=True):
-        if size <= limit:
-            yield replace(each, bytes=size)
+    return Kept(space, place, count, batch, float(seconds[where]), size)
 
 
 def _together(searched: Iterable[_Found]) -> _Found:
@@ -380,7 +368,7 @@ def _different(ranked: Sequence[_Offer], most: int) -> tuple[list[_Offer], int]:
     return shown, alike
 
 
-def _is_alike(one: _Kept, other: _Kept) -> bool:
+def _is_alike(one: Kept, other: Kept) -> bool:
     """Whether two layouts of one cluster hardly differ in a step's time and in memory."""
     if (one.part, one.count) != (other.part, other.count):
         return False
@@ -410,7 +398,7 @@ def _front(within: Sequence[_Offer]) -> list[_Offer]:
     return sorted(front, key=lambda each: (each.days, each.kept.bytes))
 
 
-def _priced(asked: _Asked, kept: Sequence[_Kept]) -> Iterator[_Offer]:
+def _priced(asked: _Asked, kept: Sequence[Kept]) -> Iterator[_Offer]:
     """Yield offers; a run's days, cost and energy grow with the seconds of a step."""
     first: dict[tuple[str, str, int], Case] = {}
     for each in kept:

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, model_validator
+from pydantic import Field, model_validator
 
 from computebill.architectures import IMAGES
 from computebill.base.amounts import (
     Tokens,
     Whole,
     check_batch,
-    parse_whole,
     usual_sequences,
     whole_sequences,
 )
-from computebill.base.errors import shown
+from computebill.base.changes import read_change, set_in
 from computebill.base.quantity import (
     NotNegative,
     Number,
@@ -42,10 +40,24 @@ from computebill.runs.spec import (
     check_precision,
     fields_of_file,
 )
+from computebill.training.choices import LISTED
 from computebill.training.launched import Launched
-from computebill.training.layout import ENDS, Degree, Layout, Recompute, Schedule
+from computebill.training.layout import ENDS, Layout
 from computebill.training.memory_odds import USUAL_ODDS
 from computebill.training.software import Choice, choose_software
+
+from .fields import (
+    CountsOf,
+    Degrees,
+    Experts,
+    Names,
+    Rates,
+    Recomputes,
+    Schedules,
+    StageLayers,
+    Stages,
+    Switches,
+)
 
 CHOICES = (
     "tp", "sequence_parallel", "pp", "vpp", "schedule", "cp", "ep", "etp", "zero", "micro_batch",
@@ -53,107 +65,16 @@ CHOICES = (
 )  # fmt: skip
 """Fields of a layout that are searched, or given."""
 
-SEARCHED = (*CHOICES, "dp", "shards", "micro_batches", *ENDS)
+SEARCHED = (*CHOICES, "dp", "shards", "micro_batches", LISTED, "recompute_layers", *ENDS)
 """Fields of a layout that a plan decides."""
+
+INSTEAD = {**dict.fromkeys(ENDS, "uneven"), "recompute_layers": "recompute fewest"}
+"""What of a plan stands for a field of a layout that it decides."""
 
 PRICING = ("price", "provider", "commitment", "date", "prices", "region")
 
 FEWEST = 8
 """Accelerators that a search up to a limit begins at."""
-
-
-def _split(value: object) -> object:
-    """Read ``1,2,4`` as three."""
-    if isinstance(value, str):
-        if not value.strip():
-            raise ValueError("got nothing; allowed: one or more, with commas between")
-        return tuple(part.strip() for part in value.split(","))
-    return value if isinstance(value, list | tuple) else (value,)
-
-
-def _texts(value: object) -> object:
-    parts = _split(value)
-    return tuple(str(part) for part in parts) if isinstance(parts, list | tuple) else parts
-
-
-def _counts(value: object) -> object:
-    """Read numbers, or those of each accelerator: a table, or ``h100=256,512,b200=64..128``."""
-    if isinstance(value, str) and "=" in value:
-        found: dict[str, list[str]] = {}
-        name = ""
-        for part in value.split(","):
-            before, equals, count = part.rpartition("=")
-            if equals:
-                name = before.strip()
-            if not name:
-                raise ValueError(f"got {shown(value)}; allowed: of each accelerator, h100=512")
-            found.setdefault(name, []).append(count)
-        value = found
-    if isinstance(value, Mapping):
-        return {str(name): _split_counts(each) for name, each in value.items()}
-    return _split_counts(value)
-
-
-def _split_counts(value: object) -> object:
-    """Read ``64..512`` as the powers of two between, ``64,96`` as two."""
-    parts = _split(value)
-    if not isinstance(parts, list | tuple):
-        return parts
-    found: list[Any] = []
-    for part in parts:
-        low, dots, high = str(part).partition("..")
-        if not dots:
-            found.append(parse_whole(part))
-            continue
-        first, last = parse_whole(low), parse_whole(high)
-        if first > last:
-            raise ValueError(f"got {part}; allowed: from the fewer to the more, 64..512")
-        found += [first * 2**n for n in range(64) if first * 2**n <= last]
-    return tuple(found)
-
-
-def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(names))
-
-
-Counts = Annotated[tuple[int, ...], Field(min_length=1)]
-Degrees = Annotated[tuple[Degree, ...], BeforeValidator(_split), Field(min_length=1)]
-Switches = Annotated[tuple[bool, ...], BeforeValidator(_split), Field(min_length=1)]
-Stages = Annotated[
-    tuple[Annotated[int, Field(ge=0, le=3)], ...], BeforeValidator(_split), Field(min_length=1)
-]
-Names = Annotated[
-    tuple[Annotated[str, Field(min_length=1)], ...],
-    BeforeValidator(_split),
-    Field(min_length=1),
-    AfterValidator(_each_once),
-]
-
-
-def _rates(value: object) -> float | dict[str, float]:
-    """Read a rate, or one of each accelerator: a table, or ``h100=0.01,b200=0``."""
-    if isinstance(value, str) and "=" in value:
-        value = {
-            name.strip(): rate
-            for name, _, rate in (part.partition("=") for part in value.split(","))
-        }
-    if isinstance(value, Mapping):
-        return {str(name): _rate(rate) for name, rate in value.items()}
-    return _rate(value)
-
-
-def _rate(value: object) -> float:
-    try:
-        rate = float(str(value))
-    except ValueError:
-        rate = math.nan
-    if not 0 <= rate < math.inf:
-        raise ValueError(f"got {shown(value)}; allowed: a number from 0 on, or of each, h100=0.01")
-    return rate
-
-
-Rates = Annotated[float | dict[str, float], PlainValidator(_rates)]
-"""Of all accelerators, or by their names."""
 
 
 class Lost(NamedTuple):
@@ -206,7 +127,9 @@ class PlanSpec(Spec):
         across_domains: whether tensor parallel ranks may span scale-up domains.
         sequence_parallel: on and off; on if not given.
         pp: pipeline stages.
-        uneven: whether first and last stages with fewer layers than the others are tried, too.
+        uneven: whether first and last stages with fewer layers than the others are tried, too, and
+            stages with as equal work as can be.
+        layers_per_stage: layers of every stage, or of every chunk, in place of what is tried.
         vpp: chunks of a stage.
         schedule: 1f1b if not given.
         cp: context parallel ranks.
@@ -214,7 +137,7 @@ class PlanSpec(Spec):
         etp: 1 (experts are whole) and tp (divided as all else) if not given.
         zero: 1 and 3 if not given, 3 also inside a domain.
         micro_batch: 1, 2, 4, 8 and 16 if not given.
-        recompute: none and full if not given.
+        recompute: none and full if not given; fewest: whole layers, of each stage as few as fit.
         price: USD per accelerator-hour, of all or by accelerator; or take it from a provider's
             list.
         provider: whose list price.
@@ -239,7 +162,7 @@ class PlanSpec(Spec):
     text_length: int | None = None
     tokens: Tokens
     accelerator: Names
-    count: Annotated[Counts | dict[str, Counts] | None, BeforeValidator(_counts)] = None
+    count: CountsOf = None
     max_gpus: Whole | None = None
     node_network: NodeNetwork | None = None
     power_limit: PowerLimit | None = None
@@ -262,21 +185,15 @@ class PlanSpec(Spec):
     sequence_parallel: Switches | None = None
     pp: Degrees | None = None
     uneven: bool = False
+    layers_per_stage: StageLayers = None
     vpp: Degrees | None = None
-    schedule: (
-        Annotated[tuple[Schedule, ...], BeforeValidator(_split), Field(min_length=1)] | None
-    ) = None
+    schedule: Schedules | None = None
     cp: Degrees | None = None
     ep: Degrees | None = None
-    etp: (
-        Annotated[tuple[Literal["1", "tp"], ...], BeforeValidator(_texts), Field(min_length=1)]
-        | None
-    ) = None
+    etp: Experts | None = None
     zero: Stages | None = None
     micro_batch: Degrees | None = None
-    recompute: (
-        Annotated[tuple[Recompute, ...], BeforeValidator(_split), Field(min_length=1)] | None
-    ) = None
+    recompute: Recomputes | None = None
     price: Prices | None = None
     provider: str | None = None
     commitment: Commitment = "on-demand"
@@ -293,7 +210,7 @@ class PlanSpec(Spec):
     def _consistent(self) -> PlanSpec:
         for name in SEARCHED:
             if self.layout is not None and name in self.layout.model_fields_set:
-                own = "uneven" if name in ENDS else name
+                own = INSTEAD.get(name, name)
                 raise ValueError(f"layout.{name}: is searched; give {own} outside of layout")
         if (self.count is None) == (self.max_gpus is None):
             raise ValueError("give count or max_gpus")
@@ -404,8 +321,10 @@ class PlanSpec(Spec):
     def choices(self) -> dict[str, tuple[Any, ...]]:
         """Choices that were given, by the layout's fields."""
         given = {name: getattr(self, name) for name in CHOICES}
-        ends: dict[str, tuple[Any, ...]] = {"uneven": (True,)} if self.uneven else {}
-        return ends | {
+        stages: dict[str, tuple[Any, ...]] = {"uneven": (True,)} if self.uneven else {}
+        if self.layers_per_stage is not None:
+            stages[LISTED] = (self.layers_per_stage,)
+        return stages | {
             name: tuple(dict.fromkeys(each)) for name, each in given.items() if each is not None
         }
 
@@ -458,6 +377,7 @@ def plan_spec(
     path: Path | None,
     flags: Mapping[str, Any],
     layout: Mapping[str, Any] | None = None,
+    changes: Sequence[str] = (),
     launch: Launched | None = None,
 ) -> PlanSpec:
     """Return the plan that a file describes, flags going before it.
@@ -466,13 +386,38 @@ def plan_spec(
         path: a TOML file; its model is looked for beside it.
         flags: fields of the plan.
         layout: fields of the layout that no choice decides.
+        changes: of the file's data by their paths.
         launch: launch files, which the file and the flags go before; their degrees are searched.
 
     Raises:
         RequestError: naming the flag, or the file and its field.
     """
     data = {} if path is None else fields_of_file(path)
-    settings = dict(layout or {})
+    for text in changes:
+        set_in(data, read_change(text), PlanSpec)
+    return plan_of(data, flags, layout or {}, launch, () if path is None else (str(path),))
+
+
+def plan_of(
+    data: dict[str, Any],
+    flags: Mapping[str, Any],
+    layout: Mapping[str, Any],
+    launch: Launched | None = None,
+    own_files: Sequence[str] = (),
+) -> PlanSpec:
+    """Return the plan that a file's data describe; as ``plan_spec``.
+
+    Args:
+        data: of a file; may be changed.
+        flags: fields of the plan.
+        layout: fields of the layout that no choice decides.
+        launch: launch files.
+        own_files: names of those that the data are of.
+
+    Raises:
+        RequestError: naming the flag, or the file and its field.
+    """
+    settings = dict(layout)
     if launch is not None:
         given = {**data, **flags}
         settings = {**_settings(launch), **settings}
@@ -480,7 +425,7 @@ def plan_spec(
     if settings:
         own = data.get("layout")
         data["layout"] = {**(own if isinstance(own, dict) else {}), **settings}
-    files = ([] if path is None else [str(path)]) + list(launch.launch.files if launch else ())
+    files = (*own_files, *(launch.launch.files if launch else ()))
     name = ", ".join(files) or "plan"
     return with_flags(PlanSpec, data, flags, _replaces(), name, is_file=bool(files))
 

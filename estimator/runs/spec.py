@@ -425,6 +425,7 @@ def read_run(
             return spec
         spec = as_data(spec)
     data, name = described({} if spec is None else spec, fields_of_file, "run")
-    if isinstance(data, Mapping) and "stage" in data:
-        raise RequestError(f"{name}: stage", "a run of stages; allowed: estimate_stages")
+    for key in ("stage", "kind"):
+        if isinstance(data, Mapping) and (key in data or key in given):
+            raise RequestError(f"{name}: {key}", "a run of stages; allowed: estimate_stages")
     return with_fields(RunSpec, data, given, REPLACES, name)

@@ -35,6 +35,8 @@ class PricedStages(NamedTuple):
         tokens: tokens that updates are made on, epochs counted.
         bill: hours, money, energy; NaN where no accelerator is named.
         days: from a stage's start to its end; NaN where no number of accelerators is given.
+        training: accelerator time of updates, and of passes beside them [s].
+        writing: accelerator time of samples [s].
         peak_flop: FLOP that the accelerators' peak would have given in the stage's hours.
         beside: quantities that were drawn with the stages' own, ``(quantities, draws)``.
     """
@@ -43,6 +45,8 @@ class PricedStages(NamedTuple):
     tokens: Tensor
     bill: TimeBill
     days: Tensor
+    training: Tensor
+    writing: Tensor
     peak_flop: Tensor
     beside: Tensor
 
@@ -97,6 +101,8 @@ class StageDraws:
             tokens=self._by_stage(passes.trained),
             bill=TimeBill(*map(self._by_stage, bill)),
             days=self._by_stage(time.wall) / SECONDS_PER_DAY,
+            training=self._by_stage(time.training),
+            writing=self._by_stage(time.writing),
             peak_flop=self._by_stage((time.own + time.apart) * peak),
             beside=values[count:],
         )
@@ -112,15 +118,21 @@ class StageDraws:
 def _derived(given: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """What kernels take that is made of several quantities, and those of other names there."""
     samples = given["steps"] * given["prompts"] * given["group"]
-    length = given["prompt"] + given["answer"]
+    factor = given["answer_factor"]
+    answer = given["answer"] * factor
+    power = torch.where(factor < 1.0, given["sample_power_below"], given["sample_power_above"])
+    length = given["prompt"] + answer
     number = given["kept_number"]
     share = torch.where(number.isnan(), given["kept_share"], (number / samples).clamp(max=1.0))
     return {
         "samples": samples,
+        "answer": answer,
+        "sample_seconds": given["sample_seconds"] * factor**power,
         "kept": share,
         "tokens": given["trained_tokens"] + 2.0 * given["pairs"] * length,
         "teacher": given["teacher_flop"],
         "reward": given["reward_flop"],
+        "critic": given["critic_flop"],
         "waiting": given["verifier"] * given["steps"],
     }
 
@@ -137,6 +149,7 @@ def _pace(given: Mapping[str, Tensor]) -> Pace:
         reference=given["read_seconds"],
         teacher=given["teacher_seconds"],
         reward=given["reward_seconds"],
+        critic=given["critic_seconds"],
         waiting=given["waiting"],
         given=given["given_seconds"],
     )

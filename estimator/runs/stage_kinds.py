@@ -14,6 +14,7 @@ Kind = Literal[
     "preference",
     "reward",
     "rl",
+    "ppo",
     "generate",
     "filter",
     "evaluate",
@@ -32,6 +33,9 @@ ALSO = {
     "dpo": "preference",
     "reward-model": "reward",
     "grpo": "rl",
+    "dapo": "rl",
+    "gspo": "rl",
+    "rloo": "rl",
     "eval": "evaluate",
 }
 """Other words for kinds."""
@@ -59,9 +63,31 @@ _TOKENS = (("tokens",), ("flop",), ("schedule",), ("gpu_hours",))
 _PAIRS = (*_TOKENS, ("pairs", "answer_length"))
 _WRITTEN = (("requests", "answer_length"), ("tokens",), ("gpu_hours",))
 _TRAINS = frozenset({"schedule", "epochs", "restarted_tokens"})
-_LENGTHS = frozenset({"prompt_length", "answer_length", "longest_answer"})
+_LENGTHS = frozenset({"prompt_length", "answer_length", "answer_mean", "longest_answer"})
 _SERVES = _LENGTHS | {"throughput", "batch"}
 _SOLD = frozenset({"price_per_token_read", "price_per_token_written"})
+
+_STEPS = (("steps", "prompts", "samples_per_prompt", "answer_length"), ("gpu_hours",), ("flop",))
+_RL = (
+    _SERVES
+    | _SOLD
+    | {
+        "steps",
+        "prompts",
+        "samples_per_prompt",
+        "epochs",
+        "references",
+        "kept",
+        "kept_share",
+        "tail",
+        "reward",
+        "reward_params",
+        "reward_model",
+        "verifier_seconds",
+        "generation",
+        "trained_share",
+    }
+)
 
 KINDS: dict[str, KindRules] = {
     "pretrain": KindRules("pretraining", True, "", _TOKENS, _TRAINS),
@@ -84,29 +110,13 @@ KINDS: dict[str, KindRules] = {
         _TRAINS | _LENGTHS | _SOLD | {"pairs", "references", "trained_share"},
     ),
     "reward": KindRules("reward model", True, "", _PAIRS, _TRAINS | _LENGTHS | {"pairs"}),
-    "rl": KindRules(
-        "reinforcement learning",
+    "rl": KindRules("reinforcement learning", True, "rollouts", _STEPS, _RL),
+    "ppo": KindRules(
+        "reinforcement learning with a critic",
         True,
         "rollouts",
-        (("steps", "prompts", "samples_per_prompt", "answer_length"), ("gpu_hours",), ("flop",)),
-        _SERVES
-        | _SOLD
-        | {
-            "steps",
-            "prompts",
-            "samples_per_prompt",
-            "epochs",
-            "references",
-            "kept",
-            "kept_share",
-            "tail",
-            "reward",
-            "reward_params",
-            "reward_model",
-            "verifier_seconds",
-            "generation",
-            "trained_share",
-        },
+        _STEPS,
+        _RL | {"critic", "critic_params", "critic_model"},
     ),
     "generate": KindRules(
         "generated data",
@@ -121,6 +131,9 @@ KINDS: dict[str, KindRules] = {
     ),
 }
 """Of each kind."""
+
+REINFORCED = ("rl", "ppo")
+"""Kinds that learn from what they sample."""
 
 OWN = frozenset().union(*(rules.uses for rules in KINDS.values()))
 """Fields of a stage that some kinds have no use for."""

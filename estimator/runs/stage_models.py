@@ -22,15 +22,17 @@ from computebill.kernels.serving import Served
 from computebill.training.documents import Documents, read_documents
 from computebill.training.layout import DEFAULT_SEQUENCE, default_sequence
 from computebill.training.serving import (
+    Copy,
     Requests,
     as_architecture,
     cache_elements,
+    fastest_copy,
     reading_seconds,
-    request_seconds,
     served_sizes,
 )
 
-from .stage_spec import Base, Lengths, Stage, StagedSpec
+from .stage_spec import Base, Lengths, Stage
+from .staged_spec import StagedSpec
 
 
 class Counted(NamedTuple):
@@ -145,12 +147,12 @@ def own_weights(each: Stage | Base) -> Weights:
 
 
 def beside_weights(stage: Stage, spec: StagedSpec, role: str) -> Weights:
-    """Return what teaches or judges a stage; nobody where nothing does.
+    """Return what teaches, judges or values a stage; nobody where nothing does.
 
     Args:
         stage: as described.
         spec: run that it is of, whose weights it may name.
-        role: teacher or reward.
+        role: teacher, reward or critic.
 
     Raises:
         RequestError: where the named weights have no size.
@@ -193,14 +195,25 @@ def sampled(stage: Stage) -> Sampled:
     prompt, answer = (_documents(stage, name) for name in ("prompt_length", "answer_length"))
     if answer is not None and stage.longest_answer is not None:
         answer = _at_most(answer, int(stage.longest_answer))
+    mean = answer.mean if answer else 0.0
+    if stage.answer_mean is not None:
+        mean = stage.answer_mean.median
     tail = 1.0
     if stage.tail is not None:
         tail = stage.tail.median
-    elif answer is not None and stage.kind == "rl" and not is_asynchronous(stage):
+    elif answer is not None and stage.is_reinforced and not is_asynchronous(stage):
         together = (stage.prompts, stage.samples_per_prompt)
         made = math.prod(each.median for each in together if each is not None)
         tail = longest_of(answer, made) / answer.mean
-    return Sampled(prompt.mean if prompt else 0.0, answer.mean if answer else 0.0, tail)
+    return Sampled(prompt.mean if prompt else 0.0, mean, tail)
+
+
+def longer(stage: Stage, found: Sampled, times: float) -> Sampled:
+    """Return answers that are so many times longer, cut where the stage cuts them."""
+    most = stage.longest_answer or math.inf
+    answer = min(found.answer * times, max(most, found.answer))
+    longest = min(found.tail * found.answer * times, max(most, found.tail * found.answer))
+    return Sampled(found.prompt, answer, max(1.0, longest / answer) if found.answer else 1.0)
 
 
 def _at_most(answers: Documents, longest: int) -> Documents:
@@ -213,7 +226,7 @@ def _at_most(answers: Documents, longest: int) -> Documents:
 
 def is_asynchronous(stage: Stage) -> bool:
     """Whether a stage's rollouts are written while it trains."""
-    return stage.generation is not None and stage.generation.asynchronous
+    return stage.generation is not None and stage.generation.steps_under_way > 0
 
 
 def longest_of(answers: Documents, made: float) -> float:
@@ -250,6 +263,33 @@ class Server(NamedTuple):
     accelerators: float
 
 
+def writing_copy(stage: Stage, own: Weights, found: Sampled, on: Server) -> Copy | None:
+    """Return the copy of a stage's model that writes its samples fastest; None where not known.
+
+    Of rollouts there are as many at a time as a step has, times the steps that are under way;
+    other requests wait in a long line.
+
+    Raises:
+        RequestError: where no number of accelerators holds the model.
+    """
+    if stage.throughput is not None or not found.answer or own is NOBODY:
+        return None
+    at_once, accelerators = None, math.nan
+    if stage.is_reinforced and stage.prompts and stage.samples_per_prompt and on.accelerators > 0:
+        ahead = max(1, stage.generation.steps_under_way) if stage.generation else 1
+        rollouts = ahead * stage.prompts.median * stage.samples_per_prompt.median
+        at_once, accelerators = _one(rollouts / on.accelerators), on.accelerators
+    most = math.nan if stage.batch is None else stage.batch
+    requests = Requests(
+        _one(found.prompt), _one(found.answer), _one(most), _one(found.tail), at_once
+    )
+    copy = fastest_copy(
+        own.served(on.precision), on.accelerator, on.precision, requests, accelerators
+    )
+    _fits(stage, own, on._replace(accelerators=accelerators), copy.seconds)
+    return copy
+
+
 def sample_seconds(stage: Stage, own: Weights, found: Sampled, on: Server) -> float:
     """Accelerator-seconds of a sample; NaN where the answers' lengths are not known.
 
@@ -258,18 +298,8 @@ def sample_seconds(stage: Stage, own: Weights, found: Sampled, on: Server) -> fl
     """
     if stage.throughput is not None:
         return found.answer
-    if not found.answer or own is NOBODY:
-        return math.nan
-    at_once = None
-    if stage.kind == "rl" and stage.prompts and stage.samples_per_prompt and on.accelerators > 0:
-        # Rollouts of a step for each accelerator; other requests wait in a long line.
-        at_once = _one(stage.prompts.median * stage.samples_per_prompt.median / on.accelerators)
-    most = math.nan if stage.batch is None else stage.batch
-    requests = Requests(
-        _one(found.prompt), _one(found.answer), _one(most), _one(found.tail), at_once
-    )
-    seconds = request_seconds(own.served(on.precision), on.accelerator, on.precision, requests)
-    return _fits(stage, own, on, float(seconds))
+    copy = writing_copy(stage, own, found, on)
+    return math.nan if copy is None else copy.seconds
 
 
 def read_seconds(stage: Stage, weights: Weights, on: Server) -> float:
@@ -283,16 +313,17 @@ def read_seconds(stage: Stage, weights: Weights, on: Server) -> float:
     length = stage.sequence_length or DEFAULT_SEQUENCE
     served = weights.served(on.precision)
     seconds = reading_seconds(served, on.accelerator, on.precision, _one(length))
-    return _fits(stage, weights, on, float(seconds))
+    return _fits(stage, weights, on._replace(accelerators=math.nan), float(seconds))
 
 
 def _fits(stage: Stage, weights: Weights, on: Server, seconds: float) -> float:
     if math.isfinite(seconds):
         return seconds
+    many = f"{on.accelerators:,.0f}" if on.accelerators > 0 else "any number of"
     raise RequestError(
         f"{stage.label}.params",
-        f"{weights.total.median:.3g} parameters do not fit on any number of "
-        f"{on.accelerator.name}, {on.precision}",
+        f"{weights.total.median:.3g} parameters do not fit on {many} {on.accelerator.name}, "
+        f"{on.precision}",
     )
 
 

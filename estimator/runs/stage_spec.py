@@ -1,20 +1,12 @@
-"""A run of several stages, as its user describes it: kinds, fields, whose weights each begins from.
-
-What a file says above its stages holds for each of them that does not say otherwise.
-"""
+"""A stage of a model's making, as its user describes it: its kind and its fields."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from graphlib import CycleError, TopologicalSorter
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from computebill.base.amounts import Parameters, Tokens
-from computebill.base.changes import read_change, set_in
 from computebill.base.errors import shown
 from computebill.base.quantity import (
     AtLeastOne,
@@ -23,24 +15,18 @@ from computebill.base.quantity import (
     Positive,
     Share,
 )
-from computebill.base.specfile import Name, Spec, described, validate, with_flags
+from computebill.base.specfile import Name, Spec
 from computebill.costs.fields import Rent
-from computebill.hardware.accelerators import Accelerator, find_accelerator
-from computebill.hardware.cluster import in_cluster
 
-from .spec import RunFields, fields_of_file, point_beside
-from .stage_defaults import LENGTHS, STAGE_REPLACES, completed
+from .spec import RunFields
 from .stage_defaults import SIZES as SIZES
-from .stage_kinds import KINDS, Kind, needs_text, one_kind, uses
+from .stage_kinds import KINDS, REINFORCED, Kind, needs_text, one_kind, uses
 
-if TYPE_CHECKING:
-    from computebill.training.launched import Launched
-
-MOST_STAGES = 100
 MOST_PIECES = 50
+MOST_STALE = 1000
 
-MODELS = ("model", "teacher_model", "reward_model")
-"""Fields that name a configuration."""
+ROLES = ("teacher", "reward", "critic")
+"""What weights beside a stage's own are to it; fields that name them."""
 
 Lengths = float | str | tuple[int, ...] | dict[str, Any] | None
 """Tokens of prompts or answers: a number, a range, a distribution, a list, or a file of them."""
@@ -99,6 +85,8 @@ class Generation(Spec):
         precision: of weights and products there.
         price: USD per accelerator-hour; without it as of the stage.
         asynchronous: whether they write while the others train; else one waits for the other.
+        staleness: steps that what is trained on may be behind the weights, in its place: 0 waits,
+            more keep as many steps' answers under way.
     """
 
     count: Positive
@@ -106,6 +94,18 @@ class Generation(Spec):
     precision: str | None = None
     price: Rent | None = None
     asynchronous: bool = False
+    staleness: Annotated[int, Field(ge=0, le=MOST_STALE)] | None = None
+
+    @property
+    def steps_under_way(self) -> int:
+        """Steps whose answers are written at a time while others train; 0: one pool waits."""
+        return int(self.asynchronous) if self.staleness is None else self.staleness
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Generation:
+        if self.staleness == 0 and self.asynchronous:
+            raise ValueError("staleness: got 0; allowed with asynchronous: 1 or more")
+        return self
 
 
 class Stage(RunFields):
@@ -113,8 +113,8 @@ class Stage(RunFields):
 
     Attributes:
         name: name of the stage; without it its kind.
-        kind: pretrain, midtrain, context, sft, lora, distill, preference, reward, rl, generate,
-            filter or evaluate.
+        kind: pretrain, midtrain, context, sft, lora, distill, preference, reward, rl, ppo,
+            generate, filter or evaluate.
         begins: names of the stages or bases whose weights it begins from, ``from`` in files; of
             several merged.
         gpu_hours: accelerator-hours that it took, in place of a prediction.
@@ -125,6 +125,8 @@ class Stage(RunFields):
         pairs: pairs of answers that are compared.
         prompt_length: tokens of a prompt; a range or a file is how they differ.
         answer_length: tokens of an answer, the same.
+        answer_mean: tokens of an answer on average, as well as that is known; without it that of
+            the lengths, which of reinforcement learning may move as far as others' did.
         longest_answer: most tokens of an answer: longer ones are cut there.
         steps: optimizer steps of reinforcement learning.
         prompts: prompts of a step.
@@ -139,6 +141,10 @@ class Stage(RunFields):
         reward: name of the stage or base whose weights judge.
         reward_params: parameters of the reward model that a token meets; with neither, a verifier.
         reward_model: a config.json of the reward model.
+        critic: name of the stage or base whose weights the critic of PPO begins from.
+        critic_params: parameters of the critic that a token meets; without any as large as the
+            policy.
+        critic_model: a config.json of the critic.
         verifier_seconds: time of a step in which accelerators wait for a verifier.
         generation: accelerators apart that write rollouts.
         tail: longest over mean answer, where a step waits for it.
@@ -151,6 +157,8 @@ class Stage(RunFields):
     """
 
     model_config = ConfigDict(populate_by_name=True)
+    answers_are_known: ClassVar[bool] = False
+    """Whether it is over, so that a mean answer that is told is no guess."""
 
     name: Name = ""
     kind: Annotated[Kind, BeforeValidator(one_kind)] = "pretrain"
@@ -163,6 +171,7 @@ class Stage(RunFields):
     pairs: Positive | None = None
     prompt_length: Lengths = None
     answer_length: Lengths = None
+    answer_mean: Positive | None = None
     longest_answer: Annotated[Number, Field(ge=1)] | None = None
     steps: Positive | None = None
     prompts: Positive | None = None
@@ -177,6 +186,9 @@ class Stage(RunFields):
     reward: Name | None = None
     reward_params: Parameters | None = None
     reward_model: str | None = None
+    critic: Name | None = None
+    critic_params: Parameters | None = None
+    critic_model: str | None = None
     verifier_seconds: Positive | None = None
     generation: Generation | None = None
     tail: AtLeastOne | None = None
@@ -198,6 +210,11 @@ class Stage(RunFields):
         return KINDS[self.kind].updates
 
     @property
+    def is_reinforced(self) -> bool:
+        """Whether it learns from what it samples."""
+        return self.kind in REINFORCED
+
+    @property
     def purpose(self) -> str:
         """What its model's own forward passes are for: rollouts, generation, …; empty for none."""
         return KINDS[self.kind].samples
@@ -205,7 +222,13 @@ class Stage(RunFields):
     @property
     def rests_on(self) -> tuple[str, ...]:
         """Names of all weights that it has a use for: begun from, taught or judged by."""
-        return (*self.begins, *filter(None, (self.teacher, self.reward)))
+        return (*self.begins, *(name for _, name in self.beside))
+
+    @property
+    def beside(self) -> tuple[tuple[str, str], ...]:
+        """Names of the weights that pass beside its own, each with its role."""
+        named = ((role, getattr(self, role)) for role in ROLES)
+        return tuple((role, name) for role, name in named if name is not None)
 
     @property
     def samples(self) -> float | None:
@@ -290,9 +313,8 @@ class Stage(RunFields):
 
     def _check_beside(self) -> None:
         """Refuse a teacher or judge that is the stage itself, or of no size."""
-        for role in ("teacher", "reward"):
-            name = getattr(self, role)
-            if name is not None and name == self.label:
+        for role, name in self.beside:
+            if name == self.label:
                 raise ValueError(
                     f"{role}: got {shown(name)}, which is the stage itself; allowed: another's name"
                 )
@@ -306,206 +328,7 @@ class Stage(RunFields):
 
 
 def _is_given(stage: Stage, name: str) -> bool:
+    if name == "answer_length" and stage.answer_mean is not None:
+        return True
     value = getattr(stage, name)
     return value is not None and value != ()
-
-
-class StagedSpec(Spec):
-    """A run of several stages.
-
-    Attributes:
-        name: name of the run, for people.
-        base: weights that were trained elsewhere.
-        stage: the stages, in their order.
-    """
-
-    name: Name = "run"
-    base: Annotated[tuple[Base, ...], Field(max_length=MOST_STAGES)] = ()
-    stage: Annotated[tuple[Stage, ...], Field(min_length=1, max_length=MOST_STAGES)]
-
-    @model_validator(mode="before")
-    @classmethod
-    def _with_defaults(cls, data: Any) -> Any:
-        if not isinstance(data, Mapping):
-            return data
-        above = {key: value for key, value in data.items() if key not in cls.model_fields}
-        for key in above:
-            if key not in Stage.model_fields or key in ("begins", "final_share"):
-                own = ", ".join(cls.model_fields)
-                raise ValueError(
-                    f"{key} is not a known key; allowed: {own}, and fields of a stage but "
-                    "from and final_share"
-                )
-        stages = data.get("stage")
-        kept = {key: value for key, value in data.items() if key in cls.model_fields}
-        if not isinstance(stages, list | tuple):
-            return kept
-        bases = data.get("base")
-        bases = bases if isinstance(bases, list | tuple) else ()
-        return {**kept, "stage": completed(stages, bases, above)}
-
-    @model_validator(mode="after")
-    def _consistent(self) -> StagedSpec:
-        names = [*(each.name for each in self.base), *(each.label for each in self.stage)]
-        for name, times in Counter(names).items():
-            if times > 1:
-                raise ValueError(f"stage: the name {shown(name)} is given twice; allowed: once")
-        for place, stage in enumerate(self.stage):
-            for role, given in _weights(stage):
-                if given not in names:
-                    allowed = ", ".join(name for name in names if name != stage.label)
-                    raise ValueError(
-                        f"stage[{place}].{role}: got {shown(given)}; allowed: the name of a stage "
-                        f"or base ({allowed or 'none given'})"
-                    )
-        try:
-            TopologicalSorter({each.label: each.rests_on for each in self.stage}).prepare()
-        except CycleError as error:
-            circle = " from ".join(error.args[1][::-1])
-            raise ValueError(
-                f"stage: got weights in a circle, {circle}; allowed: from what was made before"
-            ) from None
-        return self
-
-    def named(self, name: str) -> Stage | Base:
-        """Return a stage or base by its name."""
-        found: dict[str, Stage | Base] = {each.name: each for each in self.base}
-        return (found | {each.label: each for each in self.stage})[name]
-
-    def ancestors(self, name: str) -> tuple[str, ...]:
-        """Return the names of all stages and bases whose weights went into one's, nearest first."""
-        found: list[str] = []
-        waiting = [name]
-        while waiting:
-            each = self.named(waiting.pop(0))
-            for parent in each.begins if isinstance(each, Stage) else ():
-                if parent not in found:
-                    found.append(parent)
-                    waiting.append(parent)
-        return tuple(found)
-
-
-def _weights(stage: Stage) -> Iterator[tuple[str, str]]:
-    """Yield the names that a stage calls weights by, each with its field."""
-    yield from (("from", name) for name in stage.begins)
-    for role in ("teacher", "reward"):
-        if (name := getattr(stage, role)) is not None:
-            yield role, name
-
-
-OF_STAGES = frozenset(Stage.model_fields) - frozenset(RunFields.model_fields) | {"stage"}
-"""Fields that tell a run of stages from one of totals alone."""
-
-
-def is_staged(data: Iterable[str]) -> bool:
-    """Whether fields describe stages: some, or one of a kind or with what only stages take."""
-    return not OF_STAGES.isdisjoint(data)
-
-
-def staged_run(
-    path: str | Path | None,
-    flags: Mapping[str, Any],
-    layout: Mapping[str, Any] | None = None,
-    changes: Sequence[str] = (),
-    launch: Launched | None = None,
-) -> StagedSpec:
-    """Return the run of stages that a file describes, flags going before it.
-
-    Without ``[[stage]]`` in the file, its fields and the flags are of one stage; with them, a flag
-    holds for all that have a use for it.
-
-    Args:
-        path: a TOML file.
-        flags: fields of a stage; ``generators`` are accelerators apart.
-        layout: fields of its layout.
-        changes: of the file's data by their paths, ``stage.SFT.tokens=2B``.
-        launch: launch files, which the file and the flags go before.
-
-    Raises:
-        RequestError: naming the flag, or the file and its field.
-    """
-    data = {} if path is None else staged_fields(Path(path))
-    for text in changes:
-        set_in(data, read_change(text), StagedSpec if "stage" in data else Stage)
-    if launch is not None:
-        own = data.get("layout")
-        laid = {**launch.layout, **(own if isinstance(own, dict) else {})}
-        if launch.stage:
-            wanted = ("model", "steps", "prompt_length", "answer_length", "accelerator", "count")
-            has_model = any(name in flags for name in ("params", "params_active"))
-            launch.need(wanted, {**data, **flags, **({"model": ""} if has_model else {})})
-        data = {**launch.of_stage(), **data, **({"layout": laid} if laid else {})}
-    files = ([] if path is None else [str(path)]) + list(launch.launch.files if launch else ())
-    name = ", ".join(files) or "run"
-    given = {**flags, **({"layout": dict(layout)} if layout else {})}
-    if "generators" in given:
-        given["generation"] = {"count": given.pop("generators")}
-    return _with_stages(data, given, name) if "stage" in data else _of_one(data, given, name)
-
-
-def _of_one(data: dict[str, Any], given: Mapping[str, Any], name: str) -> StagedSpec:
-    """Return a run of one stage, described flat."""
-    bases, flags = data.pop("base", ()), dict(given)
-    own = data.get("layout")
-    if "layout" in flags and isinstance(own, dict):
-        flags["layout"] = {**own, **flags["layout"]}
-    # What flags say of a layout is not put aside for another flag.
-    replaces = {**STAGE_REPLACES, "layout": ()} if "layout" in flags else STAGE_REPLACES
-    stage = with_flags(Stage, data, flags, replaces, name, is_file=name != "run")
-    whole = {"name": stage.name or "run", "base": bases, "stage": [stage]}
-    return validate(StagedSpec, whole, name)
-
-
-def _with_stages(data: Mapping[str, Any], given: Mapping[str, Any], name: str) -> StagedSpec:
-    """Return a run of stages, each without what flags say in its place."""
-    aside = {key for flag in given for key in (flag, *STAGE_REPLACES.get(flag, ()))}
-    stages = data["stage"]
-    own = [
-        {key: value for key, value in each.items() if key not in aside}
-        if isinstance(each, dict)
-        else each
-        for each in (stages if isinstance(stages, list) else [stages])
-    ]
-    whole = {key: value for key, value in data.items() if key not in aside or key == "name"}
-    return validate(StagedSpec, {**whole, **given, "stage": own}, name)
-
-
-def staged_fields(path: Path) -> dict[str, Any]:
-    """Read a file of stages; the files it names are looked for beside it."""
-    data = fields_of_file(path)
-    point_beside(data, path.parent, ("teacher_model", "reward_model"), LENGTHS[1:])
-    for table in (*_tables(data.get("stage")), *_tables(data.get("base"))):
-        point_beside(table, path.parent, MODELS, LENGTHS)
-    return data
-
-
-def _tables(value: object) -> list[dict[str, Any]]:
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
-
-
-def read_staged(spec: StagedSpec | str | Path | Mapping[str, Any]) -> StagedSpec:
-    """Return a run of stages as described.
-
-    Raises:
-        RequestError: naming the field, or the file and its field.
-    """
-    if isinstance(spec, StagedSpec):
-        return spec
-    return validate(StagedSpec, *described(spec, staged_fields, "run"))
-
-
-def stage_parts(spec: StagedSpec, profiles: Sequence[Path] = ()) -> dict[str, Accelerator]:
-    """Return the accelerators that stages name, by the names they give.
-
-    Raises:
-        RequestError: where one is not known, naming it.
-    """
-    found: dict[str, Accelerator] = {}
-    for stage in spec.stage:
-        if stage.accelerator is not None:
-            part = find_accelerator(stage.accelerator, profiles)
-            found[stage.accelerator] = in_cluster(part, stage.node_network, stage.power_limit)
-        apart = None if stage.generation is None else stage.generation.accelerator
-        if apart is not None:
-            found[apart] = find_accelerator(apart, profiles)
-    return found

@@ -20,8 +20,9 @@ from computebill.uncertainty.sensitivity import Swing, swings
 from .notes import memory_note
 from .stage_draws import PricedStages, StageDraws
 from .stage_inputs import StageRow, stage_rows
-from .stage_spec import Stage, StagedSpec, read_staged
-from .stage_spec import stage_parts as stage_parts
+from .stage_spec import Stage
+from .staged_spec import StagedSpec, read_staged
+from .staged_spec import stage_parts as stage_parts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -128,7 +129,8 @@ def figures(rows: Mapping[str, Distribution], purpose: str) -> dict[str, Any]:
     """
     figure = {name: row.to_dict() for name, row in rows.items()}
     by = {purpose or "samples": figure["samples"]}
-    by |= {name: figure[name] for name in ("discarded", "reference", "teacher", "reward")}
+    beside = ("discarded", "reference", "teacher", "reward", "critic")
+    by |= {name: figure[name] for name in beside}
     return {
         "tokens": figure["tokens"],
         "flop": {
@@ -136,6 +138,7 @@ def figures(rows: Mapping[str, Distribution], purpose: str) -> dict[str, Any]:
             "hardware": figure["flop_hardware"],
             **{name: figure[name] for name in ("updates", "forward", "recomputed", "restarted")},
             "discarded": figure["discarded"],
+            "critic_updates": figure["critic_updates"],
             "forward_by": by,
             "by_hours": figure["hardware"],
         },
@@ -209,8 +212,8 @@ def told_figures(priced: PricedStages) -> Tensor:
         "tokens": priced.tokens,
         **{name: getattr(flop, name) for name in FLOP},
         "forward": flop.forward,
-        "flop": flop.updates + flop.forward,
-        "flop_hardware": flop.updates + flop.forward + flop.restarted + recomputed,
+        "flop": flop.once,
+        "flop_hardware": flop.once + flop.restarted + recomputed,
         "days": priced.days,
         **{name: getattr(bill, name) for name in MONEY},
     }

@@ -21,6 +21,8 @@ PARTS = (
     "reference",
     "teacher",
     "reward",
+    "critic",
+    "critic_updates",
     "recomputed",
     "restarted",
 )
@@ -32,11 +34,13 @@ UPDATES = {
     "context": "mid_training",
     "reward": "reward_model_training",
     "rl": "rl_updates",
+    "ppo": "rl_updates",
 }
 """Item of the updates of each kind of stage; of others fine-tuning."""
 
 SAMPLES = {
     "rl": ("rl_rollouts", "rl_rollouts"),
+    "ppo": ("rl_rollouts", "rl_rollouts"),
     "generate": ("synthetic_private", "synthetic_private_discarded"),
     "filter": ("data_filtering_by_model", "data_filtering_by_model"),
     "evaluate": ("evaluation", "evaluation"),
@@ -47,10 +51,12 @@ BESIDE = {
     "reference": "reference_forward",
     "teacher": "teacher_forward",
     "reward": "reward_model_forward",
+    "critic": "reward_model_forward",
+    "critic_updates": "reward_model_training",
     "recomputed": "activation_recomputation",
     "restarted": "restarted_steps",
 }
-"""Items of parts that are the same in all kinds."""
+"""Items of parts that are the same in all kinds; a critic is to rules what a reward model is."""
 
 
 @dataclass(frozen=True)

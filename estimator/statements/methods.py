@@ -63,7 +63,7 @@ def reconcile(flop: StageFlop, hours: Hours) -> Reconciled:
         flop: of the stages.
         hours: of the stages.
     """
-    once = flop.updates + flop.forward
+    once = flop.once
     again = flop.restarted + torch.where(
         hours.is_hardware > 0, flop.recomputed.nan_to_num(nan=0.0), 0.0
     )

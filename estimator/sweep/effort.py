@@ -130,6 +130,7 @@ def _ledger(of: Experiments, share: Tensor | None = None, **passes: Tensor) -> S
         recomputed=nothing,
         teacher=2.0 * of.get("teacher_params", 0.0),
         reward=nothing,
+        critic=nothing,
         total=unknown,
     )
     return stage_flop(Passes(**whole), flop, unknown)

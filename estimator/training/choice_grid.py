@@ -18,10 +18,12 @@ from computebill.kernels import layout as kernel
 from computebill.kernels import memory, search, step
 from computebill.kernels.operators import Model
 from computebill.kernels.setting import Setting
+from computebill.kernels.stage_times import Stages, pipeline_stages
 from computebill.training.layout_columns import activation_columns, recipe_columns
 
+from .balance import busiest, layer_kinds
 from .cases import Case, case_columns, case_setting
-from .choices import Sharding, Space
+from .choices import FEWEST, Sharding, Space
 from .layout import LARGEST_DEGREE, RECOMPUTE, SCHEDULES, process_gb
 from .memory import GB, RESERVED
 from .offers import DEGREES
@@ -60,6 +62,30 @@ class Chunk(NamedTuple):
         """Seconds of layouts that obey every rule and take so many bytes at most; else infinite."""
         return torch.where(self.legal & (self.bytes <= limit), self.seconds, torch.inf)
 
+    def with_fewest(self, limit: float, recompute: Sequence[str]) -> Chunk:
+        """Return the chunk with what layouts take that compute as few layers again as fit.
+
+        They are those that fit with all layers computed again and not with none. What lies between
+        is taken to follow a straight line in the layers of the fullest stage.
+
+        Args:
+            limit: most bytes of a process.
+            recompute: of the space.
+        """
+        if FEWEST not in recompute or not self.seconds.numel():
+            return self
+        names = [recompute[place] for place in self.places[RECOMPUTED].tolist()]
+        none, some, whole = (names.index(each) for each in ("none", FEWEST, "full"))
+        sizes, seconds = self.bytes.expand_as(self.seconds), self.seconds.clone()
+        legal = self.legal.expand_as(seconds).clone()
+        saved = (sizes[..., none] - sizes[..., whole]).clamp_min(1.0)
+        share = ((sizes[..., none] - limit) / saved).clamp(0.0, 1.0)
+        seconds[..., some] = torch.lerp(seconds[..., none], seconds[..., whole], share)
+        legal[..., some] &= (sizes[..., none] > limit) & (sizes[..., whole] <= limit)
+        sizes = sizes.clone()
+        sizes[..., some] = torch.minimum(sizes[..., none], torch.full_like(share, limit))
+        return self._replace(seconds=seconds, bytes=sizes, legal=legal)
+
     def place(self, found: Tensor, shape: Sequence[int]) -> Tensor:
         """Where in the flattened space layouts are.
 
@@ -86,6 +112,7 @@ class Grid:
             device: that the grid is computed on.
         """
         self.space = space
+        self.values = values
         self.device = device
         cases = [self.case(each) for each in space.sharding]
         described = case_columns(cases)
@@ -107,7 +134,8 @@ class Grid:
             type(one.groups)(*(lift(each) for each in one.groups)),
             *(lift(each) for each in (one.hidden, one.layers, one.vocabulary)),
         )
-        recompute = self._column([RECOMPUTE[each] for each in space.recompute], RECOMPUTED)
+        modes = [RECOMPUTE["full" if each == FEWEST else each] for each in space.recompute]
+        recompute = self._column(modes, RECOMPUTED)
         setting = Setting(*(by_sharding(part) for part in case_setting(described, values)))
         self._setting = setting._replace(work=setting.work._replace(recompute=recompute))
         layouts = [case.layout for case in cases]
@@ -127,9 +155,11 @@ class Grid:
         """Whether the fullest stage is surely among those that are weighed.
 
         Of one kind of layer, the first has the embedding, and the second more in flight than any
-        after it.
+        after it, where it has as many layers.
         """
-        return len(self.space.case.architecture.kinds) == 1
+        is_listed = any(pipe.layers for pipe in self.space.pipes)
+        is_one = len(self.space.case.architecture.kinds) == 1
+        return is_one and not is_listed and FEWEST not in self.space.recompute
 
     def _layer_times(self, schedule: str) -> step.LayerTimes:
         """Of layers under a schedule, which decides what is hidden."""
@@ -140,14 +170,15 @@ class Grid:
         layout = self._layout(slice(0, 1), 1, 1)
         return step.layer_times(self._model, self._setting._replace(layout=layout, work=work))
 
-    def _held(self, pipes: slice) -> tuple[step.Stages, list[tuple[Tensor, Tensor]]]:
+    def _held(self, pipes: slice) -> tuple[Stages, list[tuple[Tensor, kernel.StageLayers]]]:
         """Layers of stages: those that are timed, and those that may be the fullest."""
         layout = self._layout(pipes, 1, 1)
         turns = max(each.vpp for each in self.space.pipes[pipes])
-        timed = step.pipeline_stages(self._model, layout, turns)
+        timed = pipeline_stages(self._model, layout, turns, self._busiest(pipes))
         last = layout.pipeline - 1
         groups, layers = self._model.groups, self._model.layers
-        first = 2 if self.weighs_all else WEIGHED
+        is_short = len(self.space.case.architecture.kinds) == 1 and not len(layout.dealt)
+        first = 2 if is_short else WEIGHED
         most = max(each.pp for each in self.space.pipes[pipes])
         stages = [last.clamp_max(float(n)) for n in range(min(first, most))]
         weighed = [
@@ -155,6 +186,23 @@ class Grid:
             for stage in (*stages, last)
         ]
         return timed, weighed
+
+    def _busiest(self, pipes: slice) -> list[Tensor]:
+        """Stages of pipelines whose layers are listed, of which one is the slowest; or the ends."""
+        chosen = self.space.pipes[pipes]
+        if not any(pipe.layers for pipe in chosen):
+            return []
+        architecture = self.space.case.architecture
+        kinds = layer_kinds(columns(architecture).groups, int(architecture.layer_count))
+        before = torch.cat([torch.zeros_like(kinds[:, :1]), kinds.cumsum(1)], 1)
+        found = []
+        for pipe in chosen:
+            cuts = torch.tensor([0, *itertools.accumulate(pipe.layers)])
+            chunks = before[:, cuts].diff(dim=1).reshape(len(kinds), pipe.vpp, pipe.pp).sum(1)
+            found.append(busiest([tuple(each) for each in chunks.T.tolist()]))
+        most = max(map(len, found))
+        rows = zip(*([*each, *[0] * (most - len(each))] for each in found), strict=True)
+        return [self._column(row, PIPE) for row in rows]
 
     def case(self, sharding: Sharding) -> Case:
         """Return the case of one accelerator that a grid's columns are made from."""
@@ -165,6 +213,14 @@ class Grid:
         shape = [1] * DIMENSIONS
         shape[dimension] = len(values)
         return torch.tensor(values, dtype=torch.float64, device=self.device).reshape(shape)
+
+    def _rows(self, lists: Sequence[Sequence[float]]) -> Tensor:
+        """A list of each pipeline, in a dimension before all others; none where all are zero."""
+        count = max(map(len, lists)) if any(map(any, lists)) else 0
+        if not count:
+            return self._column([0.0] * len(lists), PIPE).unsqueeze(0)[:0]
+        filled = [[*each, *[0.0] * (count - len(each))] for each in lists]
+        return torch.stack([self._column(row, PIPE) for row in zip(*filled, strict=True)])
 
     def _layout(self, pipes: slice, count: int, batch: int) -> kernel.Layout:
         """Columns of some pipelines on so many accelerators."""
@@ -195,17 +251,17 @@ class Grid:
             shards=torch.where(inside > 0, torch.minimum(replicas, domain), replicas),
             holds=torch.where(pipeline > 1, self._holds, 0.0),
             schedule=self._column([SCHEDULES[each.schedule] for each in chosen], PIPE),
-            first=self._column([each.first for each in chosen], PIPE),
-            last=self._column([each.last for each in chosen], PIPE),
+            ends=self._rows([(each.first, each.last) for each in chosen]),
+            dealt=self._rows([each.layers for each in chosen]),
         )
 
     def chunks(self) -> Iterator[slice]:
-        """Yield pipelines of one schedule, so many at a time that columns stay small."""
+        """Yield pipelines of one kind, so many at a time that columns stay small."""
         rest = 1
         for length in self.space.shape[1:]:
             rest *= length
         width, start = max(1, ROWS // rest), 0
-        for _, pipes in itertools.groupby(self.space.pipes, key=lambda pipe: pipe.schedule):
+        for _, pipes in itertools.groupby(self.space.pipes, key=lambda pipe: pipe.kind):
             stop = start + len(list(pipes))
             for first in range(start, stop, width):
                 yield slice(first, min(first + width, stop))
@@ -248,7 +304,7 @@ class Grid:
         layout: kernel.Layout,
         recipe: memory.Recipe,
         activations: memory.Activations,
-        weighed: list[tuple[Tensor, Tensor]],
+        weighed: list[tuple[Tensor, kernel.StageLayers]],
     ) -> Tensor:
         """Of the fullest process, looked for on the first stages and the last."""
         most = torch.zeros((), dtype=torch.float64, device=self.device)
@@ -318,7 +374,7 @@ class Grid:
             "its ZeRO stages with tensor parallelism": (
                 ~split | has(offer.tensor_zero, stages, SHARDING)
             ),
-            "its recomputation": has(offer.recompute, space.recompute, RECOMPUTED),
+            "its recomputation": has(offer.recomputed, space.recompute, RECOMPUTED),
             "its schedules": has(
                 offer.schedules, [each.schedule for each in space.pipes[pipes]], PIPE
             ),
@@ -346,6 +402,8 @@ def _picked(bundle: T, alive: Sequence[Tensor], shape: Sequence[int]) -> T:
     if not isinstance(bundle, Tensor):
         parts = (_picked(each, alive, shape) for each in bundle)  # type: ignore[attr-defined]
         return type(bundle)(*parts) if hasattr(bundle, "_fields") else type(bundle)(parts)  # type: ignore[call-arg]
+    if not bundle.numel():
+        return bundle
     for dimension, (places, length) in enumerate(zip(alive, shape, strict=True), -len(shape)):
         if bundle.dim() >= -dimension and bundle.shape[dimension] == length > len(places):
             bundle = bundle.index_select(dimension, places)  # type: ignore[assignment]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from computebill.base.errors import RequestError
@@ -18,7 +19,9 @@ from computebill.base.specfile import validate
 from computebill.hardware.accelerators import domain_size
 from computebill.training.rules import check_layout, chunk_counts
 
+from .balance import Work, balanced, work_of
 from .cases import Case
+from .dealing import Deal
 from .layout import ENDS, SCHEDULES, Layout
 from .offers import Offer
 from .software import LACKS
@@ -33,15 +36,44 @@ SHORTEST_PART = 1024
 
 MICRO_BATCHES = (1, 2, 4, 8, 16)
 
+LISTED = "layers_per_stage"
+
+FEWEST = "fewest"
+"""Recomputation of whole layers, of as few on each stage as let it fit."""
+
+BALANCED_CHUNKS = (1, 2)
+"""Chunks of a stage that are tried where layers are dealt out by their work."""
+
 
 class Pipe(NamedTuple):
-    """A pipeline: stages, chunks of a stage, schedule, and what its ends have of their own."""
+    """A pipeline.
+
+    Attributes:
+        pp: stages.
+        vpp: chunks of a stage.
+        schedule: as the layout has it.
+        first: layers of the first stage, where it has a number of its own.
+        last: layers of the last stage, likewise.
+        layers: of each chunk, where they are listed.
+    """
 
     pp: int
     vpp: int
     schedule: str
     first: int = 0
     last: int = 0
+    layers: tuple[int, ...] = ()
+
+    @property
+    def own(self) -> dict[str, int | tuple[int, ...]]:
+        """What stages have of their own, by the layout's fields."""
+        values = (*zip(ENDS, (self.first, self.last), strict=True), (LISTED, self.layers))
+        return {name: value for name, value in values if value}
+
+    @property
+    def kind(self) -> tuple[float, bool, bool]:
+        """What pipelines are computed together by: schedule, and what they have of their own."""
+        return SCHEDULES[self.schedule], bool(self.first or self.last), bool(self.layers)
 
 
 class Ranks(NamedTuple):
@@ -77,7 +109,7 @@ class Space:
         experts: choices for experts.
         sharding: choices of ZeRO.
         micro: sequences of a micro-batch.
-        recompute: what is computed again.
+        recompute: what is computed again; ``FEWEST`` among it needs none and full there too.
         across: whether tensor parallel ranks may span scale-up domains.
         offer: what the framework has, whose rules leave layouts out; None for all.
     """
@@ -107,6 +139,11 @@ class Space:
         )
         return tuple(len(part) for part in parts)
 
+    @property
+    def repeats_alike(self) -> bool:
+        """Whether all stages compute as many layers again, as the framework has it."""
+        return self.offer is not None and self.offer.recompute_layers == "one"
+
     def layout(self, place: int, count: int, batch: int) -> Layout:
         """Return the layout at a place of the flattened grid."""
         places = []
@@ -114,16 +151,16 @@ class Space:
             place, here = divmod(place, length)
             places.append(here)
         recompute, micro, sharding, experts, cp, tp, pipe = places
+        again = self.recompute[recompute]
         chosen, tensor = self.pipes[pipe], self.tp[tp]
         dp = count // (tensor.tp * self.cp[cp] * chosen.pp)
         zero = self.sharding[sharding]
         within = min(max(1, domain_size(self.case.accelerator) // tensor.tp), dp * self.cp[cp])
         base = self.case.layout
         given = {name: getattr(base, name) for name in base.model_fields_set}
-        ends = zip(ENDS, (chosen.first, chosen.last), strict=True)
-        given |= {name: layers for name, layers in ends if layers}
         return Layout(
             **given
+            | chosen.own
             | {
                 "pp": chosen.pp,
                 "vpp": chosen.vpp,
@@ -138,7 +175,7 @@ class Space:
                 "shards": within if zero.inside else None,
                 "micro_batch": self.micro[micro],
                 "micro_batches": batch // (dp * self.micro[micro]),
-                "recompute": self.recompute[recompute],
+                "recompute": "full" if again == FEWEST else again,
             }
         )
 
@@ -182,7 +219,11 @@ class _Legal:
             RequestError: where none is legal.
         """
         layers = int(self._case.architecture.layer_count)
-        divisors = {*chunk_counts(self._case.architecture)}
+        (listed,) = self._given.get(LISTED, ((),))
+        deal = {LISTED: listed} if listed else {}
+        if listed and sum(listed) != layers and (error := self.problem(pp=len(listed), **deal)):
+            raise error
+        divisors = {len(listed)} if listed else {*chunk_counts(self._case.architecture)}
         schedules = self._given.get("schedule", ("1f1b",))
         found: list[Pipe] = []
         first = None
@@ -193,26 +234,39 @@ class _Legal:
                 # Of what is free, what divides no layers is not worth a look, but for its reason.
                 if "vpp" not in self._given and vpp > 1 and pp * vpp not in divisors:
                     continue
-                error = self.problem(pp=pp, vpp=vpp, schedule=schedule)
+                error = self.problem(pp=pp, vpp=vpp, schedule=schedule, **deal)
                 if error is None:
-                    found.append(Pipe(pp, vpp, schedule))
+                    found.append(Pipe(pp, vpp, schedule, layers=listed))
                 else:
                     errors.append(error)
-            if self._given.get("uneven", (False,))[0] and "1f1b" in schedules and 1 in chunks:
+            if self._given.get("uneven", (False,))[0] and not listed and "1f1b" in schedules:
                 found += self._uneven(layers, pp)
             if "pp" in self._given and len(found) == legal and errors:
                 raise errors[0]
             first = first or (errors[-1] if errors else None)
         if not found and first is not None:
             raise first
-        return tuple(sorted(found, key=lambda pipe: SCHEDULES[pipe.schedule]))
+        # Those that are computed together stand together.
+        return tuple(sorted(found, key=lambda pipe: pipe.kind))
 
     def _uneven(self, layers: int, pp: int) -> Iterator[Pipe]:
-        """Yield pipelines whose ends have fewer layers than the stages between."""
-        for first, last in lighter_ends(layers, pp):
-            ends = {"first_layers": first, "last_layers": last}
-            if self.problem(pp=pp, vpp=1, schedule="1f1b", **ends) is None:
-                yield Pipe(pp, 1, "1f1b", first, last)
+        """Yield pipelines whose ends are lighter, or whose stages have as equal work as can be."""
+        chunks = self._given.get("vpp", BALANCED_CHUNKS)
+        found = [Pipe(pp, 1, "1f1b", *ends) for ends in lighter_ends(layers, pp) if 1 in chunks]
+        deals = [Deal(pp, 1), *(Deal(pp, 1, each.first, each.last) for each in found)]
+        known = {deal.chunks(layers) for deal in deals}
+        for vpp in chunks:
+            if pp > 1 and pp * vpp <= layers:
+                listed = balanced(self._work, pp * vpp)
+                if vpp > 1 or listed not in known:
+                    found.append(Pipe(pp, vpp, "1f1b", layers=listed))
+        for pipe in found:
+            if self.problem(pp=pp, vpp=pipe.vpp, schedule="1f1b", **pipe.own) is None:
+                yield pipe
+
+    @cached_property
+    def _work(self) -> Work:
+        return work_of(self._case.architecture, self._case.sequence)
 
 
 def lighter_ends(layers: int, pp: int) -> list[tuple[int, int]]:
@@ -246,7 +300,7 @@ def make_space(
         case: model, part, precision, sequence and software; its layout is what no choice decides.
         given: choices by the layout's fields (tp, sequence_parallel, pp, vpp, schedule, cp, ep,
             etp, zero, micro_batch, recompute) that are not free; ``uneven`` (True,) tries ends of
-            the pipeline that are lighter, too.
+            the pipeline that are lighter, too; ``layers_per_stage`` is one list of all.
         across: whether tensor parallel ranks may span scale-up domains; a rule masks them if not.
         pipes: choices of the pipeline, of a space of the same model on another part.
         offer: what the framework has; ZeRO stages and recomputation are tried as it has them, and
@@ -277,7 +331,7 @@ def make_space(
         ),
         sharding=tuple(_shardings(legal.degrees("zero", (1, 3)))),
         micro=tuple(given.get("micro_batch", MICRO_BATCHES)),
-        recompute=tuple(given.get("recompute", ("none", "full"))),
+        recompute=_recomputed(given.get("recompute", ("none", "full"))),
         across=across,
         offer=offer,
     )
@@ -300,6 +354,11 @@ def _preset(layout: Layout) -> dict[str, tuple[Any, ...]]:
         return {}
     names = layout.trainer.settings.keys() & {"zero", "micro_batch", "recompute"}
     return {**layout.trainer.degrees, **{name: (getattr(layout, name),) for name in names}}
+
+
+def _recomputed(given: Sequence[str]) -> tuple[str, ...]:
+    """What is tried; the fewest layers that fit may be none, and may be all."""
+    return tuple(dict.fromkeys(("none", *given, "full") if FEWEST in given else given))
 
 
 def _powers(most: int) -> tuple[int, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,9 @@ MEGATRON = ("megatron-lm", "megatron-bridge", "nemo")
 
 LORA_RANK = 8
 """Rank of adapters where files train them and say none: peft's default, as trainers take it."""
+
+WITH_CRITIC = ("ppo", "gae")
+"""Algorithms of reinforcement learning, or estimators of advantages, that train a critic."""
 
 OF_STAGE = ("model", "count", "precision", "framework", "accelerator")
 """Fields of a run that a stage of reinforcement learning has too."""
@@ -92,8 +95,18 @@ class Launched:
             **self.stage,
         }
 
-    def need(self, names: Sequence[str], given: Mapping[str, Any]) -> None:
+    def need(
+        self,
+        names: Sequence[str],
+        given: Mapping[str, Any],
+        spelled: Callable[[str], str] = str,
+    ) -> None:
         """Ask for what a command needs and neither files nor flags say.
+
+        Args:
+            names: of what it needs.
+            given: what is known besides.
+            spelled: how what gives it is written, from its flag.
 
         Raises:
             RequestError: naming each, with the flag that gives it.
@@ -103,7 +116,7 @@ class Launched:
         if "tokens" in lacking and "flop" in given:
             lacking.remove("tokens")
         if lacking:
-            told = "; ".join(f"{ASKED[name][0]} ({ASKED[name][1]})" for name in lacking)
+            told = "; ".join(f"{ASKED[name][0]} ({spelled(ASKED[name][1])})" for name in lacking)
             if "model" in lacking and has_shape(self.launch):
                 told += "; the files tell its sizes, but not the entries of its vocabulary"
             epochs = self.launch.facts.get("epochs")
@@ -211,7 +224,9 @@ class _Mapping:
             "prompt_length": "rl_prompt_tokens", "longest_answer": "rl_answer_tokens",
         }  # fmt: skip
         found = {field: self.launch.get(fact) for field, fact in facts.items()}
-        return {"kind": "rl", **{field: value for field, value in found.items() if value}}
+        has_critic = self.launch.get("rl_algorithm") in WITH_CRITIC
+        kind = "ppo" if has_critic or self.launch.get("rl_critic_model") else "rl"
+        return {"kind": kind, **{field: value for field, value in found.items() if value}}
 
     # The cluster.
 

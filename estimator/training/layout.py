@@ -16,6 +16,7 @@ from computebill.base.specfile import Spec
 from computebill.kernels import schedules
 
 from .adapters import FUSED, LORA, QLORA, SAVED, known_saved, known_targets, listed, products_of
+from .dealing import Deal, as_list, as_number_or_list
 from .recipes import (
     MOMENTS,
     RECIPES,
@@ -49,7 +50,10 @@ ENDS = ("first_layers", "last_layers")
 """Stages that may have a number of layers of their own."""
 
 DEGREES = frozenset(
-    ("tp", "pp", "vpp", *ENDS, "dp", "cp", "ep", "etp", "zero", "shards", "micro_batches")
+    (
+        *("tp", "pp", "vpp", *ENDS, "layers_per_stage", "recompute_layers", "dp", "cp", "ep"),
+        *("etp", "zero", "shards", "micro_batches"),
+    )
 )
 """Fields that make a layout; the others are settings of any."""
 
@@ -119,6 +123,10 @@ class Layout(Spec):
         first_layers: layers of the first stage, where it has a number of its own (Megatron-LM's
             --decoder-first-pipeline-num-layers); the others share the rest evenly.
         last_layers: layers of the last stage, likewise.
+        layers_per_stage: layers of every stage, 7,8,8,7 (Megatron-LM's
+            --pipeline-model-parallel-layout); with vpp of every chunk, in the order in which a
+            micro-batch meets them: of all first chunks, of all second ones. The embedding is before
+            the first, the head behind the last. As a rule as many on each.
         dp: data parallel ranks.
         cp: ranks that share a sequence.
         cp_exchange: what they exchange: a ring of keys and values, or all-to-all heads for
@@ -131,6 +139,9 @@ class Layout(Spec):
         shards: ranks that ZeRO divides over, where fewer than dp x cp.
         recompute: none; selective (attention scores); operators (all but attention and every
             second product, as torchtitan); full (whole layers).
+        recompute_layers: layers of a stage that are computed again with recompute full, the first
+            that a micro-batch meets there (Megatron-LM's --recompute-method block): one number for
+            all stages, or one for each, 4,3,2,1; as a rule all.
         early_stop: whether full recomputation stops at what the backward pass needs, as PyTorch's
             non-reentrant checkpoints and compilers of whole steps do; as a rule as the software.
         sequence_parallel: whether norms and residuals are divided over tensor parallel ranks;
@@ -183,6 +194,7 @@ class Layout(Spec):
     schedule: Schedule = "1f1b"
     first_layers: Degree | None = None
     last_layers: Degree | None = None
+    layers_per_stage: Annotated[tuple[int, ...] | None, BeforeValidator(as_list)] = None
     dp: Degree = 1
     cp: Degree = 1
     cp_exchange: Literal["ring", "all-to-all"] = "ring"
@@ -193,6 +205,9 @@ class Layout(Spec):
     zero: Annotated[int, Field(ge=0, le=3)] = _usual("zero", 1)
     shards: Degree | None = None
     recompute: Recompute = _usual("recompute", "none")
+    recompute_layers: Annotated[
+        int | tuple[int, ...] | None, BeforeValidator(as_number_or_list)
+    ] = None
     early_stop: bool | None = None
     sequence_parallel: bool | None = None
     weights: Annotated[Weights | None, BeforeValidator(lambda name: spelled(WEIGHTS, name))] = (
@@ -240,6 +255,7 @@ class Layout(Spec):
             if given is not None and (self.pp == 1 or self.vpp > 1 or self.schedule != "1f1b"):
                 allowed = "more than one stage of one chunk, in the schedule 1f1b"
                 raise ValueError(f"{name}: got {given}; allowed with {allowed}")
+        self.deal.check(self.recompute)
         check_recipe(self)
         return self
 
@@ -248,6 +264,18 @@ class Layout(Spec):
         """Layers of the first and the last stage, of those that have a number of their own."""
         found = {name: getattr(self, name) for name in ENDS}
         return {name: layers for name, layers in found.items() if layers is not None}
+
+    @property
+    def deal(self) -> Deal:
+        """How layers are dealt out to stages, and what of them is computed again."""
+        return Deal(
+            self.pp,
+            self.vpp,
+            self.first_layers,
+            self.last_layers,
+            self.layers_per_stage,
+            self.recompute_layers,
+        )
 
     def with_settings(self, other: Layout) -> Layout:
         """Return this layout with what another sets besides degrees."""
@@ -413,6 +441,16 @@ class Layout(Spec):
             has_magnitudes=self.dora,
         )
 
+    @property
+    def _lists(self) -> dict[str, Any]:
+        """What is given of each stage, as JSON has it."""
+        found = {name: getattr(self, name) for name in ("layers_per_stage", "recompute_layers")}
+        return {
+            name: list(given) if isinstance(given, tuple) else given
+            for name, given in found.items()
+            if given is not None
+        }
+
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
         degrees = {key: getattr(self, key) for key in ("tp", "pp", "vpp", "dp", "cp", "ep")}
@@ -422,6 +460,7 @@ class Layout(Spec):
             "etp": self.expert_tensor,
             "schedule": self.schedule,
             **self.ends,
+            **self._lists,
             "micro_batch": self.micro_batch,
             "micro_batches": self.micro_batches,
             "zero": self.zero,

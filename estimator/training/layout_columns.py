@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
+from computebill.architectures.columns import Columns
 from computebill.kernels import layout as kernel
-from computebill.kernels import memory, offload
+from computebill.kernels import memory, offload, stage_times
 
 from .layout import (
     BUCKETS_GB,
@@ -50,11 +52,30 @@ def layout_columns(layouts: Sequence[Layout]) -> kernel.Layout:
             [float(each.used_recipe in BUCKETS_GB) for each in layouts], dtype=torch.float64
         ),
         schedule=torch.tensor([SCHEDULES[each.schedule] for each in layouts], dtype=torch.float64),
-        first=torch.tensor(
-            [float(each.first_layers or 0) for each in layouts], dtype=torch.float64
-        ),
-        last=torch.tensor([float(each.last_layers or 0) for each in layouts], dtype=torch.float64),
+        ends=_rows([each.deal.ends for each in layouts]),
+        dealt=_rows([each.deal.own for each in layouts]),
+        repeated=_rows([each.deal.repeated for each in layouts], math.inf),
     )
+
+
+def _rows(lists: Sequence[Sequence[float]], rest: float = 0.0) -> torch.Tensor:
+    """Return lists as columns, filled up to the longest; no rows where there is nothing in any."""
+    count = max(map(len, lists), default=0)
+    filled = [[*map(float, each), *[rest] * (count - len(each))] for each in lists]
+    return torch.tensor(filled, dtype=torch.float64).reshape(len(lists), count).T
+
+
+def spared_of(batch: Columns, layout: Layout) -> torch.Tensor | None:
+    """Return the layers of each group that a layout does not compute again; None if it lists none.
+
+    Args:
+        batch: one architecture.
+        layout: checked against it.
+    """
+    described = layout_columns([layout])
+    if not len(described.repeated):
+        return None
+    return stage_times.spared_layers(batch.model, described)
 
 
 def recipe_columns(layouts: Sequence[Layout]) -> memory.Recipe:

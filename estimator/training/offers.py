@@ -30,6 +30,8 @@ class Offer(NamedTuple):
         piped_zero: those that go with pipelines.
         tensor_zero: those that go with tensor parallelism.
         recompute: what may be computed again.
+        recompute_layers: how many layers of a stage are, with full: "one" number of all stages,
+            "each" its own; none of a framework that has no such setting.
         schedules: of pipelines.
         source: where that is from, and what of it is unchecked.
     """
@@ -40,6 +42,7 @@ class Offer(NamedTuple):
     piped_zero: tuple[int, ...]
     tensor_zero: tuple[int, ...]
     recompute: tuple[str, ...]
+    recompute_layers: str
     schedules: tuple[str, ...]
     source: str
 
@@ -52,7 +55,12 @@ class Offer(NamedTuple):
             left = [each for each in self.zero if each in stages]
             if what in self.degrees and len(left) < len(self.zero):
                 parts.append(f"with {what} {_listed(left)}")
-        return "; ".join([*parts, f"recompute {_listed(self.recompute)}"])
+        return "; ".join([*parts, f"recompute {_listed(self.recomputed)}"])
+
+    @property
+    def recomputed(self) -> tuple[str, ...]:
+        """What may be computed again, and whether it may be as few layers as fit."""
+        return (*self.recompute, "fewest") if self.recompute_layers else self.recompute
 
     def allowed(self, name: str) -> tuple[Any, ...] | None:
         """Values of a layout's field that the framework has; None where it has all."""
@@ -60,7 +68,7 @@ class Offer(NamedTuple):
             return (1,)
         if name == "sequence_parallel" and name not in self.degrees:
             return (False,)
-        found = {"zero": self.zero, "recompute": self.recompute, "schedule": self.schedules}
+        found = {"zero": self.zero, "recompute": self.recomputed, "schedule": self.schedules}
         return found.get(name)
 
     def check(self, given: Mapping[str, Sequence[Any]]) -> None:
@@ -122,6 +130,7 @@ def offer_of(framework: str | None, year: float | None) -> Offer | None:
         piped_zero=tuple(table.get("piped_zero", EVERY_STAGE)),
         tensor_zero=tuple(table.get("tensor_zero", EVERY_STAGE)),
         recompute=tuple(table["recompute"]),
+        recompute_layers=table.get("recompute_layers", ""),
         schedules=tuple(table["schedules"]),
         source=source,
     )

@@ -10,6 +10,7 @@ from computebill.hardware.accelerators import Accelerator
 from computebill.hardware.generations import has_deepep
 
 from .adapters import SAVED
+from .dealing import told
 from .layout import Layout
 
 
@@ -172,8 +173,32 @@ def _check_ends(layers: int, layout: Layout) -> None:
     )
 
 
+def _check_lists(layers: int, layout: Layout) -> None:
+    given, again = layout.layers_per_stage, layout.recompute_layers
+    if given is not None and sum(given) != layers:
+        raise RequestError(
+            "layers_per_stage",
+            f"got {told(given)}, {sum(given):,} in all; allowed: the model's {layers:,} layers",
+        )
+    if isinstance(again, tuple):
+        held = layout.deal.stages(layers)
+        if any(one > most for one, most in zip(again, held, strict=True)):
+            raise RequestError(
+                "recompute_layers",
+                f"got {told(again)}; allowed: up to {told(held)}, what the stages have",
+            )
+
+
 def _check_pipeline(architecture: Architecture, layout: Layout) -> None:
-    layers, chunks = int(architecture.layer_count), layout.pp * layout.vpp
+    layers = int(architecture.layer_count)
+    _check_deal(architecture, layers, layout)
+    _check_lists(layers, layout)
+
+
+def _check_deal(architecture: Architecture, layers: int, layout: Layout) -> None:
+    chunks = layout.pp * layout.vpp
+    if layout.layers_per_stage is not None:
+        return
     if layout.ends:
         _check_ends(layers, layout)
         return

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Mapping
 from functools import lru_cache
@@ -185,6 +186,72 @@ def as_architecture(served: Served, architecture: Architecture, cache: float) ->
         hidden=torch.full_like(served.hidden, hidden),
         cache=torch.full_like(served.cache, cache),
     )
+
+
+class Copy(NamedTuple):
+    """One copy of a model that answers requests.
+
+    Attributes:
+        ranks: accelerators that hold it.
+        copies: of it, on all accelerators; NaN where nobody says how many there are.
+        batch: sequences that it writes at once.
+        memory_gb: of weights and cache on one accelerator, that batch at its mean length [GB].
+        seconds: of a request, times the accelerators that are held for it [s].
+    """
+
+    ranks: int
+    copies: float
+    batch: float
+    memory_gb: float
+    seconds: float
+
+
+def fastest_copy(
+    served: Served,
+    accelerator: Accelerator,
+    precision: str,
+    requests: Requests,
+    accelerators: float = math.nan,
+) -> Copy:
+    """Return the copy that takes the least accelerator time of a request; infinite if none fits.
+
+    Args:
+        served: one model.
+        accelerator: the part.
+        precision: of products and weights.
+        requests: of one row; what waits is shared by whole copies.
+        accelerators: how many there are, those that no whole copy takes idle; any if NaN.
+    """
+    found = []
+    for ranks in RANKS:
+        copies = math.floor(accelerators / ranks) if accelerators >= 1 else math.nan
+        if copies == 0:
+            continue
+        held = accelerators / (ranks * copies) if copies > 0 else 1.0
+        found.append(_copy(served, make_server(accelerator, precision, ranks), requests, held))
+        found[-1] = found[-1]._replace(copies=copies)
+    return min(found, key=lambda copy: copy.seconds)
+
+
+def _copy(served: Served, server: Server, requests: Requests, held: float) -> Copy:
+    """Return a copy on some ranks.
+
+    Args:
+        served: one model.
+        server: accelerators that hold it.
+        requests: of one row.
+        held: accelerators that there are, over those that copies take.
+    """
+    prompt, answer, most, tail, at_once = requests
+    most = torch.where(most.isnan(), constants().most, most)
+    if at_once is not None:
+        most = torch.minimum(most, at_once * server.ranks * held)
+    context = prompt + answer / 2.0
+    batch = torch.minimum(torch.floor(serving.largest_batch(served, server, context)), most)
+    kept = batch * served.cache * served.cache_bytes * context
+    size = (served.params * served.weight_bytes + kept) / server.ranks
+    seconds = serving.request_seconds(served, server, prompt, answer, most, tail) * held
+    return Copy(int(server.ranks), math.nan, float(batch), float(size) / GB, float(seconds))
 
 
 def reading_seconds(

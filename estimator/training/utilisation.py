@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from computebill.architectures import Architecture
+from computebill.architectures.columns import columns
 from computebill.hardware.accelerators import Accelerator, peak_flop_per_s
 from computebill.hardware.fitted import Fitted
 
@@ -26,7 +27,7 @@ from .cases import Case
 from .choice_grid import Grid
 from .choices import make_space
 from .layout import Layout
-from .memory import GB
+from .memory import GB, peak_memory
 from .parameters import bounded, unbounded
 from .shapes import architecture_of, shape_of
 from .software import Software
@@ -50,6 +51,22 @@ STEPS_PER_DOUBLING = 4
 LEAST_PER_GPU, MOST_PER_GPU = -7, 6
 """Sequences of a step on an accelerator, as powers of two, between which is interpolated: fewer
 are shared by tensor parallel ranks, and more take no less time each."""
+
+
+class Fastest(NamedTuple):
+    """The fastest common layout of a model.
+
+    Attributes:
+        layout: over accelerators.
+        seconds: of a step [s].
+        memory_gb: of the fullest process [GB].
+        states_gb: of it, weights, gradients and states of the optimizer [GB].
+    """
+
+    layout: Layout
+    seconds: float
+    memory_gb: float
+    states_gb: float
 
 
 @dataclass
@@ -171,6 +188,53 @@ class Utilisation:
             return math.nan
         peak = peak_flop_per_s(self.accelerator, self.precision)
         return 6.0 * active * batch * self.sequence / (seconds * peak * count)
+
+    def fastest(
+        self, architecture: Architecture | None, active: float, batch: float, count: int
+    ) -> Fastest | None:
+        """Return the layout whose utilisation is told; None where none is legal and fits.
+
+        Args:
+            architecture: the model's; None where only its size is known.
+            active: parameters that a token meets.
+            batch: sequences of a step, of which the nearest power of two for an accelerator that
+                has a layout is taken.
+            count: accelerators.
+        """
+        if architecture is None:
+            architecture = architecture_of(shape_of(active))[0]
+        near = math.log2(batch / count)
+        steps = sorted(range(LEAST_PER_GPU, MOST_PER_GPU + 1), key=lambda step: abs(step - near))
+        for step in steps:
+            found = self._laid_out(architecture, count, step)
+            if found is not None:
+                return found._replace(states_gb=self._states(architecture, found.layout))
+        return None
+
+    def _states(self, architecture: Architecture, layout: Layout) -> float:
+        """Weights, gradients and states of the fullest process [GB]."""
+        found = peak_memory(columns(architecture), float(self.sequence), [layout])
+        held = found.weights + found.gradients + found.optimizer
+        return float(held.nan_to_num(0.0).amax()) / GB
+
+    def _laid_out(self, architecture: Architecture, count: int, step: int) -> Fastest | None:
+        batch = count * 2.0**step
+        if batch % 1:
+            return None
+        grid = self._grid(architecture)
+        room = self.accelerator.memory_gb.value * GB * (1 - MARGIN)
+        found: list[Fastest] = []
+        for pipes in grid.chunks():
+            chunk = grid.evaluate(pipes, count, int(batch))
+            seconds = chunk.legal_seconds(room).reshape(-1)
+            if not seconds.numel() or not math.isfinite(float(seconds.min())):
+                continue
+            where = seconds.argmin()
+            size = float(chunk.bytes.expand_as(chunk.seconds).reshape(-1)[where])
+            place = int(chunk.place(where, grid.space.shape))
+            layout = grid.space.layout(place, count, int(batch))
+            found.append(Fastest(layout, float(seconds[where]), size / GB, math.nan))
+        return min(found, key=lambda each: each.seconds) if found else None
 
     def _grid(self, architecture: Architecture) -> Grid:
         if architecture not in self._grids:

@@ -20,10 +20,12 @@ from rich.text import Text
 
 VIEWS = {
     "Bench": "bench",
+    "ComparedPlan": "compared",
     "Forecast": "forecast",
     "Ledger": "ledger",
     "ModelCard": "model",
     "Plan": "plan",
+    "RolloutPlan": "rollouts",
     "RunEstimate": "run",
     "Score": "score",
     "SpendEstimate": "spend",

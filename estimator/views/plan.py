@@ -13,6 +13,7 @@ from computebill.costs.method import cost_method
 from computebill.planning.result import Candidate, Plan
 from computebill.planning.search import OBJECTIVES
 from computebill.training.memory_odds import memory_interval
+from computebill.training.utilisation import Fastest
 
 from . import tables
 from .text import (
@@ -26,6 +27,7 @@ from .text import (
     money_interval,
     observed_text,
     percent_interval,
+    stage_texts,
 )
 
 ALIKE = 0.8
@@ -55,7 +57,7 @@ def full(found: Plan) -> Iterator[RenderableType]:
     yield tables.inputs(found.assumptions)
 
 
-def described(one: Candidate) -> str:
+def described(one: Candidate | Fastest) -> str:
     """Return a layout in one line: what is not one, or not usual."""
     layout = one.layout
     parts = [f"tp {layout.tp}"] * (layout.tp > 1)
@@ -70,7 +72,7 @@ def described(one: Candidate) -> str:
     parts += [f"etp {layout.expert_tensor}"] * (layout.ep > 1 and layout.expert_tensor > 1)
     parts += [f"zero {layout.zero}" + (f" in {layout.shards}" if layout.shards else "")]
     parts += [f"micro-batch {layout.micro_batch}"]
-    parts += [f"recompute {layout.recompute}"] * (layout.recompute != "none")
+    parts += stage_texts(layout.to_dict())
     return ", ".join(parts)
 
 

@@ -45,6 +45,8 @@ LEDGER = (
     ("reference", "reference"),
     ("teacher", "teacher"),
     ("reward", "reward model"),
+    ("critic", "critic"),
+    ("critic_updates", "critic's updates"),
     ("recomputed", "recomputed"),
     ("restarted", "restarted"),
     ("hardware", "by hours"),

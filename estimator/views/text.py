@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
@@ -279,3 +280,29 @@ def _bounds(value: Distribution, factor: float) -> str:
 
 def _span(low: str, high: str) -> str:
     return f"{low} to {high}" if "−" in low + high else f"{low}–{high}"
+
+
+def stage_texts(layout: Mapping[str, Any]) -> list[str]:
+    """Tell what stages of a layout have of their own, and what they compute again.
+
+    Args:
+        layout: its JSON form.
+    """
+    ends = ("first_layers", "last_layers")
+    told = [f"{name.replace('_', ' ')} {layout[name]}" for name in ends if layout.get(name)]
+    if layout.get("layers_per_stage"):
+        told.append(f"layers {_runs(layout['layers_per_stage'])}")
+    again = layout.get("recompute_layers")
+    if again is not None:
+        each = "each stage" if isinstance(again, int) else "the stages"
+        number = again if isinstance(again, int) else _runs(again)
+        told.append(f"recompute {number} layers of {each}")
+    elif layout["recompute"] != "none":
+        told.append(f"recompute {layout['recompute']}")
+    return told
+
+
+def _runs(numbers: Sequence[int]) -> str:
+    """Return 3, 4, 4, 4, 2 as ``3, 3 x 4, 2``."""
+    runs = [(number, len(list(equal))) for number, equal in itertools.groupby(numbers)]
+    return ", ".join(f"{count} x {number}" if count > 1 else f"{number}" for number, count in runs)

@@ -27,6 +27,11 @@ def batch_of(config: dict[str, Any]) -> Columns:
     return columns(cb.read_architecture(config))
 
 
+def columns_of(**fields: Any) -> kernel.Layout:
+    """Return a layout as columns, unchecked: one stage may have several chunks here."""
+    return layout_columns([cb.Layout().model_copy(update=fields)])
+
+
 def dealt(layers: int, stages: int, chunks: int) -> list[list[int]]:
     """Deal layers out as a list would be: short at the end, and at the front."""
     total = stages * chunks
@@ -50,9 +55,9 @@ def test_stages_hold_what_dealing_out_gives(
     batch = batch_of(config)
     expected = dealt(layers, stages, chunks)
     for stage in range(stages):
-        found = kernel.stage_layers(
-            batch.groups, batch.layers, tensor([stages]), tensor([chunks]), tensor([stage])
-        )[:, 0].tolist()
+        layout = columns_of(pp=stages, vpp=chunks)
+        on_stage = kernel.stage_layers(batch.groups, batch.layers, layout, tensor([stage]))
+        found = on_stage.held[:, 0].tolist()
         held = expected[stage]
         kinds = [sum(i < dense for i in held), sum(i >= dense for i in held)]
         kinds = [
@@ -101,7 +106,7 @@ def test_schedules_hold_what_deepseek_s_table_says(stages: int) -> None:
 
     def held(name: str) -> tuple[float, float]:
         layout = layout_columns([cb.Layout(pp=stages, schedule=name)])
-        layers = kernel.rank_layers(batch.groups, batch.layers, layout, zero)[1, 0]
+        layers = kernel.rank_layers(batch.groups, batch.layers, layout, zero).held[1, 0]
         flying = kernel.in_flight(
             layout.pipeline, layout.virtual, tensor([99]), zero, layout.schedule
         )
@@ -117,7 +122,7 @@ def test_both_ends_have_the_embedding_and_the_head_of_a_dual_pipe() -> None:
     batch = batch_of(LLAMA_8B)
     layout = layout_columns([cb.Layout(pp=4, schedule="dualpipe")])
     for stage, ends in ((0, 1), (1, 0), (3, 1)):
-        found = kernel.rank_layers(batch.groups, batch.layers, layout, tensor([stage]))[:, 0]
+        found = kernel.rank_layers(batch.groups, batch.layers, layout, tensor([stage])).held[:, 0]
         assert found.tolist() == [ends, 16, ends]
     # And with the head its logits; of 1F1B the last stage alone has them.
     dual, plain = (
@@ -144,7 +149,7 @@ def test_uneven_ends_hold_what_they_are_given(
     if not first and not last:
         return  # dealt out evenly, as above
     for stage in range(stages):
-        found = kernel.rank_layers(batch.groups, batch.layers, layout, tensor([stage]))[:, 0]
+        found = kernel.rank_layers(batch.groups, batch.layers, layout, tensor([stage])).held[:, 0]
         leading = sum(each == stage for each in layers[:dense])
         rest = sum(each == stage for each in layers[dense:])
         kinds = [
@@ -153,3 +158,41 @@ def test_uneven_ends_hold_what_they_are_given(
             if total > 0
         ]
         assert found.tolist() == [stage == 0, *kinds, stage == stages - 1]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(1, 4),
+    st.integers(1, 3),
+    st.integers(0, 5),
+    st.lists(st.integers(0, 12), min_size=4, max_size=4),
+    st.data(),
+)
+def test_lists_of_layers_land_as_they_are_listed(
+    stages: int, chunks: int, dense: int, again: list[int], data: st.DataObject
+) -> None:
+    count = stages * chunks
+    listed = data.draw(st.lists(st.integers(0, 4), min_size=count, max_size=count).filter(any))
+    total = sum(listed)
+    batch = batch_of(DEEPSEEK_LIKE | {"num_hidden_layers": total, "first_k_dense_replace": dense})
+    fields = {"layers_per_stage": tuple(listed), "recompute_layers": tuple(again[:stages])}
+    layout = columns_of(pp=stages, vpp=chunks, recompute="full", **fields)
+    ends = [sum(listed[: n + 1]) for n in range(count)]
+    for stage in range(stages):
+        mine = [
+            layer
+            for chunk in range(stage, count, stages)
+            for layer in range(ends[chunk] - listed[chunk], ends[chunk])
+        ]
+        found = kernel.rank_layers(batch.groups, batch.layers, layout, tensor([stage]))
+        for layers, expected in (
+            (found.held, mine),
+            # The first that a micro-batch meets are computed again.
+            (found.spared, mine[again[stage] :]),
+        ):
+            kinds = [sum(i < dense for i in expected)] * (dense > 0) + [
+                sum(i >= dense for i in expected)
+            ] * (total > dense)
+            assert layers[1:-1, 0].tolist() == kinds
+        assert found.held[[0, -1], 0].tolist() == [stage == 0, stage == stages - 1]
+        assert found.spared[[0, -1], 0].tolist() == [0, 0]

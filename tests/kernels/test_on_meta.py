@@ -36,6 +36,7 @@ from computebill.kernels import (
     sampling,
     search,
     serving,
+    stage_times,
     step,
     variance,
 )
@@ -85,7 +86,7 @@ RUN = setting(
 )
 SPREAD = RUN._replace(layout=RUN.layout._replace(expert=tensor(8.0), context=tensor(2.0)))
 PASSES = layer_time.layer_passes(DENSE, RUN)
-TIMES, STAGES = step.layer_times(DENSE, RUN), step.pipeline_stages(DENSE, RUN.layout)
+TIMES, STAGES = step.layer_times(DENSE, RUN), stage_times.pipeline_stages(DENSE, RUN.layout)
 EACH = memory.held_parameters(DENSE.operators, DENSE.groups, RUN.layout, tensor(0.0))
 HELD = optimizers.RankParameters(EACH.matrices, EACH.vectors)
 RECIPE = filled(memory.Recipe, 1)
@@ -95,7 +96,7 @@ GROUP = collectives.group(RUN.links, tensor(8.0), tensor(1.0))
 case(step.step_seconds, EXPERTS, SPREAD, 1)
 case(step.step_seconds, DENSE, RUN, 1, name="step_seconds of a dense model")
 case(step.layer_times, EXPERTS, SPREAD)
-case(step.pipeline_stages, DENSE, RUN.layout, 1)
+case(stage_times.pipeline_stages, DENSE, RUN.layout, 1)
 case(step.total_seconds, DENSE, RUN, TIMES, STAGES)
 case(layer_time.layer_passes, EXPERTS, SPREAD)
 case(layer_time.repeated_seconds, DENSE.groups, PASSES, RUN)
@@ -117,7 +118,7 @@ case(
 )
 case(pipeline.bubble_seconds, *(column(0.0, 1.0, 2.0),) * 6)
 case(roofline.product_seconds, filled(roofline.ProductShape), filled(roofline.ProductRate))
-case(memory.training_memory, DENSE, RUN.layout, RECIPE, KEPT, tensor(0.0), STAGES.first)
+case(memory.training_memory, DENSE, RUN.layout, RECIPE, KEPT, tensor(0.0), STAGES.timed[0])
 case(layout.rank_layers, DENSE.groups, DENSE.layers, RUN.layout, tensor(0.0), 1)
 case(layout.in_flight, *(column(2.0, 4.0),) * 4, column(0.0, 1.0))
 case(search.legal_masks, RUN.layout, tensor(64.0), tensor(4096.0))

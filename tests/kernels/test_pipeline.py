@@ -3,41 +3,72 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from ideal import tensor
 
 from computebill.kernels import pipeline, schedules
 
 
-def played(forward: Sequence[float], backward: Sequence[float], batches: int) -> float:
-    """Seconds of a 1F1B schedule, of passes as long as each stage's."""
-    stages = len(forward)
-    done: dict[tuple[str, int, int], float] = {}
-    orders = []
+def orders(stages: int, chunks: int, batches: int) -> list[list[tuple[str, int, int]]]:
+    """Passes of each stage in Megatron-LM's order: what, the chunk, the micro-batch."""
+    found = []
     for stage in range(stages):
-        warm = min(stages - stage - 1, batches)
-        order = [("F", i) for i in range(warm)]
-        for i in range(batches - warm):
-            order += [("F", warm + i), ("B", i)]
-        orders.append(order + [("B", batches - warm + i) for i in range(warm)])
-    clocks, places = [0.0] * stages, [0] * stages
-    while any(place < len(order) for place, order in zip(places, orders, strict=True)):
-        for stage in range(stages):
-            if places[stage] == len(orders[stage]):
-                continue
-            kind, batch = orders[stage][places[stage]]
-            other = stage - 1 if kind == "F" else stage + 1
-            ready = 0.0
-            if 0 <= other < stages:
-                if (kind, other, batch) not in done:
-                    continue
-                ready = done[kind, other, batch]
-            took = forward[stage] if kind == "F" else backward[stage]
-            clocks[stage] = max(clocks[stage], ready) + took
-            done[kind, stage, batch] = clocks[stage]
-            places[stage] += 1
+        warm = stages - stage - 1
+        if chunks > 1:
+            warm = 2 * (stages - stage - 1) + (chunks - 1) * stages
+        count = stages if chunks > 1 else 1
+        total, round_of = batches * chunks, count * chunks
+        warm = min(warm, total)
+
+        def forward(n: int, count: int = count, round_of: int = round_of) -> tuple[str, int, int]:
+            return "F", n % round_of // count, n // round_of * count + n % count
+
+        def backward(n: int, count: int = count, round_of: int = round_of) -> tuple[str, int, int]:
+            _, turn, batch = forward(n, count, round_of)
+            return "B", chunks - 1 - turn, batch
+
+        order = [forward(n) for n in range(warm)]
+        for n in range(total - warm):
+            order += [forward(warm + n), backward(n)]
+        found.append(order + [backward(n) for n in range(total - warm, total)])
+    return found
+
+
+def played(
+    forward: Sequence[float], backward: Sequence[float], batches: int, chunks: int = 1
+) -> float:
+    """Seconds of a 1F1B schedule, of passes as long as each chunk's, in the order they are met."""
+    stages = len(forward) // chunks
+    done: dict[tuple[str, int, int], float] = {}
+    queues = [list(reversed(order)) for order in orders(stages, chunks, batches)]
+    clocks = [0.0] * stages
+    while any(queues):
+        for stage, queue in enumerate(queues):
+            while queue:
+                kind, turn, batch = queue[-1]
+                chunk = turn * stages + stage
+                before = (kind, chunk - 1 if kind == "F" else chunk + 1, batch)
+                if kind == "B" and chunk == len(forward) - 1:
+                    before = ("F", chunk, batch)
+                is_start = kind == "F" and chunk == 0
+                if not is_start and before not in done:
+                    break
+                took = (forward if kind == "F" else backward)[chunk]
+                clocks[stage] = max(clocks[stage], done.get(before, 0.0)) + took
+                done[kind, chunk, batch] = clocks[stage]
+                queue.pop()
     return max(clocks)
+
+
+def listed(
+    forward: Sequence[float], backward: Sequence[float], batches: int, chunks: int = 1
+) -> float:
+    """What the kernel tells of the same."""
+    stages = len(forward) // chunks
+    numbers = (float(stages), float(chunks), float(batches))
+    passes = (tensor(each).reshape(chunks, stages).T for each in (forward, backward))
+    return float(pipeline.listed_seconds(*map(tensor, numbers), *passes))
 
 
 def bubble(schedule: float, stages: int, *passes: float) -> float:
@@ -155,3 +186,71 @@ def test_schedules_are_ordered_as_deepseek_s_table_says(
     assert 0 <= zero <= plain
     assert 0 <= dual <= plain
     assert bubble(2.0, 2, *passes) == 0
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(LENGTHS, min_size=1, max_size=7), st.floats(0.2, 5.0), st.integers(1, 20))
+def test_no_pipeline_is_through_sooner_than_is_told(
+    forward: list[float], ratio: float, batches: int
+) -> None:
+    backward = [ratio * each for each in forward]
+    found, took = listed(forward, backward, batches), played(forward, backward, batches)
+    assert found <= took * (1 + 1e-12)
+    # And it takes no longer than the slowest stage and all others for one micro-batch each.
+    assert found <= batches * max(forward) * (1 + ratio) + waited(forward, backward) + 1e-9
+    assert found >= took * 0.8
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sampled_from([3.0, 4.0, 4.0, 5.0]), min_size=2, max_size=7), st.integers(1, 20))
+def test_stages_of_a_layer_more_or_less_take_what_they_take_played(
+    forward: list[float], batches: int
+) -> None:
+    backward = [2.0 * each for each in forward]
+    found = listed(forward, backward, batches)
+    assert found == pytest.approx(played(forward, backward, batches), rel=0.03)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(2, 7), LENGTHS, st.floats(0.1, 1.0), st.floats(0.1, 1.0), st.integers(1, 20))
+def test_lighter_ends_take_exactly_what_they_take_played(
+    stages: int, inner: float, first: float, last: float, batches: int
+) -> None:
+    forward = [inner * first, *[inner] * (stages - 2), inner * last]
+    backward = [2.0 * each for each in forward]
+    took = played(forward, backward, batches)
+    assert listed(forward, backward, batches) == pytest.approx(took)
+    three = [[each[0], each[(stages - 1) // 2], each[-1]] for each in (forward, backward)]
+    closed = pipeline.ends_seconds(
+        tensor(float(stages)), tensor(float(batches)), *([*map(tensor, each)] for each in three)
+    )
+    assert float(closed) == pytest.approx(took)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(2, 5), st.integers(2, 4), st.integers(1, 5), st.floats(0.2, 1.0), st.data())
+def test_interleaved_stages_are_told_as_they_are_played(
+    stages: int, chunks: int, rounds: int, last: float, data: st.DataObject
+) -> None:
+    batches, count = rounds * stages, stages * chunks
+    even = [1.0] * (count - 1) + [last]
+    twice = [2.0 * each for each in even]
+    # With a last chunk that is shorter.
+    took = played(even, twice, batches, chunks)
+    assert listed(even, twice, batches, chunks) == pytest.approx(took, rel=0.06)
+    forward = data.draw(st.lists(LENGTHS, min_size=count, max_size=count))
+    backward = [2.0 * each for each in forward]
+    found = listed(forward, backward, batches, chunks)
+    assert found <= played(forward, backward, batches, chunks) * (1 + 1e-12)
+
+
+@given(st.integers(1, 8), st.integers(1, 4), st.integers(1, 6))
+def test_chunks_that_are_alike_wait_as_the_schedule_says(
+    stages: int, chunks: int, rounds: int
+) -> None:
+    chunks = 1 if stages == 1 else chunks
+    batches = rounds * stages
+    forward, backward = [1.0] * stages * chunks, [2.0] * stages * chunks
+    found = listed(forward, backward, batches, chunks)
+    idle = bubble(0.0, stages, chunks, 2.0 * chunks, 0.0) / chunks
+    assert found == pytest.approx(batches * 3.0 * chunks + idle)

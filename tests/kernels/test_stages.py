@@ -41,7 +41,8 @@ def passes(**given: float) -> Passes:
 def flop_of(**given: float) -> PassFlop:
     whole = {
         "active": N, "update": math.nan, "update_per_parameter": 6.0, "forward": math.nan,
-        "recomputed": math.nan, "teacher": 0.0, "reward": 0.0, "total": math.nan,
+        "recomputed": math.nan, "teacher": 0.0, "reward": 0.0, "critic": 0.0,
+        "total": math.nan,
     }  # fmt: skip
     return PassFlop(**{name: column(value) for name, value in {**whole, **given}.items()})
 
@@ -128,8 +129,8 @@ def test_forward_parts_are_the_whole_and_scale_with_the_samples(
 def pace(**given: float) -> Pace:
     whole = {
         "peak_flop_per_s": 1e15, "mfu": 0.4, "training": 1.0, "serving": 1.0, "sample": 2.0,
-        "read": 0.0, "reference": 0.0, "teacher": 0.0, "reward": 0.0, "waiting": 0.0,
-        "given": math.nan,
+        "read": 0.0, "reference": 0.0, "teacher": 0.0, "reward": 0.0, "critic": 0.0,
+        "waiting": 0.0, "given": math.nan,
     }  # fmt: skip
     return Pace(**{name: column(value) for name, value in {**whole, **given}.items()})
 
@@ -153,6 +154,7 @@ def test_one_pool_does_one_after_the_other_and_two_wait_for_the_longer() -> None
     apart = seconds(done, (8, 24, 1))
     assert float(apart.wall) == pytest.approx(wall)
     assert (float(apart.own), float(apart.apart)) == pytest.approx((8 * wall, 24 * wall))
+    assert (float(apart.training), float(apart.writing)) == pytest.approx((training, writing))
     waiting = seconds(done, (8, 24, 0))
     assert float(waiting.wall) == pytest.approx(training / 8 + writing / 24)
 
@@ -173,7 +175,7 @@ def test_what_is_waited_for_lost_and_given() -> None:
 
 def test_tokens_are_sold_by_what_happens_to_them() -> None:
     hour = Hour(*[column(1.0)] * len(Hour._fields))
-    time = StageTime(column(3600.0), column(7200.0), column(1.0))
+    time = StageTime(*map(column, (3600.0, 7200.0, 1.0, 3600.0, 7200.0)))
     none = TokenPrices(*[column(math.nan)] * 3)
     done = passes(**RL, kept=0.5, references=1.0)
     rented = stage_bill(done, time, (hour, hour), none)

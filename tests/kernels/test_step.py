@@ -28,6 +28,7 @@ from torch import Tensor
 
 from computebill.kernels import step
 from computebill.kernels.setting import Efficiency, Setting
+from computebill.kernels.stage_times import pipeline_stages
 
 FAST = {"bytes_per_s": math.inf}
 """Memory that takes no time, so that products take what their FLOP take."""
@@ -117,7 +118,7 @@ def test_a_lab_s_pace_is_that_of_the_whole_step() -> None:
     slow = parts(layout=layout, efficiency={**losses, "pace": 1.25})
     assert slow == pytest.approx({name: 1.25 * value for name, value in plain.items()})
     run = setting(layout=layout, efficiency={**losses, "pace": 1.25})
-    times, stages = step.layer_times(model(), run), step.pipeline_stages(model(), run.layout)
+    times, stages = step.layer_times(model(), run), pipeline_stages(model(), run.layout)
     whole = float(step.total_seconds(model(), run, times, stages))
     assert whole == pytest.approx(1.25 * sum(plain.values()))
 
@@ -177,7 +178,7 @@ def test_a_step_is_the_same_whole_and_in_parts(
     run = setting(layout=layout, work={"recompute": recompute}, efficiency=lost)
     of = mixture() if is_mixture else model()
     whole = step.step_seconds(of, run).total
-    times, held = step.layer_times(of, run), step.pipeline_stages(of, run.layout)
+    times, held = step.layer_times(of, run), pipeline_stages(of, run.layout)
     torch.testing.assert_close(step.total_seconds(of, run, times, held), whole, rtol=1e-12, atol=0)
     # As many chunks as are looked up, or as a compiled kernel is told.
     told = step.step_seconds(of, run, turns=chunks).total

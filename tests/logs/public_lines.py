@@ -301,4 +301,145 @@ stdout: [2023-12-20 08:26:23,435] [INFO] [timer.py:197:stop] 0/4, RunningAvgSamp
         "peak_memory_active:16.1 peak_memory_alloc:16.1 peak_memory_reserved:17.5\n",
         {"step": [7], "loss": [1.2345], "tokens_per_s_gpu": [1834.5], "memory": [17.5 * GIB]},
     ),
+    Printed(
+        "pytorch/torchtitan (a validation is no step)",
+        "torchtitan",
+        """[rank0]:[titan] 2026-04-27 20:58:58,959 - root - INFO - step: 1000  loss:  4.05317  grad_norm:  0.0574  memory: 26.01GiB(82.96%)  tps: 3,220  tflops: 9.17  mfu: 2.94%
+[rank0]:[titan] 2026-04-27 21:00:14,963 - root - INFO - validate step: 1000  loss:  4.0249  memory: 26.01GiB(82.96%)  tps: 9,115
+[rank0]:[titan] 2026-04-27 21:02:47,311 - root - INFO - step: 1010  loss:  4.05823  grad_norm:  0.0785  memory: 26.01GiB(82.96%)  tps: 3,217  tflops: 9.16  mfu: 2.93%
+""",
+        {"step": [1000, 1010], "loss": [4.05317, 4.05823], "tokens_per_s_gpu": [3220, 3217]},
+    ),
+    Printed(
+        "deepspeedai/Megatron-DeepSpeed (its own lines beside DeepSpeed's)",
+        "megatron",
+        """steps: 1 loss: 12.5360 iter time (s): 15.061 samples/sec: 1.062
+ iteration        1/     500 | consumed samples:           16 | consumed tokens:        32768 | elapsed time per iteration (ms): 15065.9 | learning rate: 2.000E-07 | global batch size:    16 | lm loss: 1.253599E+01 | loss scale: 1.0 | grad norm: 20.203 | num zeros: 0.0 | actual seqlen:  2048 | number of skipped iterations:   0 | number of nan iterations:   0 | samples per second: 1.062 | tokens per gpu per second (tgs): 135.935 | TFLOPs: 10.25 |
+steps: 2 loss: 12.5592 iter time (s): 15.121 samples/sec: 1.058
+ iteration        2/     500 | consumed samples:           32 | consumed tokens:        65536 | elapsed time per iteration (ms): 15128.0 | learning rate: 4.000E-07 | global batch size:    16 | lm loss: 1.255919E+01 | loss scale: 1.0 | grad norm: 19.996 | num zeros: 0.0 | actual seqlen:  2048 | number of skipped iterations:   0 | number of nan iterations:   0 | samples per second: 1.058 | tokens per gpu per second (tgs): 135.375 | TFLOPs: 10.21 |
+""",
+        {"step": [1, 2], "steps": [500, 500], "tokens": [32768, 65536], "seconds": [15.0659, 15.128],
+         "batch": [16, 16], "loss": [12.53599, 12.55919]},
+    ),
+    Printed(
+        "EleutherAI/gpt-neox (its speed and FLOP)",
+        "megatron",
+        " samples/sec: 6.185 | iteration       20/   11000 | elapsed time per iteration (ms): 161.7 | learning rate: 3.000E-04 | approx flops per GPU: 19.9TFLOPS | lm_loss: 9.452045E+00 | number of skipped iterations:   0 | number of nan iterations:   0 |\n",
+        {"step": [20], "samples_per_s": [6.185], "seconds": [0.1617], "tflops": [19.9],
+         "loss": [9.452045]},
+    ),
+    Printed(
+        "allenai/OLMo",
+        "olmo",
+        """2025-12-07 17:31:02.824\train-fin-02:0\tolmo.train:979\tINFO\t[step=1/7630,epoch=0]
+    optim/total_grad_norm=10.56
+    train/CrossEntropyLoss=11.28
+    train/Perplexity=79,551
+    throughput/total_tokens=131,072
+    System/Peak GPU Memory (MB)=55,073
+2025-12-07 17:31:05.474\train-fin-02:0\tolmo.train:979\tINFO\t[step=2/7630,epoch=0]
+    train/CrossEntropyLoss=10.74
+    throughput/total_tokens=262,144
+    throughput/device/tokens_per_second=49,318
+    throughput/device/batches_per_second=0.3763
+2025-12-07 17:31:06.000\train-fin-02:0\tolmo.train:1042\tINFO\t[eval_step=1/5]
+""",
+        {"step": [1, 2], "steps": [7630, 7630], "loss": [11.28, 10.74], "tokens": [131072, 262144],
+         "tokens_per_s_gpu": [None, 49318], "memory": [55073e6, None]},
+    ),
+    Printed(
+        "allenai/OLMo-core",
+        "olmo-core",
+        """2025-12-22 09:14:03.120\tnode-0:0\tolmo_core.train.callbacks.console_logger:93\tINFO\t[step=10/10000,epoch=1,eta=1h20m3s]
+    gpu_memory/GPU reserved mem (GiB)=62.69
+    optim/total grad norm=0.5816
+    throughput/device/BPS (actual avg)=2.990
+    throughput/device/MFU=44.57
+    throughput/device/MFU (actual avg)=33.82
+    throughput/device/TPS=258,163
+    throughput/device/TPS (actual avg)=195,922
+    throughput/total tokens=5,242,880
+    train/CE loss=6.445
+2025-12-22 09:14:03.520\tnode-0:0\tolmo_core.train.callbacks.console_logger:79\tINFO\t[step=11/10000,epoch=1]
+""",
+        {"step": [10, 11], "steps": [10000, 10000], "loss": [6.445, None], "mfu": [0.4457, None],
+         "tokens_per_s_gpu": [258163, None], "tokens": [5242880, None],
+         "memory": [62.69 * GIB, None]},
+    ),
+    Printed(
+        "NVIDIA-NeMo/Automodel",
+        "automodel",
+        """2025-09-01 07:13:33 | INFO | root | step 1 | epoch 0 | loss 10.9421 | grad_norm 12.9375 | lr 6.08e-05 | mem 38.39 GiB | tps 131005.57(65502.79/gpu) | num_label_tokens 524288
+2025-09-01 07:13:37 | INFO | root | step 2 | epoch 0 | loss 10.1046 | grad_norm 6.0312 | lr 6.15e-05 | mem 38.63 GiB | tps 146146.38(73073.19/gpu) | num_label_tokens 524288
+""",
+        {"step": [1, 2], "loss": [10.9421, 10.1046], "tokens_per_s": [131005.57, 146146.38],
+         "tokens_per_s_gpu": [65502.79, 73073.19], "memory": [38.39 * GIB, 38.63 * GIB]},
+    ),
+    Printed(
+        "verl-project/verl (its console)",
+        "verl",
+        """\x1b[36m(TaskRunner pid=54569)\x1b[0m step:1 - global_seqlen/mean:40211.5 - actor/pg_loss:-0.018 - perf/mfu/actor:0.31 - perf/max_memory_allocated_gb:51.2 - perf/max_memory_reserved_gb:62.5 - timing_s/gen:18.9 - timing_s/step:65.25 - perf/total_num_tokens:321692 - perf/time_per_step:65.25 - perf/throughput:616.27
+\x1b[36m(TaskRunner pid=54569)\x1b[0m step:2 - actor/pg_loss:np.float64(-0.016) - perf/max_memory_reserved_gb:np.float64(63.5) - timing_s/step:64.5 - perf/total_num_tokens:320000 - perf/throughput:620.155
+""",
+        {"step": [1, 2], "seconds": [65.25, 64.5], "step_tokens": [321692, 320000],
+         "tokens_per_s_gpu": [616.27, 620.155], "memory": [62.5 * GIB, 63.5 * GIB],
+         "loss": [-0.018, -0.016]},
+    ),
+    Printed(
+        "verl-project/verl (fine-tuning)",
+        "verl",
+        "step:0 - train/loss:0.046 - train/lr(1e-3):0.002 - train/time(s):1.25\n",
+        {"step": [0], "loss": [0.046], "seconds": [1.25]},
+    ),
+    Printed(
+        "hiyouga/LLaMA-Factory (trainer_log.jsonl)",
+        "llama-factory",
+        """{"current_steps": 5, "total_steps": 5100, "loss": 0.6391, "accuracy": 1.0, "lr": 9.8e-10, "epoch": 0.0019, "percentage": 0.02, "elapsed_time": "0:01:03", "remaining_time": "3 days, 17:51:32", "throughput": 1034.2, "total_tokens": 65536}
+{"current_steps": 5, "total_steps": 5100, "loss": null, "eval_loss": 0.61, "epoch": 0.0019, "elapsed_time": "0:03:03", "remaining_time": "3 days, 17:51:32"}
+{"current_steps": 10, "total_steps": 5100, "loss": 0.6291, "lr": 1.9e-09, "epoch": 0.0039, "percentage": 0.04, "elapsed_time": "1 day, 0:01:48", "remaining_time": "3 days, 4:29:51"}
+""",
+        {"step": [5, 10], "steps": [5100, 5100], "loss": [0.6391, 0.6291], "tokens": [65536, None],
+         "elapsed": [63, 86508]},
+    ),
+    Printed(
+        "KellerJordan/modded-nanogpt (its code stands before its lines)",
+        "modded-nanogpt",
+        """        print0(f"step:{step+1}/{train_steps} train_time:{approx_time:.0f}ms step_avg:{approx_time/(step+1):.2f}ms")
+step:0/1390 val_loss:10.8280 train_time:0ms step_avg:0.03ms
+step:1/1390 train_time:102ms step_avg:102.20ms
+step:2/1390 train_time:145ms step_avg:72.26ms
+step:2/1390 val_loss:9.9280 train_time:146ms step_avg:73.03ms
+""",
+        {"step": [1, 2], "steps": [1390, 1390], "elapsed": [0.102, 0.145]},
+    ),
+    Printed(
+        "karpathy/llm.c",
+        "llm-c",
+        "step   60/18865 | loss 6.886451 (-1.25z)| norm 1.3401 (+0.12z)| lr 5.14e-05 | 2984.56 ms | 59.8% bf16 MFU | 175614 tok/s\n",
+        {"step": [60], "steps": [18865], "loss": [6.886451], "seconds": [2.98456], "mfu": [0.598],
+         "tokens_per_s": [175614]},
+    ),
+    Printed(
+        "karpathy/llm.c (main.log)",
+        "llm-c",
+        "s:0 tel:10.968871\ns:0 trl:10.965596\ns:1 trl:10.814037\n",
+        {"step": [0, 1], "loss": [10.965596, 10.814037]},
+    ),
+    Printed(
+        "NVIDIA/NeMo (DLLogger's file)",
+        "nemo",
+        """DLLL {"timestamp": "1727486493.24", "datetime": "2024-09-28 01:21:33.241469", "elapsedtime": "32.9", "type": "LOG", "step": "PARAMETER", "data": {"cfg/micro_batch_size": 1}}
+DLLL {"timestamp": "1727486904.61", "datetime": "2024-09-28 01:28:24.618568", "elapsedtime": "444.3", "type": "LOG", "step": 7, "data": {"reduced_train_loss": 11.06281852722168, "lr": 0.0, "global_step": 7.0, "consumed_samples": 16384.0, "grad_norm": 59.2, "train_step_timing in s": 25.5, "epoch": 0}}
+""",
+        {"step": [7], "loss": [11.06281852722168], "samples": [16384], "seconds": [25.5]},
+    ),
+    Printed(
+        "modelscope/ms-swift (bars and all on one line)",
+        "transformers",
+        "Train:   0%|          | 1/294 [01:59<9:45:19, 119.86s/it]Train:   1%|          | 2/294 [03:17<7:42:40, 95.07s/it]"
+        "   {'loss': '2.036', 'grad_norm': '49.21', 'learning_rate': '2.67e-06', 'epoch': '0.006801', "
+        "'global_step/max_steps': '2/294', 'elapsed_time': '1h 3m 18s', 'remaining_time': '8h 0m 47s', "
+        "'memory(GiB)': '32.86', 'train_speed(s/it)': '98.79'}\n",
+        {"step": [2], "steps": [294], "elapsed": [3798], "loss": [2.036], "memory": [32.86 * GIB]},
+    ),
 )  # fmt: skip

@@ -6,13 +6,14 @@ import math
 from pathlib import Path
 
 import pytest
-from known import LLAMA_8B
+from known import DEEPSEEK_LIKE, LLAMA_8B
 from plans import SEQUENCE, planned
 
 import computebill as cb
 from computebill.planning.search import FITS
 from computebill.training.cases import Case
 from computebill.training.memory import stage_bytes
+from computebill.training.memory_odds import most_predicted
 from computebill.training.rules import check_layout
 from computebill.training.step_time import estimate_step
 
@@ -300,7 +301,7 @@ def test_a_lighter_last_stage_pays_for_a_large_vocabulary(llama_config: str) -> 
     asked = {"model": wide, "tp": 8, "pp": 4, "cp": 1, "vpp": 1, "micro_batch": 1, "zero": 1}
     even, uneven = (planned(llama_config, **asked, uneven=each) for each in (False, True))
     # The head of 512,000 words is as much as several layers.
-    assert uneven.best.layout.ends["last_layers"] < 8
+    assert uneven.best.layout.deal.stages(32)[-1] < 8
     assert uneven.best.step_seconds < even.best.step_seconds
     assert uneven.evaluated > even.evaluated
     # A small one is not worth it: what is even is found again.
@@ -317,3 +318,82 @@ def test_ends_that_leave_no_whole_layers_are_refused() -> None:
     check_layout(architecture, cb.Layout(pp=4, first_layers=7, last_layers=7), SEQUENCE)
     with pytest.raises(ValueError, match="first_layers: got 7; allowed with more than one stage"):
         cb.Layout(first_layers=7)
+
+
+NARROW = {"tp": 4, "pp": [2, 4], "cp": 1, "vpp": 1, "micro_batch": [2, 4], "zero": 1, "top": 64}
+
+
+def test_as_few_layers_are_computed_again_as_fit(llama_config: str) -> None:
+    asked = {**NARROW, "model": WIDE, "sequence_length": 16384, "recompute": "fewest"}
+    found = planned(llama_config, **asked)
+    few = [each for each in (found.best, *found.runners_up) if each.layout.deal.again is not None]
+    assert len(few) > 1
+    limit = min(80 * 0.95, most_predicted(80.0, 0.9))
+    for each in few:
+        again = each.layout.recompute_layers
+        assert isinstance(again, tuple)
+        assert each.memory_gb <= limit
+        assert each.step_seconds == pytest.approx(timed(each.layout), rel=1e-12)
+        # One layer fewer on any stage that has one to spare does not fit there.
+        for stage, count in enumerate(again):
+            fewer = [*again[:stage], count - 1, *again[stage + 1 :]]
+            update = {"recompute_layers": tuple(fewer)}
+            sizes = stage_bytes(WIDE_LLAMA, [each.layout.model_copy(update=update)], 16384.0)
+            assert count == 0 or float(sizes[stage]) > limit * 1e9
+        # It is faster than if all were, and what fits with none has none.
+        update = {"recompute_layers": None}
+        assert each.step_seconds < timed(each.layout.model_copy(update=update))
+    alike = planned(llama_config, **asked, framework="megatron-lm")
+    told = [each.layout.recompute_layers for each in (alike.best, *alike.runners_up)]
+    assert any(isinstance(each, int) for each in told)
+    assert not any(isinstance(each, tuple) for each in told)
+
+
+WIDE = LLAMA_8B | {"hidden_size": 6144, "intermediate_size": 16384, "num_attention_heads": 48}
+WIDE_LLAMA = cb.read_architecture(WIDE)
+
+
+def timed(layout: cb.Layout) -> float:
+    """Seconds of a step of the wide model."""
+    part = cb.find_accelerator("h100-sxm")
+    return estimate_step(Case(WIDE_LLAMA, layout, part, "bf16", 16384, "modern")).seconds
+
+
+def test_fewest_layers_are_asked_of_frameworks_that_count_them(llama_config: str) -> None:
+    with pytest.raises(cb.RequestError, match=r"recompute: got fewest; allowed with torchtune"):
+        planned(llama_config, recompute="fewest", framework="torchtune")
+    with pytest.raises(cb.RequestError, match=r"layout.recompute_layers: .*give recompute fewest"):
+        planned(llama_config, layout={"qlora": True, "recompute_layers": 4})
+
+
+def test_layers_that_are_listed_win(llama_config: str) -> None:
+    listed = (7, 9, 9, 7)
+    asked = {"layers_per_stage": "7,9,9,7", "cp": 1, "zero": 1}
+    found = planned(llama_config, **asked, uneven=True)
+    kept = (found.best, *found.runners_up, *found.pareto)
+    assert {(each.layout.pp * each.layout.vpp) for each in kept} == {4}
+    assert {each.layout.layers_per_stage for each in kept} == {listed}
+    stages = {each.layout.pp for each in kept}
+    assert stages <= {1, 2, 4}
+    with pytest.raises(cb.RequestError, match="layers_per_stage: got 7,9,16, 3 in all"):
+        planned(llama_config, layers_per_stage=(7, 9, 16), pp=4)
+    with pytest.raises(cb.RequestError, match=r"layers_per_stage: got .*, 33 in all; allowed: the"):
+        planned(llama_config, layers_per_stage=(7, 9, 9, 8))
+    with pytest.raises(cb.RequestError, match=r"layout.(pp|layers_per_stage): is searched; give"):
+        planned(llama_config, layout={"pp": 4, "layers_per_stage": listed})
+
+
+def test_stages_with_as_equal_work_as_can_be_are_tried(llama_config: str) -> None:
+    mixed = DEEPSEEK_LIKE | {"vocab_size": 32000, "num_hidden_layers": 13}
+    asked = {"model": mixed, "pp": 4, "tp": 1, "cp": 1, "micro_batch": 1, "recompute": "none"}
+    found = planned(llama_config, **asked, uneven=True, top=64)
+    listed = [
+        each for each in (found.best, *found.runners_up) if each.layout.layers_per_stage is not None
+    ]
+    assert listed
+    architecture = cb.read_architecture(mixed)
+    for each in listed:
+        case = Case(architecture, each.layout, each.accelerator, "bf16", SEQUENCE, "modern")
+        assert each.step_seconds == pytest.approx(estimate_step(case).seconds, rel=1e-12)
+        sizes = stage_bytes(architecture, [each.layout], SEQUENCE)
+        assert each.memory_gb == pytest.approx(float(sizes.amax()) / 1e9, rel=1e-12)

@@ -11,8 +11,8 @@ from computebill.base.errors import RequestError
 from computebill.runs.spec import RunFields
 from computebill.runs.stage_defaults import STAGE_REPLACES, WANTS
 from computebill.runs.stage_kinds import ALSO, KINDS, OWN, Kind, needs_text
-from computebill.runs.stage_spec import (
-    Stage,
+from computebill.runs.stage_spec import Stage
+from computebill.runs.staged_spec import (
     StagedSpec,
     is_staged,
     read_staged,
@@ -33,6 +33,7 @@ LEAST: dict[str, Data] = {
     "preference": {"pairs": 1e5, "answer_length": 500},
     "reward": {"tokens": "1B"},
     "rl": {key: RL[key] for key in ("steps", "prompts", "samples_per_prompt", "answer_length")},
+    "ppo": {key: RL[key] for key in ("steps", "prompts", "samples_per_prompt", "answer_length")},
     "generate": {"requests": 1e6, "answer_length": 500},
     "evaluate": {"requests": 1e4, "answer_length": 500},
 }
@@ -85,6 +86,8 @@ def test_every_kind_is_read_by_its_fewest_fields_and_by_other_words() -> None:
         ([PRE, PRE], "the name 'pre' is given twice"),
         ([{**PRE, "steps": 5}], "steps: is of no use to kind pretrain"),
         ([{**RL, "tokens": "1B"}], "tokens: is of no use to kind rl"),
+        ([{**RL, "critic_params": "1B"}], "critic_params: is of no use to kind rl"),
+        ([{**RL, "kind": "ppo", "critic": "nobody"}], "stage[0].critic: got 'nobody'; allowed"),
         ([{**PRE, "kind": "filter", "mfu": 0.4}], "mfu: is of no use to kind filter without"),
         ([{**PRE, "kind": "grp"}], "stage[0].kind: got 'grp'; allowed: 'pretrain', 'midtrain'"),
         ([{**PRE, "pairs": 5, "kind": "reward"}], "give tokens or pairs, not both"),

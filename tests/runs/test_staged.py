@@ -14,12 +14,14 @@ from known import LLAMA_8B
 from sweeping import experiments
 
 import computebill as cb
+from computebill.base.constants import constants
 from computebill.base.errors import RequestError
 from computebill.runs.stage_draws import StageDraws
 from computebill.runs.stage_inputs import stage_rows
 from computebill.runs.stage_models import longest_of
-from computebill.runs.stage_spec import read_staged
+from computebill.runs.stage_passes import ANSWER_DOUBT
 from computebill.runs.staged import FIGURES, StagedEstimate, stage_parts
+from computebill.runs.staged_spec import read_staged
 from computebill.sweep.effort import effort_of
 from computebill.training.documents import read_documents
 from computebill.training.utilisation import practice
@@ -129,7 +131,7 @@ def test_measured_steps_of_rl_take_what_the_sweep_says(place: int) -> None:
 def test_rl_follows_its_lengths_its_reference_and_what_it_throws_away() -> None:
     rl: Data = {
         "kind": "rl", "params": "8B", "steps": 10, "prompts": 64, "samples_per_prompt": 16,
-        "prompt_length": 200, "answer_length": 1800, **ON,
+        "prompt_length": 200, "answer_length": 1800, "answer_mean": 1800, **ON,
     }  # fmt: skip
     plain, waiting, picky, judged = staged(
         {**rl, "name": "plain"},
@@ -150,14 +152,91 @@ def test_rl_follows_its_lengths_its_reference_and_what_it_throws_away() -> None:
     assert judged.rows["gpu_hours"].p50 > plain.rows["gpu_hours"].p50
 
 
-def test_lengths_that_differ_are_told_by_their_mean_which_is_taken_as_known() -> None:
-    rl: Data = {"kind": "rl", "params": "8B", "steps": 1, "prompts": 8, "samples_per_prompt": 4}
-    found = staged({**rl, "prompt_length": 400, "answer_length": {"low": 500, "high": 1500}})
-    told = {each.name: each for each in found.assumptions}
+FEW: Data = {
+    "kind": "rl", "params": "8B", "steps": 1, "prompts": 8, "samples_per_prompt": 4,
+    "prompt_length": 400, "answer_length": {"low": 500, "high": 1500},
+}  # fmt: skip
+
+
+def test_the_mean_of_lengths_is_as_uncertain_as_it_is_said_or_seen_to_be() -> None:
+    guessed = staged(FEW, samples=4096)
+    told = {each.name: each for each in guessed.assumptions}
     assert told["tokens of an answer"].value == "1,000"
-    assert "taken as known" in told["tokens of an answer"].source
     assert "tokens of a prompt" not in told
-    assert found.rows["updates"].p5 == found.rows["updates"].p95
+    assert (
+        "answer_mean says it better" in told["mean tokens of an answer, over what is told"].source
+    )
+    doubt = constants()[ANSWER_DOUBT].value
+    assert isinstance(doubt, float)
+    tokens = 8 * 4 * (400 + 1000 / doubt), 8 * 4 * (400 + 1000 * doubt)
+    rows = guessed.rows["updates"]
+    assert (rows.p5, rows.p95) == pytest.approx([6 * 8e9 * each for each in tokens], rel=0.02)
+    known = staged({**FEW, "answer_mean": 1200}).rows["updates"]
+    assert known.p5 == known.p95 == pytest.approx(6 * 8e9 * 8 * 4 * 1600)
+    counted = staged({**FEW, "answer_length": [500, 1500]}).rows["updates"]
+    assert counted.p5 == counted.p95
+    alone = staged({**{k: v for k, v in FEW.items() if k != "answer_length"}, "answer_mean": 1000})
+    assert alone.rows["updates"].p50 == pytest.approx(6 * 8e9 * 8 * 4 * 1400)
+
+
+def test_an_uncertain_mean_takes_the_time_that_its_ends_take() -> None:
+    """Drawn means against stages that were told them: the same at half and at twice the mean."""
+    spec = read_staged({"stage": [{**FEW, **ON, "answer_mean": {"p5": 500, "p95": 2000}}]})
+    draws = StageDraws(list(stage_rows(spec, stage_parts(spec))), "cpu")
+    place = draws.columns.dimension_names.index("rl: mean tokens of an answer, over the median")
+    points = torch.full((draws.columns.dimensions, 3), 0.5, dtype=torch.float64)
+    points[place] = torch.tensor([0.05, 0.5, 0.95])
+    found = draws.price(points).bill.gpu_hours[0]
+    for at, mean in zip(found.tolist(), (500.0, 1000.0, 2000.0), strict=True):
+        told = read_staged({"stage": [{**FEW, **ON, "answer_mean": mean}]})
+        alone = StageDraws(list(stage_rows(told, stage_parts(told))), "cpu")
+        middle = torch.full((alone.columns.dimensions, 1), 0.5, dtype=torch.float64)
+        expected = float(alone.price(middle).bill.gpu_hours[0, 0])
+        # Its updates go at one utilisation, and what is waited for has one tail.
+        assert at == pytest.approx(expected, rel=0.02)
+
+
+def test_a_critic_values_all_and_learns_from_what_is_kept() -> None:
+    ppo: Data = {**FEW, **ON, "answer_mean": 1000, "kept_share": 0.5, "kind": "ppo"}
+    large, small, none = staged(
+        {**ppo, "name": "large"},
+        {**ppo, "name": "small", "critic_params": "1B"},
+        {**ppo, "name": "none", "kind": "rl"},
+    ).stages
+    tokens = 8 * 4 * 1400
+    # PPO's value model passes forward over all samples, and is updated as the policy is.
+    assert large.rows["critic"].p50 == pytest.approx(2 * 8e9 * tokens)
+    assert large.rows["critic_updates"].p50 == pytest.approx(6 * 8e9 * tokens / 2)
+    assert small.rows["critic_updates"].p50 == pytest.approx(large.rows["critic_updates"].p50 / 8)
+    assert large.rows["updates"] == none.rows["updates"]
+    whole, without = large.rows["flop"].p50, none.rows["flop"].p50
+    assert whole - without == pytest.approx((2 + 3) * 8e9 * tokens)
+    hours = [each.rows["gpu_hours"].p50 for each in (none, small, large)]
+    assert hours == sorted(hours)
+    told = large.to_dict()["flop"]
+    assert told["forward_by"]["critic"]["p50"] > 0
+    assert told["critic_updates"]["p50"] == pytest.approx(large.rows["critic_updates"].p50)
+
+
+def test_answers_of_more_steps_under_way_fill_the_servers() -> None:
+    apart: Data = {**FEW, **ON, "answer_mean": 1000, "prompts": 64, "count": 8}
+    of = {
+        name: staged({**apart, "generation": {"count": 32, **given}}, samples=64).rows["days"].p50
+        for name, given in {
+            "waits": {}, "overlaps": {"asynchronous": True}, "one": {"staleness": 1},
+            "four": {"staleness": 4},
+        }.items()
+    }  # fmt: skip
+    assert of["waits"] > of["overlaps"] == of["one"] >= of["four"]
+    with pytest.raises(RequestError, match=r"staleness: got 0; allowed with asynchronous"):
+        staged({**apart, "generation": {"count": 8, "asynchronous": True, "staleness": 0}})
+    # What no whole copy takes is held all the same: 9 accelerators write as fast as 8.
+    big: Data = {**apart, "params": "300B", "mfu": 0.3, "answer_mean": 20_000}
+    eight, nine = (
+        staged({**big, "generation": {"count": count, "staleness": 1}}, samples=64).rows["days"].p50
+        for count in (16, 17)
+    )
+    assert nine == pytest.approx(eight)
 
 
 def test_the_longest_answer_is_the_one_that_one_of_so_many_reaches() -> None:
@@ -241,7 +320,7 @@ def test_tokens_that_are_sold_need_no_accelerator() -> None:
     assert with_reading.rows["cloud"].p50 == pytest.approx(30)
     rl: Data = {
         "kind": "rl", "params": "8B", "steps": 10, "prompts": 8, "samples_per_prompt": 4,
-        "prompt_length": 250, "answer_length": 750, "references": 0,
+        "prompt_length": 250, "answer_mean": 750, "references": 0,
         "price_per_token": 3, "price_per_token_read": 1, "price_per_token_written": 2,
     }  # fmt: skip
     expected = 0.32 * 3 + 0.08 * 1 + 0.24 * 2

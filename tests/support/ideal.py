@@ -55,7 +55,7 @@ def mixture(chosen: int = 1) -> Model:
 def setting(**changes: dict[str, float]) -> Setting:
     """Eight accelerators, one sequence of a micro-batch; changes by part and field."""
     parts: dict[str, Any] = {
-        "layout": _filled(Layout, 1.0, **dict.fromkeys(PLAIN, 0.0)),
+        "layout": _filled(Layout, 1.0, **dict.fromkeys(PLAIN, 0.0), **dict.fromkeys(LISTS, ())),
         "work": _filled(Work, 0.0, **ADAM),
         "device": Device(*map(tensor, (PEAK, PEAK, MEMORY, 0, 2, PCIE, HOST))),
         "links": Links(*map(tensor, (NVLINK, NETWORK, 8, 0, 0))),
@@ -66,8 +66,11 @@ def setting(**changes: dict[str, float]) -> Setting:
     return Setting(**parts)
 
 
-PLAIN = ("sequence_parallel", "zero", "holds", "keeps_outputs", "schedule", "first", "last")
+PLAIN = ("sequence_parallel", "zero", "holds", "keeps_outputs", "schedule")
 """What a layout has not, where one rank holds the whole model."""
+
+LISTS = ("ends", "dealt", "repeated")
+"""What is listed of stages: nothing."""
 
 ADAM = {
     "sequence": SEQUENCE,
@@ -105,5 +108,5 @@ LOSSES = (
 """Efficiencies that are 0 where nothing is lost or hidden; all others are 1."""
 
 
-def _filled(kind: Any, value: float, **fields: float) -> Any:
+def _filled(kind: Any, value: float, **fields: object) -> Any:
     return kind(**{name: tensor(fields.get(name, value)) for name in kind._fields})

@@ -93,6 +93,7 @@ def one_by_one(of: Space, place: int, count: int, batch: int) -> tuple[float, fl
         schedule=pipe.schedule,
         first_layers=pipe.first or None,
         last_layers=pipe.last or None,
+        layers_per_stage=pipe.layers or None,
         tp=tp,
         sequence_parallel=sequence_parallel,
         cp=cp,
@@ -161,8 +162,14 @@ def test_a_grid_is_every_layout_by_itself(
         for place in range(pipes.start * rest, pipes.stop * rest):
             alone = one_by_one(of, place, count, batch)
             assert (found.get(place, (math.inf,))[0] < math.inf) == (alone is not None)
-            if alone is not None:
-                assert found[place] == pytest.approx(alone, rel=1e-9)
+            if alone is None:
+                continue
+            if of.pipes[place // rest].layers:  # waited for as in all other pipelines, or less
+                assert found[place][0] >= alone[0] * (1 - 1e-9)
+                assert found[place][0] <= alone[0] * 1.3
+            else:
+                assert found[place][0] == pytest.approx(alone[0], rel=1e-9)
+            assert found[place][1] == pytest.approx(alone[1], rel=1e-9)
 
 
 def test_the_best_is_the_fastest_of_all(llama_config: str) -> None:

@@ -31,6 +31,7 @@ KINDS: dict[str, tuple[frozenset[str], str]] = {
     "statement": (frozenset({"totals", "crossing", "modification"}), "statement.answer"),
     "ledger": (LEDGER_KEYS, "ledger.answer"),
     "sweep": (frozenset({"experiments", "groups", "share_basis"}), "sweep.answer"),
+    "plan of rollouts": (frozenset({"best", "answer_lengths", "splits_tried"}), "rollouts.answer"),
     "plan": (frozenset({"best", "pareto", "evaluated"}), "plan.answer"),
     "validate or calibrate": (
         frozenset({"mape", "by_source", "by_accelerator"}),

@@ -29,6 +29,8 @@ PURPOSES = {
     "reference": "reference",
     "teacher": "teacher",
     "reward": "reward model",
+    "critic": "critic",
+    "critic_updates": "critic's updates",
     "recomputed": "recomputed",
     "restarted": "restarted steps",
 }
@@ -72,7 +74,7 @@ def stages(result: Result) -> Picture | None:
 def ledger_parts(flops: Mapping[str, Any]) -> dict[str, float]:
     """Return the medians of the ledger's parts, by the keys of ``PURPOSES``; 0 if not known."""
     given = {**flops["forward_by"], **{key: flops[key] for key in ("recomputed", "restarted")}}
-    given["updates"] = flops["updates"]
+    given |= {key: flops.get(key) for key in ("updates", "critic_updates")}
     return {key: distribution(given[key]).p50 if given.get(key) else 0.0 for key in PURPOSES}
 
 
