@@ -75,6 +75,7 @@ TESTED_BY = {
     "cli.bench": "benchmark/test_bench.py",
     "cli.layouts": "cli/test_model.py",
     "cli.options": "cli/test_main.py",
+    "cli.outputs": "cli/test_main.py",
     "cli.ledger": "ledger/test_account.py",
     "cli.ledger_files": "ledger/test_programme.py",
     "cli.ledger_init": "ledger/test_rules.py",
