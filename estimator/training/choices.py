@@ -71,6 +71,12 @@ class Pipe(NamedTuple):
         return {name: value for name, value in values if value}
 
     @property
+    def needs(self) -> frozenset[str]:
+        """What a framework has to let stages have of their own, as ``Offer`` names it."""
+        has = {"ends": self.first or self.last, "lists": self.layers}
+        return frozenset(name for name, own in has.items() if own)
+
+    @property
     def kind(self) -> tuple[float, bool, bool]:
         """What pipelines are computed together by: schedule, and what they have of their own."""
         return SCHEDULES[self.schedule], bool(self.first or self.last), bool(self.layers)
