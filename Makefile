@@ -8,7 +8,7 @@ PYTEST_ARGS ?= -n auto
 
 PUBLISHED := openai-2024 minimax-2025 zai-2025
 
-.PHONY: demo test test-newest test-oldest fuzz mutants lock accuracy pictures bench check docs clean
+.PHONY: sinks demo test test-newest test-oldest fuzz mutants lock accuracy pictures bench check docs clean
 
 # pip and setuptools first: those that came with Python are not the lock's.
 $(VENV)/ready: pyproject.toml constraints.txt
@@ -52,6 +52,12 @@ test-oldest: $(VENV)-lock/ready  ## the tests with the lowest releases that pypr
 	$(VENV)-oldest/bin/pip install --quiet --constraint $(VENV)-oldest/constraints.txt \
 		--editable ".[test]"
 	$(VENV)-oldest/bin/python -m pytest $(PYTEST_ARGS)
+
+sinks:  ## a watch into Weights & Biases, MLflow, TensorBoard and a Trainer, each installed for it
+	$(PYTHON) -m venv --clear --upgrade-deps $(VENV)-sinks
+	$(VENV)-sinks/bin/pip install --quiet --constraint constraints.txt --editable ".[test]"
+	$(VENV)-sinks/bin/pip install --quiet wandb mlflow-skinny sqlalchemy alembic tensorboard accelerate
+	$(VENV)-sinks/bin/python -m pytest -n 0 tests/watching/test_real_sinks.py
 
 COUNT ?= 1000
 SEED ?= 0

@@ -14,6 +14,9 @@ KINDS = {
     "^eval-": "evaluation",
     "^bash-": "interactive",
 }
+NO_RESTART = ("evaluation", "interactive")
+"""Kinds whose jobs follow each other without being restarts."""
+BY = ["kind", "state", "Account", "User", "size"]
 
 
 def seconds_of(text: str) -> float:
@@ -36,28 +39,67 @@ def gpus_of(tres: str) -> int:
 
 def account(path: Path) -> dict[str, pd.DataFrame]:
     """Return hours by kind, state, project, person, month and size, the restarts, the largest."""
+    jobs = read_jobs(path)
+    cube = cube_of(jobs)
+    found = {
+        name: cube.groupby(name, observed=True)[["jobs", "hours"]].sum() for name in (*BY, "month")
+    }
+    found["cube"] = cube
+    found["runs"] = runs_of(jobs)
+    found["queue"] = jobs.groupby("size", observed=True)["wait"].quantile([0.5, 0.9, 0.99])
+    return found
+
+
+def read_jobs(path: Path) -> pd.DataFrame:
+    """Return the jobs without their steps, each once, with their hours, kind and wait."""
     jobs = pd.read_csv(path, sep="|", dtype=str)
     jobs = jobs[~jobs["JobID"].str.contains(".", regex=False)]
     for name in ("Submit", "Start", "End"):
         jobs[name] = pd.to_datetime(jobs[name], errors="coerce")
-    jobs = jobs.sort_values("End").drop_duplicates(["JobID", "Start"], keep="last")
+    jobs["seconds"] = jobs["Elapsed"].map(seconds_of)
+    jobs = jobs.sort_values("seconds").drop_duplicates(["JobID", "Start"], keep="last")
     jobs["gpus"] = jobs["AllocTRES"].map(gpus_of)
-    jobs["hours"] = jobs["gpus"] * jobs["Elapsed"].map(seconds_of) / 3600
+    jobs["hours"] = jobs["gpus"] * jobs["seconds"] / 3600
     jobs["kind"] = jobs["JobName"].map(kind_of)
-    jobs["state"] = jobs["State"].str.split().str[0]
-    jobs["month"] = jobs["Start"].dt.strftime("%Y-%m")
+    jobs["state"] = jobs["State"].str.split().str[0].str.lower()
     jobs["size"] = pd.cut(jobs["gpus"], [0, 1, 8, 64, 512, 4096, float("inf")])
     jobs["wait"] = (jobs["Start"] - jobs["Submit"]).dt.total_seconds()
-    jobs = jobs.sort_values(["User", "Account", "JobName", "Start"])
+    return jobs
+
+
+def cube_of(jobs: pd.DataFrame) -> pd.DataFrame:
+    """Return jobs and hours by all of that and by month, those of a longer job divided."""
+    sums = []
+    for month in pd.period_range(jobs["Start"].min(), jobs["End"].max(), freq="M"):
+        first, last = month.start_time, (month + 1).start_time
+        inside = jobs[(jobs["Start"] < last) & ((jobs["End"] > first) | (jobs["Start"] >= first))]
+        seconds = inside["End"].clip(upper=last) - inside["Start"].clip(lower=first)
+        part = inside[BY].copy()
+        part["jobs"] = (inside["Start"] >= first).astype(float)
+        share = seconds.dt.total_seconds() / inside["seconds"].clip(lower=1)
+        part["hours"] = inside["hours"] * share
+        cells = part.groupby(BY, observed=True)[["jobs", "hours"]].sum().reset_index()
+        sums.append(cells.assign(month=str(month)))
+    return pd.concat(sums, ignore_index=True)
+
+
+def runs_of(jobs: pd.DataFrame) -> pd.DataFrame:
+    """Return runs: a job and those that go on with it, the largest first."""
+    jobs = jobs[jobs["hours"] > 0].sort_values(["User", "Account", "JobName", "Start"])
     by = jobs.groupby(["User", "Account", "JobName"], sort=False)
     pause = (jobs["Start"] - by["End"].shift()).dt.total_seconds()
     is_restart = (pause >= -60) & (pause <= 86400) & (by["gpus"].shift() == jobs["gpus"])
-    is_restart &= by["state"].shift() != "COMPLETED"
+    is_restart &= by["state"].shift() != "completed"
+    is_restart &= ~jobs["kind"].isin(NO_RESTART) & ~by["kind"].shift().isin(NO_RESTART)
+    jobs["pause"] = pause.where(is_restart, 0.0).clip(lower=0.0) / 3600
     jobs["run"] = (~is_restart).cumsum()
-    found = {
-        name: jobs.groupby(name, observed=True)["hours"].agg(["size", "sum"])
-        for name in ("kind", "state", "Account", "User", "month", "size")
+    told = {
+        "jobs": ("hours", "size"),
+        "hours": ("hours", "sum"),
+        "pause": ("pause", "sum"),
+        "name": ("JobName", "first"),
+        "user": ("User", "first"),
+        "start": ("Start", "first"),
+        "end": ("End", "last"),
     }
-    found["runs"] = jobs.groupby("run")["hours"].sum().nlargest(20).to_frame()
-    found["queue"] = jobs.groupby("size", observed=True)["wait"].quantile([0.5, 0.9, 0.99])
-    return found
+    return jobs.groupby("run").agg(**told).sort_values("hours", ascending=False)

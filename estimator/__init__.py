@@ -41,6 +41,9 @@ if TYPE_CHECKING:
     from .models.mfu import Speed as Speed
     from .models.mfu import Utilisation as Utilisation
     from .models.mfu import utilisation as utilisation
+    from .planning.compared import ComparedPlan as ComparedPlan
+    from .planning.compared import compare_plans as compare_plans
+    from .planning.compared_spec import ComparedSpec as ComparedSpec
     from .planning.result import Plan as Plan
     from .planning.rollout_result import RolloutPlan as RolloutPlan
     from .planning.rollout_spec import RolloutSpec as RolloutSpec
@@ -62,6 +65,8 @@ if TYPE_CHECKING:
     from .runs.staged_spec import StagedSpec as StagedSpec
     from .runs.watched import Watched as Watched
     from .runs.watched import watch_run as watch_run
+    from .runs.watched_stage import WatchedStage as WatchedStage
+    from .runs.watched_stage import watch_stage as watch_stage
     from .statements.estimate import Statement as Statement
     from .statements.estimate import state as state
     from .statements.planned import Watch as Watch
@@ -73,6 +78,7 @@ if TYPE_CHECKING:
     from .sweep import price_sweep as price_sweep
     from .sweep import shipped_sweeps as shipped_sweeps
     from .training.layout import Layout as Layout
+    from .watching.logged import logged_passport as logged_passport
     from .watching.passport import Passport as Passport
     from .watching.run_watch import RunWatch as RunWatch
     from .watching.trainer import WatchCallback as WatchCallback
@@ -85,6 +91,8 @@ _HOMES = {
     "Accelerator": "hardware.accelerators",
     "Architecture": "architectures",
     "Bench": "benchmark",
+    "ComparedPlan": "planning.compared",
+    "ComparedSpec": "planning.compared_spec",
     "Launch": "launch",
     "Layout": "training.layout",
     "Ledger": "ledger",
@@ -116,9 +124,11 @@ _HOMES = {
     "Watch": "statements.planned",
     "WatchCallback": "watching.trainer",
     "Watched": "runs.watched",
+    "WatchedStage": "runs.watched_stage",
     "Work": "logs",
     "bench": "benchmark",
     "calibrate": "accuracy.validation",
+    "compare_plans": "planning.compared",
     "compare_spend": "programmes.spend",
     "describe_model": "models.card",
     "estimate_run": "runs.estimate",
@@ -128,6 +138,7 @@ _HOMES = {
     "list_accelerators": "hardware.accelerators",
     "load_programme": "programmes.loading",
     "load_sweep": "sweep",
+    "logged_passport": "watching.logged",
     "logged_use": "models.logged",
     "plan": "planning.search",
     "plan_rollouts": "planning.rollouts",
@@ -146,6 +157,7 @@ _HOMES = {
     "validate": "accuracy.validation",
     "watch": "statements.planned",
     "watch_run": "runs.watched",
+    "watch_stage": "runs.watched_stage",
 }
 """Public names, and the module each lives in."""
 

@@ -130,6 +130,16 @@ TESTED_BY = {
     "training.choices": "planning/test_search.py",
     "planning.pricing": "planning/test_search.py",
     "planning.result": "planning/test_search.py",
+    "planning.compared_spec": "planning/test_compared.py",
+    "planning.fields": "planning/test_spec.py",
+    "planning.rollout_result": "planning/test_rollouts.py",
+    "planning.rollout_spec": "planning/test_rollouts.py",
+    "costs.spot_rates": "planning/test_compared.py",
+    "runs.staged_spec": "runs/test_stage_spec.py",
+    **{
+        f"views.{name}": "views/test_rollouts.py"
+        for name in ("answers.rollouts", "charts.rollouts", "plan_words", "report.rollouts")
+    },
     "programmes.opened": "views/charts/test_ledger.py",
     "programmes.bases": "programmes/test_lines.py",
     "runs.inputs": "runs/test_estimate.py",

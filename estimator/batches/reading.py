@@ -37,6 +37,9 @@ MOST_COUNTED = 200_000
 LEAST_FIELDS = 2
 """Headings that a row below a title has to name."""
 
+FEW, LITTLE = 5000, 1 << 20
+"""Rows of a batch for which no more than so many bytes of text are looked at together."""
+
 BAR = "|"
 VALUE = re.compile(r"[-+]?\d")
 NEWLINE = re.compile(rb"[\r\n]")
@@ -190,7 +193,10 @@ def _parsed(piece: Piece, rows: int, only: str | None, *, is_mended: bool) -> It
     with ExitStack() as stack:
         text = Text(piece.path, stack)
         mending = Mending(text.stream, separator, len(headings), is_quoted=is_quoted)
-        how, taking = _options(piece, headings, before, only, is_mended=is_mended)
+        block = BLOCK if rows > FEW else LITTLE
+        how, taking = _options(
+            piece, headings, before, only, block=LONGEST_ROW if is_mended else block
+        )
         reader = stack.enter_context(
             arrow_csv.open_csv(
                 mending.stream() if is_mended else text.stream,
@@ -327,13 +333,13 @@ def _row_lines(path: Path, state: tuple[int, int], separator: str, before: int) 
 
 
 def _options(
-    piece: Piece, headings: list[str], before: int, only: str | None, *, is_mended: bool
+    piece: Piece, headings: list[str], before: int, only: str | None, *, block: int
 ) -> tuple[arrow_csv.ReadOptions, arrow_csv.ConvertOptions]:
     """Return how a table is read and its cells are taken: as texts, as they stand."""
     reading = arrow_csv.ReadOptions(
         # One thread, so that lines that are no rows come in their order, with their number.
         use_threads=False,
-        block_size=LONGEST_ROW if is_mended else BLOCK,
+        block_size=block,
         column_names=headings,
         skip_rows=before,
         skip_rows_after_names=0 if piece.layout.names else 1,
@@ -410,6 +416,16 @@ def first_lines(path: Path, separator: str) -> list[tuple[int, list[str]]]:
     return found or [(0, [])]
 
 
+LARGEST = 128 << 20
+"""Bytes of a batch's texts."""
+
+
+def _fitting(table: pa.Table, rows: int) -> int:
+    """Return the number of first rows that make a batch."""
+    size = table.nbytes
+    return rows if size <= LARGEST else max(1, min(rows, len(table) * LARGEST // size))
+
+
 def rebatched(
     batches: Iterable[pa.RecordBatch],
     rows: int,
@@ -419,16 +435,16 @@ def rebatched(
 
     Args:
         batches: rows.
-        rows: of a table.
+        rows: of a table, fewer where these would take more than `LARGEST`.
         cut: number of a table's last rows that the next begins with.
     """
     held: pa.Table | None = None
     for batch in batches:
         table = pa.Table.from_batches([batch])
         held = table if held is None else pa.concat_tables([held, table])
-        while len(held) > rows:
-            whole = held.slice(0, rows)
-            kept = rows - (cut(whole) if cut is not None else 0)
+        while len(held) > (most := _fitting(held, rows)):
+            whole = held.slice(0, most)
+            kept = most - (cut(whole) if cut is not None else 0)
             yield held.slice(0, kept)
             held = held.slice(kept)
     if held is not None:

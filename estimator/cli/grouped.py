@@ -55,7 +55,7 @@ SECTIONS: dict[str, str] = {
     "What is trained": """kind launch log model params params-active tokens flop global-batch
         global-batch-tokens sequence-length lengths packing part images-per-sample image-size
         text-length""",
-    "On what": """accelerator count max-gpus gpus gpu-hours precision mfu tokens-per-second
+    "On what": """accelerator count cluster max-gpus gpus gpu-hours precision mfu tokens-per-second
         tokens-per-second-per-gpu step-seconds software framework efficiency node-network
         power-limit days""",
     OWN: "",
@@ -64,7 +64,7 @@ SECTIONS: dict[str, str] = {
         critic-params critic-model verifier-seconds teacher-params teacher-model generators
         staleness colocated tail throughput batch trained-share restarted-tokens
         price-per-token price-per-token-read price-per-token-written""",
-    "Price": """price provider commitment prices region date operator pue usd-per-kwh
+    "Price": """price provider commitment market prices region date operator pue usd-per-kwh
         carbon-g-per-kwh final-share budget""",
     "Interruptions": """goodput lost failures-per-gpu-day interruptions-per-gpu-day
         checkpoint-seconds restart-seconds""",
@@ -124,6 +124,7 @@ UNITS = {
     "date": "DAY",
     "days": "DAYS",
     "max-days": "DAYS",
+    "deadline": "DAYS",
     "mfu": "SHARE",
     "goodput": "SHARE",
     "lost": "SHARE",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -113,11 +114,8 @@ def command(records: tuple[str, ...], onward: Onward, outputs: Outputs, **given:
     outputs.check()
     onward.check(outputs, is_anonymous=given["anonymise"])
     found = account(records, given)
-    result = {**found.to_dict(), "records": list(records)}
-    if outputs.plot or outputs.html or _is_kept(outputs):
-        from computebill.programmes.opened import opened_bars
-
-        result["beside"] = opened_bars()
+    is_drawn = bool(outputs.plot or outputs.html or _is_kept(outputs))
+    result = result_of(found, records, is_drawn=is_drawn)
     onward.write(found)
 
     def tables() -> Any:
@@ -136,6 +134,16 @@ def command(records: tuple[str, ...], onward: Onward, outputs: Outputs, **given:
         click.echo(f"Error: {file}: {reason}", err=True)
     if found.unread_files:
         raise SystemExit(1)
+
+
+def result_of(found: Any, records: Sequence[str], *, is_drawn: bool = True) -> dict[str, Any]:
+    """Return a ledger's result, with the programmes that a picture of it shows beside it."""
+    result: dict[str, Any] = {**found.to_dict(), "records": list(records)}
+    if is_drawn:
+        from computebill.programmes.opened import opened_bars
+
+        result["beside"] = opened_bars()
+    return result
 
 
 def _is_kept(outputs: Outputs) -> bool:

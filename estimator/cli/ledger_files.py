@@ -13,7 +13,14 @@ import click
 from .options import FILE, Command, Outputs, with_options
 
 PROGRAMME, SWEEP, RUN, STEPS = "-o", "--sweep-to", "--run-to", "--steps-to"
-NEXT = {PROGRAMME: "spend", SWEEP: "sweep", RUN: "run", STEPS: "calibrate"}
+STATEMENT = "--statement-to"
+NEXT = {
+    PROGRAMME: "spend",
+    SWEEP: "sweep",
+    RUN: "run",
+    STATEMENT: "statement",
+    STEPS: "calibrate",
+}
 """Commands that read each file."""
 
 
@@ -82,7 +89,7 @@ class Onward:
     def _texts(self) -> Iterator[tuple[Path, Callable[[Any], str]]]:
         from computebill.ledger.experiments import sweep_text
         from computebill.ledger.programme import basis_of, programme_text
-        from computebill.ledger.stages import stages_text
+        from computebill.ledger.stages import stages_text, statement_text
         from computebill.ledger.steps import steps_csv
 
         basis = None if self.basis is None else basis_of(self.basis)
@@ -93,8 +100,8 @@ class Onward:
             elif flag == STEPS:
                 yield path, steps_csv
             else:
-                text = sweep_text if flag == SWEEP else stages_text
-                yield path, partial(text, name=name, file=file)
+                texts = {SWEEP: sweep_text, RUN: stages_text, STATEMENT: statement_text}
+                yield path, partial(texts[flag], name=name, file=file)
 
     def tell(self, *, is_aside: bool) -> None:
         """Say what was written, and what reads it."""
@@ -107,7 +114,7 @@ def onward_options(command: Command) -> Command:
 
     @wraps(command)
     def collecting(**given: Any) -> Any:
-        flags = (SWEEP, RUN, STEPS)
+        flags = (SWEEP, RUN, STATEMENT, STEPS)
         paths = {flag: given.pop(flag.removeprefix("--").replace("-", "_")) for flag in flags}
         files = {flag: path for flag, path in paths.items() if path is not None}
         onward = Onward(files, given.pop("organisation"), given.pop("basis"))
@@ -117,6 +124,9 @@ def onward_options(command: Command) -> Command:
         collecting,
         click.option(SWEEP, type=FILE, metavar="FILE", help="A sweep of what was run, .toml."),
         click.option(RUN, type=FILE, metavar="FILE", help="Final runs as stages of run, .toml."),
+        click.option(
+            STATEMENT, type=FILE, metavar="FILE", help="The same for statement, with days, .toml."
+        ),
         click.option(STEPS, type=FILE, metavar="FILE", help="Tracked steps for calibrate, .csv."),
         click.option("--organisation", metavar="NAME", help="Of -o FILE.toml; else the file's."),
         click.option(

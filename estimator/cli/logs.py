@@ -17,7 +17,7 @@ import click
 from .options import FILE, with_options
 
 if TYPE_CHECKING:
-    from computebill.logs import Log
+    from computebill.logs import Log, LogReader
 
 POLL = 0.5
 """Seconds between two looks at a growing file."""
@@ -54,6 +54,66 @@ def log_options(command: Command) -> Command:
     )
 
 
+def passport_options(command: Command) -> Command:
+    """Add --passport and --kwh, collected as ``given_passport``, and --log-stage."""
+
+    @wraps(command)
+    def collecting(**given: Any) -> Any:
+        names = ("passport", "kwh")
+        found = GivenPassport(**{name: given.pop(name) for name in names})
+        return command(given_passport=found, **given)
+
+    return with_options(
+        collecting,
+        click.option("--log-stage", metavar="NAME", help="Stage that --log is of, of several."),
+        click.option(
+            "--passport",
+            type=FILE,
+            metavar="FILE",
+            help="With --log: write the run's passport, .json or .md for a model card.",
+        ),
+        click.option(
+            "--kwh", type=float, metavar="KWH", help="With --passport: what a meter measured."
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class GivenPassport:
+    """A passport as flags ask for it.
+
+    Attributes:
+        passport: its file; None where none is asked for.
+        kwh: electricity that a meter measured [kWh].
+    """
+
+    passport: Path | None = None
+    kwh: float | None = None
+
+    def check(self, given_log: GivenLog) -> None:
+        """Refuse flags that do not go together.
+
+        Raises:
+            RequestError: naming the flag.
+        """
+        from computebill.base.errors import RequestError, shown
+
+        if self.passport is None:
+            if self.kwh is not None:
+                raise RequestError("--kwh", "needs --passport FILE")
+            return
+        if given_log.log is None:
+            raise RequestError("--passport", "needs --log FILE")
+        if self.passport.suffix not in (".json", ".md"):
+            raise RequestError(
+                "--passport", f"got {shown(str(self.passport))}; allowed: .json or .md"
+            )
+        if not self.passport.parent.is_dir():
+            raise RequestError(
+                "--passport", f"got {shown(str(self.passport))}; its folder does not exist"
+            )
+
+
 @dataclass(frozen=True)
 class GivenLog:
     """A log as flags give it.
@@ -88,20 +148,6 @@ class GivenLog:
             flag = f"--{given[0].replace('_', '-')}"
             raise RequestError(flag, "got it beside --log, which tells it; allowed: one of them")
 
-    def refuse(self, what: str) -> None:
-        """Refuse a log of what has none.
-
-        Args:
-            what: that it is given with.
-
-        Raises:
-            RequestError: naming the flag.
-        """
-        if self.log is not None:
-            from computebill.base.errors import RequestError
-
-            raise RequestError("--log", f"got one with {what}; allowed: of one run by itself")
-
     def read(self, told: Callable[[Log], str], *, aside: bool) -> Log:
         """Return what it says; of one that is followed, when that ends.
 
@@ -127,16 +173,19 @@ def _followed(
 ) -> Log:
     from computebill.base.errors import RequestError
     from computebill.logs import LogReader
+    from computebill.logs.files import is_packed
 
     reader = LogReader(path.name)
     told_at, told_rows = 0.0, 0
     try:
         with path.open("rb") as file, _telling(aside) as tell:
             for data in _growth(file, path, reader.note, until_idle):
+                if not reader.lines and is_packed(data):
+                    raise RequestError("--follow", f"got {path.name}, which gzip packed")
                 reader.feed(data)
                 now = time.monotonic()
                 if reader.rows > told_rows and now - told_at >= EVERY:
-                    tell(told(reader.log()))
+                    tell(_line(reader, told))
                     told_at, told_rows = now, reader.rows
     except KeyboardInterrupt:
         pass  # what was read so far is the answer
@@ -144,6 +193,16 @@ def _followed(
         raise RequestError(str(path), f"cannot be read: {error.strerror or error}") from None
     reader.close()
     return reader.log()
+
+
+def _line(reader: LogReader, told: Callable[[Log], str]) -> str:
+    """Return where a log stands; of one too young to tell a speed, what it does not tell yet."""
+    from computebill.base.errors import RequestError
+
+    try:
+        return told(reader.log())
+    except RequestError as error:
+        return f"so far, {error}"
 
 
 def _growth(

@@ -67,16 +67,21 @@ FIELDS = (
     ("zero", "ZeRO stages to try (default 1,3)."),
     ("micro-batch", "Sequences of a micro-batch, to try (default 1,2,4,8,16)."),
     ("recompute", "What to recompute, to try (default none,full); fewest: as few layers as fit."),
-    ("price", "USD per accelerator-hour, 2.1 or 1.5..3; of each, h100=2.1,b200=3..5."),
+    ("deadline", "Days by which it is to be done: the odds are told."),
+    ("price", "USD per accelerator-hour, 2.1; of each, h100=2.1,b200=3..5, spot=1.1,on-demand=2."),
     ("provider", "Take the price from this provider's list: aws, gcp, lambda, …"),
     ("commitment", "Of that price: on-demand, 1y, 3y, spot."),
+    ("market", "Several of these side by side: on-demand,spot."),
     ("prices", "Take it from this list: a CSV of SkyPilot, of gpuhunt or of your own; a folder."),
     ("region", "Of --prices: us-east-1, …; all of them without it."),
     ("date", "Of the prices, 2025-06-30."),
     ("failures-per-gpu-day", "Unexpected interruptions; as Llama 3's if not given; 0: none."),
     ("checkpoint-seconds", "Training stands still for each checkpoint."),
     ("restart-seconds", "From a failure until training goes on."),
-    ("interruptions-per-gpu-day", "Of spot machines, taken away, 0.0125; h100=0.0125,b200=0."),
+    (
+        "interruptions-per-gpu-day",
+        "Of spot machines, taken away, 0.0125; h100=0.0125,b200=0; as published, aws-5-10, …",
+    ),
     ("goodput", "Share of the time that trains, 0.9, in place of those four."),
     ("lost", "The rest of it, 10%: the share of the time that is lost."),
 )
@@ -101,6 +106,14 @@ STAGE = (
 @click.command(cls=Grouped)
 @click.argument("spec", required=False, metavar="[SPEC]")
 @field_options((*FIELDS, *STAGE))
+@click.option(
+    "--cluster",
+    "clusters",
+    multiple=True,
+    type=FILE,
+    metavar="FILE",
+    help="A cluster, side by side with others: accelerator, count, network, price; repeated.",
+)
 @launch_option
 @click.option(
     "--emit",
@@ -115,6 +128,7 @@ STAGE = (
 @output_options
 def command(
     spec: str | None,
+    clusters: tuple[Path, ...],
     launches: tuple[Path, ...],
     emit: str | None,
     emit_to: Path | None,
@@ -150,14 +164,17 @@ def command(
     read_layout(layout_flags)  # a mistake in a flag is told by the flag's name
     path = None if spec is None else Path(spec)
     launched = read_launches(launches, given, layout_flags, path)
+    described = Described(path, given, layout_flags, changes, launched)
     if is_of_rollouts(path, given, launched):
         if emit is not None:
             raise RequestError("--emit", "a split of reinforcement learning has no writer yet")
-        share_out(
-            Described(path, given, layout_flags, changes, launched), device, profiles, outputs
-        )
+        share_out(described, device, profiles, outputs)
         return
-    asked = plan_spec(path, given, layout_flags, changes, launched)
+    if is_of_several(path, given, clusters):
+        handing = (emit, emit_to)
+        side_by_side(described, clusters, device, profiles, outputs, handing)
+        return
+    asked = plan_spec(*described)
     for name in asked.accelerator:
         in_cluster(find_accelerator(name, profiles), asked.node_network, asked.power_limit)
     # What is wrong so far was told before torch was loaded.
@@ -211,6 +228,47 @@ def share_out(
 
     def tables() -> Any:
         from computebill.views import rollouts as view
+
+        return [*view.full(found), *launch_tables(described.launch)]
+
+    outputs.emit(with_launch(found.to_dict(), described.launch), found.to_frame, tables)
+
+
+def is_of_several(path: Path | None, given: dict[str, str], clusters: tuple[Path, ...]) -> bool:
+    """Whether clusters or markets are asked for side by side."""
+    from computebill.base.specfile import read_toml
+    from computebill.planning.compared_spec import is_compared
+
+    of_file = {} if path is None else read_toml(path)
+    return is_compared({**of_file, **given}, clusters)
+
+
+def side_by_side(
+    described: Described,
+    clusters: tuple[Path, ...],
+    device: str,
+    profiles: tuple[Path, ...],
+    outputs: Outputs,
+    handing: tuple[str | None, Path | None],
+) -> None:
+    """Search clusters and price them on markets, and print what is found, the best first."""
+    from computebill.hardware.accelerators import find_accelerator
+    from computebill.planning.compared_spec import compared_spec
+
+    asked = compared_spec(*described, clusters)
+    for way in asked.ways:
+        for name in way.plan.accelerator:
+            find_accelerator(name, profiles)
+    # What is wrong so far was told before torch was loaded.
+    from computebill.planning.compared import compare_plans
+
+    found = compare_plans(asked, device=device, profiles=profiles)
+    emit, emit_to = handing
+    if emit is not None and hand_over(found.best.plan, emit, emit_to):
+        return
+
+    def tables() -> Any:
+        from computebill.views import compared as view
 
         return [*view.full(found), *launch_tables(described.launch)]
 

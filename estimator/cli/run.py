@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,7 +11,7 @@ import click
 from .grouped import Grouped
 from .launches import launch_option, launch_tables, read_launches, with_launch
 from .layouts import layout_options, read_layout
-from .logs import GivenLog, log_options
+from .logs import GivenLog, GivenPassport, log_options, passport_options
 from .options import (
     Outputs,
     field_options,
@@ -24,6 +25,9 @@ from .stages import FIELDS as STAGE_FIELDS
 if TYPE_CHECKING:
     from computebill.logs import Log
     from computebill.runs.estimate import RunEstimate
+    from computebill.runs.staged import StagedEstimate
+    from computebill.runs.watched import Watched
+    from computebill.runs.watched_stage import WatchedStage
     from computebill.training.launched import Launched
 
 FIELDS = (
@@ -79,6 +83,7 @@ FIELDS = (
 @field_options((*FIELDS, *STAGE_FIELDS))
 @launch_option
 @log_options
+@passport_options
 @layout_options
 @set_option
 @sampling_of("131,072; of stages 16,384")
@@ -87,6 +92,8 @@ def command(
     spec: str | None,
     launches: tuple[Path, ...],
     given_log: GivenLog,
+    given_passport: GivenPassport,
+    log_stage: str | None,
     layout_flags: dict[str, Any],
     changes: tuple[str, ...],
     sampling: dict[str, Any],
@@ -105,37 +112,120 @@ def command(
     computebill run --model config.json --tokens 2T --accelerator h100 --count 512 --tp 8 --pp 4
     computebill run --launch train.sh --accelerator h100 --count 512
     computebill run --launch train.sh --log train.log --follow
+    computebill run --launch train.sh --log train.log --passport passport.md
     computebill run --kind rl --params 8B --steps 500 --prompts 64 --samples-per-prompt 16
         --prompt-length 400 --answer-length 1000..8000 --accelerator h100 --count 64
     """  # noqa: D301 -- click reads the backslash
     outputs.check()
     given_log.check()
+    given_passport.check(given_log)
     from computebill.base.specfile import read_toml
     from computebill.runs.staged_spec import is_staged
 
     given = given_fields(fields)
     read_layout(layout_flags)  # a mistake in a flag is told by the flag's name
     found = read_launches(launches, given, layout_flags, None if spec is None else Path(spec))
-    asked = Asked(spec, given, layout_flags, changes, found)
     of_file = spec is not None and is_staged(read_toml(Path(spec)))
     of_launch = found is not None and bool(found.stage) and "tokens" not in given
     staged = is_staged(given) or of_file or of_launch
+    if not staged and spec is None:
+        found = _with_tokens(found, given, given_log)
+    asked = Asked(spec, given, layout_flags, changes, found)
+    beside = Beside(given_log, given_passport, log_stage, outputs.form is not None)
+    beside.check(staged=staged)
     if staged:
-        given_log.refuse("a run of stages")
         estimate, result, view = _staged(asked, sampling)
     else:
         is_alone = not outputs.as_csv and given_log.log is None
         estimate, result, view = _alone(asked, sampling, more=is_alone)
-    seen = _watched(given_log, estimate, result, aside=outputs.form is not None)
+    seen = beside.seen(estimate, result, sampling["profiles"])
     result |= seen
 
     def tables() -> Any:
         from computebill.views import logs
 
-        beside = logs.watched(result) if seen else ()
-        return [*beside, *view.full(estimate), *launch_tables(found)]
+        watched = logs.watched(result) if seen else ()
+        return [*watched, *view.full(estimate), *launch_tables(found)]
 
     outputs.emit(with_launch(result, found), lambda: view.sheet(estimate), tables)
+    if given_passport.passport is not None:
+        click.echo(f"Wrote {given_passport.passport}", err=outputs.form is not None)
+
+
+def _with_tokens(
+    found: Launched | None, given: dict[str, Any], given_log: GivenLog
+) -> Launched | None:
+    """Return launch files with a run's tokens by its log, where neither they nor flags say them."""
+    log, known = given_log.log, given.keys() | (set() if found is None else found.fields.keys())
+    if found is None or log is None or given_log.follow or known & {"tokens", "flop"}:
+        return found
+    from computebill.base.quantity import parse_number
+    from computebill.logs import read_log
+    from computebill.models.logged import work_of
+    from computebill.runs.watched import tokens_of_log
+
+    sizes = ("sequence_length", "global_batch")
+    flags = {name: parse_number(given[name]) for name in sizes if name in given}
+    tokens = tokens_of_log(read_log(log), work_of({**found.fields, **flags}))
+    if tokens is None:
+        return found
+    note = f"its tokens are those of all steps that {log.name} counts on"
+    return replace(found, fields={**found.fields, "tokens": tokens}, notes=(*found.notes, note))
+
+
+class Beside(NamedTuple):
+    """What is set beside a run's estimate: its log, and what is made of that."""
+
+    log: GivenLog
+    passport: GivenPassport
+    stage: str | None
+    aside: bool
+
+    def check(self, *, staged: bool) -> None:
+        """Refuse what a run of this kind does not take.
+
+        Raises:
+            RequestError: naming the flag.
+        """
+        from computebill.base.errors import RequestError
+
+        if self.stage is not None and (self.log.log is None or not staged):
+            raise RequestError("--log-stage", "needs --log FILE of a run of stages")
+        if self.passport.passport is not None and staged:
+            raise RequestError(
+                "--passport", "got one with a run of stages; allowed: of one run by itself"
+            )
+
+    def seen(
+        self, estimate: RunEstimate | StagedEstimate, result: dict[str, Any], profiles: Any
+    ) -> dict[str, Any]:
+        """Return the keys that a result gets of a log beside it; none without a log."""
+        if self.log.log is None:
+            return {}
+        from computebill.runs.estimate import RunEstimate
+        from computebill.runs.watched import watch_run
+        from computebill.runs.watched_stage import watch_stage
+        from computebill.views import logs
+
+        def watched(log: Log) -> Watched | WatchedStage:
+            if isinstance(estimate, RunEstimate):
+                return watch_run(estimate, log)
+            return watch_stage(estimate, log, self.stage)
+
+        def line(log: Log) -> str:
+            return logs.line({**result, **watched(log).to_dict()})
+
+        found = watched(self.log.read(line, aside=self.aside))
+        told = found.to_dict()
+        if self.passport.passport is not None and isinstance(estimate, RunEstimate):
+            from computebill.watching.logged import logged_passport
+
+            passport = logged_passport(
+                estimate, found.course.log, kwh=self.passport.kwh, profiles=profiles
+            )
+            passport.save(self.passport.passport)
+            told["passport"] = passport.to_dict()
+        return told
 
 
 class Asked(NamedTuple):
@@ -169,21 +259,6 @@ def _alone(asked: Asked, sampling: dict[str, Any], *, more: bool) -> Told:
     estimate = estimate_run(run, **sampling)
     best = beside_run(run, device=sampling["device"], profiles=sampling["profiles"]) if more else {}
     return estimate, {**estimate.to_dict(), **best}, view
-
-
-def _watched(
-    given_log: GivenLog, estimate: RunEstimate, result: dict[str, Any], *, aside: bool
-) -> dict[str, Any]:
-    """Return the keys that a result gets of a log beside it; none without a log."""
-    if given_log.log is None:
-        return {}
-    from computebill.runs.watched import watch_run
-    from computebill.views import logs
-
-    def line(log: Log) -> str:
-        return logs.line({**result, **watch_run(estimate, log).to_dict()})
-
-    return watch_run(estimate, given_log.read(line, aside=aside)).to_dict()
 
 
 def _staged(asked: Asked, sampling: dict[str, Any]) -> Told:

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from .completion import completed
 from .grouped import Grouped
+from .launches import launch_option, launch_tables, read_launches, with_launch
 from .options import FILE, Outputs, about, output_options, sampling_of, to_json
+
+if TYPE_CHECKING:
+    from computebill.training.launched import Launched
 
 
 @click.command(cls=Grouped)
-@click.argument("spec", type=FILE, metavar="FILE")
+@click.argument("spec", type=FILE, required=False, metavar="[FILE]")
+@launch_option
+@click.option(
+    "--of",
+    metavar="STAGE",
+    help="Name of the stage that launch files are of, where FILE has several.",
+)
 @click.option(
     "--rules",
     multiple=True,
@@ -38,7 +49,9 @@ from .options import FILE, Outputs, about, output_options, sampling_of, to_json
 @sampling_of("8,192")
 @output_options
 def command(
-    spec: Path,
+    spec: Path | None,
+    launches: tuple[Path, ...],
+    of: str | None,
     rules: tuple[str, ...],
     planned: bool,
     start: str | None,
@@ -50,29 +63,33 @@ def command(
 ) -> None:
     """State a model's training compute under public rules, line by line.
 
-    FILE tells the model, the weights that it came from, and the stages of its making. For each
-    rule set it is told which lines count, the total with its interval and two significant
-    figures, the odds of exceeding 1e23, 1e25 and 1e26 FLOP, and when. It is arithmetic, not legal
-    advice.
+    FILE tells the model, the weights that it came from, and the stages of its making; what a
+    stage was started with can stand in its place, or fill it (--launch). For each rule set it is
+    told which lines count, the total with its interval and two significant figures, the odds of
+    exceeding 1e23, 1e25 and 1e26 FLOP, and when. It is arithmetic, not legal advice.
 
     \b
     computebill statement examples/statement.toml
     computebill statement examples/statement.toml --rules eu-cumulative --json
     computebill statement examples/statement.toml --card > card.md
     computebill statement examples/plan.toml --planned --start 2027-01-15
+    computebill statement --launch train.sh --planned
     """  # noqa: D301 -- click reads the backslash
     outputs.check()
     _check(outputs, card=card, form=form)
+    if spec is None and not launches:
+        raise click.UsageError("Missing argument 'FILE', or option '--launch'.")
     from computebill.regulation.rules import rule_sets
+    from computebill.statements.spec import read_statement
 
     if rules:
         rule_sets(rules)
     watched = {"start": start, "synthetic": synthetic}
     if not planned:
         _refuse(watched)
-        from computebill.statements.spec import read_statement
-
-        stated = read_statement(spec)
+    launch, given = _given(spec, launches, of, watched)
+    if not planned:
+        stated = read_statement(given)
         # What is wrong so far was told before torch was loaded.
         from computebill.statements.estimate import state
 
@@ -81,13 +98,13 @@ def command(
     else:
         from computebill.statements.planned import watch
 
-        found = watch(spec, **_watched(**watched), rules=rules, **sampling)
+        found = watch(given, **_watched(**watched), rules=rules, **sampling)
         whole = found.statement
     if card:
         from computebill.views.answers.statement import answer
         from computebill.views.statement_card import markdown
 
-        result = found.to_dict()
+        result = with_launch(found.to_dict(), launch)
         click.echo(markdown(answer(result).sentence, result), nl=False)
         return
     if form:
@@ -97,9 +114,31 @@ def command(
     def tables() -> Any:
         from computebill.views import statement as view
 
-        return view.full(found)
+        return [*view.full(found), *launch_tables(launch)]
 
-    outputs.emit(found.to_dict(), found.to_frame, tables)
+    outputs.emit(with_launch(found.to_dict(), launch), found.to_frame, tables)
+
+
+def _given(
+    spec: Path | None, launches: Sequence[Path], of: str | None, watched: dict[str, str | None]
+) -> tuple[Launched | None, Any]:
+    """Return launch files, and the statement with what they say; of none, FILE as it is.
+
+    A day of ``--start`` is then of their stage, and asked for no more.
+    """
+    from computebill.base.errors import RequestError
+
+    if not launches:
+        if of is not None:
+            raise RequestError("--of", "is the stage of a launch file; give --launch")
+        return None, spec
+    from computebill.statements.spec import launched_statement
+
+    launch = read_launches(launches, {}, {})
+    assert launch is not None
+    start = _watched(watched["start"], None).get("start")
+    watched["start"] = None
+    return launch, launched_statement(spec, launch, of, start)
 
 
 def _check(outputs: Outputs, *, card: bool, form: bool) -> None:

@@ -93,8 +93,7 @@ def applied(source: Source, own: Framework) -> Applied:
             if is_on(entry.value) is not False and not is_silent(entry.value) and not is_usual:
                 found.unused.append(Unused(said, plain(entry.value), row.why))
         elif entry.unknown and row.on is None:
-            why = f"hangs on {entry.unknown}, which the file does not set"
-            found.unused.append(Unused(said, plain(entry.value), why))
+            found.unused.append(Unused(said, plain(entry.value), _hangs_on(entry.unknown)))
         else:
             for name, value in _read(found, row, entry, source):
                 if row.together:
@@ -104,8 +103,18 @@ def applied(source: Source, own: Framework) -> Applied:
     for name, parts in shares.items():
         found.add(name, _product([value for value, _ in parts]), parts[-1][1])
     _name_model(found)
+    _name_policy(found)
     _settle(found.facts)
     return found
+
+
+def _hangs_on(unknown: str) -> str:
+    """Say what a value hangs on: an argument of a script, a command, or a variable."""
+    if unknown.isdecimal():
+        return f"hangs on ${unknown}, an argument that the script is called with"
+    if unknown.startswith("("):
+        return f"hangs on ${unknown}, which is not run"
+    return f"hangs on {unknown}, which the file does not set"
 
 
 def _read(found: Applied, row: Row, entry: Entry, source: Source) -> Iterator[tuple[str, Any]]:
@@ -171,7 +180,7 @@ UNITS = {"tokens": "tokens", "steps": "steps", "epochs": "epochs"}
 
 def _settle(facts: dict[str, Fact]) -> None:
     """Choose between what a file says twice: of one backend or another, in one unit or another."""
-    if "is_megatron" in facts or "is_dtensor" in facts:
+    if any(name.startswith(("is_megatron", "is_dtensor", "dtensor_")) for name in facts):
         backend = "megatron" if facts.get("is_megatron", _NO).value else "dtensor"
         for name in PARALLELISMS:
             fact = facts.get(f"{backend}_{name}")
@@ -194,6 +203,13 @@ def _settle(facts: dict[str, Fact]) -> None:
 _NO = Fact(value=False, said=Said("usual", "the framework"))
 
 
+def _name_policy(found: Applied) -> None:
+    """Take torchtitan's dumped policy of recomputation for the one that has no settings more."""
+    policy = found.facts.pop("policy", None)
+    if policy is not None and not any("memory_budget" in each.said.key for each in found.unused):
+        found.facts.setdefault("recompute", policy)
+
+
 def _name_model(found: Applied) -> None:
     """Put the name of a configuration in place of a framework's own name for a model."""
     models, facts = found.framework.models, found.facts
@@ -205,7 +221,10 @@ def _name_model(found: Applied) -> None:
         name, said = facts["model"].value, facts["model"].said
     else:
         return
-    known = lowered.get(name.lower())
+    plain = name.lower().removesuffix("-fp8").removesuffix("-bf16")
+    known = lowered.get(name.lower(), lowered.get(plain))
+    if known is not None and plain != name.lower():
+        found.add("precision", name.rpartition("-")[2].lower(), said, is_own=False)
     if known is not None:
         facts["model"] = Fact(known, said)
     elif "flavor" in facts and "model" not in facts:

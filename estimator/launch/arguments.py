@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from .entries import Entry
 from .marks import Text
@@ -14,6 +15,9 @@ PROGRAM = re.compile(r".*\.(?:py|sh|pyz)|-m")
 HEADER = re.compile(r"\s*#SBATCH\s+(.*?)(?:\s+#.*)?$")
 SHORT = {"N": "nodes", "n": "ntasks", "t": "time", "G": "gpus", "c": "cpus-per-task"}
 """Short flags of Slurm, and the long ones."""
+
+CHOICE = re.compile(r"(activation[-_]checkpoint):([a-z][a-z_-]*)")
+"""torchtitan's choice of a part of its configuration, by a word among flags."""
 
 TOGETHER = re.compile(r"-([NntGc])(\d.*)")
 
@@ -31,7 +35,11 @@ def settings(words: Sequence[Text]) -> tuple[list[Entry], list[str]]:
         word = words[at]
         at += 1
         override = OVERRIDE.fullmatch(word)
+        choice = CHOICE.fullmatch(word)
         if word == "-m":
+            continue
+        if choice is not None:
+            found.append(replace(_entry(*choice.groups(), word.line), spelled=str(word)))
             continue
         if FLAG.match(word):
             name, equals, value = word.partition("=")
@@ -58,7 +66,7 @@ def _entry(name: str, value: object, line: int) -> Entry:
 def _values(words: Sequence[Text], at: int) -> Iterator[Text]:
     """Yield what follows a flag and belongs to it."""
     for word in words[at:]:
-        if FLAG.match(word) or OVERRIDE.fullmatch(word) or PROGRAM.fullmatch(word):
+        if any(each.fullmatch(word) for each in (OVERRIDE, PROGRAM, CHOICE)) or FLAG.match(word):
             return
         yield word
 

@@ -46,7 +46,7 @@ class Scope:
 
     def note(self, line: int, what: str) -> None:
         """Remember what was left alone."""
-        plain = what.translate({ord(OPEN): "", ord(CLOSE): "", ord(GAP): " "})
+        plain = what.translate({ord(OPEN): "$", ord(CLOSE): "", ord(GAP): " "})
         self.notes[f"{self.name} line {line}: {plain}"] = None
 
     def lookup(self, name: str, line: int) -> Value | None:
@@ -217,7 +217,7 @@ def _value(piece: str, line: int, scope: Scope) -> Value:
     if piece[0] == "`" or piece.startswith("$("):
         command = piece[1:-1] if piece[0] == "`" else piece[2:-1]
         scope.note(line, f"the output of a command is not known, as none is run: {command.strip()}")
-        return hole(f"$({command.strip()})", line)
+        return hole(f"({command.strip()})", line)
     if piece.startswith("${"):
         return _parameter(piece[2:-1], line, scope)
     name = piece[1:]

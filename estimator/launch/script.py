@@ -6,7 +6,7 @@ import fnmatch
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 from computebill.base.errors import RequestError
 
@@ -23,6 +23,12 @@ PASSED_OVER = re.compile(
     r"nvidia-smi|which|git|cat|grep|sed|awk|wget|curl|scontrol|head|tail|wc"
 )
 """Commands that say nothing of a training run."""
+
+ENVIRONMENT = ("NPROC_PER_NODE", "NNODES", "NGPU", "MODULE", "CONFIG")
+"""Variables that are set for one command and say how many processes of what it starts."""
+
+REDIRECTS = re.compile(r"(?:\d?>|&>|\||;|&&)")
+"""What ends the words of a command that stands in a text."""
 
 SHELLS = ("bash", "sh", "sbatch", "zsh", "ssh")
 MOST_STEPS = 50_000
@@ -74,8 +80,9 @@ def read_script(
     held = [
         word
         for value in reader.scope.values.values()
-        for each in (value if isinstance(value, list) else [value])
-        if "--" in each
+        for texts in [value if isinstance(value, list) else [value]]
+        if any("--" in each for each in texts)
+        for each in texts
         for word in resplit(each)
     ]
     return Reading(
@@ -171,7 +178,13 @@ class _Reader:
     def command(self, command: Command) -> None:
         """Set what a command sets, or keep it among those that would run."""
         words = list(command.words)
+        started: list[Text] = []
         while words and self.sets(words[0]):
+            started += [
+                Text(f"{name}={self.scope.values[name]}", command.line)
+                for name in ENVIRONMENT
+                if words[0].text.startswith(f"{name}=")
+            ]
             words.pop(0)
         if not words:
             return
@@ -190,7 +203,7 @@ class _Reader:
         elif name in self.functions:
             self.call(name, words[1:])
         elif not PASSED_OVER.fullmatch(name) or (name == "cat" and command.heredoc):
-            self.keep(command, words)
+            self.keep(command, words, started)
 
     def source(self, path: str, line: int) -> None:
         """Follow a sourced script, if it was given too."""
@@ -235,8 +248,14 @@ class _Reader:
         body = (command.heredoc or "").replace('"', '\\"')
         return text_of(Token("word", f'"{body}"', command.line + 1), self.scope)
 
-    def keep(self, command: Command, words: Sequence[Token]) -> None:
-        """Keep a command; what it hands to another shell is read as a script of its own."""
+    def keep(self, command: Command, words: Sequence[Token], started: Sequence[Text]) -> None:
+        """Keep a command; what it hands to another shell is read as a script of its own.
+
+        Args:
+            command: as it stands in the script.
+            words: of it, without the variables that are set for it.
+            started: those of these variables that say how it is started.
+        """
         found = [field for word in words for field in fields(word, self.scope)]
         if not found:
             return
@@ -244,7 +263,8 @@ class _Reader:
             self.scope.note(
                 command.line, "eval is not run; the words after it are read as they are"
             )
-            found = [each for field in found[1:] for each in resplit(field)]
+            words_of = (each for field in found[1:] for each in resplit(field))
+            found = list(takewhile(lambda each: not REDIRECTS.match(each), words_of))
         if command.heredoc is not None and found[0] in SHELLS:
             self.inner(self.heredoc(command))
         for before, field in pairwise(found):
@@ -253,7 +273,7 @@ class _Reader:
                 return
         kept = tuple(each for field in found for each in _inner_words(field))
         if any(each.startswith("-") or "=" in each for each in kept[1:]) or len(kept) > 2:
-            self.commands.append(Ran(kept))
+            self.commands.append(Ran((*kept, *started)))
 
     def inner(self, text: Text) -> None:
         """Follow a script that is a text of this one."""

@@ -179,6 +179,12 @@ def _fsdp(value: Any) -> int | None:
     return 0 if "no_shard" in words else 3 if words == "true" else None
 
 
+def _fsdp_offload(value: Any) -> bool | None:
+    """Whether FSDP's words let weights rest on the host: ``full_shard auto_wrap offload``."""
+    words = re.split(r"[\s,]+", str(_text(value)))
+    return True if "offload" in words else None
+
+
 def _last_part(value: Any) -> str:
     return str(value).rpartition(".")[2]
 
@@ -220,6 +226,7 @@ READERS: Mapping[str, Callable[[Any], Any]] = {
     "stem": _stem,
     "converters": _converters,
     "fsdp": _fsdp,
+    "fsdp_offload": _fsdp_offload,
     "last_part": _last_part,
     "gate": _gate,
     "targets": _targets,

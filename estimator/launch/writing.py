@@ -66,8 +66,9 @@ def write(key: str, facts: Mapping[str, Any], comments: Sequence[str]) -> str:
             started[TORCHRUN[name]] = facts[name]
             continue
         found = _setting(own, name, facts[name])
-        if found is not None:
+        if found is not None and not _is_usual(own, *found):
             settings |= {**_beside(own, *found), found[0]: found[1]}
+    settings = _kept(own, settings)
     return _WRITERS[own.writes["syntax"]](own, settings, started, comments)
 
 
@@ -100,6 +101,23 @@ def _beside(own: Framework, key: str, value: Any) -> dict[str, Any]:
     """Return what has to stand beside a setting."""
     beside = own.writes.get("beside", {})
     return {**beside.get(f"{key}_{value}", {}), **beside.get(key, {})}
+
+
+def _kept(own: Framework, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that a file has: none without those that it needs."""
+    needs = own.writes.get("needs", {})
+    found = {**own.writes.get("always", {}), **settings}
+    return {
+        key: value
+        for key, value in found.items()
+        if all(need in found for table, need in needs.items() if key.startswith(table))
+    }
+
+
+def _is_usual(own: Framework, key: str, value: Any) -> bool:
+    """Whether a framework takes a setting so by itself, and not all of its releases know it."""
+    usual = own.writes.get("usual", {})
+    return key in usual and _same(usual[key], value)
 
 
 def _typed(value: Any) -> Any:
@@ -158,17 +176,28 @@ def _arguments(
     comments: Sequence[str],
 ) -> str:
     torchrun = "".join(f"    --{key} {value}\n" for key, value in started.items())
-    told = "".join(_flag(key, value) for key, value in settings.items())
+    told = "".join(_flag(own, key, value) for key, value in settings.items())
+    exports = "".join(
+        f"\nexport {name}={row['value']}\n"
+        for name, row in own.writes.get("exports", {}).items()
+        if row["unless"] not in settings
+    )
     return (
-        f"#!/bin/bash\n{_commented(comments)}\nDISTRIBUTED_ARGS=(\n{torchrun})\n\n"
+        f"#!/bin/bash\n{_commented(comments)}{exports}\nDISTRIBUTED_ARGS=(\n{torchrun})\n\n"
         f"LAYOUT_ARGS=(\n{told})\n\n"
         f'torchrun "${{DISTRIBUTED_ARGS[@]}}" {own.writes["program"]} \\\n'
-        '    "${LAYOUT_ARGS[@]}" "$@"\n'
+        f"    {own.writes['words']}\n"
     )
 
 
-def _flag(key: str, value: Any) -> str:
-    name = f"--{key.replace('_', '-')}"
+def _flag(own: Framework, key: str, value: Any) -> str:
+    """Return the words of a flag; of a switch that is off those, if any, that switch it off."""
+    if key in own.writes.get("choices", ()):
+        return f"    {key.replace('_', '-')}:{value}\n"
+    table, dot, last = key.rpartition(".")
+    name = f"--{table}{dot}{last if table else last.replace('_', '-')}"
+    if value is False:
+        return f"    --{table}{dot}no-{last}\n" if own.writes.get("negates") else ""
     return f"    {name}\n" if value is True else f"    {name} {value}\n"
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import shutil
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
@@ -23,11 +26,13 @@ from computebill.base.assumptions import Assumption
 from computebill.base.errors import RequestError, shown
 from computebill.base.writing import replacing
 from computebill.batches.cluster import run_on_ray
-from computebill.batches.pieces import ROWS, find_files, named_pieces, state_of
+from computebill.batches.pieces import find_files, named_pieces, state_of
 from computebill.batches.working import in_order
 from computebill.batches.writing import Parts, harmless
 from computebill.hardware.accelerators import find_accelerator
 
+from .chains import Runs
+from .cube import NO_MONTH
 from .gather import Gathered, Gathering, Late, Part
 from .naming import Naming
 from .normalise import REJECTS
@@ -36,7 +41,7 @@ from .pricing import Priced, Prices, check_prices
 from .result import FileRead, Ledger, Reject
 from .rules import Rules, read_rules
 from .schema import UNKNOWN
-from .work import Done, Reading
+from .work import ROWS, Done, Reading
 
 Engine = Literal["local", "ray"]
 Progress = Callable[[int], None]
@@ -146,14 +151,19 @@ def read_ledger(
         _count(found, done, good, plans)
         kept.close(found.unread_files)
         parts = [
-            Part(each.part, _record(each, plans), each.counts.jobs)
+            Part(each.part, _record(each, plans), each.counts.jobs, each.place)
             for each in done
             if each.part and each.counts.jobs
         ]
-        gathered = Gathering(folder, parts, rules, scratch, has_groups=options.has_groups).gather()
+        gathering = Gathering(folder, parts, rules, scratch, has_groups=options.has_groups)
+        gathered = gathering.gather()
         _take(found, gathered, good)
         _write_rejects(found, folder, options, gathered.late, good)
-    _price(found, gathered, rules, options)
+        with ThreadPoolExecutor(1) as pool:
+            # Neither waits for the other: restarts are found while sums are priced.
+            runs = pool.submit(gathering.find_runs)
+            priced = _price(found, gathered, rules, options)
+        _take_runs(found, runs.result(), priced, options.prices)
     if options.naming is not None:
         options.naming.hide(found)
     found.seconds = time.perf_counter() - begun
@@ -269,7 +279,6 @@ def _take(found: Ledger, gathered: Gathered, files: Sequence[Path]) -> None:
     found.trackers = gathered.trackers
     found.groups = gathered.groups
     found.queue = gathered.cube.queue()
-    found.restarts = gathered.runs.to_dict()
 
 
 def _write_rejects(
@@ -305,7 +314,7 @@ def _write_rejects(
     found.rejects_file = str(options.rejects)
 
 
-def _price(found: Ledger, gathered: Gathered, rules: Rules, options: Options) -> None:
+def _price(found: Ledger, gathered: Gathered, rules: Rules, options: Options) -> Priced:
     """Price all cells, and sum them by what they are of."""
     billed = gathered.billed
     priced = Priced(gathered.cube.cells(), options.prices, rules, billed.prices())
@@ -320,10 +329,15 @@ def _price(found: Ledger, gathered: Gathered, rules: Rules, options: Options) ->
     found.unpriced = priced.unpriced
     found.assumptions = (*priced.assumptions, *_told(found, priced, rules))
     found.capacity = _capacity(found, options)
-    runs = gathered.runs.largest
-    if len(runs):
-        runs = runs.assign(cost_usd=_costs(runs, priced), mfu=_utilisations(runs, options.prices))
-    found.runs = runs
+    return priced
+
+
+def _take_runs(found: Ledger, runs: Runs, priced: Priced, prices: Prices) -> None:
+    """Take restarts, and the largest runs with what they cost and reached."""
+    found.restarts, found.runs = runs.to_dict(), runs.largest
+    if len(found.runs):
+        costs, reached = _costs(found.runs, priced), _utilisations(found.runs, prices)
+        found.runs = found.runs.assign(cost_usd=costs, mfu=reached)
 
 
 def _told(found: Ledger, priced: Priced, rules: Rules) -> Iterable[Assumption]:
@@ -358,9 +372,10 @@ def _capacity(found: Ledger, options: Options) -> float | None:
 
 def _costs(runs: pd.DataFrame, priced: Priced) -> np.ndarray:
     """Return what each run cost [USD]: as billed, else at its accelerator's price in its month."""
+    months = runs["start"].to_numpy().astype("datetime64[M]").astype(str)
     prices = [
-        priced.price_of(name, "not told" if pd.isna(start) else f"{start:%Y-%m}")
-        for name, start in zip(runs["accelerator"], runs["start"], strict=True)
+        priced.price_of(name, NO_MONTH if month == "NaT" else month)
+        for name, month in zip(runs["accelerator"], months.tolist(), strict=True)
     ]
     made = runs["gpu_hours"].to_numpy(float) * np.array(prices)
     return np.where(runs["usd"].isna(), made, runs["usd"])
@@ -368,12 +383,14 @@ def _costs(runs: pd.DataFrame, priced: Priced) -> np.ndarray:
 
 def _utilisations(runs: pd.DataFrame, prices: Prices) -> np.ndarray:
     """Return the model FLOP utilisation of runs whose FLOP a tracker tells."""
-    peaks = [
-        find_accelerator(name, prices.profiles) if isinstance(name, str) else None
-        for name in runs["accelerator"]
-    ]
-    peak = np.array(
-        [np.nan if each is None else each.peak_flop_per_s(each.default_precision) for each in peaks]
-    )
+
+    @cache
+    def peak_of(name: object) -> float:
+        if not isinstance(name, str):
+            return math.nan
+        found = find_accelerator(name, prices.profiles)
+        return found.peak_flop_per_s(found.default_precision)
+
+    peak = np.array([peak_of(name) for name in runs["accelerator"]])
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(runs["flop"] / (runs["gpu_hours"] * 3600.0 * peak), dtype=float)

@@ -16,6 +16,14 @@ from computebill.batches.columns import arrow_column
 
 from . import cells
 from .cells import NO_TIME, Words
+from .commitments import (
+    amortised,
+    credits_of,
+    is_apart,
+    kind_of,
+    tells_amortised,
+    unused_hours,
+)
 from .devices import find_device
 from .draft import Draft
 from .formats import plain
@@ -34,6 +42,7 @@ IN_HOURS = {"h": 1.0, "s": 1 / 3600.0, "m": 1 / 60.0}
 TAGS = ("resourcetags_", "resource_tags_", "tags_", "labels_")
 """Beginnings of columns that are a tag each."""
 
+MOST = 1e12
 CENT = 0.005
 MOST_WHOLE = 0.1
 """Share of costs that may be whole dollars by chance."""
@@ -53,22 +62,22 @@ def read_bill(rows: Rows) -> Draft:
     profiles = rows.reading.profiles
     words, each = _parts(found, sku, profiles)
     hours = _hours(rows)
-    charge = rows.words("charge")
-    is_used = charge.told(lambda text: text.lower().replace(" ", "") in USED, True).astype(bool)
-    is_part = is_used & (words.codes >= 0) & ~np.isnan(hours)
+    is_used = rows.words("charge").told(lambda text: kind_of(text) in USED, True).astype(bool)
+    is_unused, unused = unused_hours(rows, hours)
+    hours = np.where(is_unused, unused, hours)
+    is_part = (is_used | is_unused) & ~is_apart(rows) & (words.codes >= 0) & ~np.isnan(hours)
     draft.words["accelerator"] = Words(np.where(is_part, words.codes, -1), words.values)
     draft.words["device"] = found
     draft.numbers["accelerators"] = np.where(is_part, each, 0.0)
     draft.numbers["gpu_hours"] = np.where(is_part, each * hours, 0.0)
     draft.numbers["elapsed_s"] = np.where(is_part, np.abs(hours) * 3600.0, 0.0)
     draft.numbers["usd"] = _dollars(rows, draft)
-    unused = rows.words("commitment").told(lambda text: text.lower() == "unused", False)
-    states = np.where(unused.astype(bool), 0, -1).astype(np.int32)
-    draft.words["state"] = Words(states, [IDLE])
+    draft.words["state"] = Words(np.where(is_unused, 0, -1).astype(np.int32), [IDLE])
     if not rows.has("tags"):
         draft.words["tags"] = _tags(rows)
     draft.reject(draft.moment("start") == NO_TIME, "tells no time of the charge")
     draft.reject(np.isnan(draft.numbers["usd"]), "tells no cost")
+    draft.reject(np.abs(draft.numbers["usd"]) > MOST, "its cost is above a trillion")
     draft.remark(draft.numbers["usd"] < 0, "is a negative charge; it is taken off")
     draft.remark(is_part & (hours < 0), "has negative hours; they are taken off")
     draft.remark(_overlapping(draft, is_part), "overlaps another charge of the same resource")
@@ -116,10 +125,13 @@ def _in_hours(unit: str) -> float:
 def _dollars(rows: Rows, draft: Draft) -> np.ndarray:
     """Return what each charge costs [USD], and refuse other currencies."""
     billed = rows.numbers("usd")
-    usd = billed
+    usd = billed + credits_of(rows)
     if rows.has("usd_effective") and rows.reading.is_effective:
         effective = rows.numbers("usd_effective")
         usd = np.where(np.isnan(effective), billed, effective)
+    elif rows.reading.form.bill.amortised and rows.reading.is_effective:
+        usd, lacks = amortised(rows, billed)
+        draft.remark(lacks, "is of a commitment, and tells no amortised cost; it is as billed")
     rates = {"USD": 1.0, **rows.reading.rates}
     currency = rows.words("currency")
     for text in currency.values:
@@ -137,10 +149,14 @@ def cost_of(rows: Rows, asked: str) -> Sums:
         rows: the first of a file.
         asked: ``auto``, ``billed`` or ``effective``.
     """
-    if not rows.has("usd_effective"):
-        return Sums(False, "as billed")
+    form = rows.reading.form
+    is_own = not rows.has("usd_effective") and tells_amortised(rows)
+    if not rows.has("usd_effective") and not is_own:
+        return Sums(False, _told_as_billed(rows))
     if asked != "auto":
         return Sums(asked == "effective", "as asked")
+    if is_own:
+        return Sums(True, f"amortised cost, as {form.title.partition(',')[0]} adds it up")
     billed, effective = rows.numbers("usd"), rows.numbers("usd_effective")
     both = np.isfinite(billed) & np.isfinite(effective) & (np.abs(billed) > CENT)
     # A cost of a fraction whose amortised one is whole: commitments do not make many such.
@@ -149,6 +165,23 @@ def cost_of(rows: Rows, asked: str) -> Sums:
     if len(is_whole) and is_whole.mean() > MOST_WHOLE:
         return Sums(False, "as billed: the effective cost is rounded to whole dollars")
     return Sums(True, "effective cost, commitments amortised")
+
+
+def _told_as_billed(rows: Rows) -> str:
+    """Return what is to be known of a bill that has one cost."""
+    form = rows.reading.form
+    if form.bill.amortised:
+        return "as billed: the file has no column of amortised costs"
+    if form.bill.unused:
+        kinds = {kind_of(text) for text in rows.words("charge").values}
+        if kinds & set(form.bill.unused):
+            return "as the file has it: amortised, with what was not used"
+        if "purchase" in kinds:
+            return "as the file has it: actual, with what was bought ahead"
+    if "credits" in form.fields:
+        has_credits = rows.has("credits")
+        return "as billed, credits taken off" if has_credits else "as billed; it tells no credits"
+    return "as billed"
 
 
 def _tags(rows: Rows) -> Words:

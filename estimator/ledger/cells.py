@@ -86,6 +86,12 @@ class Words(NamedTuple):
         return pa.DictionaryArray.from_arrays(codes, pa.array(self.values, pa.string()))
 
 
+def hashed(words: Words) -> np.ndarray:
+    """Return a number for each row's text, whatever rows come with it; ``(rows,)``."""
+    texts = np.array([*words.values, ""], dtype=object)
+    return np.asarray(pd.util.hash_array(texts, categorize=False)[words.codes])
+
+
 def no_words(rows: int) -> Words:
     """Return a column that says nothing."""
     return Words(np.full(rows, -1, dtype=np.int32), [])

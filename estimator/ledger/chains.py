@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .cells import NO_TIME, Words
+from .cells import NO_TIME, Words, hashed
 from .rules import Chains
 
 MOST = 1 << 20
@@ -52,16 +52,11 @@ def keys_of(words: Mapping[str, Words], rows: int) -> np.ndarray:
     with np.errstate(over="ignore"):
         for name in ("cluster", "user", "project", "name"):
             found *= np.uint64(0x9E3779B97F4A7C15)
-            found += _hashed(words[name])
+            found += hashed(words[name])
     folder = words["checkpoint"]
     if not folder.values:
         return found.view(np.int64)
-    return np.where(folder.codes >= 0, _hashed(folder), found).view(np.int64)
-
-
-def _hashed(words: Words) -> np.ndarray:
-    texts = np.array([*words.values, ""], dtype=object)
-    return np.asarray(pd.util.hash_array(texts, categorize=False)[words.codes])
+    return np.where(folder.codes >= 0, hashed(folder), found).view(np.int64)
 
 
 @dataclass
@@ -301,6 +296,11 @@ def _lost(before: Jobs, after: Jobs, chains: Chains) -> tuple[np.ndarray, np.nda
     return np.nan_to_num(by_steps), ~np.isnan(by_steps)
 
 
+def _least_kept(hours: np.ndarray) -> float:
+    """Return the hours of the smallest run that is told."""
+    return float(np.partition(hours, -KEPT)[-KEPT]) if len(hours) > KEPT else -np.inf
+
+
 def _largest(
     share: Share, order: np.ndarray, sums: Mapping[str, np.ndarray], single: np.ndarray
 ) -> pd.DataFrame:
@@ -313,15 +313,14 @@ def _largest(
         single: jobs that are a run of their own.
     """
     hours = share.column("hours")[single]
-    if len(single) > KEPT:
-        chosen = hours >= np.partition(hours, -KEPT)[-KEPT]
-        single, hours = single[chosen], hours[chosen]
-    number = len(sums["jobs"])
+    least = _least_kept(np.append(sums["gpu_hours"], hours))
+    several, single = np.flatnonzero(sums["gpu_hours"] >= least), single[hours >= least]
+    alone = share.chosen(("hours", "key"), single)
     every = {
-        "gpu_hours": np.append(sums["gpu_hours"], hours),
-        "key": np.append(sums["key"], share.column("key")[single]),
-        "jobs": np.append(sums["jobs"], np.ones(len(single), dtype=np.int64)),
-        "first": np.append(sums["first"], len(order) + np.arange(len(single))),
+        "gpu_hours": np.append(sums["gpu_hours"][several], alone["hours"]),
+        "key": np.append(sums["key"][several], alone["key"]),
+        "jobs": np.append(sums["jobs"][several], np.ones(len(single), dtype=np.int64)),
+        "first": np.append(sums["first"][several], len(order) + np.arange(len(single))),
     }
     largest = np.lexsort((every["first"], every["key"], -every["gpu_hours"]))[:KEPT]
     jobs, first = every["jobs"][largest], every["first"][largest]
@@ -340,7 +339,7 @@ def _largest(
         return values
 
     def of_several(name: str) -> np.ndarray:
-        return np.append(sums[name], np.zeros(len(every["jobs"]) - number))[largest]
+        return np.append(sums[name][several], np.zeros(len(single)))[largest]
 
     begins = np.cumsum(jobs) - jobs
     return pd.DataFrame(
@@ -349,7 +348,7 @@ def _largest(
             "gpu_hours": total("hours"),
             "usd": total("usd"),
             "flop": total("flop"),
-            "tokens": most("tokens"),
+            "tokens": total("tokens"),
             "accelerators": most("accelerators"),
             "ran_h": _summed(of, _ran_hours(own), len(largest)),
             "start": own["start"][begins],

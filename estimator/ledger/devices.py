@@ -25,6 +25,12 @@ _IS_PART = re.compile(r"gpu|tpu|accelerator|trainium|nvidia")
 _NOT_TIME = re.compile(r"storage|snapshot|disk|transfer|ebs|licen[cs]e|support")
 
 
+_SLICE = re.compile(r"(?:tpu[ -]?)?(v2|v3|v4|v5p|v5e|v5litepod|v6e)-(\d+)(?:-\d+)*")
+"""Slices of TPUs: those of the older kinds are counted in cores, two a chip."""
+_SLICED = {"v5litepod": ("v5e", 1.0), "v5e": ("v5e", 1.0), "v6e": ("v6e", 1.0)}
+_CORES = 2.0
+
+
 class Device(NamedTuple):
     """What a record names.
 
@@ -64,9 +70,14 @@ def find_device(text: str, profiles: tuple[Path, ...] = ()) -> Device:
     low = " ".join(text.lower().split())
     known = instances()
     plain = low.replace("_", " ").removeprefix("standard ")
-    for name in (low, plain, *_AZURE.findall(plain), *_TOKEN.findall(low)):
+    tokens = [token.removeprefix("ml.") for token in _TOKEN.findall(low)]  # of SageMaker
+    for name in (low, plain, *_AZURE.findall(plain), *tokens):
         if name in known:
             return known[name]
+    pod = _SLICE.fullmatch(low)
+    if pod:
+        kind, size = _SLICED.get(pod[1], (pod[1], _CORES))
+        return Device(f"tpu-{kind}", float(pod[2]) / size)
     if any(char.isdigit() for char in low):
         found = _named(low.replace("_", " "), profiles)
         if found is not None:

@@ -222,8 +222,8 @@ def _numbered(ids: pa.Array) -> np.ndarray:
         found = ids.cast(pa.int64()).fill_null(0)
         return np.asarray(found.to_numpy(zero_copy_only=False)).astype(np.uint64)
     except pa.ArrowInvalid:
-        texts = ids.fill_null("").to_numpy(zero_copy_only=False)
-        return np.asarray(pd.util.hash_array(texts, categorize=False))
+        coded = ids.dictionary_encode()
+        return cells.hashed(Words(cells.codes_of(coded), coded.dictionary.to_pylist()))
 
 
 def normalised(draft: Draft, file: int, lines: np.ndarray) -> pa.Table:

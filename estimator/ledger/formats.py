@@ -55,6 +55,8 @@ FIELDS = frozenset(
         "charge",
         "correction",
         "commitment",
+        "reservation",
+        "credits",
         "tokens",
         "params",
         "flop",
@@ -98,6 +100,23 @@ class Column(NamedTuple):
     factor: float = 1.0
 
 
+class Bill(Spec):
+    """What a provider's own bill says of commitments.
+
+    Attributes:
+        amortised: by kind of charge, columns whose sum it costs with commitments by the hour, a
+            minus before those that are taken off; none for what costs nothing so.
+        unused: by kind of charge of what nobody used, the column of its hours.
+        idle: texts in names and SKUs of what was kept and not used.
+        apart: texts in names and SKUs of charges whose time is of no accelerator.
+    """
+
+    amortised: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    unused: dict[str, str] = Field(default_factory=dict)
+    idle: tuple[str, ...] = ()
+    apart: tuple[str, ...] = ()
+
+
 class Format(Spec):
     """A form of records.
 
@@ -109,6 +128,7 @@ class Format(Spec):
         fields: headings by field, the first that is there; with units, where they have any.
         constants: values of fields that no column tells.
         states: states of a job by the record's own words.
+        bill: what a bill says of commitments.
     """
 
     title: str = "mapped records"
@@ -118,6 +138,7 @@ class Format(Spec):
     fields: dict[str, str | tuple[str, ...] | dict[str, str]] = Field(default_factory=dict)
     constants: dict[str, float | str] = Field(default_factory=dict)
     states: dict[str, str] = Field(default_factory=dict)
+    bill: Bill = Field(default_factory=Bill)
 
     @field_validator("fields", "constants")
     @classmethod
@@ -170,7 +191,7 @@ def read_mapping(path: Path) -> Format:
     if base not in formats():
         raise RequestError(f"{path}: base", f"got {shown(base)}; allowed: {', '.join(formats())}")
     own = formats()[base].model_dump()
-    for name in ("fields", "constants", "states"):
+    for name in ("fields", "constants", "states", "bill"):
         if isinstance(data.get(name), dict):
             data[name] = {**own[name], **data[name]}
     return validate(Format, {**own, **data}, str(path))

@@ -19,6 +19,7 @@ from computebill.batches.working import in_order
 from .billed import Billed
 from .cells import NO_TIME, Words
 from .chains import Jobs, Runs, Spill, find_runs, keys_of
+from .counters import parts_of_runs
 from .cube import Cells, Cube, Measured, cells_of, waits_of
 from .groups import added, groups_of
 from .joining import (
@@ -47,11 +48,12 @@ ARRAY = re.compile(r"[_\[].*$")
 
 
 class Part(NamedTuple):
-    """A part of jobs: its name, and its records."""
+    """A part of jobs: its name, its records, their number, and the place of its file."""
 
     name: str
     record: str
     rows: int
+    file: int
 
 
 class Summed(NamedTuple):
@@ -77,7 +79,6 @@ class Gathered:
 
     Attributes:
         cube: sums.
-        runs: jobs with their restarts as one.
         trackers: rows of trackers, with their kind.
         joined: rows that tell the same job as another, by how that was found.
         remarks: rows by what to know of them.
@@ -87,7 +88,6 @@ class Gathered:
     """
 
     cube: Cube = field(default_factory=Cube)
-    runs: Runs = field(default_factory=Runs)
     trackers: pd.DataFrame = field(default_factory=pd.DataFrame)
     joined: Counter[str] = field(default_factory=Counter)
     remarks: Counter[str] = field(default_factory=Counter)
@@ -108,7 +108,10 @@ class Gathering:
         self._rules = rules
         rows = sum(part.rows for part in parts)
         self._spill = Spill(spill, rows)
-        self._twice = find_twice(folder, [part.name for part in parts])
+        # A file may well charge the same twice: one bill alone is not looked through.
+        alone = len({part.file for part in parts if part.record == "bill"}) < 2
+        looked = [part.name for part in parts if not (alone and part.record == "bill")]
+        self._twice = find_twice(folder, looked)
         self._rest = JOBS.empty_table()
         self._needs_config = any(rule.config for rule in rules.rule)
         self.found = Gathered()
@@ -137,11 +140,15 @@ class Gathering:
             self.found.cube.add(billed.idle_cells())
         if billed.hosts and not billed.rows:
             self.found.remarks[APART] = len(billed.hosts)
-        no_chain = np.array([kind in NO_RESTART for kind in KINDS])
-        self.found.runs = find_runs(self._spill, self._rules.chains, no_chain)
-        if len(self.found.runs.largest):
-            self.found.runs.largest = self._named(self.found.runs.largest)
         return self.found
+
+    def find_runs(self) -> Runs:
+        """Return jobs with their restarts as one, once all were gathered."""
+        no_chain = np.array([kind in NO_RESTART for kind in KINDS])
+        found = find_runs(self._spill, self._rules.chains, no_chain)
+        if len(found.largest):
+            found.largest = self._named(found.largest)
+        return found
 
     def _read(self, part: Part, columns: Sequence[str] | None = None) -> pa.Table:
         """Return a part's jobs, those that are there twice left out."""
@@ -157,7 +164,9 @@ class Gathering:
         if not parts:
             return None
         tables = [self._read(part).cast(JOBS) for part in parts]
-        return Trackers(pa.concat_tables(tables))
+        table, told = parts_of_runs(pa.concat_tables(tables), self._rules.chains)
+        self.found.remarks.update(told)
+        return Trackers(table)
 
     def _tell_untracked(self, trackers: Trackers) -> None:
         rest = int((~trackers.owner).sum())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -93,6 +94,7 @@ def _inside(path: str, value: Any, depth: int) -> Iterator[tuple[str, str]]:
     elif isinstance(value, list) and value and all(isinstance(each, dict) for each in value):
         yield from _conditions(path, value)
         yield from _pairs(path, value)
+        yield from _total(path, value)
         for place, inner in enumerate(value[:MOST_ITEMS]):
             yield from _inside(f"{path}.{place}", inner, depth + 1)
         yield from _inside(f"{path}.last", value[-1], depth + 1)
@@ -113,6 +115,13 @@ def _conditions(path: str, listed: list[dict[str, Any]]) -> Iterator[tuple[str, 
         yield f"{path}.when.{kind}", moment
     if true:
         yield f"{path}.state", max(true)[1]
+
+
+def _total(path: str, listed: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    """Yield the sum of a list's amounts, as of a charge's credits."""
+    if all("amount" in each for each in listed):
+        with suppress(TypeError, ValueError):
+            yield f"{path}.amount", repr(sum(float(each["amount"]) for each in listed))
 
 
 def _pairs(path: str, listed: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:

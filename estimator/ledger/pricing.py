@@ -6,6 +6,7 @@ import datetime as dt
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -374,10 +375,11 @@ class Priced:
 
     def price_of(self, accelerator: str | None, month: str) -> float:
         """Return the median price of an hour [USD]; NaN where none is known."""
-        key = (accelerator or UNKNOWN, month)
-        if key not in self._keys:
-            return math.nan
-        return float(np.median(self._drawn.usd[self._keys.index(key)]))
+        return self._usual_prices.get((accelerator or UNKNOWN, month), math.nan)
+
+    @cached_property
+    def _usual_prices(self) -> dict[tuple[str, str], float]:
+        return dict(zip(self._keys, np.median(self._drawn.usd, axis=1).tolist(), strict=True))
 
 
 def _product(hours: np.ndarray, each: np.ndarray) -> np.ndarray:

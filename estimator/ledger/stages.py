@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -14,8 +14,8 @@ from .telling import clean, needs_final_runs, table_text
 
 HEAD = """\
 # Final runs of a lab's records, and the post-training and generated data beside them, as stages:
-# computebill run {file}, computebill statement {file}. Keep those of one model, say with `from`
-# what each began from, and give params and tokens where no tracker told the FLOP.
+# computebill {command} {file}. Keep those of one model, say with `from` what each began from, and
+# give params and tokens where no tracker told the FLOP.
 """
 STAGED = (FINAL, "post-training", "data generation")
 MOST = 60
@@ -47,23 +47,60 @@ def stages_text(found: Ledger, name: str, file: str) -> str:
         RequestError: where no job is of a final run.
     """
     needs_final_runs(found, "--run-to")
+    head = HEAD.format(command="run", file=file)
+    return _text(head, {"name": clean(name)}, [_stage(*each) for each in _named(found)])
+
+
+def statement_text(found: Ledger, name: str, file: str) -> str:
+    """Return a statement's file: the largest final run as the model, and stages with their days.
+
+    Args:
+        found: what records tell.
+        name: of the statement.
+        file: name of the file, for the comment at its head.
+
+    Raises:
+        RequestError: where no job is of a final run.
+    """
+    needs_final_runs(found, "--statement-to")
+    rows = _named(found)
+    final = [(row["gpu_hours"], own) for row, own in rows if row["kind"] == FINAL]
+    model = max(final)[1] if final else clean(name)
+    head = HEAD.format(command="statement", file=file)
+    stages = [{**_stage(row, own), **_days(row)} for row, own in rows]
+    return _text(head, {"name": clean(name), "model": {"name": model}}, stages)
+
+
+def _text(head: str, whole: dict[str, Any], stages: Sequence[dict[str, Any]]) -> str:
+    tables = [whole, *({"stage": [stage]} for stage in stages)]
+    return head + "".join(f"\n{table_text(each)}" for each in tables)
+
+
+def _named(found: Ledger) -> list[tuple[Mapping[Hashable, Any], str]]:
+    """Return the largest runs that are stages in the order of their starts, each with its name."""
     runs = found.runs
     runs = runs[runs["kind"].isin(STAGED) & (runs["gpu_hours"] > 0)].head(MOST)
-    runs = runs.sort_values("start", kind="stable")
-    text = f"{HEAD.format(file=file)}\n{table_text({'name': clean(name)})}"
     taken: dict[str, int] = {}
-    for row in runs.to_dict("records"):
-        text += f"\n{table_text({'stage': [_stage(row, taken)]})}"
-    return text
+    named = []
+    for row in runs.sort_values("start", kind="stable").to_dict("records"):
+        own = next((row[key] for key in ("name", "job") if isinstance(row[key], str)), row["kind"])
+        name = clean(str(own))
+        number = taken[name] = taken.get(name, 0) + 1
+        named.append((row, name if number == 1 else f"{name} ({number})"))
+    return named
 
 
-def _stage(row: Mapping[Hashable, Any], taken: dict[str, int]) -> dict[str, Any]:
-    own = next((row[key] for key in ("name", "job") if isinstance(row[key], str)), row["kind"])
-    name = clean(str(own))
-    number = taken[name] = taken.get(name, 0) + 1
-    kind = stage_kind(str(own), row["kind"])
+def _days(row: Mapping[Hashable, Any]) -> dict[str, Any]:
+    """Return a run's first and last day, where its records tell both."""
+    if pd.isna(row["start"]) or pd.isna(row["end"]):
+        return {}
+    return {"start": row["start"].date(), "end": row["end"].date()}
+
+
+def _stage(row: Mapping[Hashable, Any], name: str) -> dict[str, Any]:
+    kind = stage_kind(str(row["name"]), row["kind"])
     stage: dict[str, Any] = {
-        "name": name if number == 1 else f"{name} ({number})",
+        "name": name,
         "kind": kind,
         "gpu_hours": float(row["gpu_hours"]),
         "source": "records",

@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from computebill.batches.cluster import Named
-from computebill.batches.pieces import ROWS, Batch
+from computebill.batches.pieces import ROWS as MOST_OBJECTS
+from computebill.batches.pieces import Batch, Piece, form_of
 from computebill.batches.reading import read_batches
 from computebill.batches.working import batch_tasks, part_name
 from computebill.batches.writing import COUNTS, Parts
@@ -29,6 +30,9 @@ CODED = [
     if pa.types.is_string(each.type) and each.name not in ("job", "config")
 ]
 """Columns whose texts are few."""
+ROWS = 250_000
+"""Rows of a batch of a table: so many have most of their texts in common, which are each looked at
+once. Of objects, which take more memory, they are `MOST_OBJECTS`."""
 SCRATCH = ".arrow"
 """Ending of a part that only this process reads."""
 
@@ -86,7 +90,7 @@ class Reading:
                 continue
             number = yield from batch_tasks(
                 name,
-                read_batches(piece, self.rows),
+                read_batches(piece, _rows_of(piece, self.rows)),
                 partial(self._make, parts, place),
                 partial(_failed, piece.name, place),
             )
@@ -129,6 +133,12 @@ class Reading:
         told["counts"] = Counts(**told["counts"])
         told["failed"] = None if told["failed"] is None else tuple(told["failed"])
         return Done(**told)
+
+
+def _rows_of(piece: Piece, rows: int) -> int:
+    """Return the rows of a batch of a piece."""
+    is_table = form_of(piece.path, piece.layout) in ("csv", "tsv")
+    return rows if is_table else min(rows, MOST_OBJECTS)
 
 
 def _failed(file: str, place: int, reason: str) -> Done:

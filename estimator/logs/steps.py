@@ -132,7 +132,8 @@ class Steps:
         before = np.roll(elapsed, 1)
         is_anew = self.is_first | (elapsed < ANEW * before)
         is_anew[0] = False
-        return elapsed + np.cumsum(np.where(is_anew, before, 0.0))
+        found: Column = elapsed + np.cumsum(np.where(is_anew, before, 0.0))
+        return found
 
     @cached_property
     def is_of_whole_seconds(self) -> bool:
@@ -147,28 +148,43 @@ class Steps:
     @cached_property
     def tokens(self) -> Column:
         """Tokens of a step; NaN where nobody tells them."""
-        told = self.column("step_tokens")
-        sequence = math.nan if self.work.sequence is None else self.work.sequence
-        of_batch = self.column("batch") * sequence
-        given = math.nan if self.work.sequences is None else self.work.sequences * sequence
-        found = np.where(np.isfinite(told), told, of_batch)
-        found = np.where(np.isfinite(found), found, self._counted())
-        return np.where(np.isfinite(found), found, given)
+        given = math.nan if self.work.sequences is None else self.work.sequences * self._sequence
+        found = self.column("step_tokens")
+        for each in (self._of_batch, self._counted, np.full(len(found), given)):
+            found = np.where(np.isfinite(found), found, each)
+        return found
 
+    @property
+    def tokens_are_counted(self) -> bool:
+        """Whether lines tell the tokens of most steps, rather than a batch or nothing of them."""
+        counted = np.isfinite(self._counted) & ~np.isfinite(self._of_batch)
+        return bool((np.isfinite(self.column("step_tokens")) | counted).mean() > 0.5)
+
+    @property
+    def _sequence(self) -> float:
+        return math.nan if self.work.sequence is None else self.work.sequence
+
+    @property
+    def _of_batch(self) -> Column:
+        """Tokens of a step by the sequences that lines tell."""
+        return self.column("batch") * self._sequence
+
+    @cached_property
     def _counted(self) -> Column:
-        """Return tokens of a step by those seen so far; NaN where they are not told exactly."""
+        """Tokens of a step by those seen so far; NaN where they are not told exactly."""
         so_far = self.column("tokens")
         known = np.flatnonzero(np.isfinite(so_far))
         found = np.full(len(self.rows), np.nan)
         if len(known) < 2 or "tokens" in self.log.rounded:
             return found
         with np.errstate(divide="ignore", invalid="ignore"):
-            each = np.diff(so_far[known]) / np.diff(self.step[known])
-        each[(np.diff(self.part[known]) > 0) | (each <= 0)] = np.nan
-        each = np.append(np.nan, each)
+            later = np.diff(so_far[known]) / np.diff(self.step[known])
+        later[(np.diff(self.part[known]) > 0) | (later <= 0)] = np.nan
+        each: Column = np.append(np.nan, later)
         is_first = np.isnan(each)
         each[:-1][is_first[:-1]] = each[1:][is_first[:-1]]  # what its start's next steps have
-        return each[np.searchsorted(known, np.arange(len(found))).clip(max=len(known) - 1)]
+        place = np.searchsorted(known, np.arange(len(found))).clip(max=len(known) - 1)
+        return np.asarray(each[place])
 
     @cached_property
     def source(self) -> str:
@@ -224,7 +240,7 @@ class Steps:
         whole = self.log.last("run_seconds")
         if whole is not None and last < LEAST_PRINTED:
             return whole / float(self.step[-1] - self.step[0] + self.width[0])
-        return 1 / last
+        return 1 / last if last else math.nan
 
     def _of_clock(self) -> Column:
         """Return seconds of a step by the times of lines, of rows that are ``TICK`` apart."""

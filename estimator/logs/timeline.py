@@ -23,6 +23,8 @@ NORMAL, OUTLYING = 1.4826, 6.0
 """Standard deviation of a normal over its median absolute deviation; standard deviations of gaps
 that a stall is beside, where lines tell the time alone: of sequences of any length steps vary."""
 
+SECONDS_PER_HOUR = 3600.0
+
 MOST_POINTS = 200
 """Points of a course over time."""
 
@@ -147,13 +149,11 @@ class Timeline(Steps):
         if clock is None:
             nothing = np.zeros(len(self.rows))
             return nothing, nothing
-        steady = self.pace[self.is_steady]
         own = self.seconds if self._has_own_seconds else self.seconds * np.nan
-        if not np.isfinite(self.seconds).any() and len(steady):  # of tokens' pace nothing is known
-            gaps = np.diff(clock, prepend=np.nan) / self.width
-            usual = float(np.nanmedian(gaps[~self.is_first])) if (~self.is_first).any() else 0.0
-        else:
-            usual = float(np.nanmedian(self.seconds[self.is_steady]))
+        if np.isfinite(self.seconds).any():
+            usual = _median(self.seconds[self.is_steady])
+        else:  # of tokens' pace nothing is known
+            usual = _median((np.diff(clock, prepend=np.nan) / self.width)[~self.is_first])
         usually = np.where(np.isfinite(own), own, usual) * self.width
         gap = np.diff(clock, prepend=np.nan)
         gap[0] = usually[0]
@@ -241,6 +241,14 @@ class Timeline(Steps):
         other = max(0.0, wall - kept - repeated - stalls - restarts)
         return Spent(wall, kept, repeated, stalls, restarts, other)
 
+    @cached_property
+    def hours(self) -> float:
+        """Hours so far: by the clock, or of its steps alone; NaN where lines tell neither [h]."""
+        if self.spent is not None:
+            return self.spent.wall / SECONDS_PER_HOUR
+        of_steps = float(np.nansum(self.seconds * self.width))
+        return of_steps / SECONDS_PER_HOUR if of_steps > 0 else math.nan
+
     @property
     def last_step(self) -> int:
         """Number of the last step that was printed."""
@@ -255,11 +263,12 @@ class Timeline(Steps):
     def windows(self) -> list[Window]:
         """Steady rows in some ``MOST_POINTS`` windows, none of which spans two parts."""
         steady = np.flatnonzero(self.is_steady)
-        pieces = np.array_split(steady, min(MOST_POINTS, len(steady)))
+        pieces = np.array_split(steady, max(1, min(MOST_POINTS, len(steady))))
         return [
             self._window(inside)
             for piece in pieces
             for inside in np.split(piece, np.flatnonzero(np.diff(self.part[piece])) + 1)
+            if len(inside)
         ]
 
     def over_time(self, shares: Shares) -> list[dict[str, Any]]:
@@ -283,7 +292,9 @@ class Timeline(Steps):
             first_step=int(self.step[rows[0]]),
             last_step=int(self.step[rows[-1]]),
             part=int(self.part[rows[0]]),
-            hours=math.nan if clock is None else float(clock[rows[-1]] - clock[0]) / 3600,
+            hours=math.nan
+            if clock is None
+            else float(clock[rows[-1]] - clock[0]) / SECONDS_PER_HOUR,
             seconds=self.mean_seconds(rows),
             speed=self.mean_speed(rows),
             loss=float(known.mean()) if len(known) else math.nan,
@@ -351,6 +362,12 @@ class Timeline(Steps):
             yield "no line tells a time: goodput and stalls are not known"
         elif not self.has_gaps and len(self.restarts):
             yield "lines tell the time since a start alone: what a restart took is not known"
+
+
+def _median(values: Column) -> float:
+    """Return the median of what is known; zero where nothing is."""
+    found = values[np.isfinite(values)]
+    return float(np.median(found)) if len(found) else 0.0
 
 
 def _quantiles(values: Column) -> dict[str, float] | None:

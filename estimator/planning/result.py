@@ -11,6 +11,7 @@ from computebill.base.amounts import STEP_LAW
 from computebill.base.assumptions import Assumption, given_inputs
 from computebill.base.notebook import Shown
 from computebill.costs.method import cost_method
+from computebill.costs.spot_rates import Rate
 from computebill.hardware.accelerators import Accelerator
 from computebill.runs.estimate import RunEstimate
 from computebill.runs.spec import LLAMA_3, LLAMA_3_FAILURES
@@ -177,7 +178,8 @@ class Plan(Shown):
         if spec.interruptions_per_gpu_day is not None:
             beside = spec.failures_per_gpu_day
             others = LLAMA_3_FAILURES if beside is None else beside.value
-            source = f"given; the others of the failures, {others:.4g}, are "
+            told = rate.source if isinstance(rate, Rate) else "given"
+            source = f"{told}; the others of the failures, {others:.4g}, are "
             yield Assumption(name, f"{rate:g}", source + (LLAMA_3 if beside is None else "given"))
         elif spec.commitment == "spot":
             source = "nobody said how often: --interruptions-per-gpu-day"

@@ -18,7 +18,7 @@ from computebill.runs.stage_kinds import KINDS, REINFORCED
 from computebill.runs.stage_spec import MOST_STALE, Base, Stage
 from computebill.runs.staged_spec import StagedSpec, staged_fields, staged_of
 
-from .spec import CountsOf, Names
+from .fields import CountsOf, Names
 
 if TYPE_CHECKING:
     from computebill.training.launched import Launched

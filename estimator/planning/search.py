@@ -48,6 +48,13 @@ one is far less than a prediction's error, the other than a measurement's of its
 FITS = "fits the memory"
 """The rule that only the model's and the layout's bytes decide."""
 
+OF_PRICES = (
+    "name", "price", "provider", "commitment", "prices", "region", "goodput",
+    "failures_per_gpu_day", "checkpoint_seconds", "restart_seconds", "interruptions_per_gpu_day",
+    "objective", "max_days", "max_cost", "top",
+)  # fmt: skip
+"""Fields of a plan that decide nothing of which layouts fit and how long a step takes."""
+
 OBJECTIVES = {"time": "days", "cost": "cost_usd", "energy": "energy_mwh"}
 
 
@@ -137,6 +144,37 @@ def plan(
         computebill.planning.nearest.NothingFitsError: where layouts are legal, and none fits.
     """
     asked = _looked_up(read_plan(spec, given), profiles)
+    return _answer(asked, *_looked_through(asked, device))
+
+
+def plans(
+    specs: Iterable[PlanSpec], *, device: str = "auto", profiles: Sequence[Path] = ()
+) -> Iterator[Plan | RequestError]:
+    """Yield what is found for each plan, or why nothing is; what they share is searched once.
+
+    Args:
+        specs: what is planned.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``.
+        profiles: folders of accelerator profiles of one's own.
+    """
+    known: dict[str, tuple[dict[tuple[str, str], _Found], float]] = {}
+    for spec in specs:
+        try:
+            asked = _looked_up(spec, profiles)
+            of = repr(spec.model_dump(exclude=set(OF_PRICES)))
+            if of not in known:
+                known[of] = _looked_through(asked, device)
+            yield _answer(asked, *known[of])
+        except RequestError as error:
+            yield error
+
+
+def _looked_through(asked: _Asked, device: str) -> tuple[dict[tuple[str, str], _Found], float]:
+    """Return what each accelerator and precision has, and the seconds that it took to find.
+
+    Raises:
+        RequestError: where nothing is found.
+    """
     on = torch.device(choose_device(device))
     start = time.perf_counter()
     searched: dict[tuple[str, str], _Found] = {}
@@ -149,7 +187,7 @@ def plan(
     seconds = time.perf_counter() - start
     if not any(found.kept for found in searched.values()):
         raise _nothing(asked.spec, _together(searched.values()))
-    return _answer(asked, searched, seconds)
+    return searched, seconds
 
 
 def _looked_up(spec: PlanSpec, profiles: Sequence[Path]) -> _Asked:

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, model_validator
+from pydantic import Field, model_validator
 
 from computebill.architectures import IMAGES
 from computebill.base.amounts import (
     Tokens,
     Whole,
     check_batch,
-    parse_whole,
     usual_sequences,
     whole_sequences,
 )
 from computebill.base.changes import read_change, set_in
-from computebill.base.errors import shown
 from computebill.base.quantity import (
     NotNegative,
     Number,
@@ -46,9 +43,21 @@ from computebill.runs.spec import (
 from computebill.training.choices import LISTED
 from computebill.training.dealing import as_list
 from computebill.training.launched import Launched
-from computebill.training.layout import ENDS, Degree, Layout, Recompute, Schedule
+from computebill.training.layout import ENDS, Layout
 from computebill.training.memory_odds import USUAL_ODDS
 from computebill.training.software import Choice, choose_software
+
+from .fields import (
+    CountsOf,
+    Degrees,
+    Experts,
+    Names,
+    Rates,
+    Recomputes,
+    Schedules,
+    Stages,
+    Switches,
+)
 
 CHOICES = (
     "tp", "sequence_parallel", "pp", "vpp", "schedule", "cp", "ep", "etp", "zero", "micro_batch",
@@ -66,102 +75,6 @@ PRICING = ("price", "provider", "commitment", "date", "prices", "region")
 
 FEWEST = 8
 """Accelerators that a search up to a limit begins at."""
-
-
-def _split(value: object) -> object:
-    """Read ``1,2,4`` as three."""
-    if isinstance(value, str):
-        if not value.strip():
-            raise ValueError("got nothing; allowed: one or more, with commas between")
-        return tuple(part.strip() for part in value.split(","))
-    return value if isinstance(value, list | tuple) else (value,)
-
-
-def _texts(value: object) -> object:
-    parts = _split(value)
-    return tuple(str(part) for part in parts) if isinstance(parts, list | tuple) else parts
-
-
-def _counts(value: object) -> object:
-    """Read numbers, or those of each accelerator: a table, or ``h100=256,512,b200=64..128``."""
-    if isinstance(value, str) and "=" in value:
-        found: dict[str, list[str]] = {}
-        name = ""
-        for part in value.split(","):
-            before, equals, count = part.rpartition("=")
-            if equals:
-                name = before.strip()
-            if not name:
-                raise ValueError(f"got {shown(value)}; allowed: of each accelerator, h100=512")
-            found.setdefault(name, []).append(count)
-        value = found
-    if isinstance(value, Mapping):
-        return {str(name): _split_counts(each) for name, each in value.items()}
-    return _split_counts(value)
-
-
-def _split_counts(value: object) -> object:
-    """Read ``64..512`` as the powers of two between, ``64,96`` as two."""
-    parts = _split(value)
-    if not isinstance(parts, list | tuple):
-        return parts
-    found: list[Any] = []
-    for part in parts:
-        low, dots, high = str(part).partition("..")
-        if not dots:
-            found.append(parse_whole(part))
-            continue
-        first, last = parse_whole(low), parse_whole(high)
-        if first > last:
-            raise ValueError(f"got {part}; allowed: from the fewer to the more, 64..512")
-        found += [first * 2**n for n in range(64) if first * 2**n <= last]
-    return tuple(found)
-
-
-def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(names))
-
-
-Counts = Annotated[tuple[int, ...], Field(min_length=1)]
-CountsOf = Annotated[Counts | dict[str, Counts] | None, BeforeValidator(_counts)]
-"""Numbers of accelerators, of all or by accelerator."""
-Degrees = Annotated[tuple[Degree, ...], BeforeValidator(_split), Field(min_length=1)]
-Switches = Annotated[tuple[bool, ...], BeforeValidator(_split), Field(min_length=1)]
-Stages = Annotated[
-    tuple[Annotated[int, Field(ge=0, le=3)], ...], BeforeValidator(_split), Field(min_length=1)
-]
-Names = Annotated[
-    tuple[Annotated[str, Field(min_length=1)], ...],
-    BeforeValidator(_split),
-    Field(min_length=1),
-    AfterValidator(_each_once),
-]
-
-
-def _rates(value: object) -> float | dict[str, float]:
-    """Read a rate, or one of each accelerator: a table, or ``h100=0.01,b200=0``."""
-    if isinstance(value, str) and "=" in value:
-        value = {
-            name.strip(): rate
-            for name, _, rate in (part.partition("=") for part in value.split(","))
-        }
-    if isinstance(value, Mapping):
-        return {str(name): _rate(rate) for name, rate in value.items()}
-    return _rate(value)
-
-
-def _rate(value: object) -> float:
-    try:
-        rate = float(str(value))
-    except ValueError:
-        rate = math.nan
-    if not 0 <= rate < math.inf:
-        raise ValueError(f"got {shown(value)}; allowed: a number from 0 on, or of each, h100=0.01")
-    return rate
-
-
-Rates = Annotated[float | dict[str, float], PlainValidator(_rates)]
-"""Of all accelerators, or by their names."""
 
 
 class Lost(NamedTuple):
@@ -274,23 +187,13 @@ class PlanSpec(Spec):
     uneven: bool = False
     layers_per_stage: Annotated[tuple[int, ...] | None, BeforeValidator(as_list)] = None
     vpp: Degrees | None = None
-    schedule: (
-        Annotated[tuple[Schedule, ...], BeforeValidator(_split), Field(min_length=1)] | None
-    ) = None
+    schedule: Schedules | None = None
     cp: Degrees | None = None
     ep: Degrees | None = None
-    etp: (
-        Annotated[tuple[Literal["1", "tp"], ...], BeforeValidator(_texts), Field(min_length=1)]
-        | None
-    ) = None
+    etp: Experts | None = None
     zero: Stages | None = None
     micro_batch: Degrees | None = None
-    recompute: (
-        Annotated[
-            tuple[Literal[Recompute, "fewest"], ...], BeforeValidator(_split), Field(min_length=1)
-        ]
-        | None
-    ) = None
+    recompute: Recomputes | None = None
     price: Prices | None = None
     provider: str | None = None
     commitment: Commitment = "on-demand"
@@ -492,7 +395,29 @@ def plan_spec(
     data = {} if path is None else fields_of_file(path)
     for text in changes:
         set_in(data, read_change(text), PlanSpec)
-    settings = dict(layout or {})
+    return plan_of(data, flags, layout or {}, launch, () if path is None else (str(path),))
+
+
+def plan_of(
+    data: dict[str, Any],
+    flags: Mapping[str, Any],
+    layout: Mapping[str, Any],
+    launch: Launched | None = None,
+    own_files: Sequence[str] = (),
+) -> PlanSpec:
+    """Return the plan that a file's data describe; as ``plan_spec``.
+
+    Args:
+        data: of a file; may be changed.
+        flags: fields of the plan.
+        layout: fields of the layout that no choice decides.
+        launch: launch files.
+        own_files: names of those that the data are of.
+
+    Raises:
+        RequestError: naming the flag, or the file and its field.
+    """
+    settings = dict(layout)
     if launch is not None:
         given = {**data, **flags}
         settings = {**_settings(launch), **settings}
@@ -500,7 +425,7 @@ def plan_spec(
     if settings:
         own = data.get("layout")
         data["layout"] = {**(own if isinstance(own, dict) else {}), **settings}
-    files = ([] if path is None else [str(path)]) + list(launch.launch.files if launch else ())
+    files = (*own_files, *(launch.launch.files if launch else ()))
     name = ", ".join(files) or "plan"
     return with_flags(PlanSpec, data, flags, _replaces(), name, is_file=bool(files))
 

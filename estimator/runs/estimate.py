@@ -216,6 +216,25 @@ def estimate_of(
     )
 
 
+def share_within(estimate: RunEstimate, days: float) -> float:
+    """Return how likely a run is done in so many days: the share of its draws that are.
+
+    Args:
+        estimate: of the run, whose draws are drawn again.
+        days: from its start.
+    """
+    inputs = gather_inputs(estimate.spec, estimate.accelerator, estimate.model)
+    chosen = estimate.settings
+    columns = Columns(list(inputs.quantities.values()), list(inputs.quantities), chosen.device)
+    within = drawn = 0
+    for _, points in columns.chunks(chosen):
+        given = dict(zip(inputs.quantities, columns.draw(points), strict=True))
+        found = run_figures(given)["days"]
+        within += int((found <= days).sum())
+        drawn += found.numel()
+    return within / drawn
+
+
 MAIN_FIGURES = ("cloud", "amortised", "gpu_hours")
 """What a run is asked for: the first that is known."""
 

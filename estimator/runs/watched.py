@@ -10,28 +10,25 @@ from typing import Any
 
 import numpy as np
 
+from computebill.base.assumptions import gathered
 from computebill.base.errors import RequestError
-from computebill.kernels.units import SECONDS_PER_DAY
+from computebill.costs.hour import hour_inputs
+from computebill.kernels.units import SECONDS_PER_HOUR
 from computebill.logs import Log, Timeline, Work
 from computebill.models.logged import steady_speed
 from computebill.training.blame import Blame, blamed
 from computebill.uncertainty.distribution import Distribution
 
 from .estimate import RunEstimate
+from .rates import rates
+from .rest import days_left, known, measured, rest, so_far, whole
 
 FEWEST = 5
 """Rows that count, from which on an alarm is raised."""
 
-PRIOR_DAYS = 1.0
-"""Days of a run whose lost time weighs as much as what was expected of it; assumed, not checked."""
+WAYS = {"cloud": "usd", "amortised": "amortised_usd"}
+"""Ways of counting, and the rate of each."""
 
-DRIFT = 0.01
-"""Least relative standard deviation of the pace to come; assumed, not checked."""
-
-Z95 = 1.6449
-HOURS_PER_DAY = 24.0
-SECONDS_PER_HOUR = 3600.0
-WAYS = ("cloud", "amortised")
 NOW = 0.1
 """Share of the rows that count, the last, that tell how fast the run is now."""
 
@@ -132,15 +129,6 @@ class Watched:
         return found
 
     @cached_property
-    def hours(self) -> float:
-        """Hours so far: by the clock, or of its steps alone [h]."""
-        spent = self.course.spent
-        if spent is not None:
-            return spent.wall / SECONDS_PER_HOUR
-        of_steps = np.nansum(self.course.seconds * self.course.width)
-        return float(of_steps) / SECONDS_PER_HOUR if of_steps > 0 else math.nan
-
-    @cached_property
     def tokens_done(self) -> float:
         """Tokens trained on so far, those of steps before the log too; NaN where nobody tells."""
         log = self.course.log
@@ -163,40 +151,16 @@ class Watched:
     @cached_property
     def days_left(self) -> Distribution:
         """Days that the rest takes, at the pace and with the lost time seen so far."""
-        goodput, wide = self._goodput()
-        seconds = self.tokens_left / (self.speed_now * self.count * goodput)
-        spread = Z95 * math.hypot(self._drift(), wide)
-        middle = seconds / SECONDS_PER_DAY
-        mean = middle * math.exp((spread / Z95) ** 2 / 2)
-        return Distribution(middle * math.exp(-spread), middle, middle * math.exp(spread), mean)
+        seconds = self.tokens_left / (self.speed_now * self.count)
+        return days_left(self.course, seconds, self.estimate.rows["goodput"])
 
-    def _drift(self) -> float:
-        """Return the relative standard deviation of speeds over time."""
-        speeds = np.array([window.speed for window in self.course.windows])
-        known = speeds[np.isfinite(speeds) & (speeds > 0)]
-        return max(DRIFT, float(np.log(known).std())) if len(known) > 1 else DRIFT
-
-    def _goodput(self) -> tuple[float, float]:
-        """Return the share of the time that trains from here on, and its relative deviation."""
-        expected, spent = self.estimate.rows["goodput"], self.course.spent
-        prior = expected.p50 if expected.is_known else 1.0
-        wide = math.log(expected.p95 / expected.p5) / (2 * Z95) if expected.is_known else 0.0
-        if spent is None:
-            return prior, wide
-        days = spent.wall / SECONDS_PER_DAY
-        weight = days / (days + PRIOR_DAYS)
-        share = weight * min(1.0, spent.goodput) + (1 - weight) * prior
-        # What is lost comes in so many restarts and stalls, whose number goes by chance.
-        stops = 1 + len(self.course.restarts) + len(self.course.stalls)
-        return share, math.hypot((1 - weight) * wide, (1 - share) / share / math.sqrt(stops))
-
+    @cached_property
     def usd_per_gpu_hour(self) -> dict[str, float]:
-        """Return what an accelerator's hour costs, by the way of counting; of what is known."""
-        rows = self.estimate.rows
+        """Median of what an accelerator's hour costs, by the way of counting; what is known."""
+        spec, part = self.estimate.spec, self.estimate.accelerator
+        second = rates(gathered(hour_inputs(spec.pricing, part)).quantities, 1.0)
         return {
-            way: rows[way].p50 / rows["gpu_hours"].p50
-            for way in WAYS
-            if rows[way].is_known and rows["gpu_hours"].is_known
+            way: second[name].p50 * SECONDS_PER_HOUR for way, name in WAYS.items() if name in second
         }
 
     def to_dict(self) -> dict[str, Any]:
@@ -212,44 +176,28 @@ class Watched:
         return {self.estimate.spec.convention: share} if math.isfinite(share) else {}
 
     def _watched(self) -> dict[str, Any]:
-        gpu_hours = self.hours * self.count
-        usd, left = self.usd_per_gpu_hour(), self.days_left
-        hours_left = left.scaled(HOURS_PER_DAY * self.count)
-        past = self.hours / HOURS_PER_DAY
-        whole = Distribution(left.p5 + past, left.p50 + past, left.p95 + past, left.mean + past)
+        usd, left = self.usd_per_gpu_hour, self.days_left
         ratio = self.expected.p50 / self.speed
         return {
             "alarm": self.alarm or None,
             "measured": {
                 "tokens_per_second_per_gpu": self.speed,
                 "tokens_per_second_per_gpu_now": self.speed_now,
-                "step_seconds": _known(self.step_seconds),
+                "step_seconds": known(self.step_seconds),
                 "mfu": self.shares(self.speed).get(self.estimate.spec.convention),
-                "goodput": None if self.course.spent is None else self.course.spent.goodput,
-                "memory_gb": self.course.to_dict()["memory_gb"],
+                **measured(self.course),
             },
-            "time_over_predicted": _known(ratio),
+            "time_over_predicted": known(ratio),
             "within_interval": bool(self.expected.p5 <= self.speed <= self.expected.p95),
             "blame": [each.to_dict() for each in self.blame],
             "so_far": {
                 "step": self.course.last_step,
-                "tokens": _known(self.tokens_done),
-                "share": _known(self.tokens_done / (self.tokens_done + self.tokens_left)),
-                "hours": _known(self.hours),
-                "gpu_hours": _known(gpu_hours),
-                "cost_ways_usd": {way: _known(each * gpu_hours) for way, each in usd.items()},
+                "tokens": known(self.tokens_done),
+                "share": known(self.tokens_done / (self.tokens_done + self.tokens_left)),
+                **so_far(self.course, self.count, usd),
             },
-            "rest": {
-                "tokens": _known(self.tokens_left),
-                "days": _told(left),
-                "gpu_hours": _told(hours_left),
-                "cost_ways_usd": {way: _told(hours_left.scaled(each)) for way, each in usd.items()},
-            },
-            "whole": {
-                "days": _told(whole),
-                "days_predicted": self.estimate.rows["days"].to_dict(),
-                "gpu_hours": _told(whole.scaled(HOURS_PER_DAY * self.count)),
-            },
+            "rest": {"tokens": known(self.tokens_left), **rest(left, self.count, usd)},
+            "whole": whole(self.course, left, self.estimate.rows["days"], self.count),
             "notes": list(self.notes()),
         }
 
@@ -262,14 +210,6 @@ class Watched:
         first = int(self.course.step.min())
         if first > 1 + int(self.course.width[0]) and math.isfinite(self.tokens_done):
             yield f"hours and cost so far are from step {first:,} on, where the log begins"
-
-
-def _known(value: float) -> float | None:
-    return value if math.isfinite(value) else None
-
-
-def _told(value: Distribution) -> dict[str, Any] | None:
-    return value.to_dict()
 
 
 def work_of_run(estimate: RunEstimate) -> Work:
@@ -291,6 +231,18 @@ def work_of_run(estimate: RunEstimate) -> Work:
     if batch is None and sequence is not None:
         batch = run.sequences(sequence)
     return Work(sequence, None if batch is None else float(batch), run.count.value)
+
+
+def tokens_of_log(log: Log, work: Work) -> float | None:
+    """Return the tokens of a whole run by its log: its steps times the tokens of one.
+
+    Args:
+        log: as read.
+        work: what a step is, as far as the log does not tell it.
+    """
+    course = Timeline.of(log, work)
+    steps, tokens = log.last("steps"), course.tokens[np.isfinite(course.tokens)]
+    return None if steps is None or not len(tokens) else steps * float(tokens[-1])
 
 
 def watch_run(estimate: RunEstimate, log: Log) -> Watched:

@@ -24,6 +24,15 @@ def is_ledger(file: str) -> bool:
     return file.lower().endswith(ENDING)
 
 
+def is_result(path: Path) -> bool:
+    """Whether a file that can be read is what ``ledger`` wrote; what is no JSON may be meant so."""
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return True
+    return isinstance(found, dict) and set(found) >= LEDGER_KEYS
+
+
 def read_ledgers(files: Sequence[str]) -> dict[str, Result]:
     """Return results by their files' names.
 

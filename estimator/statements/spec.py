@@ -6,19 +6,22 @@ import datetime as dt
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from computebill.base.amounts import Parameters
-from computebill.base.errors import shown
+from computebill.base.errors import RequestError, shown
 from computebill.base.quantity import NotNegative, Number, Positive, Share
 from computebill.base.specfile import Name, SourceNote, Spec, described, validate
 from computebill.costs.fields import Day
 from computebill.regulation.rules import items
-from computebill.runs.stage_defaults import SIZES
+from computebill.runs.stage_defaults import SIZES, STAGE_REPLACES
 from computebill.runs.stage_spec import Base, Stage
 from computebill.runs.staged_spec import MOST_STAGES, StagedSpec, staged_fields
+
+if TYPE_CHECKING:
+    from computebill.training.launched import Launched
 
 Relation = Literal["base", "merge", "teacher", "reward"]
 """What other weights are to the model: begun from, merged in, learnt from, or its judge."""
@@ -286,6 +289,73 @@ def read_statement(spec: StatementSpec | str | Path | Mapping[str, Any]) -> Stat
     if isinstance(spec, StatementSpec):
         return spec
     return validate(StatementSpec, *described(spec, statement_fields, "statement"))
+
+
+def launched_statement(
+    path: str | Path | None,
+    launch: Launched,
+    of: str | None = None,
+    start: dt.date | None = None,
+) -> StatementSpec:
+    """Return a statement one of whose stages launch files describe; its own fields go before them.
+
+    Args:
+        path: a statement's file; without it there is the one stage.
+        launch: what the files say.
+        of: name of the stage that they are of, where there are several.
+        start: first day of that stage.
+
+    Raises:
+        RequestError: asking for what they do not say, or naming the stages that there are.
+    """
+    files = ", ".join(launch.launch.files)
+    data: dict[str, Any] = {"stage": [{}]} if path is None else statement_fields(Path(path))
+    stages = data.get("stage")
+    if not isinstance(stages, list) or not all(isinstance(each, dict) for each in stages):
+        return validate(StatementSpec, data, str(path))
+    own = stages[_place_of(stages, of)]
+    said = launch.of_stage()
+    sizes = {**(model if isinstance(model := data.get("model"), dict) else {}), **own}
+    if launch.stage:
+        wanted = ("model", "steps", "prompt_length", "answer_length")
+    else:
+        wanted = ("model", "tokens")
+    has_model = not {"params", "config", *SIZES}.isdisjoint(sizes)
+    known = {**data, **own, **({"model": ""} if has_model else {})}
+    launch.need(wanted, known, spelled=_of_stage)
+    laid = {**launch.layout, **own.get("layout", {})}
+    filled = {**said, "source": files, **({"layout": laid} if laid else {})}
+    if start is not None:
+        filled["start"] = start
+    told = {*own, *data} - {"model", "layout"} | ({"model"} & {*own})  # [model] is the statement's
+    aside = {*told, *(other for name in told for other in STAGE_REPLACES.get(name, ()))}
+    own |= {key: value for key, value in filled.items() if key not in aside}
+    if not isinstance(data.get("model"), dict):
+        model = said.get("model")
+        is_named = isinstance(model, str)
+        data["model"] = {"name": model if is_named else Path(launch.launch.files[0]).stem}
+        data["model"] |= {"config": model} if is_named else {}
+    return validate(StatementSpec, data, files if path is None else f"{path}, {files}")
+
+
+def _of_stage(flag: str) -> str:
+    """Spell what gives a figure as a statement has it, which has no such flags."""
+    return f"{flag.removeprefix('--').replace('-', '_')} of a stage of FILE"
+
+
+def _place_of(stages: Sequence[Mapping[str, Any]], name: str | None) -> int:
+    """Return the place of the stage that launch files are of.
+
+    Raises:
+        RequestError: where it is not clear, with the stages that there are.
+    """
+    names = [str(each.get("name") or each.get("kind", "pretrain")) for each in stages]
+    if name is None and len(stages) == 1:
+        return 0
+    if name is None or names.count(name) != 1:
+        given = "got no name" if name is None else f"got {shown(name)}"
+        raise RequestError("--of", f"{given}; allowed: one of {', '.join(names)}")
+    return names.index(name)
 
 
 def span_of(stage: StatedStage, days: float) -> tuple[dt.date | None, dt.date | None]:

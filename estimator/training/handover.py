@@ -52,7 +52,7 @@ class Handed:
     Attributes:
         text: of the file.
         name: a name for it.
-        unsaid: fields of the layout that it does not say, with what they are.
+        unsaid: fields of the layout and of its step that it does not say, with what they are.
     """
 
     text: str
@@ -79,10 +79,10 @@ def hand_over(
     """
     name = file_name(framework)
     facts = layout_facts(layout, step or Step())
-    unsaid = _unsaid(write(framework, facts, comments), name, layout)
+    unsaid = _unsaid(write(framework, facts, comments), name, layout, step or Step())
     lines = list(comments)
     if unsaid:
-        lines += ["", "What this file has no setting for, and does not say:"]
+        lines += ["", "What this file has no setting for, and does not say:"][not lines :]
         lines += [f"  {field}: {_shown(value)}" for field, value in unsaid.items()]
     return Handed(write(framework, facts, lines), name, unsaid)
 
@@ -150,8 +150,8 @@ def _sharding(layout: Layout) -> dict[str, Any]:
     return found
 
 
-def _unsaid(text: str, name: str, layout: Layout) -> dict[str, Any]:
-    """Return the fields of a layout that a text, read again, does not give back."""
+def _unsaid(text: str, name: str, layout: Layout, step: Step) -> dict[str, Any]:
+    """Return what a text, read again, does not give back of a layout and its step."""
     back = launched(launch_of_text(text, name))
     fields = dict(back.layout)
     batch = back.fields.get("global_batch")
@@ -166,6 +166,10 @@ def _unsaid(text: str, name: str, layout: Layout) -> dict[str, Any]:
         if field == "micro_batches" and batch is not None:
             other = batch / (read.micro_batch * read.dp)
         if own is not None and own != other:
+            found[field] = own
+    for field in ("sequence_length", "precision"):
+        own = getattr(step, field)
+        if own is not None and back.fields.get(field) != own:
             found[field] = own
     return found
 

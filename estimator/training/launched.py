@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -95,8 +95,18 @@ class Launched:
             **self.stage,
         }
 
-    def need(self, names: Sequence[str], given: Mapping[str, Any]) -> None:
+    def need(
+        self,
+        names: Sequence[str],
+        given: Mapping[str, Any],
+        spelled: Callable[[str], str] = str,
+    ) -> None:
         """Ask for what a command needs and neither files nor flags say.
+
+        Args:
+            names: of what it needs.
+            given: what is known besides.
+            spelled: how what gives it is written, from its flag.
 
         Raises:
             RequestError: naming each, with the flag that gives it.
@@ -106,7 +116,7 @@ class Launched:
         if "tokens" in lacking and "flop" in given:
             lacking.remove("tokens")
         if lacking:
-            told = "; ".join(f"{ASKED[name][0]} ({ASKED[name][1]})" for name in lacking)
+            told = "; ".join(f"{ASKED[name][0]} ({spelled(ASKED[name][1])})" for name in lacking)
             if "model" in lacking and has_shape(self.launch):
                 told += "; the files tell its sizes, but not the entries of its vocabulary"
             epochs = self.launch.facts.get("epochs")

@@ -20,6 +20,7 @@ from rich.text import Text
 
 VIEWS = {
     "Bench": "bench",
+    "ComparedPlan": "compared",
     "Forecast": "forecast",
     "Ledger": "ledger",
     "ModelCard": "model",

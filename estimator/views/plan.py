@@ -13,6 +13,7 @@ from computebill.costs.method import cost_method
 from computebill.planning.result import Candidate, Plan
 from computebill.planning.search import OBJECTIVES
 from computebill.training.memory_odds import memory_interval
+from computebill.training.utilisation import Fastest
 
 from . import tables
 from .text import (
@@ -56,7 +57,7 @@ def full(found: Plan) -> Iterator[RenderableType]:
     yield tables.inputs(found.assumptions)
 
 
-def described(one: Candidate) -> str:
+def described(one: Candidate | Fastest) -> str:
     """Return a layout in one line: what is not one, or not usual."""
     layout = one.layout
     parts = [f"tp {layout.tp}"] * (layout.tp > 1)

@@ -12,8 +12,8 @@ from rich.text import Text
 from computebill.planning.rollout_result import Divided, RolloutPlan
 
 from . import tables
-from .answers.plan import described
-from .answers.rollouts import memory, waiting, written
+from .plan import described
+from .plan_words import memory, waiting, written
 from .text import (
     count_interval,
     digits,
@@ -70,7 +70,7 @@ def _best(found: RolloutPlan) -> Table:
 def _trained(one: Divided) -> str:
     if one.layout is None:
         return "at the utilisation that is given"
-    return described({"layout": one.layout.layout.to_dict()})
+    return described(one.layout)
 
 
 def _beside(found: RolloutPlan) -> list[Divided]:

@@ -124,7 +124,8 @@ class Passport:
             for each in self.entries
         ]
         versions = ", ".join(f"{name} {_cell(each)}" for name, each in self.software.items())
-        lines += ["", f"Software (measured): {versions}. Intervals are 5th to 95th percentiles."]
+        told = f"Software (measured): {versions}. " if versions else ""
+        lines += ["", f"{told}Intervals are 5th to 95th percentiles."]
         if self.assumptions:
             lines += ["", "What the figures rest on:", ""]
             lines += [

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import json
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from computebill.base.errors import RequestError, shown
-from computebill.base.quantity import number_text
 from computebill.base.specfile import read_text
 from computebill.base.writing import replacing
 from computebill.kernels.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
 from computebill.runs.spec import RunSpec
 
-from .passport import Basis, Entry, Passport, installed, worst
+from .done import Done, check_number, passport
+from .passport import Basis, Passport, installed
 from .sinks import Sink, sink_of
 from .subject import read_subject
 from .totals import Totals
 
 PREFIX = "computebill/"
 """Of metrics, so that a tool groups them."""
-
-TAKEN = {"usd": ("Dollars", "USD"), "kwh": ("Energy", "kWh"), "kg_co2e": ("Carbon", "kg CO2e")}
 
 
 class RunWatch:
@@ -104,9 +100,9 @@ class RunWatch:
         now = self._clock()
         seconds = now - self._mark - other_seconds if seconds is None else seconds
         self._mark = now
-        _check("tokens", tokens, zero=False)
-        _check("seconds", seconds, zero=False)
-        _check("other_seconds", other_seconds, zero=True)
+        check_number("tokens", tokens, zero=False)
+        check_number("seconds", seconds, zero=False)
+        check_number("other_seconds", other_seconds, zero=True)
         totals = self._totals
         number = totals.counts.last_step + 1 if step is None else step
         steady = totals.add(number, tokens, seconds, other_seconds)
@@ -123,7 +119,7 @@ class RunWatch:
 
     def lost(self, seconds: float) -> None:
         """Add time that the cluster was held while nothing trained: a restart, a repair [s]."""
-        _check("seconds", seconds, zero=True)
+        check_number("seconds", seconds, zero=True)
         self._totals.add_lost(seconds)
         self._mark = self._clock()
 
@@ -184,82 +180,37 @@ class RunWatch:
             RequestError: where the meter's figure is no number above zero.
         """
         if kwh is not None:
-            _check("kwh", kwh, zero=False)
+            check_number("kwh", kwh, zero=False)
         self._write()
-        subject = self.subject
-        kind = subject.unit.model or f"{number_text(subject.params, 3)} parameters"
-        return Passport(
-            name=name or subject.run.name,
-            model=kind,
-            hardware=f"{subject.count:,} x {subject.accelerator.title}",
-            entries=tuple(self._entries(kwh)),
-            software=installed(),
-            assumptions=tuple(each.to_dict() for each in subject.assumptions),
-            day=dt.date.today(),
-        )
+        return passport(self.subject, self._done(), kwh=kwh, name=name)
 
-    def _entries(self, kwh: float | None) -> Iterator[Entry]:
-        subject, counts = self.subject, self._totals.counts
-        told = "counted from its configuration" if subject.unit.model else "as given"
-        yield Entry("params", "Parameters", subject.params, "", "declared", told)
-        yield Entry(
-            "params_active", "Of them, a token meets", subject.params_active, "", "declared", told
-        )
+    def _done(self) -> Done:
+        counts = self._totals.counts
         seen = "counted as it trained"
-        seen = seen if self.tokens_are == "measured" else "updates times the batch as declared"
-        yield Entry("tokens", "Tokens trained on", counts.tokens, "", self.tokens_are, seen)
-        yield Entry("updates", "Updates", counts.updates, "", "measured", "counted as it trained")
-        as_counted = worst("declared", self.tokens_are)
-        for name, flop in subject.unit.flop_per_token.items():
-            if flop is not None:
-                source = f"updates' tokens, those done again included, as {name} counts"
-                used = flop * counts.tokens_computed
-                yield Entry(f"flop_{name}", f"FLOP, {name}", used, "FLOP", as_counted, source)
-        wall = self._totals.wall_seconds
-        hours = wall / SECONDS_PER_HOUR
-        yield Entry("hours", "Hours", hours, "h", "measured", "updates and time between them")
-        yield Entry(
-            "gpu_hours", "Accelerator-hours", hours * subject.count, "h", "declared",
-            f"hours times {subject.count:,} accelerators",
-        )  # fmt: skip
-        yield Entry(
-            "goodput", "Share of the time that trained", self._totals.goodput, "", "measured",
-            "without stalls, updates done again, and time between updates",
-        )  # fmt: skip
-        yield Entry("restarts", "Restarts", counts.restarts, "", "measured", "went back, or anew")
-        yield Entry("stalls", "Stalls", counts.stalls, "", "measured", "over 3 times the usual")
-        peak = f"of {subject.unit.peak_flop_per_s:.4g} FLOP/s, {subject.unit.precision}"
+        are_counted = self.tokens_are == "measured"
+        speed = None
         if counts.steady_seconds:
-            speed = counts.steady_tokens / counts.steady_seconds / subject.count
-            for name, share in subject.shares(speed).items():
-                key = name if name == "hfu" else f"mfu_{name}"
-                yield Entry(key, key.replace("_", ", ").upper() if name == "hfu" else
-                            f"MFU, {name}", share, "", as_counted, peak)  # fmt: skip
-        yield from self._taken(wall, kwh)
-
-    def _taken(self, wall: float, kwh: float | None) -> Iterator[Entry]:
-        subject, given = self.subject, self.subject.is_given
-        listed = subject.run.prices is not None or subject.run.provider is not None
-        bases: dict[str, Basis] = {
-            "usd": "declared" if given("USD per accelerator-hour") or listed else "assumed",
-            "kwh": "assumed",
-            "kg_co2e": "assumed",
-        }
-        for key, (label, unit) in TAKEN.items():
-            rate, basis = subject.rates.get(key), bases[key]
-            if rate is None:
-                yield Entry(key, label, None, unit, "assumed", "no figure of it is on record")
-                continue
-            value, ends = rate.p50 * wall, (rate.p5 * wall, rate.p95 * wall)
-            source = "hours times the cluster's hour; what that rests on is below"
-            if kwh is not None and key == "kwh":
-                value, ends, basis, source = kwh, (kwh, kwh), "measured", "a meter, as given"
-            if kwh is not None and key == "kg_co2e" and "kwh" in subject.rates:
-                value = kwh * rate.p50 / subject.rates["kwh"].p50
-                basis = "declared" if given("g CO2e per kWh") else "assumed"
-                ends, source = (value, value), "the meter's kWh times grams a kWh"
-            low, high = ends if ends[0] != ends[1] else (None, None)
-            yield Entry(key, label, value, unit, basis, source, low, high)
+            speed = counts.steady_tokens / counts.steady_seconds / self.subject.count
+        return Done(
+            tokens=counts.tokens,
+            tokens_computed=counts.tokens_computed,
+            tokens_are=self.tokens_are,
+            updates=counts.updates,
+            seconds=self._totals.wall_seconds,
+            goodput=self._totals.goodput,
+            restarts=counts.restarts,
+            stalls=counts.stalls,
+            speed=speed,
+            sources={
+                "tokens": seen if are_counted else "updates times the batch as declared",
+                "updates": seen,
+                "hours": "updates and time between them",
+                "goodput": "without stalls, updates done again, and time between updates",
+                "restarts": "went back, or anew",
+                "stalls": "over 3 times the usual",
+            },
+            software=installed(),
+        )
 
     def _write(self) -> None:
         if self._keep is None:
@@ -278,10 +229,3 @@ class RunWatch:
         if not isinstance(state, dict) or state.get("model") != self.subject.params:
             raise RequestError(str(path), "is of another run; allowed: a file of this model's")
         return state
-
-
-def _check(name: str, value: object, *, zero: bool) -> None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value) or value < 0 or (value == 0 and not zero):  # type: ignore[arg-type,operator]
-        allowed = "0 or more" if zero else "a number above 0"
-        raise RequestError(name, f"got {shown(value)}; allowed: {allowed}")

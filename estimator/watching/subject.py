@@ -6,38 +6,19 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import torch
+from typing import Any
 
 from computebill.base.assumptions import GIVEN, Assumption, Input, gathered
 from computebill.base.errors import RequestError
 from computebill.costs.hour import hour_inputs
 from computebill.hardware.accelerators import Accelerator, find_accelerator
 from computebill.hardware.cluster import in_cluster
-from computebill.kernels.run import Hour, price_time
 from computebill.models.mfu import Speed, Utilisation, utilisation
 from computebill.runs.model import count_run_model, run_architecture
+from computebill.runs.rates import Rate, rates
 from computebill.runs.spec import RunSpec, read_run
 from computebill.training.cases import usual_precision
 from computebill.training.documents import given_documents
-from computebill.uncertainty.draws import Columns, Settings, bundle
-
-DRAWS = Settings(samples=2**13)
-"""Draws of what an hour costs: its quantiles are read off once, at the start."""
-
-
-class Rate(NamedTuple):
-    """What a second of the whole cluster takes, in the unit of its name."""
-
-    p5: float
-    p50: float
-    p95: float
-
-    @property
-    def is_exact(self) -> bool:
-        """Whether nothing of it is uncertain."""
-        return self.p5 == self.p95
 
 
 @dataclass(frozen=True)
@@ -125,6 +106,7 @@ def read_subject(
     rented = gathered(each for each in parts if not _is_of_owning(each)).assumptions
     told = tuple(each for each in unit.assumptions if each.name != "tokens per second per gpu")
     count = int(run.count.value)
+    found = rates(gathered(parts).quantities, count)
     return Subject(
         run=run,
         accelerator=part,
@@ -133,10 +115,13 @@ def read_subject(
         params=params,
         params_active=active,
         unit=unit,
-        rates=_rates(gathered(parts).quantities, count),
+        rates={name: each for name, each in found.items() if name in TAKEN},
         assumptions=(*told, *rented),
     )
 
+
+TAKEN = ("usd", "kwh", "kg_co2e")
+"""What a watch tells of a second."""
 
 OWNING = frozenset(
     {"orders_per_year", "interconnect_share", "server_overhead", "chip_usd", "years_owned"}
@@ -149,22 +134,3 @@ def _is_of_owning(part: Input | Assumption) -> bool:
     if isinstance(part, Input):
         return part.key in OWNING
     return part.name.startswith("purchase price")
-
-
-def _rates(quantities: Mapping[str, Any], count: int) -> dict[str, Rate]:
-    columns = Columns(list(quantities.values()), list(quantities), "cpu")
-    values = columns.draw(columns.points(DRAWS, 0, 0, DRAWS.samples))
-    hour = bundle(Hour, dict(zip(quantities, values, strict=True)))
-    bill = price_time(torch.tensor([float(count)], dtype=torch.float64), hour)
-    taken = {
-        "usd": bill.cloud,
-        "kwh": bill.energy_mwh * 1e3,
-        "kg_co2e": bill.carbon_t * 1e3,
-    }
-    shares = torch.tensor([0.05, 0.5, 0.95], dtype=torch.float64)
-    found = {}
-    for name, each in taken.items():
-        low, middle, high = each.double().expand(DRAWS.samples).quantile(shares).tolist()
-        if middle == middle:  # not NaN: it is known
-            found[name] = Rate(low, middle, high)
-    return found

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from computebill.base.amounts import FEWEST
 from computebill.base.errors import RequestError
 
 from .run_watch import RunWatch
@@ -139,7 +140,8 @@ class WatchCallback(TrainerCallback):
             length = given.get("sequence_length")
             if length is None:
                 raise RequestError("sequence_length", "is needed, or tokens: of the whole run")
-            given["tokens"] = state.max_steps * _sequences(args) * length
+            # A trial of a few steps is a run, too: fewer tokens are refused as a slip of a hand.
+            given["tokens"] = max(FEWEST, state.max_steps * _sequences(args) * length)
         return given
 
 

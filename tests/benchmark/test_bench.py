@@ -15,6 +15,7 @@ from computebill import benchmark
 from computebill.benchmark import suite
 from computebill.benchmark.models import Sizes
 from computebill.cli import main
+from computebill.kernels.measure import copies
 from computebill.kernels.measure.devices import Conditions
 from computebill.kernels.measure.host import Launches
 from computebill.kernels.measure.matmul import Product
@@ -242,6 +243,7 @@ def test_real_measurements_of_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
         steps=4,
     )
     monkeypatch.setattr(benchmark, "QUICK", tiny)
+    monkeypatch.setattr(copies, "_LARGEST", 2**22)
     monkeypatch.setattr(suite, "PROBE_SECONDS", 0.02)
     monkeypatch.setattr(suite, "QUIET", 0.0)
     monkeypatch.setattr(suite, "UNSTEADY", 1e9)

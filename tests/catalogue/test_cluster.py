@@ -17,7 +17,7 @@ from computebill.cli import main
 
 ray = pytest.importorskip("ray", reason="needs computebill[ray]")
 
-FILES, ROWS = 12, 2000
+FILES, ROWS = 8, 600
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def catalogues(folder: Path) -> Path:
                 "Publication date": "2023-05-01",
             }
         )
-        frame.to_parquet(folder / f"{place:02d}.parquet", row_group_size=500)
+        frame.to_parquet(folder / f"{place:02d}.parquet", row_group_size=200)
     return folder
 
 
@@ -65,7 +65,7 @@ def test_a_cluster_gives_what_one_machine_gives_though_a_worker_dies(
     killed = threading.Event()
 
     def kill() -> None:
-        while len(list(out.glob("part-*.parquet"))) < 8:
+        while len(list(out.glob("part-*.parquet"))) < 4:
             time.sleep(0.005)
         cluster.remove_node(cluster.workers[0], allow_graceful=False)
         killed.set()

@@ -17,6 +17,7 @@ from computebill.launch import read_launch
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "train.sh"
 LAUNCH = ("--launch", str(EXAMPLE))
+STATEMENT = str(EXAMPLE.with_name("statement.toml"))
 
 
 def invoke(*arguments: str) -> Any:
@@ -103,8 +104,35 @@ def test_a_plan_starts_from_a_launch_file_and_is_handed_back(tmp_path: Path) -> 
     assert "# Predicted: " in target.read_text()
     printed = invoke("plan", *LAUNCH, "--emit", "torchtitan", "--top", "1")
     assert printed.exit_code == 0
-    assert "[parallelism]" in printed.stdout
+    assert "--parallelism.tensor_parallel_degree" in printed.stdout
     assert "What went in" not in printed.stdout
+
+
+def test_a_statement_is_made_of_a_launch_file_as_of_its_fields(tmp_path: Path) -> None:
+    """6ND of the model that the script's sizes make, and what its selective recomputation adds."""
+    own = asked("statement", *LAUNCH, "--samples", "256")
+    (stage,) = own["stages"]
+    tokens, params = 25000 * 512 * 8192, 8_030_261_248
+    # The embedding is looked up, and multiplies nothing.
+    multiplied = params - 128256 * 4096
+    assert stage["flop"]["updates"]["p50"] == pytest.approx(6 * multiplied * tokens, rel=0.07)
+    assert {line["part"] for line in own["lines"]} == {"updates", "recomputed"}
+    assert own["launch"]["framework"] == "megatron-lm"
+
+    path = tmp_path / "statement.toml"
+    path.write_text(
+        '[model]\nname = "mine"\n[[stage]]\nname = "one"\nparams = 1e9\ntokens = 2e12\n'
+        '[[stage]]\nname = "two"\nkind = "midtrain"\nglobal_batch_tokens = 4194304\n'
+    )
+    both = asked("statement", str(path), *LAUNCH, "--of", "two", "--samples", "256")
+    flop = {each["name"]: each["flop"]["updates"]["p50"] for each in both["stages"]}
+    assert flop["one"] == pytest.approx(6 * 1e9 * 2e12)
+    assert flop["two"] == pytest.approx(stage["flop"]["updates"]["p50"])
+    told = {line["source"]: line["item"] for line in both["lines"] if line["part"] == "updates"}
+    assert told["two"] == "mid_training"
+
+    watched = asked("statement", *LAUNCH, "--planned", "--start", "2027-01-15", "--samples", "256")
+    assert watched["stages"][0]["flop"] == stage["flop"]
 
 
 def test_reinforcement_learning_is_a_stage_whose_answers_are_asked_for(tmp_path: Path) -> None:
@@ -153,6 +181,10 @@ def test_ranks_that_share_weights_by_the_dozen_have_no_other_numbers(tmp_path: P
         (["plan", *LAUNCH, "--emit", "nemo", "--json"], "--emit: got another output as well"),
         (["plan", *LAUNCH, "--emit-to", "x"], "--emit-to: allowed: with --emit"),
         (["plan", *LAUNCH, "--emit", "nemo", "--emit-to", "no/x"], "its folder does not exist"),
+        (["statement", STATEMENT, *LAUNCH], "--of: got no name; allowed: one of first attempt, p"),
+        (["statement", STATEMENT, *LAUNCH, "--of", "x"], "--of: got 'x'; allowed: one of first"),
+        (["statement", STATEMENT, "--of", "x"], "--of: is the stage of a launch file; give --laun"),
+        (["statement"], "Missing argument 'FILE', or option '--launch'"),
         (["run", "--launch", "nosuch.sh"], "nosuch.sh: cannot be read: No such file"),
         (["run", *LAUNCH, "--tp", "0"], "--tp: "),
         (["run", *LAUNCH, "--count", "7"], "--count: got 7 accelerators; allowed: a multiple of"),

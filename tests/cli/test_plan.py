@@ -147,3 +147,61 @@ def test_weights_on_the_host_are_fully_sharded(llama_config: str) -> None:
     refused = invoke(*flags, *away, "--zero", "1")
     assert refused.exit_code == 2
     assert "offload: got weights; allowed with zero 1" in refused.output
+
+
+RL = ["--kind", "rl", "--params", "8B", "--steps", "100", "--prompts", "64"]
+RL += ["--samples-per-prompt", "16", "--answer-mean", "3000", "--accelerator", "h100"]
+
+
+def test_a_stage_of_reinforcement_learning_is_shared_out(tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    done = invoke(*RL, "--count", "16", "--json", "--html", str(page))
+    found = json.loads(done.stdout)
+    assert found["best"]["train"]["count"] + found["best"]["generate"]["count"] >= 16
+    assert "What each role does in a step" in page.read_text(encoding="utf-8")
+    file = tmp_path / "rl.toml"
+    file.write_text(
+        'kind = "rl"\nparams = 8e9\nsteps = 100\nprompts = 64\nsamples_per_prompt = 16\n'
+        'answer_mean = 3000\naccelerator = "h100"\ncount = 16\n',
+        encoding="utf-8",
+    )
+    other = invoke(str(file), "--set", "prompts=32", "--brief")
+    assert other.exit_code == 0, other.output
+    assert "write" in other.output
+    refused = invoke(*RL, "--count", "16", "--emit", "megatron")
+    assert refused.exit_code == 2
+    assert "--emit" in refused.output
+
+
+def test_a_launch_file_of_reinforcement_learning_is_shared_out(tmp_path: Path) -> None:
+    launch = tmp_path / "grpo.yaml"
+    launch.write_text(
+        "grpo: {num_prompts_per_step: 64, num_generations_per_prompt: 16, max_num_steps: 100}\n"
+        "policy: {model_name: llama-3.1-8b, max_total_sequence_length: 4096,\n"
+        "  train_global_batch_size: 512, train_micro_batch_size: 1,\n"
+        "  generation: {max_new_tokens: 4096}}\n"
+        "cluster: {gpus_per_node: 8, num_nodes: 2}\n",
+        encoding="utf-8",
+    )
+    flags = ["--launch", str(launch), "--accelerator", "h100", "--answer-length", "2000"]
+    done = invoke(*flags, "--prompt-length", "200", "--count", "16", "--json")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["stage"] == "rl"
+
+
+def test_markets_and_clusters_stand_side_by_side(llama_config: str, tmp_path: Path) -> None:
+    for name, network in (("near", "3200gbit"), ("far", "100gbit")):
+        text = f'accelerator = "h100"\ncount = 64\nnode_network = "{network}"\n'
+        (tmp_path / f"{name}.toml").write_text(text, encoding="utf-8")
+    flags = ["--model", llama_config, "--tokens", "1T", "--global-batch", "512"]
+    flags += ["--cluster", str(tmp_path / "near.toml"), "--cluster", str(tmp_path / "far.toml")]
+    flags += ["--market", "on-demand,spot", "--price", "on-demand=2,spot=1", "--deadline", "40"]
+    lacking = invoke(*flags)
+    assert lacking.exit_code == 2
+    assert "aws-5-10" in lacking.output
+    done = invoke(*flags, "--interruptions-per-gpu-day", "aws-5-10", "--json")
+    found = json.loads(done.stdout)
+    names = [(each["cluster"], each["market"]) for each in found["alternatives"]]
+    assert names[0] == ("near", "on-demand")
+    assert len(names) == 4
+    assert all(0 <= each["deadline_odds"] <= 1 for each in found["alternatives"])

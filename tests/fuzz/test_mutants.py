@@ -17,7 +17,7 @@ from computebill.base.errors import RequestError
 from computebill.training.layout import Layout
 
 COUNTS = {
-    "measured": 80,
+    "measured": 12,
     "calibration": 3,
     "run": 300,
     "stages": 20,
@@ -27,11 +27,11 @@ COUNTS = {
     "run flags": 150,
     "plan": 12,
     "plan file": 12,
-    "sweep": 50,
+    "sweep": 30,
     "programme": 40,
     "config": 300,
     "profile": 300,
-    "efficiency": 70,
+    "efficiency": 35,
     "catalogue": 50,
     "report": 12,
 }

@@ -34,6 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def ledger(folder: Path) -> dict[str, Any]:
     files = ("-o", str(folder / "lab.toml"), "--sweep-to", str(folder / "sweep.toml"))
     files += ("--run-to", str(folder / "stages.toml"), "--organisation", "=My lab")
+    files += ("--statement-to", str(folder / "statement.toml"))
     return asked("ledger", *RECORDS, *RULES, *files)
 
 
@@ -123,6 +124,16 @@ def test_stages_are_final_runs_and_what_came_upon_them(
     whole = sum(ledger["by_kind"][kind]["gpu_hours"] for kind in kinds)
     assert sum(hours.values()) == pytest.approx(whole, rel=1e-9)
     assert hours["atlas-32b"] == pytest.approx(ledger["by_kind"]["final run"]["gpu_hours"])
+
+
+def test_a_statement_states_what_the_records_tell(ledger: dict[str, Any], folder: Path) -> None:
+    """The tracker's FLOP of the final run, and the days of its first start and its last end."""
+    found = asked("statement", str(folder / "statement.toml"), "--samples", "512")
+    assert found["model"]["name"] == "atlas-32b"
+    final = next(each for each in ledger["largest"] if each["kind"] == "final run")
+    (stage,) = [each for each in found["stages"] if each["name"] == "atlas-32b"]
+    assert stage["flop"]["updates"]["p50"] == pytest.approx(final["flop"], rel=1e-6)
+    assert (stage["start"], stage["end"]) == (final["start"][:10], final["end"][:10])
 
 
 @pytest.mark.parametrize(

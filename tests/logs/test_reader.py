@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import itertools
+import json
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +16,7 @@ from public_lines import PRINTED, Printed
 from written import megatron_line, megatron_lines
 
 from computebill.base.errors import RequestError
-from computebill.logs import Log, LogReader, read_log
+from computebill.logs import Log, LogReader, Timeline, Work, read_log
 
 LINES = megatron_lines(range(1, 41))
 TEXT = "\n".join(LINES) + "\n"
@@ -132,3 +135,53 @@ def test_bars_without_ends_of_lines_do_not_pile_up() -> None:
         reader.feed((text + "x" * 5000 + "\r").encode())
     reader.close()
     assert reader.log().columns["step"].tolist() == list(range(1, 3001))
+
+
+def test_a_log_that_gzip_packed_is_read_and_a_cut_one_as_far_as_it_is_there(
+    tmp_path: Path,
+) -> None:
+    packed = gzip.compress(TEXT.encode(), mtime=0)
+    whole = read(tmp_path, packed)
+    assert whole.columns["step"].tolist() == list(range(1, 41))
+    assert not whole.notes
+    noise = np.random.default_rng(0).bytes(200_000).hex()  # which does not pack
+    longer = gzip.compress((TEXT + noise + "\n" + TEXT).encode(), mtime=0)
+    cut = read(tmp_path, longer[: len(longer) // 2])
+    assert cut.columns["step"].tolist() == list(range(1, 41))
+    assert "train.log is packed by gzip, and broken or cut" in cut.notes[0]
+    with pytest.raises(RequestError, match="is no log that is known"):
+        read(tmp_path, packed[:12])
+
+
+ALPHABET = "\x00\x1b[]{}|/:,.'\"%\r\n\t 0123456789eE+-nastepitralo\udc80é"
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    printed=st.lists(st.sampled_from(PRINTED), min_size=1, max_size=4),
+    changes=st.lists(
+        st.tuples(st.integers(0, 4000), st.integers(0, 30), st.text(ALPHABET, max_size=12)),
+        max_size=8,
+    ),
+    cut=st.integers(0, 4000),
+)
+def test_no_text_makes_a_reader_fall(
+    printed: list[Printed], changes: list[tuple[int, int, str]], cut: int
+) -> None:
+    """Lines of frameworks, mixed, changed and cut anywhere, are read or named; nothing else."""
+    text = "".join(each.text for each in printed)
+    for at, length, new in changes:
+        text = text[:at] + new + text[at + length :]
+    reader = LogReader("train.log")
+    data = text.encode("utf-8", "surrogateescape")
+    reader.feed(data[:cut])
+    reader.feed(data[cut:])
+    reader.close()
+    try:
+        log = reader.log()
+    except RequestError:
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        told = Timeline.of(log, Work(4096.0, 64.0, 8.0)).to_dict()
+    json.dumps(told, allow_nan=False)

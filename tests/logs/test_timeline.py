@@ -126,3 +126,93 @@ def test_windows_hold_all_steps_that_count_and_end_where_a_part_does() -> None:
     assert 200 <= len(windows) <= 202
     assert {window.part for window in windows} == {0, 1}
     assert windows[0].hours == pytest.approx((windows[0].last_step - 1) * 8 / 3600)
+
+
+def untimed(steps: Sequence[int], total: int, seconds: float = 8.0) -> list[str]:
+    """Lines without a time, of a run of so many steps, with losses that are always the same."""
+    return [
+        megatron_line(n, 0.0, seconds, loss=10.0 / n)
+        .partition("] ")[2]
+        .replace("/   25000", f"/{total:8d}")
+        for n in steps
+    ]
+
+
+def test_runs_one_after_the_other_are_no_restarts_and_repeat_nothing() -> None:
+    lines = [*untimed(range(1, 51), 50), *untimed(range(1, 51), 50, 9.0)]
+    found = course(*lines)
+    assert (len(found.rows), found.copies, found.restarts) == (100, 0, ())
+    assert found.run.tolist() == [0] * 50 + [1] * 50
+    assert not found.is_repeated.any()
+    assert found.to_dict()["notes"][0] == "2 runs stand in it, the last from line 51 on"
+    other = course(*untimed(range(1, 51), 50), *untimed(range(1, 11), 50), *untimed([11], 50))
+    assert other.run[-1] == 1  # it had made its steps
+    again = course(*untimed(range(1, 31), 50), *untimed(range(1, 51), 50, 9.0))
+    assert (again.run[-1], [each.repeated for each in again.restarts]) == (0, [30])
+
+
+def test_a_line_of_another_rank_without_a_time_is_a_few_rows_late() -> None:
+    lines = [line for line in untimed(range(1, 31), 50) for _ in range(4)]
+    assert (course(*lines).copies, course(*lines).restarts) == (90, ())
+
+
+def test_a_timer_that_begins_anew_goes_on() -> None:
+    shown = [29.0 + n / 10 for n in range(1, 10)] + [n / 10 for n in range(1, 41)]
+    lines = [
+        f"step:{n}/50 train_time:{seconds * 1e3:.0f}ms step_avg:nanms"
+        for n, seconds in enumerate(shown, 1)
+    ]
+    found = course(*lines)
+    assert found.mean_seconds(found.is_steady.nonzero()[0]) == pytest.approx(0.1)
+    assert found.restarts == ()
+    assert found.hours * 3600 == pytest.approx(0.9 + 4.0, abs=0.3)  # from the first line on
+
+
+def test_steps_of_any_length_are_no_lost_time_where_lines_tell_the_time_alone() -> None:
+    seconds, bars = 0, []
+    for n in range(400):
+        seconds += (3, 5, 9, 14)[n % 4]
+        bars.append(
+            f" 10%|#  | {n}/900 [{seconds // 60:02d}:{seconds % 60:02d}<1:00:00,  7.75s/it]"
+        )
+    found = Timeline.of(log_of(bars), WORK)
+    assert (found.stalls, found.spent.goodput if found.spent else None) == ((), pytest.approx(1.0))
+
+
+def test_whole_seconds_of_a_clock_are_no_lost_time() -> None:
+    lines = [megatron_line(n, float(int(7.6 * n)), 7.6) for n in range(1, 301)]
+    spent = course(*lines).spent
+    assert spent is not None
+    assert spent.goodput == pytest.approx(1.0)
+
+
+def test_a_time_that_cannot_be_read_is_taken_from_its_neighbours() -> None:
+    lines = megatron_lines(range(1, 101))
+    lines[49] = lines[49].replace("2026-03-01", "2026-0")
+    clock = course(*lines).clock
+    assert clock is not None
+    assert clock[49] - clock[48] == pytest.approx(8.0)
+
+
+def test_tokens_seen_so_far_tell_those_of_a_step() -> None:
+    lines = []
+    for n in range(1, 11):
+        seen = 1000 * n if n < 6 else 5000 + 3000 * (n - 5)
+        lines.append(f"2025-12-07 17:31:{n:02d}.000\tgpu:0\tolmo.train:979\tINFO\t[step={n}/90]")
+        lines.append(f"    throughput/total_tokens={seen:,}")
+    found = Timeline.of(log_of(lines), Work(count=2.0))
+    assert found.tokens.tolist() == [1000.0] * 5 + [3000.0] * 5
+    assert found.tokens_are_counted
+    rounded = "01/02/2025 00:00:01 [INFO]: iteration: {n} / 9 | consumed_tokens: {n}.1G | {rest}"
+    rest = "elapsed_time_per_iteration_ms: 12.5K | global_batch_size: 64 | lm_loss: 2.5"
+    three = Timeline.of(log_of([rounded.format(n=n, rest=rest) for n in range(1, 4)]), Work())
+    assert not three.tokens_are_counted  # to two digits: nothing is known of a step
+
+
+def test_utilisation_over_time_is_that_of_each_windows_speed() -> None:
+    found = course(*megatron_lines(range(1, 11)))
+    points = found.over_time(lambda speed: {"half": speed / 2, "none": None})
+    assert [point["mfu"]["half"] * 2 for point in points] == [
+        point["tokens_per_second_per_gpu"] for point in points
+    ]
+    assert points[0]["mfu"]["none"] is None

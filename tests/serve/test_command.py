@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import re
 import signal
@@ -157,3 +158,35 @@ def test_what_is_too_long_or_idle_is_closed(nameless: tuple[str, str]) -> None:
     assert IDLE - 1 < time.monotonic() - start < IDLE + 3
     long = whole + b"X: " + b"y" * 2 * LONGEST_HEAD
     assert b" 200 " not in answered(port, long)
+
+
+def test_records_are_accounted_for_at_the_start() -> None:
+    """The page says of records what `ledger` says of them, and their names can be hidden."""
+    folder = Path(__file__).parents[2] / "examples" / "ledger"
+    records = [str(folder / "sacct.txt"), str(folder / "runs.csv")]
+    rules = ["--rules", str(folder / "rules.toml")]
+    brief = CliRunner().invoke(main, ["ledger", *records, *rules, "--brief"])
+    with serving(*records, *rules, "--anonymise") as (_, _, port):
+        told = json.loads(page(port, "/api/ledger"))["shown"]
+        assert brief.stdout.startswith(told["headline"])
+        assert told["title"].endswith(": records")
+        assert "atlas" not in json.dumps(told)
+        assert list(json.loads(page(port, "/api/options"))["records"]) == ["records"]
+
+
+def page(port: str, path: str) -> str:
+    with closing(http.client.HTTPConnection("127.0.0.1", int(port), timeout=60)) as asking:
+        asking.request("GET", path)
+        return asking.getresponse().read().decode()
+
+
+def test_records_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("a,b\n1,2\n")
+    assert f"{path}: is of no known form" in refused(str(path)).output
+    path.with_suffix(".json").write_text('[{"a": 1}]')
+    assert "is of no known form" in refused(str(path.with_suffix(".json"))).output
+    path.with_suffix(".json").write_text("no json")
+    assert "is not JSON" in refused(str(path.with_suffix(".json"))).output
+    assert "cannot be read" in refused(str(tmp_path / "none.csv")).output
+    assert "--rules: is of records" in refused("--rules", str(path)).output

@@ -42,12 +42,18 @@ def watched(result: Result) -> str:
     """Tell how a run goes beside what was predicted: speed, who is to blame, what is left."""
     found, log = result["watched"], result["log"]
     measured = found["measured"]
-    told = (
-        f"{log['file']} at step {found['so_far']['step']:,}: "
-        f"{count(measured['tokens_per_second_per_gpu'])} tokens a second and accelerator, "
-        f"{signed(found['time_over_predicted'] - 1)} time against what was predicted, "
-        f"{'within' if found['within_interval'] else 'outside of'} its interval"
-    )
+    told = f"{log['file']} at step {found['so_far']['step']:,}"
+    if found.get("stage"):
+        told = f"{found['stage']}: {told}"
+    speed, parts = measured["tokens_per_second_per_gpu"], []
+    if speed is not None:
+        parts.append(f"{count(speed)} tokens a second and accelerator")
+    if found["time_over_predicted"] is not None:
+        over = signed(found["time_over_predicted"] - 1)
+        parts.append(f"{over} time against what was predicted")
+    if found["within_interval"] is not None:
+        parts.append(f"{'within' if found['within_interval'] else 'outside of'} its interval")
+    told += f": {', '.join(parts)}" if parts else ""
     likely = [each for each in found["blame"] if each["part"] != "unexplained"]
     if likely and not found["within_interval"]:
         told += f"; likely of {part_name(likely[0]['part'])} ({percent(likely[0]['share'])} of it)"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from computebill.views.plan_words import chance
 from computebill.views.result import Result, distribution
 from computebill.views.text import (
     count_interval,
@@ -30,7 +31,8 @@ def answer(result: Result) -> Answer:
     """Tell the best layout, and what real runs reached beside its utilisation."""
     best = result["best"]
     days, usd = distribution(best["days"]), distribution(best["cost_usd"])
-    told = f"{LEAST[result['objective']]} is {where(best)}, laid out {described(best)}: "
+    told = _winners(result)
+    told += f"{LEAST[result['objective']]} is {where(best)}, laid out {described(best)}: "
     told += duration_interval(days)
     told += f" and {money_interval(usd)} rented" if usd.is_known else "; no price is known"
     told += _observed(result)
@@ -45,6 +47,40 @@ def answer(result: Result) -> Answer:
     title = "The plan" if result["name"] == UNNAMED else result["name"]
     figures = [figure(*each) for each in texts if each[1]]
     return Answer(title, f"{told}.", figures, result.get("notes", ()))
+
+
+def _winners(result: Result) -> str:
+    """Tell which cluster and market is cheapest and which fastest; of one alone its odds."""
+    ways = result.get("alternatives") or ()
+    if not ways:
+        return ""
+    by_days = min(ways, key=lambda each: each["days"]["p50"])
+    if len(ways) == 1:
+        day = result["deadline_days"]
+        odds = f"Odds of {chance(by_days)} that it is done by day {day:g}. "
+        return odds if chance(by_days) else ""
+    priced = [each for each in ways if each["cost_usd"] is not None]
+    by_cost = min(priced, key=lambda each: each["cost_usd"]["p50"], default=None)
+    if by_cost is None:
+        return f"Fastest of {len(ways)} is {_way(by_days, result)}. "
+    if by_cost is by_days:
+        return f"Cheapest and fastest of {len(ways)} is {_way(by_cost, result)}. "
+    told = f"Cheapest of {len(ways)} is {_way(by_cost, result)}; fastest is "
+    return f"{told}{_way(by_days, result)}. "
+
+
+def _way(one: Mapping[str, Any], result: Result) -> str:
+    """Return a cluster and market with what it takes, and the odds by the deadline."""
+    told = f"{way_label(one)}: {duration_interval(distribution(one['days']))}"
+    if one["cost_usd"] is not None:
+        told += f", {money_interval(distribution(one['cost_usd']))}"
+    odds = chance(one)
+    return told + (f", done by day {result['deadline_days']:g} with odds of {odds}" if odds else "")
+
+
+def way_label(one: Mapping[str, Any]) -> str:
+    """Return the name of a cluster and market."""
+    return ", ".join(filter(None, (one["cluster"], one["market"]))) or where(one)
 
 
 def _observed(result: Result) -> str:

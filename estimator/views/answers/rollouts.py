@@ -2,28 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from computebill.views.plan_words import memory, split_text, waiting
 from computebill.views.result import Result, distribution
-from computebill.views.text import (
-    count_interval,
-    digits,
-    duration,
-    duration_interval,
-    fit_text,
-    money_interval,
-    percent,
-)
+from computebill.views.text import count_interval, duration, duration_interval, money_interval
 
 from .answer import Answer, figure
 from .plan import LEAST, UNNAMED
-
-WAITS = {
-    "train": "those that train wait {} of the time",
-    "write": "those that write wait {} of the time",
-    "neither": "neither waits for the other",
-}
 
 
 def answer(result: Result) -> Answer:
@@ -59,41 +43,3 @@ def _beside(result: Result) -> str:
         told += f". As given, {split_text(given)}, rank {given['rank']} of "
         told += f"{result['splits_tried']}, it takes {duration(given['days'])}"
     return told
-
-
-def split_text(one: Mapping[str, Any]) -> str:
-    """Return who writes and who trains."""
-    trains, writes = one["train"], one["generate"]
-    if one["in_turn"]:
-        return f"{trains['count']:,} x {trains['accelerator']} that write and train"
-    return (
-        f"{writes['count']:,} x {writes['accelerator']} that write beside "
-        f"{trains['count']:,} x {trains['accelerator']} that train"
-    )
-
-
-def waiting(one: Mapping[str, Any]) -> str:
-    """Return which role waits, and for how much of the time."""
-    role = "generate" if one["waiting"] == "write" else "train"
-    return WAITS[one["waiting"]].format(percent(one[role]["idle_share"]))
-
-
-def memory(role: Mapping[str, Any]) -> str:
-    """Return the memory of a role beside what there is, with the odds of fitting if known."""
-    if role["memory_gb"] is None:
-        return "–"
-    told = f"{digits(role['memory_gb'])} of {role['accelerator_memory_gb']:g}"
-    odds = role.get("fit_odds")
-    return told if odds is None else f"{told}, fits {fit_text(odds)}"
-
-
-def written(one: Mapping[str, Any]) -> str:
-    """Return the layout of those that write."""
-    writes = one["generate"]
-    if writes["tensor_parallel"] is None:
-        return "as its throughput is given"
-    copies = "" if writes["copies"] is None else f"{writes['copies']:,.0f} copies of "
-    return (
-        f"{copies}tp {writes['tensor_parallel']}, {digits(writes['sequences_at_once'])} "
-        "sequences at once"
-    )

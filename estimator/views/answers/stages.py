@@ -14,6 +14,7 @@ from computebill.views.text import (
     money_interval,
 )
 
+from . import logs
 from .answer import Answer, figure
 
 WRITTEN = (
@@ -46,4 +47,7 @@ def answer(result: Result) -> Answer:
         for label, key, write in WRITTEN
         if (value := distribution(of_stage(result, key))).is_known
     ]
-    return Answer(result["name"], f"{told}.", figures, result.get("notes", ()))
+    told = f"{told}."
+    if result.get("watched"):
+        told = f"{logs.watched(result)} As predicted: {told[:1].lower()}{told[1:]}"
+    return Answer(result["name"], told, figures, result.get("notes", ()))

@@ -6,7 +6,7 @@ from typing import Any
 
 import altair as alt
 
-from computebill.views.answers.rollouts import split_text
+from computebill.views.plan_words import split_text
 from computebill.views.result import Result
 from computebill.views.text import digits, money
 

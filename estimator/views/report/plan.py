@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from computebill.views.answers.plan import answer, described, heading, rented, where
+from computebill.views.answers.plan import (
+    answer,
+    described,
+    heading,
+    rented,
+    way_label,
+    where,
+)
 from computebill.views.charts.picture import Picture
 from computebill.views.charts.plan import front, middle
+from computebill.views.plan_words import chance, checkpointed
 from computebill.views.result import Result, distribution
 from computebill.views.text import (
     count_interval,
     digits,
     money,
     percent,
+    percent_interval,
     signed,
 )
 
@@ -22,11 +31,43 @@ from .document import Chart, Report, Section, Table, parts, sections
 def report(result: Result) -> Report:
     """Tell a search and the best that it found."""
     found = sections(
+        Section("Side by side", parts([_ways(result)])),
         Section("Days and cost", [_layouts(front(result))]),
         Section("Other layouts", parts([_runners(result), _each(result)])),
         Section("The search", parts([_rules(result)])),
     )
     return replace(Report.of(answer(result), result, found), heading=heading(result))
+
+
+def _ways(result: Result) -> Table | None:
+    """Clusters and markets side by side; nothing of one plan alone."""
+    rows = [
+        (
+            way_label(each),
+            where(each),
+            each["price"],
+            f"{each['interruptions_per_gpu_day']:.3g}",
+            checkpointed(each),
+            percent_interval(distribution(each["goodput"])),
+            count_interval(distribution(each["days"])),
+            rented(each),
+            chance(each),
+        )
+        for each in result.get("alternatives") or ()
+    ]
+    day = result.get("deadline_days")
+    headings = (
+        "cluster and market",
+        "on",
+        "USD an hour",
+        "taken away, a GPU and day",
+        "checkpoint",
+        "goodput",
+        "days",
+        "cost",
+        "odds" if day is None else f"odds by day {day:g}",
+    )
+    return Table("Side by side, the best first", headings, rows, headings[1:2]) if rows else None
 
 
 def _layouts(picture: Picture) -> Chart:

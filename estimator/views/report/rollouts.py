@@ -6,14 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from computebill.views.answers.plan import described
-from computebill.views.answers.rollouts import (
-    answer,
-    memory,
-    split_text,
-    waiting,
-    written,
-)
+from computebill.views.answers.rollouts import answer
 from computebill.views.charts.rollouts import curve
+from computebill.views.plan_words import memory, split_text, waiting, written
 from computebill.views.result import Result
 from computebill.views.text import digits, money, percent
 
