@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from computebill.architectures import IMAGES
 from computebill.base.amounts import (
@@ -40,10 +40,9 @@ from computebill.runs.spec import (
     check_precision,
     fields_of_file,
 )
-from computebill.training.choices import LISTED
 from computebill.training.dealing import as_list
 from computebill.training.launched import Launched
-from computebill.training.layout import ENDS, Layout
+from computebill.training.layout import ENDS, LISTED, Layout
 from computebill.training.memory_odds import USUAL_ODDS
 from computebill.training.software import Choice, choose_software
 
