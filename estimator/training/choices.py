@@ -65,7 +65,11 @@ class Pipe(NamedTuple):
     @property
     def own(self) -> dict[str, int | tuple[int, ...]]:
         """What stages have of their own, by the layout's fields."""
-        values = {"first_layers": self.first, "last_layers": self.last, LISTED: self.layers}
+        values: dict[str, int | tuple[int, ...]] = {
+            "first_layers": self.first,
+            "last_layers": self.last,
+            LISTED: self.layers,
+        }
         return {name: value for name, value in values.items() if value}
 
     @property
