@@ -179,7 +179,8 @@ def _with_accelerator(cells: Cells, name: str) -> Cells:
     texts = list(dict.fromkeys([*cells.texts["accelerator"], UNKNOWN, name]))
     codes = cells.codes["accelerator"]
     is_open = (codes == texts.index(UNKNOWN)) & (cells.sum_of("gpu_hours") != 0)
-    return cells._replace(
+    return replace(
+        cells,
         texts={**cells.texts, "accelerator": texts},
         codes={**cells.codes, "accelerator": np.where(is_open, texts.index(name), codes)},
     )
