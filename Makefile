@@ -8,7 +8,7 @@ PYTEST_ARGS ?= -n auto
 
 PUBLISHED := openai-2024 minimax-2025 zai-2025
 
-.PHONY: sinks demo test test-newest test-oldest fuzz mutants lock accuracy pictures bench check docs clean
+.PHONY: sinks demo test test-newest test-oldest fuzz mutants parsers lock accuracy pictures bench check docs clean
 
 # pip and setuptools first: those that came with Python are not the lock's.
 $(VENV)/ready: pyproject.toml constraints.txt
@@ -68,6 +68,19 @@ fuzz: $(VENV)/ready  ## mutants of every kind of input; COUNT of each, SEED, wha
 mutants: $(VENV)/ready  ## faults in copies of the step's kernels: which of them no test finds
 	$(BIN)/python tests/mutants_of_steps.py
 
+PARSERS := $(patsubst tests/launch/parsers/%.txt,%,$(wildcard tests/launch/parsers/*.txt))
+# Megatron-LM and nanotron are read in checkouts of theirs: make parsers CHECKOUTS=FOLDER
+CHECKOUTS ?=
+
+$(VENV)-parsers/%/ready: tests/launch/parsers/%.txt
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/python -m pip install --quiet --requirement $<
+	touch $@
+
+parsers: $(VENV)/ready $(PARSERS:%=$(VENV)-parsers/%/ready)  ## what plan --emit writes, by the frameworks' own parsers
+	COMPUTEBILL_PARSERS=$(CURDIR)/$(VENV)-parsers COMPUTEBILL_CHECKOUTS=$(CHECKOUTS) \
+		$(BIN)/python -m pytest -n 0 tests/launch/test_own_parsers.py
+
 NOTE := computebill's own table of published training steps; see docs/measured-steps.md
 
 accuracy: $(VENV)/ready  ## shipped efficiencies and spread of memory, and docs/accuracy.md's figures
@@ -107,4 +120,4 @@ check: $(VENV)/ready  ## lint and format
 	$(BIN)/cog -I docs --check README.md docs/*.md
 
 clean:
-	rm -rf $(VENV) $(VENV)-lock $(VENV)-newest $(VENV)-oldest build demo *.egg-info
+	rm -rf $(VENV) $(VENV)-lock $(VENV)-newest $(VENV)-oldest $(VENV)-parsers build demo *.egg-info

@@ -104,7 +104,10 @@ def _cells_of(piece: Piece, heading: str) -> Iterator[pa.Array]:
 
 
 def _parquet(piece: Piece, rows: int) -> Iterator[Batch]:
-    with pq.ParquetFile(piece.path, pre_buffer=False, buffer_size=1 << 20) as file:
+    coded = _text_columns(piece.path) if piece.layout.has_codes else None
+    with pq.ParquetFile(
+        piece.path, pre_buffer=False, buffer_size=1 << 20, read_dictionary=coded
+    ) as file:
         names = file.schema_arrow.names
         _check_headings(piece.path, names)
         first = piece.first
@@ -125,15 +128,20 @@ def _parquet(piece: Piece, rows: int) -> Iterator[Batch]:
             first += len(batch)
 
 
+def _text_columns(path: Path) -> list[str]:
+    return [each.name for each in pq.read_schema(path) if is_text(each.type)]
+
+
 def _with_texts(table: pa.Table) -> tuple[np.ndarray, list[tuple[str, str]]]:
     """Return which rows' texts are UTF-8, and the others as they stand, with the reason."""
     good = np.ones(len(table), dtype=bool)
     for column in table.columns:
-        if is_text(column.type):
+        different = _different(column)
+        if is_text(different.type):
             try:
-                column.validate(full=True)
+                different.validate(full=True)
             except pa.ArrowInvalid:
-                cells = column.cast(pa.large_binary()).to_pylist()
+                cells = _decoded(column).cast(pa.large_binary()).to_pylist()
                 good &= np.array([cell is None or is_utf8(cell) for cell in cells])
     if good.all():
         return good, []
@@ -141,8 +149,24 @@ def _with_texts(table: pa.Table) -> tuple[np.ndarray, list[tuple[str, str]]]:
     return good, [("|".join(cells), NO_TEXT) for cells in zip(*bad, strict=True)]
 
 
+def _different(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return the texts of a column that has codes of them; any other as it is."""
+    if not pa.types.is_dictionary(column.type):
+        return column
+    return pa.chunked_array([each.dictionary for each in column.chunks], column.type.value_type)
+
+
+def _decoded(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column with its texts row by row."""
+    if not pa.types.is_dictionary(column.type):
+        return column
+    chunks = [each.dictionary_decode() for each in column.chunks]
+    return pa.chunked_array(chunks, column.type.value_type)
+
+
 def _raw(column: pa.ChunkedArray) -> list[str]:
     r"""Return cells as texts; bytes that are none as ``\xNN``."""
+    column = _decoded(column)
     if not is_text(column.type):
         return [flat(cell) or "" for cell in column.to_pylist()]
     return [escaped(cell or b"") for cell in column.cast(pa.large_binary()).to_pylist()]

@@ -80,7 +80,7 @@ def applied(source: Source, own: Framework) -> Applied:
         RequestError: where a setting has a value that it cannot have.
     """
     found = Applied(own, notes=list(source.notes))
-    shares: dict[str, list[tuple[int, Said]]] = {}
+    shares: dict[str, list[tuple[Any, Said, str]]] = {}
     for entry in source.entries:
         row = own.row(entry.key) or framework(LAUNCHERS).row(entry.key)
         said = Said(entry.spelled, source.file, entry.line)
@@ -97,13 +97,16 @@ def applied(source: Source, own: Framework) -> Applied:
         else:
             for name, value in _read(found, row, entry, source):
                 if row.together:
-                    shares.setdefault(name, []).append((value, said))
+                    shares.setdefault(name, []).append((value, said, row.together))
                 else:
                     found.add(name, value, said, is_own=bool(row.fact))
     for name, parts in shares.items():
-        found.add(name, _product([value for value, _ in parts]), parts[-1][1])
+        values, said = [value for value, *_ in parts], parts[-1][1]
+        is_list = parts[0][2] == "parts"
+        whole = tuple(",".join(each) for each in values) if is_list else _product(values)
+        found.add(name, whole, said)
     _name_model(found)
-    _name_policy(found)
+    _name_policy(found, source)
     _settle(found.facts)
     return found
 
@@ -203,9 +206,17 @@ def _settle(facts: dict[str, Fact]) -> None:
 _NO = Fact(value=False, said=Said("usual", "the framework"))
 
 
-def _name_policy(found: Applied) -> None:
-    """Take torchtitan's dumped policy of recomputation for the one that has no settings more."""
+def _name_policy(found: Applied, source: Source) -> None:
+    """Take torchtitan's dumped policy of recomputation for the one that has no settings more.
+
+    Of a dump that has no policy at all nothing is computed again.
+    """
     policy = found.facts.pop("policy", None)
+    keys = {entry.key: entry for entry in source.entries}
+    dumped = keys.get("debug.enable_structured_logging")
+    if dumped is not None and not any(key.startswith("activation_checkpoint") for key in keys):
+        said = Said("activation_checkpoint", source.file, dumped.line)
+        found.facts["recompute"] = Fact("none", said)
     if policy is not None and not any("memory_budget" in each.said.key for each in found.unused):
         found.facts.setdefault("recompute", policy)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from .entries import Entry
-from .marks import Text
+from .marks import HOLE, Text
 
 FLAG = re.compile(r"-{1,2}[A-Za-z]")
 OVERRIDE = re.compile(r"\+{0,2}([A-Za-z_]\w*(?:[./]\w+)*)=(.*)", re.DOTALL)
@@ -39,7 +39,8 @@ def settings(words: Sequence[Text]) -> tuple[list[Entry], list[str]]:
         if word == "-m":
             continue
         if choice is not None:
-            found.append(replace(_entry(*choice.groups(), word.line), spelled=str(word)))
+            part, name = choice.groups()
+            found.append(replace(_entry(part, name, word.line), spelled=str(word)))
             continue
         if FLAG.match(word):
             name, equals, value = word.partition("=")
@@ -65,7 +66,9 @@ def _entry(name: str, value: object, line: int) -> Entry:
 
 def _values(words: Sequence[Text], at: int) -> Iterator[Text]:
     """Yield what follows a flag and belongs to it."""
-    for word in words[at:]:
+    for place, word in enumerate(words[at:], at):
+        if place > at and all(HOLE.fullmatch(each) for each in words[place:]):
+            return  # $EXTRA at the end, which nobody sets, is no value of the last flag
         if any(each.fullmatch(word) for each in (OVERRIDE, PROGRAM, CHOICE)) or FLAG.match(word):
             return
         yield word

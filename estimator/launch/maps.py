@@ -25,7 +25,8 @@ class Row:
         on: facts where the setting is switched on.
         off: facts where it is switched off.
         reads: name of what reads a value that is written in a form of its own.
-        together: of several settings of one fact, what makes one of them: product.
+        together: of several settings of one fact, what makes one of them: product, or parts of a
+            list.
         why: why no fact comes of it.
         writes: whether the setting is written where a layout is handed over.
         also: what else it means.

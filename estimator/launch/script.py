@@ -135,6 +135,9 @@ class _Reader:
         self.take(joined.first)
         for sign, statement in joined.rest:
             if sign in ("|", "|&"):
+                if isinstance(statement, Command) and _is_bare_shell(statement):
+                    what = f"what is piped into {statement.words[0].text} is not read: give it too"
+                    self.scope.note(statement.line, what)
                 self.take(statement)
             elif (sign == "&&") == (holds is not False):
                 holds = self.holds(statement)
@@ -304,6 +307,13 @@ class _Reader:
         return found
 
 
+def _is_bare_shell(command: Command) -> bool:
+    """Whether a command is a shell that runs what it is given."""
+    return command.words[0].text in SHELLS and all(
+        word.text in ("-", "-s") for word in command.words[1:]
+    )
+
+
 def _sets(command: Command) -> bool:
     return command.words[0].kind == "array" or SETS.fullmatch(command.words[0].text) is not None
 
@@ -362,10 +372,10 @@ def _test(words: Sequence[Token], scope: Scope) -> bool | None:
         holds = _test(words[1:], scope)
         return None if holds is None else not holds
     texts = [text_of(word, scope) for word in words]
-    if any("$(" in each for text in texts for each in HOLE.findall(text)) or any(
-        word.text in ("$#", '"$#"', "$?") for word in words
-    ):
-        return None
+    holes = [each for text in texts for each in HOLE.findall(text)]
+    asks = any(word.text in ("$#", '"$#"', "$?") for word in words)
+    if asks or any(each.startswith("(") and not each.startswith("((") for each in holes):
+        return None  # what a command prints is not known; a variable that nobody sets is empty
     plain = [HOLE.sub("", text) for text in texts]
     if len(plain) == 1:
         return bool(plain[0])

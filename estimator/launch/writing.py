@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ import yaml
 from computebill.base.errors import RequestError, shown
 
 from .maps import Framework, Row, framework, frameworks
+from .stages import modules_of_layers
 
 COMMENT = "_comment"
 """Key of comments in JSON, which has none."""
@@ -25,7 +27,7 @@ TORCHRUN = {"nodes": "nnodes", "node_devices": "nproc_per_node"}
 
 def written_frameworks() -> tuple[str, ...]:
     """Return the names of frameworks that a layout can be handed to."""
-    return tuple(each.key for each in frameworks() if framework(each.key).writes)
+    return tuple(sorted(each.key for each in frameworks() if framework(each.key).writes))
 
 
 def writer(key: str) -> Framework:
@@ -65,11 +67,17 @@ def write(key: str, facts: Mapping[str, Any], comments: Sequence[str]) -> str:
         if own.writes["syntax"] == "arguments" and name in LAUNCHED:
             started[TORCHRUN[name]] = facts[name]
             continue
-        found = _setting(own, name, facts[name])
+        found = _setting(own, name, _with_head(own, name, facts[name]))
         if found is not None and not _is_usual(own, *found):
             settings |= {**_beside(own, *found), found[0]: found[1]}
     settings = _kept(own, settings)
     return _WRITERS[own.writes["syntax"]](own, settings, started, comments)
+
+
+def _with_head(own: Framework, name: str, value: Any) -> Any:
+    """Return layers of stages as the modules that a framework has; other values as they are."""
+    head = own.writes.get("heads", {}).get(name)
+    return value if head is None else modules_of_layers(value, head)
 
 
 def _setting(own: Framework, name: str, value: Any) -> tuple[str, Any] | None:
@@ -165,8 +173,13 @@ def _toml(
     lines = [_commented(comments)]
     for table, inner in _nested(settings).items():
         lines.append(f"\n[{table}]\n")
-        lines += [f"{key} = {json.dumps(value)}\n" for key, value in inner.items()]
+        lines += [f"{key} = {json.dumps(_listed(value))}\n" for key, value in inner.items()]
     return "".join(lines)
+
+
+def _listed(value: Any) -> Any:
+    """Return words of several names each as lists in a list."""
+    return [each.split(",") for each in value] if isinstance(value, tuple) else value
 
 
 def _arguments(
@@ -198,7 +211,10 @@ def _flag(own: Framework, key: str, value: Any) -> str:
     name = f"--{table}{dot}{last if table else last.replace('_', '-')}"
     if value is False:
         return f"    --{table}{dot}no-{last}\n" if own.writes.get("negates") else ""
-    return f"    {name}\n" if value is True else f"    {name} {value}\n"
+    if value is True:
+        return f"    {name}\n"
+    parts = value if isinstance(value, tuple) else (value,)
+    return f"    {name} {' '.join(shlex.quote(str(each)) for each in parts)}\n"
 
 
 _WRITERS = {"yaml": _yaml, "json": _json, "toml": _toml, "arguments": _arguments}

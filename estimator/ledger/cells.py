@@ -111,10 +111,22 @@ def together(one: Words, other: Words) -> Words:
     return Words(codes.astype(np.int32), values)
 
 
-def read_words(column: pa.Array) -> Words:
+def whole(column: pa.ChunkedArray | pa.Array) -> pa.Array:
+    """Return a column as one array, its kind as it is."""
+    if not isinstance(column, pa.ChunkedArray):
+        return column
+    if pa.types.is_dictionary(column.type):
+        column = column.unify_dictionaries()
+    found = column.combine_chunks()
+    if isinstance(found, pa.ChunkedArray):
+        return found.chunk(0) if found.num_chunks else pa.array([], column.type)
+    return found
+
+
+def read_words(column: pa.ChunkedArray | pa.Array) -> Words:
     """Read texts; nothing where a cell says nothing."""
     if pa.types.is_dictionary(column.type):
-        coded = column
+        coded = whole(column)
     else:
         plain = arrow_column(column)
         coded = plain.cast(pa.string()).dictionary_encode()

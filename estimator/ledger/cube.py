@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -77,7 +77,8 @@ class Measured:
     measures: Mapping[str, np.ndarray]
 
 
-class Cells(NamedTuple):
+@dataclass(frozen=True)
+class Cells:
     """Sums of jobs by what they are of.
 
     Attributes:
@@ -273,7 +274,7 @@ class Cube:
         others = self._moved(name, [OTHERS])[0]
         moved, kept = np.full(len(texts), others), order[:KEPT_NAMES]
         moved[kept] = kept
-        return _summed(found._replace(codes={**found.codes, name: moved[codes].astype(np.int32)}))
+        return _summed(replace(found, codes={**found.codes, name: moved[codes].astype(np.int32)}))
 
     def queue(self) -> pd.DataFrame:
         """Return the wait by size of job [h]: jobs, and quantiles of the bins."""

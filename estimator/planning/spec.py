@@ -40,9 +40,8 @@ from computebill.runs.spec import (
     check_precision,
     fields_of_file,
 )
-from computebill.training.choices import LISTED
 from computebill.training.launched import Launched
-from computebill.training.layout import ENDS, Layout
+from computebill.training.layout import ENDS, LISTED, Layout
 from computebill.training.memory_odds import USUAL_ODDS
 from computebill.training.software import Choice, choose_software
 

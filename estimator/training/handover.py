@@ -8,6 +8,7 @@ from typing import Any
 
 from computebill.base.errors import RequestError
 from computebill.launch.read import launch_of_text
+from computebill.launch.stages import text_of_layers
 from computebill.launch.writing import file_name, write
 
 from .launched import launched
@@ -110,6 +111,7 @@ def layout_facts(layout: Layout, step: Step) -> dict[str, Any]:
         "vpp": layout.vpp if layout.vpp > 1 else None,
         "pipeline": _pipeline(layout),
         **{name: layout.ends.get(name) for name in ENDS},
+        **_dealt(layout),
         "etp": layout.expert_tensor if layout.ep > 1 or "etp" in given else None,
         "micro_batches": times,
         "global_batch": layout.micro_batch * times * layout.dp,
@@ -131,6 +133,20 @@ def layout_facts(layout: Layout, step: Step) -> dict[str, Any]:
     for name in ("loss", "kernels"):
         facts[name] = getattr(layout, name) if name in given else None
     return facts | {f"offload_{part}": True for part in layout.offload}
+
+
+def _dealt(layout: Layout) -> dict[str, Any]:
+    """Return how layers are dealt out to stages, in the ways that frameworks say it."""
+    listed, again = layout.layers_per_stage, layout.recompute_layers
+    is_even = layout.pp > 1 and not layout.ends and listed is None
+    per_chunk, over = divmod(again, layout.vpp) if isinstance(again, int) else (None, 0)
+    return {
+        "stage_layout": None if listed is None else text_of_layers(listed),
+        "stage_modules": listed,
+        "embedding_layers": 0 if is_even else None,
+        "head_layers": 0 if is_even else None,
+        "recompute_layers": None if over else per_chunk,
+    }
 
 
 def _pipeline(layout: Layout) -> str:

@@ -16,6 +16,7 @@ from computebill.base.quantity import parse_number
 from computebill.launch import Launch
 from computebill.launch.batches import last_batch, trained_tokens
 from computebill.launch.shapes import has_shape, padded, shaped_config, vocabulary
+from computebill.launch.stages import counted_as_layers, layers_of_modules, layers_of_text
 
 from .adapters import TARGETS
 from .recipes import MOMENTS, spelled
@@ -41,6 +42,13 @@ SCHEDULES = {
     "dualpipe": "dualpipe",
 }
 """Schedules by the frameworks' names; all others are one forward, one backward."""
+
+ENDS = ("first_layers", "last_layers")
+DEALT = frozenset((*ENDS, "layers_per_stage", "pp", "vpp", "schedule"))
+"""Fields of a layout beside which what files list of stages is no more theirs."""
+
+MOST_HANGING = 4
+"""Settings that hang on what nobody knows, as many as are told where something is asked for."""
 
 MEGATRON = ("megatron-lm", "megatron-bridge", "nemo")
 """Frameworks that divide experts as all else, where nobody says otherwise."""
@@ -122,6 +130,8 @@ class Launched:
             epochs = self.launch.facts.get("epochs")
             if "tokens" in lacking and epochs is not None:
                 told += f"; {epochs.said.told} counts passes over data whose tokens no file says"
+            hanging = [each for each in self.launch.unused if each.why.startswith("hangs on")]
+            told += "".join(f"; {each.said.told} {each.why}" for each in hanging[:MOST_HANGING])
             raise RequestError(", ".join(self.launch.files), f"does not say: {told}")
 
     def to_dict(self) -> dict[str, Any]:
@@ -406,6 +416,7 @@ class _Mapping:
             found["micro_batches"] = self.degree("micro_batches")
         found |= self.sharding(dp)
         found |= self.stages(found.get("zero", 0))
+        found |= self.repeated(found.get("vpp", 1))
         found |= {name: self.launch.get(name) for name in SETTINGS if name in self.launch.facts}
         if self.ep > 1:  # else no tokens of experts are on their way
             names = [name for name in EXCHANGES if name in self.launch.facts]
@@ -449,11 +460,13 @@ class _Mapping:
         name = str(self.launch.get("pipeline") or self.launch.get("schedule") or "1f1b")
         plain = name.lower().replace("_", "").replace(" ", "")
         schedule = SCHEDULES.get(plain, "1f1b")
+        listed = self.listed()
         if schedule != "1f1b":
             if zero == 3:
                 self.notes.append(f"{name} is not counted with sharded weights: 1f1b is taken")
                 return {}
-            return {"schedule": schedule}
+            dealt = {"layers_per_stage": listed} if listed and len(listed) == self.pp else {}
+            return {"schedule": schedule, **dealt}
         chunks, each = self.degree("vpp"), self.degree("chunk_layers")
         if chunks is None and each:
             layers = self.layers()
@@ -461,6 +474,10 @@ class _Mapping:
         if chunks is None and plain.startswith(("interleaved", "looped")):
             chunks = 2
             self.notes.append(f"vpp: 2, as {name} has two chunks of a stage where none are given")
+        listed = listed or self.dealt(chunks or 1)
+        if listed:
+            chunks = len(listed) // self.pp
+            return {"layers_per_stage": listed, **({"vpp": chunks} if chunks > 1 else {})}
         own = {name: self.degree(name) for name in ("first_layers", "last_layers")}
         ends = {name: layers for name, layers in own.items() if layers}
         if chunks is None or chunks == 1:
@@ -470,6 +487,56 @@ class _Mapping:
                 "ends of a pipeline with layers of their own are not counted with vpp"
             )
         return {"vpp": chunks}
+
+    def listed(self) -> tuple[int, ...] | None:
+        """Return the layers of every stage that files list; None where they, or flags, do not."""
+        text, parts = (self.launch.facts.get(name) for name in ("stage_layout", "stage_modules"))
+        fact = text if text is not None else parts
+        if fact is None or not DEALT.isdisjoint(self.given):
+            return None
+        found = (
+            layers_of_modules(fact.value)
+            if text is None
+            else layers_of_text(fact.value, fact.said.told)
+        )
+        if len(found) % self.pp:
+            self.notes.append(
+                f"{fact.said.told}: lists {len(found)} parts, no multiple of {self.pp} stages; "
+                "layers are dealt out evenly"
+            )
+            return None
+        return found
+
+    def dealt(self, chunks: int) -> tuple[int, ...] | None:
+        """Return the layers of every stage where embedding and head are dealt out as layers."""
+        ends = [self.launch.facts.get(name) for name in ("embedding_layers", "head_layers")]
+        known = [each for each in ends if each is not None]
+        layers = self.layers()
+        has_own = any(self.launch.get(name) for name in ENDS)
+        if not known or not layers or has_own or not DEALT.isdisjoint(self.given):
+            return None
+        first, last = (0 if each is None else int(each.value) for each in ends)
+        found = counted_as_layers(layers, self.pp * chunks, first, last) if first or last else None
+        if found is not None:
+            self.notes.append(
+                f"layers of stages: {', '.join(map(str, found))}, as embedding and head count as "
+                f"{first} and {last} layers ({known[0].said.told})"
+            )
+        return found
+
+    def repeated(self, vpp: int) -> dict[str, Any]:
+        """Return how many layers of a stage are computed again, where that is not all."""
+        fact = self.launch.facts.get("recompute_layers")
+        if fact is None or self.launch.get("recompute") != "full" or "recompute" in self.given:
+            return {}
+        if self.launch.get("recompute_method") == "block":
+            return {"recompute_layers": fact.value * vpp}
+        if fact.value > 1:
+            self.notes.append(
+                f"{fact.said.told}: inputs of every layer are counted as saved, not of every "
+                f"{fact.value}th"
+            )
+        return {}
 
     def optimizer(self, zero: int) -> dict[str, Any]:
         """Return the optimizer, and what rests on the host."""

@@ -141,7 +141,7 @@ def test_reinforcement_learning_is_a_stage_whose_answers_are_asked_for(tmp_path:
         "python3 -m verl.trainer.main_ppo data.train_batch_size=64 data.max_prompt_length=512 \\\n"
         " data.max_response_length=4096 actor_rollout_ref.model.path=Qwen/Qwen3-8B \\\n"
         " actor_rollout_ref.rollout.n=8 trainer.n_gpus_per_node=8 trainer.nnodes=4 \\\n"
-        " trainer.total_training_steps=100\n"
+        " trainer.total_training_steps=100 algorithm.adv_estimator=grpo\n"
     )
     flags = ("run", "--launch", str(path), "--accelerator", "h100", "--mfu", "0.3")
     refused = invoke(*flags)

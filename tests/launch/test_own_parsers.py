@@ -54,6 +54,10 @@ def stands_for(layout: Layout) -> dict[str, Any]:
         "rank_batch": layout.micro_batch * (times if layout.pp > 1 else 1),
         "stage_batch": layout.micro_batch, "sequence_length": LENGTH,
         "sequence_parallel": layout.tp > 1, "recompute": layout.recompute,
+        "layers_per_stage": list(layout.layers_per_stage) if layout.layers_per_stage else None,
+        "recompute_layers": layout.recompute_layers // layout.vpp
+        if isinstance(layout.recompute_layers, int)
+        else None,
         "first_layers": layout.first_layers, "last_layers": layout.last_layers,
         "pipeline": "Interleaved1F1B" if layout.vpp > 1 else "1F1B", "bf16": True, "fp8": False,
         "precision": "bf16", "dropout": False, "lora_rank": 0,
@@ -85,10 +89,10 @@ def wrong(layout: Layout, handed: Handed, answer: dict[str, Any]) -> dict[str, A
 def parser(name: str) -> tuple[Path, Path]:
     """The Python that a framework is in, and the folder that it is imported from."""
     python = PARSERS / name / "bin" / "python"
-    if "COMPUTEBILL_PARSERS" not in os.environ or not python.exists():
+    if not os.environ.get("COMPUTEBILL_PARSERS") or not python.exists():
         pytest.skip(f"{name} is not installed; make parsers installs and runs it")
     checkout = Path(os.environ.get("COMPUTEBILL_CHECKOUTS", "")) / CHECKOUTS.get(name, "")
-    if name in CHECKOUTS and ("COMPUTEBILL_CHECKOUTS" not in os.environ or not checkout.exists()):
+    if name in CHECKOUTS and not (os.environ.get("COMPUTEBILL_CHECKOUTS") and checkout.exists()):
         pytest.skip(f"{CHECKOUTS[name]} is not there; make parsers CHECKOUTS=FOLDER, that it is in")
     return python, checkout
 

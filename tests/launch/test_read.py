@@ -282,11 +282,11 @@ def test_of_files_that_contradict_each_other_the_last_counts_and_both_are_told(
 
 def test_settings_that_no_fact_comes_of_are_named(tmp_path: Path) -> None:
     file, text, _ = FILES["megatron-lm"]
-    more = "--bf16\n  --recompute-num-layers 4\n  --brand-new 3\n  --lr 1e-4\n  --seed $SEED"
+    more = "--bf16\n  --distribute-saved-activations\n  --brand-new 3\n  --lr 1e-4\n  --seed $SEED"
     launch = read_launch(write(tmp_path, file, text.replace("--bf16", more)))
     told = {each.said.key: each.to_dict()["why"] for each in launch.unused}
     assert told["--brand-new"] == "not known"
-    assert "whole layers" in told["--recompute-num-layers"]
+    assert "every rank" in told["--distribute-saved-activations"]
     assert {"--lr", "--seed"} <= {each.said.key for each in launch.idle}
 
 

@@ -28,6 +28,7 @@ def test_a_kill_at_any_moment_and_a_resume_leave_the_same(
         first = starter.run(whole)
         expected, every = outcome(whole), operations(whole)
         assert expected["result"]["rows_in"] == 69
+        assert starter.run(whole).status == 2  # the folder has parts, and nobody says --resume
         draw = random.Random(25)
         kills = [[{"at": place}] for place in sorted(draw.sample(range(1, every), 2))]
         kills += [[{"after": draw.uniform(0.0, first.seconds)}, {"at": 1}, {"at": every // 2}]]

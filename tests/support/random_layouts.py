@@ -21,15 +21,17 @@ def any_layout(draw: Random) -> Layout:
         "recompute": draw.choice(("none", "selective", "operators", "full")),
     }  # fmt: skip
     if pp > 1:
-        fields |= _stages(draw, zero)
+        fields |= _stages(draw, pp, zero)
+    if fields["recompute"] == "full" and draw.random() < 0.5:
+        fields["recompute_layers"] = draw.randint(1, 8)
     options = {**_options(draw, zero), "shards": draw.choice((2, 4, 8)) * fields["cp"]}
     chosen = draw.sample(sorted(options), draw.randrange(6))
     return Layout(**fields, **{name: options[name] for name in chosen})
 
 
-def _stages(draw: Random, zero: int) -> dict[str, Any]:
-    """Chunks, or another schedule, or ends of their own: one of them at most."""
-    kind = draw.choice(("plain", "chunks", "schedule", "ends"))
+def _stages(draw: Random, pp: int, zero: int) -> dict[str, Any]:
+    """Chunks, or another schedule, ends of their own, or a list of stages: one of them at most."""
+    kind = draw.choice(("plain", "chunks", "schedule", "ends", "list"))
     if kind == "chunks":
         return {"vpp": draw.choice((2, 3))}
     if kind == "schedule" and zero < 3:
@@ -37,6 +39,10 @@ def _stages(draw: Random, zero: int) -> dict[str, Any]:
     if kind == "ends":
         first, last = draw.choice(((7, None), (None, 5), (3, 4)))
         return {"first_layers": first, "last_layers": last}
+    if kind == "list":
+        vpp = draw.choice((1, 2))
+        listed = tuple(draw.randrange(9) for _ in range(pp * vpp - 1))
+        return {"vpp": vpp, "layers_per_stage": (*listed, draw.randint(1, 8))}
     return {}
 
 
@@ -79,12 +85,18 @@ def sound_layout(draw: Random, *, has_stages: bool = True) -> Layout:
         "micro_batch": draw.choice((1, 2)), "micro_batches": pp * draw.randint(2, 5),
         "recompute": draw.choice(("none", "selective", "operators", "full")),
     }  # fmt: skip
-    kind = draw.choice(("plain", "plain", "chunks", "ends", "weights"))
+    kind = draw.choice(("plain", "chunks", "ends", "list", "weights"))
     if pp > 1 and kind == "chunks":
         fields["vpp"] = 2
     elif pp > 1 and kind == "ends" and zero < 2:
         even = LAYERS // pp
         fields |= {"first_layers": even - (pp - 1), "last_layers": even - (pp - 1)}
+    elif pp > 1 and kind == "list":
+        vpp = draw.choice((1, 2))
+        even = LAYERS // (pp * vpp)
+        fields |= {"vpp": vpp, "layers_per_stage": (even - 1, *[even] * (pp * vpp - 2), even + 1)}
+    if fields["recompute"] == "full" and draw.random() < 0.5:
+        fields["recompute_layers"] = 2 * fields.get("vpp", 1)
     if zero >= 2 and dp > 1:
         fields["shards"] = draw.choice((dp, dp // 2 if dp > 2 else dp)) * cp
     if kind == "weights":

@@ -18,14 +18,20 @@ from computebill.training.layout import Layout
 DEGREES = {"tp", "cp", "dp", "ep"}
 SAYS = {
     "megatron": DEGREES
+    | {"layers_per_stage", "recompute_layers"}
     | {"pp", "vpp", "first_layers", "last_layers", "etp", "micro_batch", "micro_batches", "zero"}
     | {"recompute", "sequence_parallel", "dispatcher", "tp_overlap", "ep_overlap", "dropout"},
     "torchtitan": DEGREES
+    | {"layers_per_stage"}
     | {"pp", "micro_batch", "micro_batches", "shards", "tp_overlap", "sequence_parallel"},
-    "torchtitan-toml": DEGREES | {"pp", "micro_batch", "micro_batches", "shards", "tp_overlap"},
+    "torchtitan-toml": DEGREES
+    | {"layers_per_stage"}
+    | {"pp", "micro_batch", "micro_batches", "shards", "tp_overlap"},
     "nanotron": DEGREES | {"pp", "micro_batch", "micro_batches", "zero", "sequence_parallel"},
     "deepspeed": {"tp", "dp", "micro_batch", "micro_batches", "zero", "offload"},
-    "nemo": DEGREES | {"pp", "vpp", "etp", "micro_batch", "micro_batches", "recompute", "dropout"},
+    "nemo": DEGREES
+    | {"pp", "vpp", "etp", "micro_batch", "micro_batches", "recompute", "dropout"}
+    | {"recompute_layers"},
     "axolotl": DEGREES | {"micro_batch", "micro_batches", "shards"},
     "accelerate": {"tp", "cp", "dp", "shards"},
 }
@@ -37,6 +43,7 @@ Read off the frameworks' own configurations; a framework without pipelines has n
 READ = (
     "tp",
     "pp",
+    "vpp",
     "cp",
     "dp",
     "ep",
@@ -45,6 +52,8 @@ READ = (
     "recompute",
     "first_layers",
     "last_layers",
+    "layers_per_stage",
+    "recompute_layers",
 )
 """Fields that are held against each other here, whatever the writer thinks of them."""
 
@@ -78,7 +87,7 @@ def _check(framework: str, layout: Layout) -> None:
     """Read what is written: every field that comes back otherwise is named, and none in vain."""
     handed = hand_over(framework, layout, Step(4096, "bf16"), ["chosen by a search"])
     for field, value in handed.unsaid.items():
-        told = ", ".join(value) if isinstance(value, tuple) else str(value)
+        told = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
         assert f"{field}: {told}" in handed.text
     read = launched(launch_of_text(handed.text, handed.name))
     assert read.fields.get("sequence_length") in (4096, None)
@@ -110,6 +119,8 @@ def _needed(framework: str, layout: Layout) -> set[str]:
         needed.discard("shards")
     if framework == "accelerate" and layout.zero < 2:  # it divides a model with FSDP alone
         needed -= {"tp", "cp", "dp"}
+    if (layout.recompute_layers or 0) % layout.vpp:  # they say one number for every chunk
+        needed.discard("recompute_layers")
     if layout.tp_overlap is False:  # a switch that is off says nothing
         needed.discard("tp_overlap")
     return needed

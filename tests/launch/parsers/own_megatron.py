@@ -17,6 +17,7 @@ if not hasattr(typing, "override"):  # its checkout is written for Python 3.12
 torch.cuda.get_device_capability = lambda *_: (9, 0)
 torch.cuda.get_device_properties = lambda *_: type("Device", (), {"major": 9, "minor": 0})()
 
+from megatron.core.transformer.pipeline_parallel_layer_layout import PipelineParallelLayerLayout
 from megatron.training.arguments import parse_args, validate_args
 
 MODEL = """
@@ -44,12 +45,29 @@ def read(path: Path) -> dict[str, Any]:
         "vpp": args.virtual_pipeline_model_parallel_size or 1,
         "first_layers": args.decoder_first_pipeline_num_layers,
         "last_layers": args.decoder_last_pipeline_num_layers,
+        "layers_per_stage": dealt(args), "recompute_layers": args.recompute_num_layers
+        if args.recompute_method == "block"
+        else None,
         "recompute": args.recompute_granularity or "none", "bf16": args.bf16,
         "fp8": args.fp8 is not None, "dropout": args.hidden_dropout > 0,
         "zero": sharding[args.data_parallel_sharding_strategy]
         if args.use_megatron_fsdp
         else int(args.use_distributed_optimizer),
     }  # fmt: skip
+
+
+def dealt(args: Any) -> list[int] | None:
+    """Layers of each chunk, in the order in which a micro-batch meets them."""
+    layout = args.pipeline_model_parallel_layout
+    if layout is None:
+        return None
+    if isinstance(layout, str):
+        layout = PipelineParallelLayerLayout.from_str(layout, args.pipeline_model_parallel_size)
+    return [
+        sum(each.name == "decoder" for each in layout.layout[stage][chunk])
+        for chunk in range(layout.virtual_pipeline_model_parallel_size)
+        for stage in range(layout.pipeline_model_parallel_size)
+    ]
 
 
 answer(read)

@@ -30,6 +30,11 @@ def read(path: Path) -> dict[str, Any]:
         found["zero"] = {"always": 3, "never": 2}[degrees.fsdp_reshard_after_forward]
     if degrees.pipeline_parallel_degree > 1:
         found["pipeline"] = degrees.pipeline_parallel_schedule
+        parts = degrees.module_fqns_per_model_part
+        if parts is not None:
+            found["layers_per_stage"] = [
+                sum(name.startswith("layers.") for name in part) for part in parts
+            ]
         found["stage_batch"] = degrees.pipeline_parallel_microbatch_size
     return found
 
