@@ -27,13 +27,11 @@ from computebill.base.errors import RequestError
 
 from .columns import LONGEST, arrow_column, days_come_first, escaped, flat, is_text, is_utf8
 from .documents import Text, as_told, document, json_lines
-from .mending import BLOCK, LONGEST_ROW, NO_TEXT, Mending
+from .mending import BLOCK, LONGEST_ROW, MOST_COUNTED, NO_TEXT, Mending
 from .pieces import ROWS, Batch, Piece, form_of, named, state_of
 
 MOST_TITLES = 20
 """Rows among which the headings are looked for."""
-MOST_COUNTED = 200_000
-"""Rows of a table whose lines are told; to count more would take longer than to score them."""
 LEAST_FIELDS = 2
 """Headings that a row below a title has to name."""
 
@@ -232,30 +230,42 @@ def _parsed(piece: Piece, rows: int, only: str | None, *, is_mended: bool) -> It
         # The line of the headings, where there are any.
         begun = done = before + (not piece.layout.names)
         tables = chain(rebatched(reader, rows, piece.layout.cut), _nothing(headings, unread))
+        line_of: Callable[[Sequence[int]], list[int | None]]
+        line_of = partial(lines_of, piece, separator, before)
+        if is_mended:
+            line_of = partial(mending.line_of, before=before, headings=begun - before)
         for table in tables:
             if not is_mended and is_quoted and _may_be_several(table, unread, separator, headings):
                 raise _Odd
-            first = done
-            done += len(table)
-            lines, gone = [], []
-            while unread and unread[0].number <= done + 1:
-                row = unread.popleft()
-                done += 1
-                lines.append(_why_unread(row, mending))
-                gone.append(row.number - begun - 1)
+            first, bad = done, _taken(unread, done + len(table))
+            done += len(table) + len(bad)
+            gone = [row.number - begun - 1 for row in bad]
             places = np.arange(first - begun, done - begun)
             yield Batch(
                 piece.name,
                 table,
-                lines,
+                [_why_unread(row, mending) for row in bad],
                 text.read(),
                 comma=separator == ";",
                 before=before,
                 places=np.setdiff1d(places, gone, assume_unique=True) if gone else places,
                 unread_places=gone,
                 first=begun + 1,
-                line_of=partial(lines_of, piece, separator, before),
+                line_of=line_of,
             )
+
+
+def _taken(unread: deque[Any], rows: int) -> list[Any]:
+    """Return rows that are none and stand among the first ones, or right behind them.
+
+    Args:
+        unread: what is no row, in its order; those are taken out.
+        rows: number of rows that were read; every one that is none adds one.
+    """
+    found: list[Any] = []
+    while unread and unread[0].number <= rows + len(found) + 1:
+        found.append(unread.popleft())
+    return found
 
 
 @cache
