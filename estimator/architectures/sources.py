@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -90,6 +90,22 @@ def beside(folder: Path, name: str) -> str:
     path = folder / name
     is_name = not _is_there(path) and (is_repository(name) or shipped(name) is not None)
     return name if is_name else str(path)
+
+
+def point_models(table: dict[str, Any], folder: Path, fields: Iterable[str]) -> None:
+    """Point fields of a spec file's table, each a model or a list of them, to where the file is.
+
+    Args:
+        table: fields by name.
+        folder: of the file.
+        fields: those that name models.
+    """
+    for key in fields:
+        given = table.get(key)
+        if isinstance(given, str):
+            table[key] = beside(folder, given)
+        elif isinstance(given, list):
+            table[key] = [beside(folder, one) if isinstance(one, str) else one for one in given]
 
 
 def _is_there(path: Path) -> bool:

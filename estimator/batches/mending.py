@@ -8,8 +8,10 @@ from __future__ import annotations
 import csv
 import io
 import re
+from array import array
+from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from typing import Any
 
@@ -19,6 +21,9 @@ BLOCK = 8 << 20
 """Bytes of text that are looked at together."""
 LONGEST_ROW = 2 * BLOCK
 """Bytes of a row: Arrow's reader joins two blocks, and no more."""
+
+MOST_COUNTED = 200_000
+"""Rows of a table whose lines are told; to count more would take longer than to score them."""
 
 MARK = b"\x1fcomputebill\x1f"
 """Beginning of a line that stands for a row that cannot be parsed."""
@@ -92,6 +97,7 @@ class Mending:
         self._is_quoted = is_quoted
         self._bad: dict[int, tuple[str, str]] = {}
         self._marked = 0
+        self._lines, self._line = array("q"), 1
         divides = re.escape(self._separator)
         self._opens = re.compile(rb"(?:^|" + divides + rb')"')
         self._ends = re.compile(rb'[^"]*+(?:""[^"]*+)*+"(?=(' + divides + rb"|[\r\n]|$)?)")
@@ -107,10 +113,30 @@ class Mending:
             return None
         return self._bad.pop(int(text.removeprefix(mark).partition(self._separator.decode())[0]))
 
+    def line_of(self, places: Sequence[int], before: int, headings: int) -> list[int | None]:
+        """Return the lines, from 1, that some rows begin in; None of those beyond the counted ones.
+
+        Args:
+            places: of the rows, the first below the headings being 0.
+            before: lines before the headings, a title's.
+            headings: rows of headings: one, or none.
+        """
+        first = bisect_right(self._lines, before) + headings
+        most = len(self._lines)
+        return [self._lines[first + each] if first + each < most else None for each in places]
+
+    def _note(self, row: bytes, lines: int) -> None:
+        """Note where a row begins, and how many lines it has; an empty line is none."""
+        if row.strip(b"\r\n") and len(self._lines) <= MOST_COUNTED:
+            self._lines.append(self._line)
+        self._line += lines
+
     def _chunks(self) -> Iterator[bytes]:
         blocks = self._blocks()
         for block in blocks:
             if self._is_plain(block):
+                for line in block.splitlines() if len(self._lines) <= MOST_COUNTED else ():
+                    self._note(line, 1)
                 yield block
                 continue
             waiting = deque(block.splitlines(keepends=True))
@@ -147,6 +173,7 @@ class Mending:
         """Return the next row, or its mark; lines behind it are left."""
         line = waiting.popleft()
         if line.startswith(MARK):
+            self._note(line, 1)
             return line
         taken: list[bytes] = []
         state, size = self._state(line, _State.ENDED), len(line)
@@ -161,7 +188,9 @@ class Mending:
         whole = b"".join([line, *taken])
         if taken and (state is not _State.ENDED or self._swallows(whole, taken)):
             waiting.extendleft(reversed(taken))
+            self._note(line, 1)
             return self._marking(line, OPEN_QUOTE)
+        self._note(whole, 1 + len(taken))
         if size > LONGEST_ROW:
             return self._marking(whole, TOO_LONG)
         return whole if is_utf8(whole) else self._marking(whole, NO_TEXT)

@@ -35,6 +35,7 @@ class Layout(NamedTuple):
         separators: what may divide a table's cells.
         names: headings of a table that has none.
         cut: number of the last rows that the next batch begins with, as they belong together.
+        has_codes: whether texts of a Parquet file come as codes of the different ones.
     """
 
     is_heading: Callable[[str], bool] | None = None
@@ -42,6 +43,7 @@ class Layout(NamedTuple):
     separators: str = ",;"
     names: tuple[str, ...] = ()
     cut: Callable[[pa.Table], int] | None = None
+    has_codes: bool = False
 
 
 USUAL = Layout()

@@ -27,13 +27,11 @@ from computebill.base.errors import RequestError
 
 from .columns import LONGEST, arrow_column, days_come_first, escaped, flat, is_text, is_utf8
 from .documents import Text, as_told, document, json_lines
-from .mending import BLOCK, LONGEST_ROW, NO_TEXT, Mending
+from .mending import BLOCK, LONGEST_ROW, MOST_COUNTED, NO_TEXT, Mending
 from .pieces import ROWS, Batch, Piece, form_of, named, state_of
 
 MOST_TITLES = 20
 """Rows among which the headings are looked for."""
-MOST_COUNTED = 200_000
-"""Rows of a table whose lines are told; to count more would take longer than to score them."""
 LEAST_FIELDS = 2
 """Headings that a row below a title has to name."""
 
@@ -104,7 +102,10 @@ def _cells_of(piece: Piece, heading: str) -> Iterator[pa.Array]:
 
 
 def _parquet(piece: Piece, rows: int) -> Iterator[Batch]:
-    with pq.ParquetFile(piece.path, pre_buffer=False, buffer_size=1 << 20) as file:
+    coded = _text_columns(piece.path) if piece.layout.has_codes else None
+    with pq.ParquetFile(
+        piece.path, pre_buffer=False, buffer_size=1 << 20, read_dictionary=coded
+    ) as file:
         names = file.schema_arrow.names
         _check_headings(piece.path, names)
         first = piece.first
@@ -125,15 +126,20 @@ def _parquet(piece: Piece, rows: int) -> Iterator[Batch]:
             first += len(batch)
 
 
+def _text_columns(path: Path) -> list[str]:
+    return [each.name for each in pq.read_schema(path) if is_text(each.type)]
+
+
 def _with_texts(table: pa.Table) -> tuple[np.ndarray, list[tuple[str, str]]]:
     """Return which rows' texts are UTF-8, and the others as they stand, with the reason."""
     good = np.ones(len(table), dtype=bool)
     for column in table.columns:
-        if is_text(column.type):
+        different = _different(column)
+        if is_text(different.type):
             try:
-                column.validate(full=True)
+                different.validate(full=True)
             except pa.ArrowInvalid:
-                cells = column.cast(pa.large_binary()).to_pylist()
+                cells = _decoded(column).cast(pa.large_binary()).to_pylist()
                 good &= np.array([cell is None or is_utf8(cell) for cell in cells])
     if good.all():
         return good, []
@@ -141,8 +147,24 @@ def _with_texts(table: pa.Table) -> tuple[np.ndarray, list[tuple[str, str]]]:
     return good, [("|".join(cells), NO_TEXT) for cells in zip(*bad, strict=True)]
 
 
+def _different(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return the texts of a column that has codes of them; any other as it is."""
+    if not pa.types.is_dictionary(column.type):
+        return column
+    return pa.chunked_array([each.dictionary for each in column.chunks], column.type.value_type)
+
+
+def _decoded(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column with its texts row by row."""
+    if not pa.types.is_dictionary(column.type):
+        return column
+    chunks = [each.dictionary_decode() for each in column.chunks]
+    return pa.chunked_array(chunks, column.type.value_type)
+
+
 def _raw(column: pa.ChunkedArray) -> list[str]:
     r"""Return cells as texts; bytes that are none as ``\xNN``."""
+    column = _decoded(column)
     if not is_text(column.type):
         return [flat(cell) or "" for cell in column.to_pylist()]
     return [escaped(cell or b"") for cell in column.cast(pa.large_binary()).to_pylist()]
@@ -208,30 +230,42 @@ def _parsed(piece: Piece, rows: int, only: str | None, *, is_mended: bool) -> It
         # The line of the headings, where there are any.
         begun = done = before + (not piece.layout.names)
         tables = chain(rebatched(reader, rows, piece.layout.cut), _nothing(headings, unread))
+        line_of: Callable[[Sequence[int]], list[int | None]]
+        line_of = partial(lines_of, piece, separator, before)
+        if is_mended:
+            line_of = partial(mending.line_of, before=before, headings=begun - before)
         for table in tables:
             if not is_mended and is_quoted and _may_be_several(table, unread, separator, headings):
                 raise _Odd
-            first = done
-            done += len(table)
-            lines, gone = [], []
-            while unread and unread[0].number <= done + 1:
-                row = unread.popleft()
-                done += 1
-                lines.append(_why_unread(row, mending))
-                gone.append(row.number - begun - 1)
+            first, bad = done, _taken(unread, done + len(table))
+            done += len(table) + len(bad)
+            gone = [row.number - begun - 1 for row in bad]
             places = np.arange(first - begun, done - begun)
             yield Batch(
                 piece.name,
                 table,
-                lines,
+                [_why_unread(row, mending) for row in bad],
                 text.read(),
                 comma=separator == ";",
                 before=before,
                 places=np.setdiff1d(places, gone, assume_unique=True) if gone else places,
                 unread_places=gone,
                 first=begun + 1,
-                line_of=partial(lines_of, piece, separator, before),
+                line_of=line_of,
             )
+
+
+def _taken(unread: deque[Any], rows: int) -> list[Any]:
+    """Return rows that are none and stand among the first ones, or right behind them.
+
+    Args:
+        unread: what is no row, in its order; those are taken out.
+        rows: number of rows that were read; every one that is none adds one.
+    """
+    found: list[Any] = []
+    while unread and unread[0].number <= rows + len(found) + 1:
+        found.append(unread.popleft())
+    return found
 
 
 @cache

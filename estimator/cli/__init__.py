@@ -80,7 +80,7 @@ class LazyGroup(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Keep the arguments as given: a result tells the command that reproduces it."""
-        from .options import ARGUMENTS
+        from .outputs import ARGUMENTS
 
         ctx.meta[ARGUMENTS] = list(args)
         return super().parse_args(ctx, args)

@@ -9,14 +9,8 @@ from typing import Any
 import click
 
 from .grouped import Grouped
-from .options import (
-    FILE,
-    Outputs,
-    answer_options,
-    html_option,
-    profiles_option,
-    progress_bar,
-)
+from .options import FILE, profiles_option, progress_bar
+from .outputs import Outputs, answer_options, html_option
 
 STEPS = 1000
 """Steps of the progress bar."""

@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from .grouped import Grouped
-from .options import FILE, Outputs, answer_options, html_option
+from .options import FILE
+from .outputs import Outputs, answer_options, html_option
 
 
 @click.command(cls=Grouped)

@@ -8,13 +8,8 @@ from typing import Any, NamedTuple
 import click
 
 from .completion import completed
-from .options import (
-    Command,
-    Outputs,
-    answer_options,
-    html_option,
-    profiles_option,
-)
+from .options import Command, profiles_option
+from .outputs import Outputs, answer_options, html_option
 
 
 class Shared(NamedTuple):

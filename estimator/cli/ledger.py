@@ -12,15 +12,8 @@ import click
 from .completion import completed
 from .grouped import WithTasks
 from .ledger_files import Onward, onward_options
-from .options import (
-    FILE,
-    FOLDER,
-    Outputs,
-    output_options,
-    profiles_option,
-    progress_bar,
-    with_options,
-)
+from .options import FILE, FOLDER, profiles_option, progress_bar, with_options
+from .outputs import Outputs, output_options
 
 LONG = 20_000_000
 """Bytes of records from which a bar is shown."""

@@ -10,7 +10,8 @@ from typing import Any
 
 import click
 
-from .options import FILE, Command, Outputs, with_options
+from .options import FILE, Command, with_options
+from .outputs import Outputs
 
 PROGRAMME, SWEEP, RUN, STEPS = "-o", "--sweep-to", "--run-to", "--steps-to"
 STATEMENT = "--statement-to"

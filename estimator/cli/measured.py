@@ -10,7 +10,8 @@ import click
 
 from .grouped import Grouped
 from .launches import launch_option, read_launches
-from .options import FILE, Outputs, answer_options, field_options, given_fields
+from .options import FILE, field_options, given_fields
+from .outputs import Outputs, answer_options
 
 FIELDS = (
     ("model", "A name that ships, or a config.json."),

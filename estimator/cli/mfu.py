@@ -13,14 +13,13 @@ from .grouped import Grouped
 from .launches import filled, launch_option, launch_tables, with_launch
 from .logs import GivenLog, log_options
 from .options import (
-    Outputs,
     documents_options,
     number,
-    output_options,
     part_options,
     profiles_option,
     whole_number,
 )
+from .outputs import Outputs, output_options
 
 SPEED = (
     ("tokens-per-second", "Of all accelerators with --count, and of one without."),

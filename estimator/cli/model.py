@@ -14,13 +14,12 @@ from .grouped import Grouped
 from .launches import filled, launch_option, launch_tables, with_launch
 from .layouts import layout_options, read_layout
 from .options import (
-    Outputs,
     documents_options,
-    output_options,
     part_options,
     profiles_option,
     whole_number,
 )
+from .outputs import Outputs, output_options
 
 if TYPE_CHECKING:
     from computebill.architectures import Architecture, Sample

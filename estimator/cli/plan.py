@@ -14,13 +14,12 @@ from .launches import launch_option, launch_tables, read_launches, with_launch
 from .layouts import read_layout, setting_options
 from .options import (
     FILE,
-    Outputs,
     field_options,
     given_fields,
-    output_options,
     profiles_option,
     set_option,
 )
+from .outputs import Outputs, output_options
 from .stages import FIELDS as STAGE_FIELDS
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from typing import Any, NoReturn
 import click
 
 from .grouped import Grouped
-from .options import FILE, FOLDER, check_page, write_page
+from .options import FILE, FOLDER
+from .outputs import check_page, write_page
 
 
 @click.command(cls=Grouped)

@@ -12,14 +12,8 @@ from .grouped import Grouped
 from .launches import launch_option, launch_tables, read_launches, with_launch
 from .layouts import layout_options, read_layout
 from .logs import GivenLog, GivenPassport, log_options, passport_options
-from .options import (
-    Outputs,
-    field_options,
-    given_fields,
-    output_options,
-    sampling_of,
-    set_option,
-)
+from .options import field_options, given_fields, sampling_of, set_option
+from .outputs import Outputs, output_options
 from .stages import FIELDS as STAGE_FIELDS
 
 if TYPE_CHECKING:

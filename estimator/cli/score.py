@@ -9,16 +9,8 @@ import click
 
 from .completion import completed
 from .grouped import Grouped
-from .options import (
-    FILE,
-    FOLDER,
-    Outputs,
-    answer_options,
-    html_option,
-    plot_option,
-    profiles_option,
-    progress_bar,
-)
+from .options import FILE, FOLDER, profiles_option, progress_bar
+from .outputs import Outputs, answer_options, html_option, plot_option
 
 LONG = 10_000_000
 """Bytes of catalogues from which a bar is shown."""

@@ -13,14 +13,12 @@ from .completion import completed
 from .grouped import WithTasks
 from .options import (
     FILE,
-    Outputs,
-    columns_file,
-    output_options,
     print_option,
     progress_bar,
     sampling_options,
     set_option,
 )
+from .outputs import Outputs, columns_file, output_options
 from .telling import tell
 
 if TYPE_CHECKING:

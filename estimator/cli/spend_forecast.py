@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .grouped import Grouped
-from .options import Outputs, answer_options, sampling_options, set_option, whole_number
+from .options import sampling_options, set_option, whole_number
+from .outputs import Outputs, answer_options
 
 if TYPE_CHECKING:
     from computebill.base.quantity import Quantity

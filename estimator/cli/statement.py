@@ -11,7 +11,8 @@ import click
 from .completion import completed
 from .grouped import Grouped
 from .launches import launch_option, launch_tables, read_launches, with_launch
-from .options import FILE, Outputs, about, output_options, sampling_of, to_json
+from .options import FILE, sampling_of
+from .outputs import Outputs, about, output_options, to_json
 
 if TYPE_CHECKING:
     from computebill.training.launched import Launched

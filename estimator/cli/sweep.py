@@ -12,16 +12,14 @@ from .completion import completed
 from .grouped import Grouped
 from .options import (
     FILE,
-    Outputs,
-    columns_file,
     field_options,
     number,
-    output_options,
     print_option,
     progress_bar,
     sampling_options,
     set_option,
 )
+from .outputs import Outputs, columns_file, output_options
 
 if TYPE_CHECKING:
     from computebill.sweep.spec import SweepSpec

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from .grouped import Grouped
-from .options import FILE, Outputs, output_options, whole_number
+from .options import FILE, whole_number
+from .outputs import Outputs, output_options
 
 if TYPE_CHECKING:
     from computebill.accuracy.left_out import Unit

@@ -51,6 +51,9 @@ _SEPARATED = re.compile(
 _SUFFIX = re.compile(r"([+-]?[\d.,]*\d)\s*([kmgtp]?)")
 _SCALES = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12, "p": 1e15}
 
+SLOTS_EACH = 2
+"""Slots, at least, for each key that is looked at; twice as many at most."""
+
 T = TypeVar("T")
 
 
@@ -92,6 +95,13 @@ def hashed(words: Words) -> np.ndarray:
     return np.asarray(pd.util.hash_array(texts, categorize=False)[words.codes])
 
 
+def may_be_twice(keys: np.ndarray) -> np.ndarray:
+    """Return which keys others may equal: all that do, and few that do not; ``(keys,)``."""
+    slots = 1 << max(10, int(SLOTS_EACH * len(keys)).bit_length())
+    slot = keys & (slots - 1)
+    return np.asarray(np.bincount(slot, minlength=slots)[slot] > 1)
+
+
 def no_words(rows: int) -> Words:
     """Return a column that says nothing."""
     return Words(np.full(rows, -1, dtype=np.int32), [])
@@ -111,10 +121,22 @@ def together(one: Words, other: Words) -> Words:
     return Words(codes.astype(np.int32), values)
 
 
-def read_words(column: pa.Array) -> Words:
+def whole(column: pa.ChunkedArray | pa.Array) -> pa.Array:
+    """Return a column as one array, its kind as it is."""
+    if not isinstance(column, pa.ChunkedArray):
+        return column
+    if pa.types.is_dictionary(column.type):
+        column = column.unify_dictionaries()
+    found = column.combine_chunks()
+    if isinstance(found, pa.ChunkedArray):
+        return found.chunk(0) if found.num_chunks else pa.array([], column.type)
+    return found
+
+
+def read_words(column: pa.ChunkedArray | pa.Array) -> Words:
     """Read texts; nothing where a cell says nothing."""
     if pa.types.is_dictionary(column.type):
-        coded = column
+        coded = whole(column)
     else:
         plain = arrow_column(column)
         coded = plain.cast(pa.string()).dictionary_encode()

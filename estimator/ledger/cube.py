@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -77,7 +77,8 @@ class Measured:
     measures: Mapping[str, np.ndarray]
 
 
-class Cells(NamedTuple):
+@dataclass(frozen=True)
+class Cells:
     """Sums of jobs by what they are of.
 
     Attributes:
@@ -107,7 +108,8 @@ class Cells(NamedTuple):
             for name in BY
         }
         columns |= {name: pa.array(self.sum_of(name)) for name in MEASURES}
-        return pa.table(columns).to_pandas()
+        found: pd.DataFrame = pa.table(columns).to_pandas()
+        return found
 
 
 NO_CELLS = Cells({name: [] for name in BY}, {name: np.zeros(0, dtype=np.int32) for name in BY}, {})
@@ -273,7 +275,7 @@ class Cube:
         others = self._moved(name, [OTHERS])[0]
         moved, kept = np.full(len(texts), others), order[:KEPT_NAMES]
         moved[kept] = kept
-        return _summed(found._replace(codes={**found.codes, name: moved[codes].astype(np.int32)}))
+        return _summed(replace(found, codes={**found.codes, name: moved[codes].astype(np.int32)}))
 
     def queue(self) -> pd.DataFrame:
         """Return the wait by size of job [h]: jobs, and quantiles of the bins."""

@@ -217,13 +217,26 @@ def _has(ids: pa.Array) -> np.ndarray:
 
 
 def _numbered(ids: pa.Array) -> np.ndarray:
-    """Return ids as numbers: their own where they are such, as a scheduler's are."""
+    """Return ids as numbers: their own where they are such, as a scheduler's are.
+
+    What an id's number is does not hang on the others, which may be of arrays: the same job may be
+    among others in another file.
+    """
     try:
-        found = ids.cast(pa.int64()).fill_null(0)
-        return np.asarray(found.to_numpy(zero_copy_only=False)).astype(np.uint64)
+        return _whole(ids)
     except pa.ArrowInvalid:
-        coded = ids.dictionary_encode()
-        return cells.hashed(Words(cells.codes_of(coded), coded.dictionary.to_pylist()))
+        pass
+    is_whole = pc.match_substring_regex(ids, r"^-?[0-9]{1,18}$").fill_null(False)
+    coded = ids.dictionary_encode()
+    hashed = cells.hashed(Words(cells.codes_of(coded), coded.dictionary.to_pylist()))
+    own = _whole(pc.if_else(is_whole, ids, None))
+    return np.where(is_whole.to_numpy(zero_copy_only=False), own, hashed)
+
+
+def _whole(ids: pa.Array) -> np.ndarray:
+    found = ids.cast(pa.int64())
+    found = found.fill_null(0) if found.null_count else found
+    return np.asarray(found.to_numpy(zero_copy_only=False)).astype(np.uint64)
 
 
 def normalised(draft: Draft, file: int, lines: np.ndarray) -> pa.Table:

@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .cells import NO_TIME, Words, codes_of, no_words, read_words
+from .cells import NO_TIME, Words, codes_of, no_words, read_words, whole
 from .formats import words
 from .rules import config_value
 
@@ -166,13 +166,7 @@ def _places(told: Words, key: object) -> dict[str, list[int]]:
 
 def column_of(table: pa.Table, name: str) -> pa.Array:
     """Return a column as one array."""
-    column = table[name]
-    if pa.types.is_dictionary(column.type):
-        column = column.unify_dictionaries()
-    found = column.combine_chunks()
-    if isinstance(found, pa.ChunkedArray):
-        return found.chunk(0) if found.num_chunks else pa.array([], column.type)
-    return found
+    return whole(table[name])
 
 
 def words_in(table: pa.Table, name: str) -> Words:

@@ -89,7 +89,7 @@ def is_heading(cell: str) -> bool:
 
 def layout_of(asked: Asked) -> Layout:
     """Return how records' files are laid out."""
-    return Layout(is_heading, "csv", SEPARATORS, asked.names, last_of_job)
+    return Layout(is_heading, "csv", SEPARATORS, asked.names, last_of_job, has_codes=True)
 
 
 def is_nested(batch: Batch) -> bool:

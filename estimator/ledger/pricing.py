@@ -179,7 +179,8 @@ def _with_accelerator(cells: Cells, name: str) -> Cells:
     texts = list(dict.fromkeys([*cells.texts["accelerator"], UNKNOWN, name]))
     codes = cells.codes["accelerator"]
     is_open = (codes == texts.index(UNKNOWN)) & (cells.sum_of("gpu_hours") != 0)
-    return cells._replace(
+    return replace(
+        cells,
         texts={**cells.texts, "accelerator": texts},
         codes={**cells.codes, "accelerator": np.where(is_open, texts.index(name), codes)},
     )
@@ -273,9 +274,15 @@ class Priced:
         covered = by_key(cells.sum_of("energy_hours")) * self._is_recorded
         told = recorded.sum(axis=1)[:, None] / JOULES_PER_MWH * self._drawn.pue
         mwh = _times(by_key(hours) - covered, self._drawn.mwh, told)
-        untold = hours - cells.sum_of("flop_hours")
-        flop = _times(by_key(untold), self._drawn.flop, whole("flop"))
+        flop = _times(by_key(self._untold), self._drawn.flop, whole("flop"))
         return usd, mwh, flop
+
+    @cached_property
+    def _untold(self) -> np.ndarray:
+        """Return the hours whose FLOP nobody tells; idle accelerators compute nothing."""
+        kinds = np.array([*self.cells.texts["kind"], ""], dtype=object)[self.cells.codes["kind"]]
+        hours = self.cells.sum_of("gpu_hours") - self.cells.sum_of("flop_hours")
+        return np.where(kinds == IDLE, 0.0, hours)
 
     def amount(self) -> Amount:
         """Return the sums of all cells."""
@@ -366,11 +373,10 @@ class Priced:
         rest = hours - cells.sum_of("energy_hours") * recorded
         pue = float(np.median(self._drawn.pue))
         energy = cells.sum_of("energy_j") * recorded / JOULES_PER_MWH * pue
-        left = hours - cells.sum_of("flop_hours")
         return cells.frame().assign(
             cost_usd=cells.sum_of("usd") + _product(self._open, usd),
             energy_mwh=energy + _product(rest, mwh),
-            flop_all=cells.sum_of("flop") + _product(left, flop),
+            flop_all=cells.sum_of("flop") + _product(self._untold, flop),
         )
 
     def price_of(self, accelerator: str | None, month: str) -> float:

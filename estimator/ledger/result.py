@@ -14,7 +14,7 @@ from computebill.base.assumptions import Assumption
 from computebill.base.notebook import Shown
 from computebill.uncertainty.distribution import Distribution
 
-from .schema import BY, KINDS, MEASURES, STATES
+from .schema import BY, IDLE, KINDS, MEASURES, STATES
 
 NOT_KNOWN = Distribution(float("nan"), float("nan"), float("nan"), float("nan"))
 LARGEST = 20
@@ -198,11 +198,20 @@ class Ledger(Shown):
     def _capacity(self) -> dict[str, float] | None:
         if self.capacity is None:
             return None
-        idle = self.capacity - self.total.gpu_hours
+        idle = self.idle_hours()
         share = idle / self.capacity
         return {"gpu_hours": self.capacity, "idle_gpu_hours": idle, "idle_share": share}
 
+    def idle_hours(self) -> float:
+        """Return the accelerator-hours of the capacity that no job used; 0 of none that is told."""
+        billed = self.parts["kind"].get(IDLE)
+        used = self.total.gpu_hours - (billed.gpu_hours if billed is not None else 0.0)
+        idle = (self.capacity or 0.0) - used
+        return 0.0 if abs(idle) <= LEAST * abs(used) else idle
 
+
+LEAST = 1e-9
+"""Share of hours below which a difference is one of floats."""
 MOST_PROJECTS = 30
 """Projects whose kinds are told, those of the most hours."""
 

@@ -72,8 +72,10 @@ class Rows:
         constant = self.reading.form.constants.get(name)
         if constant is not None:
             return same_words(self.count, str(constant))
-        raw = self.raw(name)
-        return no_words(self.count) if raw is None else cells.read_words(raw)
+        found = self._column(name)
+        return (
+            no_words(self.count) if found is None else cells.read_words(self.table[found.heading])
+        )
 
     def numbers(self, name: str) -> np.ndarray:
         """Return a field's numbers, NaN where there is none."""

@@ -23,6 +23,12 @@ NORMAL, OUTLYING = 1.4826, 6.0
 """Standard deviation of a normal over its median absolute deviation; standard deviations of gaps
 that a stall is beside, where lines tell the time alone: of sequences of any length steps vary."""
 
+OF_SPEEDS = ("tokens_per_s_gpu", "tokens_per_s", "samples_per_s")
+"""Columns that tell a step's seconds by its tokens, or sequences."""
+
+APART = 1.5
+"""Times that a step's seconds by speeds and by times of lines are apart where one is wrong."""
+
 SECONDS_PER_HOUR = 3600.0
 
 MOST_POINTS = 200
@@ -344,10 +350,11 @@ class Timeline(Steps):
         """Yield what a reader must know of the log, in sentences."""
         log = self.log
         yield from log.notes
-        if log.unread.count:
+        if count := log.unread.count:
+            look = "line looks like a step" if count == 1 else "lines look like steps"
             yield (
-                f"{log.unread.count:,} lines look like steps and cannot be read, as cut or mixed "
-                f"lines; the first is line {log.unread.line}: {log.unread.text}"
+                f"{count:,} {look} and cannot be read, as cut or mixed lines; the first is line "
+                f"{log.unread.line}: {log.unread.text}"
             )
         if self.copies:
             yield f"{self.copies:,} lines tell steps that another rank's line tells already"
@@ -356,12 +363,25 @@ class Timeline(Steps):
         if self.run[-1]:
             last = int(log.at_line[self.rows[np.flatnonzero(self.run == self.run[-1])[0]]])
             yield f"{self.run[-1] + 1} runs stand in it, the last from line {last:,} on"
+        yield from self._doubt()
         if log.is_numbered:
             yield "no line tells its step: lines are counted, one a step"
         if self.clock is None:
             yield "no line tells a time: goodput and stalls are not known"
         elif not self.has_gaps and len(self.restarts):
             yield "lines tell the time since a start alone: what a restart took is not known"
+
+    def _doubt(self) -> Iterator[str]:
+        """Yield that printed speeds and the times of lines contradict each other."""
+        if self.clock is None or self.source not in OF_SPEEDS:
+            return
+        by_lines = _median((np.diff(self.clock, prepend=np.nan) / self.width)[~self.is_first])
+        by_speed = _median(self.seconds[self.is_steady])
+        if by_lines and by_speed and abs(math.log(by_lines / by_speed)) > math.log(APART):
+            yield (
+                f"by the times of its lines a step takes {by_lines:.3g} s, by its printed speed "
+                f"{by_speed:.3g} s: accelerators, sequences or their tokens are others than given"
+            )
 
 
 def _median(values: Column) -> float:

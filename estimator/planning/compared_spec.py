@@ -246,11 +246,11 @@ class _Asked:
         given = {key: flags.pop(key, data.pop(key, None)) for key in ("deadline", "market")}
         markets = _markets(given["market"])
         ways = [
-            {"cluster": cluster, "market": market, "plan": plan}
+            Way(cluster=cluster, market=market, plan=plan)
             for cluster, fields in own or [("", {})]
             for market, plan in self.plans(fields, markets, cluster)
         ]
-        whole = {"name": ways[0]["plan"].name, "ways": ways, "deadline": given["deadline"]}
+        whole = {"name": ways[0].plan.name, "ways": ways, "deadline": given["deadline"]}
         return validate(ComparedSpec, whole, name or "plan", ("deadline",))
 
     def plans(
@@ -327,7 +327,7 @@ def _has_price(own: Mapping[str, Any]) -> bool:
 
 def _without(data: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     """Return data without what a cluster or market says in another way."""
-    aside = {"count": ("max_gpus",), "max_gpus": ("count",)}
+    aside: dict[str, tuple[str, ...]] = {"count": ("max_gpus",), "max_gpus": ("count",)}
     aside |= {"price": ("provider", "commitment", "prices", "region"), "goodput": LOSES}
     aside |= dict.fromkeys(("provider", "commitment", "prices", "region"), ("price",))
     gone = {each for key in own for each in aside.get(key, ())}

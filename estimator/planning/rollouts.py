@@ -33,6 +33,7 @@ from computebill.runs.stage_passes import critic_of, is_guess
 from computebill.runs.stage_spec import Generation, Stage
 from computebill.runs.stage_speeds import common_layouts
 from computebill.runs.staged import estimate_stages
+from computebill.training.layout import DEFAULT_SEQUENCE
 from computebill.training.serving import Copy
 from computebill.training.utilisation import Fastest, Utilisation
 from computebill.uncertainty.draws import Columns
@@ -125,7 +126,7 @@ def stage_of(spec: RolloutSpec, split: Split) -> Stage:
     own = spec.stage.generation
     changed: dict[str, Any] = {
         "accelerator": split.trainer,
-        "count": constant(float(split.count)),
+        "count": constant(float(split.trainers)),
     }
     aside = {name: None for name in PLACED if getattr(spec.stage, name) is not None}
     if (price := spec.price_of(split.trainer)) is not None:
@@ -312,8 +313,8 @@ def _divided(
         cost_usd=usd,
         energy_mwh=energy,
         step_seconds=days * SECONDS_PER_DAY / steps,
-        train_seconds=training / split.count / steps,
-        write_seconds=writing / (split.generators or split.count) / steps,
+        train_seconds=training / split.trainers / steps,
+        write_seconds=writing / (split.generators or split.trainers) / steps,
         days_by_answer=tuple(ends),
         trainer=bench.parts[split.trainer],
         writer=bench.parts[split.writer],
@@ -445,15 +446,17 @@ def _moved(bench: _Bench, split: Split) -> float:
 def _told(bench: _Bench, best: Divided) -> Iterator[Assumption]:
     """Yield what the search took without being told."""
     spec, stage = bench.spec, bench.spec.stage
-    total = best.split.count + best.split.generators
+    total = best.split.trainers + best.split.generators
     unit = f"{unit_of(total)} of {total:,}"
     yield Assumption("splits that are tried", f"by {unit}", "the default: nodes of 8, of few less")
     if "staleness" not in spec.model_fields_set:
         told = "the default: answers are written while others train; --staleness"
         yield Assumption("steps that answers may be behind", f"{spec.staleness}", told)
-    for name in PLACED:
-        if getattr(stage, name) is not None and name == "layout":
-            yield Assumption("layout", "searched", "the stage's own is put aside")
+    if stage.layout is not None:
+        yield Assumption("layout", "searched", "the stage's own is put aside")
+    if stage.sequence_length is None:
+        told = "the default; memory of training is of these: longer answers take more"
+        yield Assumption("tokens of a sequence in training", f"{DEFAULT_SEQUENCE:,}", told)
     source = constants()[MOVED].source
     seconds = _moved(bench, best.split)
     if math.isfinite(seconds):

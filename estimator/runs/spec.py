@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from computebill.architectures import IMAGES
-from computebill.architectures.sources import beside
+from computebill.architectures.sources import point_models
 from computebill.base.amounts import Parameters, Tokens, check_batch, whole_sequences
 from computebill.base.changes import read_change, set_in
 from computebill.base.errors import RequestError
@@ -398,9 +398,7 @@ def point_beside(
         models: fields that name a model.
         lengths: fields that name a file of lengths, or are a quantity.
     """
-    for key in models:
-        if isinstance(table.get(key), str):
-            table[key] = beside(folder, table[key])
+    point_models(table, folder, models)
     for key in lengths:
         given = table.get(key)
         if isinstance(given, str) and not is_quantity(given):

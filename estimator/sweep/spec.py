@@ -6,7 +6,7 @@ The schema below is the whole format; ``presets/*.toml`` are worked examples of 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 
-from computebill.architectures.sources import beside
+from computebill.architectures.sources import point_models
 from computebill.base.amounts import Whole
 from computebill.base.changes import read_change, set_in
 from computebill.base.errors import RequestError, shown
@@ -493,20 +493,15 @@ def sweep_data(source: str | Path) -> dict[str, Any]:
     for name in ("efficiency", "prices"):
         if isinstance(data.get(name), str):
             data[name] = str(path.parent / data[name])
-    _beside(data, path.parent)
+    for table in _tables(data):
+        point_models(table, path.parent, ("model",))
     return data
 
 
-def _beside(value: Any, folder: Path) -> None:
-    """Point every model of a file's tables to where the file is."""
+def _tables(value: Any) -> Iterator[dict[str, Any]]:
+    """Yield every table of a file's data, those inside others too."""
     if isinstance(value, dict):
-        for key, item in value.items():
-            if key == "model":
-                names = item if isinstance(item, list) else [item]
-                paths = [beside(folder, each) if isinstance(each, str) else each for each in names]
-                value[key] = paths if isinstance(item, list) else paths[0]
-            else:
-                _beside(item, folder)
-    elif isinstance(value, list):
-        for item in value:
-            _beside(item, folder)
+        yield value
+    if isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _tables(item)

@@ -25,6 +25,7 @@ from .text import (
     flop_interval,
     money,
     money_interval,
+    number,
     percent,
     percent_interval,
 )
@@ -89,8 +90,8 @@ def _total(found: Ledger) -> Table:
         share = percent_interval(found.final_share_of_research)
         table.add_row("", f"{share} without inference and idle accelerators")
     if found.capacity is not None:
-        idle = found.capacity - total.gpu_hours
-        told = f"{count(found.capacity)} hours; idle {percent(idle / found.capacity)}"
+        idle = percent(found.idle_hours() / found.capacity)
+        told = f"{count(found.capacity)} hours; idle {idle}"
         table.add_row("capacity", told)
     return table
 
@@ -142,10 +143,10 @@ def _largest(found: Ledger) -> Table:
     for row in found.runs.head(LARGEST).itertuples():
         table.add_row(
             str(row.name or row.job or UNKNOWN),
-            " ".join(str(each) for each in (row.user, row.project) if isinstance(each, str)),
+            ", ".join(str(each) for each in (row.user, row.project) if isinstance(each, str)),
             str(row.kind),
             f"{row.jobs:,}",
-            count(row.accelerators),
+            number(row.accelerators),
             count(row.gpu_hours),
             money(row.cost_usd),
         )
@@ -176,7 +177,7 @@ def _queue(queue: pd.DataFrame) -> Table:
     for heading in ("jobs", "median", "90 %", "99 %"):
         table.add_column(heading, justify="right")
     for size, row in queue.iterrows():
-        waits = (f"{row[name]:.2g}" for name in ("p50_h", "p90_h", "p99_h"))
+        waits = (f"{row[name]:,.2f}" for name in ("p50_h", "p90_h", "p99_h"))
         table.add_row(str(size), f"{row['jobs']:,.0f}", *waits)
     return table
 

@@ -57,6 +57,11 @@ def count(value: float) -> str:
     return f"{digits(value / factor)} {letter}".rstrip()
 
 
+def number(value: float) -> str:
+    """Return a number of things as it stands, without a point where it is whole."""
+    return UNKNOWN if math.isnan(value) else f"{value:,.10g}"
+
+
 def size_range(low: float, high: float) -> str:
     """Write sizes of models: ``100 M–200 M``, ``100 B and more``; NaN and infinity are no ends."""
     if math.isnan(low):

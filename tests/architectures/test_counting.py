@@ -32,7 +32,7 @@ def test_every_architecture_has_random_configurations() -> None:
 
 
 @pytest.mark.parametrize("model_type", SMALL)
-@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_random_configurations(model_type: str, data: st.DataObject) -> None:
     config = data.draw(small_config(model_type))
@@ -40,7 +40,7 @@ def test_random_configurations(model_type: str, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("model_type", SMALL)
-@settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=6, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_fields_that_are_left_out_take_the_defaults_of_transformers(
     model_type: str, data: st.DataObject

@@ -143,7 +143,7 @@ def time_steps(counter: FlopCounterMode, built: nn.Module) -> float:
 
 
 @pytest.mark.parametrize("model_type", SMALL)
-@settings(max_examples=6, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=4, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_random_configurations(model_type: str, data: st.DataObject) -> None:
     config = data.draw(small_config(model_type))

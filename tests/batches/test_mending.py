@@ -139,6 +139,13 @@ def test_rows_before_and_behind_are_the_same_whatever_the_batch(tmp_path: Path) 
         numbers = [line for line, *_ in unread(found)]
         both = np.concatenate([*(batch.numbers() for batch in found), numbers])
         assert sorted(both.tolist()) == list(range(2, 402))
+        # Every line of the text is told, a cell of two lines once, by its first.
+        starts = np.cumsum([2, *(1 + line.count(b"\n") for line in lines)]).tolist()[:-1]
+        told = []
+        for batch in found:
+            assert batch.line_of is not None
+            told += batch.line_of([*np.asarray(batch.places).tolist(), *batch.unread_places])
+        assert sorted(told) == starts
 
 
 def test_blocks_end_anywhere() -> None:

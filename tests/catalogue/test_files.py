@@ -574,3 +574,13 @@ def test_rows_of_parquet_have_no_line(tmp_path: Path) -> None:
     frame.to_parquet(source)
     found = cb.score_files([source], tmp_path / "out.csv")
     assert pd.read_csv(str(found.rejects_file))["source_line"].isna().all()
+
+
+def test_a_row_that_is_no_text_is_set_aside_with_its_line(tmp_path: Path) -> None:
+    source = tmp_path / "x.csv"
+    source.write_bytes(b"Model,FLOP\nm0,1e24\nJ\xfcrgen,1e24\nm2,1e24\n")
+    found = cb.score_files([source], tmp_path / "out.parquet")
+    assert (found.rows_scored, found.rows_rejected) == (2, 1)
+    rejects = pd.read_csv(str(found.rejects_file)).iloc[0]
+    assert r"J\xfcrgen,1e24" in rejects.tolist()
+    assert 3 in rejects.tolist()

@@ -6,10 +6,6 @@ import csv
 import gzip
 import json
 import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -376,38 +372,6 @@ def test_another_currency_is_named(tmp_path: Path) -> None:
     assert "EUR" in next(iter(found.reasons))
     rates = Rules.model_validate({"rates": {"EUR": 1.1}})
     assert read_ledger([path], rates).total.cost_usd.p50 == pytest.approx(31.0)
-
-
-def kill_when_begun(arguments: list[str], folder: Path, least: int) -> None:
-    """Start the command, and kill it when some of its parts are there."""
-    program = "import sys; from computebill.cli import main; main(sys.argv[1:])"
-    process = subprocess.Popen([sys.executable, "-c", program, *arguments])
-    deadline = time.monotonic() + 120
-    while len(list(folder.glob("part-*.parquet"))) < least and time.monotonic() < deadline:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-
-
-def test_a_kill_and_a_resume_count_every_job_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    for place in range(3):
-        rows = [job(place * 40_000 + number, name=f"n{number % 7}") for number in range(40_000)]
-        sacct(tmp_path / f"{place}.txt", *rows)
-    keep = tmp_path / "kept"
-    arguments = ["ledger", str(tmp_path / "*.txt"), "--keep", str(keep), "--json"]
-    kill_when_begun(arguments, keep, 1)
-    result = CliRunner().invoke(main, [*arguments, "--resume"])
-    assert result.exit_code == 0, result.output
-    told: dict[str, Any] = json.loads(result.stdout)
-    assert told["rows_in"] == told["rows_used"] == 120_000
-    assert told["jobs"] == 120_000
-    assert told["gpu_hours"] == 120_000 * 16.0
-    again = CliRunner().invoke(main, arguments)
-    assert again.exit_code == 2
-    assert "--resume goes on" in again.output
 
 
 def test_small_batches_give_the_same(tmp_path: Path) -> None:

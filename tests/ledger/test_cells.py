@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from computebill.ledger.cells import (
     NO_TIME,
+    is_nothing,
     read_durations,
     read_moments,
     read_numbers,
@@ -46,6 +48,52 @@ def test_what_slurm_writes_is_read_back(seconds: int) -> None:
     clock = f"{rest // 3600:02d}:{rest % 3600 // 60:02d}:{rest % 60:02d}"
     text = f"{days}-{clock}" if days else clock
     assert read_durations(pa.array([text]))[0] == seconds
+
+
+DURATIONS = st.one_of(
+    st.none(),
+    st.from_regex(r"([0-9]{1,7}-)?[0-9]{1,2}:[0-9]{2}:[0-9]{2}", fullmatch=True),
+    st.from_regex(r"[0-9:-]{8,12}", fullmatch=True),
+    st.sampled_from(["", "Unknown", "é0:00:01", "1-00:00:0é", "24:00:00", "00:60:00", "-00:00:01"]),
+)
+
+
+def seconds_of(text: str | None) -> float:
+    """Return a duration's seconds, its parts one by one; NaN for any other text."""
+    found = re.fullmatch(r"(?:([0-9]+)-)?(?:([0-9]+):)?([0-9]+):([0-9]+)", text or "")
+    if not found:
+        return float(text) if re.fullmatch(r"-?[0-9]+", text or "") else np.nan
+    days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
+    return ((days * 24 + hours) * 60 + minutes) * 60.0 + seconds
+
+
+@given(st.lists(DURATIONS, max_size=12), st.integers(0, 3))
+@settings(max_examples=100, deadline=None)
+def test_durations_among_others_are_each_one_s(texts: list[str | None], skipped: int) -> None:
+    # A part of a column, whose letters begin anywhere in it.
+    column = pa.array(["7-11:11:11"] * skipped + texts, pa.string()).slice(skipped)
+    found = read_durations(column)
+    assert found.tolist() == pytest.approx([seconds_of(text) for text in texts], nan_ok=True)
+
+
+TEXTS = st.one_of(
+    st.none(), st.sampled_from(["a", " a", "b ", "", "None", "n/a", "Ünï", "\u2003x"])
+)
+
+
+@given(st.lists(st.lists(TEXTS, max_size=6), min_size=1, max_size=4))
+def test_codes_of_other_dictionaries_are_the_same_words(chunks: list[list[str | None]]) -> None:
+    coded = pa.chunked_array(
+        [pa.array(chunk, pa.string()).dictionary_encode() for chunk in chunks],
+        pa.dictionary(pa.int32(), pa.string()),
+    )
+    plain = pa.chunked_array([pa.array(chunk, pa.string()) for chunk in chunks], pa.string())
+    cells = [text for chunk in chunks for text in chunk]
+    known = [None if text is None or is_nothing(text) else text.strip() for text in cells]
+    for column in (coded, plain):
+        words = read_words(column)
+        assert [*words.told(lambda text: text, None)] == known
+        assert words.column().to_pylist() == known
 
 
 @pytest.mark.parametrize(

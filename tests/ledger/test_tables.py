@@ -94,6 +94,12 @@ def test_a_bill_of_the_machines_that_jobs_ran_on_prices_them(tmp_path: Path) -> 
     assert found.total.cost_usd.p50 == pytest.approx(800.0)
     assert found.parts["kind"]["idle"].gpu_hours == 40.0
     assert found.parts["kind"]["unknown"].cost_usd.p50 == pytest.approx(400.0)
+    # What lies idle computes nothing, and is idle of the capacity too.
+    assert found.parts["kind"]["idle"].flop.p95 == 0.0
+    assert found.total.flop.p50 == found.parts["kind"]["unknown"].flop.p50 > 0
+    records = [tmp_path / "bill.csv", tmp_path / "sacct.txt"]
+    whole = read_ledger(records, None, Options(capacity=100.0)).to_dict()["capacity"]
+    assert whole == {"gpu_hours": 100.0, "idle_gpu_hours": 60.0, "idle_share": 0.6}
     assert found.joined == {"charges of machines that jobs ran on": 1}
 
 

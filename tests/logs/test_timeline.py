@@ -216,3 +216,19 @@ def test_utilisation_over_time_is_that_of_each_windows_speed() -> None:
         point["tokens_per_second_per_gpu"] for point in points
     ]
     assert points[0]["mfu"]["none"] is None
+
+
+def test_a_count_that_its_lines_contradict_is_told() -> None:
+    line = (
+        "[rank0]:2026-04-27 20:{m:02d}:{s:02d},000 - root - INFO - step: {n}  loss:  4.04117  "
+        "memory: 26.01GiB(82.96%)  tps: 4,000  mfu: 2.94%"
+    )
+    lines = [line.format(m=4 * n // 60, s=4 * n % 60, n=n) for n in range(1, 101)]
+    right, wrong = (
+        [*Timeline.of(log_of(lines), Work(1000.0, 64.0, count)).notes()] for count in (4.0, 8.0)
+    )
+    assert right == []
+    assert wrong == [
+        "by the times of its lines a step takes 4 s, by its printed speed 2 s: accelerators, "
+        "sequences or their tokens are others than given"
+    ]

@@ -33,7 +33,7 @@ from computebill.base.errors import MOST_OTHERS, RequestError
 from computebill.base.specfile import read_toml
 from computebill.catalogue import score_catalogue
 from computebill.cli import main
-from computebill.cli.options import to_json
+from computebill.cli.outputs import to_json
 from computebill.cli.report import read_result
 from computebill.models.card import describe_model
 from computebill.programmes.spend import compare_spend

@@ -155,11 +155,11 @@ def outcome(folder: Path) -> dict[str, Any]:
     parts = sorted((folder / KEPT).glob("*.parquet"))
     return {
         "result": result,
-        "page": len(page.read_bytes()) if page.exists() else 0,
+        "page": page.read_text("utf-8").replace(" --resume", "") if page.exists() else "",
         **{name: (folder / name).read_text("utf-8") for name in texts},
         "parts": {path.name: pq.read_table(path).cast(plain(path)).to_pydict() for path in parts},
-        "kept": sorted(each.name for each in (folder / KEPT).iterdir()),
         # A kill leaves what it was writing, under a hidden name that nobody reads.
+        "kept": sorted(each.name for each in (folder / KEPT).glob("[!.]*")),
         "beside": sorted(each.name for each in folder.glob("[!.]*")),
     }
 

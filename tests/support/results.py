@@ -12,7 +12,7 @@ from known import LLAMA_8B
 from measured_device import whole_bench
 
 from computebill.cli import main
-from computebill.cli.options import to_json
+from computebill.cli.outputs import to_json
 from computebill.programmes.opened import opened_bars
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -23,6 +23,10 @@ HOSTILE = '<script>alert("1")</script>'
 RUN: dict[str, Any] = {"params": "7B", "tokens": "2T", "accelerator": "h100", "mfu": 0.4}
 RUN |= {"price": 2, "count": 8}
 CONFIG = LLAMA_8B
+ROLLOUTS: dict[str, Any] = {
+    "kind": "rl", "params": "8B", "steps": 10, "prompts": 64, "samples_per_prompt": 16,
+    "answer_mean": 3000, "accelerator": "h100", "count": 16, "mfu": 0.4,
+}  # fmt: skip
 
 
 class Reader(HTMLParser):
@@ -72,6 +76,8 @@ def made(kind: str, folder: Path) -> Any:
         "RunEstimate": lambda: cb.estimate_run(RUN, samples=64),
         "StagedEstimate": lambda: cb.estimate_stages({"stage": [RUN]}, samples=64),
         "Plan": lambda: cb.plan(fit),
+        "ComparedPlan": lambda: cb.compare_plans({**fit, "deadline": 90}),
+        "RolloutPlan": lambda: cb.plan_rollouts(ROLLOUTS, samples=64),
         "ModelCard": lambda: cb.describe_model(CONFIG),
         "Utilisation": lambda: cb.utilisation(
             CONFIG, speed=cb.Speed(tokens_per_second_per_gpu=9000), accelerator="h100"

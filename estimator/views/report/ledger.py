@@ -16,6 +16,7 @@ from computebill.views.text import (
     flop_interval,
     money,
     money_interval,
+    number,
     percent,
 )
 
@@ -23,7 +24,8 @@ from .document import Chart, Report, Section, Table, charted, parts, sections
 
 MOST = 20
 MOST_CELLS = 60
-TITLES = {"state": "By state at the end", "user": "By person", "accelerator": "By accelerator"}
+STATES = "By state at the end; a cancelled job is how a long run ends, and no waste"
+TITLES = {"state": STATES, "user": "By person", "accelerator": "By accelerator"}
 
 
 def report(result: Result) -> Report:
@@ -31,8 +33,8 @@ def report(result: Result) -> Report:
     found = sections(
         Section("What it was for", parts([_opened(result), _over_time(result)])),
         Section("Whose it was", parts([_projects(result), _sizes(result)])),
-        Section("Sums", parts(_sums(result, name, title) for name, title in TITLES.items())),
-        Section("The largest runs", parts([_largest(result), _restarts(result)])),
+        Section("Sums", parts([*_every_sum(result), _capacity(result)])),
+        Section("The largest runs", parts([_largest(result), _restarts(result), _queue(result)])),
         Section("The records", parts(_records(result))),
     )
     return Report.of(answer(result), result, found, "no record tells of an hour")
@@ -100,6 +102,22 @@ def _sizes(result: Result) -> Chart | None:
     return Chart(picture, Table("Jobs by size", ("accelerators", "jobs", "hours"), cells))
 
 
+def _every_sum(result: Result) -> list[Table | None]:
+    return [_sums(result, name, title) for name, title in TITLES.items()]
+
+
+def _capacity(result: Result) -> Table | None:
+    told = result.get("capacity")
+    if not told:
+        return None
+    cells = [
+        ("accelerator-hours that there were", count(told["gpu_hours"])),
+        ("that jobs used", count(told["gpu_hours"] - told["idle_gpu_hours"])),
+        ("idle", f"{count(told['idle_gpu_hours'])} ({percent(told['idle_share'])})"),
+    ]
+    return Table("Against the cluster's capacity", ("", ""), cells)
+
+
 def _sums(result: Result, name: str, title: str) -> Table | None:
     found = result.get(f"by_{name}") or {}
     if not set(found) - {"unknown", "not told"}:
@@ -112,9 +130,9 @@ def _largest(result: Result) -> Table | None:
         (
             str(each["name"] or each["job"] or UNKNOWN),
             str(each["kind"]),
-            " ".join(str(who) for who in (each["user"], each["project"]) if who),
+            ", ".join(str(who) for who in (each["user"], each["project"]) if who),
             f"{each['jobs']:,}",
-            UNKNOWN if each["accelerators"] is None else count(each["accelerators"]),
+            UNKNOWN if each["accelerators"] is None else number(each["accelerators"]),
             count(each["gpu_hours"]),
             UNKNOWN if each["cost_usd"] is None else money(each["cost_usd"]),
         )
@@ -136,9 +154,23 @@ def _restarts(result: Result) -> Table | None:
         ("restarts", f"{told['restarts']:,}"),
         ("their accelerator-hours", count(told["gpu_hours"])),
         ("of which done again", UNKNOWN if lost is None else count(lost)),
+        ("restarts that do not tell", f"{told['restarts_untold']:,}"),
         ("goodput of those that tell", UNKNOWN if goodput is None else percent(goodput)),
     ]
     return Table("Restarts", ("", ""), cells)
+
+
+def _queue(result: Result) -> Table | None:
+    cells = [
+        (
+            str(each["size"]),
+            f"{each['jobs']:,.0f}",
+            *(f"{each[name]:,.2f}" for name in ("p50_h", "p90_h", "p99_h")),
+        )
+        for each in result.get("queue") or []
+    ]
+    headings = ("accelerators", "jobs", "median", "90 %", "99 %")
+    return Table("Wait in the queue by size of job [h]", headings, cells) if cells else None
 
 
 def _records(result: Result) -> list[Table | None]:
