@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import rooms
 
-MOST_ROOMS, MOST_FLOORS, MOST_ARROWS = 31, 13, 175
+MOST_ROOMS, MOST_FLOORS, MOST_ARROWS = 31, 13, 177
 """Figures of today: a change may lower them, and says why where it raises one.
 
 Counting from a library's modules is a room of its own, on architectures and base: two arrows.
