@@ -32,13 +32,13 @@ from computebill.runs.stage_models import NOBODY, sampled, writing_copy
 from computebill.runs.stage_passes import critic_of, is_guess
 from computebill.runs.stage_spec import Generation, Stage
 from computebill.runs.stage_speeds import common_layouts
-from computebill.runs.staged import estimate_stages
+from computebill.runs.staged import SAMPLES, estimate_stages
 from computebill.training.layout import DEFAULT_SEQUENCE
 from computebill.training.serving import Copy
 from computebill.training.utilisation import Fastest, Utilisation
-from computebill.uncertainty.draws import Columns
+from computebill.uncertainty.distribution import Collector
+from computebill.uncertainty.draws import Columns, Settings, settings
 
-from .pricing import DRAWS
 from .rollout_result import Answered, Divided, RolloutPlan, Split
 from .rollout_spec import PLACED, RolloutSpec, read_rollouts
 
@@ -58,6 +58,9 @@ SHORTER, LONGER = 0.5, 2.0
 
 TRIES = 8
 """Layouts that are looked at for one that holds a critic, too, each with less memory."""
+
+DRAWN = ("days", "cost_usd", "energy_mwh")
+"""Figures that grow with a step's time, each as it is drawn."""
 
 KEYS = {"time": "days", "cost": "cost_usd", "energy": "energy_mwh"}
 MOVED = "planning.rollouts.MOVED_BYTES_PER_S"
@@ -183,7 +186,8 @@ def plan_rollouts(
     start = time.perf_counter()
     bench = _Bench(asked, _parts(asked, profiles))
     given = _given(asked)
-    found = _as_drawn(bench, list(_searched(bench, given)))
+    drawn = settings(SAMPLES if samples is None else samples, seed, "cpu")
+    found = _as_drawn(bench, list(_searched(bench, given)), drawn)
     if not found:
         raise _nothing(bench)
     ranked = _ranked(asked, found)
@@ -214,21 +218,28 @@ def plan_rollouts(
     )
 
 
-def _as_drawn(bench: _Bench, found: Sequence[Divided]) -> list[Divided]:
-    """Return splits with their figures in proportion to the fastest's, as its draws have them.
+def _as_drawn(bench: _Bench, found: Sequence[Divided], of: Settings) -> list[Divided]:
+    """Return splits with their figures in proportion to those of the best as it is drawn.
 
     A step's median lies above what medians of its inputs give, as it waits for the later of two;
     of splits that compete, by nearly as much.
+
+    Args:
+        bench: of the search.
+        found: splits with figures at medians of their inputs.
+        of: draws, as the best is told with.
     """
     if not found:
         return []
     first = _ranked(bench.spec, found, limits=False)[0]
     draws = StageDraws([row_of(0, bench.make(first.split))], "cpu")
-    priced = draws.price(draws.columns.points(DRAWS, 0, 0, DRAWS.samples))
-    drawn = (priced.days, priced.bill.cloud, priced.bill.energy_mwh)
-    told = (first.days, first.cost_usd, first.energy_mwh)
-    pairs = zip(drawn, told, strict=True)
-    times = [float(each[0].median()) / at_medians for each, at_medians in pairs]
+    collector = Collector(len(DRAWN), of)
+    for replicate, points in draws.columns.chunks(of):
+        priced = draws.price(points)
+        figures = [priced.days, priced.bill.cloud, priced.bill.energy_mwh]
+        collector.add(replicate, torch.cat(figures))
+    drawn = zip(collector.finish(), DRAWN, strict=True)
+    times = [each.p50 / first.figure(name) for each, name in drawn]
     return [each.scaled(*times) for each in found]
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
+from typing import Any
 
 from known import LLAMA_8B
 from looks import line_with, one, printed, table_of
