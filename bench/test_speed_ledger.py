@@ -23,7 +23,7 @@ from computebill.ledger import Ledger, read_ledger
 FEW, ROWS, MANY = 100_000, 1_000_000, 10_000_000
 CHARGES, YEAR = (1_000_000, 5_000_000), 50_000_000
 MOST_SECONDS, MOST_BYTES = 60.0, 2 * 2**30
-LEAST_RATIO = 5.0
+LEAST_RATIO = 6.0
 MOST_GROWTH = 1.25
 """Peak memory of five times the charges, over that of the fewer."""
 BIN = 10**0.005

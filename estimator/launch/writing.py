@@ -112,13 +112,14 @@ def _beside(own: Framework, key: str, value: Any) -> dict[str, Any]:
 
 
 def _kept(own: Framework, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings that a file has: none without those that it needs."""
-    needs = own.writes.get("needs", {})
+    """Return the settings that a file has: none without those it needs, none beside its other."""
+    needs, excluded = own.writes.get("needs", {}), own.writes.get("excluded", {})
     found = {**own.writes.get("always", {}), **settings}
     return {
         key: value
         for key, value in found.items()
-        if all(need in found for table, need in needs.items() if key.startswith(table))
+        if excluded.get(key) not in found
+        and all(need in found for table, need in needs.items() if key.startswith(table))
     }
 
 

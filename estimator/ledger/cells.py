@@ -51,6 +51,9 @@ _SEPARATED = re.compile(
 _SUFFIX = re.compile(r"([+-]?[\d.,]*\d)\s*([kmgtp]?)")
 _SCALES = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12, "p": 1e15}
 
+SLOTS_EACH = 2
+"""Slots, at least, for each key that is looked at; twice as many at most."""
+
 T = TypeVar("T")
 
 
@@ -90,6 +93,13 @@ def hashed(words: Words) -> np.ndarray:
     """Return a number for each row's text, whatever rows come with it; ``(rows,)``."""
     texts = np.array([*words.values, ""], dtype=object)
     return np.asarray(pd.util.hash_array(texts, categorize=False)[words.codes])
+
+
+def may_be_twice(keys: np.ndarray) -> np.ndarray:
+    """Return which keys others may equal: all that do, and few that do not; ``(keys,)``."""
+    slots = 1 << max(10, int(SLOTS_EACH * len(keys)).bit_length())
+    slot = keys & (slots - 1)
+    return np.asarray(np.bincount(slot, minlength=slots)[slot] > 1)
 
 
 def no_words(rows: int) -> Words:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .cells import NO_TIME, Words, hashed
+from .cells import NO_TIME, Words, hashed, may_be_twice
 from .rules import Chains
 
 MOST = 1 << 20
@@ -88,7 +88,7 @@ class Share:
         """Return a column."""
         kind, nothing = COLUMNS[name]
         path = self._file(name)
-        found = np.fromfile(path, kind) if path.exists() else np.zeros(0, kind)
+        found: np.ndarray = np.fromfile(path, kind) if path.exists() else np.zeros(0, kind)
         lacking = self.rows - len(found)
         return np.append(found, np.full(lacking, nothing, kind)) if lacking else found
 
@@ -191,9 +191,8 @@ def _add(found: Runs, share: Share, chains: Chains, no_chain: np.ndarray) -> Non
     number = int(begins.sum())
     # Restarts are few: what is only of them is not worked out of all jobs.
     at = np.flatnonzero(goes_on)
-    lost, is_told = _lost(
-        *(share.chosen(LOSING, rows) for rows in (order[at], order[at + 1])), chains
-    )
+    before, after = (share.chosen(LOSING, order[rows]) for rows in (at, at + 1))
+    lost, is_told = _lost(before, after, chains)
     of = run[at]
     sums = {
         "jobs": np.bincount(run, minlength=number),
@@ -243,15 +242,6 @@ def _in_order(keys: np.ndarray, start: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return rows[order], np.flatnonzero(is_alone)
 
 
-def may_be_twice(keys: np.ndarray) -> np.ndarray:
-    """Return which keys others may equal: all that do, and few that do not; ``(keys,)``."""
-    slots = 1 << max(10, int(SLOTS_EACH * len(keys)).bit_length())
-    slot = keys & (slots - 1)
-    return np.asarray(np.bincount(slot, minlength=slots)[slot] > 1)
-
-
-SLOTS_EACH = 2
-"""Slots, at least, for each key that is looked at; twice as many at most."""
 LOSING = ("first_step", "last_step", "hours", "accelerators")
 """Columns that tell what a restart lost."""
 

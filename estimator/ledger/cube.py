@@ -108,7 +108,8 @@ class Cells:
             for name in BY
         }
         columns |= {name: pa.array(self.sum_of(name)) for name in MEASURES}
-        return pa.table(columns).to_pandas()
+        found: pd.DataFrame = pa.table(columns).to_pandas()
+        return found
 
 
 NO_CELLS = Cells({name: [] for name in BY}, {name: np.zeros(0, dtype=np.int32) for name in BY}, {})

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .chains import may_be_twice
+from .cells import may_be_twice
 from .work import read_part
 
 MOST = 1 << 21
@@ -25,7 +25,7 @@ def find_twice(folder: Path, parts: Sequence[str]) -> dict[str, np.ndarray]:
         folder: of the parts.
         parts: names of them, in the files' order.
     """
-    known = sum(np.count_nonzero(_identities(folder, part)) for part in parts)
+    known = sum(int(np.count_nonzero(_identities(folder, part))) for part in parts)
     shares = max(1, -(-known // MOST))
     found: dict[str, list[np.ndarray]] = defaultdict(list)
     for share in range(shares if known else 0):

@@ -150,15 +150,15 @@ class Steps:
         """Tokens of a step; NaN where nobody tells them."""
         given = math.nan if self.work.sequences is None else self.work.sequences * self._sequence
         found = self.column("step_tokens")
-        for each in (self._of_batch, self._counted, np.full(len(found), given)):
+        for each in (self._counted, self._of_batch, np.full(len(found), given)):
             found = np.where(np.isfinite(found), found, each)
         return found
 
     @property
     def tokens_are_counted(self) -> bool:
         """Whether lines tell the tokens of most steps, rather than a batch or nothing of them."""
-        counted = np.isfinite(self._counted) & ~np.isfinite(self._of_batch)
-        return bool((np.isfinite(self.column("step_tokens")) | counted).mean() > 0.5)
+        told = np.isfinite(self.column("step_tokens")) | np.isfinite(self._counted)
+        return bool(told.mean() > 0.5)
 
     @property
     def _sequence(self) -> float:

@@ -29,13 +29,13 @@ class Split(NamedTuple):
 
     Attributes:
         trainer: name of the accelerator that trains, as the plan spells it.
-        count: how many train.
+        trainers: how many train.
         writer: name of the accelerator that writes; the same where they take turns.
         generators: how many write apart; 0 where the same accelerators take turns.
     """
 
     trainer: str
-    count: int
+    trainers: int
     writer: str
     generators: int
 
@@ -47,14 +47,16 @@ class Split(NamedTuple):
     @property
     def cluster(self) -> tuple[str, str, int]:
         """Accelerators of both roles, and how many there are of them."""
-        return self.trainer, self.writer, self.count + self.generators
+        return self.trainer, self.writer, self.trainers + self.generators
 
     @property
     def text(self) -> str:
         """Who does what, in words."""
         if self.is_shared:
-            return f"{self.count:,} x {self.trainer} in turn"
-        return f"{self.generators:,} x {self.writer} write, {self.count:,} x {self.trainer} train"
+            return f"{self.trainers:,} x {self.trainer} in turn"
+        return (
+            f"{self.generators:,} x {self.writer} write, {self.trainers:,} x {self.trainer} train"
+        )
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,7 @@ class Divided:
         split, layout, copy = self.split, self.layout, self.copy
         trains = {
             "accelerator": self.trainer.name,
-            "count": split.count,
+            "count": split.trainers,
             "layout": None if layout is None else layout.layout.to_dict(),
             **_memory(None if layout is None else layout.memory_gb, self.trainer),
             "busy_seconds": self.train_seconds,
@@ -134,7 +136,7 @@ class Divided:
         }
         writes = {
             "accelerator": self.writer.name,
-            "count": split.generators or split.count,
+            "count": split.generators or split.trainers,
             "copies": None if copy is None else _known(copy.copies),
             "tensor_parallel": None if copy is None else copy.ranks,
             "sequences_at_once": None if copy is None else copy.batch,
@@ -246,7 +248,7 @@ class RolloutPlan(Shown):
             "curve": [
                 {
                     "generators": each.split.generators,
-                    "trainers": each.split.count,
+                    "trainers": each.split.trainers,
                     "days": each.days,
                     "days_by_answer": list(each.days_by_answer),
                     "cost_usd": _known(each.cost_usd),

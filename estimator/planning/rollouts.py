@@ -33,6 +33,7 @@ from computebill.runs.stage_passes import critic_of, is_guess
 from computebill.runs.stage_spec import Generation, Stage
 from computebill.runs.stage_speeds import common_layouts
 from computebill.runs.staged import estimate_stages
+from computebill.training.layout import DEFAULT_SEQUENCE
 from computebill.training.serving import Copy
 from computebill.training.utilisation import Fastest, Utilisation
 from computebill.uncertainty.draws import Columns
@@ -53,6 +54,9 @@ ENDS = (0.05, 0.5, 0.95)
 ANSWER = "mean tokens of an answer"
 SHORTER, LONGER = 0.5, 2.0
 """Times the mean answer at its ends, where it is known."""
+
+TRIES = 8
+"""Layouts that are looked at for one that holds a critic, too, each with less memory."""
 
 KEYS = {"time": "days", "cost": "cost_usd", "energy": "energy_mwh"}
 MOVED = "planning.rollouts.MOVED_BYTES_PER_S"
@@ -101,6 +105,7 @@ class _Bench:
         reasons = {
             "count": "training fits on no common layout",
             "params": "no copy of the model fits on what writes",
+            "critic": "no common layout holds a critic beside the policy",
         }
         last = error.field.rpartition(".")[2]
         reason = reasons.get(last, str(error))
@@ -125,7 +130,7 @@ def stage_of(spec: RolloutSpec, split: Split) -> Stage:
     own = spec.stage.generation
     changed: dict[str, Any] = {
         "accelerator": split.trainer,
-        "count": constant(float(split.count)),
+        "count": constant(float(split.trainers)),
     }
     aside = {name: None for name in PLACED if getattr(spec.stage, name) is not None}
     if (price := spec.price_of(split.trainer)) is not None:
@@ -180,8 +185,11 @@ def plan_rollouts(
     if not found:
         raise _nothing(bench)
     ranked = _ranked(asked, found)
-    best = _with_memory(bench, ranked[0])
-    shared = next((each for each in ranked if each.split.is_shared), None)
+    fitting = list(itertools.islice(_fitting(bench, ranked), asked.top))
+    if not fitting:
+        raise _nothing(bench)
+    best = fitting[0]
+    shared = next(_fitting(bench, [each for each in ranked if each.split.is_shared]), None)
     seconds = time.perf_counter() - start
     chosen = asked.run.model_copy(update={"stage": (stage_of(asked, best.split),)})
     return RolloutPlan(
@@ -190,9 +198,9 @@ def plan_rollouts(
         estimate=estimate_stages(
             chosen, samples=samples, seed=seed, device=device, profiles=profiles
         ),
-        runners_up=tuple(_with_memory(bench, each) for each in ranked[1 : asked.top]),
+        runners_up=tuple(fitting[1:]),
         front=tuple(_front(ranked)),
-        shared=None if shared is None else _with_memory(bench, shared),
+        shared=shared,
         given=_own(found, given, KEYS[asked.objective]),
         answers=tuple(_answers(bench, found, best)),
         curve=_curve(found, best),
@@ -312,8 +320,8 @@ def _divided(
         cost_usd=usd,
         energy_mwh=energy,
         step_seconds=days * SECONDS_PER_DAY / steps,
-        train_seconds=training / split.count / steps,
-        write_seconds=writing / (split.generators or split.count) / steps,
+        train_seconds=training / split.trainers / steps,
+        write_seconds=writing / (split.generators or split.trainers) / steps,
         days_by_answer=tuple(ends),
         trainer=bench.parts[split.trainer],
         writer=bench.parts[split.writer],
@@ -398,32 +406,45 @@ def _curve(found: Sequence[Divided], best: Divided) -> tuple[Divided, ...]:
     return tuple(ordered[:: max(1, math.ceil(len(ordered) / CURVE))])
 
 
-def _with_memory(bench: _Bench, found: Divided) -> Divided:
-    """Return a split with the layouts of both roles."""
-    made = bench.make(found.split)
-    return found.with_memory(_layout(made), _copy(made))
+def _fitting(bench: _Bench, ranked: Sequence[Divided]) -> Iterator[Divided]:
+    """Yield splits with the layouts of both roles, those that hold all that trains."""
+    for each in ranked:
+        made = bench.make(each.split)
+        try:
+            yield each.with_memory(_layout(made), _copy(made))
+        except RequestError as error:
+            bench.leave_out(error)
 
 
 def _layout(made: Bench) -> Fastest | None:
-    """Return the layout of training, a critic's states with it."""
+    """Return the layout of training: the fastest common one that holds a critic's states, too.
+
+    Raises:
+        RequestError: where none holds them.
+    """
     stage, accelerator = made.stage, made.accelerator
     if stage.mfu is not None or accelerator is None or stage.count is None:
         return None
     batch = stage.global_batch or made.rollouts
     if batch is None:
         return None
-    model = made.own.model
-    found = common_layouts(made, accelerator).fastest(
-        None if model is None else model.architecture,
-        made.own.active.median,
-        float(batch),
-        round(stage.count.median),
-    )
-    critic = critic_of(made)
+    layouts, count = common_layouts(made, accelerator), round(stage.count.median)
+    architecture = None if made.own.model is None else made.own.model.architecture
+    active, critic = made.own.active.median, critic_of(made)
+    found = layouts.fastest(architecture, active, float(batch), count)
     if found is None or critic is NOBODY:
         return found
-    beside = found.states_gb * critic.total.median / made.own.total.median
-    return found._replace(memory_gb=found.memory_gb + beside, states_gb=found.states_gb + beside)
+    ratio, room = critic.total.median / made.own.total.median, accelerator.memory_gb.value
+    for _ in range(TRIES):
+        beside = found.states_gb * ratio
+        whole = found.memory_gb + beside
+        if whole <= room:
+            return found._replace(memory_gb=whole, states_gb=found.states_gb + beside)
+        less = found.memory_gb - (whole - room)
+        found = layouts.fastest(architecture, active, float(batch), count, less)
+        if found is None:
+            break
+    raise RequestError("critic", "no common layout of training holds it beside the policy")
 
 
 def _copy(made: Bench) -> Copy | None:
@@ -445,20 +466,25 @@ def _moved(bench: _Bench, split: Split) -> float:
 def _told(bench: _Bench, best: Divided) -> Iterator[Assumption]:
     """Yield what the search took without being told."""
     spec, stage = bench.spec, bench.spec.stage
-    total = best.split.count + best.split.generators
+    total = best.split.trainers + best.split.generators
     unit = f"{unit_of(total)} of {total:,}"
     yield Assumption("splits that are tried", f"by {unit}", "the default: nodes of 8, of few less")
     if "staleness" not in spec.model_fields_set:
         told = "the default: answers are written while others train; --staleness"
         yield Assumption("steps that answers may be behind", f"{spec.staleness}", told)
-    for name in PLACED:
-        if getattr(stage, name) is not None and name == "layout":
-            yield Assumption("layout", "searched", "the stage's own is put aside")
+    if stage.layout is not None:
+        yield Assumption("layout", "searched", "the stage's own is put aside")
+    if stage.sequence_length is None:
+        told = "the default; memory of training is of these: longer answers take more"
+        yield Assumption("tokens of a sequence in training", f"{DEFAULT_SEQUENCE:,}", told)
     source = constants()[MOVED].source
     seconds = _moved(bench, best.split)
     if math.isfinite(seconds):
         told = f"told beside, within what steps take over predicted; {source}"
         yield Assumption("seconds in which weights are moved, a step", f"{seconds:.3g}", told)
+    if stage.kind == "ppo" and best.layout is not None:
+        told = "the fastest common layout that holds both; updates are timed on that of the policy"
+        yield Assumption("memory of a critic", "beside the policy's", told)
     if best.split.is_shared:
         told = "assumed: what trains is put aside while the same accelerators write"
         yield Assumption("memory of both roles", "one after the other", told)

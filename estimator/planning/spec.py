@@ -18,6 +18,7 @@ from computebill.base.amounts import (
     whole_sequences,
 )
 from computebill.base.changes import read_change, set_in
+from computebill.base.errors import RequestError
 from computebill.base.quantity import (
     NotNegative,
     Number,
@@ -40,9 +41,8 @@ from computebill.runs.spec import (
     check_precision,
     fields_of_file,
 )
-from computebill.training.choices import LISTED
 from computebill.training.launched import Launched
-from computebill.training.layout import ENDS, Layout
+from computebill.training.layout import ENDS, LISTED, Layout
 from computebill.training.memory_odds import USUAL_ODDS
 from computebill.training.software import Choice, choose_software
 
@@ -75,6 +75,13 @@ PRICING = ("price", "provider", "commitment", "date", "prices", "region")
 
 FEWEST = 8
 """Accelerators that a search up to a limit begins at."""
+
+
+ELSEWHERE = {
+    **dict.fromkeys(("cluster", "market", "deadline"), "compare_plans"),
+    **dict.fromkeys(("kind", "stage"), "plan_rollouts"),
+}
+"""Fields that tell another search from this one, and the function that is it."""
 
 
 class Lost(NamedTuple):
@@ -358,6 +365,9 @@ def read_plan(
             return spec
         spec = as_data(spec)
     data, name = described({} if spec is None else spec, fields_of_file, "plan")
+    for key, other in ELSEWHERE.items():
+        if isinstance(data, Mapping) and (key in data or key in given):
+            raise RequestError(f"{name}: {key}", f"is of no plan alone; allowed: {other}")
     return with_fields(PlanSpec, data, given, _replaces(), name)
 
 

@@ -316,10 +316,8 @@ def launched_statement(
     own = stages[_place_of(stages, of)]
     said = launch.of_stage()
     sizes = {**(model if isinstance(model := data.get("model"), dict) else {}), **own}
-    if launch.stage:
-        wanted = ("model", "steps", "prompt_length", "answer_length")
-    else:
-        wanted = ("model", "tokens")
+    of_answers = ("model", "steps", "prompt_length", "answer_length")
+    wanted = of_answers if launch.stage else ("model", "tokens")
     has_model = not {"params", "config", *SIZES}.isdisjoint(sizes)
     known = {**data, **own, **({"model": ""} if has_model else {})}
     launch.need(wanted, known, spelled=_of_stage)

@@ -73,7 +73,8 @@ def balanced(work: Work, chunks: int) -> tuple[int, ...]:
 
 def _dealt(work: Work, chunks: int, most: float) -> tuple[int, ...] | None:
     """Layers of each chunk with no more work than that, as late as can be; None if none."""
-    left, counts = len(work.layers), []
+    left = len(work.layers)
+    counts: list[int] = []
     for earlier in reversed(range(chunks)):
         taken, done = 0, work.head if not counts else 0.0
         while left > earlier and done + work.layers[left - 1] <= most:

@@ -358,7 +358,7 @@ class Grid:
         def has(allowed: Sequence[Any], values: Sequence[Any], dimension: int) -> Tensor:
             return self._column([float(each in allowed) for each in values], dimension) > 0
 
-        stages = [each.zero for each in space.sharding]
+        stages, chosen = [each.zero for each in space.sharding], space.pipes[pipes]
         piped, split = layout.pipeline > 1, layout.tensor > 1
         degrees = (layout.tensor, layout.pipeline, layout.virtual, layout.context, layout.expert)
         rules = {
@@ -375,9 +375,8 @@ class Grid:
                 ~split | has(offer.tensor_zero, stages, SHARDING)
             ),
             "its recomputation": has(offer.recomputed, space.recompute, RECOMPUTED),
-            "its schedules": has(
-                offer.schedules, [each.schedule for each in space.pipes[pipes]], PIPE
-            ),
+            "its schedules": has(offer.schedules, [each.schedule for each in chosen], PIPE),
+            "its stages": has((True,), [offer.stages >= each.needs for each in chosen], PIPE),
         }
         return {f"{offer.title}: {rule}": mask for rule, mask in rules.items()}
 

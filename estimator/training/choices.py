@@ -22,7 +22,7 @@ from computebill.training.rules import check_layout, chunk_counts
 from .balance import Work, balanced, work_of
 from .cases import Case
 from .dealing import Deal
-from .layout import ENDS, SCHEDULES, Layout
+from .layout import LISTED, SCHEDULES, Layout
 from .offers import Offer
 from .software import LACKS
 
@@ -35,8 +35,6 @@ SHORTEST_PART = 1024
 """Tokens of a sequence that a context parallel rank has at least."""
 
 MICRO_BATCHES = (1, 2, 4, 8, 16)
-
-LISTED = "layers_per_stage"
 
 FEWEST = "fewest"
 """Recomputation of whole layers, of as few on each stage as let it fit."""
@@ -67,8 +65,18 @@ class Pipe(NamedTuple):
     @property
     def own(self) -> dict[str, int | tuple[int, ...]]:
         """What stages have of their own, by the layout's fields."""
-        values = (*zip(ENDS, (self.first, self.last), strict=True), (LISTED, self.layers))
-        return {name: value for name, value in values if value}
+        values: dict[str, int | tuple[int, ...]] = {
+            "first_layers": self.first,
+            "last_layers": self.last,
+            LISTED: self.layers,
+        }
+        return {name: value for name, value in values.items() if value}
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """What a framework has to let stages have of their own, as ``Offer`` names it."""
+        has = {"ends": self.first or self.last, "lists": self.layers}
+        return frozenset(name for name, own in has.items() if own)
 
     @property
     def kind(self) -> tuple[float, bool, bool]:

@@ -49,9 +49,12 @@ LONGEST_SEQUENCE = 10**9
 ENDS = ("first_layers", "last_layers")
 """Stages that may have a number of layers of their own."""
 
+LISTED = "layers_per_stage"
+"""Layers of all stages."""
+
 DEGREES = frozenset(
     (
-        *("tp", "pp", "vpp", *ENDS, "layers_per_stage", "recompute_layers", "dp", "cp", "ep"),
+        *("tp", "pp", "vpp", *ENDS, LISTED, "recompute_layers", "dp", "cp", "ep"),
         *("etp", "zero", "shards", "micro_batches"),
     )
 )

@@ -33,6 +33,8 @@ class Offer(NamedTuple):
         recompute_layers: how many layers of a stage are, with full: "one" number of all stages,
             "each" its own; none of a framework that has no such setting.
         schedules: of pipelines.
+        stages: what pipeline stages may have of their own: "ends" (layers of the first and the
+            last), "lists" (of each); none where all have as many.
         source: where that is from, and what of it is unchecked.
     """
 
@@ -44,6 +46,7 @@ class Offer(NamedTuple):
     recompute: tuple[str, ...]
     recompute_layers: str
     schedules: tuple[str, ...]
+    stages: frozenset[str]
     source: str
 
     @property
@@ -68,6 +71,10 @@ class Offer(NamedTuple):
             return (1,)
         if name == "sequence_parallel" and name not in self.degrees:
             return (False,)
+        if name == "uneven" and not self.stages:
+            return (False,)
+        if name == "layers_per_stage" and "lists" not in self.stages:
+            return ("as many on each",)
         found = {"zero": self.zero, "recompute": self.recomputed, "schedule": self.schedules}
         return found.get(name)
 
@@ -132,6 +139,7 @@ def offer_of(framework: str | None, year: float | None) -> Offer | None:
         recompute=tuple(table["recompute"]),
         recompute_layers=table.get("recompute_layers", ""),
         schedules=tuple(table["schedules"]),
+        stages=frozenset(table.get("stages", ())),
         source=source,
     )
 

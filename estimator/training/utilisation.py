@@ -190,7 +190,12 @@ class Utilisation:
         return 6.0 * active * batch * self.sequence / (seconds * peak * count)
 
     def fastest(
-        self, architecture: Architecture | None, active: float, batch: float, count: int
+        self,
+        architecture: Architecture | None,
+        active: float,
+        batch: float,
+        count: int,
+        most_gb: float = math.inf,
     ) -> Fastest | None:
         """Return the layout whose utilisation is told; None where none is legal and fits.
 
@@ -200,13 +205,14 @@ class Utilisation:
             batch: sequences of a step, of which the nearest power of two for an accelerator that
                 has a layout is taken.
             count: accelerators.
+            most_gb: memory of a process that it takes at most, beside what is to stay free [GB].
         """
         if architecture is None:
             architecture = architecture_of(shape_of(active))[0]
         near = math.log2(batch / count)
         steps = sorted(range(LEAST_PER_GPU, MOST_PER_GPU + 1), key=lambda step: abs(step - near))
         for step in steps:
-            found = self._laid_out(architecture, count, step)
+            found = self._laid_out(architecture, count, step, most_gb)
             if found is not None:
                 return found._replace(states_gb=self._states(architecture, found.layout))
         return None
@@ -217,12 +223,14 @@ class Utilisation:
         held = found.weights + found.gradients + found.optimizer
         return float(held.nan_to_num(0.0).amax()) / GB
 
-    def _laid_out(self, architecture: Architecture, count: int, step: int) -> Fastest | None:
+    def _laid_out(
+        self, architecture: Architecture, count: int, step: int, most_gb: float
+    ) -> Fastest | None:
         batch = count * 2.0**step
         if batch % 1:
             return None
         grid = self._grid(architecture)
-        room = self.accelerator.memory_gb.value * GB * (1 - MARGIN)
+        room = min(self.accelerator.memory_gb.value * (1 - MARGIN), most_gb) * GB
         found: list[Fastest] = []
         for pipes in grid.chunks():
             chunk = grid.evaluate(pipes, count, int(batch))

@@ -13,11 +13,12 @@ from computebill.architectures.counts import CONVENTIONS
 
 from . import tables
 from .text import count as short
-from .text import digits, fit_text, flop, mended, percent
+from .text import digits, fit_text, flop, mended, percent, stage_texts
 
 if TYPE_CHECKING:  # counts are told without torch
     from computebill.models.card import ModelCard
     from computebill.models.count import ModelCount
+    from computebill.training.layout import Layout
 
 RECOMPUTED = {
     "none": "nothing recomputed",
@@ -140,6 +141,14 @@ def _conventions(card: ModelCard | ModelCount) -> Table:
     return table
 
 
+def _recomputed(layout: Layout) -> str:
+    """Tell what is computed again, and of how many layers where that is not all."""
+    if layout.recompute_layers is None:
+        return RECOMPUTED[layout.recompute]
+    (told,) = stage_texts({"recompute_layers": layout.recompute_layers})
+    return told
+
+
 def _memory(card: ModelCard) -> Table:
     from computebill.training.memory import PARTS
     from computebill.training.memory_odds import verdict
@@ -147,7 +156,7 @@ def _memory(card: ModelCard) -> Table:
     part = card.accelerator
     how = card.memory[0].layout if card.memory else None
     described = (
-        f"micro-batch {how.micro_batch}, {RECOMPUTED[how.recompute]}, {how.optimizer}"
+        f"micro-batch {how.micro_batch}, {_recomputed(how)}, {how.optimizer}"
         if how
         else "no common layout divides this model"
     )

@@ -88,9 +88,8 @@ def _splits(title: str, found: RolloutPlan, splits: Sequence[Divided]) -> Table:
         table.add_column(heading, justify="right")
     for each in splits:
         gb = ["" if role is None else digits(role.memory_gb) for role in (each.layout, each.copy)]
-        is_own = found.given is not None and each.split == found.given[0].split
         table.add_row(
-            each.split.text + (f" (as given, rank {found.given[1]})" if is_own else ""),
+            each.split.text + _given(found, each),
             digits(each.days),
             "" if math.isnan(each.cost_usd) else money(each.cost_usd),
             f"{each.step_seconds / found.best.step_seconds - 1:+.1%}",
@@ -98,6 +97,13 @@ def _splits(title: str, found: RolloutPlan, splits: Sequence[Divided]) -> Table:
             *gb,
         )
     return table
+
+
+def _given(found: RolloutPlan, one: Divided) -> str:
+    """Return that a split is the stage's own, with its rank; nothing of others."""
+    if found.given is None or one.split != found.given[0].split:
+        return ""
+    return f" (as given, rank {found.given[1]})"
 
 
 def _waits(one: Divided) -> str:

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from computebill.ledger import chains
-from computebill.ledger.cells import NO_TIME
-from computebill.ledger.chains import Chains, Jobs, Runs, Spill, find_runs, may_be_twice
+from computebill.ledger.cells import NO_TIME, may_be_twice
+from computebill.ledger.chains import Chains, Jobs, Runs, Spill, find_runs
 
 NO_CHAIN = np.array([False, False, True])
 HOUR = 3600

@@ -55,15 +55,15 @@ def test_the_best_is_the_best_of_every_split_that_run_prices() -> None:
         with suppress(RequestError):  # one accelerator does not hold what training takes
             days[16 - writes, writes] = run_of(16 - writes, writes).rows["days"].p50
     best = min(days, key=days.__getitem__)
-    assert (found.best.split.count, found.best.split.generators) == best
+    assert (found.best.split.trainers, found.best.split.generators) == best
     assert found.estimate.rows["days"].p50 == pytest.approx(days[best], rel=1e-6)
     assert found.tried == len(days) == 16 - sum(found.dropped.values())
     # The order of those that are told is the order of their runs.
-    told = [(each.split.count, each.split.generators) for each in found.runners_up]
+    told = [(each.split.trainers, each.split.generators) for each in found.runners_up]
     assert [days[each] for each in told] == sorted(days[each] for each in told)
     assert set(told) | {best} == set(sorted(days, key=days.__getitem__)[:6])
     for each in found.runners_up:
-        own = days[each.split.count, each.split.generators]
+        own = days[each.split.trainers, each.split.generators]
         assert each.days / found.best.days == pytest.approx(own / days[best], rel=0.01)
 
 
@@ -77,7 +77,7 @@ def test_two_pools_take_the_longer_of_both_or_both_and_one_pool_both() -> None:
     assert shared is not None
     assert shared.step_seconds == pytest.approx(shared.train_seconds + shared.write_seconds)
     # As many write as there are: what one pool trains in, twice as many train in half of.
-    whole = next(each for each in ahead.curve if each.split.count == 8)
+    whole = next(each for each in ahead.curve if each.split.trainers == 8)
     assert shared.train_seconds < whole.train_seconds
     waits = {each.split.generators: each.waiting for each in ahead.curve}
     assert (waits[1], waits[max(waits)]) == ("train", "write")
@@ -91,7 +91,7 @@ def test_a_search_in_steps_finds_what_a_search_of_all_finds() -> None:
     spec = read_rollouts({**SMALL, **given})
     rows = []
     for place, writes in enumerate(splits_of(640, 8)):
-        split = found.best.split._replace(count=640 - writes, generators=writes)
+        split = found.best.split._replace(trainers=640 - writes, generators=writes)
         (row,) = stage_rows(spec.run.model_copy(update={"stage": (stage_of(spec, split),)}), PARTS)
         rows.append(replace(row, stage=place))
     draws = StageDraws(rows, "cpu")
@@ -142,20 +142,20 @@ def test_the_servers_hold_what_is_said_of_them() -> None:
     best = found.best
     assert best.copy is not None
     assert best.layout is not None
-    writes, copy = best.split.generators or best.split.count, best.copy
+    writes, copy = best.split.generators or best.split.trainers, best.copy
     assert copy.copies == writes // copy.ranks
     # Weights in 2 bytes over the ranks, and the cache of what is written beside them.
     assert 70e9 * 2 / copy.ranks / 1e9 < copy.memory_gb <= 80
     assert copy.batch * copy.copies <= 64 * 16 + 1e-9
-    assert best.layout.layout.accelerators == best.split.count
+    assert best.layout.layout.accelerators == best.split.trainers
     assert best.layout.memory_gb <= 80
     critic = planned(
-        params="70B", count=32, kind="ppo", colocated=False, critic_params="70B", **LAID_OUT
+        params="70B", count=64, kind="ppo", colocated=False, critic_params="70B", **LAID_OUT
     )
     plain = next(e for e in critic.curve if e.split == critic.best.split)
     assert plain.layout is None
     assert critic.best.layout is not None
-    assert critic.best.layout.memory_gb > critic.best.layout.states_gb
+    assert critic.best.layout.states_gb < critic.best.layout.memory_gb <= 80
     assert found.moved_seconds == pytest.approx(70e9 * 2 / 65e9)
 
 
@@ -166,7 +166,7 @@ def test_the_split_that_a_stage_has_is_told_with_its_rank() -> None:
     )
     assert found.given is not None
     own, rank = found.given
-    assert (own.split.count, own.split.generators) == (12, 4)
+    assert (own.split.trainers, own.split.generators) == (12, 4)
     assert found.shared is not None
     others = [found.shared.days, *(each.days for each in found.curve)]
     assert rank == 1 + sum(days < own.days for days in others)
@@ -196,6 +196,7 @@ def test_json_has_what_was_found_and_only_numbers_that_json_knows() -> None:
         ({"max_cost": -1}, "max_cost: got -1; allowed: above 0"),
         ({"params": "2T", "count": 2, **LAID_OUT}, "fit"),
         ({"gpu_hours": 5}, "leaves nothing to plan"),
+        ({"kind": "ppo", "params": "70B", "count": 32, **LAID_OUT}, "holds a critic beside"),
         ({"staleness": -1}, "staleness: got -1"),
         ({"accelerator": "h1000"}, "h1000"),
     ],

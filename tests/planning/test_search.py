@@ -379,8 +379,6 @@ def test_layers_that_are_listed_win(llama_config: str) -> None:
         planned(llama_config, layers_per_stage=(7, 9, 16), pp=4)
     with pytest.raises(cb.RequestError, match=r"layers_per_stage: got .*, 33 in all; allowed: the"):
         planned(llama_config, layers_per_stage=(7, 9, 9, 8))
-    with pytest.raises(cb.RequestError, match=r"layout.(pp|layers_per_stage): is searched; give"):
-        planned(llama_config, layout={"pp": 4, "layers_per_stage": listed})
 
 
 def test_stages_with_as_equal_work_as_can_be_are_tried(llama_config: str) -> None:
@@ -397,3 +395,16 @@ def test_stages_with_as_equal_work_as_can_be_are_tried(llama_config: str) -> Non
         assert each.step_seconds == pytest.approx(estimate_step(case).seconds, rel=1e-12)
         sizes = stage_bytes(architecture, [each.layout], SEQUENCE)
         assert each.memory_gb == pytest.approx(float(sizes.amax()) / 1e9, rel=1e-12)
+
+
+def test_adapters_are_planned_with_uneven_stages_and_few_layers_again(llama_config: str) -> None:
+    asked = {**NARROW, "model": WIDE, "sequence_length": 16384, "recompute": "fewest"}
+    found = planned(llama_config, **asked, uneven=True, layout={"lora": True})
+    told = (found.best, *found.runners_up, *found.pareto)
+    assert all(each.layout.lora_rank == 16 for each in told)
+    assert any(each.layout.recompute_layers is not None for each in told)
+    assert any(each.layout.ends or each.layout.layers_per_stage for each in told)
+    limit = min(80 * 0.95, most_predicted(80.0, 0.9))
+    assert all(each.memory_gb <= limit for each in told)
+    for each in (found.best, found.runners_up[-1]):
+        assert each.step_seconds == pytest.approx(timed(each.layout), rel=1e-9)

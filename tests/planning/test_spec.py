@@ -8,6 +8,7 @@ import pytest
 from plans import planned
 
 import computebill as cb
+from computebill.base.errors import RequestError
 from computebill.planning.spec import PlanSpec, read_plan
 
 
@@ -81,3 +82,12 @@ def test_each_accelerator_may_have_its_own_numbers() -> None:
     for wrong in ("h100=8", "h100=8,b200=8,a100=8", "8,b200=8"):
         with pytest.raises(cb.RequestError, match=r"count: got .*; allowed: of each"):
             read_plan({**given, "count": wrong})
+
+
+@pytest.mark.parametrize(
+    ("field", "other"),
+    [("market", "compare_plans"), ("cluster", "compare_plans"), ("kind", "plan_rollouts")],
+)
+def test_what_is_of_another_search_names_it(field: str, other: str) -> None:
+    with pytest.raises(RequestError, match=f"plan: {field}: is of no plan alone; allowed: {other}"):
+        read_plan({"model": "llama-3.1-8b", "tokens": "1T", field: "x"})

@@ -116,3 +116,19 @@ def test_what_a_framework_has_none_of_is_refused(llama_config: str) -> None:
         planned(llama_config, framework="torchtune", pp=[4])
     with pytest.raises(cb.RequestError, match=r"zero: got 1; allowed with torchtitan: 0, 2, 3"):
         planned(llama_config, framework="torchtitan", zero=[1])
+
+
+def test_stages_have_of_their_own_what_the_framework_lets_them(llama_config: str) -> None:
+    asked = {"pp": 4, "vpp": 1, "cp": 1, "uneven": True, "top": 64}
+    for framework in ("megatron-lm", "torchtitan"):
+        found = planned(llama_config, **asked, framework=framework)
+        assert not any("its stages" in rule for rule in found.excluded)
+        told = (found.best, *found.runners_up, *found.pareto)
+        assert any(each.layout.ends or each.layout.layers_per_stage for each in told)
+    lists = planned(llama_config, **asked, framework="olmo-core")
+    assert any("its stages" in rule for rule in lists.excluded)
+    assert not any(each.layout.ends for each in (lists.best, *lists.runners_up, *lists.pareto))
+    with pytest.raises(cb.RequestError, match=r"uneven: got on; allowed with .*nanotron: off"):
+        planned(llama_config, **asked, framework="nanotron")
+    with pytest.raises(cb.RequestError, match=r"layers_per_stage: got .*: as many on each"):
+        planned(llama_config, layers_per_stage=(7, 9, 9, 7), framework="deepspeed")

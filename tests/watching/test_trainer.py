@@ -153,3 +153,11 @@ def test_what_neither_it_nor_the_trainer_knows_is_asked_for(
         trained(WatchCallback(clock=Clock(), sequence_length=LENGTH), tmp_path)
     with pytest.raises(RequestError, match="watch: got price as well"):
         WatchCallback(object(), price=2)  # type: ignore[arg-type]
+
+
+def test_a_trial_of_few_steps_is_watched(tmp_path: Path) -> None:
+    callback = WatchCallback(accelerator="h100", sequence_length=8, model=CONFIG)
+    state = TrainerState(max_steps=3, is_world_process_zero=True)
+    callback.on_train_begin(arguments(tmp_path), state, TrainerControl())
+    assert callback.watch is not None
+    assert callback.watch.subject.tokens == 1e4  # fewer are refused as a slip of a hand elsewhere

@@ -58,7 +58,7 @@ def _answers(result: Result) -> Table:
     rows = [
         (
             f"{each['tokens']:,.0f}",
-            f"{each['best']['generators']:,} write, {each['best']['count']:,} train",
+            f"{each['best']['generators']:,} write, {each['best']['trainers']:,} train",
             digits(each["best_days"]),
             digits(each["chosen_days"]),
         )
