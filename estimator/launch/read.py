@@ -14,6 +14,9 @@ from .record import Fact, Launch, Said, Unused
 from .sources import read_sources, sources_of
 
 DEEPSPEED = "deepspeed"
+
+OF_ROLLOUTS = "rl_"
+"""What names of facts of reinforcement learning begin with."""
 """The table, and the recipe, of what holds weights where a trainer hands them to DeepSpeed."""
 
 
@@ -130,7 +133,10 @@ def _together(found: Sequence[Applied], own: Known, files: Sequence[str]) -> Lau
         said = divider.said if divider is not None else Said("its file", "DeepSpeed")
         facts.setdefault("recipe", Fact(DEEPSPEED, said, usual=divider is None))
     usual = Said("usual", own.title)
+    is_reinforced = any(name.startswith(OF_ROLLOUTS) for name in facts)
     for name, value in framework(own.key).usual.items():
+        if name.startswith(OF_ROLLOUTS) and not is_reinforced:
+            continue
         facts.setdefault(name, Fact(value, usual, usual=True))
     return Launch(
         framework=own.framework,

@@ -160,6 +160,11 @@ def test_reinforcement_learning_is_a_stage_whose_answers_are_asked_for(tmp_path:
     )  # fmt: skip
     flop, other = (each["stages"][0]["flop"]["updates"]["p50"] for each in (found, same))
     assert flop == pytest.approx(other, rel=1e-6)
+    # A mean answer says as much as lengths do.
+    of_mean = asked(*flags, "--answer-mean", "1500", "--samples", "64")
+    assert of_mean["stages"][0]["kind"] == "rl"
+    path.write_text(path.read_text().replace("grpo", "gae"))
+    assert asked(*flags, "--answer-mean", "1500", "--samples", "64")["stages"][0]["kind"] == "ppo"
 
 
 def test_ranks_that_share_weights_by_the_dozen_have_no_other_numbers(tmp_path: Path) -> None:

@@ -220,6 +220,35 @@ FILES: dict[str, tuple[str, str, dict[str, Any]]] = {
 }  # fmt: skip
 
 
+PPO = (
+    "python3 -m openrlhf.cli.train_ppo_ray --actor.model_name_or_path Qwen/Qwen3-8B \\\n"
+    " --train.batch_size 128 --rollout.batch_size 1024 --rollout.n_samples_per_prompt 1 \\\n"
+    " --data.max_len 2048 --ds.zero_stage 3 "
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "estimator"),
+    [
+        ("", "gae"),  # the default of OpenRLHF's parser, which trains a critic
+        ("--algo.advantage.estimator group_norm", "group_norm"),
+        ("--advantage_estimator reinforce", "reinforce"),
+    ],
+)
+def test_openrlhf_estimates_advantages_as_its_parser_has_it_by_itself(
+    tmp_path: Path, said: str, estimator: str
+) -> None:
+    launch = read_launch(write(tmp_path, "ppo.sh", f"{PPO}{said}\n"))
+    assert launch.get("rl_algorithm") == estimator
+
+
+def test_what_a_framework_has_of_answers_is_told_of_reinforcement_learning_alone(
+    tmp_path: Path,
+) -> None:
+    launch = read_launch(write(tmp_path, *FILES["openrlhf"][:2]))
+    assert "rl_algorithm" not in launch.facts
+
+
 def write(folder: Path, name: str, text: str) -> Path:
     """Return a file of a text."""
     path = folder / name
