@@ -157,6 +157,7 @@ def command(
     check_emitted(emit, emit_to, outputs)
     from computebill.hardware.accelerators import find_accelerator
     from computebill.hardware.cluster import in_cluster
+    from computebill.planning.rollout_spec import NO_USE
     from computebill.planning.spec import plan_spec
 
     given = given_fields(fields)
@@ -167,6 +168,8 @@ def command(
     if is_of_rollouts(path, given, launched):
         if emit is not None:
             raise RequestError("--emit", "a split of reinforcement learning has no writer yet")
+        if clusters:
+            raise RequestError("--cluster", NO_USE)
         share_out(described, device, profiles, outputs)
         return
     if is_of_several(path, given, clusters):
