@@ -101,6 +101,7 @@ TESTED_BY = {
     "launch.values": "launch/test_read.py",
     "launch.writing": "training/test_handover.py",
     "ledger.billed": "ledger/test_tables.py",
+    "ledger.commitments": "ledger/test_bills.py",
     "ledger.draft": "ledger/test_account.py",
     "ledger.experiments": "ledger/test_programme.py",
     "ledger.formats": "ledger/test_tables.py",

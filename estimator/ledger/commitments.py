@@ -21,6 +21,11 @@ def kind_of(text: str) -> str:
     return text.lower().replace(" ", "")
 
 
+def _of_kind(charge: Words, kind: str) -> np.ndarray:
+    """Return which charges are of a kind."""
+    return charge.told(lambda text: kind_of(text) == kind, False).astype(bool)
+
+
 def tells_amortised(rows: Rows) -> bool:
     """Whether a bill has a column of what the form's amortised costs are made of."""
     wanted = {
@@ -43,7 +48,7 @@ def amortised(rows: Rows, billed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     charge, has_reservation = rows.words("charge"), rows.words("reservation").codes >= 0
     for kind, columns in rows.reading.form.bill.amortised.items():
         own = kind.removesuffix(OF_RESERVATION)
-        at = charge.told(lambda text, own=own: kind_of(text) == own, False).astype(bool)
+        at = _of_kind(charge, own)
         if own != kind:
             at &= has_reservation
         if not at.any():
@@ -72,7 +77,7 @@ def unused_hours(rows: Rows, hours: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     for kind, column in bill.unused.items():
         if bill.amortised and not rows.reading.is_effective:
             continue  # as billed, it is the whole fee
-        at = charge.told(lambda text, kind=kind: kind_of(text) == kind, False).astype(bool)
+        at = _of_kind(charge, kind)
         own = hours if column == "quantity" else _numbers(rows, column)
         found, idle = np.where(at, own, found), idle | at
     commitment = rows.words("commitment").told(lambda text: text.lower() == "unused", False)

@@ -81,7 +81,7 @@ def _named(found: Ledger) -> list[tuple[Mapping[Hashable, Any], str]]:
     runs = found.runs
     runs = runs[runs["kind"].isin(STAGED) & (runs["gpu_hours"] > 0)].head(MOST)
     taken: dict[str, int] = {}
-    named = []
+    named: list[tuple[Mapping[Hashable, Any], str]] = []
     for row in runs.sort_values("start", kind="stable").to_dict("records"):
         own = next((row[key] for key in ("name", "job") if isinstance(row[key], str)), row["kind"])
         name = clean(str(own))
