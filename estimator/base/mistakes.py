@@ -179,6 +179,9 @@ def _problem(detail: ErrorDetails) -> str:
         "too_long": f"allowed: at most {limits.get('max_length')} items",
         **dict.fromkeys(("bool_parsing", "bool_type"), "allowed: true or false"),
         **dict.fromkeys(WHOLE, "allowed: a whole number"),
+        "float_parsing": "allowed: a number",
+        "float_type": "allowed: a number",
+        "finite_number": "allowed: a finite number",
         "literal_error": f"allowed: {limits.get('expected')}",
     }
     return words.get(detail["type"], detail["msg"].removeprefix("Value error, "))

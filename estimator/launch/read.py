@@ -14,9 +14,6 @@ from .record import Fact, Launch, Said, Unused
 from .sources import read_sources, sources_of
 
 DEEPSPEED = "deepspeed"
-
-OF_ROLLOUTS = "rl_"
-"""What names of facts of reinforcement learning begin with."""
 """The table, and the recipe, of what holds weights where a trainer hands them to DeepSpeed."""
 
 
@@ -102,12 +99,8 @@ def _unknown(sources: Sequence[Source]) -> str:
 
 
 def _looked_for() -> str:
-    told = "; ".join(
-        f"{each.title} ({', '.join(sorted(each.signs)[:3])}, …)"
-        for each in frameworks()
-        if each.framework
-    )
-    return f"looked for: {told}"
+    titles = dict.fromkeys(each.title for each in frameworks() if each.framework)
+    return f"looked for settings of {', '.join(titles)}"
 
 
 def _together(found: Sequence[Applied], own: Known, files: Sequence[str]) -> Launch:
@@ -129,15 +122,16 @@ def _together(found: Sequence[Applied], own: Known, files: Sequence[str]) -> Lau
         unused += each.unused
     divider = facts.pop("backend", None)
     parts = {each.framework.known.key for each in found}
+    is_given = {"deepspeed": DEEPSPEED in parts, "config_file": "accelerate" in parts}
+    unused = [each for each in unused if not is_given.get(each.said.key.lstrip("-"))]
     if divider is not None or (DEEPSPEED in parts and own.key != DEEPSPEED):
         said = divider.said if divider is not None else Said("its file", "DeepSpeed")
         facts.setdefault("recipe", Fact(DEEPSPEED, said, usual=divider is None))
     usual = Said("usual", own.title)
-    is_reinforced = any(name.startswith(OF_ROLLOUTS) for name in facts)
+    is_rl = any(name.startswith("rl_") for name in facts)
     for name, value in framework(own.key).usual.items():
-        if name.startswith(OF_ROLLOUTS) and not is_reinforced:
-            continue
-        facts.setdefault(name, Fact(value, usual, usual=True))
+        if is_rl or not name.startswith("rl_"):
+            facts.setdefault(name, Fact(value, usual, usual=True))
     return Launch(
         framework=own.framework,
         title=own.title,
