@@ -31,6 +31,9 @@ OF_SPEEDS = ("tokens_per_s_gpu", "tokens_per_s", "samples_per_s")
 APART = 1.5
 """Times that a step's seconds by speeds and by times of lines are apart where one is wrong."""
 
+NOISE = 1e-9
+"""Share of all time that is none: what sums of floating-point numbers leave."""
+
 MOST_POINTS = 200
 """Points of a course over time."""
 
@@ -244,7 +247,8 @@ class Timeline(Steps):
         kept = float(normal[~self.is_repeated].sum())
         stalls = sum(each.seconds for each in self.stalls)
         restarts = sum(each.seconds or 0.0 for each in self.restarts)
-        other = max(0.0, wall - kept - repeated - stalls - restarts)
+        other = wall - kept - repeated - stalls - restarts
+        other = other if other > NOISE * wall else 0.0
         return Spent(wall, kept, repeated, stalls, restarts, other)
 
     @cached_property
