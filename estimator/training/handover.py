@@ -157,7 +157,7 @@ def _chunk_layers(layout: Layout, model: Architecture | None) -> int | None:
     """Return the layers of every chunk of a stage, where stages have several and all are alike."""
     if model is None or layout.vpp == 1 or layout.ends or layout.layers_per_stage is not None:
         return None
-    each, over = divmod(model.layer_count, layout.pp * layout.vpp)
+    each, over = divmod(int(model.layer_count), layout.pp * layout.vpp)
     return None if over else each
 
 
