@@ -242,3 +242,7 @@ def test_names_are_hidden_in_what_is_written(tmp_path: Path) -> None:
         assert "atlas" not in text
     spent = asked("spend", str(path), "--samples", "512")
     assert spent["final_share"]["p50"] > 0.8
+    # Files' names are names, too: in the list of records, and in the command that is told.
+    told = run("ledger", *RECORDS, *RULES, "--anonymise", "--json").stdout
+    assert not [name for name in RECORDS if name in told]
+    assert json.loads(told)["about"]["command"].startswith("computebill ledger RECORDS RECORDS")
