@@ -159,17 +159,17 @@ def realised(fate: Fate, lengths: Lengths, z: Tensor, generator: torch.Generator
     if variance == 0.0:
         return torch.full_like(z, mean)
     is_few = lengths.number <= len(lengths.largest)
-    drawn = (lengths.largest if is_few else lengths.largest[:ONE_BY_ONE]).to(z.device)
+    drawn = lengths.largest if is_few else lengths.largest[:ONE_BY_ONE]
 
     def points() -> Tensor:
         shape = (len(drawn), len(z))
         return torch.rand(shape, dtype=torch.float64, generator=generator).to(z.device)
 
     if is_few and fate.is_counted:
-        stopped = _dealt(fate, drawn, points)
+        stopped = _dealt(fate, drawn, points).to(z.device)
     else:
         stopped = _stopped(fate, len(drawn), z.device, points)
-    seconds = stopped * drawn[:, None]
+    seconds = stopped * drawn.to(z.device)[:, None]
     if fate.rate > 0:
         rate, restarted = fate.rate.to(z.device), fate.restarted.to(z.device)
         seconds = seconds * outcomes.failed_length(points(), rate, restarted)
@@ -203,8 +203,11 @@ def _dealt(fate: Fate, sizes: Tensor, points: Callable[[], Tensor]) -> Tensor:
     count = len(sizes)
     edges = torch.cumsum(fate.weight, 0) * count
     ends = torch.searchsorted(edges, torch.arange(count, dtype=torch.float64) + 0.5)
-    dealt = fate.progress[ends.clamp(max=len(fate.progress) - 1)].to(sizes.device)
-    return dealt[:, None] if sizes[0] == sizes[-1] else dealt[_order(points())]
+    dealt = fate.progress[ends.clamp(max=len(fate.progress) - 1)]
+    if sizes[0] == sizes[-1]:
+        return dealt[:, None]
+    order = _order(points())
+    return dealt.to(order.device)[order]
 
 
 def _others(fate: Fate, lengths: Lengths, drawn: Tensor, stopped: Tensor, z: Tensor) -> Tensor:

@@ -121,7 +121,7 @@ case(roofline.product_seconds, filled(roofline.ProductShape), filled(roofline.Pr
 case(memory.training_memory, DENSE, RUN.layout, RECIPE, KEPT, tensor(0.0), STAGES.timed[0])
 case(layout.rank_layers, DENSE.groups, DENSE.layers, RUN.layout, tensor(0.0), 1)
 case(layout.in_flight, *(column(2.0, 4.0),) * 4, column(0.0, 1.0))
-case(search.legal_masks, RUN.layout, tensor(64.0), tensor(4096.0))
+case(search.legal_masks, RUN.layout, tensor(4096.0))
 case(search.lowest, column(3.0, 1.0, 2.0), 2)
 case(flop.conventions, DENSE.operators, DENSE.groups, column(4096.0))
 case(
