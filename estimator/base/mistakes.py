@@ -173,6 +173,9 @@ def _problem(detail: ErrorDetails) -> str:
         "string_type": "allowed: a text",
         "too_short": f"allowed: at least {limits.get('min_length')} item(s)",
         "too_long": f"allowed: at most {limits.get('max_length')} items",
+        "float_parsing": "allowed: a number",
+        "float_type": "allowed: a number",
+        "finite_number": "allowed: a finite number",
         "literal_error": f"allowed: {limits.get('expected')}",
     }
     return words.get(detail["type"], detail["msg"].removeprefix("Value error, "))

@@ -52,7 +52,11 @@ def sources_of(texts: Mapping[Path, str]) -> list[list[Source]]:
             sourced |= followed
         else:
             found[path] = [_of_document(path, texts[path])]
-    return [each for path, each in found.items() if path.name not in sourced]
+    own = {path: sources for path, sources in found.items() if path.name not in sourced}
+    for path, sources in own.items():
+        if not sources:
+            raise RequestError(str(path), "runs no command with settings, and sets no text of them")
+    return list(own.values())
 
 
 def _text(path: Path) -> str:
@@ -100,6 +104,10 @@ def _parsed(path: Path, text: str) -> Source:
 def _of_script(
     path: Path, text: str, others: Mapping[str, str]
 ) -> tuple[list[Source], frozenset[str]]:
+    """Return what each command of a script says, and the given scripts that it sources.
+
+    One that sets variables alone says nothing by itself: it is for others to source.
+    """
     headers = slurm_headers(text)
     reading = read_script(text, path.name, _scheduled(headers), others)
     found = [_of_command(path.name, each, headers, reading) for each in reading.commands]
@@ -108,8 +116,6 @@ def _of_script(
         found.append(replace(loose, is_loose=True))
     if headers and not found:
         found.append(Source(path.name, headers, notes=reading.notes))
-    if not found:
-        raise RequestError(str(path), "runs no command with settings, and sets no text of them")
     return found, reading.sourced
 
 

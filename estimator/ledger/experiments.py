@@ -84,12 +84,18 @@ def _groups(found: Ledger) -> list[dict[str, Any]]:
     return [_group(row) for row in sums.to_dict("records")]
 
 
+def of_size(size: str) -> str:
+    """Return a size of jobs in words."""
+    return f"{size} accelerator{'' if size == '1' else 's'}"
+
+
 def _group(row: dict[Any, Any]) -> dict[str, Any]:
     """Return a group; its experiments take all of its hours together."""
     jobs = max(1, round(row["jobs"]))
-    told = [row["kind"], row["project"], f"{row['size']} accelerators"]
+    size = "" if row["size"] == UNKNOWN else of_size(row["size"])
+    told = [row["kind"], row["project"], size]
     group = {
-        "name": clean(", ".join(each for each in told if each != UNKNOWN) or UNKNOWN),
+        "name": clean(", ".join(each for each in told if each not in ("", UNKNOWN)) or UNKNOWN),
         "kind": SWEEP_KINDS[row["kind"]],
         "repeats": jobs,
         "gpu_hours": float(row["gpu_hours"]) / jobs,

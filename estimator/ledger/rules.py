@@ -41,6 +41,8 @@ TEXTS = (
 
 def _expression(text: str) -> str:
     """Check a regular expression, in RE2's syntax: it has no backtracking, and always ends."""
+    if not text:
+        raise ValueError("got ''; allowed: a regular expression; .* is everything")
     if len(text) > LONGEST:
         raise ValueError(f"has {len(text)} letters; allowed: {LONGEST}")
     try:
@@ -90,7 +92,7 @@ class Rule(Matched):
     """Jobs of a kind.
 
     Attributes:
-        kind: of `schema.KINDS`.
+        kind: what such jobs are, final run, evaluation and so on.
         min_accelerators: fewest that such a job has.
         max_accelerators: most.
         min_hours: shortest that it takes [h].
@@ -117,6 +119,10 @@ class Rule(Matched):
         limits = (self.min_accelerators, self.max_accelerators, self.min_hours, self.max_hours)
         if not any(self.patterns()) and not self.config and not any(limits):
             raise ValueError(f"looks at nothing; allowed: {', '.join(TEXTS)}, config, limits")
+        for name, least, most in (("accelerators", *limits[:2]), ("hours", *limits[2:])):
+            if least is not None and most is not None and least > most:
+                told = f"min_{name} {least:g} is above max_{name} {most:g}"
+                raise ValueError(f"got {told}; allowed: at most that")
         return self
 
 

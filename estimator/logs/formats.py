@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from computebill.kernels.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
+
 from .record import Column
 
 FOLDER = Path(__file__).with_name("formats")
@@ -54,6 +56,7 @@ TOKENS = {
     r"(?:[0-9]{1,6}h )?(?:[0-9]{1,6}m )?[0-9]{1,6}s))",
     "ISO": r"([0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]{1,6})?)",
     "USDATE": r"([0-9]{2}/[0-9]{2}/[0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2})",
+    "MONTHDAY": r"([0-9]{2}/[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2})",
     "GLOG": r"[IWE]([0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{1,6})",
 }
 """What patterns of the files may name."""
@@ -63,7 +66,7 @@ SCALES = {"K": 1e3, "M": 1e6, "G": 1e9, "B": 1e9, "T": 1e12}
 LEAP_YEAR = "2000"
 """Year of lines that tell none; it has every day."""
 
-SECONDS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
+SECONDS = {"d": SECONDS_PER_DAY, "h": SECONDS_PER_HOUR, "m": 60.0, "s": 1.0}
 UNITS = re.compile(r"([0-9]+) ?([dhms])")
 
 LEAST_BYTES = 1e6
@@ -82,6 +85,10 @@ def _iso(texts: Sequence[str]) -> Column:
 
 def _glog(texts: Sequence[str]) -> Column:
     return _iso([f"{LEAP_YEAR}-{text[:2]}-{text[2:]}" for text in texts])
+
+
+def _month_day(texts: Sequence[str]) -> Column:
+    return _iso([f"{LEAP_YEAR}-{text[:2]}-{text[3:]}" for text in texts])
 
 
 def _us(texts: Sequence[str]) -> Column:
@@ -132,6 +139,7 @@ FORMS: dict[str, Callable[[Sequence[str]], Column]] = {
     "iso": _iso,
     "us": _us,
     "glog": _glog,
+    "month-day": _month_day,
     "gb-or-bytes": _gb_or_bytes,
 }
 """How texts become numbers, by the form's name; each raises ValueError where one is none."""
@@ -168,7 +176,8 @@ class Kind:
         alone: matches its beginning, where it stands for itself; None: it stands anywhere.
         values: what it tells, in the order in which it is printed.
         joins: whether it tells more of the step of a line before.
-        summary: whether it tells of the whole run.
+        summary: whether it tells of the whole run, at its end.
+        header: whether what it tells is so in all rows.
     """
 
     marks: tuple[str, ...]
@@ -178,6 +187,7 @@ class Kind:
     values: tuple[Value, ...]
     joins: bool
     summary: bool
+    header: bool
 
     def looks_so(self, line: str) -> bool:
         """Whether a line, which has the first mark, has all that tells the kind."""
@@ -256,6 +266,7 @@ def _kind(row: Mapping[str, Any]) -> Kind:
         values=tuple(_value(name, given, needs) for name, given in row["values"].items()),
         joins=row.get("joins", False),
         summary=row.get("summary", False),
+        header=row.get("header", False),
     )
 
 

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from computebill.kernels.units import SECONDS_PER_HOUR
+
 from .record import Column
 from .steps import Steps
 
@@ -28,8 +30,6 @@ OF_SPEEDS = ("tokens_per_s_gpu", "tokens_per_s", "samples_per_s")
 
 APART = 1.5
 """Times that a step's seconds by speeds and by times of lines are apart where one is wrong."""
-
-SECONDS_PER_HOUR = 3600.0
 
 MOST_POINTS = 200
 """Points of a course over time."""
@@ -363,6 +363,11 @@ class Timeline(Steps):
         if self.run[-1]:
             last = int(log.at_line[self.rows[np.flatnonzero(self.run == self.run[-1])[0]]])
             yield f"{self.run[-1] + 1} runs stand in it, the last from line {last:,} on"
+        if self.set_back:
+            yield (
+                f"before {self.set_back:,} of its steps the time goes back, as in logs put "
+                "together: what lies between is not known, and counts as none"
+            )
         yield from self._doubt()
         if log.is_numbered:
             yield "no line tells its step: lines are counted, one a step"

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 FIGURES = ("days", "gpu_hours", "cost_usd", "energy_mwh")
 """What a split takes, at the median."""
 
+DECIDED = frozenset(("accelerator", "count", "generation", "fit odds"))
+"""What a plan gives its stage, as assumptions name it: no source of the stage's tells it."""
+
 
 class Split(NamedTuple):
     """Who does what.
@@ -123,6 +126,20 @@ class Divided:
         """Return it with the layouts of both roles."""
         return replace(self, layout=layout, copy=copy)
 
+    def scaled(self, time: float, cost: float, energy: float) -> Divided:
+        """Return it with all times, the rent and the energy times as much each."""
+        return replace(
+            self,
+            days=self.days * time,
+            gpu_hours=self.gpu_hours * time,
+            cost_usd=self.cost_usd * cost,
+            energy_mwh=self.energy_mwh * energy,
+            step_seconds=self.step_seconds * time,
+            train_seconds=self.train_seconds * time,
+            write_seconds=self.write_seconds * time,
+            days_by_answer=tuple(each * time for each in self.days_by_answer),
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form; what is not known is null."""
         split, layout, copy = self.split, self.layout, self.copy
@@ -221,7 +238,9 @@ class RolloutPlan(Shown):
     @property
     def assumptions(self) -> tuple[Assumption, ...]:
         """Every number that went in, with its source."""
-        return (*self.estimate.assumptions, *self.told)
+        own = (each for each in self.estimate.assumptions if each.name not in DECIDED)
+        found = f"the best of {self.tried:,} splits"
+        return (*own, Assumption("split", self.best.split.text, found), *self.told)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form; its keys are a contract."""

@@ -29,6 +29,7 @@ from .choice_grid import Grid
 from .choices import make_space
 from .layout import Layout
 from .memory import GB, peak_memory
+from .memory_odds import most_predicted
 from .parameters import bounded, unbounded
 from .shapes import architecture_of, shape_of
 from .software import Software
@@ -84,6 +85,7 @@ class Utilisation:
         sequence: tokens.
         software: generation of the software.
         fitted: efficiencies.
+        fit_odds: odds of fitting that a layout has to have; None: it leaves the margin free alone.
     """
 
     accelerator: Accelerator
@@ -91,8 +93,16 @@ class Utilisation:
     sequence: int
     software: Software
     fitted: Fitted
+    fit_odds: float | None = None
     _grids: dict[Architecture, Grid] = field(default_factory=dict)
     _found: dict[Architecture, dict[tuple[int, int], float]] = field(default_factory=dict)
+
+    @property
+    def most_gb(self) -> float:
+        """Most memory that a layout is predicted to take [GB]."""
+        room = self.accelerator.memory_gb.value
+        most = room if self.fit_odds is None else most_predicted(room, self.fit_odds)
+        return min(room * (1 - MARGIN), most)
 
     def of_sizes(
         self, sizes: Tensor, batch: Tensor, count: int, wanted: Tensor | None = None
@@ -193,7 +203,7 @@ class Utilisation:
         if not whole:
             return found
         grid = self._grid(architecture)
-        room = self.accelerator.memory_gb.value * GB * (1 - MARGIN)
+        room = self.most_gb * GB
         batches = [int(count * 2.0**step) for step in whole]
         seconds = torch.full((len(whole),), math.inf, dtype=torch.float64)
         for pipes in grid.chunks():
@@ -248,7 +258,7 @@ class Utilisation:
         if batch % 1:
             return None
         grid = self._grid(architecture)
-        room = min(self.accelerator.memory_gb.value * (1 - MARGIN), most_gb) * GB
+        room = min(self.most_gb, most_gb) * GB
         found: list[Fastest] = []
         for pipes in grid.chunks():
             chunk = grid.evaluate(pipes, count, int(batch))

@@ -195,3 +195,38 @@ def test_wrong_usage_is_told(arguments: list[str], told: str) -> None:
     done = invoke(*arguments)
     assert done.exit_code == 2, done.output
     assert told in done.output
+
+
+def test_what_hangs_on_what_nobody_knows_is_told_beside_a_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "train.sh"
+    kept = EXAMPLE.read_text().splitlines(keepends=True)
+    path.write_text("".join(line for line in kept if not line.startswith("TP=")))
+    told = "--tensor-model-parallel-size hangs on TP, which the file does not set"
+    for form in ("--brief", "--markdown"):
+        done = invoke("run", "--launch", str(path), "--accelerator", "h100", form)
+        assert done.exit_code == 0, done.output
+        assert told in done.stderr
+        assert told not in done.stdout
+    found = asked("run", "--launch", str(path), "--accelerator", "h100")
+    assert [each.partition(", ")[2] for each in found["launch"]["hanging"]] == [told]
+    assert asked("run", *LAUNCH, "--accelerator", "h100")["launch"]["hanging"] == []
+
+
+def test_a_layout_that_does_not_fit_is_told_with_its_place() -> None:
+    done = invoke("model", *LAUNCH, "--pp", "5")
+    assert done.exit_code == 2
+    assert "64 accelerators; allowed: a multiple of tp x pp x cp, 10; give --count, or --dp" in (
+        done.stderr
+    )
+    done = invoke("run", *LAUNCH, "--accelerator", "h100", "--count", "2048")
+    assert done.exit_code == 2
+    assert "got 512; allowed: a multiple of micro-batch x dp, 1024 (train.sh line " in done.stderr
+
+
+def test_a_step_s_seconds_ask_for_the_length_of_a_sequence(tmp_path: Path) -> None:
+    path = tmp_path / "full.yaml"
+    path.write_text("base_model: Qwen/Qwen3-8B\nmicro_batch_size: 1\nnum_epochs: 3\n")
+    speed = ("--step-seconds", "9.5", "--accelerator", "h100", "--count", "8")
+    done = invoke("mfu", "--launch", str(path), *speed)
+    assert done.exit_code == 2
+    assert "full.yaml: does not say: the tokens of a sequence (--sequence-length)" in done.stderr

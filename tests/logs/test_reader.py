@@ -96,11 +96,12 @@ def test_shapes_are_read_as_patterns_read_them(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
+        ("", "is empty; allowed: what a run printed"),
         (
-            "",
-            "none of its 0 lines tells a step; looked for: NeMo AutoModel, DeepSpeed",
+            b"\x1f\x8b\x08",
+            "is empty; allowed: what a run printed; train.log is packed by gzip, and",
         ),
-        ("a\nb\n", "none of its 2 lines tells a step"),
+        ("a\nb\n", "none of its 2 lines tells a step; looked for: NeMo AutoModel, DeepSpeed"),
         (bytes(range(256)) * 40, "is no log that is known"),
         ("{}", "is no log that is known"),
         ('{"epoch": 1, "x": 2}', "log_history: is missing"),
@@ -149,7 +150,7 @@ def test_a_log_that_gzip_packed_is_read_and_a_cut_one_as_far_as_it_is_there(
     cut = read(tmp_path, longer[: len(longer) // 2])
     assert cut.columns["step"].tolist() == list(range(1, 41))
     assert "train.log is packed by gzip, and broken or cut" in cut.notes[0]
-    with pytest.raises(RequestError, match="is no log that is known"):
+    with pytest.raises(RequestError, match="packed by gzip, and broken or cut"):
         read(tmp_path, packed[:12])
 
 
