@@ -81,8 +81,9 @@ FIELDS = (
 
 
 SEARCHED = (
-    "tp", "pp", "vpp", "schedule", "layers-per-stage", "dp", "cp", "ep", "etp", "micro-batch",
-    "micro-batches", "zero", "shards", "recompute", "recompute-layers", "sequence-parallel",
+    "tp", "pp", "vpp", "schedule", "first-layers", "last-layers", "layers-per-stage", "dp", "cp",
+    "ep", "etp", "micro-batch", "micro-batches", "zero", "shards", "recompute", "recompute-layers",
+    "sequence-parallel",
 )  # fmt: skip
 """Flags of a layout that a search decides, or takes choices of."""
 

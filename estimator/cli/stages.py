@@ -30,6 +30,7 @@ FIELDS = (
     ("teacher-model", "Its config.json."),
     ("generators", "Accelerators apart that write rollouts."),
     ("staleness", "Steps that their answers may be behind: 0 waits (default), 1 overlaps."),
+    ("fit-odds", "Odds that the layout of updates fits, 0.9; without it 5 % of memory is free."),
     ("tail", "Longest over mean answer, where a step waits for it."),
     ("throughput", "Tokens written a second and GPU, in place of the serving model's."),
     ("batch", "Sequences written at once on one copy."),

@@ -54,6 +54,7 @@ TOKENS = {
     r"(?:[0-9]{1,6}h )?(?:[0-9]{1,6}m )?[0-9]{1,6}s))",
     "ISO": r"([0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]{1,6})?)",
     "USDATE": r"([0-9]{2}/[0-9]{2}/[0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2})",
+    "MONTHDAY": r"([0-9]{2}/[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2})",
     "GLOG": r"[IWE]([0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{1,6})",
 }
 """What patterns of the files may name."""
@@ -82,6 +83,10 @@ def _iso(texts: Sequence[str]) -> Column:
 
 def _glog(texts: Sequence[str]) -> Column:
     return _iso([f"{LEAP_YEAR}-{text[:2]}-{text[2:]}" for text in texts])
+
+
+def _month_day(texts: Sequence[str]) -> Column:
+    return _iso([f"{LEAP_YEAR}-{text[:2]}-{text[3:]}" for text in texts])
 
 
 def _us(texts: Sequence[str]) -> Column:
@@ -132,6 +137,7 @@ FORMS: dict[str, Callable[[Sequence[str]], Column]] = {
     "iso": _iso,
     "us": _us,
     "glog": _glog,
+    "month-day": _month_day,
     "gb-or-bytes": _gb_or_bytes,
 }
 """How texts become numbers, by the form's name; each raises ValueError where one is none."""
@@ -168,7 +174,8 @@ class Kind:
         alone: matches its beginning, where it stands for itself; None: it stands anywhere.
         values: what it tells, in the order in which it is printed.
         joins: whether it tells more of the step of a line before.
-        summary: whether it tells of the whole run.
+        summary: whether it tells of the whole run, at its end.
+        header: whether what it tells is so in all rows.
     """
 
     marks: tuple[str, ...]
@@ -178,6 +185,7 @@ class Kind:
     values: tuple[Value, ...]
     joins: bool
     summary: bool
+    header: bool
 
     def looks_so(self, line: str) -> bool:
         """Whether a line, which has the first mark, has all that tells the kind."""
@@ -256,6 +264,7 @@ def _kind(row: Mapping[str, Any]) -> Kind:
         values=tuple(_value(name, given, needs) for name, given in row["values"].items()),
         joins=row.get("joins", False),
         summary=row.get("summary", False),
+        header=row.get("header", False),
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ COPY_SECONDS = 5.0
 """Between lines of a step that ranks print of it [s]; a restart takes longer."""
 
 COPY_ROWS = 16
-"""Rows that a rank's line of a step is behind the first, where lines tell no time."""
+"""Rows that a rank's line of a step is behind the first, where lines tell no time of the day."""
 
 NEAR_END = 0.99
 """Share of its steps from which on a run has made them: a start from the first is another's."""
@@ -43,20 +44,23 @@ def parts(log: Log, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray
     """Return which of the rows count, and which start each of those is of.
 
     A step that comes again is another rank's line of it where its time is the same within
-    seconds, or, of lines without a time, its loss, a few rows later; else the run was started
-    again. So was it where steps go back to one that was not told.
+    seconds, or, of lines without a time, its loss, a few rows later; or its bar, drawn once more
+    as the run ends. Else the run was started again. So was it where steps go back to one that was
+    not told.
     """
-    step, at, loss = (log.columns[name][rows] for name in ("step", "at", "loss"))
-    elapsed = log.columns["elapsed"][rows]
-    clock = np.where(np.isfinite(at), at, elapsed)
+    step = log.columns["step"][rows]
+    told = Told(*(log.columns[name][rows] for name in Told._fields))
     kept: list[int] = []
     found: list[int] = []
     seen: dict[float, tuple[int, int]] = {}
     part, most = 0, -math.inf
     for n, number in enumerate(step.tolist()):
         if number <= most:
-            first = seen.get(number)
-            if first is not None and _is_copy(clock, loss, first[0], n, len(kept) - first[1]):
+            first, place = seen.get(number, (n, len(kept)))
+            if first < n and (
+                told.is_copy(first, n, len(kept) - place)
+                or (number == most and told.is_redrawn(first, n))
+            ):
                 continue
             part += 1
             seen.clear()
@@ -67,13 +71,47 @@ def parts(log: Log, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray
     return np.array(kept, dtype=np.int64), np.array(found, dtype=np.int64)
 
 
-def _is_copy(clock: Column, loss: Column, first: int, again: int, behind: int) -> bool:
-    if math.isfinite(clock[first]) and math.isfinite(clock[again]):
-        return bool(abs(clock[again] - clock[first]) <= COPY_SECONDS)
-    if behind > COPY_ROWS:
-        return False
-    both = (loss[first], loss[again])
-    return not all(map(math.isfinite, both)) or both[0] == both[1]
+class Told(NamedTuple):
+    """What tells a restart from a copy; arrays have a row each, ``(rows,)``.
+
+    Attributes:
+        at: time of the line [s since 1970]; NaN where it tells none.
+        elapsed: time since the start [s]; the same.
+        loss: the same.
+    """
+
+    at: Column
+    elapsed: Column
+    loss: Column
+
+    def is_copy(self, first: int, again: int, behind: int) -> bool:
+        """Whether a row is another rank's line of a step.
+
+        Args:
+            first: row that told the step.
+            again: row that tells it again.
+            behind: steps that were told between the two, the first counted.
+        """
+        apart = self.at[again] - self.at[first]
+        if math.isfinite(apart):
+            return bool(abs(apart) <= COPY_SECONDS)
+        if behind > COPY_ROWS:
+            return False
+        apart = self.elapsed[again] - self.elapsed[first]
+        if math.isfinite(apart):
+            return bool(abs(apart) <= COPY_SECONDS)
+        return self._has_no_loss_of_its_own(first, again) or math.isnan(self.loss[first])
+
+    def is_redrawn(self, first: int, again: int) -> bool:
+        """Whether a row is a bar's last step with a later time since the start.
+
+        A run that starts again begins its bar, and that time, anew.
+        """
+        is_bar = math.isnan(self.at[again]) and self.elapsed[again] >= self.elapsed[first]
+        return is_bar and self._has_no_loss_of_its_own(first, again)
+
+    def _has_no_loss_of_its_own(self, first: int, again: int) -> bool:
+        return bool(math.isnan(self.loss[again]) or self.loss[again] == self.loss[first])
 
 
 def runs(step: Column, total: Column, part: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -25,6 +25,9 @@ from .states import is_state, read_state
 LONGEST_TAIL = 2**20
 """Letters without an end of a line, as progress bars print them, that are kept for the next."""
 
+COUNTED = ("step", "samples")
+"""Columns one of which a line of a step tells."""
+
 MOST_SHOWN = 160
 MOST_EVENTS = 10_000
 COLOUR = re.compile(r"\x1b\[[0-9;?]{0,32}[A-Za-z]")
@@ -47,6 +50,7 @@ class LogReader:
         self._rows: list[Column] = []
         self._lines: list[NDArray[np.int64]] = []
         self._summary: dict[str, float] = {}
+        self._header: dict[str, float] = {}
         self._unread = Unread()
         self._alike: dict[str, Unread] = {}
         self._events: list[Event] = []
@@ -97,9 +101,13 @@ class LogReader:
             raise RequestError(self.name, _no_log(self.lines, alike))
         rows = np.concatenate(self._rows)
         columns = {name: rows[:, place] for name, place in PLACE.items()}
+        for name, value in self._header.items():
+            columns[name][np.isnan(columns[name])] = value
         for name, value in self._summary.items():
             if not np.isfinite(columns[name]).any():
                 columns[name][-1] = value
+        if not np.isfinite(columns["step"]).any():
+            columns["step"][:] = columns["samples"] / columns["batch"]
         is_numbered = not np.isfinite(columns["step"]).any()
         if is_numbered:
             columns["step"][:] = np.arange(1, len(rows) + 1)
@@ -131,9 +139,13 @@ class LogReader:
         told: list[tuple[int, Told]] = []
         for place, reader in enumerate(self._kinds):
             found = reader.read(read)
-            if reader.kind.summary and len(found):
+            if not len(found):
+                continue
+            if reader.kind.summary:
                 self._summary.update(zip(COLUMNS, found.rows[-1].tolist(), strict=True))
-            elif len(found):
+            elif reader.kind.header:
+                self._header.update(zip(COLUMNS, found.rows[-1].tolist(), strict=True))
+            else:
                 told.append((place, found))
         self._store(self._format, told, np.asarray(read.numbers))
         self._note_events(list(read.others()))
@@ -261,7 +273,7 @@ def _figures_read(form: Format, lines: Sequence[str]) -> float:
     return sum(
         figures_read(kind, lines)
         for kind in form.kinds
-        if form.is_numbered or any(value.column == "step" for value in kind.values)
+        if form.is_numbered or any(value.column in COUNTED for value in kind.values)
     )
 
 

@@ -17,6 +17,7 @@ from computebill.hardware.accelerators import Accelerator
 from computebill.kernels.run import Hour, Interruptions, price_time
 from computebill.kernels.units import SECONDS_PER_DAY
 from computebill.runs.inputs import lost_time_inputs
+from computebill.runs.model import with_assumed
 from computebill.training.cases import Case
 from computebill.training.step_time import estimate_step
 from computebill.uncertainty.draws import Columns, Settings, bundle
@@ -73,7 +74,9 @@ def _of_part(
     name = spelled(part)
     pricing = Pricing(**spec.pricing(name))
     efficiency = None if spec.efficiency is None else Path(spec.efficiency)
-    step = estimate_step(clusters[0], efficiency)
+    first = clusters[0]
+    fields = first.layout.model_fields_set
+    step = estimate_step(with_assumed(first, fields, spec.software_choice), efficiency)
     # Medians of costs hang on how a step's true time may lie about its prediction.
     lateness = parse_quantity({"p5": step.low, "p50": 1.0, "p95": step.high})
     inputs = gathered(

@@ -123,6 +123,20 @@ class Divided:
         """Return it with the layouts of both roles."""
         return replace(self, layout=layout, copy=copy)
 
+    def scaled(self, time: float, cost: float, energy: float) -> Divided:
+        """Return it with all times, the rent and the energy times as much each."""
+        return replace(
+            self,
+            days=self.days * time,
+            gpu_hours=self.gpu_hours * time,
+            cost_usd=self.cost_usd * cost,
+            energy_mwh=self.energy_mwh * energy,
+            step_seconds=self.step_seconds * time,
+            train_seconds=self.train_seconds * time,
+            write_seconds=self.write_seconds * time,
+            days_by_answer=tuple(each * time for each in self.days_by_answer),
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form; what is not known is null."""
         split, layout, copy = self.split, self.layout, self.copy

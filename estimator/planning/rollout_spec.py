@@ -17,6 +17,7 @@ from computebill.costs.fields import Prices
 from computebill.runs.stage_kinds import KINDS, REINFORCED
 from computebill.runs.stage_spec import MOST_STALE, Base, Stage
 from computebill.runs.staged_spec import StagedSpec, staged_fields, staged_of
+from computebill.training.memory_odds import USUAL_ODDS, Odds
 
 from .fields import CountsOf, Names
 
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from computebill.training.launched import Launched
 
 OWN = (
-    "accelerator", "count", "objective", "max_days", "max_cost", "staleness", "colocated", "price",
-    "top",
+    "accelerator", "count", "objective", "max_days", "max_cost", "fit_odds", "staleness",
+    "colocated", "price", "top",
 )  # fmt: skip
 """Fields of a plan that a file of a stage may have beside the stage's."""
 
@@ -44,6 +45,7 @@ class RolloutSpec(Spec):
         objective: what is to be least: time, cost or energy.
         max_days: of the stage, at the median.
         max_cost: USD of renting, at the median.
+        fit_odds: odds of fitting that a layout of training has to have.
         staleness: steps that answers may be behind the weights; 0 lets one role wait for the other.
         colocated: whether one pool that does one after the other is tried, too.
         price: USD per accelerator-hour by accelerator, where not all have the stage's.
@@ -58,6 +60,7 @@ class RolloutSpec(Spec):
     objective: Literal["time", "cost", "energy"] = "time"
     max_days: Number | None = None
     max_cost: Number | None = None
+    fit_odds: Odds = USUAL_ODDS
     staleness: Annotated[int, Field(ge=0, le=MOST_STALE)] = 1
     colocated: bool = True
     price: Prices | None = None
@@ -159,6 +162,8 @@ def _of_data(
     name = ", ".join((*files, *(launch.launch.files if launch else ()))) or "plan"
     stage = _chosen(run, wanted)
     usual = _usual(stage) if not placed else {}
+    if stage.fit_odds is not None:
+        usual["fit_odds"] = stage.fit_odds
     if stage.generation is not None:
         usual["staleness"] = stage.generation.steps_under_way
     fields = {"name": run.name if run.name != "run" else "plan", **usual, **own}

@@ -32,11 +32,12 @@ from computebill.runs.stage_models import NOBODY, sampled, writing_copy
 from computebill.runs.stage_passes import critic_of, is_guess
 from computebill.runs.stage_spec import Generation, Stage
 from computebill.runs.stage_speeds import common_layouts
-from computebill.runs.staged import estimate_stages
+from computebill.runs.staged import SAMPLES, estimate_stages
 from computebill.training.layout import DEFAULT_SEQUENCE
 from computebill.training.serving import Copy
 from computebill.training.utilisation import Fastest, Utilisation
-from computebill.uncertainty.draws import Columns
+from computebill.uncertainty.distribution import Collector
+from computebill.uncertainty.draws import Columns, Settings, settings
 
 from .rollout_result import Answered, Divided, RolloutPlan, Split
 from .rollout_spec import PLACED, RolloutSpec, read_rollouts
@@ -57,6 +58,9 @@ SHORTER, LONGER = 0.5, 2.0
 
 TRIES = 8
 """Layouts that are looked at for one that holds a critic, too, each with less memory."""
+
+DRAWN = ("days", "cost_usd", "energy_mwh")
+"""Figures that grow with a step's time, each as it is drawn."""
 
 KEYS = {"time": "days", "cost": "cost_usd", "energy": "energy_mwh"}
 MOVED = "planning.rollouts.MOVED_BYTES_PER_S"
@@ -131,6 +135,7 @@ def stage_of(spec: RolloutSpec, split: Split) -> Stage:
     changed: dict[str, Any] = {
         "accelerator": split.trainer,
         "count": constant(float(split.trainers)),
+        "fit_odds": spec.fit_odds,
     }
     aside = {name: None for name in PLACED if getattr(spec.stage, name) is not None}
     if (price := spec.price_of(split.trainer)) is not None:
@@ -181,7 +186,8 @@ def plan_rollouts(
     start = time.perf_counter()
     bench = _Bench(asked, _parts(asked, profiles))
     given = _given(asked)
-    found = list(_searched(bench, given))
+    drawn = settings(SAMPLES if samples is None else samples, seed, "cpu")
+    found = _as_drawn(bench, list(_searched(bench, given)), drawn)
     if not found:
         raise _nothing(bench)
     ranked = _ranked(asked, found)
@@ -201,7 +207,7 @@ def plan_rollouts(
         runners_up=tuple(fitting[1:]),
         front=tuple(_front(ranked)),
         shared=shared,
-        given=_own(found, given, KEYS[asked.objective]),
+        given=_own(bench, found, given),
         answers=tuple(_answers(bench, found, best)),
         curve=_curve(found, best),
         tried=len(found),
@@ -210,6 +216,31 @@ def plan_rollouts(
         search_seconds=seconds,
         told=tuple(_told(bench, best)),
     )
+
+
+def _as_drawn(bench: _Bench, found: Sequence[Divided], of: Settings) -> list[Divided]:
+    """Return splits with their figures in proportion to those of the best as it is drawn.
+
+    A step's median lies above what medians of its inputs give, as it waits for the later of two;
+    of splits that compete, by nearly as much.
+
+    Args:
+        bench: of the search.
+        found: splits with figures at medians of their inputs.
+        of: draws, as the best is told with.
+    """
+    if not found:
+        return []
+    first = _ranked(bench.spec, found, limits=False)[0]
+    draws = StageDraws([row_of(0, bench.make(first.split))], "cpu")
+    collector = Collector(len(DRAWN), of)
+    for replicate, points in draws.columns.chunks(of):
+        priced = draws.price(points)
+        figures = [priced.days, priced.bill.cloud, priced.bill.energy_mwh]
+        collector.add(replicate, torch.cat(figures))
+    drawn = zip(collector.finish(), DRAWN, strict=True)
+    times = [each.p50 / first.figure(name) for each, name in drawn]
+    return [each.scaled(*times) for each in found]
 
 
 def _parts(spec: RolloutSpec, profiles: Sequence[Path]) -> dict[str, Accelerator]:
@@ -369,12 +400,15 @@ def _front(ranked: Sequence[Divided]) -> list[Divided]:
     return sorted(front, key=lambda each: each.days)
 
 
-def _own(found: Sequence[Divided], given: Split | None, key: str) -> tuple[Divided, int] | None:
-    """Return the split that the stage has itself, and its rank among all."""
+def _own(
+    bench: _Bench, found: Sequence[Divided], given: Split | None
+) -> tuple[Divided, int] | None:
+    """Return the split that the stage has itself, with layouts if any hold it, and its rank."""
+    key = KEYS[bench.spec.objective]
     ordered = sorted(found, key=lambda each: each.figure(key))
     for rank, each in enumerate(ordered, start=1):
         if each.split == given:
-            return each, rank
+            return next(_fitting(bench, [each]), each), rank
     return None
 
 
@@ -434,7 +468,7 @@ def _layout(made: Bench) -> Fastest | None:
     found = layouts.fastest(architecture, active, float(batch), count)
     if found is None or critic is NOBODY:
         return found
-    ratio, room = critic.total.median / made.own.total.median, accelerator.memory_gb.value
+    ratio, room = critic.total.median / made.own.total.median, layouts.most_gb
     for _ in range(TRIES):
         beside = found.states_gb * ratio
         whole = found.memory_gb + beside
@@ -472,6 +506,9 @@ def _told(bench: _Bench, best: Divided) -> Iterator[Assumption]:
     if "staleness" not in spec.model_fields_set:
         told = "the default: answers are written while others train; --staleness"
         yield Assumption("steps that answers may be behind", f"{spec.staleness}", told)
+    if stage.mfu is None:
+        told = "given" if "fit_odds" in spec.model_fields_set else "the default; --fit-odds"
+        yield Assumption("least odds that training fits", f"{spec.fit_odds:g}", told)
     if stage.layout is not None:
         yield Assumption("layout", "searched", "the stage's own is put aside")
     if stage.sequence_length is None:

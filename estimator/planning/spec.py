@@ -43,7 +43,7 @@ from computebill.runs.spec import (
 )
 from computebill.training.launched import Launched
 from computebill.training.layout import ENDS, LISTED, Layout
-from computebill.training.memory_odds import USUAL_ODDS
+from computebill.training.memory_odds import USUAL_ODDS, Odds
 from computebill.training.software import Choice, choose_software
 
 from .fields import (
@@ -184,7 +184,7 @@ class PlanSpec(Spec):
     max_days: Number | None = None
     max_cost: Number | None = None
     memory_margin: Annotated[Number, Field(ge=0, lt=1)] = 0.05
-    fit_odds: Annotated[Number, Field(ge=0.5, lt=1)] = USUAL_ODDS
+    fit_odds: Odds = USUAL_ODDS
     top: Annotated[Whole, Field(le=64)] = 6
     layout: Layout | None = None
     tp: Degrees | None = None

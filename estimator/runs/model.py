@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -26,6 +27,7 @@ from computebill.training.doubts import assumed_facts
 from computebill.training.from_files import adapter_assumptions, with_files
 from computebill.training.layout import Layout
 from computebill.training.rules import check_part
+from computebill.training.software import Choice
 from computebill.training.step_time import StepEstimate, estimate_step, scaling
 
 from .spec import RunFields
@@ -157,27 +159,30 @@ def count_run_model(
         )
         check_part(case.layout, accelerator)
         step = estimate_step(
-            replace(case, assumed=assumed_facts(case, _stated(run, accelerator))),
+            with_assumed(case, given.model_fields_set, run.software_choice),
             None if run.efficiency is None else Path(run.efficiency),
         )
     told = (*trained.told, *adapter_assumptions(adapted, given, architecture))
     return RunModel(card, layout, fullest, step, told)
 
 
-def _stated(run: RunFields, accelerator: Accelerator) -> set[str]:
-    """Return the facts that a run on an accelerator states, as ``doubts.FACTS`` names them.
+def with_assumed(case: Case, given: Collection[str], choice: Choice) -> Case:
+    """Return the case of a run with the facts that its time hangs on and the run does not state.
 
     How documents fill a sequence is no question of pretraining.
+
+    Args:
+        case: model, layout and part.
+        given: fields of the layout that the run gives.
+        choice: of the software, and whether that is known.
     """
-    found = {"packing"}
-    if run.layout is not None:
-        found |= run.layout.model_fields_set
-    if run.software_choice.is_known:
-        found.add("software")
-    across = accelerator.links.across.bandwidth_gb_s
+    stated = {"packing", *given}
+    if choice.is_known:
+        stated.add("software")
+    across = case.accelerator.links.across.bandwidth_gb_s
     if across is not None and across.source == NODE_NETWORK:
-        found.add("network")
-    return found
+        stated.add("network")
+    return replace(case, assumed=assumed_facts(case, stated))
 
 
 def _with_batches(layout: Layout) -> Layout:

@@ -85,6 +85,7 @@ _RL = (
         "reward_model",
         "verifier_seconds",
         "generation",
+        "fit_odds",
         "trained_share",
     }
 )

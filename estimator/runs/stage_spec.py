@@ -17,6 +17,7 @@ from computebill.base.quantity import (
 )
 from computebill.base.specfile import Name, Spec
 from computebill.costs.fields import Rent
+from computebill.training.memory_odds import Odds
 
 from .spec import RunFields
 from .stage_defaults import SIZES as SIZES
@@ -147,6 +148,8 @@ class Stage(RunFields):
         critic_model: a config.json of the critic.
         verifier_seconds: time of a step in which accelerators wait for a verifier.
         generation: accelerators apart that write rollouts.
+        fit_odds: odds of fitting that the common layout of its updates has to have; without it the
+            layout leaves 5 % of the memory free.
         tail: longest over mean answer, where a step waits for it.
         throughput: tokens written a second and accelerator, in place of the serving model's.
         batch: sequences of a batch that is written, on one copy.
@@ -191,6 +194,7 @@ class Stage(RunFields):
     critic_model: str | None = None
     verifier_seconds: Positive | None = None
     generation: Generation | None = None
+    fit_odds: Odds | None = None
     tail: AtLeastOne | None = None
     throughput: Positive | None = None
     batch: Annotated[Number, Field(ge=1)] | None = None

@@ -88,11 +88,12 @@ def fastest_share(bench: Bench, accelerator: Accelerator) -> float | None:
         share = layouts.of_sizes(torch.tensor([active], dtype=torch.float64), batches, count)
     reached = float(share)
     if math.isnan(reached):
+        odds = "" if stage.fit_odds is None else f" with odds of {stage.fit_odds:g}"
         raise RequestError(
             "count",
             f"no common layout of {active:.3g} parameters with {batch:.4g} sequences a step is "
-            f"legal and fits on {count:,} {accelerator.name}; give another count, global_batch or "
-            "precision, or mfu",
+            f"legal and fits on {count:,} {accelerator.name}{odds}; give another count, "
+            f"global_batch or precision, {'less fit_odds, ' if odds else ''}or mfu",
         )
     per_token = 1.0 if bench.model is None else bench.flop_per_token / (6.0 * active)
     return reached * per_token
@@ -104,10 +105,15 @@ def common_layouts(bench: Bench, accelerator: Accelerator) -> Utilisation:
     precision = stage.precision or usual_precision(accelerator, None)
     sequence = int(stage.sequence_length or DEFAULT_SEQUENCE)
     software = stage.software_choice.software
-    of = (stage.accelerator, stage.node_network, precision, sequence, software, stage.efficiency)
+    of = (
+        stage.accelerator, stage.node_network, precision, sequence, software, stage.efficiency,
+        stage.fit_odds,
+    )  # fmt: skip
     if of not in bench.searched:
         fitted = efficiencies_of(accelerator, Path(stage.efficiency) if stage.efficiency else None)
-        bench.searched[of] = Utilisation(accelerator, precision, sequence, software, fitted)
+        bench.searched[of] = Utilisation(
+            accelerator, precision, sequence, software, fitted, stage.fit_odds
+        )
     return bench.searched[of]
 
 

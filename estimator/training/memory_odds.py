@@ -18,6 +18,7 @@ from typing import Annotated
 from pydantic import Field
 
 from computebill.base.assumptions import Assumption
+from computebill.base.quantity import Number
 from computebill.base.specfile import Spec, validate, within
 
 SHIPPED_SPREAD = Path(__file__).with_name("memory_spread.toml")
@@ -31,6 +32,9 @@ USUAL_ODDS = 0.9
 """Odds of fitting that a layout has to have where nobody says."""
 
 SURE = "fits"
+
+Odds = Annotated[Number, Field(ge=0.5, lt=1)]
+"""Odds of fitting that may be asked for."""
 
 VERDICTS = ((USUAL_ODDS, SURE), (0.5, "may not fit"), (0.1, "unlikely to fit"))
 """Least odds, and what they are in words; below the last, it does not fit."""

@@ -28,6 +28,7 @@ from .choice_grid import Grid
 from .choices import make_space
 from .layout import Layout
 from .memory import GB, peak_memory
+from .memory_odds import most_predicted
 from .parameters import bounded, unbounded
 from .shapes import architecture_of, shape_of
 from .software import Software
@@ -79,6 +80,7 @@ class Utilisation:
         sequence: tokens.
         software: generation of the software.
         fitted: efficiencies.
+        fit_odds: odds of fitting that a layout has to have; None: it leaves the margin free alone.
     """
 
     accelerator: Accelerator
@@ -86,8 +88,16 @@ class Utilisation:
     sequence: int
     software: Software
     fitted: Fitted
+    fit_odds: float | None = None
     _grids: dict[Architecture, Grid] = field(default_factory=dict)
     _found: dict[Architecture, dict[tuple[int, int], float]] = field(default_factory=dict)
+
+    @property
+    def most_gb(self) -> float:
+        """Most memory that a layout is predicted to take [GB]."""
+        room = self.accelerator.memory_gb.value
+        most = room if self.fit_odds is None else most_predicted(room, self.fit_odds)
+        return min(room * (1 - MARGIN), most)
 
     def of_sizes(
         self, sizes: Tensor, batch: Tensor, count: int, wanted: Tensor | None = None
@@ -179,7 +189,7 @@ class Utilisation:
         if batch % 1:
             return math.nan
         grid = self._grid(architecture)
-        room = self.accelerator.memory_gb.value * GB * (1 - MARGIN)
+        room = self.most_gb * GB
         timed = (
             grid.evaluate(pipes, count, int(batch)).legal_seconds(room) for pipes in grid.chunks()
         )
@@ -230,7 +240,7 @@ class Utilisation:
         if batch % 1:
             return None
         grid = self._grid(architecture)
-        room = min(self.accelerator.memory_gb.value * (1 - MARGIN), most_gb) * GB
+        room = min(self.most_gb, most_gb) * GB
         found: list[Fastest] = []
         for pipes in grid.chunks():
             chunk = grid.evaluate(pipes, count, int(batch))

@@ -179,9 +179,11 @@ def _several(found: Plan) -> bool:
 
 def _searched(found: Plan) -> str:
     """Return how large the search was, and what left layouts out."""
+    several = "layout" if found.evaluated == 1 else "layouts"
+    told = (
+        f"{found.evaluated:,} {several} in {digits(found.search_seconds)} s; "
+        f"{found.feasible:,} {'is legal and fits' if found.feasible == 1 else 'are legal and fit'}"
+    )
     ordered = sorted(found.excluded.items(), key=lambda each: -each[1])
     rules = "; ".join(f"{rule}: {count:,}" for rule, count in ordered)
-    return (
-        f"{found.evaluated:,} layouts in {digits(found.search_seconds)} s; {found.feasible:,} are "
-        f"legal and fit. Left out (one layout by several rules): {rules}."
-    )
+    return f"{told}. Left out (one layout by several rules): {rules}." if rules else f"{told}."

@@ -442,4 +442,65 @@ DLLL {"timestamp": "1727486904.61", "datetime": "2024-09-28 01:28:24.618568", "e
         "'memory(GiB)': '32.86', 'train_speed(s/it)': '98.79'}\n",
         {"step": [2], "steps": [294], "elapsed": [3798], "loss": [2.036], "memory": [32.86 * GIB]},
     ),
+    Printed(
+        "huggingface/nanotron (of today: a step's tokens, no year)",
+        "nanotron",
+        """12/21 01:39:51 [INFO|DP=0|TP=0|node07]: iteration: 211364 / 1500000 | consumed_tokens: 480B | time_per_iteration_ms: 8.79K | tokens_per_sec: 182K | tokens_per_sec_per_gpu: 699 | global_batch_size: 1.6M | grad_norm: 0.112 | lm_loss: 2.04 | lr: 0.0001 | model_tflops_per_gpu: 15.4 | eta: 131 days, 1:45:39
+12/21 01:40:00 [INFO|DP=0|TP=0|node07]: iteration: 211365 / 1500000 | consumed_tokens: 480B | time_per_iteration_ms: 8.74K | tokens_per_sec: 183K | tokens_per_sec_per_gpu: 703 | global_batch_size: 1.6M | grad_norm: 0.105 | lm_loss: 2.06 | lr: 0.0001 | model_tflops_per_gpu: 15.5 | eta: 130 days, 9:39:28
+""",
+        {"step": [211364, 211365], "steps": [1500000, 1500000], "seconds": [8.79, 8.74],
+         "step_tokens": [1.6e6, 1.6e6], "batch": [None, None], "tokens_per_s_gpu": [699, 703],
+         "tokens": [480e9, 480e9], "loss": [2.04, 2.06]},
+    ),
+    Printed(
+        "shanshanwangcsc/torchtune-gpu-benchmark (its bar alone)",
+        "torchtune",
+        "Packing dataset:  99%|█████████▉| 51549/51760 [00:27<00:00, 1883.09it/s]\n"
+        "  0%|          | 0/512 [00:00<?, ?it/s]\r  0%|          | 1/512 [04:28<9:00:00, 28.81s/it]\r"
+        "1|1|Loss: 2.1916301250457764:   0%|          | 1/512 [04:28<9:00:00, 28.81s/it]\r"
+        "1|1|Loss: 2.1916301250457764:   0%|          | 2/512 [05:07<6:00:00, 13.32s/it]\r"
+        "1|2|Loss: 1.8521:   0%|          | 2/512 [05:07<6:00:00, 13.32s/it]\n",
+        {"step": [1, 1, 2], "loss": [2.1916301250457764, 2.1916301250457764, 1.8521],
+         "elapsed": [268, 307, 307]},
+    ),
+    Printed(
+        "NVIDIA-NeMo/Automodel (its guides)",
+        "automodel",
+        """INFO:root:step 4 | epoch 0 | loss 1.5514 | grad_norm 102.0000 | mem: 11.66 GiB | tps 6924.50
+INFO:root:step 8 | epoch 0 | loss 0.7913 | grad_norm 46.2500 | mem: 14.58 GiB | tps 9328.79
+step  9 | epoch 0 | loss 1.1696 | grad_norm 1.6721 | lr 8.59e-06 | mem 48.55 GiB | tps 2075.14/gpu | num_label_tokens 38437
+step 10 | epoch 0 | loss 1.2296 | grad_norm 1.6987 | lr 8.19e-06 | mem 36.24 GiB | tps 830.26/gpu  | num_label_tokens 46638
+""",
+        {"step": [4, 8, 9, 10], "memory": [11.66 * GIB, 14.58 * GIB, 48.55 * GIB, 36.24 * GIB],
+         "tokens_per_s": [6924.5, 9328.79, None, None],
+         "tokens_per_s_gpu": [None, None, 2075.14, 830.26]},
+    ),
+    Printed(
+        "NVIDIA/NeMo (with tokens a second)",
+        "nemo",
+        """[2025-10-17T11:32:59+08:00] Training epoch 0, iteration 527/999 | lr: 0.0001758 | global_batch_size: 32 | global_step: 527 | reduced_train_loss: 2.792 | train_step_timing in s: 2.389 | tokens_per_sec_per_gpu: 6.859e+03 | consumed_samples: 16896 | val_loss: 3.624
+""",
+        {"step": [527], "seconds": [2.389], "tokens_per_s_gpu": [6859], "samples": [16896]},
+    ),
+    Printed(
+        "mlcommons/training_results_v5.0 (sequences seen are its steps)",
+        "mlperf",
+        """0: :::MLLOG {"namespace": "", "time_ms": 1745771423816, "event_type": "POINT_IN_TIME", "key": "global_batch_size", "value": 768, "metadata": {"file": "/workspace/llm/pretrain.py", "lineno": 544}}
+0: :::MLLOG {"namespace": "", "time_ms": 1745771823332, "event_type": "POINT_IN_TIME", "key": "tracked_stats", "value": {"warmup_time": 399.5}, "metadata": {"file": "logging.py", "lineno": 168, "step": 0}}
+0: :::MLLOG {"namespace": "", "time_ms": 1745771834642, "event_type": "POINT_IN_TIME", "key": "tracked_stats", "value": {"train_step_time": 11.25, "reduced_train_loss": 7.75}, "metadata": {"file": "logging.py", "lineno": 168, "step": 768.0}}
+0: :::MLLOG {"namespace": "", "time_ms": 1745771843142, "event_type": "POINT_IN_TIME", "key": "tracked_stats", "value": {"train_step_time": 8.5, "reduced_train_loss": 7.5}, "metadata": {"file": "logging.py", "lineno": 168, "step": 1536.0}}
+0: :::MLLOG {"namespace": "", "time_ms": 1745771843150, "event_type": "POINT_IN_TIME", "key": "tracked_stats", "value": {"throughput": 90.7, "train_step_time": 8.46, "max_memory_usage": 92.1}, "metadata": {"file": "logging.py", "lineno": 168, "step": 0}}
+""",
+        {"step": [1, 2], "samples": [768, 1536], "batch": [768, 768], "seconds": [11.25, 8.5],
+         "loss": [7.75, 7.5], "at": [1745771834.642, 1745771843.142]},
+    ),
+    Printed(
+        "mlcommons/training_results_v5.0 (losses, and a block's speed)",
+        "mlperf",
+        """:::MLLOG {"namespace": "", "time_ms": 1745982108766, "event_type": "POINT_IN_TIME", "key": "global_batch_size", "value": 8, "metadata": {"file": "callbacks.py", "lineno": 253}}
+:::MLLOG {"namespace": "", "time_ms": 1745982607765, "event_type": "POINT_IN_TIME", "key": "train_loss", "value": 1.25, "metadata": {"file": "callbacks.py", "lineno": 138, "samples_count": 1520, "lr": 0.0004}}
+:::MLLOG {"namespace": "", "time_ms": 1745982649213, "event_type": "POINT_IN_TIME", "key": "tracked_stats", "value": {"throughput": 3.75}, "metadata": {"file": "callbacks.py", "lineno": 208, "step": 1560}}
+""",
+        {"step": [190, 195], "batch": [8, 8], "loss": [1.25, None], "samples_per_s": [None, 3.75]},
+    ),
 )  # fmt: skip

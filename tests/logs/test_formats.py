@@ -51,6 +51,7 @@ def test_values_are_columns_and_names_of_patterns_stand_for_themselves() -> None
         ("gb-or-bytes", "14.674", 14.674e9),
         ("gb-or-bytes", "40017854464", 40017854464.0),
         ("iso", "1970-01-02 00:00:01,500", 86401.5),
+        ("month-day", "01/02 00:00:01", 946771201.0),
         ("us", "01/02/1970 00:00:01", 86401.0),
         ("glog", "0102 00:00:01.5", 946771201.5),  # of 2000, a year with every day
     ],

@@ -113,6 +113,21 @@ def test_bars_of_evaluations_are_left_out() -> None:
     assert (found.others, found.restarts, found.last_step) == (21, (), 299)
 
 
+@pytest.mark.parametrize("loss", ["", "1|{step}|Loss: 2.5: "], ids=["bar", "torchtune"])
+def test_a_bar_that_is_drawn_once_more_as_a_run_ends_is_no_restart(loss: str) -> None:
+    def bar(step: int, seconds: int) -> str:
+        time = f"{seconds // 60}:{seconds % 60:02d}"
+        return f"{loss.format(step=step)}{2 * step:3d}%|██| {step}/50 [{time}<1:00, 12.00s/it]"
+
+    bars = [bar(step, 12 * step) for step in range(1, 51)]
+    found = course(*bars, bar(50, 760))
+    assert (found.restarts, found.copies) == ((), 1)
+    assert found.spent is not None
+    assert found.spent.wall == pytest.approx(600)
+    again = course(*bars[:25], *bars[:26])
+    assert [each.repeated for each in again.restarts] == [25]
+
+
 def test_batches_that_grow_have_tokens_of_their_own() -> None:
     lines = [megatron_line(n, 8.0 * n, 8.0, batch=256 if n < 6 else 512) for n in range(1, 11)]
     found = course(*lines)

@@ -22,6 +22,7 @@ from computebill.planning.rollout_spec import read_rollouts, rollout_spec
 from computebill.planning.rollouts import plan_rollouts, splits_of, stage_of, unit_of
 from computebill.runs.stage_draws import StageDraws
 from computebill.runs.stage_inputs import stage_rows
+from computebill.training.memory_odds import fit_odds
 
 Data = dict[str, Any]
 
@@ -42,7 +43,7 @@ def planned(samples: int = 64, **given: Any) -> RolloutPlan:
 
 def run_of(trains: int, writes: int, **given: Any) -> Any:
     """What ``run`` gives for a split."""
-    stage: Data = {**RL, "accelerator": "h100", "count": trains, **given}
+    stage: Data = {**RL, "accelerator": "h100", "count": trains, "fit_odds": 0.9, **given}
     if writes:
         stage["generation"] = {"count": writes, "staleness": 1, **given.get("generation", {})}
     return cb.estimate_stages({"stage": [stage]}, samples=1024)
@@ -62,9 +63,33 @@ def test_the_best_is_the_best_of_every_split_that_run_prices() -> None:
     told = [(each.split.trainers, each.split.generators) for each in found.runners_up]
     assert [days[each] for each in told] == sorted(days[each] for each in told)
     assert set(told) | {best} == set(sorted(days, key=days.__getitem__)[:6])
+    # What they take is what their runs take, not what medians of all that goes in give.
+    assert found.best.days == pytest.approx(days[best], rel=1e-6)
     for each in found.runners_up:
         own = days[each.split.trainers, each.split.generators]
-        assert each.days / found.best.days == pytest.approx(own / days[best], rel=0.01)
+        assert each.days == pytest.approx(own, rel=0.01)
+
+
+def test_a_layout_of_training_has_the_odds_that_are_asked_for() -> None:
+    """A layout that is surer to fit takes less memory, and run on it as long as the plan says."""
+    given: Data = {**LAID_OUT, "params": "14B", "count": 64, "colocated": False, "top": 3}
+    found = {odds: planned(fit_odds=odds, **given) for odds in (0.5, 0.9)}
+    for odds, one in found.items():
+        layouts = [each.layout for each in (one.best, *one.runners_up)]
+        for layout in layouts:
+            assert layout is not None
+            assert fit_odds(layout.memory_gb, 80.0) >= odds
+    least = min(found[0.5].best.to_dict()["train"]["fit_odds"], 0.9)
+    assert least < 0.9 <= found[0.9].best.to_dict()["train"]["fit_odds"]
+    best = found[0.9].best
+    own = run_of(best.split.trainers, best.split.generators, params="14B", fit_odds=0.9)
+    assert best.days == pytest.approx(own.rows["days"].p50, rel=0.01)
+
+
+def test_odds_that_no_layout_has_are_told_with_the_count() -> None:
+    """Two H100s hold the states of 8 B parameters with an optimizer, but not nine times in ten."""
+    with pytest.raises(RequestError, match=r"fits on 1 h100-sxm with odds of 0\.9; .*fit_odds"):
+        run_of(1, 1, fit_odds=0.9)
 
 
 def test_two_pools_take_the_longer_of_both_or_both_and_one_pool_both() -> None:
@@ -96,7 +121,7 @@ def test_a_search_in_steps_finds_what_a_search_of_all_finds() -> None:
         rows.append(replace(row, stage=place))
     draws = StageDraws(rows, "cpu")
     days = draws.price(torch.full((draws.columns.dimensions, 1), 0.5, dtype=torch.float64)).days
-    assert found.best.days == pytest.approx(float(days.min()), rel=1e-9)
+    assert found.best.split.generators == splits_of(640, 8)[int(days.argmin())]
 
 
 def test_kinds_of_accelerators_take_the_role_that_suits_them() -> None:

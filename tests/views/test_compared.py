@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
+from typing import Any
 
 from known import LLAMA_8B
 from looks import line_with, one, printed, table_of
@@ -58,6 +60,23 @@ def test_the_first_sentence_names_who_is_cheapest_and_who_is_fastest() -> None:
     assert "done by day 2 with odds of " in answer.sentence
 
 
+def test_the_best_of_several_tells_its_figures_once() -> None:
+    """The one by the objective is laid out, and who is cheapest and fastest is told before."""
+    told = found().to_dict()
+    answer = answer_of(told)
+    assert answer is not None
+    assert answer.sentence.count(" days") == 2
+    assert ". The cheapest runs on 64 x h100-sxm, bf16, laid out dp 64, " in answer.sentence
+    least = answer_of({**told, "objective": "energy"})
+    assert least is not None
+    assert "Cheapest and of least energy of 2 is east, spot: " in least.sentence
+    assert ". That of least energy runs on 64 x h100-sxm" in least.sentence
+
+
+def without_odds(told: dict[str, Any]) -> dict[str, Any]:
+    return {**told["alternatives"][0], "deadline_odds": None}
+
+
 def test_a_page_has_them_side_by_side() -> None:
     table = table_of(one(found().to_dict()), "Side by side, the best first")
     assert [row[0] for row in table.rows] == ["east, spot", "east, on-demand"]
@@ -69,8 +88,11 @@ def test_one_plan_with_a_day_tells_its_odds() -> None:
     told["alternatives"] = told["alternatives"][:1]
     answer = answer_of(told)
     assert answer is not None
-    assert answer.sentence.startswith("Odds of ")
-    assert " that it is done by day 2. Cheapest is " in answer.sentence
+    assert answer.sentence.startswith("Cheapest is 64 x h100-sxm, ")
+    assert ", done by day 2 with odds of " in answer.sentence
+    alone = answer_of({**told, "deadline_days": None, "alternatives": [without_odds(told)]})
+    assert alone is not None
+    assert alone.sentence == re.sub(", done by day 2 with odds of [0-9]+ %", "", answer.sentence)
     told["alternatives"] = [{**found().to_dict()["alternatives"][0], "cost_usd": None}] * 2
     unpriced = answer_of(told)
     assert unpriced is not None

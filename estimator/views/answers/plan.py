@@ -24,6 +24,13 @@ UNNAMED = "plan"
 """Name of a plan that was given none."""
 
 LEAST = {"time": "Fastest", "cost": "Cheapest", "energy": "Least energy"}
+RUNS_ON = {
+    "time": "The fastest runs on",
+    "cost": "The cheapest runs on",
+    "energy": "That of least energy runs on",
+}
+"""Which of several plans side by side is told in full, by the objective."""
+
 DEGREES = ("tp", "pp", "vpp", "dp", "cp", "ep")
 
 
@@ -31,10 +38,14 @@ def answer(result: Result) -> Answer:
     """Tell the best layout, and what real runs reached beside its utilisation."""
     best = result["best"]
     days, usd = distribution(best["days"]), distribution(best["cost_usd"])
-    told = _winners(result)
-    told += f"{LEAST[result['objective']]} is {where(best)}, laid out {described(best)}: "
-    told += duration_interval(days)
-    told += f" and {money_interval(usd)} rented" if usd.is_known else "; no price is known"
+    laid_out = f"{where(best)}, laid out {described(best)}"
+    ways = result.get("alternatives") or ()
+    if len(ways) > 1:
+        told = f"{_winners(result)}. {RUNS_ON[result['objective']]} {laid_out}"
+    else:
+        told = f"{LEAST[result['objective']]} is {laid_out}: {duration_interval(days)}"
+        told += f" and {money_interval(usd)} rented" if usd.is_known else "; no price is known"
+        told += "".join(_in_time(each, result) for each in ways)
     told += _observed(result)
     texts = (
         ("wall-clock time", duration_interval(days)),
@@ -50,23 +61,21 @@ def answer(result: Result) -> Answer:
 
 
 def _winners(result: Result) -> str:
-    """Tell which cluster and market is cheapest and which fastest; of one alone its odds."""
-    ways = result.get("alternatives") or ()
-    if not ways:
-        return ""
-    by_days = min(ways, key=lambda each: each["days"]["p50"])
-    if len(ways) == 1:
-        day = result["deadline_days"]
-        odds = f"Odds of {chance(by_days)} that it is done by day {day:g}. "
-        return odds if chance(by_days) else ""
+    """Tell which cluster and market is cheapest, which fastest, and which takes least energy."""
+    ways = result["alternatives"]
     priced = [each for each in ways if each["cost_usd"] is not None]
-    by_cost = min(priced, key=lambda each: each["cost_usd"]["p50"], default=None)
-    if by_cost is None:
-        return f"Fastest of {len(ways)} is {_way(by_days, result)}. "
-    if by_cost is by_days:
-        return f"Cheapest and fastest of {len(ways)} is {_way(by_cost, result)}. "
-    told = f"Cheapest of {len(ways)} is {_way(by_cost, result)}; fastest is "
-    return f"{told}{_way(by_days, result)}. "
+    firsts = [("cheapest", min(priced, key=lambda each: each["cost_usd"]["p50"], default=None))]
+    firsts.append(("fastest", min(ways, key=lambda each: each["days"]["p50"])))
+    if result["objective"] == "energy":
+        firsts.append(("of least energy", ways[0]))
+    words: dict[str, list[str]] = {}
+    for word, way in firsts:
+        if way is not None:
+            words.setdefault(_way(way, result), []).append(word)
+    told = [f"{' and '.join(each)} is {way}" for way, each in words.items()]
+    told[0] = told[0].replace(" is ", f" of {len(ways)} is ", 1)
+    whole = "; ".join(told)
+    return whole[0].upper() + whole[1:]
 
 
 def _way(one: Mapping[str, Any], result: Result) -> str:
@@ -74,8 +83,13 @@ def _way(one: Mapping[str, Any], result: Result) -> str:
     told = f"{way_label(one)}: {duration_interval(distribution(one['days']))}"
     if one["cost_usd"] is not None:
         told += f", {money_interval(distribution(one['cost_usd']))}"
+    return told + _in_time(one, result)
+
+
+def _in_time(one: Mapping[str, Any], result: Result) -> str:
+    """Return the odds that a plan is done by its deadline; nothing without one."""
     odds = chance(one)
-    return told + (f", done by day {result['deadline_days']:g} with odds of {odds}" if odds else "")
+    return f", done by day {result['deadline_days']:g} with odds of {odds}" if odds else ""
 
 
 def way_label(one: Mapping[str, Any]) -> str:
