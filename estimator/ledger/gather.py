@@ -34,7 +34,7 @@ from .joining import (
 from .rules import TEXTS, Rules, kinds_of
 from .schema import IDLE, JOBS, KINDS, MEASURES
 from .twice import find_twice
-from .work import read_part
+from .work import Store
 
 NEEDED = [name for name in JOBS.names if name not in ("identity", "config", "line", "file")]
 MOST_TRACKERS = 100_000
@@ -100,9 +100,9 @@ class Gathering:
     """Puts the jobs of parts together."""
 
     def __init__(
-        self, folder: Path, parts: Sequence[Part], rules: Rules, spill: Path, *, has_groups: bool
+        self, store: Store, parts: Sequence[Part], rules: Rules, spill: Path, *, has_groups: bool
     ) -> None:
-        self._folder = folder
+        self._store = store
         self._has_groups = has_groups
         self._parts = list(parts)
         self._rules = rules
@@ -111,7 +111,7 @@ class Gathering:
         # A file may well charge the same twice: one bill alone is not looked through.
         alone = len({part.file for part in parts if part.record == "bill"}) < 2
         looked = [part.name for part in parts if not (alone and part.record == "bill")]
-        self._twice = find_twice(folder, looked)
+        self._twice = find_twice(store, looked)
         self._rest = JOBS.empty_table()
         self._needs_config = any(rule.config for rule in rules.rule)
         self.found = Gathered()
@@ -152,7 +152,7 @@ class Gathering:
 
     def _read(self, part: Part, columns: Sequence[str] | None = None) -> pa.Table:
         """Return a part's jobs, those that are there twice left out."""
-        table = read_part(self._folder, part.name, columns)
+        table = self._store.read(part.name, columns)
         losers = self._twice.get(part.name)
         if losers is None:
             return table
