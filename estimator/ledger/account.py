@@ -145,7 +145,7 @@ def read_ledger(
         _count(found, done, good, plans)
         kept.close(found.unread_files)
         parts = [
-            Part(each.part, _record(each, plans), each.counts.jobs, each.place)
+            Part(each.part, _record(each, plans), each.counts.jobs, each.place, each.counts.ids)
             for each in done
             if each.part and each.counts.jobs
         ]

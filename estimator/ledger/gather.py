@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -48,12 +49,21 @@ ARRAY = re.compile(r"[_\[].*$")
 
 
 class Part(NamedTuple):
-    """A part of jobs: its name, its records, their number, and the place of its file."""
+    """A part of jobs.
+
+    Attributes:
+        name: its name.
+        record: what its rows are.
+        rows: how many.
+        file: place of its file.
+        ids: its first and last id, where ids are numbers each above the one before.
+    """
 
     name: str
     record: str
     rows: int
     file: int
+    ids: Sequence[int] | None = None
 
 
 class Summed(NamedTuple):
@@ -111,7 +121,7 @@ class Gathering:
         # A file may well charge the same twice: one bill alone is not looked through.
         alone = len({part.file for part in parts if part.record == "bill"}) < 2
         looked = [part.name for part in parts if not (alone and part.record == "bill")]
-        self._twice = find_twice(store, looked)
+        self._twice = {} if _ascend(parts) else find_twice(store, looked)
         self._rest = JOBS.empty_table()
         self._needs_config = any(rule.config for rule in rules.rule)
         self.found = Gathered()
@@ -294,6 +304,15 @@ class Gathering:
         if number >= 0:
             return self._read(self._parts[number], names)
         return self._rest.select(names)
+
+
+def _ascend(parts: Sequence[Part]) -> bool:
+    """Whether all parts' ids, one part after the other, are each above the one before."""
+    ends = [part.ids for part in parts]
+    known = [each for each in ends if each is not None]
+    return len(known) == len(ends) and all(
+        one[1] < other[0] for one, other in itertools.pairwise(known)
+    )
 
 
 RAN = ("scheduler", "tracker")

@@ -30,10 +30,10 @@ CODED = [
     if pa.types.is_string(each.type) and each.name not in ("job", "config")
 ]
 """Columns whose texts are few."""
-ROWS = 250_000
+ROWS = 150_000
 """Rows of a batch of a table: so many have most of their texts in common, which are each looked at
 once. Of objects, which take more memory, they are `MOST_OBJECTS`."""
-HELD = 96 << 20
+HELD = 64 << 20
 """Bytes of jobs that lie in memory where parts are not kept."""
 SCRATCH = ".arrow"
 """Ending of a part that only this process reads."""
