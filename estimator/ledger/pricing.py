@@ -310,7 +310,8 @@ class Priced:
     @cached_property
     def _kinds(self) -> np.ndarray:
         """Return the kind of each cell."""
-        return np.array([*self.cells.texts["kind"], ""], dtype=object)[self.cells.codes["kind"]]
+        kinds = np.array([*self.cells.texts["kind"], ""], dtype=object)
+        return np.asarray(kinds[self.cells.codes["kind"]])
 
     def amount(self) -> Amount:
         """Return the sums of all cells."""

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from computebill.batches.columns import arrow_column
+from computebill.batches.columns import arrow_column, is_number
 from computebill.batches.pieces import Batch
 
 from . import cells
@@ -87,12 +87,14 @@ class Rows:
     def durations(self, name: str, less: str = "") -> np.ndarray:
         """Return a field's durations [s], without what a regular expression says is none of it."""
         found = self._column(name)
-        read = partial(cells.read_durations, factor=found.factor if found else 1)
+        factor = found.factor if found else 1.0
 
-        def rest(column: pa.Array) -> np.ndarray:
-            return read(pc.replace_substring_regex(column.cast(pa.string()), less, ""))
+        def read(column: pa.Array) -> np.ndarray:
+            if less and not is_number(column.type):
+                column = pc.replace_substring_regex(column.cast(pa.string()), less, "")
+            return cells.read_durations(column, factor)
 
-        return self._read(name, rest if less else read)
+        return self._read(name, read)
 
     def unread(self, name: str, values: np.ndarray) -> np.ndarray:
         """Return which of a field's cells say something that was not read; ``(rows,)``.

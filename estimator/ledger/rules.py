@@ -17,7 +17,7 @@ from computebill.base.specfile import Spec, read_toml, validate
 from computebill.hardware.accelerators import find_accelerator
 
 from .cells import Words
-from .schema import KINDS, UNKNOWN
+from .schema import KINDS
 
 LONGEST = 1000
 """Letters of a regular expression."""
@@ -250,14 +250,14 @@ def config_value(config: pa.Array, key: str) -> pa.Array:
     return pc.struct_field(found, "value")
 
 
-def kinds_of(
+def rules_of(
     rules: tuple[Rule, ...],
     words: Mapping[str, Words],
     config: pa.Array | None,
     accelerators: np.ndarray,
     hours: np.ndarray,
 ) -> np.ndarray:
-    """Return the place of each row's kind among `schema.KINDS`; unknown where no rule tells.
+    """Return the place of the rule that names each row; -1 where none does.
 
     Args:
         rules: the first that matches counts.
@@ -266,9 +266,9 @@ def kinds_of(
         accelerators: of each row.
         hours: that each took [h].
     """
-    found = np.full(len(hours), KINDS.index(UNKNOWN), dtype=np.int8)
+    found = np.full(len(hours), -1, dtype=np.int32)
     is_open = np.ones(len(hours), dtype=bool)
-    for rule in rules:
+    for place, rule in enumerate(rules):
         if not is_open.any():
             break
         is_meant = is_open & matches(rule, words, config, len(hours))
@@ -281,6 +281,6 @@ def kinds_of(
                 is_meant &= hours >= rule.min_hours
             if rule.max_hours is not None:
                 is_meant &= hours <= rule.max_hours
-        found[is_meant] = KINDS.index(rule.kind)
+        found[is_meant] = place
         is_open &= ~is_meant
     return found

@@ -110,6 +110,16 @@ def test_a_published_summary_is_reproduced_from_its_figures(cluster: str) -> Non
     assert found.reasons["tells no accelerator time"] == 1
 
 
+def test_jobs_of_a_published_summary_are_those_that_it_tells() -> None:
+    found = read_ledger([DATA / "acme_summary.csv"])
+    for row in rows_of(DATA / "acme_summary.csv")[:4]:
+        # Its rates are rounded to three digits; all of its jobs ended.
+        jobs = found.parts["project"][row["id"]].jobs
+        assert jobs == pytest.approx(float(row["gpu_job_num"]), rel=1e-12)
+    # A summary tells no sizes, which is not that jobs had no accelerators.
+    assert set(found.parts["size"]) == {"unknown"}
+
+
 def test_times_of_both_schemas_of_a_trace() -> None:
     found = read_ledger([DATA / "acme_jobs_sample.csv"])
     rows = rows_of(DATA / "acme_jobs_sample.csv")

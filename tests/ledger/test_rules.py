@@ -38,6 +38,10 @@ def sacct(path: Path, *names: str) -> Path:
         ('[[rule]]\nkind = "idle"\nnames = "x"', "names"),
         ('[[accelerator]]\npartition = "x"\nprofile = "h1000"', "not a known accelerator"),
         ('[prices]\n"h100-sxm" = -1', "prices"),
+        ('[[rule]]\nkind = "idle"\nname = ""', "name: got ''; allowed: a regular expression"),
+        ('[[rule]]\nkind = "idle"\nmin_hours = 5\nmax_hours = 1', "min_hours 5 is above"),
+        ('[rates]\nEUR = "x"', "rates.EUR: got 'x'; allowed: a number"),
+        ("[chains]\ngap_hours = inf", "allowed: a finite number"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, text: str, message: str) -> None:
@@ -71,6 +75,24 @@ def test_the_first_rule_that_matches_counts(tmp_path: Path) -> None:
         "final run": 1,
         "unknown": 1,
     }
+
+
+def test_a_rule_that_names_no_job_is_told(tmp_path: Path) -> None:
+    """One that matches none, and one that a rule before it leaves nothing to."""
+    path = sacct(tmp_path / "a.txt", "train-1", "train-2", "eval-1")
+    rules = Rules.model_validate(
+        {
+            "rule": [
+                {"kind": "final run", "name": "^train"},
+                {"kind": "evaluation", "name": "^evals"},
+                {"kind": "post-training", "name": "train-2"},
+            ]
+        }
+    )
+    found = read_ledger([path], rules)
+    assert found.named.tolist() == [2, 0, 0]
+    told = {each.name: each.value for each in found.assumptions if each.name.startswith("rule")}
+    assert told == {"rule[1], evaluation": "no job", "rule[2], post-training": "no job"}
 
 
 def test_proposed_rules_are_rules_and_sort_what_they_were_made_from(tmp_path: Path) -> None:
