@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from computebill.base.errors import RequestError
 
-from .entries import Entry, Source, plain
+from .entries import Entry, Source, plain, unknown_in
 from .maps import Framework, Row, framework
 from .record import Fact, Said, Unused, kind_of
 from .values import READERS, converted, is_on, is_silent
@@ -18,6 +18,9 @@ LAUNCHERS = "launchers"
 
 ENABLED = ".enabled"
 """Ending of the setting that switches its table on or off."""
+
+FORMS = frozenset(("hours", "devices", "window", "batches", "time_tokens", "time_epochs", "fsdp"))
+"""Readers without whose form a setting says nothing; others read some of what may stand there."""
 
 FINER = ("fp32", "tf32", "bf16", "fp16", "fp8", "mxfp8", "nvfp4")
 """Precisions of products, the one that decides last: with --bf16 --fp8-format products are in 8."""
@@ -119,6 +122,8 @@ def _take(found: Applied, entry: Entry, source: Source) -> None:
         RequestError: where it has a value that it cannot have.
     """
     row = found.framework.row(entry.key) or framework(LAUNCHERS).row(entry.key)
+    if row is not None and kind_of(row.fact).kind != "list":
+        entry = _without_more(entry)
     if row is None:
         tables = (found.framework, framework(LAUNCHERS))
         is_idle = source.is_dump or any(table.is_idle(entry.key) for table in tables)
@@ -130,7 +135,7 @@ def _take(found: Applied, entry: Entry, source: Source) -> None:
     elif entry.unknown and row.on is None:
         found.unused.append(_unused(entry, source, _hangs_on(entry.unknown)))
     else:
-        said = Said(entry.spelled, source.file, entry.line)
+        said = _said(entry, source)
         for name, value in _read(found, row, entry, source):
             if row.together:
                 found.parts.setdefault(name, []).append((value, said, row.together))
@@ -138,9 +143,20 @@ def _take(found: Applied, entry: Entry, source: Source) -> None:
                 found.add(name, value, said, is_own=bool(row.fact))
 
 
+def _without_more(entry: Entry) -> Entry:
+    """Return a setting of one value without the $MORE behind it, which nobody sets."""
+    value = entry.value
+    if not isinstance(value, tuple) or not all(unknown_in(each) for each in value[1:]):
+        return entry
+    return entry if not value or unknown_in(value[0]) else replace(entry, value=value[0])
+
+
 def _unused(entry: Entry, source: Source, why: str = "") -> Unused:
-    said = Said(entry.spelled, source.file, entry.line)
-    return Unused(said, plain(entry.value), why)
+    return Unused(_said(entry, source), plain(entry.value), why)
+
+
+def _said(entry: Entry, source: Source) -> Said:
+    return Said(entry.spelled, entry.file or source.file, entry.line)
 
 
 def _hangs_on(unknown: str) -> str:
@@ -154,18 +170,24 @@ def _hangs_on(unknown: str) -> str:
     return f"hangs on {unknown}, which the file does not set"
 
 
-def _read(found: Applied, row: Row, entry: Entry, source: Source) -> Iterator[tuple[str, Any]]:
-    """Yield the facts that a setting gives; what a dump writes otherwise is only named.
+def _read(found: Applied, row: Row, entry: Entry, source: Source) -> list[tuple[str, Any]]:
+    """Return the facts that a setting gives; what a dump writes otherwise is only named.
 
     Raises:
         RequestError: where a person wrote a value that the setting cannot have.
     """
     try:
-        yield from _facts(row, entry, source.file)
+        facts = list(_facts(row, entry, entry.file or source.file))
     except RequestError as error:
         if not source.is_dump:
             raise
         found.unused.append(_unused(entry, source, error.problem))
+        return []
+    has_form = FORMS.intersection(each.reads for each in (row, *row.also))
+    is_said = not is_silent(entry.value) and is_on(entry.value) is not False
+    if not facts and has_form and is_said:
+        found.unused.append(_unused(entry, source, "no form of it that is known"))
+    return facts
 
 
 def _product(values: list[int]) -> int:

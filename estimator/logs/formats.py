@@ -12,8 +12,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from computebill.kernels.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
-
 from .record import Column
 
 FOLDER = Path(__file__).with_name("formats")
@@ -66,7 +64,7 @@ SCALES = {"K": 1e3, "M": 1e6, "G": 1e9, "B": 1e9, "T": 1e12}
 LEAP_YEAR = "2000"
 """Year of lines that tell none; it has every day."""
 
-SECONDS = {"d": SECONDS_PER_DAY, "h": SECONDS_PER_HOUR, "m": 60.0, "s": 1.0}
+SECONDS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 UNITS = re.compile(r"([0-9]+) ?([dhms])")
 
 LEAST_BYTES = 1e6

@@ -113,8 +113,8 @@ def _weights(stage: Stage) -> Iterator[tuple[str, str]]:
     yield from stage.beside
 
 
-OF_STAGES = frozenset(Stage.model_fields) - frozenset(RunFields.model_fields) | {"stage"}
-"""Fields that tell a run of stages from one of totals alone."""
+OF_STAGES = frozenset(Stage.model_fields) - {*RunFields.model_fields, "fit_odds"} | {"stage"}
+"""Fields that tell a run of stages from one of totals alone; plans of either have odds."""
 
 
 def is_staged(data: Iterable[str]) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from computebill.architectures import read_architecture
+from computebill.architectures import Architecture, read_architecture
 from computebill.architectures.shipped import same_shape, shipped
 from computebill.architectures.sources import beside, find_source
 from computebill.base.errors import RequestError, shown
@@ -438,8 +438,8 @@ class _Mapping:
     def layers(self) -> int | None:
         """Return the model's layers, for what hangs on them."""
         model = self.flags.get("model") or self.model().get("model")
-        if model is None:
-            return None
+        if model is None or isinstance(model, Architecture):
+            return None if model is None else int(model.layer_count)
         try:
             return int(read_architecture(model).layer_count)
         except RequestError:  # told where the model itself is read

@@ -108,6 +108,20 @@ def test_a_plan_starts_from_a_launch_file_and_is_handed_back(tmp_path: Path) -> 
     assert "What went in" not in printed.stdout
 
 
+def test_what_is_handed_to_a_framework_is_searched_for_it(tmp_path: Path) -> None:
+    """But where a flag says another; torchtitan has ZeRO 0, 2 and 3, and no distributed Adam."""
+    own, other = tmp_path / "own.sh", tmp_path / "other.sh"
+    emit = ("--emit", "torchtitan", "--top", "1", "--emit-to")
+    found = asked("plan", *LAUNCH, *emit, str(own))
+    assert found["best"]["layout"]["zero"] in (0, 2, 3)
+    assert "# Of the layouts of torchtitan: tp, pp, vpp, cp, ep; zero 0, 2, 3;" in own.read_text()
+    back = asked("run", *LAUNCH, "--launch", str(own), "--framework", "torchtitan")
+    assert back["layout"] == found["best"]["layout"]
+    assert back["days"]["p50"] == pytest.approx(found["best"]["days"]["p50"], rel=2e-3)
+    asked("plan", *LAUNCH, *emit, str(other), "--framework", "megatron-lm")
+    assert "# Of the layouts of torchtitan" not in other.read_text()
+
+
 def test_a_statement_is_made_of_a_launch_file_as_of_its_fields(tmp_path: Path) -> None:
     """6ND of the model that the script's sizes make, and what its selective recomputation adds."""
     own = asked("statement", *LAUNCH, "--samples", "256")
@@ -160,6 +174,11 @@ def test_reinforcement_learning_is_a_stage_whose_answers_are_asked_for(tmp_path:
     )  # fmt: skip
     flop, other = (each["stages"][0]["flop"]["updates"]["p50"] for each in (found, same))
     assert flop == pytest.approx(other, rel=1e-6)
+    # A mean answer says as much as lengths do.
+    of_mean = asked(*flags, "--answer-mean", "1500", "--samples", "64")
+    assert of_mean["stages"][0]["kind"] == "rl"
+    path.write_text(path.read_text().replace("grpo", "gae"))
+    assert asked(*flags, "--answer-mean", "1500", "--samples", "64")["stages"][0]["kind"] == "ppo"
 
 
 def test_ranks_that_share_weights_by_the_dozen_have_no_other_numbers(tmp_path: Path) -> None:

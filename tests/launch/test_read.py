@@ -397,3 +397,45 @@ def test_openrlhf_trains_a_critic_unless_its_estimator_needs_none(tmp_path: Path
     grouped = f"{ppo} --algo.advantage.estimator group_norm"
     assert read_launch(write(tmp_path, "g.sh", grouped)).get("rl_algorithm") == "group_norm"
     assert "rl_algorithm" not in read_launch(write(tmp_path, "sft.sh", sft)).facts
+
+
+def test_what_a_sourced_script_says_is_told_with_its_own_place(tmp_path: Path) -> None:
+    sizes = "#!/bin/bash\n\nSIZES=(\n  --num-layers 32\n  --hidden-size 4096\n  $(nproc)\n)\n"
+    run = (
+        "#!/bin/bash\nsource sizes.sh\ntorchrun --nproc_per_node 8 pretrain_gpt.py ${SIZES[@]} \\\n"
+        "  --num-attention-heads 32 --seq-length 4096 \\\n  --tensor-model-parallel-size 2.5\n"
+    )
+    files = [write(tmp_path, "run.sh", run), write(tmp_path, "sizes.sh", sizes)]
+    with pytest.raises(RequestError, match=r"run\.sh line 5: --tensor-model-parallel-size: got"):
+        read_launch(files)
+    write(tmp_path, "run.sh", run.replace("2.5", "2"))
+    launch = read_launch(files)
+    places = {name: fact.said.told for name, fact in launch.facts.items()}
+    assert places["layers"] == "sizes.sh line 4, --num-layers"
+    assert places["hidden"] == "sizes.sh line 5, --hidden-size"
+    assert places["heads"] == "run.sh line 4, --num-attention-heads"
+    assert places["tp"] == "run.sh line 5, --tensor-model-parallel-size"
+    assert [note.partition(":")[0] for note in launch.notes] == ["sizes.sh line 6"]
+
+
+def test_further_words_that_nobody_sets_are_no_second_value(tmp_path: Path) -> None:
+    text = (
+        "torchrun pretrain_gpt.py --num-layers 32 $MORE --hidden-size 4096 ${THIS[@]} $THAT \\\n"
+        "  --bf16 $X \\\n"
+        "  --num-attention-heads 32 --seq-length $N $MORE --rampup-batch-size 16 16 $SAMPLES --fp16"
+    )
+    launch = read_launch(write(tmp_path, "run.sh", text))
+    assert [launch.get(name) for name in ("layers", "hidden", "heads")] == [32, 4096, 32]
+    assert {each.said.key for each in launch.unused} == {"--seq-length", "--rampup-batch-size"}
+
+
+def test_a_form_that_is_not_known_is_named(tmp_path: Path) -> None:
+    file, text, _ = FILES["megatron-lm"]
+    odd = text.replace("--time=2-12:00:00", "--time=soon").replace("h100:8", "h100:many")
+    launch = read_launch(write(tmp_path, file, odd.replace("--bf16", "--bf16 --window-size wide")))
+    assert {each.said.key: each.why for each in launch.unused} == dict.fromkeys(
+        ("--time", "--window-size"), "no form of it that is known"
+    )
+    assert launch.get("accelerator") == "h100"
+    unlimited = read_launch(write(tmp_path, file, text.replace("2-12:00:00", "UNLIMITED")))
+    assert [each.said.key for each in unlimited.unused] == ["--time"]
