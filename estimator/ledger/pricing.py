@@ -160,9 +160,11 @@ def _draw_one(
     table = torch.from_numpy(drawn).reshape(len(months), len(keys), DRAWS)
     hour = bundle(Hour, {key: table[:, place] for place, key in enumerate(keys)})
     bill = price_time(torch.tensor(SECONDS_PER_HOUR, dtype=torch.float64), hour)
-    found.usd[places] = (bill.amortised if prices.is_owned else bill.cloud).numpy()
-    found.mwh[places] = bill.energy_mwh.numpy()
-    found.pue = hour.pue[0].numpy()
+    # Two sequences that are scrambled otherwise still go up and down together, point by point.
+    order = np.random.default_rng(prices.seed).permutation(DRAWS)
+    found.usd[places] = (bill.amortised if prices.is_owned else bill.cloud).numpy()[:, order]
+    found.mwh[places] = bill.energy_mwh.numpy()[:, order]
+    found.pue = hour.pue[0].numpy()[order]
     first, last = sources[0], sources[-1]
     what = f"USD an hour of {name}"
     later = [Assumption(f"{what}, {months[-1]}", *last)] if last != first else []

@@ -156,6 +156,9 @@ class Rows:
         for name in AMOUNTS:
             if self.has(name):
                 found.numbers[name] = self.numbers(name)
+        if "usd" in found.numbers:
+            unread = self.unread("usd", found.numbers["usd"])
+            found.remark(unread, "its cost is no number; it is left out")
         found.numbers["elapsed_s"] = elapsed = self.durations("elapsed")
         found.remark(self.unread("elapsed", elapsed), "its duration is no time; it is left out")
         found.numbers["energy_j"] = self.energy()
