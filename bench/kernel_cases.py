@@ -126,7 +126,7 @@ def _requests(rows: int, device: str) -> Call:
 
 
 def _failures(rows: int, device: str) -> Call:
-    return Call(outcomes.failed_length, uniform(rows, device, 4))
+    return Call(outcomes.failed_length, uniform(rows, device, 3))
 
 
 def _bills(rows: int, device: str) -> Call:

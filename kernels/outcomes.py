@@ -85,14 +85,18 @@ def stopped_progress(u: Tensor, progress: Tensor, weight: Tensor) -> Tensor:
     return progress[torch.searchsorted(edges, u.contiguous(), right=True)]
 
 
-def failed_length(u: Tensor, place: Tensor, rate: Tensor, restarted: Tensor) -> Tensor:
-    """Draw what failures make of experiments' lengths.
+def failed_length(u: Tensor, rate: Tensor, restarted: Tensor) -> Tensor:
+    """Draw what failures make of experiments' lengths, by inversion.
+
+    Points up to ``rate * restarted`` are of experiments that are begun again, those from there up
+    to ``rate`` of others that fail; how far along either stretch a point lies is the progress at
+    which its experiment fails.
 
     Args:
-        u: uniform points: whether one fails, and is begun again; any shape.
-        place: uniform points of that shape: the progress at which it fails.
+        u: uniform points, any shape.
         rate: share that fails.
         restarted: share of these that are begun again.
     """
-    fails, again = u < rate, u < rate * restarted
-    return torch.where(fails, place + again, 1.0)
+    again = rate * restarted
+    lost = (u - again).div_(rate - again).masked_fill_(u >= rate, 1.0)
+    return torch.where(u < again, (u / again).add_(1.0), lost)

@@ -16,13 +16,12 @@ INTERLEAVED = 1.0
 """Chunks of a stage beyond which a schedule is interleaved."""
 
 
-def legal_masks(layout: Layout, batch: Tensor, sequence: Tensor) -> dict[str, Tensor]:
+def legal_masks(layout: Layout, sequence: Tensor) -> dict[str, Tensor]:
     """Which layouts obey each rule that joins several degrees; boolean, by the rule's name.
 
     Args:
         layout: a grid; data and micro-batches may be fractions, which break a rule.
-        batch: sequences of a step; broadcasts with it, as what follows.
-        sequence: tokens of a sequence.
+        sequence: tokens of a sequence; broadcasts with it.
     """
     replicas = layout.data * layout.context
     ranks = layout.tensor * replicas

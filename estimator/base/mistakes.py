@@ -157,6 +157,10 @@ def _taken(annotation: Any) -> str:
     return TAKEN.get(getattr(annotation, "__name__", ""), "")
 
 
+WHOLE = ("int_parsing", "int_type", "int_from_float", "int_parsing_size")
+"""Mistakes of what is no whole number, as pydantic names them."""
+
+
 def _problem(detail: ErrorDetails) -> str:
     """Say what is allowed as other messages do."""
     limits = {
@@ -173,6 +177,11 @@ def _problem(detail: ErrorDetails) -> str:
         "string_type": "allowed: a text",
         "too_short": f"allowed: at least {limits.get('min_length')} item(s)",
         "too_long": f"allowed: at most {limits.get('max_length')} items",
+        **dict.fromkeys(("bool_parsing", "bool_type"), "allowed: true or false"),
+        **dict.fromkeys(WHOLE, "allowed: a whole number"),
+        "float_parsing": "allowed: a number",
+        "float_type": "allowed: a number",
+        "finite_number": "allowed: a finite number",
         "literal_error": f"allowed: {limits.get('expected')}",
     }
     return words.get(detail["type"], detail["msg"].removeprefix("Value error, "))

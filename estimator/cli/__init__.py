@@ -15,9 +15,12 @@ import os
 import signal
 import sys
 from difflib import get_close_matches
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from computebill.base.errors import RequestError
 
 COMMANDS = {
     "run": "Price a hypothetical training run: FLOP, days, GPU-hours, dollars, energy.",
@@ -127,7 +130,7 @@ class LazyGroup(click.Group):
 
             if not isinstance(error, RequestError):
                 raise
-            raise BadRequest(str(error)) from None
+            raise BadRequest(str(_placed(error, ctx))) from None
         except _Ended as ended:
             # What was open is closed by now; threads that still read would abort a slower end.
             sys.stdout.flush()
@@ -136,6 +139,14 @@ class LazyGroup(click.Group):
             if error.errno == errno.EPIPE:  # whoever read the output has enough
                 raise
             raise click.ClickException(f"cannot write: {error}") from None
+
+
+def _placed(error: RequestError, ctx: click.Context) -> RequestError:
+    """Return an error with the places of launch files that it is about, where some were read."""
+    from .launches import READ
+
+    launched = ctx.meta.get(READ)
+    return error if launched is None else launched.placed(error)
 
 
 class _Ended(SystemExit):

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from computebill.training.launched import Launched
 
+READ = "computebill.launches"
+"""Key of the launch files that a command read, whose places a message tells."""
+
 launch_option = click.option(
     "--launch",
     "launches",
@@ -44,12 +47,14 @@ def read_launches(
 
     data = {} if spec is None else fields_of_file(spec)
     own = data.pop("layout", None)
-    return launched(
+    found = launched(
         read_launch(launches),
         {**data, **{name.replace("-", "_"): value for name, value in flags.items()}},
         {**(own if isinstance(own, dict) else {}), **layout},
         launches[0].parent,
     )
+    click.get_current_context().meta[READ] = found
+    return found
 
 
 def filled(

@@ -13,10 +13,14 @@ from .completion import completed
 from .grouped import WithTasks
 from .ledger_files import Onward, onward_options
 from .options import FILE, FOLDER, profiles_option, progress_bar, with_options
-from .outputs import Outputs, output_options
+from .outputs import ARGUMENTS, Outputs, output_options
 
 LONG = 20_000_000
 """Bytes of records from which a bar is shown."""
+
+
+HIDDEN = "RECORDS"
+"""What stands for the names of files where names are hidden."""
 
 
 class LedgerCommand(WithTasks):
@@ -108,7 +112,8 @@ def command(records: tuple[str, ...], onward: Onward, outputs: Outputs, **given:
     onward.check(outputs, is_anonymous=given["anonymise"])
     found = account(records, given)
     is_drawn = bool(outputs.plot or outputs.html or _is_kept(outputs))
-    result = result_of(found, records, is_drawn=is_drawn)
+    told = _hidden(records) if given["anonymise"] else records
+    result = result_of(found, told, is_drawn=is_drawn)
     onward.write(found)
 
     def tables() -> Any:
@@ -127,6 +132,13 @@ def command(records: tuple[str, ...], onward: Onward, outputs: Outputs, **given:
         click.echo(f"Error: {file}: {reason}", err=True)
     if found.unread_files:
         raise SystemExit(1)
+
+
+def _hidden(records: tuple[str, ...]) -> tuple[str, ...]:
+    """Take the names of records out of the command that a result tells, and return what stands."""
+    meta = click.get_current_context().meta
+    meta[ARGUMENTS] = [HIDDEN if each in records else each for each in meta[ARGUMENTS]]
+    return (HIDDEN,)
 
 
 def result_of(found: Any, records: Sequence[str], *, is_drawn: bool = True) -> dict[str, Any]:

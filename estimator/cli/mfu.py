@@ -123,8 +123,9 @@ def command(
         raise click.UsageError("Missing option '--accelerator'.")
     fields = {name: given[name] for name in FIELDS}
     launch, told = filled(launches, {"model": model, "params": params, **fields}, {})
-    if told["accelerator"] is None and launch is not None:
-        launch.need(("accelerator",), {})
+    if launch is not None:
+        wanted = ("accelerator", *(["sequence_length"] if given["step_seconds"] else []))
+        launch.need(wanted, {name: value for name, value in told.items() if value is not None})
     architecture = None
     if told["model"] is not None:
         architecture = read_architecture(

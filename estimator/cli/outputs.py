@@ -191,6 +191,8 @@ class Outputs:
             tell(answer, tables())
         else:
             print_line(brief(answer) if self.brief else markdown(answer, result))
+            for each in result.get("launch", {}).get("hanging", ()):
+                click.echo(f"Not known: {each}", err=True)
 
     def _tell_written(self) -> None:
         for path in (self.file, self.plot, self.html):

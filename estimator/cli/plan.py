@@ -157,16 +157,20 @@ def command(
     check_emitted(emit, emit_to, outputs)
     from computebill.hardware.accelerators import find_accelerator
     from computebill.hardware.cluster import in_cluster
+    from computebill.planning.rollout_spec import NO_USE
     from computebill.planning.spec import plan_spec
 
-    given = given_fields(fields)
-    read_layout(layout_flags)  # a mistake in a flag is told by the flag's name
     path = None if spec is None else Path(spec)
+    given = given_fields(fields)
+    given |= framework_of(emit, given, path)
+    read_layout(layout_flags)  # a mistake in a flag is told by the flag's name
     launched = read_launches(launches, given, layout_flags, path)
     described = Described(path, given, layout_flags, changes, launched)
     if is_of_rollouts(path, given, launched):
         if emit is not None:
             raise RequestError("--emit", "a split of reinforcement learning has no writer yet")
+        if clusters:
+            raise RequestError("--cluster", NO_USE)
         share_out(described, device, profiles, outputs)
         return
     if is_of_several(path, given, clusters):
@@ -207,7 +211,8 @@ def is_of_rollouts(path: Path | None, given: dict[str, str], launched: Launched 
     from computebill.runs.staged_spec import is_staged
 
     of_launch = launched is not None and bool(launched.stage) and "tokens" not in given
-    return of_launch or is_staged(given) or (path is not None and is_staged(read_toml(path)))
+    named = set(given) | (set() if path is None else set(read_toml(path)))
+    return of_launch or is_staged(named - {"fit_odds"})  # which any plan has
 
 
 def share_out(
@@ -291,6 +296,20 @@ def check_emitted(emit: str | None, emit_to: Path | None, outputs: Outputs) -> N
         raise RequestError("--emit", "got another output as well; allowed: with --emit-to FILE")
     if emit_to is not None and not emit_to.parent.is_dir():
         raise RequestError("--emit-to", f"got {shown(str(emit_to))}; its folder does not exist")
+
+
+def framework_of(emit: str | None, given: dict[str, str], path: Path | None) -> dict[str, str]:
+    """Return the framework that a layout is handed to, which is the one it is searched for.
+
+    Nothing is returned where a flag or FILE names one, or its software.
+    """
+    from computebill.base.specfile import read_toml
+    from computebill.launch.writing import writer
+
+    named = given if path is None else {**read_toml(path), **given}
+    if emit is None or "framework" in named or "software" in named:
+        return {}
+    return {"framework": writer(emit).known.framework}
 
 
 def hand_over(found: Plan, emit: str, emit_to: Path | None) -> bool:

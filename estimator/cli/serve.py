@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from .grouped import Grouped
-from .ledger import account, records_options, result_of
+from .ledger import HIDDEN, account, records_options, result_of
 from .options import FILE
 
 NEEDED = ("fastapi", "starlette", "uvicorn")
@@ -108,7 +108,8 @@ def _accounted(records: Sequence[str], given: dict[str, Any], folder: Path) -> s
     found = account(tuple(records), given)
     for file, reason in found.unread_files.items():
         click.echo(f"Error: {file}: {reason}", err=True)
-    name = Path(records[0]).name.partition(".")[0] if len(records) == 1 else ""
+    told = (HIDDEN,) if given["anonymise"] else tuple(records)
+    name = Path(told[0]).name.partition(".")[0] if told != (HIDDEN,) and len(told) == 1 else ""
     path = folder / f"{name.strip('*?[]') or 'records'}.json"
-    path.write_text(json.dumps(result_of(found, records), default=str), encoding="utf-8")
+    path.write_text(json.dumps(result_of(found, told), default=str), encoding="utf-8")
     return str(path)

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from computebill.base.errors import RequestError
 
-from .entries import Entry, Source, plain
+from .entries import Entry, Source, plain, unknown_in
 from .maps import Framework, Row, framework
 from .record import Fact, Said, Unused, kind_of
 from .values import READERS, converted, is_on, is_silent
 
 LAUNCHERS = "launchers"
 """The table of what starts processes; its settings stand in any framework's command line."""
+
+ENABLED = ".enabled"
+"""Ending of the setting that switches its table on or off."""
+
+FORMS = frozenset(("hours", "devices", "window", "batches", "time_tokens", "time_epochs", "fsdp"))
+"""Readers without whose form a setting says nothing; others read some of what may stand there."""
 
 FINER = ("fp32", "tf32", "bf16", "fp16", "fp8", "mxfp8", "nvfp4")
 """Precisions of products, the one that decides last: with --bf16 --fp8-format products are in 8."""
@@ -30,6 +36,7 @@ class Applied:
         unused: settings that no fact comes of.
         idle: settings that cost nothing.
         notes: what was left alone.
+        parts: of facts that several settings make together: value, place, and how they join.
     """
 
     framework: Framework
@@ -37,6 +44,15 @@ class Applied:
     unused: list[Unused] = field(default_factory=list)
     idle: list[Unused] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    parts: dict[str, list[tuple[Any, Said, str]]] = field(default_factory=dict)
+
+    def join(self) -> None:
+        """Take the facts that several settings make together."""
+        for name, parts in self.parts.items():
+            values, said = [value for value, *_ in parts], parts[-1][1]
+            is_list = parts[0][2] == "parts"
+            whole = tuple(",".join(each) for each in values) if is_list else _product(values)
+            self.add(name, whole, said)
 
     def add(self, name: str, value: Any, said: Said, *, is_own: bool = True) -> None:
         """Take a fact; of two in one file the later one counts.
@@ -52,7 +68,7 @@ class Applied:
             if name in STRONGER:
                 if STRONGER[name](before.value) > STRONGER[name](value):
                     return
-            elif is_own and before.said.key != said.key:
+            elif is_own and before.said is not said:
                 self.notes.append(
                     f"{name.replace('_', ' ')}: {shown_value(before.value)} ({before.said.told}) "
                     f"and {shown_value(value)} ({said.told}): the latter counts"
@@ -80,35 +96,67 @@ def applied(source: Source, own: Framework) -> Applied:
         RequestError: where a setting has a value that it cannot have.
     """
     found = Applied(own, notes=list(source.notes))
-    shares: dict[str, list[tuple[Any, Said, str]]] = {}
+    tables_off = _tables_off(source.entries)
     for entry in source.entries:
-        row = own.row(entry.key) or framework(LAUNCHERS).row(entry.key)
-        said = Said(entry.spelled, source.file, entry.line)
-        if row is None:
-            is_idle = own.is_idle(entry.key) or framework(LAUNCHERS).is_idle(entry.key)
-            kept = Unused(said, plain(entry.value))
-            (found.idle if is_idle or source.is_dump else found.unused).append(kept)
-        elif row.why:
-            is_usual = row.values is not None and shown_value(entry.value) in row.values
-            if is_on(entry.value) is not False and not is_silent(entry.value) and not is_usual:
-                found.unused.append(Unused(said, plain(entry.value), row.why))
-        elif entry.unknown and row.on is None:
-            found.unused.append(Unused(said, plain(entry.value), _hangs_on(entry.unknown)))
+        if entry.key.startswith(tables_off) and not entry.key.endswith(ENABLED):
+            found.idle.append(_unused(entry, source))
         else:
-            for name, value in _read(found, row, entry, source):
-                if row.together:
-                    shares.setdefault(name, []).append((value, said, row.together))
-                else:
-                    found.add(name, value, said, is_own=bool(row.fact))
-    for name, parts in shares.items():
-        values, said = [value for value, *_ in parts], parts[-1][1]
-        is_list = parts[0][2] == "parts"
-        whole = tuple(",".join(each) for each in values) if is_list else _product(values)
-        found.add(name, whole, said)
+            _take(found, entry, source)
+    found.join()
     _name_model(found)
     _name_policy(found, source)
     _settle(found.facts)
     return found
+
+
+def _tables_off(entries: Sequence[Entry]) -> tuple[str, ...]:
+    """Return the beginnings of settings whose table is switched off, as ``megatron_cfg.`` is."""
+    off = [each for each in entries if each.key.endswith(ENABLED) and is_on(each.value) is False]
+    return tuple(each.key.removesuffix(ENABLED) + "." for each in off)
+
+
+def _take(found: Applied, entry: Entry, source: Source) -> None:
+    """Take what one setting says.
+
+    Raises:
+        RequestError: where it has a value that it cannot have.
+    """
+    row = found.framework.row(entry.key) or framework(LAUNCHERS).row(entry.key)
+    if row is not None and kind_of(row.fact).kind != "list":
+        entry = _without_more(entry)
+    if row is None:
+        tables = (found.framework, framework(LAUNCHERS))
+        is_idle = source.is_dump or any(table.is_idle(entry.key) for table in tables)
+        (found.idle if is_idle else found.unused).append(_unused(entry, source))
+    elif row.why:
+        is_usual = row.values is not None and shown_value(entry.value) in row.values
+        if is_on(entry.value) is not False and not is_silent(entry.value) and not is_usual:
+            found.unused.append(_unused(entry, source, row.why))
+    elif entry.unknown and row.on is None:
+        found.unused.append(_unused(entry, source, _hangs_on(entry.unknown)))
+    else:
+        said = _said(entry, source)
+        for name, value in _read(found, row, entry, source):
+            if row.together:
+                found.parts.setdefault(name, []).append((value, said, row.together))
+            else:
+                found.add(name, value, said, is_own=bool(row.fact))
+
+
+def _without_more(entry: Entry) -> Entry:
+    """Return a setting of one value without the $MORE behind it, which nobody sets."""
+    value = entry.value
+    if not isinstance(value, tuple) or not all(unknown_in(each) for each in value[1:]):
+        return entry
+    return entry if not value or unknown_in(value[0]) else replace(entry, value=value[0])
+
+
+def _unused(entry: Entry, source: Source, why: str = "") -> Unused:
+    return Unused(_said(entry, source), plain(entry.value), why)
+
+
+def _said(entry: Entry, source: Source) -> Said:
+    return Said(entry.spelled, entry.file or source.file, entry.line)
 
 
 def _hangs_on(unknown: str) -> str:
@@ -117,22 +165,29 @@ def _hangs_on(unknown: str) -> str:
         return f"hangs on ${unknown}, an argument that the script is called with"
     if unknown.startswith("("):
         return f"hangs on ${unknown}, which is not run"
+    if unknown.startswith("!"):
+        return f"hangs on {unknown}, which is not constructed"
     return f"hangs on {unknown}, which the file does not set"
 
 
-def _read(found: Applied, row: Row, entry: Entry, source: Source) -> Iterator[tuple[str, Any]]:
-    """Yield the facts that a setting gives; what a dump writes otherwise is only named.
+def _read(found: Applied, row: Row, entry: Entry, source: Source) -> list[tuple[str, Any]]:
+    """Return the facts that a setting gives; what a dump writes otherwise is only named.
 
     Raises:
         RequestError: where a person wrote a value that the setting cannot have.
     """
     try:
-        yield from _facts(row, entry, source.file)
+        facts = list(_facts(row, entry, entry.file or source.file))
     except RequestError as error:
         if not source.is_dump:
             raise
-        said = Said(entry.spelled, source.file, entry.line)
-        found.unused.append(Unused(said, plain(entry.value), error.problem))
+        found.unused.append(_unused(entry, source, error.problem))
+        return []
+    has_form = FORMS.intersection(each.reads for each in (row, *row.also))
+    is_said = not is_silent(entry.value) and is_on(entry.value) is not False
+    if not facts and has_form and is_said:
+        found.unused.append(_unused(entry, source, "no form of it that is known"))
+    return facts
 
 
 def _product(values: list[int]) -> int:

@@ -50,11 +50,12 @@ def _scheduled(fact: Fact, sequence: int) -> list[tuple[float, float]]:
     for part in str(fact.value).replace(",", " ").split()[:MOST_PARTS]:
         since, colon, size = part.partition(":")
         try:
-            if not colon:
+            tokens, batch = parse_number(since), parse_number(size)
+            if not colon or tokens < 0 or batch < 1 or batch % 1:
                 raise ValueError
-            found.append((parse_number(since) / sequence, parse_number(size)))
+            found.append((tokens / sequence, batch))
         except ValueError:
-            problem = f"got {part!r}; allowed: tokens:sequences, as 2.4B:320"
+            problem = f"got {part!r}; allowed: tokens:sequences, as 2.4B:320, from 1 sequence on"
             raise RequestError(fact.said.told, problem) from None
     if not found or found[0][0] or any(a[0] >= b[0] for a, b in pairwise(found)):
         problem = f"got {fact.value!r}; allowed: from 0 on, each later than the one before"
@@ -69,8 +70,11 @@ def _ramped(fact: Fact, batch: float) -> list[tuple[float, float]]:
     except ValueError:
         problem = f"got {' '.join(map(str, fact.value))}; allowed: first, increment, sequences"
         raise RequestError(fact.said.told, problem) from None
-    count = int((batch - first) // grows) if grows > 0 else 0
-    if count < 1 or count > MOST_PARTS * 10 or first < 1:
+    if first < 1 or grows <= 0 or over < 0:
+        problem = f"got {' '.join(map(str, fact.value))}; allowed: each above 0"
+        raise RequestError(fact.said.told, problem)
+    count = int((batch - first) // grows)
+    if count < 1 or count > MOST_PARTS * 10:
         return [(0.0, batch)]
     return [(n * over / count, first + n * grows) for n in range(count)] + [(over, batch)]
 

@@ -13,6 +13,7 @@ from computebill.base.errors import RequestError, shown
 from computebill.base.specfile import DEEPEST, parse_toml
 
 from .entries import Entry, Source
+from .marks import hole
 
 MOST_ENTRIES = 50_000
 """Settings of a file: aliases of aliases come to billions."""
@@ -22,11 +23,12 @@ SETTING = re.compile(r"""\s*([A-Za-z0-9_.\-]+|"[^"]+"|'[^']+')\s*=""")
 
 
 class Lined(dict[str, Any]):
-    """A table of a file, with the line of each key."""
+    """A table of a file, with the line of each key, and the keys that it has of another table."""
 
     def __init__(self) -> None:
         super().__init__()
         self.lines: dict[str, int] = {}
+        self.merged: set[str] = set()
 
 
 def read_json(text: str, file: str) -> Source:
@@ -35,15 +37,24 @@ def read_json(text: str, file: str) -> Source:
     Raises:
         RequestError: naming it, with line and column.
     """
+    notes: dict[str, None] = {}
+
+    def table(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        for key in found if len(found) < len(pairs) else ():
+            if sum(key == each for each, _ in pairs) > 1:
+                notes[f"{file}: {key} stands in a table twice: the latter counts"] = None
+        return found
+
     try:
-        data = json.loads(text)
+        data = json.loads(text, object_pairs_hook=table)
     except json.JSONDecodeError as error:
         at = f"line {error.lineno}, column {error.colno}"
         raise RequestError(file, f"is not valid JSON: {error.msg} ({at})") from None
     except (RecursionError, ValueError) as error:
         raise RequestError(file, f"is not valid JSON: {shown(str(error))}") from None
     entries = _entries(_table(data, file), file)
-    return Source(file, list(_with_lines(entries, text)))
+    return Source(file, list(_with_lines(entries, text)), notes=list(notes))
 
 
 def _with_lines(entries: Iterator[Entry], text: str) -> Iterator[Entry]:
@@ -134,6 +145,15 @@ def _entries(data: dict[str, Any], file: str) -> Iterator[Entry]:
             yield Entry(path.replace("-", "_"), plain, line, path)
 
 
+STANDARD = "tag:yaml.org,2002:"
+SCALARS = ("null", "bool", "int", "float", "str", "timestamp")
+COLLECTIONS = ("", "map", "seq", "python/tuple", "python/list", "python/dict")
+"""Tags, behind ``STANDARD``, of what a file holds as it stands."""
+
+CONSTRUCTS = ("python/object", "python/name", "python/module")
+"""Beginnings of tags whose value is made by Python, and which nobody knows here."""
+
+
 class _YamlTree:
     """A tree of a YAML file's events, made level by level without recursion."""
 
@@ -159,9 +179,10 @@ class _YamlTree:
         line = event.start_mark.line + 1
         if isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
             made: Any = Lined() if isinstance(event, yaml.MappingStartEvent) else []
+            value = self.tagged(made, str(event.tag or ""), line)
             if event.anchor:
-                self.anchors[event.anchor] = made
-            self.put(made, line)
+                self.anchors[event.anchor] = value
+            self.put(value, line)
             self.open.append(made)
             self.keys.append(None)
         elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
@@ -192,6 +213,13 @@ class _YamlTree:
             if name == "<<":
                 self.merge(owner, value)
                 return
+            if name in owner and name not in owner.merged:
+                before, line = owner.lines[name], key[1]
+                self.notes.append(
+                    f"{self.file}: {name} stands in a table twice (lines {before} and {line}): "
+                    "the latter counts"
+                )
+            owner.merged.discard(name)
             owner[name] = value
             owner.lines[name] = key[1]
 
@@ -199,14 +227,23 @@ class _YamlTree:
         for table in value if isinstance(value, list) else [value]:
             for key, each in table.items() if isinstance(table, Lined) else ():
                 if key not in owner:
+                    owner.merged.add(key)
                     owner[key] = each
                     owner.lines[key] = table.lines[key]
 
+    def tagged(self, value: Any, tag: str, line: int) -> Any:
+        """Return a value as it stands, or a hole in place of what its tag would construct."""
+        name = tag.removeprefix(STANDARD)
+        if name in COLLECTIONS:
+            return value
+        spelled = f"!!{name}" if name != tag else tag
+        self.notes.append(f"{self.file} line {line}: the tag {spelled} is not followed")
+        return hole(spelled, line) if name.startswith(CONSTRUCTS) else value
+
     def scalar(self, event: Any, line: int) -> Any:
         """Return a plain value: none, a switch, a number or a text."""
-        if event.tag and not event.tag.startswith("tag:yaml.org,2002:"):
-            self.notes.append(f"{self.file} line {line}: the tag {event.tag} is not followed")
-            return event.value
+        if event.tag and event.tag.removeprefix(STANDARD) not in SCALARS:
+            return self.tagged(event.value, event.tag, line)
         tag = event.tag or self.resolver.resolve(yaml.ScalarNode, event.value, event.implicit)
         node = yaml.ScalarNode(tag, event.value)
         if tag == "tag:yaml.org,2002:null":

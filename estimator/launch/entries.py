@@ -18,12 +18,14 @@ class Entry:
         value: a number, a text, a switch, or a tuple of them.
         line: that it is on; None where that is not known.
         spelled: the key as the file has it.
+        file: name of the script that it is in, where another one sources that; else empty.
     """
 
     key: str
     value: Any
     line: int | None
     spelled: str
+    file: str = ""
 
     @property
     def unknown(self) -> str:

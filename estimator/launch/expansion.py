@@ -23,7 +23,8 @@ PER_ELEMENT = 16
 """Characters that an element of an array is counted as, beside its own."""
 
 LONGEST_SUM = 300
-
+LONGEST_CUT = 4096
+"""Characters of a text that is cut by a pattern, which is tried at each of them."""
 
 Value = Text | list[Text]
 
@@ -281,7 +282,7 @@ def _changed(name: str, found: Value | None, rest: str, line: int, scope: Scope)
     if rest in (",,", "^^"):
         return Text(text.lower() if rest == ",," else text.upper(), line)
     cut = CUT.fullmatch(rest)
-    if cut is None:
+    if cut is None or len(text) > LONGEST_CUT:
         return hole(f"{name}{rest}", line)
     sign, pattern = cut.groups()
     pattern = text_of(Token("word", pattern, line), scope)

@@ -99,12 +99,8 @@ def _unknown(sources: Sequence[Source]) -> str:
 
 
 def _looked_for() -> str:
-    told = "; ".join(
-        f"{each.title} ({', '.join(sorted(each.signs)[:3])}, …)"
-        for each in frameworks()
-        if each.framework
-    )
-    return f"looked for: {told}"
+    titles = dict.fromkeys(each.title for each in frameworks() if each.framework)
+    return f"looked for settings of {', '.join(titles)}"
 
 
 def _together(found: Sequence[Applied], own: Known, files: Sequence[str]) -> Launch:
@@ -126,12 +122,16 @@ def _together(found: Sequence[Applied], own: Known, files: Sequence[str]) -> Lau
         unused += each.unused
     divider = facts.pop("backend", None)
     parts = {each.framework.known.key for each in found}
+    is_given = {"deepspeed": DEEPSPEED in parts, "config_file": "accelerate" in parts}
+    unused = [each for each in unused if not is_given.get(each.said.key.lstrip("-"))]
     if divider is not None or (DEEPSPEED in parts and own.key != DEEPSPEED):
         said = divider.said if divider is not None else Said("its file", "DeepSpeed")
         facts.setdefault("recipe", Fact(DEEPSPEED, said, usual=divider is None))
     usual = Said("usual", own.title)
+    is_rl = any(name.startswith("rl_") for name in facts)
     for name, value in framework(own.key).usual.items():
-        facts.setdefault(name, Fact(value, usual, usual=True))
+        if is_rl or not name.startswith("rl_"):
+            facts.setdefault(name, Fact(value, usual, usual=True))
     return Launch(
         framework=own.framework,
         title=own.title,

@@ -213,7 +213,9 @@ class _Reader:
         name = path.rpartition("/")[2]
         if name in self.others:
             self.sourced.add(name)
+            outer, self.scope.name = self.scope.name, name
             self.follow(statements(self.others[name], name))
+            self.scope.name = outer
         else:
             self.scope.note(line, f"sources {path}, which is not read: give it too")
 

@@ -51,6 +51,12 @@ def shaped_config(launch: Launch, entries: int) -> dict[str, Any]:
         RequestError: where no family that is counted has its shape.
     """
     hidden, heads = int(launch.get("hidden")), int(launch.get("heads"))
+    if not launch.get("head_dim") and hidden % heads:
+        raise RequestError(
+            launch.facts["heads"].said.told,
+            f"got {heads}; allowed: a divisor of the hidden size, {hidden}, where no size of a "
+            "head is given",
+        )
     kv_heads = launch.get("kv_heads") if launch.get("is_grouped", True) else None
     common = {
         "hidden_size": hidden,

@@ -14,7 +14,7 @@ from .documents import read_json, read_toml, read_yaml
 from .entries import Entry, Source
 from .interpolation import resolved
 from .printed import has_block, read_printed
-from .script import Ran, Reading, read_script
+from .script import Ran, read_script
 
 SCRIPTS = (".sh", ".bash", ".slurm", ".sbatch", ".zsh", ".sub", ".job")
 YAML, LOGS = (".yaml", ".yml"), (".log", ".out", ".txt", ".err")
@@ -52,7 +52,11 @@ def sources_of(texts: Mapping[Path, str]) -> list[list[Source]]:
             sourced |= followed
         else:
             found[path] = [_of_document(path, texts[path])]
-    return [each for path, each in found.items() if path.name not in sourced]
+    own = {path: sources for path, sources in found.items() if path.name not in sourced}
+    for path, sources in own.items():
+        if not sources:
+            raise RequestError(str(path), "runs no command with settings, and sets no text of them")
+    return list(own.values())
 
 
 def _text(path: Path) -> str:
@@ -100,22 +104,36 @@ def _parsed(path: Path, text: str) -> Source:
 def _of_script(
     path: Path, text: str, others: Mapping[str, str]
 ) -> tuple[list[Source], frozenset[str]]:
+    """Return what each command of a script says, and the given scripts that it sources.
+
+    One that sets variables alone says nothing by itself: it is for others to source.
+    """
     headers = slurm_headers(text)
     reading = read_script(text, path.name, _scheduled(headers), others)
-    found = [_of_command(path.name, each, headers, reading) for each in reading.commands]
+    texts = {path.name: text} | {name: others[name] for name in sorted(reading.sourced)}
+    lines = {name: each.splitlines() for name, each in texts.items()}
+
+    def of_command(command: Ran) -> Source:
+        entries, programs = settings(command.words)
+        if reading.sourced:
+            entries = [replace(each, file=_written_in(each, lines)) for each in entries]
+        return Source(path.name, [*headers, *entries], programs, reading.notes)
+
+    found = [of_command(each) for each in reading.commands]
     if reading.variables:
-        loose = _of_command(path.name, Ran(reading.variables), headers, reading)
-        found.append(replace(loose, is_loose=True))
+        found.append(replace(of_command(Ran(reading.variables)), is_loose=True))
     if headers and not found:
         found.append(Source(path.name, headers, notes=reading.notes))
-    if not found:
-        raise RequestError(str(path), "runs no command with settings, and sets no text of them")
     return found, reading.sourced
 
 
-def _of_command(file: str, command: Ran, headers: Iterable[Entry], reading: Reading) -> Source:
-    entries, programs = settings(command.words)
-    return Source(file, [*headers, *entries], programs, reading.notes)
+def _written_in(entry: Entry, lines: Mapping[str, Sequence[str]]) -> str:
+    """Return the first of some scripts whose line of a setting has it; empty where none has."""
+    at = (entry.line or 0) - 1
+    return next(
+        (name for name, each in lines.items() if 0 <= at < len(each) and entry.spelled in each[at]),
+        "",
+    )
 
 
 def _scheduled(headers: Iterable[Entry]) -> dict[str, str]:

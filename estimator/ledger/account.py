@@ -22,7 +22,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
-from computebill.base.assumptions import Assumption
+from computebill.base.assumptions import GIVEN, Assumption
 from computebill.base.errors import RequestError, shown
 from computebill.base.writing import replacing
 from computebill.batches.cluster import run_on_ray
@@ -271,6 +271,7 @@ def _take(found: Ledger, gathered: Gathered, files: Sequence[Path]) -> None:
     if gathered.cube.is_cut:
         found.remarks["persons of few hours are taken together"] += 1
     found.trackers = gathered.trackers
+    found.named = gathered.named
     found.groups = gathered.groups
     found.queue = gathered.cube.queue()
 
@@ -322,7 +323,7 @@ def _price(found: Ledger, gathered: Gathered, rules: Rules, options: Options) ->
     found.share_basis = priced.share_basis
     found.unpriced = priced.unpriced
     found.assumptions = (*priced.assumptions, *_told(found, priced, rules))
-    found.capacity = _capacity(found, options)
+    _take_capacity(found, options)
     return priced
 
 
@@ -344,6 +345,9 @@ def _told(found: Ledger, priced: Priced, rules: Rules) -> Iterable[Assumption]:
         yield Assumption("jobs of unknown kind", share, how)
     if not rules.rule:
         yield Assumption("kinds", "none", "no rules: `computebill ledger init` proposes some")
+    for place in np.flatnonzero(found.named == 0).tolist():
+        how = "it matches none, or those before it match them all"
+        yield Assumption(f"rule[{place}], {rules.rule[place].kind}", "no job", how)
     if priced.unpriced > 0:
         share = f"{priced.unpriced / hours:.1%} of the hours"
         how = "no price is known of their accelerator; the share is of hours"
@@ -352,16 +356,28 @@ def _told(found: Ledger, priced: Priced, rules: Rules) -> Iterable[Assumption]:
         yield Assumption("cost of bills", told, "the file's own columns")
 
 
-def _capacity(found: Ledger, options: Options) -> float | None:
-    """Return the cluster's accelerator-hours in the period."""
+def _take_capacity(found: Ledger, options: Options) -> None:
+    """Take the cluster's accelerator-hours in the period.
+
+    Raises:
+        RequestError: where no record tells a time, or jobs took more.
+    """
     if options.capacity is None:
-        return None
-    if options.capacity_is == "hours":
-        return options.capacity
-    if found.period is None:
-        raise RequestError("--capacity", "is a number of accelerators, but no record tells a time")
-    start, end = found.period
-    return options.capacity * (end - start).total_seconds() / 3600.0
+        return
+    capacity, source = options.capacity, GIVEN
+    if options.capacity_is == "accelerators":
+        if found.period is None:
+            told = "is a number of accelerators, but no record tells a time"
+            raise RequestError("--capacity", told)
+        start, end = found.period
+        capacity *= (end - start).total_seconds() / 3600.0
+        source = f"{options.capacity:,.0f} accelerators, given, all of the records' period"
+    found.capacity = capacity
+    if found.idle_hours() < 0:
+        used = f"jobs took {found.total.gpu_hours:,.0f}"
+        told = f"is {capacity:,.0f} accelerator-hours, and {used}; allowed: as many, or more"
+        raise RequestError("--capacity", told)
+    found.assumptions += (Assumption("capacity", f"{capacity:,.0f} accelerator-hours", source),)
 
 
 def _costs(runs: pd.DataFrame, priced: Priced) -> np.ndarray:

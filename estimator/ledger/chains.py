@@ -254,7 +254,7 @@ def _add(found: Runs, share: Share, chains: Chains, no_chain: np.ndarray) -> Non
     sums["key"], sums["first"] = jobs["key"][begins], np.flatnonzero(begins)
     frame = _largest(share, order, sums, single)
     both = pd.concat([found.largest, frame], ignore_index=True)
-    found.largest = both.nlargest(KEPT, "gpu_hours").reset_index(drop=True)
+    found.largest = both.nlargest(KEPT, ["gpu_hours", "flop"]).reset_index(drop=True)
 
 
 def _in_order(keys: np.ndarray, start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -50,7 +50,7 @@ _SIZES = np.searchsorted(SIZE_ENDS, np.arange(SIZE_ENDS[-1] + 2), side="left")
 
 
 def size_of(accelerators: np.ndarray) -> np.ndarray:
-    """Return the place of each job's size among `SIZES`; unknown numbers are none."""
+    """Return the place of each number of accelerators among `SIZES`; what is no number is none."""
     # Ends are whole: part of an accelerator counts as one.
     whole = np.ceil(np.fmin(np.fmax(accelerators, 0.0), len(_SIZES) - 1))
     return np.asarray(_SIZES[whole.astype(np.int64)])
@@ -118,7 +118,7 @@ NO_CELLS = Cells({name: [] for name in BY}, {name: np.zeros(0, dtype=np.int32) f
 def cells_of(jobs: Measured) -> Cells:
     """Return the sums of a batch; the hours of a job that spans months are divided by its time."""
     texts: dict[str, Sequence[str]] = {"kind": KINDS, "size": SIZES}
-    codes = {"kind": jobs.kind, "size": size_of(jobs.accelerators)}
+    codes = {"kind": jobs.kind, "size": _sizes(jobs)}
     for name in jobs.words.keys() & set(BY):
         texts[name] = [UNKNOWN, *jobs.words[name].values]
         codes[name] = jobs.words[name].codes + 1
@@ -141,6 +141,15 @@ def cells_of(jobs: Measured) -> Cells:
         else:
             sums[name] = np.bincount(place, values[rows] * share, minlength=len(first))
     return Cells(texts, found, sums)
+
+
+def _sizes(jobs: Measured) -> np.ndarray:
+    """Return the place of each job's size; unknown of what ran on nobody says how many."""
+    found, is_untold = size_of(jobs.accelerators), np.isnan(jobs.accelerators)
+    if not is_untold.any():
+        return found
+    did = [jobs.measures[name] != 0 for name in ("gpu_hours", "flop") if name in jobs.measures]
+    return np.where(is_untold & np.any(did, axis=0), SIZES.index(UNKNOWN), found)
 
 
 WHOLE = ("jobs", "wait_s", "waited")

@@ -8,7 +8,7 @@ import pandas as pd
 
 from .result import Ledger
 from .schema import FINAL, UNKNOWN
-from .telling import clean, needs_final_runs, table_text
+from .telling import SHARED, clean, needs_final_runs, spread, table_text
 
 HEAD = """\
 # What a lab's records tell that it ran, as a sweep: computebill sweep {file} prices it again, on
@@ -47,7 +47,7 @@ def sweep_text(found: Ledger, name: str, file: str) -> str:
     needs_final_runs(found, "--sweep-to")
     final = found.cells[found.cells["kind"] == FINAL]
     whole: dict[str, Any] = {"name": clean(name), "description": _description(found)}
-    if prices := _prices(found.cells):
+    if prices := _prices(found):
         whole["price"] = prices
     hours = final.groupby("accelerator")["gpu_hours"].sum()
     known = hours.drop(UNKNOWN, errors="ignore")
@@ -64,13 +64,18 @@ def _description(found: Ledger) -> str:
     return f"What {found.rows_used:,} rows of records tell{when}."
 
 
-def _prices(cells: pd.DataFrame) -> dict[str, float]:
+def _prices(found: Ledger) -> dict[str, Any]:
     """Return what an hour of each accelerator cost [USD], where all of its hours have a price."""
+    cells, parts = found.cells, found.parts["accelerator"]
     known = cells[cells["accelerator"] != UNKNOWN]
     unpriced = set(known.loc[known["cost_usd"].isna(), "accelerator"])
     sums = known.groupby("accelerator")[["cost_usd", "gpu_hours"]].sum()
     prices = (sums["cost_usd"] / sums["gpu_hours"]).drop(list(unpriced))
-    return {str(name): float(price) for name, price in prices.items() if price > 0}
+    return {
+        str(name): spread(float(price), parts[str(name)].cost_usd, f"{SHARED} of {name}")
+        for name, price in prices.items()
+        if price > 0
+    }
 
 
 def _groups(found: Ledger) -> list[dict[str, Any]]:
@@ -84,12 +89,18 @@ def _groups(found: Ledger) -> list[dict[str, Any]]:
     return [_group(row) for row in sums.to_dict("records")]
 
 
+def of_size(size: str) -> str:
+    """Return a size of jobs in words."""
+    return f"{size} accelerator{'' if size == '1' else 's'}"
+
+
 def _group(row: dict[Any, Any]) -> dict[str, Any]:
     """Return a group; its experiments take all of its hours together."""
     jobs = max(1, round(row["jobs"]))
-    told = [row["kind"], row["project"], f"{row['size']} accelerators"]
+    size = "" if row["size"] == UNKNOWN else of_size(row["size"])
+    told = [row["kind"], row["project"], size]
     group = {
-        "name": clean(", ".join(each for each in told if each != UNKNOWN) or UNKNOWN),
+        "name": clean(", ".join(each for each in told if each not in ("", UNKNOWN)) or UNKNOWN),
         "kind": SWEEP_KINDS[row["kind"]],
         "repeats": jobs,
         "gpu_hours": float(row["gpu_hours"]) / jobs,

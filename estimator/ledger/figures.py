@@ -68,7 +68,7 @@ class Figure:
 
         Args:
             hours: of each group and key; ``(groups, keys)``.
-            told: of each group; ``(groups, 1)`` or ``(groups, DRAWS)``.
+            told: of each group, NaN where nobody can tell; ``(groups, 1)`` or ``(groups, DRAWS)``.
         """
         hours = np.where(np.abs(hours) > LEAST_HOURS, hours, 0.0)
         found = hours[:, self._known] @ self.draws[self._known] + told
@@ -95,7 +95,7 @@ class Figure:
         adds &= ~used.any(axis=1) | self._rises[part]
         if told.shape[1] > 1:
             adds &= ~told.any(axis=1)
-        adds &= ~self._is_lacking(hours, told)
+        adds &= ~self._is_lacking(hours, told) & ~np.isnan(told[:, 0])
         found = [NOT_KNOWN] * len(hours)
         rows = np.flatnonzero(adds)
         # Not as a product of matrices, which may round alike columns in other ways.

@@ -14,6 +14,8 @@ from pydantic import Field, field_validator
 from computebill.base.errors import RequestError, shown
 from computebill.base.specfile import Spec, read_toml, validate
 
+from .schema import STATES
+
 FILE = Path(__file__).with_name("formats.toml")
 APART = ("states", "keys")
 """Tables of the file that are no forms."""
@@ -72,6 +74,11 @@ FIELDS = frozenset(
 """What a column may be."""
 
 TIMES = frozenset({"elapsed", "gpu_time"})
+NUMBERS = TIMES | {
+    *("accelerators", "per_node", "nodes", "energy", "usd", "usd_effective"),
+    *("quantity", "quantity_priced", "tokens", "params", "flop", "first_step", "last_step", "jobs"),
+}
+"""Fields that are numbers."""
 UNITS = {
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), ("time", 1.0)),
     **dict.fromkeys(("ms", "millisecond", "milliseconds"), ("time", 1e-3)),
@@ -139,6 +146,45 @@ class Format(Spec):
     constants: dict[str, float | str] = Field(default_factory=dict)
     states: dict[str, str] = Field(default_factory=dict)
     bill: Bill = Field(default_factory=Bill)
+
+    @field_validator("fields", mode="before")
+    @classmethod
+    def _are_headings(cls, value: Any) -> Any:
+        for name, told in value.items() if isinstance(value, dict) else ():
+            texts = [*told.values()] if isinstance(told, dict) else told
+            listed = texts if isinstance(texts, list | tuple) else [texts]
+            if not all(isinstance(each, str) for each in listed):
+                allowed = "a heading, a list of headings, or a table of headings and their units"
+                raise ValueError(f"{name}: got {shown(told)}; allowed: {allowed}")
+        return value
+
+    @field_validator("fields")
+    @classmethod
+    def _have_units(cls, value: dict[str, Any]) -> dict[str, Any]:
+        for name, told in value.items():
+            of = "time" if name in TIMES else name
+            allowed = [unit for unit, (kind, _) in UNITS.items() if kind == of]
+            for heading, unit in told.items() if isinstance(told, dict) else ():
+                if unit not in allowed:
+                    units = ", ".join(allowed) or "no unit"
+                    raise ValueError(f"{name}.{heading}: got {shown(unit)}; allowed: {units}")
+        return value
+
+    @field_validator("constants")
+    @classmethod
+    def _are_numbers(cls, value: dict[str, Any]) -> dict[str, Any]:
+        for name in NUMBERS & value.keys():
+            if isinstance(value[name], str):
+                raise ValueError(f"{name}: got {shown(value[name])}; allowed: a number")
+        return value
+
+    @field_validator("states")
+    @classmethod
+    def _are_states(cls, value: dict[str, str]) -> dict[str, str]:
+        for text, state in value.items():
+            if state not in STATES:
+                raise ValueError(f"{text}: got {shown(state)}; allowed: {', '.join(STATES)}")
+        return value
 
     @field_validator("fields", "constants")
     @classmethod

@@ -32,8 +32,8 @@ from .joining import (
     taken_words,
     words_in,
 )
-from .rules import TEXTS, Rules, kinds_of
-from .schema import IDLE, JOBS, KINDS, MEASURES
+from .rules import TEXTS, Rules, rules_of
+from .schema import IDLE, JOBS, KINDS, MEASURES, UNKNOWN
 from .twice import find_twice
 from .work import Store
 
@@ -73,6 +73,7 @@ class Summed(NamedTuple):
     waits: np.ndarray
     rows: Jobs
     groups: pd.DataFrame
+    named: np.ndarray
 
 
 class Late(NamedTuple):
@@ -95,6 +96,7 @@ class Gathered:
         late: rows that are of no use after all.
         billed: what a bill says of a scheduler's hours.
         groups: jobs and hours of what no rule names, by project, partition and name, where asked.
+        named: rows that each rule names, ``(rules,)``.
     """
 
     cube: Cube = field(default_factory=Cube)
@@ -104,6 +106,7 @@ class Gathered:
     late: list[Late] = field(default_factory=list)
     billed: Billed = field(default_factory=Billed)
     groups: pd.DataFrame = field(default_factory=pd.DataFrame)
+    named: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
 
 class Gathering:
@@ -124,7 +127,7 @@ class Gathering:
         self._twice = {} if _ascend(parts) else find_twice(store, looked)
         self._rest = JOBS.empty_table()
         self._needs_config = any(rule.config for rule in rules.rule)
-        self.found = Gathered()
+        self.found = Gathered(named=np.zeros(len(rules.rule), dtype=np.int64))
         twice = sum(map(len, self._twice.values()))
         if twice:
             self.found.joined[TWICE] = twice
@@ -200,6 +203,7 @@ class Gathering:
         self.found.cube.add(summed.cells)
         self.found.cube.waits += summed.waits
         self._spill.add(summed.rows)
+        self.found.named += summed.named
         if self._has_groups:
             self.found.groups = added(self.found.groups, summed.groups)
 
@@ -223,15 +227,21 @@ class Gathering:
             self._take(self._summed(rest, -1, None))
         kept = table.filter(pa.array(~is_empty)).slice(0, MOST_TRACKERS)
         frame = kept.to_pandas()
-        kinds = self._kinds(kept, {name: words_in(kept, name) for name in TEXTS})
+        kinds, _ = self._kinds(kept, {name: words_in(kept, name) for name in TEXTS})
         self.found.trackers = frame.assign(kind=np.array(KINDS, dtype=object)[kinds])
 
-    def _kinds(self, jobs: pa.Table, words: Mapping[str, Words]) -> np.ndarray:
+    def _kinds(self, jobs: pa.Table, words: Mapping[str, Words]) -> tuple[np.ndarray, np.ndarray]:
+        """Return the place of each job's kind among `KINDS`, and how many each rule names."""
         config = column_of(jobs, "config") if "config" in jobs.column_names else None
         hours = numbers_in(jobs, "elapsed_s") / 3600.0
-        kinds = kinds_of(self._rules.rule, words, config, numbers_in(jobs, "accelerators"), hours)
+        rules = self._rules.rule
+        which = rules_of(rules, words, config, numbers_in(jobs, "accelerators"), hours)
+        places = [*(KINDS.index(rule.kind) for rule in rules), KINDS.index(UNKNOWN)]
+        kinds = np.array(places, dtype=np.int8)[which]
         is_idle = words["state"].told(lambda state: state == IDLE, False).astype(bool)
-        return np.where(is_idle, KINDS.index(IDLE), kinds) if is_idle.any() else kinds
+        if is_idle.any():
+            kinds[is_idle] = KINDS.index(IDLE)
+        return kinds, np.bincount(which + 1, minlength=len(rules) + 1)[1:]
 
     def _summed(self, jobs: pa.Table, part: int, trackers: Trackers | None) -> Summed:
         """Return the sums of jobs, what their tracked runs tell among them."""
@@ -243,7 +253,7 @@ class Gathering:
         record = words["record"].values[0] if words["record"].values else ""
         if record in RAN and billed.hosts:
             words["accelerator"] = billed.filled(words["accelerator"], words["host"])
-        kinds = self._kinds(jobs, words)
+        kinds, named = self._kinds(jobs, words)
         accelerators = numbers.get("accelerators", np.full(len(jobs), np.nan))
         start, end = moments_in(jobs, "start"), moments_in(jobs, "end")
         measures = _measures(numbers, moments_in(jobs, "submit"), start)
@@ -258,7 +268,7 @@ class Gathering:
         waits = waits_of(accelerators[known], measures.get("wait_s", start)[known])
         rows = _restartable(jobs, measured, numbers, part) if record in RAN else {}
         groups = groups_of(measured) if self._has_groups else pd.DataFrame()
-        return Summed(cells, waits, rows, groups)
+        return Summed(cells, waits, rows, groups, named)
 
     def _with_runs(
         self,

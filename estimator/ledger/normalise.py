@@ -140,6 +140,8 @@ def _take_title(draft: Draft, plan: Plan) -> None:
         column = plan.form.headings("gpu_time")
         assert column, "a report has a time"
         draft.numbers["gpu_hours"] = draft.number("gpu_hours") * plan.factor / 60.0
+    elif plan.form.reader == "sreport":
+        draft.remark(draft.reason == 0, "is of a report that tells no unit; minutes are taken")
     if plan.period is not None:
         start, end = read_moments(pa.array(plan.period))
         draft.moments["start"] = np.full(draft.rows, start)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -25,7 +25,7 @@ from computebill.uncertainty.distribution import Distribution
 from computebill.uncertainty.draws import Columns, Settings, bundle
 
 from .cube import NO_MONTH, OTHERS, Cells
-from .figures import DRAWS, Figure, distributions
+from .figures import DRAWS, LEAST_HOURS, Figure, distributions
 from .result import NOT_KNOWN, Amount
 from .rules import Rules
 from .schema import FINAL, IDLE, UNKNOWN
@@ -81,13 +81,16 @@ class Drawn:
     assumptions: list[Assumption] = field(default_factory=list)
 
 
-def draw_hours(keys: Sequence[tuple[str, str]], prices: Prices, rules: Rules) -> Drawn:
+def draw_hours(
+    keys: Sequence[tuple[str, str]], prices: Prices, rules: Rules, billed: Collection[str] = ()
+) -> Drawn:
     """Return the figures of an hour of each accelerator in each month.
 
     Args:
         keys: accelerator and month; the accelerator may be unknown.
         prices: what a user says.
         rules: prices of a contract, utilisation, PUE.
+        billed: accelerators all of whose hours are billed: nothing rests on their price.
     """
     usd, mwh, flop = (np.full((len(keys), DRAWS), np.nan) for _ in range(3))
     found = Drawn(usd, mwh, flop, np.ones(DRAWS))
@@ -97,7 +100,8 @@ def draw_hours(keys: Sequence[tuple[str, str]], prices: Prices, rules: Rules) ->
     for place, name in enumerate(names):
         at = {number: key[1] for number, key in enumerate(keys) if key[0] == name}
         own = replace(prices, seed=prices.seed + 1 + place)
-        _draw_one(found, name, at, own, rules)
+        told = _draw_one(found, name, at, own, rules)
+        found.assumptions += [] if name in billed else told
         part = find_accelerator(name, prices.profiles)
         peak = part.peak_flop_per_s(part.default_precision)
         found.flop[list(at)] = peak * SECONDS_PER_HOUR * mfu
@@ -121,8 +125,12 @@ def _draws(quantities: Sequence[Quantity], seed: int) -> np.ndarray:
     return np.asarray(columns.draw(points).numpy())
 
 
-def _draw_one(found: Drawn, name: str, at: Mapping[int, str], prices: Prices, rules: Rules) -> None:
+def _draw_one(
+    found: Drawn, name: str, at: Mapping[int, str], prices: Prices, rules: Rules
+) -> list[Assumption]:
     """Draw an accelerator's hours in its months: a price is as wrong in one as in another.
+
+    Returns what the price rests on.
 
     Args:
         found: figures that are set.
@@ -148,13 +156,15 @@ def _draw_one(found: Drawn, name: str, at: Mapping[int, str], prices: Prices, ru
     table = torch.from_numpy(drawn).reshape(len(months), len(keys), DRAWS)
     hour = bundle(Hour, {key: table[:, place] for place, key in enumerate(keys)})
     bill = price_time(torch.tensor(SECONDS_PER_HOUR, dtype=torch.float64), hour)
-    found.usd[places] = (bill.amortised if prices.is_owned else bill.cloud).numpy()
-    found.mwh[places] = bill.energy_mwh.numpy()
-    found.pue = hour.pue[0].numpy()
+    # Two sequences that are scrambled otherwise still go up and down together, point by point.
+    order = np.random.default_rng(prices.seed).permutation(DRAWS)
+    found.usd[places] = (bill.amortised if prices.is_owned else bill.cloud).numpy()[:, order]
+    found.mwh[places] = bill.energy_mwh.numpy()[:, order]
+    found.pue = hour.pue[0].numpy()[order]
     first, last = sources[0], sources[-1]
-    found.assumptions.append(Assumption(f"USD an hour of {name}", *first))
-    if last != first:
-        found.assumptions.append(Assumption(f"USD an hour of {name}, {months[-1]}", *last))
+    what = f"USD an hour of {name}"
+    later = [Assumption(f"{what}, {months[-1]}", *last)] if last != first else []
+    return [Assumption(what, *first), *later]
 
 
 def _source(
@@ -203,16 +213,23 @@ class Priced:
         self._keys = [
             (parts[pair // len(months)], months[pair % len(months)]) for pair in pairs.tolist()
         ]
-        self._drawn = draw_hours(self._keys, prices, rules)
+        self._open = cells.sum_of("gpu_hours") - cells.sum_of("usd_hours")
+        self._drawn = draw_hours(self._keys, prices, rules, self._paid())
         self.assumptions = list(self._drawn.assumptions)
         self._take_billed(billed)
-        self._open = cells.sum_of("gpu_hours") - cells.sum_of("usd_hours")
         self._is_recorded = self._recorded()
+        self._tell_idle()
         is_lacking = np.isnan(self._drawn.usd).any(axis=1)[self._place] if len(cells) else []
         self.unpriced = float(np.abs(self._open[is_lacking]).sum()) if len(cells) else 0.0
         hours = float(cells.sum_of("gpu_hours").sum())
         self.is_priced = self.unpriced <= 1e-9 * max(1.0, hours)
         self.share_basis = "cost" if self.is_priced and len(cells) else "hours"
+
+    def _paid(self) -> set[str]:
+        """Return the accelerators all of whose hours are billed."""
+        sums = np.bincount(self._place, np.abs(self._open), minlength=len(self._keys))
+        unpaid = {name for (name, _), hours in zip(self._keys, sums, strict=True) if hours > 1e-6}
+        return {name for name, _ in self._keys} - unpaid
 
     def _take_billed(self, billed: pd.DataFrame) -> None:
         """Price hours as the bill of the same machines does."""
@@ -251,6 +268,13 @@ class Priced:
         names = ("usd", "mwh", "flop")
         return {name: Figure(getattr(self._drawn, name), part) for name in names}
 
+    def _tell_idle(self) -> None:
+        """Say what energy idle accelerators are taken to draw, where there are such."""
+        left = self.cells.sum_of("gpu_hours") - self.cells.sum_of("energy_hours")
+        if np.abs(left[self._kinds == IDLE]).sum() > LEAST_HOURS:
+            how = "no profile tells what idle ones draw, which is less"
+            self.assumptions.append(Assumption("energy of idle accelerators", "as at work", how))
+
     def _amounts(
         self, group: np.ndarray, number: int, names: Sequence[str] = ("usd", "mwh", "flop")
     ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -276,15 +300,17 @@ class Priced:
             values = cells.sum_of(name)[chosen]
             return np.bincount(group[chosen], values, minlength=number)[:, None]
 
+        # Runs that tell FLOP and no hours took dollars and energy that nobody tells.
+        is_bare = (whole("flop") > 0) & (whole("gpu_hours") == 0) & (whole("usd") == 0)
         found = {}
         if "usd" in names:
-            found["usd"] = by_key(self._open), whole("usd")
+            found["usd"] = by_key(self._open), np.where(is_bare, np.nan, whole("usd"))
         if "mwh" in names:
             hours = by_key(cells.sum_of("gpu_hours"))
             recorded = by_key(cells.sum_of("energy_j")) * self._is_recorded
             covered = by_key(cells.sum_of("energy_hours")) * self._is_recorded
             told = recorded.sum(axis=1)[:, None] / JOULES_PER_MWH * self._drawn.pue
-            found["mwh"] = hours - covered, told
+            found["mwh"] = hours - covered, np.where(is_bare, np.nan, told)
         if "flop" in names:
             found["flop"] = by_key(self._untold), whole("flop")
         return found
@@ -292,9 +318,14 @@ class Priced:
     @cached_property
     def _untold(self) -> np.ndarray:
         """Return the hours whose FLOP nobody tells; idle accelerators compute nothing."""
-        kinds = np.array([*self.cells.texts["kind"], ""], dtype=object)[self.cells.codes["kind"]]
         hours = self.cells.sum_of("gpu_hours") - self.cells.sum_of("flop_hours")
-        return np.where(kinds == IDLE, 0.0, hours)
+        return np.where(self._kinds == IDLE, 0.0, hours)
+
+    @cached_property
+    def _kinds(self) -> np.ndarray:
+        """Return the kind of each cell."""
+        kinds = np.array([*self.cells.texts["kind"], ""], dtype=object)
+        return np.asarray(kinds[self.cells.codes["kind"]])
 
     def amount(self) -> Amount:
         """Return the sums of all cells."""
@@ -338,28 +369,30 @@ class Priced:
         """Return the share that final runs took.
 
         What is unknown may be no final run, or all of it: up to a tenth of the draws none of it
-        is, from nine tenths on all of it, and at the median it divides as the known does.
+        is, from nine tenths on all of it, and at the median it divides as the known does; what ran
+        was not idle.
 
         Args:
             of_research: whether inference and idle accelerators are left out.
         """
-        kinds = np.array([*self.cells.texts["kind"], ""], dtype=object)[self.cells.codes["kind"]]
+        kinds = self._kinds
         has = self.cells.sum_of("gpu_hours") != 0
         if of_research:
             has &= ~np.isin(kinds, OUTSIDE_RESEARCH)
-        parts = [has & (kinds == FINAL), has & (kinds == UNKNOWN), has]
-        parts = [rows.astype(np.int64) for rows in parts]
+        chosen = [has & (kinds == kind) for kind in (FINAL, UNKNOWN, IDLE)]
+        parts = [rows.astype(np.int64) for rows in (*chosen, has)]
         if self.share_basis == "cost":
             usd = self._figures["usd"]
-            final, unknown, every = (
+            final, unknown, idle, every = (
                 usd.times(*self._amounts(rows - 1, 1, ["usd"])["usd"])[0] for rows in parts
             )
         else:
             hours = self.cells.sum_of("gpu_hours")
-            final, unknown, every = (np.full(DRAWS, hours[rows > 0].sum()) for rows in parts)
+            final, unknown, idle, every = (np.full(DRAWS, hours[rows > 0].sum()) for rows in parts)
         if not (every > 0).all():
             return NOT_KNOWN
-        known = np.maximum(every - unknown, 0.0)
+        known = np.maximum(every - unknown - idle, 0.0)
+        known = np.where(known > LEAST_HOURS * every, known, 0.0)
         middle = np.where(known > 0, final / np.where(known > 0, known, 1.0), 0.5)
         rank = np.random.default_rng(0).permutation((np.arange(DRAWS) + 0.5) / DRAWS)
         ends = (NONE_UNTIL, 0.5, ALL_FROM)

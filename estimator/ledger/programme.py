@@ -10,12 +10,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from computebill.base.errors import RequestError, shown
-from computebill.uncertainty.distribution import Distribution
 
 from .cube import NO_MONTH
 from .result import Ledger
 from .schema import FINAL
-from .telling import clean, needs_final_runs, table_text
+from .telling import LEAST, clean, needs_final_runs, spread, table_text
 
 Basis = Literal["dollars", "hours", "energy"]
 BASES: tuple[Basis, ...] = get_args(Basis)
@@ -33,10 +32,7 @@ EXPLORATION = {
 INFERENCE = "inference"
 MOST_RUNS = 500
 SOURCE = "records"
-SHARED = "price of an hour"
-"""What all amounts of hours that no bill prices are uncertain by together."""
-LEAST = 1e-9
-"""Share of final runs below which what no run tells is a difference of floats."""
+
 
 HEAD = """\
 # What a lab's records tell, as a programme: computebill spend {file} sets its final runs against
@@ -211,19 +207,6 @@ class Programme:
                 told = " and ".join(each for each in own if sums.get(each, 0.0) > 0)
                 part = {"name": f"{told}, as recorded", "kind": kind}
                 yield {**part, "amount": spread(amount, self._total), **self._mark}
-
-
-def spread(value: float, whole: Distribution | float) -> float | dict[str, Any]:
-    """Return an amount as wide as the whole is, all of them together; a number where that is one.
-
-    Args:
-        value: at the median.
-        whole: of which it is a part.
-    """
-    if isinstance(whole, float) or not whole.p50 or whole.p95 - whole.p5 <= LEAST * whole.p50:
-        return value
-    ends = {name: value * getattr(whole, name) / whole.p50 for name in ("p5", "p50", "p95")}
-    return {**ends, "shared": SHARED} if value > 0 else value
 
 
 def _is_told(found: Ledger, basis: Basis) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from computebill.base.assumptions import Assumption
@@ -106,6 +107,7 @@ class Ledger(Shown):
         capacity: accelerator-hours that the cluster had; None where not given.
         restarts: chains of restarts, their jobs, and hours that were lost.
         queue: wait by size of job: jobs, mean, and quantiles [h].
+        named: rows that each rule names, ``(rules,)``.
         groups: what no rule names, by project, partition and name: jobs, hours; where asked.
         joined: rows that tell the same job as another, by how that was found.
         remarks: rows by what to know of them.
@@ -134,6 +136,7 @@ class Ledger(Shown):
     capacity: float | None = None
     restarts: dict[str, Any] = field(default_factory=dict)
     queue: pd.DataFrame = field(default_factory=pd.DataFrame)
+    named: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     groups: pd.DataFrame = field(default_factory=pd.DataFrame)
     joined: Counter[str] = field(default_factory=Counter)
     remarks: Counter[str] = field(default_factory=Counter)

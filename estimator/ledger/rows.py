@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from computebill.batches.columns import arrow_column
+from computebill.batches.columns import arrow_column, is_number
 from computebill.batches.pieces import Batch
 
 from . import cells
@@ -20,6 +21,8 @@ from .formats import Column, Format, state_of
 from .rules import Places
 
 AMOUNTS = ("accelerators", "nodes", "tokens", "params", "flop", "first_step", "last_step", "usd")
+SHARE = r"\([0-9.]+%\)$"
+"""What ``sreport -t HourPer`` has behind a time: ``600(60.00%)``."""
 
 
 @dataclass(frozen=True)
@@ -81,10 +84,31 @@ class Rows:
         """Return a field's numbers, NaN where there is none."""
         return self._read(name, cells.read_numbers)
 
-    def durations(self, name: str) -> np.ndarray:
-        """Return a field's durations [s]."""
+    def durations(self, name: str, less: str = "") -> np.ndarray:
+        """Return a field's durations [s], without what a regular expression says is none of it."""
         found = self._column(name)
-        return self._read(name, partial(cells.read_durations, factor=found.factor if found else 1))
+        factor = found.factor if found else 1.0
+
+        def read(column: pa.Array) -> np.ndarray:
+            if less and not is_number(column.type):
+                column = pc.replace_substring_regex(column.cast(pa.string()), less, "")
+            return cells.read_durations(column, factor)
+
+        return self._read(name, read)
+
+    def unread(self, name: str, values: np.ndarray) -> np.ndarray:
+        """Return which of a field's cells say something that was not read; ``(rows,)``.
+
+        Args:
+            name: of the field.
+            values: what was read, NaN of nothing.
+        """
+        found: np.ndarray = np.isnan(values)
+        raw = self.raw(name)
+        if raw is None or not found.any():
+            return np.zeros(self.count, dtype=bool)
+        found[found] = cells.read_words(raw.filter(pa.array(found))).codes >= 0
+        return found
 
     def _read(self, name: str, reader: Callable[[pa.Array], np.ndarray]) -> np.ndarray:
         constant = self.reading.form.constants.get(name)
@@ -132,10 +156,17 @@ class Rows:
         for name in AMOUNTS:
             if self.has(name):
                 found.numbers[name] = self.numbers(name)
-        found.numbers["elapsed_s"] = self.durations("elapsed")
+        if "usd" in found.numbers:
+            unread = self.unread("usd", found.numbers["usd"])
+            found.remark(unread, "its cost is no number; it is left out")
+        found.numbers["elapsed_s"] = elapsed = self.durations("elapsed")
+        found.remark(self.unread("elapsed", elapsed), "its duration is no time; it is left out")
         found.numbers["energy_j"] = self.energy()
         if self.has("gpu_time"):
-            found.numbers["gpu_hours"] = self.durations("gpu_time") / cells.SECONDS["h"]
+            told = self.durations("gpu_time", SHARE)
+            unread = self.unread("gpu_time", told)
+            found.remark(unread, "its accelerator time is no time; it is left out")
+            found.numbers["gpu_hours"] = told / cells.SECONDS["h"]
         if self.has("per_node"):
             each = self.numbers("per_node")
             nodes = np.where(np.isnan(found.number("nodes")), 1.0, found.number("nodes"))

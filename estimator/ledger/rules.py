@@ -17,7 +17,7 @@ from computebill.base.specfile import Spec, read_toml, validate
 from computebill.hardware.accelerators import find_accelerator
 
 from .cells import Words
-from .schema import KINDS, UNKNOWN
+from .schema import KINDS
 
 LONGEST = 1000
 """Letters of a regular expression."""
@@ -41,6 +41,8 @@ TEXTS = (
 
 def _expression(text: str) -> str:
     """Check a regular expression, in RE2's syntax: it has no backtracking, and always ends."""
+    if not text:
+        raise ValueError("got ''; allowed: a regular expression; .* is everything")
     if len(text) > LONGEST:
         raise ValueError(f"has {len(text)} letters; allowed: {LONGEST}")
     try:
@@ -90,7 +92,7 @@ class Rule(Matched):
     """Jobs of a kind.
 
     Attributes:
-        kind: of `schema.KINDS`.
+        kind: what such jobs are, final run, evaluation and so on.
         min_accelerators: fewest that such a job has.
         max_accelerators: most.
         min_hours: shortest that it takes [h].
@@ -123,6 +125,10 @@ class Rule(Matched):
         limits = (self.min_accelerators, self.max_accelerators, self.min_hours, self.max_hours)
         if not any(self.patterns()) and not self.config and not any(limits):
             raise ValueError(f"looks at nothing; allowed: {', '.join(TEXTS)}, config, limits")
+        for name, least, most in (("accelerators", *limits[:2]), ("hours", *limits[2:])):
+            if least is not None and most is not None and least > most:
+                told = f"min_{name} {least:g} is above max_{name} {most:g}"
+                raise ValueError(f"got {told}; allowed: at most that")
         return self
 
 
@@ -247,14 +253,14 @@ def config_value(config: pa.Array, key: str) -> pa.Array:
     return pc.struct_field(found, "value")
 
 
-def kinds_of(
+def rules_of(
     rules: tuple[Rule, ...],
     words: Mapping[str, Words],
     config: pa.Array | None,
     accelerators: np.ndarray,
     hours: np.ndarray,
 ) -> np.ndarray:
-    """Return the place of each row's kind among `schema.KINDS`; unknown where no rule tells.
+    """Return the place of the rule that names each row; -1 where none does.
 
     Args:
         rules: the first that matches counts.
@@ -280,8 +286,7 @@ def kinds_of(
             told[np.flatnonzero(is_open)[_hits(texts, pattern, is_open)]] = number
     for name, told in by_text.items():
         first = np.minimum(first, told[words[name].codes])
-    kinds = np.array([KINDS.index(each) for each in (*(rule.kind for rule in rules), UNKNOWN)])
-    return kinds.astype(np.int8)[first]
+    return np.where(first < len(rules), first, -1)
 
 
 def _hits(texts: list[str], pattern: str, is_open: np.ndarray) -> np.ndarray:

@@ -41,9 +41,9 @@ RECORDS = ("scheduler", "tracker", "bill", "report")
 """What a record is: of a scheduler or a list of jobs; of an experiment tracker; of a cloud's
 charges; of sums that somebody made."""
 
-SIZES = ("none", "1", "2–8", "9–64", "65–512", "513–4,096", "above 4,096")
+SIZES = ("none", "1", "2–8", "9–64", "65–512", "513–4,096", "above 4,096", UNKNOWN)
 SIZE_ENDS = (0.0, 1.0, 8.0, 64.0, 512.0, 4096.0)
-"""Largest number of accelerators of each size but the last."""
+"""Largest number of accelerators of each size but the last two."""
 
 JOBS = pa.schema(
     {

@@ -183,5 +183,6 @@ def read_sreport(rows: Rows) -> Draft:
     users = draft.text("user").codes
     if (users >= 0).any():
         draft.reject(users < 0, "is a sum of other rows")
-    draft.numbers["accelerators"] = np.zeros(draft.rows)
+    draft.numbers["accelerators"] = np.full(draft.rows, np.nan)
+    draft.reject(np.isnan(draft.number("gpu_hours")), "tells no accelerator time")
     return draft

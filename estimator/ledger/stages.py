@@ -10,7 +10,7 @@ import pandas as pd
 
 from .result import Ledger
 from .schema import FINAL, UNKNOWN
-from .telling import clean, needs_final_runs, table_text
+from .telling import clean, needs_final_runs, price_told, table_text
 
 HEAD = """\
 # Final runs of a lab's records, and the post-training and generated data beside them, as stages:
@@ -48,7 +48,7 @@ def stages_text(found: Ledger, name: str, file: str) -> str:
     """
     needs_final_runs(found, "--run-to")
     head = HEAD.format(command="run", file=file)
-    return _text(head, {"name": clean(name)}, [_stage(*each) for each in _named(found)])
+    return _text(head, {"name": clean(name)}, [_stage(found, *each) for each in _named(found)])
 
 
 def statement_text(found: Ledger, name: str, file: str) -> str:
@@ -67,7 +67,7 @@ def statement_text(found: Ledger, name: str, file: str) -> str:
     final = [(row["gpu_hours"], own) for row, own in rows if row["kind"] == FINAL]
     model = max(final)[1] if final else clean(name)
     head = HEAD.format(command="statement", file=file)
-    stages = [{**_stage(row, own), **_days(row)} for row, own in rows]
+    stages = [{**_stage(found, row, own), **_days(row)} for row, own in rows]
     return _text(head, {"name": clean(name), "model": {"name": model}}, stages)
 
 
@@ -97,7 +97,7 @@ def _days(row: Mapping[Hashable, Any]) -> dict[str, Any]:
     return {"start": row["start"].date(), "end": row["end"].date()}
 
 
-def _stage(row: Mapping[Hashable, Any], name: str) -> dict[str, Any]:
+def _stage(found: Ledger, row: Mapping[Hashable, Any], name: str) -> dict[str, Any]:
     kind = stage_kind(str(row["name"]), row["kind"])
     stage: dict[str, Any] = {
         "name": name,
@@ -108,7 +108,9 @@ def _stage(row: Mapping[Hashable, Any], name: str) -> dict[str, Any]:
     if isinstance(row["accelerator"], str) and row["accelerator"] != UNKNOWN:
         stage["accelerator"] = row["accelerator"]
     if row["cost_usd"] > 0:
-        stage["price"] = float(row["cost_usd"] / row["gpu_hours"])
+        price = float(row["cost_usd"] / row["gpu_hours"])
+        is_billed = not pd.isna(row["usd"])
+        stage["price"] = price if is_billed else price_told(found, str(row["accelerator"]), price)
     if row["accelerators"] > 0:
         stage["count"] = float(row["accelerators"])
     if kind != "generate" and not pd.isna(row["flop"]) and row["flop"] > 0:

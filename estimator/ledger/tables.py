@@ -18,6 +18,9 @@ from .trackers import config_of, tell_flop
 TRACKED = ("first_step", "last_step", "tokens", "flop")
 """Fields that a list of tracked runs has, and no list of jobs."""
 
+ROUNDED = 0.005
+"""How far the shares of all states may be from 1 together."""
+
 PODS = re.compile(r"podsetassignments_\d+_resourceusage_(?:nvidia|amd|google|habana)_com_\w+")
 STATE_TIME = re.compile(r"(complete|completed|cancel|cancelled|fail|failed|timeout)_gpu_time")
 
@@ -87,8 +90,13 @@ def read_sums(rows: Rows) -> Draft:
     seconds = [cells.read_numbers(rows.table[name]) for name, _ in states]
     draft.numbers["gpu_hours"] = np.stack(seconds, axis=1).ravel() / cells.SECONDS["h"]
     jobs = rows.numbers("jobs")
-    rates = [_rates(rows, word) for _, word in states]
-    draft.numbers["jobs"] = np.nan_to_num((np.stack(rates, axis=1) * jobs[:, None]).ravel())
+    rates = np.stack([_rates(rows, word) for _, word in states], axis=1)
+    # Rates are rounded; all jobs ended in some state.
+    whole = rates.sum(axis=1, keepdims=True)
+    is_all = np.abs(whole - 1.0) < ROUNDED
+    draft.numbers["jobs"] = np.nan_to_num(
+        (np.where(is_all, rates / np.where(is_all, whole, 1.0), rates) * jobs[:, None]).ravel()
+    )
     draft.numbers["elapsed_s"] = np.zeros(draft.rows)
     draft.numbers["accelerators"] = np.full(draft.rows, np.nan)
     draft.reject(np.isnan(draft.numbers["gpu_hours"]), "tells no accelerator time")

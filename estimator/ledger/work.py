@@ -30,7 +30,7 @@ CODED = [
     if pa.types.is_string(each.type) and each.name not in ("job", "config")
 ]
 """Columns whose texts are few."""
-ROWS = 150_000
+ROWS = 180_000
 """Rows of a batch of a table: so many have most of their texts in common, which are each looked at
 once. Of objects, which take more memory, they are `MOST_OBJECTS`."""
 HELD = 64 << 20

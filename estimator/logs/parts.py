@@ -49,7 +49,7 @@ def parts(log: Log, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray
     not told.
     """
     step = log.columns["step"][rows]
-    told = Told(*(log.columns[name][rows] for name in Told._fields))
+    evidence = Evidence(*(log.columns[name][rows] for name in Evidence._fields))
     kept: list[int] = []
     found: list[int] = []
     seen: dict[float, tuple[int, int]] = {}
@@ -58,8 +58,8 @@ def parts(log: Log, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray
         if number <= most:
             first, place = seen.get(number, (n, len(kept)))
             if first < n and (
-                told.is_copy(first, n, len(kept) - place)
-                or (number == most and told.is_redrawn(first, n))
+                evidence.is_copy(first, n, len(kept) - place)
+                or (number == most and evidence.is_redrawn(first, n))
             ):
                 continue
             part += 1
@@ -71,7 +71,7 @@ def parts(log: Log, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray
     return np.array(kept, dtype=np.int64), np.array(found, dtype=np.int64)
 
 
-class Told(NamedTuple):
+class Evidence(NamedTuple):
     """What tells a restart from a copy; arrays have a row each, ``(rows,)``.
 
     Attributes:

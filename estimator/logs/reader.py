@@ -98,7 +98,7 @@ class LogReader:
         found = self._format
         if found is None or not self._rows:
             alike = max(self._alike.values(), key=lambda each: each.count, default=Unread())
-            raise RequestError(self.name, _no_log(self.lines, alike))
+            raise RequestError(self.name, "; ".join([_no_log(self.lines, alike), *self._notes]))
         rows = np.concatenate(self._rows)
         columns = {name: rows[:, place] for name, place in PLACE.items()}
         for name, value in self._header.items():
@@ -288,5 +288,7 @@ def _no_log(lines: int, unread: Unread) -> str:
             f"tells no whole step: {unread.count:,} lines look like one and cannot be read, the "
             f"first is line {unread.line}, {shown(unread.text)}"
         )
+    if not lines:
+        return "is empty; allowed: what a run printed"
     known = ", ".join(each.title for each in formats())
     return f"is no log that is known: none of its {lines:,} lines tells a step; looked for: {known}"

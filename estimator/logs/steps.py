@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from .parts import of_the_run, parts, runs
+from .parts import COPY_SECONDS, of_the_run, parts, runs
 from .record import Column, Log
 
 USUAL = 1.1
@@ -124,8 +124,19 @@ class Steps:
             if not known.all():
                 place = np.flatnonzero(known)
                 found = np.interp(np.arange(len(found)), place, found[known])
-            return found if name == "at" else self._joined(found)
+            return self._forward(found) if name == "at" else self._joined(found)
         return None
+
+    @staticmethod
+    def _forward(at: Column) -> Column:
+        """Return times of lines as a clock that never goes back far: what it does is no time."""
+        found: Column = at + np.cumsum(np.where(_is_set_back(at), -np.diff(at, prepend=at[0]), 0.0))
+        return found
+
+    @cached_property
+    def set_back(self) -> int:
+        """How often times of lines go back."""
+        return int(_is_set_back(self.column("at")).sum())
 
     def _joined(self, elapsed: Column) -> Column:
         """Return times since a start as one clock; starts follow at once, timers begin anew."""
@@ -304,6 +315,11 @@ class Steps:
         known = np.isfinite(self.pace)
         steady = known & ~self.is_left_out
         return steady if steady.any() else known
+
+
+def _is_set_back(at: Column) -> NDArray[np.bool_]:
+    """Return before which rows times go back further than ranks' lines are mixed."""
+    return np.asarray(np.diff(at, prepend=at[:1]) < -COPY_SECONDS)
 
 
 def _stands_out(pace: Column) -> NDArray[np.bool_]:

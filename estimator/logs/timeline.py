@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .formats import SECONDS
 from .record import Column
 from .steps import Steps
 
@@ -29,7 +30,8 @@ OF_SPEEDS = ("tokens_per_s_gpu", "tokens_per_s", "samples_per_s")
 APART = 1.5
 """Times that a step's seconds by speeds and by times of lines are apart where one is wrong."""
 
-SECONDS_PER_HOUR = 3600.0
+NOISE = 1e-9
+"""Share of all time that is none: what sums of floating-point numbers leave."""
 
 MOST_POINTS = 200
 """Points of a course over time."""
@@ -244,16 +246,17 @@ class Timeline(Steps):
         kept = float(normal[~self.is_repeated].sum())
         stalls = sum(each.seconds for each in self.stalls)
         restarts = sum(each.seconds or 0.0 for each in self.restarts)
-        other = max(0.0, wall - kept - repeated - stalls - restarts)
+        other = wall - kept - repeated - stalls - restarts
+        other = other if other > NOISE * wall else 0.0
         return Spent(wall, kept, repeated, stalls, restarts, other)
 
     @cached_property
     def hours(self) -> float:
         """Hours so far: by the clock, or of its steps alone; NaN where lines tell neither [h]."""
         if self.spent is not None:
-            return self.spent.wall / SECONDS_PER_HOUR
+            return self.spent.wall / SECONDS["h"]
         of_steps = float(np.nansum(self.seconds * self.width))
-        return of_steps / SECONDS_PER_HOUR if of_steps > 0 else math.nan
+        return of_steps / SECONDS["h"] if of_steps > 0 else math.nan
 
     @property
     def last_step(self) -> int:
@@ -298,9 +301,7 @@ class Timeline(Steps):
             first_step=int(self.step[rows[0]]),
             last_step=int(self.step[rows[-1]]),
             part=int(self.part[rows[0]]),
-            hours=math.nan
-            if clock is None
-            else float(clock[rows[-1]] - clock[0]) / SECONDS_PER_HOUR,
+            hours=math.nan if clock is None else float(clock[rows[-1]] - clock[0]) / SECONDS["h"],
             seconds=self.mean_seconds(rows),
             speed=self.mean_speed(rows),
             loss=float(known.mean()) if len(known) else math.nan,
@@ -363,6 +364,11 @@ class Timeline(Steps):
         if self.run[-1]:
             last = int(log.at_line[self.rows[np.flatnonzero(self.run == self.run[-1])[0]]])
             yield f"{self.run[-1] + 1} runs stand in it, the last from line {last:,} on"
+        if self.set_back:
+            yield (
+                f"before {self.set_back:,} of its steps the time goes back, as in logs put "
+                "together: what lies between is not known, and counts as none"
+            )
         yield from self._doubt()
         if log.is_numbered:
             yield "no line tells its step: lines are counted, one a step"

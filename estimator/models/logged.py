@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +17,9 @@ from .mfu import Speed, Utilisation, utilisation
 
 if TYPE_CHECKING:
     import pandas as pd
+
+SPEED = "tokens per second per gpu"
+"""Name of the assumption that the log tells."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -87,7 +90,12 @@ def logged_use(log: Log, work: Work, **given: Any) -> LoggedUse:
     """
     course = Timeline.of(log, work)
     speed = steady_speed(course)
-    return LoggedUse(utilisation(speed=Speed(tokens_per_second_per_gpu=speed), **given), course)
+    found = utilisation(speed=Speed(tokens_per_second_per_gpu=speed), **given)
+    told = [
+        replace(each, source=f"steps of {log.file}") if each.name == SPEED else each
+        for each in found.assumptions
+    ]
+    return LoggedUse(replace(found, assumptions=tuple(told)), course)
 
 
 def steady_speed(course: Timeline) -> float:
@@ -106,14 +114,19 @@ def steady_speed(course: Timeline) -> float:
             raise RequestError(
                 log.file, "tells neither a step's seconds, nor a speed, nor times of its lines"
             )
+    tells_tokens = bool(np.isfinite(course.tokens).any())
     lacking = [
         f"{what} ({flag})"
-        for value, what, flag in (
+        for is_known, what, flag in (
             (work.count, "how many accelerators there are", "--count"),
-            (work.sequence, "the tokens of a sequence", "--sequence-length"),
-            (work.sequences, "the sequences of a step", "--global-batch"),
+            (work.sequence or tells_tokens, "the tokens of a sequence", "--sequence-length"),
+            (
+                work.sequences or tells_tokens or log.has("batch"),
+                "the sequences of a step",
+                "--global-batch",
+            ),
         )
-        if value is None
+        if not is_known
     ]
     needed = "; ".join(lacking) or "a speed: its lines have none"
     raise RequestError(log.file, f"does not say: {needed}; --launch FILE may tell")

@@ -205,7 +205,11 @@ class Plan(Shown):
             RequestError: where there is no such framework.
         """
         best, sequence = self.best, self.estimate.model
-        step = Step(None if sequence is None else sequence.card.sequence, best.precision)
+        step = Step(
+            None if sequence is None else sequence.card.sequence,
+            best.precision,
+            model=None if sequence is None else sequence.card.architecture,
+        )
         return hand_over(framework, best.layout, step, list(self._comments(step)))
 
     def _comments(self, step: Step) -> Iterator[str]:
@@ -218,6 +222,8 @@ class Plan(Shown):
             f"{best.memory_gb:.3g} of {limit:g} GB (odds of fitting {best.fit_odds:.2f})"
         )
         yield f"Assumed: nodes of {step.node_devices} accelerators, where there are as many"
+        for offered in self._offer():
+            yield f"Of the {offered.name}: {offered.value}"
         for each in self.estimate.assumptions:
             if each.source.startswith("assumed") and "layout does not say" in each.source:
                 yield f"Assumed: {each.name} {each.value}"

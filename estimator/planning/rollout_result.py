@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 FIGURES = ("days", "gpu_hours", "cost_usd", "energy_mwh")
 """What a split takes, at the median."""
 
+DECIDED = frozenset(("accelerator", "count", "generation", "fit odds"))
+"""What a plan gives its stage, as assumptions name it: no source of the stage's tells it."""
+
 
 class Split(NamedTuple):
     """Who does what.
@@ -235,7 +238,9 @@ class RolloutPlan(Shown):
     @property
     def assumptions(self) -> tuple[Assumption, ...]:
         """Every number that went in, with its source."""
-        return (*self.estimate.assumptions, *self.told)
+        own = (each for each in self.estimate.assumptions if each.name not in DECIDED)
+        found = f"the best of {self.tried:,} splits"
+        return (*own, Assumption("split", self.best.split.text, found), *self.told)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form; its keys are a contract."""

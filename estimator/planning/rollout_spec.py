@@ -20,6 +20,7 @@ from computebill.runs.staged_spec import StagedSpec, staged_fields, staged_of
 from computebill.training.memory_odds import USUAL_ODDS, Odds
 
 from .fields import CountsOf, Names
+from .spec import ELSEWHERE, PlanSpec
 
 if TYPE_CHECKING:
     from computebill.training.launched import Launched
@@ -29,6 +30,14 @@ OWN = (
     "colocated", "price", "top",
 )  # fmt: skip
 """Fields of a plan that a file of a stage may have beside the stage's."""
+
+OF_LAYOUTS = frozenset({*PlanSpec.model_fields, *ELSEWHERE} - {*Stage.model_fields, *OWN}) - {
+    "kind",
+    "stage",
+}
+"""Fields of other plans, that say nothing of who writes and who trains."""
+
+NO_USE = "is of no use to a plan of reinforcement learning; allowed: of a run of tokens"
 
 PLACED = ("layout", "generation")
 """Fields of a stage that a plan decides, put aside where the stage has them."""
@@ -150,6 +159,8 @@ def _of_data(
     files: tuple[str, ...],
 ) -> RolloutSpec:
     """Return the search that a file's data describe; as ``rollout_spec``."""
+    if idle := sorted(OF_LAYOUTS & flags.keys()):
+        raise RequestError(f"--{idle[0].replace('_', '-')}", NO_USE)
     given = dict(flags)
     is_flat = not isinstance(data.get("stage"), list)
     wanted = given.pop("stage", None)

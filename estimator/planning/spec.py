@@ -73,7 +73,7 @@ INSTEAD = {**dict.fromkeys(ENDS, "uneven"), "recompute_layers": "recompute fewes
 
 PRICING = ("price", "provider", "commitment", "date", "prices", "region")
 
-FEWEST = 8
+SMALLEST = 8
 """Accelerators that a search up to a limit begins at."""
 
 
@@ -308,7 +308,7 @@ class PlanSpec(Spec):
             own = self.count[accelerator] if isinstance(self.count, dict) else self.count
             return tuple(dict.fromkeys(own))
         most = self.max_gpus or 1
-        powers = (FEWEST * 2**n for n in range(64) if FEWEST * 2**n <= most)
+        powers = (SMALLEST * 2**n for n in range(64) if SMALLEST * 2**n <= most)
         return tuple(dict.fromkeys((*powers, most)))
 
     def sequences(self, length: int) -> int:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from computebill.architectures import Architecture, read_architecture, read_sample
 from computebill.base.assumptions import Assumption
-from computebill.base.errors import RequestError, shown
+from computebill.base.errors import RequestError
 from computebill.base.quantity import Quantity
 from computebill.base.specfile import validate
 from computebill.hardware.accelerators import Accelerator, find_accelerator
@@ -214,7 +214,7 @@ def _completed(run: RunFields, layout: Layout, batch: float | None) -> Layout:
         if rest:
             raise RequestError(
                 "global_batch",
-                f"got {shown(batch)}; allowed: a multiple of micro-batch x dp, "
+                f"got {batch:,.10g}; allowed: a multiple of micro-batch x dp, "
                 f"{layout.micro_batch * dp}",
             )
         update["micro_batches"] = int(micro)

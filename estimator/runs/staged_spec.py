@@ -113,8 +113,8 @@ def _weights(stage: Stage) -> Iterator[tuple[str, str]]:
     yield from stage.beside
 
 
-OF_STAGES = frozenset(Stage.model_fields) - frozenset(RunFields.model_fields) | {"stage"}
-"""Fields that tell a run of stages from one of totals alone."""
+OF_STAGES = frozenset(Stage.model_fields) - {*RunFields.model_fields, "fit_odds"} | {"stage"}
+"""Fields that tell a run of stages from one of totals alone; plans of either have odds."""
 
 
 def is_staged(data: Iterable[str]) -> bool:
@@ -176,8 +176,12 @@ def staged_of(
         laid = {**launch.layout, **(own if isinstance(own, dict) else {})}
         if launch.stage:
             wanted = ("model", "steps", "prompt_length", "answer_length", "accelerator", "count")
-            has_model = any(name in flags for name in ("params", "params_active"))
-            launch.need(wanted, {**data, **flags, **({"model": ""} if has_model else {})})
+            known = {**data, **flags}
+            if "params" in flags or "params_active" in flags:
+                known["model"] = ""
+            if "answer_mean" in known:
+                known.setdefault("answer_length", "")
+            launch.need(wanted, known)
         data = {**launch.of_stage(), **data, **({"layout": laid} if laid else {})}
     name = ", ".join((*files, *(launch.launch.files if launch else ()))) or "run"
     given = {**flags, **({"layout": dict(layout)} if layout else {})}

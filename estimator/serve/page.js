@@ -266,7 +266,9 @@ function go(toView, toProgramme) {
 }
 function read() {
   const from = Object.fromEntries(new URLSearchParams(location.search));
-  view = Object.hasOwn(FIELDS, from.view) && (from.view !== "ledger" || hasRecords()) ? from.view : "spend";
+  // Who names records on the command line asks what they tell.
+  const isAsked = Object.keys(from).length > 0 || !hasRecords();
+  view = Object.hasOwn(FIELDS, from.view) && (from.view !== "ledger" || hasRecords()) ? from.view : isAsked ? "spend" : "ledger";
   programme = (view === "spend" && from.programme) || programme || Object.keys(options.programmes)[0];
   const names = Object.keys(FIELDS[view]).filter((name) => name in from && name !== "programme");
   const given = Object.fromEntries(names.map((name) => [name, from[name]]));

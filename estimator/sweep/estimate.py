@@ -315,7 +315,8 @@ def _simulate(groups: int, draws: SweepDraws, chosen: Settings) -> _Simulated:
     rows_of_all = named[groups]
     basis = "cost_usd" if rows_of_all["cloud"].is_known else "gpu_hours"
     share = found[-len(BASES) + list(BASES).index(basis)]
-    costs = collector.draws()[groups * width + KEYS.index("cloud")] if collector.kept else None
+    row = groups * width + KEYS.index("cloud")
+    costs = collector.row_draws(row) if collector.kept else None
     return _Simulated(named[:groups], rows_of_all, named[groups + 1], share, basis, costs)
 
 

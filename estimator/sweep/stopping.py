@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -43,12 +44,15 @@ class Fate(NamedTuple):
     is_counted: bool = False
 
     @property
+    def stopped(self) -> outcomes.Moments:
+        """Mean and variance of the progress at which an experiment ends, if it does not fail."""
+        return outcomes.stopped_moments(self.progress, self.weight)
+
+    @property
     def moments(self) -> outcomes.Moments:
         """Mean and variance of the share of its length that an experiment takes."""
-        stopped = outcomes.stopped_moments(self.progress, self.weight)
-        return outcomes.product_moments(
-            stopped, outcomes.failure_moments(self.rate, self.restarted)
-        )
+        fails = outcomes.failure_moments(self.rate, self.restarted)
+        return outcomes.product_moments(self.stopped, fails)
 
     @property
     def is_certain(self) -> bool:
@@ -157,46 +161,79 @@ def realised(fate: Fate, lengths: Lengths, z: Tensor, generator: torch.Generator
         return torch.full_like(z, mean)
     is_few = lengths.number <= len(lengths.largest)
     drawn = lengths.largest if is_few else lengths.largest[:ONE_BY_ONE]
-    seconds = drawn.to(z.device)[:, None]
-    points = torch.rand((3, len(seconds), len(z)), dtype=torch.float64, generator=generator)
-    points = points.to(z.device)
-    fails = outcomes.failure_moments(fate.rate, fate.restarted)
-    length = outcomes.failed_length(
-        points[1], points[2], fate.rate.to(z.device), fate.restarted.to(z.device)
-    )
+
+    def points() -> Tensor:
+        shape = (len(drawn), len(z))
+        return torch.rand(shape, dtype=torch.float64, generator=generator).to(z.device)
+
     if is_few and fate.is_counted:
-        stopped = _shuffled(fate, int(lengths.number), points[0])
+        stopped = _dealt(fate, drawn, points).to(z.device)
     else:
-        ends = (fate.progress.to(z.device), fate.weight.to(z.device))
-        stopped = outcomes.stopped_progress(points[0], *ends)
-    own = stopped.mul(seconds).mul_(length).sum(0)
-    if is_few:
-        return own / lengths.total
-    rest = lengths.number - len(seconds)
-    total, squares = (
-        lengths.total - float(drawn.sum()),
-        lengths.squares - float((drawn**2).sum()),
-    )
-    if fate.is_counted:
-        middle, spread = outcomes.stopped_moments(fate.progress, fate.weight)
-        left = lengths.number * float(middle) - stopped.sum(0)
-        others = total / rest * left * float(fails.mean)
-        # Who ends where matters only as far as they differ in size.
-        apart = max(0.0, squares - total**2 / rest) * float(spread) * float(fails.mean) ** 2
-        scatter = squares * float(spread + middle**2) * float(fails.variance)
-        others = others + (apart + scatter) ** 0.5 * z
-    else:
-        others = total * mean + max(0.0, squares * variance) ** 0.5 * z
-    found: Tensor = (own + others.clamp_min(0.0)) / lengths.total
+        stopped = _stopped(fate, len(drawn), z.device, points)
+    seconds = stopped * drawn.to(z.device)[:, None]
+    if fate.rate > 0:
+        rate, restarted = fate.rate.to(z.device), fate.restarted.to(z.device)
+        seconds = seconds * outcomes.failed_length(points(), rate, restarted)
+    own = seconds.sum(0).expand_as(z)
+    if not is_few:
+        own = own + _others(fate, lengths, drawn, stopped, z).clamp_min(0.0)
+    found: Tensor = own / lengths.total
     return found
 
 
-def _shuffled(fate: Fate, count: int, points: Tensor) -> Tensor:
-    """Deal the ends of a competition out, just so many of each; ``(experiments, draws)``."""
+def _stopped(
+    fate: Fate, experiments: int, device: torch.device, points: Callable[[], Tensor]
+) -> Tensor:
+    """Progress at which experiments end, each by itself; ``(experiments, draws)``, or one draw."""
+    stopped = fate.stopped
+    if not stopped.variance:
+        return stopped.mean.to(device).expand(experiments, 1)
+    return outcomes.stopped_progress(points(), fate.progress.to(device), fate.weight.to(device))
+
+
+def _dealt(fate: Fate, sizes: Tensor, points: Callable[[], Tensor]) -> Tensor:
+    """Deal the ends of a competition out, just so many of each; ``(experiments, draws)``.
+
+    Of experiments of one size the sum is the same whoever ends where: they are dealt once.
+
+    Args:
+        fate: of each.
+        sizes: accelerator-seconds of each, falling.
+        points: makes uniform points; ``(experiments, draws)``.
+    """
+    count = len(sizes)
     edges = torch.cumsum(fate.weight, 0) * count
     ends = torch.searchsorted(edges, torch.arange(count, dtype=torch.float64) + 0.5)
-    dealt = fate.progress[ends.clamp(max=len(fate.progress) - 1)].to(points.device)
-    return dealt[_order(points)]
+    dealt = fate.progress[ends.clamp(max=len(fate.progress) - 1)]
+    if sizes[0] == sizes[-1]:
+        return dealt[:, None]
+    order = _order(points())
+    return dealt.to(order.device)[order]
+
+
+def _others(fate: Fate, lengths: Lengths, drawn: Tensor, stopped: Tensor, z: Tensor) -> Tensor:
+    """Accelerator-seconds of the experiments beside the largest; ``(draws,)``.
+
+    Args:
+        fate: of each.
+        lengths: of all.
+        drawn: accelerator-seconds of the largest.
+        stopped: progress at which these end; ``(experiments, draws)``.
+        z: standard normal draws; ``(draws,)``.
+    """
+    total = lengths.total - float(drawn.sum())
+    squares = lengths.squares - float((drawn**2).sum())
+    if not fate.is_counted:
+        mean, variance = (float(each) for each in fate.moments)
+        return total * mean + math.sqrt(max(0.0, squares * variance)) * z
+    rest = lengths.number - len(drawn)
+    fails = outcomes.failure_moments(fate.rate, fate.restarted)
+    middle, spread = fate.stopped
+    left = lengths.number * float(middle) - stopped.sum(0)
+    # Who ends where matters only as far as they differ in size.
+    apart = max(0.0, squares - total**2 / rest) * float(spread) * float(fails.mean) ** 2
+    scatter = squares * float(spread + middle**2) * float(fails.variance)
+    return total / rest * left * float(fails.mean) + math.sqrt(apart + scatter) * z
 
 
 def _order(points: Tensor) -> Tensor:

@@ -30,11 +30,12 @@ from .offers import DEGREES
 
 T = TypeVar("T")
 
-DIMENSIONS = 7
-PIPE, TENSOR, CONTEXT, EXPERT, SHARDING, MICRO, RECOMPUTED = range(DIMENSIONS)
+DIMENSIONS = 8
+BATCH, PIPE, TENSOR, CONTEXT, EXPERT, SHARDING, MICRO, RECOMPUTED = range(DIMENSIONS)
+"""Of columns: the global batch, and the choices of a space."""
 
 ROWS = 2**18
-"""Layouts of a chunk, at most but for one pipeline: columns of so many stay in a cache."""
+"""Layouts of a chunk and batch, at most but for one pipeline: so many stay in a cache."""
 
 WEIGHED = 16
 """First stages that may be the fullest, where layers are of several kinds."""
@@ -44,14 +45,15 @@ class Chunk(NamedTuple):
     """The part of some pipelines of a grid, on so many accelerators, that may be legal.
 
     Attributes:
-        places: of each dimension, where in the space its choices are: those that some legal
-            layout has.
-        seconds: of a step; a dimension for each choice.
+        batches: which of the global batches some legal layout has.
+        places: of each choice, where in the space those are that some legal layout has.
+        seconds: of a step; a dimension for the batches, and one for each choice.
         bytes: of the fullest process; broadcasts with ``seconds``, as ``legal`` does.
         legal: whether a layout obeys every rule.
         masks: of all layouts of the pipelines, whether each rule is obeyed, by its name.
     """
 
+    batches: Tensor
     places: tuple[Tensor, ...]
     seconds: Tensor
     bytes: Tensor
@@ -87,7 +89,7 @@ class Chunk(NamedTuple):
         return self._replace(seconds=seconds, bytes=sizes, legal=legal)
 
     def place(self, found: Tensor, shape: Sequence[int]) -> Tensor:
-        """Where in the flattened space layouts are.
+        """Where in the flattened space layouts are, whatever their batch.
 
         Args:
             found: where they are in ``seconds``, flattened.
@@ -222,7 +224,7 @@ class Grid:
         filled = [[*each, *[0.0] * (count - len(each))] for each in lists]
         return torch.stack([self._column(row, PIPE) for row in zip(*filled, strict=True)])
 
-    def _layout(self, pipes: slice, count: int, batch: int) -> kernel.Layout:
+    def _layout(self, pipes: slice, count: int, *batches: int) -> kernel.Layout:
         """Columns of some pipelines on so many accelerators."""
         space = self.space
         chosen = space.pipes[pipes]
@@ -246,7 +248,7 @@ class Grid:
             expert_tensor=torch.where(divided > 0, tensor, 1.0),
             sequence_parallel=self._column([float(each.sequence) for each in space.tp], TENSOR),
             micro_batch=micro,
-            micro_batches=batch / (data * micro),
+            micro_batches=self._column(batches, BATCH) / (data * micro),
             zero=self._column([each.zero for each in space.sharding], SHARDING),
             shards=torch.where(inside > 0, torch.minimum(replicas, domain), replicas),
             holds=torch.where(pipeline > 1, self._holds, 0.0),
@@ -267,19 +269,23 @@ class Grid:
                 yield slice(first, min(first + width, stop))
             start = stop
 
-    def evaluate(self, pipes: slice, count: int, batch: int) -> Chunk:
-        """Time and weigh the legal layouts of some pipelines on so many accelerators."""
-        layout = self._layout(pipes, count, batch)
-        sizes = (
-            torch.tensor(float(each), dtype=torch.float64, device=self.device)
-            for each in (batch, self.space.case.sequence)
-        )
-        masks = search.legal_masks(layout, *sizes) | self._own_masks(layout)
+    def evaluate(self, pipes: slice, count: int, *batches: int) -> Chunk:
+        """Time and weigh the legal layouts of some pipelines on so many accelerators.
+
+        Args:
+            pipes: where in the space the pipelines are, as ``chunks`` yields them.
+            count: accelerators.
+            batches: sequences of a step; of several, layouts are computed side by side.
+        """
+        layout = self._layout(pipes, count, *batches)
+        sequence = self._column([self.space.case.sequence], BATCH)
+        masks = search.legal_masks(layout, sequence) | self._own_masks(layout)
         masks |= self._offered(pipes, layout)
         legal = functools.reduce(operator.and_, masks.values())
-        shape = (pipes.stop - pipes.start, *self.space.shape[1:])
+        shape = (len(batches), pipes.stop - pipes.start, *self.space.shape[1:])
         alive = _alive(legal, shape)
-        places = (alive[0] + pipes.start, *alive[1:])
+        own, first, *others = alive
+        places = (first + pipes.start, *others)
 
         def left(bundle: T) -> T:
             return _picked(bundle, alive, shape)
@@ -287,7 +293,7 @@ class Grid:
         legal = left(legal)
         if not legal.numel():
             nothing = torch.zeros(legal.shape, dtype=torch.float64, device=self.device)
-            return Chunk(places, nothing, nothing, legal, masks)
+            return Chunk(own, places, nothing, nothing, legal, masks)
         stages, weighed = self._stages[pipes.start]
         # What breaks a rule beside others that do not is computed too; fractions do no harm.
         layout = left(layout._replace(micro_batches=layout.micro_batches.clamp_min(1e-9)))
@@ -297,7 +303,7 @@ class Grid:
         whole = torch.broadcast_to(seconds, [len(each) for each in alive])
         kept = (left(self._recipe), left(self._activations))
         size = self._bytes(layout, *kept, [left(each) for each in weighed])
-        return Chunk(places, whole, size, legal, masks)
+        return Chunk(own, places, whole, size, legal, masks)
 
     def _bytes(
         self,

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from computebill.architectures import Architecture
 from computebill.base.errors import RequestError
 from computebill.launch.read import launch_of_text
 from computebill.launch.stages import text_of_layers
@@ -39,11 +40,13 @@ class Step:
         sequence_length: tokens of a sequence.
         precision: of its products; None where it is left to the framework.
         node_devices: accelerators of a node.
+        model: that is trained: of its layers a chunk of a stage has so many.
     """
 
     sequence_length: int | None = None
     precision: str | None = None
     node_devices: int = NODE
+    model: Architecture | None = None
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,7 @@ def layout_facts(layout: Layout, step: Step) -> dict[str, Any]:
         "node_devices": devices,
         **{name: getattr(layout, name) for name in ("tp", "pp", "dp", "cp", "ep", "micro_batch")},
         "vpp": layout.vpp if layout.vpp > 1 else None,
+        "chunk_layers": _chunk_layers(layout, step.model),
         "pipeline": _pipeline(layout),
         **{name: layout.ends.get(name) for name in ENDS},
         **_dealt(layout),
@@ -149,6 +153,14 @@ def _dealt(layout: Layout) -> dict[str, Any]:
     }
 
 
+def _chunk_layers(layout: Layout, model: Architecture | None) -> int | None:
+    """Return the layers of every chunk of a stage, where stages have several and all are alike."""
+    if model is None or layout.vpp == 1 or layout.ends or layout.layers_per_stage is not None:
+        return None
+    each, over = divmod(int(model.layer_count), layout.pp * layout.vpp)
+    return None if over else each
+
+
 def _pipeline(layout: Layout) -> str:
     if layout.vpp > 1:
         return "Interleaved1F1B"
@@ -168,7 +180,8 @@ def _sharding(layout: Layout) -> dict[str, Any]:
 
 def _unsaid(text: str, name: str, layout: Layout, step: Step) -> dict[str, Any]:
     """Return what a text, read again, does not give back of a layout and its step."""
-    back = launched(launch_of_text(text, name))
+    flags = {} if step.model is None else {"model": step.model}
+    back = launched(launch_of_text(text, name), flags)
     fields = dict(back.layout)
     batch = back.fields.get("global_batch")
     try:
@@ -176,7 +189,10 @@ def _unsaid(text: str, name: str, layout: Layout, step: Step) -> dict[str, Any]:
     except (RequestError, ValueError):  # what it says cannot be one layout without the rest
         read = Layout(**{key: fields[key] for key in ("tp", "dp", "cp", "ep") if key in fields})
     found: dict[str, Any] = {}
+    is_dense = step.model is not None and not any(each.expert for each in step.model.operators())
     for field in COMPARED:
+        if is_dense and field == "etp":
+            continue
         own, other = _value(layout, field), _value(read, field)
         other = getattr(read, field) if other is None else other
         if field == "micro_batches" and batch is not None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from computebill.architectures import read_architecture
+from computebill.architectures import Architecture, read_architecture
 from computebill.architectures.shipped import same_shape, shipped
 from computebill.architectures.sources import beside, find_source
 from computebill.base.errors import RequestError, shown
@@ -62,6 +62,18 @@ WITH_CRITIC = ("ppo", "gae")
 OF_STAGE = ("model", "count", "precision", "framework", "accelerator")
 """Fields of a run that a stage of reinforcement learning has too."""
 
+PLACES = {
+    "num_hidden_layers": "layers", "n_layer": "layers", "hidden_size": "hidden", "n_embd": "hidden",
+    "num_attention_heads": "heads", "n_head": "heads", "num_key_value_heads": "kv_heads",
+    "intermediate_size": "ffn", "n_inner": "ffn", "vocab_size": "vocabulary",
+    "max_position_embeddings": "max_positions", "n_positions": "max_positions",
+    "layers_per_stage": "stage_layout", "global_batch_tokens": "global_batch",
+}  # fmt: skip
+"""Facts by the fields that come of them, where they have other names."""
+
+COUNTED = ("tp", "pp", "cp", "ep", "etp", "dp", "global_batch", "shards")
+"""Fields of a layout that have to fit the accelerators."""
+
 ASKED = {
     "model": ("the model", "--model"),
     "tokens": ("the tokens that it trains on", "--tokens"),
@@ -86,6 +98,7 @@ class Launched:
         layout: fields of its layout.
         notes: what was taken where they are silent, and what was left alone.
         stage: fields of a stage of reinforcement learning; empty where they are of none.
+        given: names of the fields, of a run and of its layout, that flags gave.
     """
 
     launch: Launch
@@ -93,6 +106,7 @@ class Launched:
     layout: Mapping[str, Any]
     notes: Sequence[str] = ()
     stage: Mapping[str, Any] = field(default_factory=dict)
+    given: frozenset[str] = frozenset()
 
     def of_stage(self) -> dict[str, Any]:
         """Return the fields of a stage: of reinforcement learning its own, and those it shares."""
@@ -130,14 +144,39 @@ class Launched:
             epochs = self.launch.facts.get("epochs")
             if "tokens" in lacking and epochs is not None:
                 told += f"; {epochs.said.told} counts passes over data whose tokens no file says"
-            hanging = [each for each in self.launch.unused if each.why.startswith("hangs on")]
-            told += "".join(f"; {each.said.told} {each.why}" for each in hanging[:MOST_HANGING])
+            told += "".join(f"; {each}" for each in self.hanging[:MOST_HANGING])
             raise RequestError(", ".join(self.launch.files), f"does not say: {told}")
+
+    def placed(self, error: RequestError) -> RequestError:
+        """Return an error with the places of what it is about, where launch files say that."""
+        name = str(error).partition(": got ")[0].rpartition(": ")[2]
+        facts = self.launch.facts
+        fact = facts.get(PLACES.get(name, name))
+        if fact is None and error.field == self.launch.get("model"):
+            fact = facts["model"]
+        told = []
+        if fact is not None and not fact.usual and name not in self.given:
+            told.append(fact.said.told)
+        devices = facts.get("count", facts.get("node_devices"))
+        if name in COUNTED and devices is not None and not self.given & {"count", "dp"}:
+            told.append(f"{self.fields.get('count')} accelerators: {devices.said.told}")
+        if not told or any(each in str(error) for each in told):
+            return error
+        return RequestError(error.field, f"{error.problem} ({'; '.join(told)})", error.others)
+
+    @property
+    def hanging(self) -> list[str]:
+        """Settings that hang on what nobody knows, and so say nothing, each in a sentence."""
+        return [
+            f"{each.said.told} {each.why}"
+            for each in self.launch.unused
+            if each.why.startswith("hangs on")
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
         found = self.launch.to_dict()
-        return {**found, "notes": [*found["notes"], *self.notes]}
+        return {**found, "notes": [*found["notes"], *self.notes], "hanging": self.hanging}
 
 
 def launched(
@@ -223,7 +262,8 @@ class _Mapping:
             if name in self.launch.facts:
                 fields[name] = self.launch.get(name)
         laid_out = self.layout(dp, micro, batch)
-        return Launched(self.launch, fields, laid_out, tuple(self.notes), self.stage())
+        given = frozenset((*self.flags, *self.given))
+        return Launched(self.launch, fields, laid_out, tuple(self.notes), self.stage(), given)
 
     def stage(self) -> dict[str, Any]:
         """Return the fields of a stage of reinforcement learning, where files describe one."""
@@ -251,11 +291,13 @@ class _Mapping:
         dp = self.replicas()
         if count is None:
             return (None, None) if dp is None else (replica * dp, dp)
+        if "dp" in self.given and "count" not in self.flags and dp is not None:
+            return replica * dp, dp
         if count % replica:
             raise RequestError(
                 said,
                 f"got {count} accelerators; allowed: a multiple of tp x pp x cp, {replica}; give "
-                "--count",
+                "--count, or --dp",
             )
         if dp is not None and dp * replica != count:
             if "count" not in self.flags:
@@ -396,8 +438,8 @@ class _Mapping:
     def layers(self) -> int | None:
         """Return the model's layers, for what hangs on them."""
         model = self.flags.get("model") or self.model().get("model")
-        if model is None:
-            return None
+        if model is None or isinstance(model, Architecture):
+            return None if model is None else int(model.layer_count)
         try:
             return int(read_architecture(model).layer_count)
         except RequestError:  # told where the model itself is read

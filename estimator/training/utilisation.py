@@ -7,9 +7,10 @@ interpolated.
 
 from __future__ import annotations
 
+import itertools
 import math
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from importlib import resources
@@ -52,6 +53,10 @@ STEPS_PER_DOUBLING = 4
 LEAST_PER_GPU, MOST_PER_GPU = -7, 6
 """Sequences of a step on an accelerator, as powers of two, between which is interpolated: fewer
 are shared by tensor parallel ranks, and more take no less time each."""
+
+
+Node = Callable[[int, Sequence[int]], Mapping[int, float]]
+"""Utilisation of a model on so many accelerators, by the power of two of their sequences."""
 
 
 class Fastest(NamedTuple):
@@ -140,7 +145,7 @@ class Utilisation:
 
     def _interpolated(
         self,
-        nodes: Sequence[Callable[[int, int], float]],
+        nodes: Sequence[Node],
         row: Tensor,
         batch: Tensor,
         count: int,
@@ -150,7 +155,7 @@ class Utilisation:
         """Utilisation between models and numbers of sequences on an accelerator.
 
         Args:
-            nodes: utilisation of each model, on so many accelerators, at a power of two sequences.
+            nodes: utilisation of each model, on so many accelerators, at powers of two sequences.
             row: place of each among the models; ``(rows,)``.
             batch: sequences of a step; fewer than ranks can share are not known.
             count: accelerators.
@@ -163,41 +168,54 @@ class Utilisation:
             wanted = torch.ones_like(batch, dtype=torch.bool)
         first, last = int(steps.min().floor()), int(steps.max().ceil())
         table = torch.full((len(nodes), last + 1 - first), math.nan, dtype=torch.float64)
-        for place, step in _corners(row[wanted], steps[wanted] - first, is_between):
-            table[place, step] = math.log(nodes[place](count, first + step))
+        corners = _corners(row[wanted], steps[wanted] - first, is_between)
+        for place, several in itertools.groupby(corners, key=lambda corner: corner[0]):
+            asked = [first + step for _, step in several]
+            for step, share in nodes[place](count, asked).items():
+                table[place, step - first] = math.log(share)
         if is_between:
             # Just above the largest that fits it counts as that.
             table = torch.where(table.isnan(), torch.cat([table[:1], table[:-1]]), table)
         found = torch.exp(bilinear(table.to(row.device), row, steps - first))
         return torch.where(per_gpu < 2.0**LEAST_PER_GPU, torch.nan, found)
 
-    def _size(self, params: float, count: int, step: int) -> float:
+    def _size(self, params: float, count: int, steps: Sequence[int]) -> dict[int, float]:
         architecture, counted = architecture_of(shape_of(params))
         if params > LARGER * counted:  # than the largest shape there is
-            return math.nan
-        return self._at(architecture, counted, count, step)
+            return dict.fromkeys(steps, math.nan)
+        return self._at(architecture, counted, count, steps)
 
-    def _at(self, architecture: Architecture, active: float, count: int, step: int) -> float:
-        """Utilisation at a node: so many accelerators, ``2**step`` sequences on each."""
+    def _at(
+        self, architecture: Architecture, active: float, count: int, steps: Sequence[int]
+    ) -> dict[int, float]:
+        """Utilisation at nodes: so many accelerators, ``2**step`` sequences on each; by step."""
         known = self._found.setdefault(architecture, {})
-        if (count, step) not in known:
-            known[count, step] = self._fastest(architecture, active, count, step)
-        return known[count, step]
+        new = [step for step in steps if (count, step) not in known]
+        for step, share in self._fastest(architecture, active, count, new).items():
+            known[count, step] = share
+        return {step: known[count, step] for step in steps}
 
-    def _fastest(self, architecture: Architecture, active: float, count: int, step: int) -> float:
-        batch = count * 2.0**step
-        if batch % 1:
-            return math.nan
+    def _fastest(
+        self, architecture: Architecture, active: float, count: int, steps: Sequence[int]
+    ) -> dict[int, float]:
+        found = dict.fromkeys(steps, math.nan)
+        whole = [step for step in steps if (count * 2.0**step) % 1 == 0]
+        if not whole:
+            return found
         grid = self._grid(architecture)
         room = self.most_gb * GB
-        timed = (
-            grid.evaluate(pipes, count, int(batch)).legal_seconds(room) for pipes in grid.chunks()
-        )
-        seconds = min((float(each.min()) for each in timed if each.numel()), default=math.inf)
-        if not math.isfinite(seconds):
-            return math.nan
+        batches = [int(count * 2.0**step) for step in whole]
+        seconds = torch.full((len(whole),), math.inf, dtype=torch.float64)
+        for pipes in grid.chunks():
+            chunk = grid.evaluate(pipes, count, *batches)
+            if chunk.seconds.numel():
+                least = chunk.legal_seconds(room).flatten(1).amin(1)
+                seconds[chunk.batches] = torch.minimum(seconds[chunk.batches], least)
         peak = peak_flop_per_s(self.accelerator, self.precision)
-        return 6.0 * active * batch * self.sequence / (seconds * peak * count)
+        for step, batch, took in zip(whole, batches, seconds.tolist(), strict=True):
+            if math.isfinite(took):
+                found[step] = 6.0 * active * batch * self.sequence / (took * peak * count)
+        return found
 
     def fastest(
         self,

@@ -114,7 +114,10 @@ class Collector:
         self._close_replicate()
         probabilities = torch.tensor(PROBABILITIES, dtype=torch.float64)
         if self._exact:
-            pooled = quantiles.sorted_quantiles(self.draws(), probabilities, reorder=True)
+            pooled = torch.empty(len(self._low), len(PROBABILITIES), dtype=torch.float64)
+            for row, found in enumerate(pooled):  # a copy of one stays in a cache
+                values = self.row_draws(row)
+                found[:] = quantiles.sorted_quantiles(values, probabilities, reorder=True)
         else:
             pooled = self._counted(self._counts, probabilities)
         means = self._sums / self._drawn
@@ -138,6 +141,10 @@ class Collector:
     def draws(self) -> Tensor:
         """Return all draws ``(rows, samples)``; only where they were few enough to keep."""
         return torch.cat([chunk for chunks in self._kept for chunk in chunks], dim=1)
+
+    def row_draws(self, row: int) -> Tensor:
+        """Return the kept draws of one row, ``(samples,)``."""
+        return torch.cat([chunk[row] for chunks in self._kept for chunk in chunks])
 
     def replicate_draws(self, replicate: int) -> Tensor:
         """Return the kept draws of one replicate, ``(rows, draws)``."""

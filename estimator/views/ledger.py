@@ -31,6 +31,10 @@ from .text import (
 )
 
 MOST = 10
+MOST_FIRST = 5
+"""Rejected rows that are shown, one of a reason."""
+LONGEST_ROW = 80
+"""Letters of such a row."""
 TITLES = {
     "kind": "By kind",
     "state": "By state at the end; a cancelled job is how a long run ends, and no waste",
@@ -63,6 +67,8 @@ def full(found: Ledger) -> Iterator[RenderableType]:
         ("Rejected, by reason", found.reasons),
     )
     yield from (tables.reasons(title, "", each, "others") for title, each in counted if each)
+    if found.rejects:
+        yield _first_rejects(found)
     if found.assumptions:
         yield _assumptions(found)
 
@@ -112,7 +118,7 @@ def _files(found: Ledger) -> Table:
 
 
 def _parts(name: str, title: str, parts: dict[str, Amount], total: Amount) -> Table:
-    table = tables.table(title)
+    table = tables.table(title, less=("FLOP", "energy", "jobs", "cost"))
     table.add_column("", overflow="fold")
     for heading in ("jobs", "hours", "share", "cost", "energy", "FLOP"):
         table.add_column(heading, justify="right")
@@ -133,7 +139,8 @@ def _parts(name: str, title: str, parts: dict[str, Amount], total: Amount) -> Ta
 
 
 def _largest(found: Ledger) -> Table:
-    table = tables.table("The largest runs; jobs with their restarts are one")
+    less = ("accelerators", "jobs", "who", "cost")
+    table = tables.table("The largest runs; jobs with their restarts are one", less)
     table.add_column("run", overflow="fold")
     table.add_column("who", overflow="fold")
     table.add_column("kind")
@@ -179,6 +186,20 @@ def _queue(queue: pd.DataFrame) -> Table:
     for size, row in queue.iterrows():
         waits = (f"{row[name]:,.2f}" for name in ("p50_h", "p90_h", "p99_h"))
         table.add_row(str(size), f"{row['jobs']:,.0f}", *waits)
+    return table
+
+
+def _first_rejects(found: Ledger) -> Table:
+    """Return the first rejected row of each reason, as it stands."""
+    table = tables.table("The first of them; --rejects FILE.csv gets all")
+    for heading in ("file", "line", "reason", "row"):
+        justify: Any = "right" if heading == "line" else "left"
+        table.add_column(heading, justify=justify, overflow="fold")
+    first = {each.reason: each for each in reversed(found.rejects)}
+    for each in list(first.values())[::-1][:MOST_FIRST]:
+        name = each.file.rpartition("/")[2]
+        text = each.text if len(each.text) <= LONGEST_ROW else f"{each.text[:LONGEST_ROW]} …"
+        table.add_row(name, f"{each.line:,}", each.reason, text)
     return table
 
 

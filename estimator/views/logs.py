@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.console import RenderableType
 from rich.table import Table
@@ -23,6 +23,23 @@ from .text import (
     percent,
     signed,
 )
+
+
+class Cells(NamedTuple):
+    """A table as text, for a terminal and a page.
+
+    Attributes:
+        title: above it.
+        headings: of its columns.
+        rows: of as many texts.
+        left: headings of columns of words; the others are figures, set to the right.
+    """
+
+    title: str
+    headings: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    left: Sequence[str]
+
 
 SHOWN = 12
 """Windows of the course that a table has; JSON and files have all."""
@@ -47,10 +64,32 @@ def of_log(result: Result) -> Iterator[RenderableType]:
     log = result["log"]
     yield from (Text(f"Of the log: {note}.") for note in log["notes"])
     yield course(log)
+    yield from map(_table, lost(log))
+
+
+def _table(cells: Cells) -> Table:
+    table = tables.table(cells.title)
+    for heading in cells.headings:
+        table.add_column(heading, justify="left" if heading in cells.left else "right")
+    for row in cells.rows:
+        table.add_row(*row)
+    return table
+
+
+def lost(log: Mapping[str, Any]) -> Iterator[Cells]:
+    """Yield what the time of a log went to, its restarts and stalls; what there is of them."""
     if log["spent_seconds"]:
         yield _spent(log)
     if log["restarts"] or log["stalls"]:
         yield _interruptions(log)
+
+
+def compared(result: Result) -> Iterator[Cells]:
+    """Yield a run beside what was predicted: speed, blame, what is left."""
+    yield _beside(result)
+    if result["watched"]["blame"]:
+        yield _blame(result["watched"])
+    yield _money(result)
 
 
 def course(log: Mapping[str, Any]) -> Table:
@@ -89,31 +128,29 @@ def number(value: float | None, write: Any = digits) -> str:
     return UNKNOWN if value is None else str(write(value))
 
 
-def _spent(log: Mapping[str, Any]) -> Table:
+def _spent(log: Mapping[str, Any]) -> Cells:
     spent = log["spent_seconds"]
-    wall = duration(spent["wall"] / 86400)
-    table = tables.table(f"What {wall} went to; {percent(log['goodput'])} trained")
-    for heading in ("", "time", "share"):
-        table.add_column(heading, justify="right" if heading else "left")
-    for key, words in SPENT.items():
-        if spent[key]:
-            table.add_row(words, duration(spent[key] / 86400), percent(spent[key] / spent["wall"]))
-    return table
+    rows = [
+        (words, duration(spent[key] / 86400), percent(spent[key] / spent["wall"]))
+        for key, words in SPENT.items()
+        if spent[key]
+    ]
+    title = f"What {duration(spent['wall'] / 86400)} went to; {percent(log['goodput'])} trained"
+    return Cells(title, ("", "time", "share"), rows, ("",))
 
 
-def _interruptions(log: Mapping[str, Any]) -> Table:
-    table = tables.table("Restarts, and the longest stalls")
-    for heading in ("line", "step", "what", "time"):
-        table.add_column(heading, justify="left" if heading == "what" else "right")
+def _interruptions(log: Mapping[str, Any]) -> Cells:
+    rows = []
     for each in log["restarts"]:
-        lost = f", {each['repeated']:,} steps made again" if each["repeated"] else ""
+        again = f", {each['repeated']:,} steps made again" if each["repeated"] else ""
         took = number(each["seconds"], lambda seconds: duration(seconds / 86400))
-        table.add_row(f"{each['line']:,}", f"{each['step']:,}", f"restart{lost}", took)
+        rows.append((f"{each['line']:,}", f"{each['step']:,}", f"restart{again}", took))
     for each in log["stalls"][:MOST_STALLS]:
         why = f" ({each['why']})" if each["why"] else ""
         took = duration(each["seconds"] / 86400)
-        table.add_row(f"{each['line']:,}", f"{each['step']:,}", f"stall{why}", took)
-    return table
+        rows.append((f"{each['line']:,}", f"{each['step']:,}", f"stall{why}", took))
+    headings = ("line", "step", "what", "time")
+    return Cells("Restarts, and the longest stalls", headings, rows, ("what",))
 
 
 def measured(result: Result) -> Iterator[RenderableType]:
@@ -130,50 +167,40 @@ def measured(result: Result) -> Iterator[RenderableType]:
 
 def watched(result: Result) -> Iterator[RenderableType]:
     """A run beside what was predicted: speed, blame, what is left; then its log."""
-    found = result["watched"]
-    yield from (Text(f"Of the log: {note}.") for note in found["notes"])
-    yield _beside(result)
-    if found["blame"]:
-        yield _blame(found)
-    yield _money(result)
+    yield from (Text(f"Of the log: {note}.") for note in result["watched"]["notes"])
+    yield from map(_table, compared(result))
     yield from of_log(result)
 
 
-def _beside(result: Result) -> Table:
+def _beside(result: Result) -> Cells:
     found, measured = result["watched"], result["watched"]["measured"]
-    table = tables.table("Predicted, and measured")
-    for heading in ("", "predicted, median (5th–95th)", "measured"):
-        table.add_column(heading, justify="right" if heading else "left")
-    rows = (
+    rows = []
+    for label, key, write in (
         ("tokens a second and accelerator", "tokens_per_second_per_gpu", count),
         ("seconds a step", "step_seconds", digits),
         ("utilisation (MFU)", "mfu", percent),
         ("time that trains (goodput)", "goodput", percent),
-    )
-    for label, key, write in rows:
+    ):
         expected = result.get(key)
         text = UNKNOWN
         if expected:
             ends = "–".join(write(expected[end]) for end in ("p5", "p95"))
             text = f"{write(expected['p50'])} ({ends})"
-        table.add_row(label, text, number(measured[key], write))
+        rows.append((label, text, number(measured[key], write)))
     memory = result.get("memory_gb")
     if memory and measured["memory_gb"] is not None:
         of = f" ({result['log']['memory_of']})" if result["log"]["memory_of"] else ""
-        table.add_row(
-            "memory of one, GB", digits(memory["total"]), digits(measured["memory_gb"]) + of
-        )
-    table.add_row("time over predicted", "", number(found["time_over_predicted"]))
-    return table
+        seen = digits(measured["memory_gb"]) + of
+        rows.append(("memory of one, GB", digits(memory["total"]), seen))
+    rows.append(("time over predicted", "", number(found["time_over_predicted"])))
+    headings = ("", "predicted, median (5th–95th)", "measured")
+    return Cells("Predicted, and measured", headings, rows, ("",))
 
 
-def _blame(found: Mapping[str, Any]) -> Table:
-    table = tables.table("What a step's difference is likely of")
+def _blame(found: Mapping[str, Any]) -> Cells:
     headings = ("part", "predicted, s", "may be off by, s", "could explain", "likely, s", "share")
-    for heading in headings:
-        table.add_column(heading, justify="left" if heading == "part" else "right")
-    for each in found["blame"]:
-        table.add_row(
+    rows = [
+        (
             part_name(each["part"]),
             digits(each["predicted_seconds"]) if each["predicted_seconds"] else "",
             digits(each["swing_seconds"]),
@@ -181,7 +208,9 @@ def _blame(found: Mapping[str, Any]) -> Table:
             digits(each["likely_seconds"]),
             percent(each["share"]),
         )
-    return table
+        for each in found["blame"]
+    ]
+    return Cells("What a step's difference is likely of", headings, rows, ("part",))
 
 
 def part_name(part: str) -> str:
@@ -189,29 +218,25 @@ def part_name(part: str) -> str:
     return PARTS.get(part, part)
 
 
-def _money(result: Result) -> Table:
+def _money(result: Result) -> Cells:
     found = result["watched"]
     so_far, rest = found["so_far"], found["rest"]
-    title = f"So far to step {so_far['step']:,}, and the rest at the pace seen"
-    table = tables.table(title)
-    for heading in ("", "so far", "the rest, median (5th–95th)"):
-        table.add_column(heading, justify="right" if heading else "left")
-    table.add_row("tokens", number(so_far["tokens"], count), number(rest["tokens"], count))
-    hours = so_far["hours"]
-    table.add_row(
-        "time",
-        UNKNOWN if hours is None else duration(hours / 24),
-        UNKNOWN if rest["days"] is None else duration_interval(distribution(rest["days"])),
-    )
+    hours, days = so_far["hours"], rest["days"]
+    rows = [
+        ("tokens", number(so_far["tokens"], count), number(rest["tokens"], count)),
+        (
+            "time",
+            UNKNOWN if hours is None else duration(hours / 24),
+            UNKNOWN if days is None else duration_interval(distribution(days)),
+        ),
+    ]
     for way, label in (("cloud", "cost, rented"), ("amortised", "cost, hardware and energy")):
         if way in so_far["cost_ways_usd"]:
             left = rest["cost_ways_usd"][way]
-            table.add_row(
-                label,
-                number(so_far["cost_ways_usd"][way], money),
-                UNKNOWN if left is None else money_interval(distribution(left)),
-            )
-    return table
+            text = UNKNOWN if left is None else money_interval(distribution(left))
+            rows.append((label, number(so_far["cost_ways_usd"][way], money), text))
+    title = f"So far to step {so_far['step']:,}, and the rest at the pace seen"
+    return Cells(title, ("", "so far", "the rest, median (5th–95th)"), rows, ("",))
 
 
 def line(result: Result) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from rich.console import RenderableType
 from rich.text import Text
 
+from computebill.base.assumptions import GIVEN
 from computebill.models.mfu import Utilisation
 
 from . import tables
@@ -23,7 +24,7 @@ def _title(found: Utilisation) -> str:
 
 def _whose(found: Utilisation) -> str:
     """Return how a given speed was read: of one accelerator, or of all together."""
-    given = {each.name: each.value for each in found.assumptions}
+    given = {each.name: each.value for each in found.assumptions if each.source == GIVEN}
     if "tokens per second" in given:
         return f"Speed read as that of all {given['count']} accelerators together."
     one = "tokens per second per gpu" in given

@@ -16,6 +16,7 @@ from computebill.training.memory_odds import memory_interval
 from computebill.training.utilisation import Fastest
 
 from . import tables
+from .plan_words import LEAST, UNNAMED
 from .text import (
     count_interval,
     digits,
@@ -82,9 +83,8 @@ def where(one: Candidate) -> str:
 
 
 def _title(found: Plan) -> str:
-    least = {"time": "Fastest", "cost": "Cheapest", "energy": "Least energy"}
-    name = "" if found.spec.name == "plan" else f"{found.spec.name}. "
-    return f"{name}{least[found.spec.objective]}: {where(found.best)}"
+    name = "" if found.spec.name == UNNAMED else f"{found.spec.name}. "
+    return f"{name}{LEAST[found.spec.objective]}: {where(found.best)}"
 
 
 def _best(found: Plan) -> Table:

@@ -7,6 +7,12 @@ from typing import Any
 
 from .text import digits, fit_text, percent
 
+UNNAMED = "plan"
+"""Name of a plan that was given none."""
+
+LEAST = {"time": "Fastest", "cost": "Cheapest", "energy": "Least energy"}
+"""The best of a plan, by its objective."""
+
 WAITS = {
     "train": "those that train wait {} of the time",
     "write": "those that write wait {} of the time",

@@ -13,7 +13,7 @@ from computebill.planning.rollout_result import Divided, RolloutPlan
 
 from . import tables
 from .plan import described
-from .plan_words import memory, waiting, written
+from .plan_words import LEAST, UNNAMED, memory, waiting, written
 from .text import (
     count_interval,
     digits,
@@ -32,7 +32,7 @@ def full(found: RolloutPlan) -> Iterator[RenderableType]:
     """The best with its layouts, the next, the front, other mean answers, and what went in."""
     yield from (Text(note) for note in found.estimate.notes)
     yield _best(found)
-    yield _splits("The next best, medians", found, _beside(found))
+    yield _splits("Splits, the best first; medians", found, _beside(found))
     if len(found.front) > 1:
         yield _splits("Nothing else beats these in days and cost", found, found.front[:SHOWN])
     yield _answers(found)
@@ -41,9 +41,8 @@ def full(found: RolloutPlan) -> Iterator[RenderableType]:
 
 
 def _best(found: RolloutPlan) -> Table:
-    least = {"time": "Fastest", "cost": "Cheapest", "energy": "Least energy"}
-    name = "" if found.spec.name == "plan" else f"{found.spec.name}. "
-    table = tables.table(f"{name}{least[found.spec.objective]}: {found.best.split.text}")
+    name = "" if found.spec.name == UNNAMED else f"{found.spec.name}. "
+    table = tables.table(f"{name}{LEAST[found.spec.objective]}: {found.best.split.text}")
     table.add_column("")
     table.add_column("median (5th–95th percentile)", justify="right")
     rows, told = found.estimate.rows, found.best.to_dict()

@@ -63,7 +63,7 @@ def passport(
         RequestError: where the meter's figure is no number above zero.
     """
     if kwh is not None:
-        check_number("kwh", kwh, zero=False)
+        kwh = as_number("kwh", kwh, zero=False)
     return Passport(
         name=name or subject.run.name,
         model=subject.unit.model or f"{number_text(subject.params, 3)} parameters",
@@ -140,8 +140,8 @@ def _taken(subject: Subject, done: Done, kwh: float | None) -> Iterator[Entry]:
         yield Entry(key, label, value, unit, basis, source, low, high)
 
 
-def check_number(name: str, value: object, *, zero: bool) -> None:
-    """Check that a value is a finite number above zero.
+def as_number(name: str, value: object, *, zero: bool) -> float:
+    """Return a finite number above zero: Python's, NumPy's, or a tensor of one.
 
     Args:
         name: of it, for the error.
@@ -151,7 +151,11 @@ def check_number(name: str, value: object, *, zero: bool) -> None:
     Raises:
         RequestError: naming it.
     """
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value) or value < 0 or (value == 0 and not zero):  # type: ignore[arg-type,operator]
+    try:
+        found = math.nan if isinstance(value, bool | str | bytes) else float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, RuntimeError, OverflowError):  # a tensor of several, a list
+        found = math.nan
+    if not math.isfinite(found) or found < 0 or (found == 0 and not zero):
         allowed = "0 or more" if zero else "a number above 0"
         raise RequestError(name, f"got {shown(value)}; allowed: {allowed}")
+    return found

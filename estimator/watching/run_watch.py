@@ -14,9 +14,9 @@ from computebill.base.writing import replacing
 from computebill.kernels.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
 from computebill.runs.spec import RunSpec
 
-from .done import Done, check_number, passport
+from .done import Done, as_number, passport
 from .passport import Basis, Passport, installed
-from .sinks import Sink, sink_of
+from .sinks import Sink, kept_from_stopping, sink_of
 from .subject import read_subject
 from .totals import Totals
 
@@ -70,6 +70,8 @@ class RunWatch:
         self._keep = None if keep is None else Path(keep)
         if self._keep is not None and self._keep.exists():
             self._totals.go_on(self._kept(self._keep), str(self._keep))
+        self._remember = kept_from_stopping(lambda *_: self._write(), "totals could not be kept")
+        self._sinks.append(self._remember)
 
     def step(
         self,
@@ -97,14 +99,14 @@ class RunWatch:
         Raises:
             RequestError: naming what is no number above zero.
         """
+        tokens = as_number("tokens", tokens, zero=False)
+        other_seconds = as_number("other_seconds", other_seconds, zero=True)
         now = self._clock()
         seconds = now - self._mark - other_seconds if seconds is None else seconds
-        self._mark = now
-        check_number("tokens", tokens, zero=False)
-        check_number("seconds", seconds, zero=False)
-        check_number("other_seconds", other_seconds, zero=True)
+        seconds = as_number("seconds", seconds, zero=False)
         totals = self._totals
-        number = totals.counts.last_step + 1 if step is None else step
+        number = totals.counts.last_step + 1 if step is None else _step(step)
+        self._mark = now
         steady = totals.add(number, tokens, seconds, other_seconds)
         if steady is not None:
             self._window[0] += steady
@@ -114,13 +116,11 @@ class RunWatch:
         metrics = self.metrics()
         for send in self._sinks:
             send(metrics, number)
-        self._write()
         return metrics
 
     def lost(self, seconds: float) -> None:
         """Add time that the cluster was held while nothing trained: a restart, a repair [s]."""
-        check_number("seconds", seconds, zero=True)
-        self._totals.add_lost(seconds)
+        self._totals.add_lost(as_number("seconds", seconds, zero=True))
         self._mark = self._clock()
 
     def metrics(self) -> dict[str, float]:
@@ -179,9 +179,7 @@ class RunWatch:
         Raises:
             RequestError: where the meter's figure is no number above zero.
         """
-        if kwh is not None:
-            check_number("kwh", kwh, zero=False)
-        self._write()
+        self._remember({}, 0)
         return passport(self.subject, self._done(), kwh=kwh, name=name)
 
     def _done(self) -> Done:
@@ -229,3 +227,15 @@ class RunWatch:
         if not isinstance(state, dict) or state.get("model") != self.subject.params:
             raise RequestError(str(path), "is of another run; allowed: a file of this model's")
         return state
+
+
+def _step(value: object) -> int:
+    """Return an update's number.
+
+    Raises:
+        RequestError: where it is none.
+    """
+    found = as_number("step", value, zero=True)
+    if not found.is_integer():
+        raise RequestError("step", f"got {shown(value)}; allowed: a whole number")
+    return int(found)

@@ -26,18 +26,18 @@ def sink_of(target: Any) -> Sink:
         RequestError: where it is none of them.
     """
     if callable(getattr(target, "log_metrics", None)):
-        return _kept_from_stopping(lambda metrics, step: target.log_metrics(metrics, step=step))
+        return kept_from_stopping(lambda metrics, step: target.log_metrics(metrics, step=step))
     if callable(getattr(target, "add_scalar", None)):
 
         def add(metrics: Mapping[str, float], step: int) -> None:
             for name, value in metrics.items():
                 target.add_scalar(name, value, step)
 
-        return _kept_from_stopping(add)
+        return kept_from_stopping(add)
     if callable(getattr(target, "log", None)):
-        return _kept_from_stopping(lambda metrics, step: target.log(dict(metrics), step=step))
+        return kept_from_stopping(lambda metrics, step: target.log(dict(metrics), step=step))
     if callable(target):
-        return _kept_from_stopping(target)
+        return kept_from_stopping(target)
     raise RequestError(
         "to",
         f"got {type(target).__name__}; allowed: what has log (Weights & Biases), log_metrics "
@@ -45,8 +45,13 @@ def sink_of(target: Any) -> Sink:
     )
 
 
-def _kept_from_stopping(send: Sink) -> Sink:
-    """Return a sink whose errors are warned of once: a tool that fails must not stop training."""
+def kept_from_stopping(send: Sink, failing: str = "metrics could not be sent") -> Sink:
+    """Return a sink whose errors are warned of once: what fails must not stop training.
+
+    Args:
+        send: the sink.
+        failing: what a reader is told of its errors.
+    """
     failed = False
 
     def sending(metrics: Mapping[str, float], step: int) -> None:
@@ -55,9 +60,7 @@ def _kept_from_stopping(send: Sink) -> Sink:
             send(metrics, step)
         except Exception as error:
             if not failed:
-                warnings.warn(
-                    f"computebill: metrics could not be sent: {error}", RuntimeWarning, stacklevel=3
-                )
+                warnings.warn(f"computebill: {failing}: {error}", RuntimeWarning, stacklevel=3)
             failed = True
 
     return sending

@@ -10,7 +10,9 @@ from typing import Any
 from computebill.base.amounts import FEWEST
 from computebill.base.errors import RequestError
 
+from .passport import Passport
 from .run_watch import RunWatch
+from .sinks import kept_from_stopping
 
 try:
     from transformers import TrainerCallback
@@ -108,10 +110,8 @@ class WatchCallback(TrainerCallback):
         if self.watch is None or not state.is_world_process_zero or not self._passport:
             return
         folder = Path(args.output_dir if self._passport is True else self._passport)
-        folder.mkdir(parents=True, exist_ok=True)
         told = self.watch.passport()
-        for name in ("passport.json", "passport.md"):
-            told.save(folder / name)
+        kept_from_stopping(lambda *_: _save(told, folder), "no passport was written")({}, 0)
 
     def _add_other(self) -> None:
         now = self._clock()
@@ -143,6 +143,12 @@ class WatchCallback(TrainerCallback):
             # A trial of a few steps is a run, too: fewer tokens are refused as a slip of a hand.
             given["tokens"] = max(FEWEST, state.max_steps * _sequences(args) * length)
         return given
+
+
+def _save(passport: Passport, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("passport.json", "passport.md"):
+        passport.save(folder / name)
 
 
 def _sequences(args: Any) -> int:

@@ -108,6 +108,20 @@ def test_a_plan_starts_from_a_launch_file_and_is_handed_back(tmp_path: Path) -> 
     assert "What went in" not in printed.stdout
 
 
+def test_what_is_handed_to_a_framework_is_searched_for_it(tmp_path: Path) -> None:
+    """But where a flag says another; torchtitan has ZeRO 0, 2 and 3, and no distributed Adam."""
+    own, other = tmp_path / "own.sh", tmp_path / "other.sh"
+    emit = ("--emit", "torchtitan", "--top", "1", "--emit-to")
+    found = asked("plan", *LAUNCH, *emit, str(own))
+    assert found["best"]["layout"]["zero"] in (0, 2, 3)
+    assert "# Of the layouts of torchtitan: tp, pp, vpp, cp, ep; zero 0, 2, 3;" in own.read_text()
+    back = asked("run", *LAUNCH, "--launch", str(own), "--framework", "torchtitan")
+    assert back["layout"] == found["best"]["layout"]
+    assert back["days"]["p50"] == pytest.approx(found["best"]["days"]["p50"], rel=2e-3)
+    asked("plan", *LAUNCH, *emit, str(other), "--framework", "megatron-lm")
+    assert "# Of the layouts of torchtitan" not in other.read_text()
+
+
 def test_a_statement_is_made_of_a_launch_file_as_of_its_fields(tmp_path: Path) -> None:
     """6ND of the model that the script's sizes make, and what its selective recomputation adds."""
     own = asked("statement", *LAUNCH, "--samples", "256")
@@ -160,6 +174,11 @@ def test_reinforcement_learning_is_a_stage_whose_answers_are_asked_for(tmp_path:
     )  # fmt: skip
     flop, other = (each["stages"][0]["flop"]["updates"]["p50"] for each in (found, same))
     assert flop == pytest.approx(other, rel=1e-6)
+    # A mean answer says as much as lengths do.
+    of_mean = asked(*flags, "--answer-mean", "1500", "--samples", "64")
+    assert of_mean["stages"][0]["kind"] == "rl"
+    path.write_text(path.read_text().replace("grpo", "gae"))
+    assert asked(*flags, "--answer-mean", "1500", "--samples", "64")["stages"][0]["kind"] == "ppo"
 
 
 def test_ranks_that_share_weights_by_the_dozen_have_no_other_numbers(tmp_path: Path) -> None:
@@ -195,3 +214,38 @@ def test_wrong_usage_is_told(arguments: list[str], told: str) -> None:
     done = invoke(*arguments)
     assert done.exit_code == 2, done.output
     assert told in done.output
+
+
+def test_what_hangs_on_what_nobody_knows_is_told_beside_a_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "train.sh"
+    kept = EXAMPLE.read_text().splitlines(keepends=True)
+    path.write_text("".join(line for line in kept if not line.startswith("TP=")))
+    told = "--tensor-model-parallel-size hangs on TP, which the file does not set"
+    for form in ("--brief", "--markdown"):
+        done = invoke("run", "--launch", str(path), "--accelerator", "h100", form)
+        assert done.exit_code == 0, done.output
+        assert told in done.stderr
+        assert told not in done.stdout
+    found = asked("run", "--launch", str(path), "--accelerator", "h100")
+    assert [each.partition(", ")[2] for each in found["launch"]["hanging"]] == [told]
+    assert asked("run", *LAUNCH, "--accelerator", "h100")["launch"]["hanging"] == []
+
+
+def test_a_layout_that_does_not_fit_is_told_with_its_place() -> None:
+    done = invoke("model", *LAUNCH, "--pp", "5")
+    assert done.exit_code == 2
+    assert "64 accelerators; allowed: a multiple of tp x pp x cp, 10; give --count, or --dp" in (
+        done.stderr
+    )
+    done = invoke("run", *LAUNCH, "--accelerator", "h100", "--count", "2048")
+    assert done.exit_code == 2
+    assert "got 512; allowed: a multiple of micro-batch x dp, 1024 (train.sh line " in done.stderr
+
+
+def test_a_step_s_seconds_ask_for_the_length_of_a_sequence(tmp_path: Path) -> None:
+    path = tmp_path / "full.yaml"
+    path.write_text("base_model: Qwen/Qwen3-8B\nmicro_batch_size: 1\nnum_epochs: 3\n")
+    speed = ("--step-seconds", "9.5", "--accelerator", "h100", "--count", "8")
+    done = invoke("mfu", "--launch", str(path), *speed)
+    assert done.exit_code == 2
+    assert "full.yaml: does not say: the tokens of a sequence (--sequence-length)" in done.stderr

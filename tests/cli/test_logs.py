@@ -52,12 +52,13 @@ def test_tables_pictures_and_pages_have_the_course(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert "Of steps 20 to 900 of train.log without the first 40" in done.output.replace("\n", " ")
     assert "restart, 140 steps made again" in done.output
-    assert "Utilisation over the steps" in page.read_text(encoding="utf-8")
+    for title in ("Utilisation over the steps", "What 2.72 hours went to", "restart, 140 steps"):
+        assert title in page.read_text(encoding="utf-8")
     done = invoke("mfu", *LAUNCH, *LOG, "--csv")
     assert done.stdout.startswith("first_step,last_step,part,hours,loss,")
 
 
-def test_a_run_is_set_beside_its_log() -> None:
+def test_a_run_is_set_beside_its_log(tmp_path: Path) -> None:
     found = asked("run", *LAUNCH, *LOG)
     seen = found["watched"]
     assert seen["measured"]["step_seconds"] == pytest.approx(7.9, rel=0.01)
@@ -70,9 +71,12 @@ def test_a_run_is_set_beside_its_log() -> None:
     assert brief.startswith("train.log at step 900: ")
     assert "so far, rented" in brief
     assert "As predicted: the run takes" in brief
-    done = invoke("run", *LAUNCH, *LOG)
+    page = tmp_path / "run.html"
+    done = invoke("run", *LAUNCH, *LOG, "--html", str(page))
+    written = page.read_text(encoding="utf-8").replace("&#x27;", "'")
     for title in ("Predicted, and measured", "What a step's difference is likely of", "So far to"):
         assert title in done.output
+        assert title in written
 
 
 def test_a_slow_log_raises_an_alarm(tmp_path: Path) -> None:

@@ -173,6 +173,41 @@ def test_a_stage_of_reinforcement_learning_is_shared_out(tmp_path: Path) -> None
     assert "--emit" in refused.output
 
 
+@pytest.mark.parametrize("flag", ["tp", "uneven", "market", "deadline", "cluster", "max-gpus"])
+def test_what_says_nothing_of_who_writes_and_who_trains_is_refused(
+    tmp_path: Path, flag: str
+) -> None:
+    file = tmp_path / "64"
+    file.write_text('accelerator = "h100"\n', encoding="utf-8")
+    done = invoke(*RL, "--count", "16", f"--{flag}", str(file))
+    assert done.exit_code == 2
+    told = "is of no use to a plan of reinforcement learning; allowed: of a run of tokens"
+    assert done.stderr == f"Error: --{flag}: {told}\n"
+
+
+def test_flags_of_a_layout_that_a_search_decides_are_not_offered() -> None:
+    """A first stage with layers of its own needs a pipeline, which the search has none of yet."""
+    for flag in ("--first-layers", "--last-layers", "--recompute-layers", "--dp"):
+        done = invoke(*FLAGS, "--count", "64", flag, "7")
+        assert done.exit_code == 2
+        assert f"No such option '{flag}'" in done.stderr
+
+
+@pytest.mark.parametrize("flags", [["--market", "on-demand", "--price", "2"], ["--cluster", "F"]])
+def test_one_market_or_cluster_alone_is_told_as_a_plan(
+    llama_config: str, tmp_path: Path, flags: list[str]
+) -> None:
+    file = tmp_path / "east.toml"
+    file.write_text('accelerator = "h100"\ncount = 64\nprice = 2\n', encoding="utf-8")
+    one = ["--model", llama_config, "--tokens", "1T", "--global-batch", "512"]
+    one += ["--sequence-length", "4096", "--pp", "1", "--brief"]
+    own = ["--accelerator", "h100", "--count", "64"] if "--market" in flags else []
+    done = invoke(*one, *own, *(str(file) if each == "F" else each for each in flags))
+    assert done.exit_code == 0, done.output
+    alone = invoke(*one, "--accelerator", "h100", "--count", "64", "--price", "2")
+    assert done.stdout == alone.stdout
+
+
 def test_a_launch_file_of_reinforcement_learning_is_shared_out(tmp_path: Path) -> None:
     launch = tmp_path / "grpo.yaml"
     launch.write_text(

@@ -149,17 +149,29 @@ def test_extreme_points_draw_the_first_and_the_last_end_that_has_weight() -> Non
 @pytest.mark.parametrize(("rate", "restarted"), [(0.05, 1.0), (0.3, 0.4), (LAST_BELOW_ONE, 0.5)])
 def test_drawn_lengths_have_the_moments(rate: float, restarted: float) -> None:
     count = 400_000
-    drawn = outcomes.failed_length(
-        points(count, 1), points(count, 2), scalar(rate), scalar(restarted)
-    )
+    drawn = outcomes.failed_length(points(count, 1), scalar(rate), scalar(restarted))
     mean, variance = outcomes.failure_moments(scalar(rate), scalar(restarted))
     error = math.sqrt(float(variance) / count)
     assert float(drawn.mean()) == pytest.approx(float(mean), abs=4 * error)
     assert float(drawn.var()) == pytest.approx(float(variance), rel=0.02)
 
 
+@pytest.mark.parametrize(("rate", "restarted"), [(0.1, 1.0), (0.3, 0.4), (0.5, 0.0), (1.0, 0.7)])
+def test_drawn_lengths_are_uniform_on_either_stretch(rate: float, restarted: float) -> None:
+    # Evenly spread points: as many lengths below each value as have that probability.
+    count = 100_000
+    even = (torch.arange(count, dtype=torch.float64) + 0.5) / count
+    drawn = outcomes.failed_length(even, scalar(rate), scalar(restarted)).sort().values
+    for length in (0.0, 0.25, 0.9, 1.0, 1.25, 1.9, 2.0):
+        lost, again = rate * (1.0 - restarted), rate * restarted
+        below = lost * min(length, 1.0) + again * max(0.0, length - 1.0)
+        share = float(torch.searchsorted(drawn, length, right=False)) / count
+        whole = 1.0 - rate if length > 1.0 else 0.0
+        assert share == pytest.approx(below + whole, abs=3 / count)
+
+
 def test_where_nothing_fails_every_length_is_whole() -> None:
-    drawn = outcomes.failed_length(points(1000, 1), points(1000, 2), scalar(0.0), scalar(1.0))
+    drawn = outcomes.failed_length(points(1000, 1), scalar(0.0), scalar(1.0))
     assert drawn.tolist() == [1.0] * 1000
     mean, variance = outcomes.failure_moments(scalar(0.0), scalar(1.0))
     assert (float(mean), float(variance)) == (1.0, 0.0)
@@ -167,6 +179,13 @@ def test_where_nothing_fails_every_length_is_whole() -> None:
 
 def test_where_all_fail_none_has_its_plain_length() -> None:
     place = points(1000, 2)
-    given = (points(1000, 1), place, scalar(1.0))
+    given = (place, scalar(1.0))
     assert torch.equal(outcomes.failed_length(*given, scalar(1.0)), place + 1.0)
     assert torch.equal(outcomes.failed_length(*given, scalar(0.0)), place)
+
+
+def test_extreme_points_fail_at_once_or_not_at_all() -> None:
+    edges = tensor(0.0, LAST_BELOW_ONE)
+    for restarted, first in ((1.0, 1.0), (0.4, 1.0), (0.0, 0.0)):
+        drawn = outcomes.failed_length(edges, scalar(0.3), scalar(restarted))
+        assert drawn.tolist() == [first, 1.0]

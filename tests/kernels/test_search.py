@@ -48,7 +48,7 @@ def test_the_lowest_come_first_and_infinite_ones_last(values: list[float], count
 
 def broken(**layout: float) -> set[str]:
     """Rules that a layout breaks, of a batch of 64 sequences of 4,096 tokens."""
-    masks = search.legal_masks(setting(layout=layout).layout, tensor(64.0), tensor(4096.0))
+    masks = search.legal_masks(setting(layout=layout).layout, tensor(4096.0))
     return {rule for rule, is_kept in masks.items() if not bool(is_kept)}
 
 

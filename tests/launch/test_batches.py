@@ -50,7 +50,15 @@ def test_samples_and_tokens_are_counted_as_they_stand() -> None:
     assert trained_tokens(launch(steps=5), 4096, None) is None
 
 
-@pytest.mark.parametrize("schedule", ["16", "5:16", "0:16 0:32", "0:a", "0:16 9:8 3:2"])
+@pytest.mark.parametrize(
+    "schedule", ["16", "5:16", "0:16 0:32", "0:a", "0:16 9:8 3:2", "0:0", "0:16 1B:-5", "0:1.5"]
+)
 def test_a_schedule_that_is_none_is_told_with_its_line(schedule: str) -> None:
     with pytest.raises(RequestError, match=r"a\.sh line 3, --x: got"):
         trained_tokens(launch(steps=3, batch_schedule=schedule), 1024, 8.0)
+
+
+@pytest.mark.parametrize("ramp", [("16", "16"), ("16", "0", "3000"), ("0", "16", "3000"), ("a",)])
+def test_a_ramp_that_does_not_grow_is_told_with_its_line(ramp: tuple[str, ...]) -> None:
+    with pytest.raises(RequestError, match=r"a\.sh line 3, --x: got"):
+        trained_tokens(launch(steps=3, batch_rampup=ramp), 1024, 64.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -47,7 +48,36 @@ def test_yaml_is_read_as_plain_values_with_aliases_and_merged_tables() -> None:
 def test_a_tag_constructs_nothing_and_is_named() -> None:
     source = read_yaml("a: !!python/object/apply:os.system ['x']\nb: !ENV 3\n", "a.yaml")
     assert told(source)["b"] == ("3", 2)
-    assert source.notes == ["a.yaml line 2: the tag !ENV is not followed"]
+    assert source.notes == [
+        "a.yaml line 1: the tag !!python/object/apply:os.system is not followed",
+        "a.yaml line 2: the tag !ENV is not followed",
+    ]
+    assert [each.unknown for each in source.entries] == ["!!python/object/apply:os.system", ""]
+    plain = read_yaml("a: !!python/tuple [1, 2]\nb: !!str 3\n", "a.yaml")
+    assert told(plain) == {"a": ((1, 2), 1), "b": ("3", 2)}
+    assert plain.notes == []
+
+
+@pytest.mark.parametrize(
+    ("read", "text", "told_as"),
+    [
+        (read_yaml, "a: 1\nb: 2\na: 3\n", "a.txt: a stands in a table twice (lines 1 and 3): "),
+        (read_json, '{"a": 1, "b": 2, "a": 3}', "a.txt: a stands in a table twice: "),
+    ],
+)
+def test_a_key_that_stands_twice_is_named(
+    read: Callable[[str, str], Source], text: str, told_as: str
+) -> None:
+    source = read(text, "a.txt")
+    assert told(source)["a"][0] == 3
+    assert source.notes == [f"{told_as}the latter counts"]
+
+
+def test_a_key_over_a_merged_one_stands_once() -> None:
+    text = "d: &d {a: 1}\nrun:\n  a: 0\n  <<: *d\nmore:\n  <<: *d\n  a: 2\n"
+    source = read_yaml(text, "a.yaml")
+    assert (told(source)["run.a"][0], told(source)["more.a"][0]) == (0, 2)
+    assert source.notes == []
 
 
 def bomb(levels: int) -> str:

@@ -346,3 +346,96 @@ def test_a_dump_of_all_settings_is_read_and_what_it_writes_otherwise_only_named(
     assert "tp" not in launch.facts
     assert [each.said.key for each in launch.unused] == ["model.tensor_model_parallel_size"]
     assert len(launch.idle) > 300
+
+
+def test_a_script_of_variables_alone_is_read_where_another_sources_it(tmp_path: Path) -> None:
+    file, text, _ = FILES["megatron-lm"]
+    script = write(tmp_path, file, text.replace("TP=4\n", "source ./cluster.sh\n"))
+    variables = write(tmp_path, "cluster.sh", "#!/bin/bash\nexport TP=2\n")
+    for files in ([script, variables], [variables, script]):
+        launch = read_launch(files)
+        assert launch.get("tp") == 2
+        assert launch.notes == ()
+    with pytest.raises(RequestError, match=r"cluster\.sh: runs no command with settings"):
+        read_launch(variables)
+
+
+def test_a_flag_that_stands_twice_is_named(tmp_path: Path) -> None:
+    file, text, _ = FILES["megatron-lm"]
+    twice = text.replace("--bf16\n", "--bf16\n  --tensor-model-parallel-size 2\n")
+    launch = read_launch(write(tmp_path, file, twice))
+    assert launch.get("tp") == 4
+    assert [note.partition(" (")[0] for note in launch.notes] == ["tp: 2"]
+    assert launch.notes[0].endswith("--tensor-model-parallel-size): the latter counts")
+
+
+def test_a_table_that_is_switched_off_says_nothing(tmp_path: Path) -> None:
+    """NeMo RL has settings of both backends in one file, and trains with the one that is on."""
+    text = (
+        "policy:\n  model_name: Qwen/Qwen3-8B\n  train_global_batch_size: 8\n"
+        "  max_total_sequence_length: 4096\n  train_micro_batch_size: 1\n"
+        "  dtensor_cfg: {enabled: true, tensor_parallel_size: 2, sequence_parallel: false}\n"
+        "  megatron_cfg: {enabled: false, tensor_model_parallel_size: 8, sequence_parallel: true,\n"
+        "    activation_checkpointing: true, expert_tensor_parallel_size: 4}\n"
+    )
+    launch = read_launch(write(tmp_path, "sft.yaml", text))
+    assert (launch.framework, launch.get("tp"), launch.get("zero")) == ("nemo-rl", 2, 3)
+    assert (launch.get("recompute"), launch.get("sequence_parallel")) == ("none", False)
+    assert "etp" not in launch.facts
+    assert "policy.megatron_cfg.activation_checkpointing" in {e.said.key for e in launch.idle}
+
+
+def test_openrlhf_trains_a_critic_unless_its_estimator_needs_none(tmp_path: Path) -> None:
+    """Its estimator is gae where none is given, which a critic's values go into."""
+    ppo = (
+        "python3 -m openrlhf.cli.train_ppo_ray --actor.model_name_or_path Qwen/Qwen3-8B \\\n"
+        "  --train.batch_size 128 --train.micro_batch_size 2 --rollout.batch_size 128 \\\n"
+        "  --rollout.n_samples_per_prompt 1 --ds.zero_stage 3"
+    )
+    sft = ppo.replace("train_ppo_ray", "train_sft").partition(" --rollout")[0]
+    assert read_launch(write(tmp_path, "ppo.sh", ppo)).get("rl_algorithm") == "gae"
+    grouped = f"{ppo} --algo.advantage.estimator group_norm"
+    assert read_launch(write(tmp_path, "g.sh", grouped)).get("rl_algorithm") == "group_norm"
+    assert "rl_algorithm" not in read_launch(write(tmp_path, "sft.sh", sft)).facts
+
+
+def test_what_a_sourced_script_says_is_told_with_its_own_place(tmp_path: Path) -> None:
+    sizes = "#!/bin/bash\n\nSIZES=(\n  --num-layers 32\n  --hidden-size 4096\n  $(nproc)\n)\n"
+    run = (
+        "#!/bin/bash\nsource sizes.sh\ntorchrun --nproc_per_node 8 pretrain_gpt.py ${SIZES[@]} \\\n"
+        "  --num-attention-heads 32 --seq-length 4096 \\\n  --tensor-model-parallel-size 2.5\n"
+    )
+    files = [write(tmp_path, "run.sh", run), write(tmp_path, "sizes.sh", sizes)]
+    with pytest.raises(RequestError, match=r"run\.sh line 5: --tensor-model-parallel-size: got"):
+        read_launch(files)
+    write(tmp_path, "run.sh", run.replace("2.5", "2"))
+    launch = read_launch(files)
+    places = {name: fact.said.told for name, fact in launch.facts.items()}
+    assert places["layers"] == "sizes.sh line 4, --num-layers"
+    assert places["hidden"] == "sizes.sh line 5, --hidden-size"
+    assert places["heads"] == "run.sh line 4, --num-attention-heads"
+    assert places["tp"] == "run.sh line 5, --tensor-model-parallel-size"
+    assert [note.partition(":")[0] for note in launch.notes] == ["sizes.sh line 6"]
+
+
+def test_further_words_that_nobody_sets_are_no_second_value(tmp_path: Path) -> None:
+    text = (
+        "torchrun pretrain_gpt.py --num-layers 32 $MORE --hidden-size 4096 ${THIS[@]} $THAT \\\n"
+        "  --bf16 $X \\\n"
+        "  --num-attention-heads 32 --seq-length $N $MORE --rampup-batch-size 16 16 $SAMPLES --fp16"
+    )
+    launch = read_launch(write(tmp_path, "run.sh", text))
+    assert [launch.get(name) for name in ("layers", "hidden", "heads")] == [32, 4096, 32]
+    assert {each.said.key for each in launch.unused} == {"--seq-length", "--rampup-batch-size"}
+
+
+def test_a_form_that_is_not_known_is_named(tmp_path: Path) -> None:
+    file, text, _ = FILES["megatron-lm"]
+    odd = text.replace("--time=2-12:00:00", "--time=soon").replace("h100:8", "h100:many")
+    launch = read_launch(write(tmp_path, file, odd.replace("--bf16", "--bf16 --window-size wide")))
+    assert {each.said.key: each.why for each in launch.unused} == dict.fromkeys(
+        ("--time", "--window-size"), "no form of it that is known"
+    )
+    assert launch.get("accelerator") == "h100"
+    unlimited = read_launch(write(tmp_path, file, text.replace("2-12:00:00", "UNLIMITED")))
+    assert [each.said.key for each in unlimited.unused] == ["--time"]

@@ -116,6 +116,13 @@ def test_what_cannot_be_read_is_told_soon(script: str, told: str) -> None:
     assert time.perf_counter() - start < 2
 
 
+def test_a_long_text_is_not_cut_by_a_pattern_at_each_of_its_characters() -> None:
+    start = time.perf_counter()
+    script = "X=" + "a" * 200_000 + "\nY=${X##*b}\nZ=${X%%b*}\npython x.py --y $Y --z ${X:0:3}"
+    assert "$X##*b" in words(script)
+    assert time.perf_counter() - start < 2
+
+
 PIECES = st.sampled_from(
     ["A=1\n", "A=(", ")", "$A", "${A[@]}", "${A:-", "}", "$((", "))", "'", '"', "\\", "\n", " ",
      "if ", "then ", "fi\n", "[ ", " ]", "&& ", "| ", "case ", "in ", ";; ", "esac\n", "{ ", "f() ",

@@ -71,3 +71,9 @@ def test_a_vocabulary_is_padded_for_tensor_parallel_ranks() -> None:
 def test_a_shape_that_no_family_has_is_told(changed: dict[str, Any], told: str) -> None:
     with pytest.raises(RequestError, match=told):
         shaped_config(launch({**DEEPSEEK, **changed}), 129_280)
+
+
+def test_heads_divide_the_hidden_size_where_no_size_of_one_is_given() -> None:
+    with pytest.raises(RequestError, match=r"a\.sh line 3, --x: got 33; allowed: a divisor of the"):
+        shaped_config(launch({**LLAMA, "heads": 33, "kv_heads": 11}), 32_000)
+    assert shaped_config(launch({**LLAMA, "heads": 33, "kv_heads": 11, "head_dim": 128}), 32_000)

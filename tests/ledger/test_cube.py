@@ -54,8 +54,10 @@ def summed_in_a_loop(jobs: Measured) -> Sums:
             name: words.values[words.codes[row]] if words.codes[row] >= 0 else UNKNOWN
             for name, words in jobs.words.items()
         }
-        number = 0.0 if np.isnan(jobs.accelerators[row]) else jobs.accelerators[row]
+        number, hours = jobs.accelerators[row], jobs.measures["gpu_hours"][row]
         texts["size"] = SIZES[sum(number > end for end in SIZE_ENDS)]
+        if np.isnan(number):
+            texts["size"] = "unknown" if hours else "none"
         texts["kind"] = KINDS[jobs.kind[row]]
         start, end = int(jobs.start[row]), int(jobs.end[row])
         for place, (month, share) in enumerate(months(start, end)):

@@ -37,17 +37,25 @@ def hours() -> np.ndarray:
 
 
 @pytest.mark.parametrize("kind", ["alike", "mixed", "lacking"])
-@pytest.mark.parametrize("told", ["nothing", "numbers", "draws"])
+@pytest.mark.parametrize("told", ["nothing", "numbers", "unknown", "draws"])
 def test_sums_are_those_of_the_draws(kind: str, told: str) -> None:
     rng = np.random.default_rng(2)
     wide = np.zeros((12, DRAWS))
     wide[3:6] = rng.random((3, DRAWS))
-    besides = {"nothing": np.zeros((12, 1)), "numbers": rng.random((12, 1)), "draws": wide}[told]
+    besides = {
+        "nothing": np.zeros((12, 1)),
+        "numbers": rng.random((12, 1)),
+        "unknown": np.full((12, 1), np.nan),
+        "draws": wide,
+    }[told]
     by, of = figure(kind), hours()
     found = by.sums(of, besides)
     known = np.where(np.isnan(by.draws), 0.0, by.draws)
     for row, each in enumerate(found):
         has = np.abs(of[row]) > 1e-9
+        if np.isnan(besides[row]).any():
+            assert not each.is_known
+            continue
         if has.any() and np.isnan(by.draws[has]).all() and not besides[row].any():
             assert not each.is_known
             continue

@@ -92,6 +92,44 @@ def test_records_of_no_use_at_all_are_an_answer(tmp_path: Path) -> None:
         result = CliRunner().invoke(main, ["ledger", str(path), *files])
         assert result.exit_code == 0, result.output
     assert told(path)["gpu_hours"] == 0.0
+    brief = CliRunner().invoke(main, ["ledger", str(path), "--brief"]).output
+    assert brief.startswith("None of 2 rows could be used: it has 1 cells")
+
+
+def test_runs_that_tell_flop_alone_cost_nobody_knows_what(tmp_path: Path) -> None:
+    head, rows = "name,params,tokens", ("a,1e9,1e10", "b,2e9,1e10")
+    path = table(tmp_path / "runs.csv", *rows, head=head)
+    found = told(path)
+    assert (found["cost_usd"], found["energy_mwh"]) == (None, None)
+    assert found["flop"]["p50"] == pytest.approx(6 * 3e9 * 1e10)
+    assert [each["name"] for each in found["largest"]] == ["b", "a"]
+    brief = CliRunner().invoke(main, ["ledger", str(path), "--brief"]).output
+    assert brief == "2 rows tell 1.80e20 FLOP, and no accelerator-hours.\n"
+
+
+def test_a_duration_that_is_none_is_told(tmp_path: Path) -> None:
+    times = "2024-01-01T01:00:00|2024-01-01T03:00:00|soon"
+    found = told(table(tmp_path / "a.txt", job(1, times=times)))
+    assert found["gpu_hours"] == 16.0
+    assert found["remarks"]["its duration is no time; it is left out"] == 1
+
+
+def test_a_cost_that_is_none_is_told_and_stays_out_of_the_sentence(tmp_path: Path) -> None:
+    path = table(tmp_path / "a.csv", "a,8,2,x", "b,8,1,5", head="id,gpus,hours,cost")
+    assert told(path)["remarks"] == {"its cost is no number; it is left out": 1}
+    brief = CliRunner().invoke(main, ["ledger", str(path), "--brief"]).output
+    assert brief.startswith("24.0 accelerator-hours of 2 rows; 8.00 of them cost $5.00")
+
+
+def test_a_capacity_that_is_less_than_what_ran_is_refused(tmp_path: Path) -> None:
+    times = "2024-01-01T01:00:00|2024-01-01T03:00:00|02:00:00"
+    path = table(tmp_path / "a.txt", job(1, times=times))
+    assert "--capacity: is 10 accelerator-hours, and jobs took 16" in refused(
+        path, "--capacity", "10h"
+    )
+    found = told(path, "--capacity", "8")
+    assert found["capacity"]["idle_share"] == 0.0
+    assert "capacity" in [each["name"] for each in found["assumptions"]]
 
 
 @pytest.mark.parametrize(

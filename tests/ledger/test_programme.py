@@ -111,6 +111,10 @@ def test_a_sweep_takes_the_hours_that_the_records_have(
     final = ledger["by_kind"]["final run"]["gpu_hours"]
     assert found["gpu_hours"]["p50"] == pytest.approx(ledger["gpu_hours"] - final, rel=1e-6)
     jobs = sum(each["jobs"] for each in ledger["by_kind"].values())
+    # The contract's price has an interval, and all groups have it together.
+    cost, part = ledger["cost_usd"], ledger["by_kind"]["final run"]["cost_usd"]
+    for end in ("p5", "p50", "p95"):
+        assert found["cost_usd"][end] == pytest.approx(cost[end] - part[end], rel=0.02)
     assert found["experiments"] == jobs - ledger["by_kind"]["final run"]["jobs"]
     assert found["final"]["gpu_hours"]["p50"] == pytest.approx(final)
 
@@ -123,6 +127,9 @@ def test_stages_are_final_runs_and_what_came_upon_them(
     kinds = ("final run", "post-training", "data generation")
     whole = sum(ledger["by_kind"][kind]["gpu_hours"] for kind in kinds)
     assert sum(hours.values()) == pytest.approx(whole, rel=1e-9)
+    for end in ("p5", "p50", "p95"):
+        cost = sum(ledger["by_kind"][kind]["cost_usd"][end] for kind in kinds)
+        assert found["cost_usd"][end] == pytest.approx(cost, rel=0.02)
     assert hours["atlas-32b"] == pytest.approx(ledger["by_kind"]["final run"]["gpu_hours"])
 
 
@@ -235,3 +242,7 @@ def test_names_are_hidden_in_what_is_written(tmp_path: Path) -> None:
         assert "atlas" not in text
     spent = asked("spend", str(path), "--samples", "512")
     assert spent["final_share"]["p50"] > 0.8
+    # Files' names are names, too: in the list of records, and in the command that is told.
+    told = run("ledger", *RECORDS, *RULES, "--anonymise", "--json").stdout
+    assert not [name for name in RECORDS if name in told]
+    assert json.loads(told)["about"]["command"].startswith("computebill ledger RECORDS RECORDS")

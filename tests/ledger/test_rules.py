@@ -18,8 +18,8 @@ from computebill.cli import main
 from computebill.ledger import read_ledger
 from computebill.ledger.cells import read_words
 from computebill.ledger.groups import proposed
-from computebill.ledger.rules import Rule, Rules, kinds_of, read_rules
-from computebill.ledger.schema import KINDS
+from computebill.ledger.rules import Rule, Rules, read_rules, rules_of
+from computebill.ledger.schema import FINAL
 
 HEAD = "JobID|JobName|User|Account|Partition|State|Elapsed|AllocTRES"
 
@@ -43,6 +43,10 @@ def sacct(path: Path, *names: str) -> Path:
         ('[[rule]]\nkind = "idle"\nnames = "x"', "names"),
         ('[[accelerator]]\npartition = "x"\nprofile = "h1000"', "not a known accelerator"),
         ('[prices]\n"h100-sxm" = -1', "prices"),
+        ('[[rule]]\nkind = "idle"\nname = ""', "name: got ''; allowed: a regular expression"),
+        ('[[rule]]\nkind = "idle"\nmin_hours = 5\nmax_hours = 1', "min_hours 5 is above"),
+        ('[rates]\nEUR = "x"', "rates.EUR: got 'x'; allowed: a number"),
+        ("[chains]\ngap_hours = inf", "allowed: a finite number"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, text: str, message: str) -> None:
@@ -74,7 +78,7 @@ LOOKED: list[dict[str, object]] = [
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_kinds_are_those_of_a_loop_over_rules(seed: int) -> None:
+def test_rules_are_those_of_a_loop(seed: int) -> None:
     """Rules of one text, which are looked at text by text, among those of several and of limits."""
     rng = np.random.default_rng(seed)
     columns = {
@@ -84,9 +88,9 @@ def test_kinds_are_those_of_a_loop_over_rules(seed: int) -> None:
     }
     hours, accelerators = rng.integers(1, 6, 300).astype(float), rng.choice([2.0, 8.0, np.nan], 300)
     told = [LOOKED[place] for place in rng.permutation(len(LOOKED))]
-    rules = [Rule.model_validate({"kind": KINDS[at], **each}) for at, each in enumerate(told)]
+    rules = [Rule.model_validate({"kind": FINAL, **each}) for each in told]
     words = {name: read_words(pa.array(list(values))) for name, values in columns.items()}
-    found = kinds_of(tuple(rules), words, None, accelerators, hours)
+    found = rules_of(tuple(rules), words, None, accelerators, hours)
 
     def is_meant(each: dict[str, object], row: int) -> bool:
         looked = [name for name in ("name", "user", "host", "project") if name in each]
@@ -98,8 +102,7 @@ def test_kinds_are_those_of_a_loop_over_rules(seed: int) -> None:
         return texts and least and few
 
     for row in range(300):
-        number = next((at for at, each in enumerate(told) if is_meant(each, row)), -1)
-        assert found[row] == (KINDS.index("unknown") if number < 0 else number)
+        assert found[row] == next((at for at, each in enumerate(told) if is_meant(each, row)), -1)
 
 
 def test_the_first_rule_that_matches_counts(tmp_path: Path) -> None:
@@ -117,6 +120,24 @@ def test_the_first_rule_that_matches_counts(tmp_path: Path) -> None:
         "final run": 1,
         "unknown": 1,
     }
+
+
+def test_a_rule_that_names_no_job_is_told(tmp_path: Path) -> None:
+    """One that matches none, and one that a rule before it leaves nothing to."""
+    path = sacct(tmp_path / "a.txt", "train-1", "train-2", "eval-1")
+    rules = Rules.model_validate(
+        {
+            "rule": [
+                {"kind": "final run", "name": "^train"},
+                {"kind": "evaluation", "name": "^evals"},
+                {"kind": "post-training", "name": "train-2"},
+            ]
+        }
+    )
+    found = read_ledger([path], rules)
+    assert found.named.tolist() == [2, 0, 0]
+    told = {each.name: each.value for each in found.assumptions if each.name.startswith("rule")}
+    assert told == {"rule[1], evaluation": "no job", "rule[2], post-training": "no job"}
 
 
 def test_proposed_rules_are_rules_and_sort_what_they_were_made_from(tmp_path: Path) -> None:

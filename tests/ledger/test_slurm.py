@@ -89,6 +89,25 @@ def test_sreport_in_the_unit_of_its_title(tmp_path: Path) -> None:
     assert list(found.parts["month"]) == ["2024-01"]
 
 
+def test_sreport_with_its_percentages_and_without_a_unit(tmp_path: Path) -> None:
+    """``-t HourPer`` puts a share behind each time; a time that is none is no hours of 0."""
+    head = "Cluster|Account|Login|Proper Name|TRES Name|Used"
+    rows = ("600(60.00%)", "400(40.00%)", "much")
+    lines = [f"c1|alpha|u{place}|U|gres/gpu|{told}" for place, told in enumerate(rows)]
+    path = tmp_path / "report.txt"
+    path.write_text("\n".join(["Usage reported in TRES Hours/Percentage of Total", head, *lines]))
+    found = read_ledger([path])
+    assert {name: each.gpu_hours for name, each in found.parts["user"].items()} == {
+        "u0": 600.0,
+        "u1": 400.0,
+    }
+    assert found.reasons == {"tells no accelerator time": 1}
+    path.write_text("\n".join([head, lines[0]]))
+    found = read_ledger([path])
+    assert found.total.gpu_hours == pytest.approx(10.0)
+    assert "is of a report that tells no unit; minutes are taken" in found.remarks
+
+
 def test_nodes_times_those_of_a_node_where_rules_tell(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text(

@@ -6,8 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from computebill.base.errors import RequestError
+from computebill.cli import main
 from computebill.ledger import Ledger, read_ledger
 from computebill.ledger.account import Options
 from computebill.ledger.formats import formats, read_mapping
@@ -171,6 +173,44 @@ def test_a_form_of_ones_own(tmp_path: Path) -> None:
         read_mapping(mapping)
     with pytest.raises(RequestError, match="known form"):
         read_ledger([path])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('[fields]\nelapsed = { "Took" = "parsec" }', "elapsed.Took: got 'parsec'; allowed: s,"),
+        ('[fields]\nelapsed = { "Took" = "kwh" }', "elapsed.Took: got 'kwh'; allowed: s,"),
+        ('[fields]\ntokens = { "T" = "s" }', "tokens.T: got 's'; allowed: no unit"),
+        ("[fields]\njob = 3", "job: got 3; allowed: a heading, a list of headings"),
+        ('[constants]\naccelerators = "x"', "accelerators: got 'x'; allowed: a number"),
+        ('[states]\nfine = "good"', "fine: got 'good'; allowed: completed"),
+    ],
+)
+def test_what_is_wrong_with_a_form_of_ones_own(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "mapping.toml"
+    path.write_text(text + "\n")
+    with pytest.raises(RequestError) as error:
+        read_mapping(path)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_bill_tells_no_person_and_rests_on_no_price_that_it_tells_itself(tmp_path: Path) -> None:
+    path = tmp_path / "bill.csv"
+    heads = "BilledCost,EffectiveCost,ChargePeriodStart,ChargePeriodEnd,ChargeCategory,ServiceName"
+    heads += ",ChargeDescription,ConsumedQuantity,ConsumedUnit,SubAccountName,"
+    heads += "CommitmentDiscountStatus"
+    hour = "2025-01-01T00:00:00Z,2025-01-01T01:00:00Z,Usage,EC2,p5.48xlarge,1,Hours,lab,"
+    path.write_text(f"{heads}\n80.5,80.5,{hour}Used\n0,20.5,{hour}Unused\n")
+    found = read_ledger([path])
+    assert set(found.parts["user"]) == {"unknown"}
+    assert list(found.parts["project"]) == ["lab"]
+    names = [each.name for each in found.assumptions]
+    assert not [name for name in names if name.startswith("USD an hour")]
+    assert "energy of idle accelerators" in names
+    # What is idle is known; nothing says what the rest was for, and it was not idle.
+    assert found.final_share.p50 == pytest.approx(0.5 * 80.5 / 101.0, rel=1e-3)
+    assert "no rule tells" in CliRunner().invoke(main, ["ledger", str(path), "--brief"]).output
 
 
 def test_shipped_forms_name_fields_that_there_are() -> None:

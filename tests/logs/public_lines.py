@@ -467,7 +467,7 @@ DLLL {"timestamp": "1727486904.61", "datetime": "2024-09-28 01:28:24.618568", "e
         "NVIDIA-NeMo/Automodel (its guides)",
         "automodel",
         """INFO:root:step 4 | epoch 0 | loss 1.5514 | grad_norm 102.0000 | mem: 11.66 GiB | tps 6924.50
-INFO:root:step 8 | epoch 0 | loss 0.7913 | grad_norm 46.2500 | mem: 14.58 GiB | tps 9328.79
+step 8  | epoch 0 | loss 0.7913 | grad_norm 46.2500 | mem 14.58 GiB | tps 9328.79
 step  9 | epoch 0 | loss 1.1696 | grad_norm 1.6721 | lr 8.59e-06 | mem 48.55 GiB | tps 2075.14/gpu | num_label_tokens 38437
 step 10 | epoch 0 | loss 1.2296 | grad_norm 1.6987 | lr 8.19e-06 | mem 36.24 GiB | tps 830.26/gpu  | num_label_tokens 46638
 """,

@@ -128,6 +128,17 @@ def test_a_bar_that_is_drawn_once_more_as_a_run_ends_is_no_restart(loss: str) ->
     assert [each.repeated for each in again.restarts] == [25]
 
 
+def test_a_clock_that_goes_back_takes_no_time() -> None:
+    earlier, later = megatron_lines(range(1, 11)), megatron_lines(range(11, 21), at=80)
+    found = course(*later, *earlier, *later)
+    assert found.spent is not None
+    assert 0 < found.spent.goodput < 1
+    assert found.spent.wall == pytest.approx(80 + 72 + 80)  # to the first of the lines put before
+    assert all(each >= 0 for each in found.spent)
+    assert any("the time goes back, as in logs put together" in note for note in found.notes())
+    assert not any("goes back" in note for note in course(*earlier, *later).notes())
+
+
 def test_batches_that_grow_have_tokens_of_their_own() -> None:
     lines = [megatron_line(n, 8.0 * n, 8.0, batch=256 if n < 6 else 512) for n in range(1, 11)]
     found = course(*lines)

@@ -39,4 +39,14 @@ def test_what_a_speed_hangs_on_is_asked_for() -> None:
     reader.feed(b"iter 1: loss 4.1, time 570.00ms\niter 2: loss 4.1, time 570.00ms\n")
     with pytest.raises(RequestError, match=r"x\.log: does not say: .*--count.*--global-batch"):
         logged_use(reader.log(), Work(), params_active=8e9, accelerator="h100")
+    given = {"params_active": 8e9, "accelerator": "h100"}
+    reader = LogReader("x.log")  # it tells the batch
+    line = "iteration {n}/ 9 | elapsed time per iteration (ms): 500.0 | global batch size: 8 |\n"
+    reader.feed("".join(line.format(n=n) for n in range(1, 9)).encode())
+    with pytest.raises(RequestError) as error:
+        logged_use(reader.log(), Work(), **given)
+    assert "--global-batch" not in str(error.value)
+    found = logged_use(reader.log(), Work(sequence=1000.0, count=64.0), **given)
+    told = {each.name: each.source for each in found.mean.assumptions}
+    assert told["tokens per second per gpu"] == "steps of x.log"
     assert work_of({"count": "64", "sequence_length": 8192.0}, 2) == Work(16384.0, None, 64.0)

@@ -223,6 +223,9 @@ def test_json_has_what_was_found_and_only_numbers_that_json_knows() -> None:
         ({"gpu_hours": 5}, "leaves nothing to plan"),
         ({"kind": "ppo", "params": "70B", "count": 32, **LAID_OUT}, "holds a critic beside"),
         ({"staleness": -1}, "staleness: got -1"),
+        ({"staleness": "x"}, "staleness: got 'x'; allowed: a whole number"),
+        ({"colocated": "maybe"}, "colocated: got 'maybe'; allowed: true or false"),
+        ({"fit_odds": 0.3}, "fit_odds: got 0.3; allowed: 0.5 or more"),
         ({"accelerator": "h1000"}, "h1000"),
     ],
 )

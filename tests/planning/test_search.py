@@ -23,7 +23,8 @@ def test_the_best_is_the_run_that_it_is_priced_as(llama_config: str) -> None:
     rows = found.estimate.rows
     assert rows["step_seconds"].p50 == pytest.approx(found.best.step_seconds, rel=0.01)
     assert rows["days"].p50 == pytest.approx(found.best.days, rel=0.01)
-    assert rows["cloud"].p50 == pytest.approx(found.best.cost_usd, rel=0.02)
+    # Its draws have the same doubts as those that give the costs of the tables.
+    assert rows["cloud"].p50 == pytest.approx(found.best.cost_usd, rel=0.005)
     # 1T tokens in steps of 512 sequences; failures take some of the time.
     steps = 1e12 / (512 * SEQUENCE)
     assert found.best.days >= steps * found.best.step_seconds / 86400

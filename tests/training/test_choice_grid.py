@@ -172,6 +172,31 @@ def test_a_grid_is_every_layout_by_itself(
             assert found[place][1] == pytest.approx(alone[1], rel=1e-9)
 
 
+@pytest.mark.parametrize("config", [LLAMA_8B, MIXTRAL, LEADING_DENSE], ids=["8B", "MoE", "mixed"])
+def test_batches_side_by_side_are_each_by_itself(config: dict[str, Any]) -> None:
+    of = space(config, pp=[1, 2], tp=[1, 2], cp=[1])
+    whole, batches = grid(of), (8, 3, 64, 96)  # three are too few for eight ranks
+    for pipes in whole.chunks():
+        several = whole.evaluate(pipes, 16, *batches)
+        assert several.batches.tolist() == [
+            place
+            for place, batch in enumerate(batches)
+            if whole.evaluate(pipes, 16, batch).seconds.numel()
+        ]
+        rows = zip(several.batches.tolist(), several.legal_seconds(5e10), strict=True)
+        for row, (place, seconds) in enumerate(rows):
+            alone = whole.evaluate(pipes, 16, batches[place])
+            least = alone.legal_seconds(5e10)
+            found, where = seconds.flatten().min(0)
+            assert float(found) == pytest.approx(float(least.min()), rel=1e-12)
+            if torch.isfinite(found):
+                own = alone.place(least.flatten().argmin(), of.shape)
+                assert int(several.place(where, of.shape)) == int(own)
+                sizes = several.bytes.expand_as(several.seconds)[row]
+                expected = alone.bytes.expand_as(alone.seconds).flatten()[least.argmin()]
+                assert float(sizes.flatten()[where]) == pytest.approx(float(expected), rel=1e-12)
+
+
 def test_the_best_is_the_fastest_of_all(llama_config: str) -> None:
     choices = {"tp": [1, 4], "pp": [1, 8], "cp": [1, 2], "micro_batch": [1, 4]}
     found = planned(llama_config, **choices)

@@ -8,6 +8,7 @@ import pytest
 from minutes import takes_minutes
 from random_layouts import any_layout
 
+from computebill.architectures import read_architecture
 from computebill.base.errors import RequestError
 from computebill.launch.read import launch_of_text
 from computebill.launch.writing import written_frameworks
@@ -130,3 +131,25 @@ def test_a_framework_that_nothing_is_written_for_is_told_with_those_that_are() -
     with pytest.raises(RequestError, match="got 'jax'; allowed: accelerate, axolotl, deepspeed"):
         hand_over("jax", Layout())
     assert set(written_frameworks()) == set(SAYS)
+
+
+@pytest.mark.parametrize(
+    ("framework", "setting"),
+    [
+        ("torchtitan", "--parallelism.pipeline_parallel_layers_per_stage 2\n"),
+        ("torchtitan-toml", "pipeline_parallel_layers_per_stage = 2\n"),
+    ],
+)
+def test_chunks_of_a_stage_are_said_by_their_layers_where_the_model_is_known(
+    framework: str, setting: str
+) -> None:
+    """torchtitan counts chunks by the layers of each: 32 layers of 2 are 16 chunks, 4 a stage."""
+    model = read_architecture("llama-3.1-8b")
+    layout = Layout(tp=2, pp=4, vpp=4, dp=2, etp=1, micro_batches=16, zero=3)
+    handed = hand_over(framework, layout, Step(4096, "bf16", model=model))
+    assert setting in handed.text
+    assert not {"vpp", "etp"} & set(handed.unsaid)  # a model without experts has none to divide
+    read = launched(launch_of_text(handed.text, handed.name), {"model": model})
+    assert read.layout["vpp"] == 4
+    uneven = Layout(tp=2, pp=4, vpp=3, dp=2, micro_batches=16, zero=3)
+    assert "vpp" in hand_over(framework, uneven, Step(4096, "bf16", model=model)).unsaid

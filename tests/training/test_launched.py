@@ -198,3 +198,30 @@ def test_what_is_told_is_json() -> None:
         "usual": False,
     }  # fmt: skip
     assert told["notes"] == ["one node, as no file says more (a.sh line 3, --x)"]
+
+
+def test_replicas_by_flag_go_before_the_accelerators_of_a_file() -> None:
+    told = of(node_devices=8, tp=4, pp=4)
+    with pytest.raises(RequestError, match="multiple of tp x pp x cp, 16; give --count, or --dp"):
+        launched(told)
+    found = launched(told, {}, {"dp": 2})
+    assert (found.fields["count"], found.layout["dp"]) == (32, 2)
+
+
+@pytest.mark.parametrize(
+    ("field", "problem", "told"),
+    [
+        ("ep", "got 8; allowed: 1", "got 8; allowed: 1 (a.sh line 3, --x; 8 accelerators: a.sh"),
+        ("config: num_key_value_heads", "got 7; allowed: 8", "allowed: 8 (a.sh line 3, --x)"),
+        ("Qwen/Qwen9", "is no file", "is no file (a.sh line 3, --x)"),
+        ("goodput", "got 2; allowed: up to 1", "allowed: up to 1"),
+        ("tp", "got 2; allowed: 1", "got 2; allowed: 1"),
+    ],
+)
+def test_a_message_tells_the_place_of_what_a_file_says(field: str, problem: str, told: str) -> None:
+    """Of what a flag gave, as tp here, it tells none; nor of what no file says."""
+    files = of(ep=8, kv_heads=7, model="Qwen/Qwen9", count=8, tp=1)
+    found = launched(files, {"count": "8"} if field == "tp" else {}, {"tp": 2})
+    assert told in str(found.placed(RequestError(field, problem)))
+    if field in ("goodput", "tp"):
+        assert str(found.placed(RequestError(field, problem))) == f"{field}: {problem}"

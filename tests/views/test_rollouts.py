@@ -67,8 +67,19 @@ def test_a_page_has_the_curve_both_roles_and_other_splits() -> None:
     roles = table_of(report, "What each role does in a step").rows
     assert [row[0] for row in roles] == ["train", "write"]
     assert len(table_of(report, "Were the mean answer shorter or longer").rows) == 3
-    kinds = {row[1] for row in table_of(report, "Other splits, medians only").rows}
+    rows = table_of(report, "Other splits, medians only").rows
+    assert len({row[0] for row in rows}) == len(rows)  # a split is told once, with all it is
+    kinds = {kind for row in rows for kind in row[1].split("; ")}
     assert {"next best", "in turn", f"given, rank {told()['given']['rank']}"} <= kinds
+
+
+def test_what_the_plan_decides_is_not_told_as_the_stage_s() -> None:
+    stated = cb.plan_rollouts({**STAGE, "source": "a report, table 4"}, samples=64)
+    sources = {each.name: each.source for each in stated.assumptions}
+    assert sources["steps"] == "a report, table 4"
+    assert sources["split"] == f"the best of {stated.tried} splits"
+    assert sources["least odds that training fits"] == "the default; --fit-odds"
+    assert not {"count", "accelerator", "generation", "fit odds"} & set(sources)
 
 
 def test_the_curve_has_three_lines_and_marks_the_best() -> None:

@@ -4,7 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
 import computebill as cb
 from computebill.base.errors import RequestError
@@ -138,6 +140,9 @@ def test_what_cannot_be_watched_is_refused(
         ({"tokens": 1, "seconds": 0}, "seconds: got 0"),
         ({"tokens": 1, "seconds": "2"}, "seconds: got '2'"),
         ({"tokens": 1, "seconds": 1, "other_seconds": -1}, "other_seconds: got -1"),
+        ({"tokens": torch.ones(2), "seconds": 1}, "tokens: got "),
+        ({"tokens": 1, "seconds": 1, "step": "7"}, "step: got '7'; allowed: 0 or more"),
+        ({"tokens": 1, "seconds": 1, "step": 7.5}, "step: got 7.5; allowed: a whole number"),
     ],
 )
 def test_an_update_of_no_tokens_or_time_is_refused(
@@ -147,6 +152,23 @@ def test_an_update_of_no_tokens_or_time_is_refused(
     with pytest.raises(RequestError, match=told):
         watch.step(**update)
     assert watch.updates == 0
+
+
+def test_numbers_of_numpy_and_torch_are_numbers(fields: dict[str, Any]) -> None:
+    watch = RunWatch(fields, every=1, leave_out=0)
+    update = {"tokens": torch.tensor(8192), "seconds": np.float32(0.5), "step": np.int64(3)}
+    found = watch.step(**update)
+    assert found == RunWatch(fields, every=1, leave_out=0).step(8192, 0.5, step=3)
+
+
+def test_a_file_that_cannot_be_written_does_not_stop_the_run(
+    fields: dict[str, Any], tmp_path: Path
+) -> None:
+    watch = RunWatch(fields, keep=tmp_path / "nosuch" / "watch.json", every=1)
+    with pytest.warns(RuntimeWarning, match="totals could not be kept: ") as told:
+        ran(watch, updates=3)
+    assert len(told) == 1
+    assert watch.passport().to_dict()["figures"]["updates"]["value"] == 3
 
 
 def test_its_metrics_are_what_json_holds(fields: dict[str, Any]) -> None:

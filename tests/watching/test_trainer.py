@@ -135,6 +135,13 @@ def test_the_model_is_the_trainers_and_a_passport_stands_beside_it(tmp_path: Pat
     assert (tmp_path / "passport.md").read_text().startswith("## Training compute")
 
 
+def test_a_passport_that_cannot_be_written_does_not_end_the_training(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("")
+    callback = watched(passport=tmp_path / "taken")
+    with pytest.warns(RuntimeWarning, match="no passport was written: "):
+        trained(callback, tmp_path)
+
+
 def test_only_the_process_that_reports_watches(tmp_path: Path) -> None:
     callback, state = watched(passport=True), TrainerState(is_world_process_zero=False)
     for event in (callback.on_train_begin, callback.on_step_end, callback.on_train_end):

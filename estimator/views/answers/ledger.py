@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from computebill.views.result import Result, distribution
-from computebill.views.text import count, money_interval, percent, percent_interval
+from computebill.views.text import count, flop_interval, money_interval, percent, percent_interval
 
 from .answer import Answer, Figure, figure
 
 UNKNOWN = "unknown"
-ANYTHING = 0.999
-"""Width of a share that nothing is known of."""
+OF_NO_RULE = (UNKNOWN, "idle")
+"""Kinds that jobs have without a rule."""
 
 
 def answer(result: Result) -> Answer:
@@ -17,18 +17,44 @@ def answer(result: Result) -> Answer:
     hours, cost = result["gpu_hours"], distribution(result["cost_usd"])
     share = distribution(result["final_share"])
     rows = result["rows_in"]
-    told = f"{count(hours)} accelerator-hours of {rows:,} {'row' if rows == 1 else 'rows'}"
+    if not result["rows_used"]:
+        return Answer("What the records tell", _of_no_use(result), [], _notes(result))
+    told = f"{count(hours)} accelerator-hours of {_rows(rows)}"
     figures = [Figure("accelerator-hours", count(hours))]
+    flop = distribution(result["flop"])
+    if not hours and flop.is_known and flop.p50 > 0:
+        told = f"{_rows(rows)} tell {flop_interval(flop)} FLOP, and no accelerator-hours"
+        figures = [figure("model FLOP", flop_interval(flop))]
     if cost.is_known:
-        told += f" cost {money_interval(cost)}"
+        lacks = result["unpriced_gpu_hours"]
+        of = f"; {count(hours - lacks)} of them cost" if lacks > 0 else " cost"
+        told += f"{of} {money_interval(cost)}"
         figures.append(figure("cost", money_interval(cost)))
-    if share.is_known and share.p95 - share.p5 > ANYTHING:
+    if share.is_known and not _named(result):
         told += "; which of them were final runs no rule tells"
     elif share.is_known:
         basis = "dollars" if result["final_share_of"] == "cost" else "hours"
         told += f"; final runs took {percent_interval(share)} of the {basis}"
         figures.append(figure("final runs", percent_interval(share)))
     return Answer("What the records tell", f"{told}.", figures, _notes(result))
+
+
+def _rows(rows: int) -> str:
+    return f"{rows:,} {'row' if rows == 1 else 'rows'}"
+
+
+def _of_no_use(result: Result) -> str:
+    """Say why no row could be used."""
+    reasons = result["reasons"]
+    most = max(reasons, key=reasons.__getitem__, default="")
+    why = f": it {most}" if len(reasons) == 1 else f"; of {reasons[most]:,}: it {most}"
+    return f"None of {_rows(result['rows_in'])} could be used{why if most else ''}."
+
+
+def _named(result: Result) -> bool:
+    """Whether a rule names the kind of some hours."""
+    hours = {kind: each["gpu_hours"] for kind, each in result["by_kind"].items()}
+    return any(hours[kind] > 0 for kind in hours.keys() - set(OF_NO_RULE))
 
 
 def _notes(result: Result) -> list[str]:
@@ -42,5 +68,6 @@ def _notes(result: Result) -> list[str]:
         hours = count(result["unpriced_gpu_hours"])
         notes.append(f"No price is known of {hours} accelerator-hours.")
     if result["rows_rejected"]:
-        notes.append(f"{result['rows_rejected']:,} rows could not be used; each has its reason.")
+        told = f"{_rows(result['rows_rejected'])} could not be used; each has its reason."
+        notes.append(told)
     return notes

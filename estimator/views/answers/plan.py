@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from computebill.views.plan_words import chance
+from computebill.views.plan_words import LEAST, UNNAMED, chance
 from computebill.views.result import Result, distribution
 from computebill.views.text import (
     count_interval,
@@ -20,10 +20,6 @@ from computebill.views.text import (
 
 from .answer import Answer, figure
 
-UNNAMED = "plan"
-"""Name of a plan that was given none."""
-
-LEAST = {"time": "Fastest", "cost": "Cheapest", "energy": "Least energy"}
 RUNS_ON = {
     "time": "The fastest runs on",
     "cost": "The cheapest runs on",
@@ -31,7 +27,7 @@ RUNS_ON = {
 }
 """Which of several plans side by side is told in full, by the objective."""
 
-DEGREES = ("tp", "pp", "vpp", "dp", "cp", "ep")
+DEGREES = ("tp", "pp", "vpp", "cp", "dp", "ep")
 
 
 def answer(result: Result) -> Answer:
@@ -125,7 +121,9 @@ def described(one: Mapping[str, Any]) -> str:
     """Return a layout in one line, what is 1 left out."""
     layout = one["layout"]
     told = [f"{key} {layout[key]}" for key in DEGREES if layout[key] > 1] or ["no parallel degree"]
-    told += [f"zero {layout['zero']}", f"micro-batch {layout['micro_batch']}"]
+    told += [f"etp {layout['etp']}"] * (layout["ep"] > 1 and layout["etp"] > 1)
+    told += [f"zero {layout['zero']}" + (f" in {layout['shards']}" if layout["shards"] else "")]
+    told += [f"micro-batch {layout['micro_batch']}"]
     told += [layout["schedule"]] * (layout["schedule"] != "1f1b")
     told += stage_texts(layout)
     return ", ".join(told)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from computebill.views.plan_words import memory, split_text, waiting
+from computebill.views.plan_words import LEAST, UNNAMED, memory, split_text, waiting
 from computebill.views.result import Result, distribution
 from computebill.views.text import count_interval, duration, duration_interval, money_interval
 
 from .answer import Answer, figure
-from .plan import LEAST, UNNAMED
 
 
 def answer(result: Result) -> Answer:

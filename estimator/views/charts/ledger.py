@@ -63,8 +63,10 @@ HEIGHT, ASPECT = 420, 760 / 420
 """Of the map of projects: pixels, and width over height, as on paper."""
 LABELLED = (0.055, 0.07)
 """Least width and height of a labelled rectangle, of the whole."""
-LETTER = 0.0095
-"""Width of a letter of a label, of the whole."""
+LETTER, MARGIN = 0.0087, 0.012
+"""Width of a letter of a label, and of the room beside it, of the whole."""
+FEWEST = 6
+"""Letters that a label is cut to at least."""
 
 
 def over_time(result: Result) -> Picture | None:
@@ -224,7 +226,7 @@ def _inside(
     for place, (kind, box) in enumerate(zip(order, boxes, strict=True)):
         hours = kinds[kind]
         text = f"{count(hours)}: {percent(hours / total)} of all"
-        label = _fitting(project if place == 0 else "", box)
+        label = _fitting(project if place == 0 else "", box, _corners(whole)["x2"])
         rows.append(
             {"project": project, "kind": kind, "text": text, "label": label, **_corners(box)}
         )
@@ -237,13 +239,17 @@ def _corners(box: Box) -> dict[str, float]:
     return {"x": left, "x2": right, "y": 1 - box.y, "y2": 1 - box.y - box.height}
 
 
-def _fitting(text: str, box: Box) -> str:
-    """Return as much of a text as a rectangle has room for."""
-    width = box.width / ASPECT
-    if width < LABELLED[0] or box.height < LABELLED[1]:
+def _fitting(text: str, box: Box, end: float) -> str:
+    """Return as much of a text as there is room for, from a rectangle's left to its frame's end.
+
+    A label may lie over the frame's other kinds. Fewer letters than tell something are none.
+    """
+    if box.width / ASPECT < LABELLED[0] / 2 or box.height < LABELLED[1]:
         return ""
-    letters = int((width - 0.02) / LETTER)
-    return text if len(text) <= letters else f"{text[: letters - 1]}…"
+    letters = int((end - box.x / ASPECT - MARGIN) / LETTER)
+    if len(text) <= letters:
+        return text
+    return f"{text[: letters - 1]}…" if letters >= FEWEST else ""
 
 
 @lru_cache(SHAPES)

@@ -19,7 +19,7 @@ from computebill.views.text import (
 )
 
 from .document import Chart, Report, Section, Table, parts, sections
-from .logs import over_time
+from .logs import measured
 
 SHAPE = ("layers", "hidden", "vocabulary", "sequence_length")
 
@@ -59,7 +59,7 @@ def utilisation(result: Result) -> Report:
     picture = drawn.utilisation(result)
     part = table if picture is None else Chart(picture, table)
     found = sections(
-        Section("Over the run", parts([over_time(result)])), Section("Conventions", [part])
+        Section("Over the run", parts(measured(result))), Section("Conventions", [part])
     )
     return Report.of(mfu.answer(result), result, found)
 

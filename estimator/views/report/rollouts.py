@@ -69,10 +69,16 @@ def _answers(result: Result) -> Table:
 
 
 def _splits(result: Result) -> Table:
-    kinds = [("next best", each) for each in result["runners_up"]]
-    kinds += [("front", each) for each in result["pareto"]]
-    kinds += [(kind, result[key]) for kind, key in (("in turn", "in_turn"), ("given", "given"))]
-    rows = [_cells(kind, each) for kind, each in kinds if each is not None]
+    told = [("next best", each) for each in result["runners_up"]]
+    told += [("front", each) for each in result["pareto"]]
+    told += [("in turn", result["in_turn"])] if result["in_turn"] else []
+    given = result["given"]
+    told += [(f"given, rank {given['rank']}", given)] if given else []
+    splits = {split_text(each): each for _, each in told}
+    kinds: dict[str, list[str]] = {}
+    for kind, each in told:
+        kinds.setdefault(split_text(each), []).append(kind)
+    rows = [_cells("; ".join(kinds[text]), each) for text, each in splits.items()]
     headings = ("split", "kind", "days", "cost", "step, seconds", "who waits")
     return Table("Other splits, medians only", headings, rows, ("kind", "who waits"))
 
@@ -81,7 +87,7 @@ def _cells(kind: str, one: Mapping[str, Any]) -> tuple[str, ...]:
     usd = one["cost_usd"]
     return (
         split_text(one),
-        kind if kind != "given" else f"given, rank {one['rank']}",
+        kind,
         digits(one["days"]),
         "" if usd is None else money(usd),
         digits(one["step_seconds"]),

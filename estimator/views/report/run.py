@@ -10,7 +10,7 @@ from computebill.views.result import Result, distribution
 from computebill.views.text import money_interval
 
 from .document import Chart, Report, Section, Table, charted, parts, sections
-from .logs import over_time
+from .logs import measured
 from .steps import tornado, waterfall
 
 
@@ -26,7 +26,7 @@ def report(result: Result) -> Report:
     ]
     memory = charted(drawn.memory(result), "Memory", ("part", "GB"), keys)
     found = sections(
-        Section("Measured", parts([over_time(result)])),
+        Section("Measured", parts(measured(result))),
         Section("What it costs", parts(costs)),
         Section("What drives it", parts([moved])),
         Section("Speed", parts(speed)),

@@ -12,6 +12,7 @@ from computebill.views.result import Result, distribution
 from computebill.views.text import UNKNOWN, flop_interval, percent_interval
 
 from .document import Chart, Report, Section, Table, charted, parts, sections
+from .logs import measured
 from .steps import tornado
 
 
@@ -20,6 +21,7 @@ def report(result: Result) -> Report:
     _, unit, _ = drawn.MOVED.get(result.get("swings_of") or "", drawn.MOVED["cloud"])
     moved = tornado(drawn.swings(result), result.get("swings") or [], unit)
     found = sections(
+        Section("Measured", parts(measured(result))),
         Section("By stage", parts([_stages(result)])),
         Section("The ledger of FLOP", parts([_shares(result), _ledger(result)])),
         Section("What drives it", parts([moved])),

@@ -65,6 +65,23 @@ def test_the_map_has_all_hours(result: dict[str, Any]) -> None:
         assert area == pytest.approx(share, abs=1e-9)
 
 
+def test_labels_of_the_map_stay_in_their_project_s_frame(result: dict[str, Any]) -> None:
+    """A label is a whole name or so much of it that it tells something."""
+    crossed = [
+        {"project": name, "kind": "evaluation", "gpu_hours": hours, "cost_usd": None}
+        for name, hours in (("alpha", 900.0), ("a-very-long-name", 60.0), ("research", 40.0))
+    ]
+    picture = charts.projects({**result, "by_project_and_kind": crossed})
+    assert picture is not None
+    labels = {row["project"]: row["label"] for row in picture.rows}
+    assert labels["alpha"] == "alpha"
+    for name, label in labels.items():
+        assert label in ("", name) or (len(label) >= 6 and name.startswith(label[:-1]))
+    ends = {frame["project"]: frame["x2"] for frame in picture.more["frames"]}
+    for row in picture.rows:
+        assert row["x"] + charts.LETTER * len(row["label"]) <= ends[row["project"]] + 1e-9
+
+
 def crossed(result: dict[str, Any]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = result["by_project_and_kind"]
     return found
