@@ -103,7 +103,8 @@ class Rows:
             name: of the field.
             values: what was read, NaN of nothing.
         """
-        found, raw = np.isnan(values), self.raw(name)
+        found: np.ndarray = np.isnan(values)
+        raw = self.raw(name)
         if raw is None or not found.any():
             return np.zeros(self.count, dtype=bool)
         found[found] = cells.read_words(raw.filter(pa.array(found))).codes >= 0
