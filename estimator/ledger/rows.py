@@ -108,7 +108,7 @@ class Rows:
         if raw is None or not found.any():
             return np.zeros(self.count, dtype=bool)
         found[found] = cells.read_words(raw.filter(pa.array(found))).codes >= 0
-        return found
+        return np.asarray(found)
 
     def _read(self, name: str, reader: Callable[[pa.Array], np.ndarray]) -> np.ndarray:
         constant = self.reading.form.constants.get(name)
