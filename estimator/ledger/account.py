@@ -41,7 +41,7 @@ from .pricing import Priced, Prices, check_prices
 from .result import FileRead, Ledger, Reject
 from .rules import Rules, read_rules
 from .schema import UNKNOWN
-from .work import ROWS, Done, Reading
+from .work import ROWS, Done, Reading, Store
 
 Engine = Literal["local", "ray"]
 Progress = Callable[[int], None]
@@ -138,24 +138,18 @@ def read_ledger(
         folder = running.keep or scratch / "parts"
         kept = Parts(folder)
         kept.open(_made_from(good, states, rules, options, plans), resume=running.resume)
-        work = Reading(
-            folder,
-            plans,
-            rules,
-            options.prices.profiles,
-            running.rows,
-            is_kept=running.keep is not None,
-        )
+        store = Store(folder, is_kept=running.keep is not None)
+        work = Reading(store, plans, rules, options.prices.profiles, running.rows)
         pieces = list(named_pieces(good, found.unread_files, running.rows, layout))
         done = list(_through(work, pieces, running))
         _count(found, done, good, plans)
         kept.close(found.unread_files)
         parts = [
-            Part(each.part, _record(each, plans), each.counts.jobs, each.place)
+            Part(each.part, _record(each, plans), each.counts.jobs, each.place, each.counts.ids)
             for each in done
             if each.part and each.counts.jobs
         ]
-        gathering = Gathering(folder, parts, rules, scratch, has_groups=options.has_groups)
+        gathering = Gathering(store, parts, rules, scratch, has_groups=options.has_groups)
         gathered = gathering.gather()
         _take(found, gathered, good)
         _write_rejects(found, folder, options, gathered.late, good)

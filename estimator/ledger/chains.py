@@ -61,18 +61,58 @@ def keys_of(words: Mapping[str, Words], rows: int) -> np.ndarray:
 
 @dataclass
 class Share:
-    """Jobs on disk, a file a column: those of a key together.
+    """Jobs in memory: those of a key together.
 
     Attributes:
-        path: beginning of the files' names.
         rows: how many.
+        held: values of batches, by column.
     """
 
-    path: Path
     rows: int = 0
+    held: dict[str, list[np.ndarray]] = field(default_factory=dict)
+
+    def add(self, jobs: Jobs) -> None:
+        """Take in jobs."""
+        for name, values in jobs.items():
+            kind, nothing = COLUMNS[name]
+            parts = self.held.setdefault(name, [])
+            lacking = self.rows - sum(map(len, parts))
+            parts += [np.full(lacking, nothing, kind)] if lacking else []
+            parts.append(values.astype(kind, copy=False))
+        self.rows += len(jobs["key"])
+
+    def column(self, name: str) -> np.ndarray:
+        """Return a column."""
+        kind, nothing = COLUMNS[name]
+        parts = self.held.get(name, [])
+        if len(parts) > 1:
+            parts[:] = [np.concatenate(parts)]
+        found = parts[0] if parts else np.zeros(0, kind)
+        return self._filled(found, kind, nothing)
+
+    def _filled(self, found: np.ndarray, kind: type, nothing: float) -> np.ndarray:
+        lacking = self.rows - len(found)
+        return np.append(found, np.full(lacking, nothing, kind)) if lacking else found
+
+    def chosen(self, names: Iterable[str], rows: np.ndarray) -> Jobs:
+        """Return columns of some of the jobs."""
+        return {name: self.column(name)[rows] for name in names}
+
+
+class OnDisk(Share):
+    """The same on disk, a file a column."""
+
+    def __init__(self, path: Path) -> None:
+        """Begin.
+
+        Args:
+            path: beginning of the files' names.
+        """
+        super().__init__()
+        self._path = path
 
     def _file(self, name: str) -> Path:
-        return self.path.with_name(f"{self.path.name}-{name}.bin")
+        return self._path.with_name(f"{self._path.name}-{name}.bin")
 
     def add(self, jobs: Jobs) -> None:
         """Take in jobs."""
@@ -89,19 +129,17 @@ class Share:
         kind, nothing = COLUMNS[name]
         path = self._file(name)
         found: np.ndarray = np.fromfile(path, kind) if path.exists() else np.zeros(0, kind)
-        lacking = self.rows - len(found)
-        return np.append(found, np.full(lacking, nothing, kind)) if lacking else found
-
-    def chosen(self, names: Iterable[str], rows: np.ndarray) -> Jobs:
-        """Return columns of some of the jobs."""
-        return {name: self.column(name)[rows] for name in names}
+        return self._filled(found, kind, nothing)
 
 
 class Spill:
-    """Jobs of batches on disk, by the share that their key falls in."""
+    """Jobs of batches by the share that their key falls in; of more than one they lie on disk."""
 
     def __init__(self, folder: Path, rows: int) -> None:
-        self.shares = [Share(folder / f"share-{n}") for n in range(max(1, -(-rows // MOST)))]
+        number = max(1, -(-rows // MOST))
+        self.shares = [
+            OnDisk(folder / f"share-{n}") if number > 1 else Share() for n in range(number)
+        ]
 
     def add(self, jobs: Jobs) -> None:
         """Take in jobs."""
@@ -225,21 +263,36 @@ def _in_order(keys: np.ndarray, start: np.ndarray) -> tuple[np.ndarray, np.ndarr
     What has no key, 0, is alone.
     """
     rows = np.flatnonzero(may_be_twice(keys) & (keys != 0))
-    group, kinds = pd.factorize(keys[rows])
-    is_shared = np.bincount(group, minlength=len(kinds))[group] > 1
-    rows, group = rows[is_shared], group[is_shared]
-    # Groups in the order of their keys, so that what is alike always comes in the same order.
-    rank = np.empty(len(kinds), dtype=np.int64)
-    rank[np.argsort(kinds)] = np.arange(len(kinds))
-    begins = start[rows]
+    # Keys are hashes: those that are alike are next to each other in the order of their beginnings,
+    # which leave room for the place of each among the others.
+    bits = len(rows).bit_length()
+    packed = np.sort((keys[rows] >> bits << bits) | np.arange(len(rows)))
+    rows, near = rows[packed & ((1 << bits) - 1)], packed >> bits
+    rows = rows[_beside_alike(near)]
+    own, begins = keys[rows], start[rows]
     is_known = begins != NO_TIME
     low = int(begins[is_known].min()) if is_known.any() else 0
     since = np.where(is_known, begins - low + 1, 0)
-    # A share has no more than 2^20 keys, and starts are of less than 2^34 seconds.
-    order = np.argsort((rank[group] << 34) + since, kind="stable")
+    if (own[1:] < own[:-1]).any():  # beginnings of different keys may be alike
+        order = np.lexsort((rows, since, own))
+    else:
+        # A share has no more than 2^20 keys, and starts are of less than 2^34 seconds.
+        rank = np.cumsum(np.append(False, own[1:] != own[:-1])[: len(own)])
+        order = np.argsort((rank << 34) + since, kind="stable")
+    rows, own = rows[order], own[order]
+    rows = rows[_beside_alike(own)]
     is_alone = np.ones(len(keys), dtype=bool)
     is_alone[rows] = False
-    return rows[order], np.flatnonzero(is_alone)
+    return rows, np.flatnonzero(is_alone)
+
+
+def _beside_alike(ordered: np.ndarray) -> np.ndarray:
+    """Return which values have a neighbour that is the same; ``(values,)``."""
+    found = np.zeros(len(ordered), dtype=bool)
+    is_next = ordered[1:] == ordered[:-1]
+    found[1:] |= is_next
+    found[:-1] |= is_next
+    return found
 
 
 LOSING = ("first_step", "last_step", "hours", "accelerators")

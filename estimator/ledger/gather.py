@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -34,7 +35,7 @@ from .joining import (
 from .rules import TEXTS, Rules, rules_of
 from .schema import IDLE, JOBS, KINDS, MEASURES, UNKNOWN
 from .twice import find_twice
-from .work import read_part
+from .work import Store
 
 NEEDED = [name for name in JOBS.names if name not in ("identity", "config", "line", "file")]
 MOST_TRACKERS = 100_000
@@ -48,12 +49,21 @@ ARRAY = re.compile(r"[_\[].*$")
 
 
 class Part(NamedTuple):
-    """A part of jobs: its name, its records, their number, and the place of its file."""
+    """A part of jobs.
+
+    Attributes:
+        name: its name.
+        record: what its rows are.
+        rows: how many.
+        file: place of its file.
+        ids: its first and last id, where ids are numbers each above the one before.
+    """
 
     name: str
     record: str
     rows: int
     file: int
+    ids: Sequence[int] | None = None
 
 
 class Summed(NamedTuple):
@@ -103,9 +113,9 @@ class Gathering:
     """Puts the jobs of parts together."""
 
     def __init__(
-        self, folder: Path, parts: Sequence[Part], rules: Rules, spill: Path, *, has_groups: bool
+        self, store: Store, parts: Sequence[Part], rules: Rules, spill: Path, *, has_groups: bool
     ) -> None:
-        self._folder = folder
+        self._store = store
         self._has_groups = has_groups
         self._parts = list(parts)
         self._rules = rules
@@ -114,7 +124,7 @@ class Gathering:
         # A file may well charge the same twice: one bill alone is not looked through.
         alone = len({part.file for part in parts if part.record == "bill"}) < 2
         looked = [part.name for part in parts if not (alone and part.record == "bill")]
-        self._twice = find_twice(folder, looked)
+        self._twice = {} if _ascend(parts) else find_twice(store, looked)
         self._rest = JOBS.empty_table()
         self._needs_config = any(rule.config for rule in rules.rule)
         self.found = Gathered(named=np.zeros(len(rules.rule), dtype=np.int64))
@@ -155,7 +165,7 @@ class Gathering:
 
     def _read(self, part: Part, columns: Sequence[str] | None = None) -> pa.Table:
         """Return a part's jobs, those that are there twice left out."""
-        table = read_part(self._folder, part.name, columns)
+        table = self._store.read(part.name, columns)
         losers = self._twice.get(part.name)
         if losers is None:
             return table
@@ -304,6 +314,15 @@ class Gathering:
         if number >= 0:
             return self._read(self._parts[number], names)
         return self._rest.select(names)
+
+
+def _ascend(parts: Sequence[Part]) -> bool:
+    """Whether all parts' ids, one part after the other, are each above the one before."""
+    ends = [part.ids for part in parts]
+    known = [each for each in ends if each is not None]
+    return len(known) == len(ends) and all(
+        one[1] < other[0] for one, other in itertools.pairwise(known)
+    )
 
 
 RAN = ("scheduler", "tracker")

@@ -63,6 +63,7 @@ class Counts:
         end: last end.
         reasons: rejected rows by reason.
         remarks: used rows by what to know of them.
+        ids: first and last id, where ids are whole numbers each above the one before.
         joined: rows that only add to another, by how.
         rejects: the first rejected rows: line, reason, text.
     """
@@ -73,6 +74,7 @@ class Counts:
     jobs: int = 0
     start: int | None = None
     end: int | None = None
+    ids: list[int] | None = None
     reasons: dict[str, int] = field(default_factory=dict)
     remarks: dict[str, int] = field(default_factory=dict)
     joined: dict[str, int] = field(default_factory=dict)
@@ -216,7 +218,19 @@ def _made(batch: Batch, raw: pa.Table, draft: Draft, jobs: pa.Table, numbers: np
         steps = int((draft.joined & (draft.reason == 0)).sum())
         counts.joined = {"steps of a job": steps} if steps else {}
     counts.start, counts.end = _ends(draft)
+    counts.ids = _ascending(arrow_column(jobs["job"]))
     return Made(jobs, rejects, counts)
+
+
+def _ascending(ids: pa.Array) -> list[int] | None:
+    """Return the first and the last id, where all are numbers and each is above the one before."""
+    if not len(ids) or ids.null_count:
+        return None
+    try:
+        found = ids.cast(pa.int64()).to_numpy(zero_copy_only=False)
+    except pa.ArrowInvalid:
+        return None
+    return [int(found[0]), int(found[-1])] if (found[1:] > found[:-1]).all() else None
 
 
 def _unread(batch: Batch) -> list[int]:

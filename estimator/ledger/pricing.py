@@ -25,15 +25,11 @@ from computebill.uncertainty.distribution import Distribution
 from computebill.uncertainty.draws import Columns, Settings, bundle
 
 from .cube import NO_MONTH, OTHERS, Cells
+from .figures import DRAWS, LEAST_HOURS, Figure, distributions
 from .result import NOT_KNOWN, Amount
 from .rules import Rules
 from .schema import FINAL, IDLE, UNKNOWN
 
-DRAWS = 4096
-TOGETHER = 64
-"""Groups whose draws are held together."""
-LEAST_HOURS = 1e-9
-"""Hours below are what is left of a difference."""
 LEAST_POWER = 0.3
 """Share of a chip's power below which recorded energy cannot be an accelerator's at work."""
 
@@ -160,9 +156,11 @@ def _draw_one(
     table = torch.from_numpy(drawn).reshape(len(months), len(keys), DRAWS)
     hour = bundle(Hour, {key: table[:, place] for place, key in enumerate(keys)})
     bill = price_time(torch.tensor(SECONDS_PER_HOUR, dtype=torch.float64), hour)
-    found.usd[places] = (bill.amortised if prices.is_owned else bill.cloud).numpy()
-    found.mwh[places] = bill.energy_mwh.numpy()
-    found.pue = hour.pue[0].numpy()
+    # Two sequences that are scrambled otherwise still go up and down together, point by point.
+    order = np.random.default_rng(prices.seed).permutation(DRAWS)
+    found.usd[places] = (bill.amortised if prices.is_owned else bill.cloud).numpy()[:, order]
+    found.mwh[places] = bill.energy_mwh.numpy()[:, order]
+    found.pue = hour.pue[0].numpy()[order]
     first, last = sources[0], sources[-1]
     what = f"USD an hour of {name}"
     later = [Assumption(f"{what}, {months[-1]}", *last)] if last != first else []
@@ -264,6 +262,12 @@ class Priced:
                 self.assumptions.append(Assumption(f"energy of {name}", told, METHOD))
         return found
 
+    @cached_property
+    def _figures(self) -> dict[str, Figure]:
+        part = pd.factorize(np.array([name for name, _ in self._keys], dtype=object))[0]
+        names = ("usd", "mwh", "flop")
+        return {name: Figure(getattr(self._drawn, name), part) for name in names}
+
     def _tell_idle(self) -> None:
         """Say what energy idle accelerators are taken to draw, where there are such."""
         left = self.cells.sum_of("gpu_hours") - self.cells.sum_of("energy_hours")
@@ -271,12 +275,18 @@ class Priced:
             how = "no profile tells what idle ones draw, which is less"
             self.assumptions.append(Assumption("energy of idle accelerators", "as at work", how))
 
-    def _amounts(self, group: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return dollars, MWh and FLOP of groups of cells, ``(groups, draws)``.
+    def _amounts(
+        self, group: np.ndarray, number: int, names: Sequence[str] = ("usd", "mwh", "flop")
+    ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Return hours of groups of cells that a figure prices, and what is told besides.
 
         Args:
             group: of each cell, -1 for none.
             number: of groups.
+            names: of the figures: dollars, MWh, FLOP.
+
+        Returns:
+            Of each ``(groups, keys)``, and ``(groups, 1)`` or ``(groups, draws)``.
         """
         cells, keys = self.cells, len(self._keys)
         chosen = np.flatnonzero(group >= 0)
@@ -290,16 +300,20 @@ class Priced:
             values = cells.sum_of(name)[chosen]
             return np.bincount(group[chosen], values, minlength=number)[:, None]
 
-        hours = cells.sum_of("gpu_hours")
-        usd = _times(by_key(self._open), self._drawn.usd, whole("usd"))
-        recorded = by_key(cells.sum_of("energy_j")) * self._is_recorded
-        covered = by_key(cells.sum_of("energy_hours")) * self._is_recorded
-        told = recorded.sum(axis=1)[:, None] / JOULES_PER_MWH * self._drawn.pue
-        mwh = _times(by_key(hours) - covered, self._drawn.mwh, told)
-        flop = _times(by_key(self._untold), self._drawn.flop, whole("flop"))
         # Runs that tell FLOP and no hours took dollars and energy that nobody tells.
         is_bare = (whole("flop") > 0) & (whole("gpu_hours") == 0) & (whole("usd") == 0)
-        return np.where(is_bare, np.nan, usd), np.where(is_bare, np.nan, mwh), flop
+        found = {}
+        if "usd" in names:
+            found["usd"] = by_key(self._open), np.where(is_bare, np.nan, whole("usd"))
+        if "mwh" in names:
+            hours = by_key(cells.sum_of("gpu_hours"))
+            recorded = by_key(cells.sum_of("energy_j")) * self._is_recorded
+            covered = by_key(cells.sum_of("energy_hours")) * self._is_recorded
+            told = recorded.sum(axis=1)[:, None] / JOULES_PER_MWH * self._drawn.pue
+            found["mwh"] = hours - covered, np.where(is_bare, np.nan, told)
+        if "flop" in names:
+            found["flop"] = by_key(self._untold), whole("flop")
+        return found
 
     @cached_property
     def _untold(self) -> np.ndarray:
@@ -318,22 +332,17 @@ class Priced:
         return self._told(np.zeros(len(self.cells), dtype=np.int64), 1)[0]
 
     def _told(self, group: np.ndarray, number: int) -> list[Amount]:
-        """Return the sums of groups of cells, a few at a time."""
+        """Return the sums of groups of cells."""
         jobs, hours = (
             np.bincount(group, self.cells.sum_of(name), minlength=number)
             for name in ("jobs", "gpu_hours")
         )
-        found = []
-        for first in range(0, number, TOGETHER):
-            count = min(TOGETHER, number - first)
-            inside = (group >= first) & (group < first + count)
-            drawn = self._amounts(np.where(inside, group - first, -1), count)
-            amounts = zip(*map(distributions, drawn), strict=True)
-            found += [
-                Amount(float(jobs[place]), float(hours[place]), *each)
-                for place, each in enumerate(amounts, start=first)
-            ]
-        return found
+        parts = self._amounts(group, number)
+        sums = [self._figures[name].sums(*each) for name, each in parts.items()]
+        return [
+            Amount(float(jobs[place]), float(hours[place]), *each)
+            for place, each in enumerate(zip(*sums, strict=True))
+        ]
 
     def by(self, name: str, most: int | None = None) -> dict[str, Amount]:
         """Return the sums by what cells are of, the most hours first; months in their order."""
@@ -373,7 +382,10 @@ class Priced:
         chosen = [has & (kinds == kind) for kind in (FINAL, UNKNOWN, IDLE)]
         parts = [rows.astype(np.int64) for rows in (*chosen, has)]
         if self.share_basis == "cost":
-            final, unknown, idle, every = (self._amounts(rows - 1, 1)[0][0] for rows in parts)
+            usd = self._figures["usd"]
+            final, unknown, idle, every = (
+                usd.times(*self._amounts(rows - 1, 1, ["usd"])["usd"])[0] for rows in parts
+            )
         else:
             hours = self.cells.sum_of("gpu_hours")
             final, unknown, idle, every = (np.full(DRAWS, hours[rows > 0].sum()) for rows in parts)
@@ -395,8 +407,8 @@ class Priced:
         Those are NaN where they are not known.
         """
         usd, mwh, flop = (
-            np.median(each, axis=1)[self._place] if len(self.cells) else np.zeros(0)
-            for each in (self._drawn.usd, self._drawn.mwh, self._drawn.flop)
+            each.medians[self._place] if len(self.cells) else np.zeros(0)
+            for each in self._figures.values()
         )
         cells = self.cells
         hours = cells.sum_of("gpu_hours")
@@ -416,44 +428,12 @@ class Priced:
 
     @cached_property
     def _usual_prices(self) -> dict[tuple[str, str], float]:
-        return dict(zip(self._keys, np.median(self._drawn.usd, axis=1).tolist(), strict=True))
+        return dict(zip(self._keys, self._figures["usd"].medians.tolist(), strict=True))
 
 
 def _product(hours: np.ndarray, each: np.ndarray) -> np.ndarray:
     """Return hours times an hour's figure; nothing where there are no hours."""
     return np.where(np.abs(hours) < 1e-12, 0.0, hours * each)
-
-
-def _times(hours: np.ndarray, each: np.ndarray, told: np.ndarray) -> np.ndarray:
-    """Return what is told, and hours times an hour's figure where that is known, in draws.
-
-    NaN where there are hours, none of them of a known figure, and nothing is told.
-
-    Args:
-        hours: of each group and key; ``(groups, keys)``.
-        each: figure of an hour; ``(keys, draws)``.
-        told: of each group; ``(groups, 1)`` or ``(groups, draws)``.
-    """
-    used = np.abs(hours) > LEAST_HOURS
-    known = ~np.isnan(each).any(axis=1)
-    found = (hours * used)[:, known] @ each[known] + told
-    is_lacking = used.any(axis=1) & ~used[:, known].any(axis=1) & ~np.any(told, axis=1)
-    found = np.broadcast_to(found, (len(hours), DRAWS)).copy()
-    found[is_lacking] = np.nan
-    return found
-
-
-def distributions(draws: np.ndarray) -> list[Distribution]:
-    """Return quantiles and mean of each row's draws; not known where one is NaN."""
-    found = [NOT_KNOWN] * len(draws)
-    means = draws.mean(axis=1)
-    known = np.flatnonzero(~np.isnan(means))
-    quantiles = np.quantile(draws[known], (0.05, 0.5, 0.95), axis=1).T.tolist()
-    for row, (p5, p50, p95) in zip(known.tolist(), quantiles, strict=True):
-        # One set of points tells no error of its own; draws of one number have none.
-        error = 0.0 if p5 == p95 else math.nan
-        found[row] = Distribution(p5, p50, p95, float(means[row]), (error,) * 4)
-    return found
 
 
 def check_prices(prices: Prices) -> None:

@@ -103,11 +103,12 @@ class Rows:
             name: of the field.
             values: what was read, NaN of nothing.
         """
-        found, raw = np.isnan(values), self.raw(name)
+        found: np.ndarray = np.isnan(values)
+        raw = self.raw(name)
         if raw is None or not found.any():
             return np.zeros(self.count, dtype=bool)
         found[found] = cells.read_words(raw.filter(pa.array(found))).codes >= 0
-        return found
+        return np.asarray(found)
 
     def _read(self, name: str, reader: Callable[[pa.Array], np.ndarray]) -> np.ndarray:
         constant = self.reading.form.constants.get(name)
@@ -155,6 +156,9 @@ class Rows:
         for name in AMOUNTS:
             if self.has(name):
                 found.numbers[name] = self.numbers(name)
+        if "usd" in found.numbers:
+            unread = self.unread("usd", found.numbers["usd"])
+            found.remark(unread, "its cost is no number; it is left out")
         found.numbers["elapsed_s"] = elapsed = self.durations("elapsed")
         found.remark(self.unread("elapsed", elapsed), "its duration is no time; it is left out")
         found.numbers["energy_j"] = self.energy()

@@ -107,6 +107,12 @@ class Rule(Matched):
     max_hours: PositiveFloat | None = None
     note: str | None = None
 
+    def alone(self) -> tuple[str, str] | None:
+        """Return the field and the pattern of a rule that looks at one text; None of another."""
+        looked = list(self.patterns())
+        limits = (self.min_accelerators, self.max_accelerators, self.min_hours, self.max_hours)
+        return looked[0] if len(looked) == 1 and not self.config and not any(limits) else None
+
     @field_validator("kind")
     @classmethod
     def _is_known(cls, value: str) -> str:
@@ -228,11 +234,8 @@ def matches(
         told = words.get(name)
         if told is None or not len(told.values):
             return np.zeros(rows, dtype=bool)
-        hits = pc.match_substring_regex(
-            pa.array(told.values, pa.string()), pattern, ignore_case=True
-        )
-        by_text = np.append(np.asarray(hits.to_numpy(zero_copy_only=False), dtype=bool), False)
-        found &= by_text[told.codes]
+        hits = _hits(told.values, pattern, np.ones(len(told.values), dtype=bool))
+        found &= np.append(hits, False)[told.codes]
     for key, pattern in meant.config.items():
         if config is None:
             return np.zeros(rows, dtype=bool)
@@ -266,21 +269,43 @@ def rules_of(
         accelerators: of each row.
         hours: that each took [h].
     """
-    found = np.full(len(hours), -1, dtype=np.int32)
-    is_open = np.ones(len(hours), dtype=bool)
-    for place, rule in enumerate(rules):
-        if not is_open.any():
-            break
-        is_meant = is_open & matches(rule, words, config, len(hours))
-        with np.errstate(invalid="ignore"):
-            if rule.min_accelerators is not None:
-                is_meant &= accelerators >= rule.min_accelerators
-            if rule.max_accelerators is not None:
-                is_meant &= accelerators <= rule.max_accelerators
-            if rule.min_hours is not None:
-                is_meant &= hours >= rule.min_hours
-            if rule.max_hours is not None:
-                is_meant &= hours <= rule.max_hours
-        found[is_meant] = place
-        is_open &= ~is_meant
+    first = np.full(len(hours), len(rules))
+    by_text: dict[str, np.ndarray] = {}
+    for number, rule in enumerate(rules):
+        alone = rule.alone()
+        if alone is None:
+            is_meant = _within(rule, accelerators, hours)
+            is_meant &= matches(rule, words, config, len(hours))
+            first[is_meant] = np.minimum(first[is_meant], number)
+        elif alone[0] in words:
+            name, pattern = alone
+            texts = words[name].values
+            told = by_text.setdefault(name, np.full(len(texts) + 1, len(rules)))
+            # What an earlier rule means is not looked at again.
+            is_open = told[:-1] == len(rules)
+            told[np.flatnonzero(is_open)[_hits(texts, pattern, is_open)]] = number
+    for name, told in by_text.items():
+        first = np.minimum(first, told[words[name].codes])
+    return np.where(first < len(rules), first, -1)
+
+
+def _hits(texts: list[str], pattern: str, is_open: np.ndarray) -> np.ndarray:
+    """Return which of the open texts a pattern matches."""
+    chosen = pa.array(texts, pa.string()).filter(pa.array(is_open))
+    hits = pc.match_substring_regex(chosen, pattern, ignore_case=True)
+    return np.asarray(hits.to_numpy(zero_copy_only=False), dtype=bool)
+
+
+def _within(rule: Rule, accelerators: np.ndarray, hours: np.ndarray) -> np.ndarray:
+    """Return which rows are within a rule's limits."""
+    found = np.ones(len(hours), dtype=bool)
+    with np.errstate(invalid="ignore"):
+        if rule.min_accelerators is not None:
+            found &= accelerators >= rule.min_accelerators
+        if rule.max_accelerators is not None:
+            found &= accelerators <= rule.max_accelerators
+        if rule.min_hours is not None:
+            found &= hours >= rule.min_hours
+        if rule.max_hours is not None:
+            found &= hours <= rule.max_hours
     return found

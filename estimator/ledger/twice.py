@@ -4,45 +4,44 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
 from .cells import may_be_twice
-from .work import read_part
+from .work import Store
 
 MOST = 1 << 21
 """Identities that are looked at together; of more, a share at a time."""
 
 
-def find_twice(folder: Path, parts: Sequence[str]) -> dict[str, np.ndarray]:
+def find_twice(store: Store, parts: Sequence[str]) -> dict[str, np.ndarray]:
     """Return the rows of each part that another row tells too.
 
     A scheduler's job is its id and its start, and the row with the longest duration stays; of a
     bill's charges those of a later file go, as one file may well charge the same twice.
 
     Args:
-        folder: of the parts.
+        store: of the parts.
         parts: names of them, in the files' order.
     """
-    known = sum(int(np.count_nonzero(_identities(folder, part))) for part in parts)
+    known = sum(int(np.count_nonzero(_identities(store, part))) for part in parts)
     shares = max(1, -(-known // MOST))
     found: dict[str, list[np.ndarray]] = defaultdict(list)
     for share in range(shares if known else 0):
-        for part, places in _of_share(folder, parts, share, shares).items():
+        for part, places in _of_share(store, parts, share, shares).items():
             found[part].append(places)
     return {part: np.sort(np.concatenate(places)) for part, places in found.items()}
 
 
-def _identities(folder: Path, part: str) -> np.ndarray:
-    column = read_part(folder, part, ["identity"])["identity"]
+def _identities(store: Store, part: str) -> np.ndarray:
+    column = store.read(part, ["identity"])["identity"]
     return column.to_numpy() if len(column) else np.zeros(0, dtype=np.int64)
 
 
-def _of_share(folder: Path, parts: Sequence[str], share: int, shares: int) -> dict[str, np.ndarray]:
+def _of_share(store: Store, parts: Sequence[str], share: int, shares: int) -> dict[str, np.ndarray]:
     held = []
     for part in parts:
-        found = _identities(folder, part)
+        found = _identities(store, part)
         held.append(found[found % shares == share] if shares > 1 else found)
     every = np.concatenate(held) if held else np.zeros(0, dtype=np.int64)
     every = np.sort(every[may_be_twice(every) & (every != 0)])
@@ -50,15 +49,15 @@ def _of_share(folder: Path, parts: Sequence[str], share: int, shares: int) -> di
     del every, held
     if not len(twice):
         return {}
-    return _losers(folder, parts, twice)
+    return _losers(store, parts, twice)
 
 
-def _losers(folder: Path, parts: Sequence[str], twice: np.ndarray) -> dict[str, np.ndarray]:
+def _losers(store: Store, parts: Sequence[str], twice: np.ndarray) -> dict[str, np.ndarray]:
     """Return the rows whose identity another row has that is to stay."""
     columns = ["identity", "elapsed_s", "file", "jobs", "record"]
     of_part, row, identity, elapsed, file, is_bill = [], [], [], [], [], []
     for number, part in enumerate(parts):
-        table = read_part(folder, part, columns)
+        table = store.read(part, columns)
         keys = table["identity"].to_numpy()
         # A job's further types of accelerators have its identity, and are no other job.
         at = np.flatnonzero(np.isin(keys, twice) & (table["jobs"].to_numpy() > 0))

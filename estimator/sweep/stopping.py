@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -224,7 +225,7 @@ def _others(fate: Fate, lengths: Lengths, drawn: Tensor, stopped: Tensor, z: Ten
     squares = lengths.squares - float((drawn**2).sum())
     if not fate.is_counted:
         mean, variance = (float(each) for each in fate.moments)
-        return total * mean + max(0.0, squares * variance) ** 0.5 * z
+        return total * mean + math.sqrt(max(0.0, squares * variance)) * z
     rest = lengths.number - len(drawn)
     fails = outcomes.failure_moments(fate.rate, fate.restarted)
     middle, spread = fate.stopped
@@ -232,7 +233,7 @@ def _others(fate: Fate, lengths: Lengths, drawn: Tensor, stopped: Tensor, z: Ten
     # Who ends where matters only as far as they differ in size.
     apart = max(0.0, squares - total**2 / rest) * float(spread) * float(fails.mean) ** 2
     scatter = squares * float(spread + middle**2) * float(fails.variance)
-    return total / rest * left * float(fails.mean) + (apart + scatter) ** 0.5 * z
+    return total / rest * left * float(fails.mean) + math.sqrt(apart + scatter) * z
 
 
 def _order(points: Tensor) -> Tensor:

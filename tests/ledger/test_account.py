@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -22,7 +23,7 @@ from computebill.cli import main
 from computebill.ledger import Ledger, read_ledger, work
 from computebill.ledger.account import Options, Running
 from computebill.ledger.plan import Asked
-from computebill.ledger.pricing import Prices
+from computebill.ledger.pricing import Prices, draw_hours
 from computebill.ledger.rules import Rules
 
 DATA = Path(__file__).parents[1] / "data" / "ledger"
@@ -319,6 +320,16 @@ def test_hours_of_a_job_that_spans_months_are_divided(tmp_path: Path) -> None:
         {"2024-01": 8 * 24, "2024-02": 8 * 29 * 24, "2024-03": 8 * 12}
     )
     assert [each.jobs for each in months.values()] == [1, 0, 0]
+
+
+def test_prices_of_two_accelerators_are_drawn_apart() -> None:
+    """Points of two scrambled sequences rise and fall together, whatever their scrambling."""
+    keys = [("a100-sxm-80gb", "2025-01"), ("h100-sxm", "2025-01"), ("h100-sxm", "2025-02")]
+    drawn = draw_hours(keys, Prices(), Rules()).usd
+    ranks = np.argsort(np.argsort(drawn, axis=1), axis=1) >= drawn.shape[1] // 2
+    # Of independent draws half are on the same side of both medians, within four errors of 0.8 %.
+    assert (ranks[0] == ranks[1]).mean() == pytest.approx(0.5, abs=0.032)
+    assert (ranks[1] == ranks[2]).all()  # a price is as wrong in one month as in another
 
 
 def test_capacity_and_queue(tmp_path: Path) -> None:

@@ -56,6 +56,30 @@ def test_batches_of_a_row_each(tmp_path: Path) -> None:
     assert answer(path, Running(rows=1)) == answer(path, Running())
 
 
+@pytest.mark.parametrize("rows", [1, 3, 250_000])
+@pytest.mark.parametrize(
+    ("ids", "twice"),
+    [
+        ([(1, 2, 3, 4), (5, 6, 7)], 0),
+        ([(1, 2, 3, 4), (4, 5, 6)], 1),
+        ([(5, 6, 7), (1, 2, 6)], 1),
+        ([(1, 2, 2, 3), (4, 5)], 1),
+        ([(1, 5, 9), (2, 5, 8)], 1),
+        ([("1_1", "1_2"), ("1_1", 2)], 1),
+        ([(1, 2, 3), ("",), (3, 4)], 1),
+    ],
+)
+def test_rows_are_found_twice_whatever_the_order_of_ids(
+    tmp_path: Path, rows: int, ids: list[tuple[object, ...]], twice: int
+) -> None:
+    """Ids that ascend, part after part, are not looked at one by one."""
+    for number, each in enumerate(ids):
+        sacct(tmp_path / f"{number}.txt", *map(job, each))
+    found = read_ledger([tmp_path / "*.txt"], None, Options(running=Running(rows=rows)))
+    assert found.joined.get(TWICE, 0) == twice
+    assert found.total.jobs == len({one for each in ids for one in each} - {""})
+
+
 def test_rows_that_are_all_of_no_use_have_an_answer(tmp_path: Path) -> None:
     told = read_ledger([sacct(tmp_path / "a.txt", job(""), job(""))]).to_dict()
     assert (told["rows_in"], told["rows_used"], told["gpu_hours"]) == (2, 0, 0.0)

@@ -98,6 +98,21 @@ def test_runs_are_those_of_a_loop(
     check()
 
 
+@pytest.mark.parametrize("shift", [0, 40, 55])
+@pytest.mark.parametrize("rows", [0, 1, 2, 3, 50, 4000])
+def test_what_shares_a_key_is_put_in_order(rows: int, shift: int) -> None:
+    """Keys of which many begin or end alike, beside a sort by key, start and row."""
+    rng = np.random.default_rng(rows + shift)
+    keys = rng.integers(-rows - 1, rows + 1, rows) << shift
+    start = np.where(rng.random(rows) < 0.1, NO_TIME, 1_700_000_000 + rng.integers(0, 20, rows))
+    _, of, times = np.unique(keys, return_inverse=True, return_counts=True)
+    is_shared = (times[of] > 1) & (keys != 0)
+    known = [row for row in range(rows) if is_shared[row]]
+    order, alone = chains._in_order(keys, start)
+    assert order.tolist() == sorted(known, key=lambda row: (keys[row], start[row], row))
+    assert alone.tolist() == np.flatnonzero(~is_shared).tolist()
+
+
 def _parts(cut: int) -> tuple[slice, slice]:
     return slice(None, cut), slice(cut, None)
 

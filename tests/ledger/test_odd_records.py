@@ -114,6 +114,13 @@ def test_a_duration_that_is_none_is_told(tmp_path: Path) -> None:
     assert found["remarks"]["its duration is no time; it is left out"] == 1
 
 
+def test_a_cost_that_is_none_is_told_and_stays_out_of_the_sentence(tmp_path: Path) -> None:
+    path = table(tmp_path / "a.csv", "a,8,2,x", "b,8,1,5", head="id,gpus,hours,cost")
+    assert told(path)["remarks"] == {"its cost is no number; it is left out": 1}
+    brief = CliRunner().invoke(main, ["ledger", str(path), "--brief"]).output
+    assert brief.startswith("24.0 accelerator-hours of 2 rows; 8.00 of them cost $5.00")
+
+
 def test_a_capacity_that_is_less_than_what_ran_is_refused(tmp_path: Path) -> None:
     times = "2024-01-01T01:00:00|2024-01-01T03:00:00|02:00:00"
     path = table(tmp_path / "a.txt", job(1, times=times))

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import time
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 
 from computebill.base.errors import RequestError
 from computebill.cli import main
 from computebill.ledger import read_ledger
+from computebill.ledger.cells import read_words
 from computebill.ledger.groups import proposed
-from computebill.ledger.rules import Rules, read_rules
+from computebill.ledger.rules import Rule, Rules, read_rules, rules_of
+from computebill.ledger.schema import FINAL
 
 HEAD = "JobID|JobName|User|Account|Partition|State|Elapsed|AllocTRES"
 
@@ -58,6 +63,46 @@ def test_an_expression_that_would_never_end_ends(tmp_path: Path) -> None:
     found = read_ledger([sacct(tmp_path / "a.txt", name)], rules)
     assert list(found.parts["kind"]) == ["unknown"]
     assert time.perf_counter() - begun < 20
+
+
+LOOKED: list[dict[str, object]] = [
+    {"name": "^a"},
+    {"name": "b|c"},
+    {"user": "x"},
+    {"name": "c", "user": "y"},
+    {"name": "a", "min_hours": 3.0},
+    {"max_accelerators": 4.0},
+    {"host": "n"},
+    {"project": "p"},
+]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_rules_are_those_of_a_loop(seed: int) -> None:
+    """Rules of one text, which are looked at text by text, among those of several and of limits."""
+    rng = np.random.default_rng(seed)
+    columns = {
+        "name": rng.choice(["a", "ab", "bc", "c", "d"], 300),
+        "user": rng.choice(["x", "y", ""], 300),
+        "project": np.full(300, ""),
+    }
+    hours, accelerators = rng.integers(1, 6, 300).astype(float), rng.choice([2.0, 8.0, np.nan], 300)
+    told = [LOOKED[place] for place in rng.permutation(len(LOOKED))]
+    rules = [Rule.model_validate({"kind": FINAL, **each}) for each in told]
+    words = {name: read_words(pa.array(list(values))) for name, values in columns.items()}
+    found = rules_of(tuple(rules), words, None, accelerators, hours)
+
+    def is_meant(each: dict[str, object], row: int) -> bool:
+        looked = [name for name in ("name", "user", "host", "project") if name in each]
+        cells = [columns[name][row] if name in columns else "" for name in looked]
+        pairs = zip(looked, cells, strict=True)
+        texts = all(cell and re.search(str(each[name]), cell) for name, cell in pairs)
+        least = hours[row] >= float(str(each.get("min_hours", 0)))
+        few = "max_accelerators" not in each or bool(accelerators[row] <= 4.0)
+        return texts and least and few
+
+    for row in range(300):
+        assert found[row] == next((at for at, each in enumerate(told) if is_meant(each, row)), -1)
 
 
 def test_the_first_rule_that_matches_counts(tmp_path: Path) -> None:

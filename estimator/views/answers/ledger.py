@@ -26,7 +26,9 @@ def answer(result: Result) -> Answer:
         told = f"{_rows(rows)} tell {flop_interval(flop)} FLOP, and no accelerator-hours"
         figures = [figure("model FLOP", flop_interval(flop))]
     if cost.is_known:
-        told += f" cost {money_interval(cost)}"
+        lacks = result["unpriced_gpu_hours"]
+        of = f"; {count(hours - lacks)} of them cost" if lacks > 0 else " cost"
+        told += f"{of} {money_interval(cost)}"
         figures.append(figure("cost", money_interval(cost)))
     if share.is_known and not _named(result):
         told += "; which of them were final runs no rule tells"

@@ -89,11 +89,14 @@ def test_answers_draw_nothing() -> None:
 
 
 def test_a_layout_is_told_without_what_is_one() -> None:
-    layout = dict.fromkeys(plan.DEGREES, 1) | {"zero": 1, "micro_batch": 2, "schedule": "1f1b"}
+    layout = dict.fromkeys((*plan.DEGREES, "etp"), 1) | {"zero": 1, "shards": None}
+    layout |= {"micro_batch": 2, "schedule": "1f1b"}
     one = {"layout": {**layout, "recompute": "none", "accelerators": 8}}
     assert plan.described(one) == "no parallel degree, zero 1, micro-batch 2"
     one["layout"] |= {"tp": 8, "schedule": "zero-bubble", "recompute": "full"}
     assert plan.described(one) == "tp 8, zero 1, micro-batch 2, zero-bubble, recompute full"
+    one["layout"] |= {"ep": 4, "dp": 2, "cp": 4, "etp": 8, "zero": 3, "shards": 8}
+    assert plan.described(one).startswith("tp 8, cp 4, dp 2, ep 4, etp 8, zero 3 in 8, micro-batch")
 
 
 def test_an_unknown_end_is_the_median() -> None:
