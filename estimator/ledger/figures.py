@@ -125,5 +125,6 @@ def distributions(draws: np.ndarray) -> list[Distribution]:
 
 def _distribution(quantiles: list[float], mean: float) -> Distribution:
     # One set of points tells no error of its own; draws of one number have none.
-    error = 0.0 if quantiles[0] == quantiles[-1] else math.nan
-    return Distribution(*quantiles, mean, (error,) * 4)
+    p5, p50, p95 = quantiles
+    error = 0.0 if p5 == p95 else math.nan
+    return Distribution(p5, p50, p95, mean, (error,) * 4)
