@@ -41,7 +41,7 @@ class Figure:
 
     @cached_property
     def _known(self) -> np.ndarray:
-        return ~np.isnan(self.draws).any(axis=1)
+        return np.asarray(~np.isnan(self.draws).any(axis=1))
 
     @cached_property
     def _told(self) -> np.ndarray:
@@ -78,7 +78,9 @@ class Figure:
 
     def _is_lacking(self, hours: np.ndarray, told: np.ndarray) -> np.ndarray:
         used = hours != 0
-        return used.any(axis=1) & ~used[:, self._known].any(axis=1) & ~np.any(told, axis=1)
+        return np.asarray(
+            used.any(axis=1) & ~used[:, self._known].any(axis=1) & ~np.any(told, axis=1)
+        )
 
     def sums(self, hours: np.ndarray, told: np.ndarray) -> list[Distribution]:
         """Return the distributions of the same, without its draws where they may be left out.
@@ -125,5 +127,6 @@ def distributions(draws: np.ndarray) -> list[Distribution]:
 
 def _distribution(quantiles: list[float], mean: float) -> Distribution:
     # One set of points tells no error of its own; draws of one number have none.
-    error = 0.0 if quantiles[0] == quantiles[-1] else math.nan
-    return Distribution(*quantiles, mean, (error,) * 4)
+    p5, p50, p95 = quantiles
+    error = 0.0 if p5 == p95 else math.nan
+    return Distribution(p5, p50, p95, mean, (error,) * 4)
