@@ -230,12 +230,12 @@ def chunk_layers(
 
 
 def _at_stage(rows: Tensor, stage: Tensor) -> Tensor:
-    """The row ``(stages, *batch)`` of a stage; ``(*batch)``."""
+    """The row ``(stages, *batch)`` of a stage, infinity beyond them; ``(*batch)``."""
     lead = (1,) * max(0, stage.dim() + 1 - rows.dim())
     each = rows.reshape(len(rows), *lead, *rows.shape[1:])
     numbers = torch.arange(len(rows), dtype=stage.dtype, device=stage.device)
     numbers = numbers.reshape(-1, *[1] * (each.dim() - 1))
-    return torch.where(numbers == stage, each, 0.0).sum(0)
+    return torch.where(numbers == stage, each, torch.inf).amin(0)
 
 
 def _with_ends(groups: Groups, held: Tensor, pipeline: Tensor, stage: Tensor) -> Tensor:

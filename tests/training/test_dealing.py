@@ -12,10 +12,12 @@ from known import DEEPSEEK_LIKE, LLAMA_8B
 
 import computebill as cb
 from computebill.base.specfile import validate
-from computebill.training.cases import Case
+from computebill.training.cases import Case, case_columns, step_times
 from computebill.training.dealing import even_deal
+from computebill.training.efficiency import read_profile
 from computebill.training.layout import Layout
 from computebill.training.memory import stage_bytes
+from computebill.training.parameters import bounded, unbounded
 from computebill.training.rules import check_layout
 from computebill.training.step_time import estimate_step
 
@@ -175,3 +177,34 @@ def test_hardware_flop_count_the_layers_that_are_computed_again() -> None:
     )
     assert float(some.flop.recomputed) == pytest.approx(float(every.flop.recomputed) * 4 / 32)
     assert float(some.flop.forward) == float(every.flop.forward)
+
+
+MIXED: list[dict[str, Any]] = [
+    {"pp": 2, **FULL, "recompute_layers": 5},
+    {"pp": 8, **FULL},
+    {"pp": 4, "layers_per_stage": (7, 9, 9, 7)},
+    {"pp": 4, "first_layers": 7, "last_layers": 7},
+    {"pp": 4, "vpp": 2, **FULL, "recompute_layers": (8, 6, 4, 2)},
+    {"pp": 8, "vpp": 2},
+    {"pp": 4, "schedule": "dualpipe", **FULL},
+    {"pp": 1, **FULL},
+]
+"""Layouts whose neighbours list what they do not."""
+
+
+def test_a_layout_is_the_same_whatever_it_is_priced_beside() -> None:
+    layouts = [Layout(tp=2, dp=2, micro_batches=16, **fields) for fields in MIXED]
+    cases = [Case(LLAMA, each, H100, "bf16", SEQUENCE, "modern") for each in layouts]
+    together = seconds(cases)
+    assert together == pytest.approx([seconds([each])[0] for each in cases], rel=1e-12)
+    sizes = stage_bytes(LLAMA, layouts, float(SEQUENCE)).T
+    for layout, beside in zip(layouts, sizes, strict=True):
+        alone = stage_bytes(LLAMA, [layout], float(SEQUENCE))[:, 0]
+        assert beside[: layout.pp].tolist() == pytest.approx(alone.tolist(), rel=1e-12)
+
+
+def seconds(cases: list[Case]) -> list[float]:
+    """Seconds of steps, all in one batch."""
+    values = bounded(unbounded(read_profile().values))
+    found: list[float] = step_times(case_columns(cases), values).total.tolist()
+    return found
