@@ -60,7 +60,7 @@ def command(
     A FILE is a programme of your own, offered beside those that ship, .toml; or what `computebill
     ledger … -o FILE.json` wrote of your records; or records themselves, with --rules. It is read at
     the start. No request reads a file, and the page asks nobody else. On an address of a network,
-    give the --name by which others ask for it; its number always does.
+    give the name by which others ask for it; its number always does.
 
     \b
     computebill serve

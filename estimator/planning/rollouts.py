@@ -63,7 +63,7 @@ DRAWN = ("days", "cost_usd", "energy_mwh")
 """Figures that grow with a step's time, each as it is drawn."""
 
 KEYS = {"time": "days", "cost": "cost_usd", "energy": "energy_mwh"}
-MOVED = "planning.rollouts.MOVED_BYTES_PER_S"
+MOVED_BYTES_PER_S = number("planning.rollouts.MOVED_BYTES_PER_S")
 CURVE = 64
 """Splits of a curve, at most."""
 
@@ -494,7 +494,7 @@ def _moved(bench: _Bench, split: Split) -> float:
     if made.writer is None or made.own is NOBODY:
         return math.nan
     served = made.own.served(made.server(made.writer, apart=True).precision)
-    return float(served.params * served.weight_bytes) / number(MOVED)
+    return float(served.params * served.weight_bytes) / MOVED_BYTES_PER_S
 
 
 def _told(bench: _Bench, best: Divided) -> Iterator[Assumption]:
@@ -514,7 +514,7 @@ def _told(bench: _Bench, best: Divided) -> Iterator[Assumption]:
     if stage.sequence_length is None:
         told = "the default; memory of training is of these: longer answers take more"
         yield Assumption("tokens of a sequence in training", f"{DEFAULT_SEQUENCE:,}", told)
-    source = constants()[MOVED].source
+    source = constants()["planning.rollouts.MOVED_BYTES_PER_S"].source
     seconds = _moved(bench, best.split)
     if math.isfinite(seconds):
         told = f"told beside, within what steps take over predicted; {source}"

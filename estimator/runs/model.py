@@ -214,7 +214,7 @@ def _completed(run: RunFields, layout: Layout, batch: float | None) -> Layout:
         if rest:
             raise RequestError(
                 "global_batch",
-                f"got {batch:,.10g}; allowed: a multiple of micro-batch x dp, "
+                f"got {batch:.10g}; allowed: a multiple of micro-batch x dp, "
                 f"{layout.micro_batch * dp}",
             )
         update["micro_batches"] = int(micro)

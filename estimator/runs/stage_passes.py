@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from computebill.base.assumptions import Assumption, Input
-from computebill.base.constants import constants
+from computebill.base.constants import constants, number
 from computebill.base.quantity import UNKNOWN, Quantity, constant, parse_quantity, scaled
 from computebill.training.documents import is_quantity
 
@@ -15,8 +15,7 @@ from .stage_spec import Stage
 
 ZERO, ONE = constant(0.0), constant(1.0)
 
-ANSWER_DOUBT = "runs.stage_passes.ANSWER_DOUBT"
-"""Constant of how far means of answers move."""
+ANSWER_DOUBT = number("runs.stage_passes.ANSWER_DOUBT")
 
 
 def passes(bench: Bench) -> Iterator[Input | Assumption]:
@@ -71,11 +70,10 @@ def _means(stage: Stage, found: Sampled, *, is_given: bool) -> Iterator[Input]:
     elif is_given or stage.answers_are_known or not stage.is_reinforced or not is_guess(length):
         yield Input("answer_factor", ONE)
     else:
-        known = constants()[ANSWER_DOUBT]
-        assert isinstance(known.value, float)
-        ends = {"p5": 1.0 / known.value, "p95": known.value}
+        ends = {"p5": 1.0 / ANSWER_DOUBT, "p95": ANSWER_DOUBT}
         label = "mean tokens of an answer, over what is told"
-        told = f"assumed: {known.source}; answer_mean says it better"
+        source = constants()["runs.stage_passes.ANSWER_DOUBT"].source
+        told = f"{source}; answer_mean says it better"
         yield Input("answer_factor", parse_quantity(ends), label, told)
 
 

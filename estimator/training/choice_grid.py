@@ -76,7 +76,7 @@ class Chunk(NamedTuple):
         """
         if FEWEST not in recompute or not self.seconds.numel():
             return self
-        names = [recompute[place] for place in self.places[RECOMPUTED].tolist()]
+        names = [recompute[place] for place in self.places[RECOMPUTED - PIPE].tolist()]
         none, some, whole = (names.index(each) for each in ("none", FEWEST, "full"))
         sizes, seconds = self.bytes.expand_as(self.seconds), self.seconds.clone()
         legal = self.legal.expand_as(seconds).clone()

@@ -24,7 +24,8 @@ def _title(found: Utilisation) -> str:
 
 def _whose(found: Utilisation) -> str:
     """Return how a given speed was read: of one accelerator, or of all together."""
-    given = {each.name: each.value for each in found.assumptions if each.source == GIVEN}
+    told = [each for each in found.assumptions if each.source.startswith(GIVEN)]
+    given = {each.name: each.value for each in told}
     if "tokens per second" in given:
         return f"Speed read as that of all {given['count']} accelerators together."
     one = "tokens per second per gpu" in given

@@ -137,7 +137,7 @@ def test_the_same_step_is_used_worse_by_more_accelerators(spec: dict[str, Any]) 
         ({"layout": {"tp": 3}}, "count: got 1024; allowed: a multiple of tp x pp x cp, 3"),
         ({"layout": {"tp": 64}}, "tp: got 64; allowed: a divisor of 32 heads"),
         ({"layout": {"dp": 3}}, "count: got 1024; allowed: tp x pp x cp x dp, 3"),
-        ({"layout": {"tp": 2, "micro_batch": 3}}, "global_batch: got 2048.0; allowed: a multiple"),
+        ({"layout": {"tp": 2, "micro_batch": 3}}, "global_batch: got 2048; allowed: a multiple"),
         ({"layout": {"tp": "two"}}, "layout.tp: got 'two'"),
         ({"layout": {"tp": 2}, "software": "old"}, "software: got 'old'; allowed: early"),
         ({"layout": {"tp": 2}, "efficiency": "/none.toml"}, "/none.toml: cannot be read"),

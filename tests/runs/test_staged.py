@@ -14,7 +14,6 @@ from known import LLAMA_8B
 from sweeping import experiments
 
 import computebill as cb
-from computebill.base.constants import constants
 from computebill.base.errors import RequestError
 from computebill.runs.stage_draws import StageDraws
 from computebill.runs.stage_inputs import stage_rows
@@ -166,9 +165,7 @@ def test_the_mean_of_lengths_is_as_uncertain_as_it_is_said_or_seen_to_be() -> No
     assert (
         "answer_mean says it better" in told["mean tokens of an answer, over what is told"].source
     )
-    doubt = constants()[ANSWER_DOUBT].value
-    assert isinstance(doubt, float)
-    tokens = 8 * 4 * (400 + 1000 / doubt), 8 * 4 * (400 + 1000 * doubt)
+    tokens = 8 * 4 * (400 + 1000 / ANSWER_DOUBT), 8 * 4 * (400 + 1000 * ANSWER_DOUBT)
     rows = guessed.rows["updates"]
     assert (rows.p5, rows.p95) == pytest.approx([6 * 8e9 * each for each in tokens], rel=0.02)
     known = staged({**FEW, "answer_mean": 1200}).rows["updates"]
