@@ -133,11 +133,16 @@ def _chunk(layers: Tensor, layout: Layout, stage: Tensor, turn: Tensor) -> _Chun
 
 def _sum_before(rows: Tensor, place: Tensor) -> Tensor:
     """Sum of the rows ``(rows, *batch)`` before a place; ``(*batch)``."""
-    lead = (1,) * (place.dim() + 1 - rows.dim())
+    numbers, each = _numbered(rows, place)
+    return torch.where(numbers < place, each, 0.0).sum(0)
+
+
+def _numbered(rows: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
+    """Numbers of rows ``(rows, *batch)``, and those, both to be broadcast with a place."""
+    lead = (1,) * max(0, place.dim() + 1 - rows.dim())
     each = rows.reshape(len(rows), *lead, *rows.shape[1:])
     numbers = torch.arange(len(rows), dtype=place.dtype, device=place.device)
-    numbers = numbers.reshape(-1, *[1] * place.dim())
-    return torch.where(numbers < place, each, 0.0).sum(0)
+    return numbers.reshape(-1, *[1] * (each.dim() - 1)), each
 
 
 class StageLayers(NamedTuple):
@@ -231,10 +236,7 @@ def chunk_layers(
 
 def _at_stage(rows: Tensor, stage: Tensor) -> Tensor:
     """The row ``(stages, *batch)`` of a stage, infinity beyond them; ``(*batch)``."""
-    lead = (1,) * max(0, stage.dim() + 1 - rows.dim())
-    each = rows.reshape(len(rows), *lead, *rows.shape[1:])
-    numbers = torch.arange(len(rows), dtype=stage.dtype, device=stage.device)
-    numbers = numbers.reshape(-1, *[1] * (each.dim() - 1))
+    numbers, each = _numbered(rows, stage)
     return torch.where(numbers == stage, each, torch.inf).amin(0)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from rich.console import RenderableType
 from rich.table import Table
@@ -14,6 +14,7 @@ from computebill.planning.result import Candidate, Plan
 from computebill.planning.search import OBJECTIVES
 from computebill.training.memory_odds import memory_interval
 from computebill.training.utilisation import Fastest
+from computebill.uncertainty.distribution import Distribution
 
 from . import tables
 from .plan_words import LEAST, UNNAMED
@@ -106,12 +107,22 @@ def _best(found: Plan) -> Table:
     memory = memory_with_ends(found.best.memory_gb, memory_interval(found.best.memory_gb))
     table.add_row("Memory, GB", f"{memory} of {room:g}")
     table.add_row("Odds that it fits", fit_text(found.best.fit_odds))
+    add_bill(table, rows)
+    return table
+
+
+def add_bill(table: Table, rows: Mapping[str, Distribution]) -> None:
+    """Add rows of a plan's days, and of its dollars and energy where they are known.
+
+    Args:
+        table: of the best, two columns.
+        rows: what its estimate tells.
+    """
     table.add_row("Wall-clock time", duration_interval(rows["days"]))
     if rows["cloud"].is_known:
         table.add_row("Cost, rented", money_interval(rows["cloud"]))
     if rows["energy_mwh"].is_known:
         table.add_row("Energy", energy_interval(rows["energy_mwh"]))
-    return table
 
 
 def _runners(found: Plan) -> Table:

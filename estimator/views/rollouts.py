@@ -12,15 +12,12 @@ from rich.text import Text
 from computebill.planning.rollout_result import Divided, RolloutPlan
 
 from . import tables
-from .plan import described
+from .plan import add_bill, described
 from .plan_words import LEAST, UNNAMED, memory, waiting, written
 from .text import (
     count_interval,
     digits,
-    duration_interval,
-    energy_interval,
     money,
-    money_interval,
     percent,
 )
 
@@ -58,11 +55,7 @@ def _best(found: RolloutPlan) -> Table:
     table.add_row("  memory, GB", memory(told["generate"]))
     if math.isfinite(found.moved_seconds):
         table.add_row("Weights moved, seconds a step", digits(found.moved_seconds))
-    table.add_row("Wall-clock time", duration_interval(rows["days"]))
-    if rows["cloud"].is_known:
-        table.add_row("Cost, rented", money_interval(rows["cloud"]))
-    if rows["energy_mwh"].is_known:
-        table.add_row("Energy", energy_interval(rows["energy_mwh"]))
+    add_bill(table, rows)
     return table
 
 
